@@ -1,0 +1,40 @@
+# Everything runs in a virtual environment of its own; nothing but Python 3.11+ with pip and venv is assumed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help demo test check bench soak loadtest clean
+
+help:  ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Doorbuster needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,loadtests,dev]'
+	@touch $@
+
+demo: $(STAMP)  ## set everything up, run a 50x flash sale, print the report and the invariants
+	@$(BIN)/python -m loadtests.demo
+
+test: $(STAMP)  ## run the tests
+	@$(BIN)/python -m pytest -m "not soak"
+
+check: $(STAMP)  ## types, lint, import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)  ## measure against floors and rivals in the same run
+	@$(BIN)/doorbuster bench
+
+loadtest: $(STAMP)  ## Locust, headless: a 50x spike, ended by the audit (SHAPE=spike|real)
+	@$(BIN)/python -m loadtests.locust_run --shape $(or $(SHAPE),spike)
+
+soak: $(STAMP)  ## long fault and load runs
+	@$(BIN)/python -m pytest -m soak --timeout 3600
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) .doorbuster reports build dist *.egg-info

@@ -1,0 +1,1 @@
+"""What every process shares: settings, errors, the stream entry, keys, and the HTTP contract's types."""

@@ -1,0 +1,60 @@
+"""The one error root. Owns the domain's exceptions; outcomes that happen all day are values, not exceptions."""
+
+from __future__ import annotations
+
+
+class DoorbusterError(Exception):
+    """Root of every error Doorbuster raises on purpose; `code` is stable and shown to callers."""
+
+    code = "internal"
+
+    def __init__(self, detail: str, **context: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.context = context
+
+
+class SettingsError(DoorbusterError):
+    """Settings are missing or wrong; `detail` names every mistake, one a line."""
+
+    code = "settings"
+
+
+class NotFoundError(DoorbusterError):
+    """What was named does not exist."""
+
+    code = "not_found"
+
+
+class ConflictError(DoorbusterError):
+    """What was asked contradicts what is stored."""
+
+    code = "conflict"
+
+
+class IllegalTransitionError(ConflictError):
+    """The state machine has no such step from the order's present state."""
+
+    code = "illegal_transition"
+
+
+class InvalidError(DoorbusterError):
+    """A value is out of bounds; `fields` names each as (field, problem)."""
+
+    code = "invalid"
+
+    def __init__(self, detail: str, fields: list[tuple[str, str]] | None = None) -> None:
+        super().__init__(detail)
+        self.fields = fields or []
+
+
+class StoreUnavailableError(DoorbusterError):
+    """A store did not answer in time, or not as it must; the outcome of the call is unknown."""
+
+    code = "store_unavailable"
+
+
+class LeaseLostError(DoorbusterError):
+    """Another shift holds the lease now; nothing of the batch was written."""
+
+    code = "lease_lost"

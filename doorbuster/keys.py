@@ -1,0 +1,60 @@
+"""Every Redis key Doorbuster uses is built here and nowhere else. Owns names; never talks to a server.
+
+| builder       | type   | store  | lifetime             | written by           | read by            |
+|---------------|--------|--------|----------------------|----------------------|--------------------|
+| `stream`      | stream | orders | trimmed by the drain | accept script        | drain              |
+| `gate`        | hash   | orders | as long as the sale  | gate script, accept  | accept script      |
+| `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
+| `sold_out`    | set    | orders | as long as the sale  | drain, reconcile     | intake             |
+| `outcomes`    | channel| orders | none                 | drain, settle        | intake             |
+| `starting`    | string | jobs   | seconds              | scheduler            | scheduler          |
+| `events`      | stream | jobs   | capped               | relay                | subscribers        |
+
+All keys of one partition of a sale carry the same hash tag `{sale-number.partition}`, hence live in one slot.
+"""
+
+from __future__ import annotations
+
+PREFIX = "doorbuster"
+
+
+def slot(sale_number: int, partition: int) -> str:
+    """Return the hash tag of a partition, braces included."""
+    return f"{{{sale_number}.{partition}}}"
+
+
+def stream(sale_number: int, partition: int) -> str:
+    """Stream of accepted orders, one entry an order."""
+    return f"{PREFIX}:{slot(sale_number, partition)}:orders"
+
+
+def gate(sale_number: int, partition: int) -> str:
+    """Hash: whether the partition takes orders now; see `gate.py`."""
+    return f"{PREFIX}:{slot(sale_number, partition)}:gate"
+
+
+def accepted_prefix(sale_number: int, partition: int) -> str:
+    """What `accepted` keys of a partition begin with; the order id's 32 hexadecimal digits follow."""
+    return f"{PREFIX}:{slot(sale_number, partition)}:accepted:"
+
+
+def accepted(sale_number: int, partition: int, order_id_hex: str) -> str:
+    """String: fingerprint and entry id of an accepted order, for replay and conflict."""
+    return accepted_prefix(sale_number, partition) + order_id_hex
+
+
+def sold_out(sale_number: int, partition: int) -> str:
+    """Set of product ids the drain found without stock in this partition."""
+    return f"{PREFIX}:{slot(sale_number, partition)}:sold_out"
+
+
+OUTCOMES = f"{PREFIX}:outcomes"
+"""Channel: one message a batch, the 16-byte ids of the orders whose state changed, concatenated."""
+
+EVENTS = f"{PREFIX}:events"
+"""Stream of order events for other systems."""
+
+
+def starting(shift: str) -> str:
+    """String: a job for this shift was enqueued a moment ago."""
+    return f"{PREFIX}:starting:{shift}"

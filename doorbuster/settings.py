@@ -1,0 +1,126 @@
+"""Settings: one frozen object, read once at the edge of a process from the environment or from files of secrets.
+
+Owns names, defaults and bounds of every setting (docs/settings.md shows them); never prints a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from doorbuster.errors import SettingsError
+
+_DURABILITY = re.compile(r"fsync|none|replicas:[1-9]\d?")
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in schemes:
+            raise ValueError(f"must be a URL beginning with {' or '.join(f'{s}://' for s in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _durability(value: str) -> str:
+    if not _DURABILITY.fullmatch(value):
+        raise ValueError("must be 'fsync', 'replicas:N' with N from 1 to 99, or 'none'")
+    return value
+
+
+def _key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 16:
+        raise ValueError("must have at least 16 characters")
+    return value
+
+
+PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres")]
+RedisUrl = Annotated[SecretStr, _url("redis", "rediss", "unix")]
+Key = Annotated[SecretStr, AfterValidator(_key)]
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What a process of Doorbuster is told. Field names in capitals are the variables of the environment."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: PostgresUrl
+    replica_urls: SecretList = ()
+    orders_redis_url: RedisUrl
+    room_redis_url: RedisUrl
+    jobs_redis_url: RedisUrl
+    cache_redis_url: RedisUrl
+
+    order_id_key: Key
+    """Key of the derived order ids; changing it makes old idempotency keys new."""
+    ops_key: Key
+    storefront_keys: SecretList = ()
+
+    durability: Annotated[str, AfterValidator(_durability)] = "fsync"
+    """Level an order must reach before its 202: `fsync`, `replicas:N`, `none`."""
+    durability_check_s: float = Field(5.0, ge=0.1, le=300)
+    store_timeout_s: float = Field(1.0, ge=0.05, le=30)
+    """Bound of every call of the intake to a store."""
+    replica_wait_ms: int = Field(500, ge=1, le=10_000)
+
+    in_flight_max: int = Field(2_000, ge=1, le=100_000)
+    """Requests in work in one intake process; beyond it 503 `overloaded`."""
+    backlog_max: int = Field(500_000, ge=1, le=50_000_000)
+    """Orders accepted but not drained in one partition; beyond it 503 `overloaded`."""
+    batch_max: int = Field(256, ge=1, le=2_000)
+    """Orders in one call of the accept script."""
+    body_timeout_s: float = Field(10.0, ge=0.1, le=120)
+    idempotency_ttl_s: int = Field(86_400, ge=60, le=2_592_000)
+    retry_after_s: int = Field(1, ge=1, le=600)
+    stream_keep_s: int = Field(0, ge=0, le=86_400)
+    """How long drained entries stay in the stream, so that a Postgres failover can replay them."""
+
+    drain_batch_max: int = Field(1_000, ge=1, le=5_000)
+    shift_s: float = Field(60.0, ge=1, le=600)
+    lease_s: float = Field(4.0, ge=1, le=60)
+    settle_concurrency: int = Field(500, ge=1, le=5_000)
+    payment_timeout_s: float = Field(2.0, ge=0.05, le=60)
+    payment_retry_s: float = Field(2.0, ge=0.05, le=600)
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def _split(cls, value: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    def __init__(self, **values: object) -> None:
+        for name in ("replica_urls", "storefront_keys"):
+            raw = values.get(name, os.environ.get(name.upper()))
+            if isinstance(raw, str):
+                values[name] = self._split(raw)
+        super().__init__(**values)  # type: ignore[arg-type]
+
+
+def load_settings(**values: object) -> Settings:
+    """Read the settings from `values`, then the environment, then the folder named by SECRETS_DIR (a file a setting).
+
+    Raises:
+        SettingsError: something is missing or wrong; all of it is named, one line each, without the values.
+    """
+    secrets_dir = os.environ.get("SECRETS_DIR")
+    try:
+        return Settings(_secrets_dir=secrets_dir, **values) if secrets_dir else Settings(**values)
+    except ValidationError as error:
+        lines = [
+            f"{str(mistake['loc'][0]).upper()}: {_problem(mistake['type'], mistake['msg'])}"
+            for mistake in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError("\n".join(sorted(lines))) from error
+
+
+def _problem(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "is missing"
+    return message.removeprefix("Value error, ").removeprefix("Input ")
