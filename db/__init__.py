@@ -1,0 +1,1 @@
+"""The truth: schema, queries, pools and the state machine. Knows Postgres, never Redis, HTTP or RQ."""

@@ -1,0 +1,44 @@
+"""Applies `db/migrations/*.sql` in order, once each, under an advisory lock. Never edits what was applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from db import pool
+from db.sql import load
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_SQL = load("migrate")
+
+
+def available() -> list[str]:
+    """Return the names of all migrations, in order."""
+    return sorted(path.stem for path in _MIGRATIONS.glob("*.sql"))
+
+
+async def pending(connection: Connection) -> list[str]:
+    """Return the names of the migrations that the database lacks, in order."""
+    if not await connection.fetchval(_SQL["table_exists"]):
+        return available()
+    applied = {record["name"] for record in await connection.fetch(_SQL["applied"])}
+    return [name for name in available() if name not in applied]
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Bring the database up to date; return the names of the migrations applied now."""
+    connection = await pool.connect(dsn, command_timeout_s=600, application="doorbuster-migrate")
+    try:
+        async with connection.transaction():
+            await connection.execute(_SQL["lock"])
+            await connection.execute(_SQL["create_table"])
+            missing = await pending(connection)
+            for name in missing:
+                await connection.execute((_MIGRATIONS / f"{name}.sql").read_text())
+                await connection.execute(_SQL["record"], name)
+        return missing
+    finally:
+        await connection.close()

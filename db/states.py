@@ -1,0 +1,44 @@
+"""The state machine of an order (docs/states.md). Pure; the guarded statements in `queries/transitions.sql` use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Status(StrEnum):
+    """A state of an order; who moves an order there stands in `schema.sql`."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    PROCESSING = "processing"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
+ALLOWED: Mapping[Status, frozenset[Status]] = MappingProxyType(
+    {
+        Status.PENDING: frozenset({Status.CONFIRMED, Status.CANCELLED}),
+        Status.CONFIRMED: frozenset({Status.PROCESSING, Status.CANCELLED}),
+        Status.PROCESSING: frozenset({Status.SHIPPED, Status.CANCELLED}),
+        Status.SHIPPED: frozenset({Status.DELIVERED}),
+        Status.DELIVERED: frozenset({Status.REFUNDED}),
+        Status.CANCELLED: frozenset(),
+        Status.REFUNDED: frozenset(),
+    }
+)
+INITIAL = frozenset({Status.PENDING, Status.CANCELLED})
+FINAL = frozenset(status for status, onward in ALLOWED.items() if not onward)
+
+
+def sources_of(to: Status) -> frozenset[Status]:
+    """Return the states from which `to` can be reached in one step."""
+    return frozenset(status for status, onward in ALLOWED.items() if to in onward)
+
+
+def is_legal_path(path: list[Status]) -> bool:
+    """Say whether a history begins in an initial state and takes only legal steps."""
+    return bool(path) and path[0] in INITIAL and all(b in ALLOWED[a] for a, b in zip(path, path[1:], strict=False))
