@@ -1,0 +1,1 @@
+"""Load: shoppers, spikes, baselines and benchmarks against a running Doorbuster. Never imports its inside."""

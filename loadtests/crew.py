@@ -1,0 +1,89 @@
+"""Runs the generator in processes of its own, so that it does not share an interpreter with what measures or shows."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import msgspec
+
+from loadtests.generator import Progress
+from loadtests.plan import Plan, Result, merged
+
+_GRACE_S = 60.0
+_LINE_MAX = 1 << 30
+
+
+class GeneratorError(RuntimeError):
+    """A process of the generator ended without a result."""
+
+
+async def carry_out(plan: Plan, *, processes: int = 1, progress: Progress | None = None) -> Result:
+    """Carry out a plan shared out over processes; `progress` is told the sums.
+
+    Raises:
+        GeneratorError: a process failed; what it said on standard error is in the message.
+
+    """
+    told = [(0, 0)] * processes
+
+    def tell(place: int, offered: int, finished: int) -> None:
+        told[place] = (offered, finished)
+        if progress:
+            progress(sum(one for one, _ in told), sum(two for _, two in told))
+
+    shares = [_share(plan, place, processes) for place in range(processes)]
+    work = (
+        _one(share, lambda *counts, place=place: tell(place, *counts))  # type: ignore[misc]
+        for place, share in enumerate(shares)
+    )
+    return merged(list(await asyncio.gather(*work)))
+
+
+def _share(plan: Plan, place: int, processes: int) -> Plan:
+    if processes == 1:
+        return plan
+    mix = msgspec.structs.replace(plan.mix, prefix=f"{plan.mix.prefix}.{place}")
+    return msgspec.structs.replace(
+        plan,
+        mix=mix,
+        arrivals=plan.times[place::processes].tobytes(),
+        connections=max(plan.connections // processes, 1),
+        count=max(plan.count // processes, 1),
+    )
+
+
+async def _one(plan: Plan, tell: Progress) -> Result:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "loadtests.generator"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_LINE_MAX,
+    )
+    bound = plan.seconds + plan.timeout_s + (plan.times[-1] if plan.arrivals else 0.0) + _GRACE_S
+    try:
+        async with asyncio.timeout(bound):
+            return await _converse(process, plan, tell)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _converse(process: asyncio.subprocess.Process, plan: Plan, tell: Progress) -> Result:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(msgspec.msgpack.encode(plan))
+    await process.stdin.drain()
+    process.stdin.close()
+    while line := await process.stdout.readline():
+        if line == b"result\n":
+            result = msgspec.msgpack.decode(await process.stdout.read(), type=Result)
+            await process.wait()
+            return result
+        offered, finished = line.split()
+        tell(int(offered), int(finished))
+    raise GeneratorError((await process.stderr.read()).decode(errors="replace")[-2_000:])
