@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
+import msgspec
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -16,12 +16,42 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5.0
 
 
+_JSONB_VERSION = b"\x01"
+
+
+def _encode_jsonb(value: object) -> bytes:
+    """Take JSON as bytes as it is: what a customer sent is stored as sent."""
+    return _JSONB_VERSION + (value if isinstance(value, bytes) else msgspec.json.encode(value))
+
+
+def _decode_jsonb(value: bytes) -> object:
+    return msgspec.json.decode(value[1:])
+
+
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    # Binary, because COPY knows no other format.
+    await connection.set_type_codec(
+        "jsonb", encoder=_encode_jsonb, decoder=_decode_jsonb, schema="pg_catalog", format="binary"
+    )
+
+
+def _session(application: str, idle_in_transaction_s: float) -> dict[str, str]:
+    return {
+        "application_name": application,
+        "timezone": "UTC",
+        # A process paused in the middle of a transaction would keep its row locks, and its successor out, for ever.
+        "idle_in_transaction_session_timeout": str(int(idle_in_transaction_s * 1000)),
+    }
 
 
 async def create_pool(
-    dsn: str, *, min_size: int = 1, max_size: int = 10, command_timeout_s: float = 5.0, application: str = "doorbuster"
+    dsn: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+    command_timeout_s: float = 5.0,
+    idle_in_transaction_s: float = 3.0,
+    application: str = "doorbuster",
 ) -> Pool:
     """Open a pool of connections that decode jsonb, each statement bounded by `command_timeout_s`."""
     return await asyncpg.create_pool(
@@ -31,17 +61,17 @@ async def create_pool(
         command_timeout=command_timeout_s,
         timeout=CONNECT_TIMEOUT_S,
         init=_prepare,
-        server_settings={"application_name": application, "timezone": "UTC"},
+        server_settings=_session(application, idle_in_transaction_s),
     )
 
 
 async def connect(dsn: str, *, command_timeout_s: float = 5.0, application: str = "doorbuster") -> Connection:
     """Open one connection like those of the pools."""
-    connection = await asyncpg.connect(
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
         dsn,
         command_timeout=command_timeout_s,
         timeout=CONNECT_TIMEOUT_S,
-        server_settings={"application_name": application, "timezone": "UTC"},
+        server_settings=_session(application, command_timeout_s),
     )
     await _prepare(connection)
     return connection

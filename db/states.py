@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import pairwise
 from types import MappingProxyType
 
 
@@ -41,4 +42,4 @@ def sources_of(to: Status) -> frozenset[Status]:
 
 def is_legal_path(path: list[Status]) -> bool:
     """Say whether a history begins in an initial state and takes only legal steps."""
-    return bool(path) and path[0] in INITIAL and all(b in ALLOWED[a] for a, b in zip(path, path[1:], strict=False))
+    return bool(path) and path[0] in INITIAL and all(b in ALLOWED[a] for a, b in pairwise(path))

@@ -1,0 +1,44 @@
+"""How far each partition's stream is drained.
+
+The cursor moves in the batch's own transaction, so that an entry's effects and its being done are one fact.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from db.sql import load
+from doorbuster.errors import LeaseLostError
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+
+_SQL = load("batch")
+
+
+async def read(connection: Connection, sale_number: int, partition: int) -> tuple[str, int]:
+    """Return the id of the last entry worked off (`0-0` at first) and how many were so far."""
+    row = await connection.fetchrow(_SQL["read_cursor"], sale_number, partition)
+    assert row is not None
+    return row["entry_id"], row["drained"]
+
+
+async def advance(
+    connection: Connection, sale_number: int, partition: int, *, before: str, after: str, entries: int
+) -> int:
+    """Move the cursor from `before` to `after`; return how many entries have been worked off in all.
+
+    Raises:
+        LeaseLostError: the cursor is not at `before`: another has moved it.
+    """
+    drained: int | None = await connection.fetchval(
+        _SQL["advance_cursor"], sale_number, partition, before, after, entries
+    )
+    if drained is None:
+        raise LeaseLostError(f"the cursor of partition {sale_number}.{partition} is no longer at {before}")
+    return drained
+
+
+async def rewind(connection: Connection, sale_number: int, partition: int) -> None:
+    """Begin again at the stream's first entry."""
+    await connection.execute(_SQL["rewind_cursor"], sale_number, partition)

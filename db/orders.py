@@ -1,0 +1,138 @@
+"""Orders as others read them. Owns reading; never changes a state."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from db.sql import load
+from db.states import Status
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+
+_SQL = load("orders")
+
+
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line; `unit_price` in minor units."""
+
+    product_id: str
+    quantity: int
+    unit_price: int
+
+
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One transition: the `seq`-th event of its order."""
+
+    seq: int
+    status: Status
+    at: datetime
+    reason: str | None = None
+
+
+class OrderSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as lists show it."""
+
+    order_id: UUID
+    sale_id: str
+    customer_id: str
+    status: Status
+    reason: str | None
+    accepted_at: datetime
+    updated_at: datetime
+    total: int
+    currency: str
+
+
+class Order(OrderSummary, frozen=True, kw_only=True):
+    """An order with all there is to it; `version` counts its events."""
+
+    version: int
+    metadata: dict[str, Any] | None
+    reservation_expires_at: datetime | None
+    lines: list[OrderLine]
+    history: list[OrderEvent]
+
+
+class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which orders a list shows; `before` is (accepted_at, order_id) of the page before's last row."""
+
+    sale_id: str | None = None
+    customer_id: str | None = None
+    status: Status | None = None
+    before: tuple[datetime, UUID] | None = None
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted entry that could not become an order."""
+
+    dead_letter_id: int
+    sale_id: str
+    sale_number: int
+    partition: int
+    entry_id: str
+    order_id: UUID | None
+    reason: str
+    detail: str
+    created_at: datetime
+    retried_at: datetime | None
+
+
+def _event(row: asyncpg.Record) -> OrderEvent:
+    return OrderEvent(seq=row[0], status=Status(row[1]), at=row[2], reason=row[3])
+
+
+def _order_id(row: asyncpg.Record) -> UUID:
+    return UUID(int=row["order_id"].int)
+
+
+async def read_order(connection: Connection, order_id: UUID) -> Order | None:
+    """Return an order with its lines and history."""
+    row = await connection.fetchrow(_SQL["read_order"], order_id)
+    if row is None:
+        return None
+    return Order(
+        **dict(row)
+        | {
+            "order_id": _order_id(row),
+            "status": Status(row["status"]),
+            "lines": [OrderLine(product_id=line[0], quantity=line[1], unit_price=line[2]) for line in row["lines"]],
+            "history": [_event(event) for event in row["history"]],
+        }
+    )
+
+
+async def list_orders(connection: Connection, chosen: OrderFilter, *, limit: int = 50) -> list[OrderSummary]:
+    """Return orders, newest first by acceptance."""
+    accepted_at, order_id = chosen.before or (None, None)
+    rows = await connection.fetch(
+        _SQL["list_orders"], chosen.sale_id, chosen.customer_id, chosen.status, accepted_at, order_id, limit
+    )
+    return [OrderSummary(**dict(row) | {"order_id": _order_id(row), "status": Status(row["status"])}) for row in rows]
+
+
+async def events_after(connection: Connection, order_id: UUID, seq: int) -> list[OrderEvent]:
+    """Return an order's events behind the `seq`-th."""
+    return [_event(row) for row in await connection.fetch(_SQL["events_after"], order_id, seq)]
+
+
+async def dead_letter_of(connection: Connection, order_id: UUID) -> tuple[str, datetime] | None:
+    """Return why and when this order's entry was put aside, if it was."""
+    row = await connection.fetchrow(_SQL["dead_letter_of"], order_id)
+    return None if row is None else (row["reason"], row["created_at"])
+
+
+async def list_dead_letters(connection: Connection, *, before: int | None = None, limit: int = 50) -> list[DeadLetter]:
+    """Return dead letters, newest first."""
+    return [DeadLetter(**row) for row in await connection.fetch(_SQL["list_dead_letters"], before, limit)]
+
+
+async def take_dead_letter(connection: Connection, dead_letter_id: int) -> tuple[int, int, bytes] | None:
+    """Mark a dead letter as tried again; return (sale number, partition, payload)."""
+    row = await connection.fetchrow(_SQL["take_dead_letter"], dead_letter_id)
+    return None if row is None else (row["sale_number"], row["partition"], row["payload"])

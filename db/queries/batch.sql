@@ -1,0 +1,76 @@
+-- name: hold_shift
+-- First statement of every batch: renews the lease, tells the batch's time and the sale's hold.
+-- No row: the lease is another's.
+update shifts
+  set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8)
+  where name = $1 and fence = $2
+returning clock_timestamp() as now, (select make_interval(secs => hold_s) from sales where sale_number = $4) as hold;
+
+-- name: lock_shelf
+-- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.
+select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_customer,
+       coalesce(sp.price, p.price) as price, p.currency, p.active
+  from stock s
+  join sale_products sp using (product_id)
+  join products p using (product_id)
+  where sp.sale_number = $1 and s.product_id = any($2::text[])
+  order by s.product_id
+  for update of s, sp;
+
+-- name: lock_purchases
+select product_id, customer_id, quantity
+  from purchases
+  where sale_number = $1
+    and (product_id, customer_id) in (select * from unnest($2::text[], $3::text[]))
+  order by product_id, customer_id
+  for update;
+
+-- name: known_orders
+select order_id, fingerprint from orders where order_id = any($1::uuid[]);
+
+-- name: reserve_stock
+-- Guarded although the rows are locked: the last line before the table's own check.
+update stock s
+  set stock = s.stock - w.units, reserved = s.reserved + w.units
+  from unnest($1::text[], $2::bigint[]) as w (product_id, units)
+  where s.product_id = w.product_id and s.stock >= w.units;
+
+-- name: take_allotment
+update sale_products sp
+  set taken = sp.taken + w.units
+  from unnest($2::text[], $3::bigint[]) as w (product_id, units)
+  where sp.sale_number = $1 and sp.product_id = w.product_id
+    and (sp.quantity is null or sp.taken + w.units <= sp.quantity);
+
+-- name: count_purchases
+insert into purchases as p (sale_number, product_id, customer_id, quantity)
+select $1, * from unnest($2::text[], $3::text[], $4::integer[])
+on conflict (sale_number, product_id, customer_id) do update set quantity = p.quantity + excluded.quantity;
+
+-- name: bury
+insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)
+select $1, $2, * from unnest($3::text[], $4::uuid[], $5::bytea[], $6::text[], $7::text[])
+on conflict (sale_number, partition, entry_id) do nothing;
+
+-- name: advance_cursor
+-- Moves with the batch or not at all, and never without a predecessor: an entry is worked off exactly once.
+update stream_cursors
+  set entry_id = $4, drained = drained + $5
+  where sale_number = $1 and partition = $2 and entry_id = $3
+returning drained;
+
+-- name: read_cursor
+-- A partition's cursor, made at its beginning.
+with made as (
+  insert into stream_cursors (sale_number, partition) values ($1, $2)
+  on conflict do nothing
+  returning entry_id, drained
+)
+select entry_id, drained from made
+union all
+select entry_id, drained from stream_cursors where sale_number = $1 and partition = $2
+limit 1;
+
+-- name: rewind_cursor
+-- The order store was replaced: its entries begin again below the cursor. Orders already present are recognised.
+update stream_cursors set entry_id = '0-0' where sale_number = $1 and partition = $2;

@@ -1,0 +1,24 @@
+-- name: due
+-- Work for the settle shift, oldest first, behind ($3, $4): what it has in flight is not read again.
+select order_id, due_at, expires_at, expires_at <= clock_timestamp() as expired, total, currency, payment_token, attempts
+  from reservations
+  where sale_number = $1 and partition = $2 and due_at <= clock_timestamp() and (due_at, order_id) > ($3, $4)
+  order by due_at, order_id
+  limit $5;
+
+-- name: any_due
+select sale_number, partition, min(due_at) as since
+  from reservations
+  where due_at <= clock_timestamp()
+  group by 1, 2;
+
+-- name: expired
+select order_id from reservations where expires_at <= clock_timestamp() order by expires_at limit $1;
+
+-- name: postpone
+-- Another attempt later, at the latest when the hold ends.
+update reservations r
+  set attempts = r.attempts + 1,
+      due_at = least(clock_timestamp() + make_interval(secs => $2::float8), r.expires_at)
+  from (select order_id from reservations where order_id = any($1::uuid[]) order by order_id for update) as mine
+  where r.order_id = mine.order_id;

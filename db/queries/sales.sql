@@ -1,0 +1,88 @@
+-- name: create_sale
+insert into sales (sale_id, name, starts_at, ends_at, partitions, hold_s, prewarm_lead_s, room)
+values ($1, $2, coalesce($3, clock_timestamp()), $4, $5, $6, $7, $8)
+on conflict (sale_id) do nothing
+returning sale_number;
+
+-- name: put_sale_products
+-- Adds products to a sale or changes their terms there; what was taken stays.
+insert into sale_products as sp (sale_number, product_id, price, quantity, limit_per_customer)
+select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[])
+on conflict (sale_number, product_id) do update
+  set price = excluded.price, quantity = excluded.quantity, limit_per_customer = excluded.limit_per_customer;
+
+-- name: lock_sale_products
+select product_id from sale_products where sale_number = $1 order by product_id for update;
+
+-- name: drop_sale_products
+-- Only what has never been sold in this sale can leave it.
+delete from sale_products where sale_number = $1 and not product_id = any($2::text[]) and taken = 0
+returning product_id;
+
+-- name: forget_purchases
+delete from purchases where sale_number = $1;
+
+-- name: count_purchases_anew
+insert into purchases (sale_number, product_id, customer_id, quantity)
+select o.sale_number, l.product_id, o.customer_id, sum(l.quantity)
+  from orders o
+  join order_lines l using (order_id)
+  join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
+  where o.sale_number = $1 and o.status not in ('cancelled') and sp.limit_per_customer is not null
+  group by 1, 2, 3;
+
+-- name: unknown_products
+select * from unnest($1::text[]) as wanted (product_id)
+except
+select product_id from products;
+
+-- name: currencies
+select distinct currency from products where product_id = any($1::text[]);
+
+-- name: get_sale
+select s.*, clock_timestamp() as now,
+       array(select row(product_id, price, quantity, limit_per_customer)
+               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+  from sales s
+  where sale_id = $1;
+
+-- name: get_sale_by_number
+select s.*, clock_timestamp() as now,
+       array(select row(product_id, price, quantity, limit_per_customer)
+               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+  from sales s
+  where sale_number = $1;
+
+-- name: list_sales
+-- Newest first; `$1` is the smallest sale_number of the page before.
+select s.*, clock_timestamp() as now,
+       array(select row(product_id, price, quantity, limit_per_customer)
+               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+  from sales s
+  where $1::integer is null or sale_number < $1
+  order by sale_number desc
+  limit $2;
+
+-- name: live_sales
+-- Sales that take orders, or closed ones whose work may not be done.
+select sale_number, sale_id, partitions, phase, starts_at, ends_at, version
+  from sales s
+  where phase <> 'closed'
+     or closed_at > clock_timestamp() - interval '1 hour'
+     or exists (select from reservations r where r.sale_number = s.sale_number)
+  order by sale_number;
+
+-- name: update_sale
+update sales
+  set name = $2, starts_at = $3, ends_at = $4, hold_s = $5, prewarm_lead_s = $6, room = $7, version = version + 1
+  where sale_number = $1;
+
+-- name: set_phase
+-- `open` also opens a sale that was to start later; a closed sale stays closed.
+update sales
+  set phase = $2::sale_phase,
+      starts_at = case when $3 then least(starts_at, clock_timestamp()) else starts_at end,
+      closed_at = case when $2 = 'closed' then clock_timestamp() end,
+      version = version + 1
+  where sale_id = $1 and phase <> 'closed'
+returning sale_number;

@@ -1,0 +1,106 @@
+-- name: move_if_allowed
+-- The one way an order changes state by hand: guarded by the states that allow it. No row: not allowed, or no order.
+update orders
+  set status = $2::order_status, version = version + 1, reason = coalesce($4, reason), updated_at = clock_timestamp()
+  where order_id = $1 and status = any($3::order_status[])
+returning old.status as was, version, updated_at;
+
+-- name: status_of
+select status from orders where order_id = $1;
+
+-- name: tell
+insert into order_events (order_id, seq, status, at, reason) values ($1, $2, $3::order_status, $4, $5);
+
+-- name: end_hold
+delete from reservations where order_id = $1;
+
+-- name: confirm_if_pending
+-- Paid: the hold ends, the units stay reserved. Orders are locked in id order, as every batch does.
+with locked as (
+  select order_id from orders where order_id = any($1::uuid[]) and status = 'pending' order by order_id for update
+),
+moved as (
+  update orders o set status = 'confirmed', version = o.version + 1, updated_at = clock_timestamp()
+    from locked where o.order_id = locked.order_id
+  returning o.order_id, o.version, o.updated_at
+),
+ended as (
+  delete from reservations r using moved where r.order_id = moved.order_id
+)
+insert into order_events (order_id, seq, status, at)
+select order_id, version, 'confirmed', updated_at from moved
+returning order_id;
+
+-- name: cancel_if_pending
+-- Not paid: the hold ends; giving the units back follows in the same transaction.
+with locked as (
+  select order_id from orders where order_id = any($1::uuid[]) and status = 'pending' order by order_id for update
+),
+moved as (
+  update orders o set status = 'cancelled', version = o.version + 1, reason = $2, updated_at = clock_timestamp()
+    from locked where o.order_id = locked.order_id
+  returning o.order_id, o.version, o.updated_at
+),
+ended as (
+  delete from reservations r using moved where r.order_id = moved.order_id
+)
+insert into order_events (order_id, seq, status, at, reason)
+select order_id, version, 'cancelled', updated_at, $2 from moved
+returning order_id;
+
+-- name: lock_stock_of
+-- In product order, before anything is given back.
+select product_id from stock
+  where product_id in (select product_id from order_lines where order_id = any($1::uuid[]))
+  order by product_id
+  for update;
+
+-- name: lock_allotments_of
+select sale_number, product_id from sale_products
+  where (sale_number, product_id) in (
+    select o.sale_number, l.product_id from orders o join order_lines l using (order_id) where o.order_id = any($1::uuid[])
+  )
+  order by sale_number, product_id
+  for update;
+
+-- name: give_back_stock
+update stock s
+  set stock = s.stock + u.units, reserved = s.reserved - u.units
+  from (select product_id, sum(quantity) as units from order_lines where order_id = any($1::uuid[]) group by 1) u
+  where s.product_id = u.product_id;
+
+-- name: give_back_allotments
+update sale_products sp
+  set taken = sp.taken - u.units
+  from (
+    select o.sale_number, l.product_id, sum(l.quantity) as units
+      from orders o join order_lines l using (order_id)
+      where o.order_id = any($1::uuid[])
+      group by 1, 2
+  ) u
+  where sp.sale_number = u.sale_number and sp.product_id = u.product_id;
+
+-- name: give_back_purchases
+update purchases p
+  set quantity = p.quantity - u.units
+  from (
+    select o.sale_number, l.product_id, o.customer_id, sum(l.quantity) as units
+      from orders o join order_lines l using (order_id)
+      where o.order_id = any($1::uuid[])
+      group by 1, 2, 3
+  ) u
+  where (p.sale_number, p.product_id, p.customer_id) = (u.sale_number, u.product_id, u.customer_id);
+
+-- name: sell
+-- Shipped: reserved units are sold ones.
+update stock s
+  set reserved = s.reserved - u.units, sold = s.sold + u.units
+  from (select product_id, sum(quantity) as units from order_lines where order_id = any($1::uuid[]) group by 1) u
+  where s.product_id = u.product_id;
+
+-- name: restock
+-- Refunded and sent back: sold units are in stock again.
+update stock s
+  set sold = s.sold - u.units, stock = s.stock + u.units
+  from (select product_id, sum(quantity) as units from order_lines where order_id = any($1::uuid[]) group by 1) u
+  where s.product_id = u.product_id;

@@ -1,0 +1,224 @@
+"""Sales: what is sold, in which window, on which terms. Owns their rows; knows nothing of the order store's gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import asyncpg
+import msgspec
+
+from db.sql import load
+from doorbuster.errors import ConflictError, InvalidError, NotFoundError
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+
+Phase = Literal["open", "hold", "drain", "closed"]
+MAX_PRODUCTS = 10_000
+
+_SQL = load("sales")
+
+
+class SaleProduct(msgspec.Struct, frozen=True, kw_only=True):
+    """A product's terms in a sale; None means the product's own price, all its stock, no limit."""
+
+    product_id: str
+    price: int | None = None
+    quantity: int | None = None
+    limit_per_customer: int | None = None
+
+
+class SaleSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sale is made of."""
+
+    sale_id: str
+    products: Sequence[SaleProduct]
+    name: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    partitions: int = 1
+    hold_s: int = 600
+    prewarm_lead_s: int = 1800
+    room: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"mode": "off"})
+
+
+class Sale(msgspec.Struct, frozen=True, kw_only=True):
+    """A sale as it is stored; `read_at` is the database's clock when it was read."""
+
+    sale_id: str
+    number: int
+    name: str | None
+    products: dict[str, SaleProduct]
+    starts_at: datetime
+    ends_at: datetime | None
+    partitions: int
+    hold_s: int
+    prewarm_lead_s: int
+    phase: Phase
+    room: dict[str, Any]
+    version: int
+    created_at: datetime
+    closed_at: datetime | None
+    read_at: datetime
+
+
+class LiveSale(msgspec.Struct, frozen=True, kw_only=True):
+    """As much of a sale as the scheduler needs."""
+
+    sale_number: int
+    sale_id: str
+    partitions: int
+    phase: Phase
+    starts_at: datetime
+    ends_at: datetime | None
+    version: int
+
+
+def _sale(row: asyncpg.Record) -> Sale:
+    values = dict(row)
+    products = [
+        SaleProduct(product_id=p[0], price=p[1], quantity=p[2], limit_per_customer=p[3]) for p in row["products"]
+    ]
+    return Sale(
+        number=values.pop("sale_number"),
+        read_at=values.pop("now"),
+        **(values | {"products": {product.product_id: product for product in products}}),
+    )
+
+
+async def create_sale(connection: Connection, spec: SaleSpec) -> Sale:
+    """Make a sale.
+
+    Raises:
+        ConflictError: there is one with this id.
+        InvalidError: a product is unknown, or stands twice, or currencies differ, or the window ends before it begins.
+    """
+    async with connection.transaction():
+        await _check_products(connection, spec.products)
+        number = await _guarded(
+            connection.fetchval(
+                _SQL["create_sale"], spec.sale_id, spec.name, spec.starts_at, spec.ends_at, spec.partitions,
+                spec.hold_s, spec.prewarm_lead_s, dict(spec.room),
+            )
+        )  # fmt: skip
+        if number is None:
+            raise ConflictError(f"there is a sale {spec.sale_id!r} already")
+        await _put_products(connection, number, spec.products)
+        return await _existing(connection, spec.sale_id)
+
+
+async def _guarded(call: Any) -> Any:
+    try:
+        return await call
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name == "sale_window":
+            raise InvalidError("the sale ends before it begins", [("ends_at", "must be after starts_at")]) from error
+        raise
+
+
+async def _check_products(connection: Connection, products: Sequence[SaleProduct]) -> None:
+    ids = [product.product_id for product in products]
+    first = {one: i for i, one in reversed(list(enumerate(ids)))}
+    problems = [(f"products[{i}].product_id", "stands twice") for i, one in enumerate(ids) if first[one] != i]
+    unknown = {row["product_id"] for row in await connection.fetch(_SQL["unknown_products"], ids)}
+    problems += [(f"products[{i}].product_id", "is unknown") for i, one in enumerate(ids) if one in unknown]
+    if problems:
+        raise InvalidError("the sale's products are not right", problems)
+    currencies = await connection.fetch(_SQL["currencies"], ids)
+    if len(currencies) > 1:
+        raise InvalidError("a sale has one currency", [("products", "have different currencies")])
+
+
+async def _put_products(connection: Connection, number: int, products: Sequence[SaleProduct]) -> None:
+    ordered = sorted(products, key=lambda product: product.product_id)
+    await connection.execute(
+        _SQL["put_sale_products"],
+        number,
+        [product.product_id for product in ordered],
+        [product.price for product in ordered],
+        [product.quantity for product in ordered],
+        [product.limit_per_customer for product in ordered],
+    )
+
+
+async def get_sale(connection: Connection, sale_id: str) -> Sale | None:
+    """Return the sale of this id."""
+    row = await connection.fetchrow(_SQL["get_sale"], sale_id)
+    return None if row is None else _sale(row)
+
+
+async def _existing(connection: Connection, sale_id: str) -> Sale:
+    sale = await get_sale(connection, sale_id)
+    if sale is None:
+        raise NotFoundError(f"there is no sale {sale_id!r}")
+    return sale
+
+
+async def get_sale_by_number(connection: Connection, number: int) -> Sale | None:
+    """Return the sale of this number."""
+    row = await connection.fetchrow(_SQL["get_sale_by_number"], number)
+    return None if row is None else _sale(row)
+
+
+async def list_sales(connection: Connection, *, before: int | None = None, limit: int = 50) -> list[Sale]:
+    """Return sales, newest first, numbered below `before`."""
+    return [_sale(row) for row in await connection.fetch(_SQL["list_sales"], before, limit)]
+
+
+async def live_sales(connection: Connection) -> list[LiveSale]:
+    """Return the sales that may have work to do."""
+    return [LiveSale(**row) for row in await connection.fetch(_SQL["live_sales"])]
+
+
+async def update_sale(connection: Connection, sale_id: str, changes: Mapping[str, Any]) -> Sale:
+    """Change a sale's fields; `products`, when named, replaces the list.
+
+    Raises:
+        NotFoundError: there is no such sale.
+        InvalidError: a product that has been sold here is left out, or a value contradicts another.
+    """
+    async with connection.transaction():
+        sale = await _existing(connection, sale_id)
+        new = {name: changes.get(name, getattr(sale, name)) for name in _CHANGEABLE}
+        await _guarded(connection.execute(_SQL["update_sale"], sale.number, *new.values()))
+        if "products" in changes:
+            await _replace_products(connection, sale, changes["products"])
+        return await _existing(connection, sale_id)
+
+
+_CHANGEABLE = ("name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "room")
+
+
+async def _replace_products(connection: Connection, sale: Sale, products: Sequence[SaleProduct]) -> None:
+    await _check_products(connection, products)
+    await connection.execute(_SQL["lock_sale_products"], sale.number)
+    ids = [product.product_id for product in products]
+    dropped = {row["product_id"] for row in await connection.fetch(_SQL["drop_sale_products"], sale.number, ids)}
+    kept = sorted(sale.products.keys() - set(ids) - dropped)
+    if kept:
+        raise InvalidError("products with orders stay in the sale", [("products", f"leaves out {', '.join(kept)}")])
+    try:
+        await _put_products(connection, sale.number, products)
+    except asyncpg.CheckViolationError as error:
+        raise InvalidError(
+            "more has been sold than that", [("products", "a quantity is below what is taken")]
+        ) from error
+    await connection.execute(_SQL["forget_purchases"], sale.number)
+    await connection.execute(_SQL["count_purchases_anew"], sale.number)
+
+
+async def set_phase(connection: Connection, sale_id: str, phase: Phase, *, start_now: bool = False) -> Sale:
+    """Move a sale to another phase; with `start_now` its window begins now if it had not.
+
+    Raises:
+        NotFoundError: there is no such sale.
+        ConflictError: it is closed, and closed is for good.
+    """
+    async with connection.transaction():
+        moved = await connection.fetchval(_SQL["set_phase"], sale_id, phase, start_now)
+        sale = await _existing(connection, sale_id)
+        if moved is None and phase != "closed":
+            raise ConflictError(f"the sale {sale_id!r} is closed")
+        return sale
