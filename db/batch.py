@@ -103,8 +103,13 @@ async def bury(
     sale_number: int,
     partition: int,
     letters: Iterable[tuple[str, UUID | None, bytes, str, str]],
-) -> None:
-    """Put entries aside as dead letters: (entry id, order id, payload, reason, detail) each."""
+) -> int:
+    """Put entries aside as dead letters: (entry id, order id, payload, reason, detail) each.
+
+    Returns how many were not there yet.
+    """
     columns = [list(column) for column in zip(*letters, strict=True)]
-    if columns:
-        await connection.execute(_SQL["bury"], sale_number, partition, *columns)
+    if not columns:
+        return 0
+    done = await connection.execute(_SQL["bury"], sale_number, partition, *columns)
+    return int(done.rpartition(" ")[2])

@@ -5,7 +5,7 @@ The cursor moves in the batch's own transaction, so that an entry's effects and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from db.sql import load
 from doorbuster.errors import LeaseLostError
@@ -23,19 +23,24 @@ async def read(connection: Connection, sale_number: int, partition: int) -> tupl
     return row["entry_id"], row["drained"]
 
 
-async def advance(
-    connection: Connection, sale_number: int, partition: int, *, before: str, after: str, entries: int
-) -> int:
-    """Move the cursor from `before` to `after`; return how many entries have been worked off in all.
+class Step(NamedTuple):
+    """One batch's move of a cursor: from entry to entry, how many entries, how many of them repeated an order."""
+
+    before: str
+    after: str
+    entries: int
+    repeated: int = 0
+
+
+async def advance(connection: Connection, sale_number: int, partition: int, step: Step) -> int:
+    """Move the cursor; return how many entries have been worked off in all.
 
     Raises:
-        LeaseLostError: the cursor is not at `before`: another has moved it.
+        LeaseLostError: the cursor is not at `step.before`: another has moved it.
     """
-    drained: int | None = await connection.fetchval(
-        _SQL["advance_cursor"], sale_number, partition, before, after, entries
-    )
+    drained: int | None = await connection.fetchval(_SQL["advance_cursor"], sale_number, partition, *step)
     if drained is None:
-        raise LeaseLostError(f"the cursor of partition {sale_number}.{partition} is no longer at {before}")
+        raise LeaseLostError(f"the cursor of partition {sale_number}.{partition} is no longer at {step.before}")
     return drained
 
 

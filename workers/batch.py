@@ -99,14 +99,13 @@ async def drain_batch(connection: Connection, claim: Claim, entries: list[Entry]
         for order, reason in verdict.poison:
             readable.bury(order, readable.places[order.order_id], reason, "the sale cannot sell these lines together")
         await _write(connection, partition, verdict, _Rows(partition, readable.places, shelves, now, hold))
-        await batch.bury(connection, *partition, readable.letters)
-        outcome.drained = await cursors.advance(
-            connection, *partition, before=cursor, after=outcome.cursor, entries=len(entries)
-        )
+        outcome.buried = await batch.bury(connection, *partition, readable.letters)
+        repeated = len(entries) - len(verdict.decided) - outcome.buried
+        step = cursors.Step(cursor, outcome.cursor, len(entries), repeated)
+        outcome.drained = await cursors.advance(connection, *partition, step)
     outcome.changed = [order.order_id for order, _ in verdict.decided]
     outcome.sold_out = {product_id for product_id, shelf in shelves.items() if shelf.units <= 0}
     outcome.in_stock = shelves.keys() - outcome.sold_out
-    outcome.buried = len(readable.letters)
     return outcome
 
 
@@ -118,9 +117,10 @@ async def bury_entry(connection: Connection, claim: Claim, entry: Entry, *, deta
         readable.bury(order, entry, Poison.REJECTED, detail)
     async with connection.transaction():
         await batch.hold_shift(connection, partition.sale_number, **lease._asdict())
-        await batch.bury(connection, *partition, readable.letters)
-        drained = await cursors.advance(connection, *partition, before=cursor, after=entry.id, entries=1)
-    return Outcome(entry.id, drained, buried=1)
+        buried = await batch.bury(connection, *partition, readable.letters)
+        step = cursors.Step(cursor, entry.id, 1, 1 - buried)
+        drained = await cursors.advance(connection, *partition, step)
+    return Outcome(entry.id, drained, buried=buried)
 
 
 def _read(entries: list[Entry]) -> _Readable:

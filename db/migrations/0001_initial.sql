@@ -177,7 +177,8 @@ create table stream_cursors (
   sale_number integer not null,
   partition   smallint not null,
   entry_id    text not null default '0-0',
-  drained     bigint not null default 0,
+  drained     bigint not null default 0,   -- entries worked off: orders made, dead letters, and
+  repeated    bigint not null default 0,   -- entries of orders that were there already
   primary key (sale_number, partition)
 ) with (fillfactor = 50);
 

@@ -55,7 +55,7 @@ on conflict (sale_number, partition, entry_id) do nothing;
 -- name: advance_cursor
 -- Moves with the batch or not at all, and never without a predecessor: an entry is worked off exactly once.
 update stream_cursors
-  set entry_id = $4, drained = drained + $5
+  set entry_id = $4, drained = drained + $5, repeated = repeated + $6
   where sale_number = $1 and partition = $2 and entry_id = $3
 returning drained;
 

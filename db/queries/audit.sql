@@ -1,0 +1,113 @@
+-- name: p1_entries
+-- Every entry worked off became an order, is a dead letter, or repeated an order that was there.
+select c.sale_number, c.partition, c.entry_id, c.drained, c.repeated,
+       (select count(*) from orders o where o.sale_number = c.sale_number and o.partition = c.partition) as orders,
+       (select count(*) from dead_letters d where d.sale_number = c.sale_number and d.partition = c.partition) as letters
+  from stream_cursors c
+  order by 1, 2;
+
+-- name: p1_orphans
+-- Rows of the hot path have no foreign keys; this is their check. Every order has lines and events and they an order.
+select
+  (select count(*) from orders o where not exists (select from order_lines l where l.order_id = o.order_id))
+  + (select count(*) from order_lines l where not exists (select from orders o where o.order_id = l.order_id))
+  + (select count(*) from order_events e where not exists (select from orders o where o.order_id = e.order_id))
+  + (select count(*) from reservations r
+       where not exists (select from orders o where o.order_id = r.order_id and o.status = 'pending'))
+  + (select count(*) from orders o
+       where o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id));
+
+-- name: p2_ledger
+select count(*) as products, coalesce(sum(stock), 0)::bigint as stock, coalesce(sum(reserved), 0)::bigint as reserved,
+       coalesce(sum(sold), 0)::bigint as sold, coalesce(sum(received), 0)::bigint as received,
+       count(*) filter (where stock < 0 or reserved < 0 or sold < 0 or stock + reserved + sold <> received) as breaches
+  from stock;
+
+-- name: p2_reserved
+-- What the ledger says is reserved and sold, against what the orders say.
+with wanted as (
+  select l.product_id,
+         sum(l.quantity) filter (where o.status in ('pending', 'confirmed', 'processing')) as reserved,
+         sum(l.quantity) filter (where o.status in ('shipped', 'delivered')) as sold,
+         sum(l.quantity) filter (where o.status in ('shipped', 'delivered', 'refunded')) as sold_at_most
+    from orders o join order_lines l using (order_id)
+    group by 1
+)
+select count(*)
+  from stock s left join wanted w using (product_id)
+  where s.reserved <> coalesce(w.reserved, 0)
+     or s.sold not between coalesce(w.sold, 0) and coalesce(w.sold_at_most, 0);
+
+-- name: p2_received
+select count(*)
+  from stock s
+  left join (select product_id, sum(quantity) as units from stock_movements group by 1) m using (product_id)
+  where s.received <> coalesce(m.units, 0);
+
+-- name: p2_allotments
+with wanted as (
+  select o.sale_number, l.product_id, sum(l.quantity) as units
+    from orders o join order_lines l using (order_id)
+    where o.status <> 'cancelled'
+    group by 1, 2
+)
+select count(*)
+  from sale_products sp
+  full join wanted w using (sale_number, product_id)
+  where coalesce(sp.taken, -1) <> coalesce(w.units, 0) or sp.taken > sp.quantity;
+
+-- name: p2_limits
+-- Customers that have more of a product than the sale's limit, or whose count is wrong.
+with wanted as (
+  select o.sale_number, l.product_id, o.customer_id, sum(l.quantity) as units
+    from orders o
+    join order_lines l using (order_id)
+    join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
+    where o.status <> 'cancelled' and sp.limit_per_customer is not null
+    group by 1, 2, 3
+)
+select count(*)
+  from wanted w
+  full join purchases p using (sale_number, product_id, customer_id)
+  where coalesce(w.units, 0) <> coalesce(p.quantity, 0);
+
+-- name: p3_first_events
+-- One order, one beginning.
+select (select count(*) from orders) as orders, (select count(*) from order_events where seq = 1) as beginnings;
+
+-- name: p4_out_of_turn
+-- Orders decided before one that was accepted earlier in the same partition.
+select count(*) from (
+  select e.position < lag(e.position) over (partition by o.sale_number, o.partition order by o.accepted_at, o.entry_seq)
+         as out_of_turn
+    from orders o join order_events e on e.order_id = o.order_id and e.seq = 1
+) as decided
+where out_of_turn;
+
+-- name: p5_steps
+-- Every step that any order took, and how often; `was` is null at an order's beginning.
+select was::text, became::text, count(*) as steps
+  from (
+    select lag(status) over (partition by order_id order by seq) as was, status as became from order_events
+  ) as steps
+  group by 1, 2;
+
+-- name: p5_histories
+-- Orders whose events are not 1..version, or whose last event is not the order's state.
+select count(*)
+  from orders o
+  left join (
+    select order_id, count(*) as events, min(seq) as first, max(seq) as last,
+           (array_agg(status order by seq desc))[1] as status
+      from order_events group by 1
+  ) e using (order_id)
+  where e.events is distinct from o.version or e.first <> 1 or e.last <> o.version or e.status <> o.status;
+
+-- name: p6_published
+-- Events up to the relay's cursor, and behind it.
+select count(*) filter (where (e.tx, e.position) <= (c.tx, c.position)) as published,
+       count(*) filter (where c.tx is null or (e.tx, e.position) > (c.tx, c.position)) as waiting
+  from order_events e left join relay_cursors c on c.relay = $1;
+
+-- name: states
+select status::text, count(*) as orders from orders group by 1 order by 1;
