@@ -33,10 +33,7 @@ async def carry_out(plan: Plan, *, processes: int = 1, progress: Progress | None
             progress(sum(one for one, _ in told), sum(two for _, two in told))
 
     shares = [_share(plan, place, processes) for place in range(processes)]
-    work = (
-        _one(share, lambda *counts, place=place: tell(place, *counts))  # type: ignore[misc]
-        for place, share in enumerate(shares)
-    )
+    work = (_one(share, lambda *counts, place=place: tell(place, *counts)) for place, share in enumerate(shares))
     return merged(list(await asyncio.gather(*work)))
 
 

@@ -1,0 +1,78 @@
+"""Starts the floor and the baseline as servers of their own: gunicorn with one uvicorn worker, as the intake has.
+
+Owns those processes: whatever happens, they end with the block that started them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+_START_S = 15.0
+_STOP_S = 10.0
+
+
+class ServerError(RuntimeError):
+    """A server did not start."""
+
+
+@asynccontextmanager
+async def serving(app: str, log: Path, **environment: str) -> AsyncIterator[str]:
+    """Serve the application that factory `app` makes ("module:function()") and yield its base URL.
+
+    Raises:
+        ServerError: it did not answer in time; the end of its log is in the message.
+    """
+    port = free_port()
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", "--workers", "1"),
+            *("--worker-class", "uvicorn_worker.UvicornWorker", "--backlog", "2048", "--graceful-timeout", "3"),
+            env={**os.environ, **environment},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        await _answering(process, base, log)
+        yield base
+    finally:
+        await stop(process)
+
+
+async def stop(process: asyncio.subprocess.Process, grace_s: float = _STOP_S) -> int:
+    """End a process: SIGTERM, then SIGKILL after the grace; return its exit code."""
+    if process.returncode is None:
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), grace_s)
+        except TimeoutError:
+            process.kill()
+    return await process.wait()
+
+
+def free_port() -> int:
+    """Return a port that is free on the loopback now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _answering(process: asyncio.subprocess.Process, base: str, log: Path) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_START_S), httpx.AsyncClient(trust_env=False) as client:
+            while process.returncode is None:
+                try:
+                    await client.get(base)
+                except httpx.TransportError:
+                    await asyncio.sleep(0.05)
+                else:
+                    return
+    raise ServerError(await asyncio.to_thread(lambda: log.read_text()[-2_000:]))
