@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     """Key of the derived order ids; changing it makes old idempotency keys new."""
     ops_key: Key
     storefront_keys: SecretList = ()
+    ops_port: int | None = Field(None, ge=1, le=65_535)
+    """Port of a listener of its own for the ops API; without one it shares the storefront's."""
+    ops_bind: str | None = None
+    """Address of that listener; without one the storefront's."""
 
     durability: Annotated[str, AfterValidator(_durability)] = "fsync"
     """Level an order must reach before its 202: `fsync`, `replicas:N`, `none`."""

@@ -1,0 +1,89 @@
+"""Reads a catalogue file line by line: JSON Lines or CSV, plain or gzip. Pure but for reading; bounded memory."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import msgspec
+
+_GZIP = b"\x1f\x8b"
+_LINE_MAX_BYTES = 2**20
+
+
+class Line(NamedTuple):
+    """A line's number and its record, or what is wrong with it."""
+
+    number: int
+    record: dict[str, Any] | None
+    problem: str | None = None
+
+
+def read_lines(path: Path, raw: IO[bytes], kind: str | None) -> Iterator[Line]:
+    """Yield every line that is not blank; `raw` is the open file, `kind` is `csv`, `jsonl` or None to find out.
+
+    Raises:
+        OSError, EOFError: the file, or its compression, is broken.
+    """
+    magic = raw.read(2)
+    raw.seek(0)
+    plain = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if magic == _GZIP else raw
+    return _csv_lines(plain) if (kind or _kind(path)) == "csv" else _json_lines(plain)
+
+
+def _kind(path: Path) -> str:
+    return "csv" if ".csv" in (suffix.lower() for suffix in path.suffixes[-2:]) else "jsonl"
+
+
+def _json_lines(file: IO[bytes]) -> Iterator[Line]:
+    number = 0
+    while text := file.readline(_LINE_MAX_BYTES):
+        number += 1
+        if len(text) == _LINE_MAX_BYTES and not text.endswith(b"\n"):
+            _skip_line(file)
+            yield Line(number, None, f"is longer than {_LINE_MAX_BYTES} bytes")
+        elif text.strip():
+            yield _json_line(number, text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text)
+
+
+def _skip_line(file: IO[bytes]) -> None:
+    while (part := file.readline(_LINE_MAX_BYTES)) and not part.endswith(b"\n"):
+        pass
+
+
+def _json_line(number: int, text: bytes) -> Line:
+    try:
+        record = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Line(number, None, f"is no JSON: {error}")
+    return Line(number, record) if isinstance(record, dict) else Line(number, None, "is no JSON object")
+
+
+def _csv_lines(file: IO[bytes]) -> Iterator[Line]:
+    reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline=""))
+    header = next(reader, None)
+    while header is not None:
+        number = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Line(number, None, f"is no CSV: {error}")
+            continue
+        if cells:
+            yield _csv_line(number, header, cells)
+
+
+def _csv_line(number: int, header: list[str], cells: list[str]) -> Line:
+    if len(cells) > len(header):
+        return Line(number, None, f"has {len(cells)} columns, the header {len(header)}")
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        return Line(number, None, "is not UTF-8")
+    return Line(number, {name: cell for name, cell in zip(header, cells, strict=False) if cell})

@@ -1,0 +1,46 @@
+"""Calls of the command line to the ops API; translates its problems into the domain's errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from doorbuster.embedded.instance import Instance
+from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, StoreUnavailableError
+
+_TIMEOUT_S = 60.0
+_BY_STATUS: dict[int, type[DoorbusterError]] = {404: NotFoundError, 409: ConflictError}
+
+
+def call(
+    instance: Instance, method: str, path: str, *, body: object = None, params: dict[str, str] | None = None
+) -> Any:
+    """Call the ops API and return its JSON answer.
+
+    Raises:
+        NotFoundError, ConflictError, InvalidError: the API refused, with its own words.
+        StoreUnavailableError: it does not answer, or not well.
+    """
+    headers = {"Authorization": f"Bearer {instance.ops_key}"}
+    url = instance.ops_base.rstrip("/") + path
+    try:
+        answer = httpx.request(method, url, json=body, params=params, headers=headers, timeout=_TIMEOUT_S)
+    except httpx.HTTPError as error:
+        raise StoreUnavailableError(f"{url} does not answer: {error}") from error
+    if answer.is_success:
+        return answer.json() if answer.content else None
+    raise _refusal(answer)
+
+
+def _refusal(answer: httpx.Response) -> DoorbusterError:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    detail = problem.get("detail") or problem.get("title") or f"{answer.request.url} answered {answer.status_code}"
+    if answer.is_server_error:
+        return StoreUnavailableError(detail)
+    fields = [(str(item.get("field")), str(item.get("problem"))) for item in problem.get("errors") or []]
+    kind = _BY_STATUS.get(answer.status_code)
+    return kind(detail) if kind else InvalidError(detail, fields)

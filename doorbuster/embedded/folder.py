@@ -1,0 +1,108 @@
+"""The data folder of an embedded instance: its layout, its lock, its secrets and its ports.
+
+Never starts a process and never talks to a store.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from doorbuster.errors import ConflictError, InvalidError
+
+REDIS_ROLES = ("orders", "room", "jobs", "cache")
+DEFAULT = Path(".doorbuster")
+
+
+class DataFolder:
+    """Where an embedded instance keeps everything: stores, logs, secrets, the ready document."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.postgres = self.root / "postgres"
+        self.logs = self.root / "logs"
+        self.ready = self.root / "ready.json"
+        self._lock: IO[str] | None = None
+
+    def redis(self, role: str) -> Path:
+        """Return the folder of a Redis role's server."""
+        return self.root / "redis" / role
+
+    def log(self, name: str) -> Path:
+        """Return the log file of a process."""
+        return self.logs / f"{name}.log"
+
+    def open(self) -> None:
+        """Make the folder if need be and take its lock; it is held until `close` or the end of the process.
+
+        Raises:
+            InvalidError: the folder cannot be made or written.
+            ConflictError: another run holds the lock.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.logs.mkdir(exist_ok=True)
+            lock = (self.root / "lock").open("a+")
+        except OSError as error:
+            raise InvalidError(f"cannot use the data folder {self.root}: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise ConflictError(f"the data folder {self.root} is in use by another run") from error
+        self._lock = lock
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def secrets(self) -> dict[str, str]:
+        """Return the instance's secrets, made at first use and kept for good."""
+        path = self.root / "secrets.json"
+        kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        missing = {"ops_key", "order_id_key", "redis_password"} - kept.keys()
+        if missing:
+            kept |= {name: secrets.token_urlsafe(32) for name in missing}
+            write_private(path, json.dumps(kept, indent=1))
+        return kept
+
+    def ports(self) -> dict[str, int]:
+        """Return a loopback port for every Redis role: the former one where it is still free."""
+        path = self.root / "ports.json"
+        former: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        ports: dict[str, int] = {}
+        with ExitStack() as held:
+            for role in REDIS_ROLES:
+                taken = held.enter_context(socket.socket())
+                _bind_free(taken, former.get(role, 0))
+                ports[role] = taken.getsockname()[1]
+        if ports != former:
+            write_private(path, json.dumps(ports))
+        return ports
+
+
+def _bind_free(taken: socket.socket, wanted: int) -> None:
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(("127.0.0.1", wanted))
+    except OSError:
+        taken.bind(("127.0.0.1", 0))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step, readable by its owner alone and durable before it is seen."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

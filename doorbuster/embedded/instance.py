@@ -1,0 +1,118 @@
+"""The ready document: what a running instance tells of itself, where it is kept, and how a command finds it.
+
+Never starts anything. What the environment names goes before what a document says.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from doorbuster.embedded.folder import DEFAULT, write_private
+from doorbuster.errors import NotFoundError
+
+_log = logging.getLogger(__name__)
+URLS = {
+    "database": "DATABASE_URL",
+    "orders_redis": "ORDERS_REDIS_URL",
+    "room_redis": "ROOM_REDIS_URL",
+    "jobs_redis": "JOBS_REDIS_URL",
+    "cache_redis": "CACHE_REDIS_URL",
+}
+"""Store by its name in the ready document -> the variable that replaces it."""
+_VALUES = {"ops_base": "OPS_URL", "ops_key": "OPS_KEY"}
+
+
+@dataclass
+class Ready:
+    """The ready line; field names and their order are the contract."""
+
+    base: str
+    ops_base: str
+    ops_key: str = field(repr=False)
+    data: str
+    pids: dict[str, list[int] | int | None]
+    urls: dict[str, str] = field(repr=False)
+
+    def line(self) -> str:
+        """Return the document as one line of JSON."""
+        return json.dumps(asdict(self))
+
+
+def publish(ready: Ready, paths: list[Path]) -> None:
+    """Write the document to each path in one step, readable by its owner alone."""
+    for path in paths:
+        write_private(path, ready.line() + "\n")
+
+
+def _current() -> Path:
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "doorbuster" / "current"
+
+
+def remember(data: Path) -> None:
+    """Record the folder as the one started last; a home that cannot be written only costs this convenience."""
+    try:
+        _current().parent.mkdir(parents=True, exist_ok=True)
+        write_private(_current(), str(data))
+    except OSError as error:
+        _log.warning("cannot record the instance", extra={"path": str(_current()), "error": str(error)})
+
+
+class Instance:
+    """The instance a command works on: the environment first, then a ready document."""
+
+    def __init__(self, document: dict[str, object], looked_in: list[Path]) -> None:
+        urls = document.get("urls")
+        self._known: dict[str, object] = {**(urls if isinstance(urls, dict) else {})}
+        self._known |= {name: document.get(name) for name in ("base", "data", "pids", *_VALUES)}
+        self._known |= {name: os.environ[key] for name, key in (URLS | _VALUES).items() if os.environ.get(key)}
+        self._looked_in = looked_in
+
+    def url(self, store: str) -> str:
+        """Return the URL of a store by its name in the ready document."""
+        return self._need(store, URLS[store])
+
+    @property
+    def ops_base(self) -> str:
+        """Where the ops API answers."""
+        return self._need("ops_base", _VALUES["ops_base"])
+
+    @property
+    def ops_key(self) -> str:
+        """The key of the ops API."""
+        return self._need("ops_key", _VALUES["ops_key"])
+
+    @property
+    def pids(self) -> dict[str, list[int] | int | None]:
+        """Process ids by role, empty when only the environment named the instance."""
+        found = self._known["pids"]
+        return found if isinstance(found, dict) else {}
+
+    def _need(self, name: str, variable: str) -> str:
+        value = self._known.get(name)
+        if isinstance(value, str) and value:
+            return value
+        places = ", ".join(str(path) for path in self._looked_in)
+        raise NotFoundError(f"no running instance found in {places}; start one with `doorbuster up` or set {variable}")
+
+
+def find(data: Path | None = None) -> Instance:
+    """Find the instance: `data`, else DOORBUSTER_DATA, else ./.doorbuster, else the one started last."""
+    named = data or (Path(os.environ["DOORBUSTER_DATA"]) if os.environ.get("DOORBUSTER_DATA") else None)
+    folders = [named] if named else [DEFAULT, *_last_started()]
+    looked_in = [folder.absolute() / "ready.json" for folder in folders]
+    for path in looked_in:
+        if path.exists():
+            return Instance(json.loads(path.read_text()), looked_in)
+    return Instance({}, looked_in)
+
+
+def _last_started() -> list[Path]:
+    try:
+        return [Path(_current().read_text().strip())]
+    except OSError:
+        return []

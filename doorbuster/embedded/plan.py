@@ -1,0 +1,134 @@
+"""What a run will be: which stores are embedded, which named by URL, every setting checked.
+
+Reads the environment once. Never starts a process.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from doorbuster.embedded.folder import REDIS_ROLES, DataFolder
+from doorbuster.embedded.instance import URLS
+from doorbuster.embedded.roles import Fleet, Listeners
+from doorbuster.errors import InvalidError, SettingsError
+from doorbuster.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `doorbuster up` is asked for."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    intake: int = 1
+    workers: int = 2
+    ready_file: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A checked run."""
+
+    options: Options
+    folder: DataFolder
+    listeners: Listeners
+    embedded: frozenset[str]
+    """Names of the stores (as in the ready document) that this run brings itself."""
+    urls: dict[str, str] = field(repr=False)
+    settings: Settings = field(repr=False)
+    redis_password: str = field(repr=False)
+    redis_ports: dict[str, int]
+
+    def fleet(self) -> Fleet:
+        """Return Doorbuster's own processes with their environment: everything by settings, as anywhere else."""
+        told = {variable: self.urls[name] for name, variable in URLS.items()}
+        told["OPS_KEY"] = self.settings.ops_key.get_secret_value()
+        told["ORDER_ID_KEY"] = self.settings.order_id_key.get_secret_value()
+        return Fleet(
+            folder=self.folder,
+            listeners=self.listeners,
+            intake=self.options.intake,
+            workers=self.options.workers,
+            env=dict(os.environ) | told,
+        )
+
+
+def check_settings() -> None:
+    """Check every setting given, before the data folder is touched.
+
+    Raises:
+        SettingsError: naming every mistake, one a line.
+    """
+    _load(dict.fromkeys(URLS, ""), {"ops_key": "k" * 16, "order_id_key": "k" * 16})
+
+
+def make_plan(folder: DataFolder, options: Options, database_url: str) -> Plan:
+    """Decide stores, ports and secrets of a run; the folder's lock must be held.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        InvalidError: a port is in use.
+    """
+    secrets, ports = folder.secrets(), folder.ports()
+    password = secrets["redis_password"]
+    own = {"database": database_url}
+    own |= {f"{role}_redis": f"redis://:{password}@127.0.0.1:{ports[role]}/0" for role in REDIS_ROLES}
+    settings = _load(own, secrets)
+    return Plan(
+        options=options,
+        folder=folder,
+        listeners=_listeners(options, settings),
+        embedded=frozenset(name for name in URLS if not _given(name)),
+        urls={name: getattr(settings, f"{name}_url").get_secret_value() for name in URLS},
+        settings=settings,
+        redis_password=password,
+        redis_ports=ports,
+    )
+
+
+def _load(own_urls: dict[str, str], secrets: dict[str, str]) -> Settings:
+    own: dict[str, object] = {
+        f"{name}_url": url or ("postgresql://" if name == "database" else "redis://")
+        for name, url in own_urls.items()
+        if not _given(name)
+    }
+    own |= {name: secrets[name] for name in ("ops_key", "order_id_key") if not _named(name.upper())}
+    return load_settings(**own)
+
+
+def _given(store: str) -> bool:
+    return _named(URLS[store])
+
+
+def _named(variable: str) -> bool:
+    """Whether the environment, or the folder of secrets, has a value; an empty variable is none."""
+    if os.environ.get(variable):
+        return True
+    secrets_dir = os.environ.get("SECRETS_DIR")
+    return variable not in os.environ and secrets_dir is not None and (Path(secrets_dir) / variable.lower()).exists()
+
+
+def _listeners(options: Options, settings: Settings) -> Listeners:
+    port = _free_port(options.host, options.port)
+    if settings.ops_port is None:
+        return Listeners(host=options.host, port=port)
+    if settings.ops_port == port:
+        raise SettingsError(f"OPS_PORT: must differ from the storefront's port {port}")
+    host = settings.ops_bind or options.host
+    return Listeners(host=options.host, port=port, ops_host=host, ops_port=_free_port(host, settings.ops_port))
+
+
+def _free_port(host: str, port: int) -> int:
+    """Return the port, or one the system picks for 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InvalidError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+        number: int = probe.getsockname()[1]
+        return number

