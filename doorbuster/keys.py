@@ -7,8 +7,9 @@
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
 | `sold_out`    | set    | orders | as long as the sale  | drain, reconcile     | intake             |
 | `outcomes`    | channel| orders | none                 | drain, settle        | intake             |
+| `sales`       | channel| orders | none                 | intake (ops)         | intake             |
 | `starting`    | string | jobs   | seconds              | scheduler            | scheduler          |
-| `events`      | stream | jobs   | capped               | relay                | subscribers        |
+| `events`      | stream | orders | capped               | relay                | subscribers        |
 
 All keys of one partition of a sale carry the same hash tag `{sale-number.partition}`, hence live in one slot.
 """
@@ -50,6 +51,9 @@ def sold_out(sale_number: int, partition: int) -> str:
 
 OUTCOMES = f"{PREFIX}:outcomes"
 """Channel: one message a batch, the 16-byte ids of the orders whose state changed, concatenated."""
+
+SALES = f"{PREFIX}:sales"
+"""Channel: the id of a sale whose row has just changed."""
 
 EVENTS = f"{PREFIX}:events"
 """Stream of order events for other systems."""

@@ -1,0 +1,354 @@
+"""The HTTP contract: every body as a type, and the one table of error codes. Owns shapes and bounds; never does I/O.
+
+`/openapi.json` is generated from these types, and the same types validate what arrives.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+# "(?!\n)$" and not "$" alone, which would let a closing line feed through.
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+(?!\n)$"
+_PLAIN_ID = r"^[^\x00-\x1f\x7f/]+(?!\n)$"
+_SALE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?!\n)$"
+
+BIGGEST = 2**53 - 1
+"""Largest integer that every JSON reader keeps exact."""
+
+ProductId = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PLAIN_ID)]
+SaleId = Annotated[str, Meta(min_length=1, max_length=64, pattern=_SALE_ID)]
+Text = Annotated[str, Meta(max_length=10_000, pattern=r"^[^\x00]*(?!\n)$")]
+Label = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
+Name = Annotated[str, Meta(min_length=1, max_length=500, pattern=_PRINTABLE)]
+Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)]
+Money = Annotated[int, Meta(ge=0, le=10**12, description="Minor units of the currency")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$")]
+Moment = Annotated[datetime, Meta(tz=True)]
+OrderStatus = Literal[
+    "accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"
+]
+
+
+class Line(Struct, frozen=True, forbid_unknown_fields=True):
+    """A product and how many of it."""
+
+    product_id: ProductId
+    quantity: Annotated[int, Meta(ge=1, le=1000)]
+
+
+class Payment(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the order is paid: the payment provider's token."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
+
+
+class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `POST /sales/{sale}/orders`."""
+
+    customer_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
+    lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=20)]
+    payment: Payment | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Links(Struct):
+    """Where to go on with an order."""
+
+    self: str
+    events: str
+
+
+class AcceptedOrder(Struct):
+    """Body of a 202: the order lies durably in the stream."""
+
+    order_id: str
+    sale_id: str
+    status: Literal["accepted"]
+    accepted_at: Moment
+    links: Links
+
+
+class OrderLine(Struct, omit_defaults=True):
+    """A line as it was priced; before the drain saw the order it has no price."""
+
+    product_id: str
+    quantity: int
+    unit_price: int | None = None
+
+
+class Step(Struct):
+    """One state the order was in, and since when."""
+
+    status: OrderStatus
+    at: Moment
+
+
+class OrderView(Struct, kw_only=True):
+    """An order as it stands; `total` and `currency` are null before the drain saw it."""
+
+    order_id: str
+    sale_id: str
+    customer_id: str
+    status: OrderStatus
+    reason: str | UnsetType = UNSET
+    accepted_at: Moment
+    lines: list[OrderLine]
+    total: int | None
+    currency: str | None
+    reservation_expires_at: Moment | UnsetType = UNSET
+    metadata: Any = UNSET
+    history: list[Step]
+    links: Links
+
+
+class TransitionEvent(Struct):
+    """Data of one server-sent event."""
+
+    order_id: str
+    seq: int
+    status: OrderStatus
+    at: Moment
+    reason: str | UnsetType = UNSET
+
+
+class ProductRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of `PUT /ops/products/{id}`."""
+
+    name: Name
+    brand: Label
+    category: Label
+    description: Text | None = None
+    price: Money
+    currency: Currency
+    active: bool = True
+    attributes: dict[str, Any] = {}
+
+
+class ProductLine(ProductRequest, kw_only=True, forbid_unknown_fields=True):
+    """One line of `POST /ops/products:import`; `stock` is received when the product is new."""
+
+    product_id: ProductId
+    stock: Annotated[int, Meta(ge=0, le=10**9)] | None = None
+
+
+class StockView(Struct):
+    """A product's ledger: stock + reserved + sold = received."""
+
+    product_id: str
+    stock: int
+    reserved: int
+    sold: int
+    received: int
+
+
+class ProductView(Struct, kw_only=True):
+    """A product with its ledger."""
+
+    product_id: str
+    name: str
+    brand: str
+    category: str
+    description: str | None
+    price: int
+    currency: str
+    active: bool
+    attributes: dict[str, Any]
+    version: int
+    updated_at: Moment | UnsetType = UNSET
+    stock: StockView | None
+
+
+class StockRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `POST /ops/products/{id}/stock`: `receive`, or `adjust` with its reason."""
+
+    receive: Annotated[int, Meta(ge=1, le=10**9)] | None = None
+    adjust: Annotated[int, Meta(ge=-(10**9), le=10**9)] | None = None
+    reason: Reason | None = None
+
+
+class SaleProductRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A product of a sale: its price there, how many units at most, how many a customer."""
+
+    product_id: ProductId
+    price: Money | None = None
+    quantity: Annotated[int, Meta(ge=0, le=10**9)] | None = None
+    limit_per_customer: Annotated[int, Meta(ge=1, le=10**6)] | None = None
+
+
+class RoomRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The waiting room of a sale."""
+
+    mode: Literal["off", "safety_net", "always"]
+    rate_per_s: Annotated[float, Meta(gt=0, le=10**6)] | None = None
+    burst: Annotated[int, Meta(ge=1, le=10**6)] | None = None
+    max_active: Annotated[int, Meta(ge=1, le=10**7)] | None = None
+    grace_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
+    admission_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
+    orders_allowed: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    lobby_opens_at: Moment | None = None
+    on_store_failure: Literal["closed", "open"] | None = None
+    thresholds: dict[str, Any] | None = None
+
+
+Products = Annotated[list[SaleProductRequest], Meta(min_length=1, max_length=10_000)]
+HoldS = Annotated[int, Meta(ge=1, le=86_400)]
+LeadS = Annotated[int, Meta(ge=0, le=86_400)]
+
+
+class SaleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /ops/sales`."""
+
+    sale_id: SaleId
+    name: Name | None = None
+    products: Products
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+    partitions: Annotated[int, Meta(ge=1, le=64)] = 1
+    hold_s: HoldS = 600
+    prewarm_lead_s: LeadS = 1800
+    room: RoomRequest = RoomRequest(mode="off")
+
+
+class SaleChange(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Body of `PATCH /ops/sales/{sale}`; what is left out stays. Partitions never change."""
+
+    name: Name | None | UnsetType = UNSET
+    products: Products | UnsetType = UNSET
+    starts_at: Moment | UnsetType = UNSET
+    ends_at: Moment | None | UnsetType = UNSET
+    hold_s: HoldS | UnsetType = UNSET
+    prewarm_lead_s: LeadS | UnsetType = UNSET
+    room: RoomRequest | UnsetType = UNSET
+
+
+class SaleProductView(Struct):
+    """A product of a sale as stored."""
+
+    product_id: str
+    price: int | None
+    quantity: int | None
+    limit_per_customer: int | None
+
+
+class SaleView(Struct, kw_only=True):
+    """A sale as stored."""
+
+    sale_id: str
+    sale_number: int
+    name: str | None
+    products: list[SaleProductView]
+    starts_at: Moment
+    ends_at: Moment | None
+    partitions: int
+    hold_s: int
+    prewarm_lead_s: int
+    phase: Literal["open", "hold", "drain", "closed"]
+    room: dict[str, Any]
+    version: int
+    created_at: Moment
+
+
+class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `POST /ops/orders/{id}/transitions`; `restock` only when refunding."""
+
+    to: Literal["confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
+    reason: Reason | None = None
+    restock: bool = False
+
+
+class DeadLetterView(Struct, kw_only=True):
+    """An accepted entry that could not become an order."""
+
+    dead_letter_id: int
+    sale_number: int
+    partition: int
+    entry_id: str
+    order_id: str | None
+    reason: str
+    detail: str
+    created_at: Moment
+    retried_at: Moment | None
+
+
+class Rejected(Struct):
+    """A line of an import that was not taken."""
+
+    line: int
+    problem: str
+
+
+class ImportReport(Struct):
+    """Answer to an import: how many products were written, and each line refused."""
+
+    imported: int
+    rejected: list[Rejected]
+
+
+class FieldProblem(Struct):
+    """A field that is wrong, and why."""
+
+    field: str
+    problem: str
+
+
+class Problem(Struct, omit_defaults=True):
+    """RFC 9457 problem details; `code` is stable."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldProblem] = []
+    room: str | None = None
+
+
+class Fault(NamedTuple):
+    """How an error code shows over HTTP."""
+
+    status: int
+    title: str
+
+
+FAULTS = MappingProxyType(
+    {
+        "malformed": Fault(400, "The request cannot be read"),
+        "admission_required": Fault(401, "An admission to this sale is needed"),
+        "admission_expired": Fault(401, "The admission has expired"),
+        "ops_key_required": Fault(401, "The ops key is needed"),
+        "admission_invalid": Fault(403, "The admission is not valid for this sale"),
+        "not_found": Fault(404, "There is nothing here"),
+        "sale_not_found": Fault(404, "There is no such sale"),
+        "order_not_found": Fault(404, "There is no such order"),
+        "product_not_found": Fault(404, "There is no such product"),
+        "method_not_allowed": Fault(405, "This method is not for this place"),
+        "sale_not_open": Fault(409, "The sale takes no orders now"),
+        "sold_out": Fault(409, "Sold out"),
+        "limit_exceeded": Fault(409, "More than a customer may have"),
+        "admission_spent": Fault(409, "The admission is spent"),
+        "illegal_transition": Fault(409, "The order cannot go there from its present state"),
+        "rejected": Fault(409, "The order was not reserved"),
+        "conflict": Fault(409, "This contradicts what is stored"),
+        "too_large": Fault(413, "The body is too large"),
+        "unsupported_media_type": Fault(415, "The body must be JSON"),
+        "invalid": Fault(422, "Values are missing or wrong"),
+        "idempotency_conflict": Fault(422, "This idempotency key belongs to another body"),
+        "rate_limited": Fault(429, "Too many requests"),
+        "internal": Fault(500, "Something went wrong here"),
+        "overloaded": Fault(503, "Too much to do at the moment"),
+        "store_unavailable": Fault(503, "A store does not answer as it must"),
+    }
+)
+
+PROBLEM_TYPE = "urn:doorbuster:problem:"
+"""What a problem's `type` begins with; its code follows."""
+
+
+def problem(code: str, detail: str, errors: list[FieldProblem] | None = None) -> Problem:
+    """Return the problem details of an error code."""
+    status, title = FAULTS[code]
+    return Problem(PROBLEM_TYPE + code, title, status, detail, code, errors or [])

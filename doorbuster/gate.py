@@ -1,0 +1,59 @@
+"""The gate of a partition: whether the order store takes orders for it now. Owns its shape and how it is published.
+
+Postgres is the truth of a sale, the gate its copy beside the stream, so that the accept script decides on one clock.
+Published after each change, by the intake when a gate is missing, and every second by the scheduler.
+Never read to decide anything outside the order store's scripts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis.exceptions import NoScriptError
+
+from doorbuster import keys
+from doorbuster.stores import answer
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_SOURCE = Path(__file__).with_name("scripts").joinpath("publish_gate.lua").read_text()
+_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a partition's gate is to say."""
+
+    sale_number: int
+    partition: int
+    version: int
+    phase: str
+    opens_ms: int
+    closes_ms: int
+    """0: no end."""
+
+
+def milliseconds(at: datetime | None) -> int:
+    """Return Unix milliseconds, 0 for None."""
+    return 0 if at is None else int(at.timestamp() * 1000)
+
+
+async def publish(redis: Redis, gate: Gate) -> bool:
+    """Set the gate unless a newer version stands; say whether it was set. Safe to repeat."""
+    arguments = (
+        keys.gate(gate.sale_number, gate.partition),
+        str(gate.version),
+        gate.phase,
+        str(gate.opens_ms),
+        str(gate.closes_ms),
+    )
+    try:
+        done = await answer(redis.evalsha(_SHA, 1, *arguments))
+    except NoScriptError:
+        done = await answer(redis.eval(_SOURCE, 1, *arguments))
+    return bool(done)

@@ -1,0 +1,17 @@
+-- Sets a partition's gate from what Postgres says, unless a newer version is there already.
+--
+-- KEYS[1]  gate of the partition (hash; lives as long as the sale)
+-- ARGV[1]  version of the sale's row
+-- ARGV[2]  phase: open | hold | drain | closed
+-- ARGV[3]  opens_ms, Unix milliseconds
+-- ARGV[4]  closes_ms, Unix milliseconds; 0: no end
+--
+-- Result   1 set, 0 a newer version stands
+-- The counters `accepted` and `drained` of the hash are not touched.
+
+local stored = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
+if stored > tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'phase', ARGV[2], 'opens_ms', ARGV[3], 'closes_ms', ARGV[4])
+return 1

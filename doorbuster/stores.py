@@ -1,0 +1,58 @@
+"""Clients of the Redis servers, one kind a use. Owns time-outs and retries of each kind; never sends a command itself.
+
+The library's default retries a command ten times. A lost reply would then append an order twice, so the accept client
+is made with a `Retry` of zero attempts: `call_with_retry` runs the command once and raises what happened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+BLOCK_MARGIN_S = 2.0
+"""How much longer than its `BLOCK` a reader waits for the server."""
+
+
+def accept_client(url: str, *, timeout_s: float, connections: int = 16) -> Redis:
+    """Make the client of the accept path: never retries, answers or fails within `timeout_s` a step."""
+    return _client(url, timeout_s=timeout_s, connections=connections)
+
+
+def plain_client(url: str, *, timeout_s: float = 5.0, connections: int = 32) -> Redis:
+    """Make a client for short commands; repeats nothing, so that a caller decides what is safe to repeat."""
+    return _client(url, timeout_s=timeout_s, connections=connections)
+
+
+def reader_client(url: str, *, block_s: float, connections: int = 32) -> Redis:
+    """Make a client for commands that block up to `block_s` on the server."""
+    return _client(url, timeout_s=block_s + BLOCK_MARGIN_S, connections=connections)
+
+
+def _client(url: str, *, timeout_s: float, connections: int) -> Redis:
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=timeout_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_timeout=False,
+        retry_on_error=[],
+        health_check_interval=0,
+    )
+    return Redis.from_pool(pool)
+
+
+async def answer(call: Awaitable[T] | T) -> T:
+    """Await a command whose type the library shares between its sync and async clients."""
+    result: Any = call
+    return await result  # type: ignore[no-any-return]

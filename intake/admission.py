@@ -1,0 +1,41 @@
+"""Who may order: the place where a request is let in or refused. Owns that decision; never does I/O.
+
+A storefront's server may hold a storefront key and speaks for its customers. With keys configured, a request without one
+needs an admission of the waiting room; sales with a room are refused at their creation, so none can carry one yet.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from intake.problems import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from falcon.asgi import Request
+
+    from doorbuster.contract import OrderRequest
+    from intake.sales import CachedSale
+
+
+class Admission:
+    """Checks each order's right to be posted."""
+
+    def __init__(self, storefront_keys: Iterable[str]) -> None:
+        self._keys = tuple(key.encode() for key in storefront_keys)
+
+    def check(self, req: Request, _sale: CachedSale, _order: OrderRequest) -> None:
+        """Let the request pass.
+
+        Raises:
+            Refusal: `admission_required`.
+        """
+        if self._keys and not self._is_storefront(req):
+            raise Refusal("admission_required", "Send a valid X-Storefront-Key or an admission to the sale")
+
+    def _is_storefront(self, req: Request) -> bool:
+        given = (req.get_header("X-Storefront-Key") or "").encode()
+        # All keys are compared, so that the time says nothing about which one was near.
+        return any([hmac.compare_digest(given, key) for key in self._keys])

@@ -1,0 +1,171 @@
+"""Group commit: one batch of a partition in flight at a time, what arrives meanwhile goes in the next.
+
+Owns the only way an order gets into a stream. It never repeats a call whose outcome it does not know: such orders end as
+UNKNOWN, and the same idempotency key is safe to send again. A waiter that goes away takes only its own future with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from redis.exceptions import NoScriptError, RedisError
+
+from doorbuster import gate as gates
+from doorbuster import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from redis.asyncio import Redis
+
+log = logging.getLogger("intake.group_commit")
+
+NEW, REPLAY, CONFLICT, SOLD_OUT, BACKLOG = b"+", b"=", b"!", b"-", b"#"
+NO_GATE, EARLY, LATE, HOLD, CLOSED = b"?", b"<", b">", b"h", b"x"
+UNKNOWN = b"~"
+"""First byte of a verdict; after NEW and REPLAY comes the entry's id."""
+
+_SOURCE = Path(__file__).with_name("scripts").joinpath("accept.lua").read_text()
+_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
+
+
+class Watch(Protocol):
+    """What is told of each batch."""
+
+    def batch(self, verdicts: list[bytes], seconds: float) -> None:
+        """Take note of a finished batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for every batch."""
+
+    ttl_ms: int
+    backlog_max: int
+    batch_max: int
+    replicas: int
+    replica_wait_ms: int
+
+
+class Candidate:
+    """An order that asks to be accepted."""
+
+    __slots__ = ("entry", "fingerprint", "future", "key")
+
+    def __init__(self, key: str, fingerprint: bytes, entry: bytes, future: asyncio.Future[bytes]) -> None:
+        self.key = key
+        self.fingerprint = fingerprint
+        self.entry = entry
+        self.future = future
+
+
+class AcceptScript:
+    """Runs the accept script once per call; knows nothing of waiters."""
+
+    def __init__(self, redis: Redis, terms: Terms) -> None:
+        self.redis = redis
+        self.terms = terms
+
+    async def run(self, names: tuple[str, str], batch: Sequence[Candidate]) -> list[bytes]:
+        """Return one verdict an order.
+
+        Raises:
+            RedisError, OSError, TimeoutError: the outcome is unknown.
+        """
+        arguments: list[str | bytes | int] = [len(batch) + 2, *names]
+        arguments += [candidate.key for candidate in batch]
+        arguments += (self.terms.ttl_ms, self.terms.backlog_max, 1 if self.terms.replicas else 0)
+        for candidate in batch:
+            arguments += (candidate.fingerprint, candidate.entry)
+        try:
+            return await self._evaluate("EVALSHA", _SHA, arguments)
+        except NoScriptError:  # nothing was run, so running it now is no repetition
+            return await self._evaluate("EVAL", _SOURCE, arguments)
+
+    async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
+        if not self.terms.replicas:
+            verdicts: list[bytes] = await self.redis.execute_command(verb, script, *arguments)
+            return verdicts
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.execute_command(verb, script, *arguments)
+            pipe.execute_command("WAIT", self.terms.replicas, self.terms.replica_wait_ms)
+            verdicts, reached = await pipe.execute()
+        if reached < self.terms.replicas:
+            raise RedisError(f"the batch reached {reached} of {self.terms.replicas} replicas")
+        return verdicts
+
+
+class PartitionCommit:
+    """Collects the orders of one partition and commits them batch by batch."""
+
+    def __init__(
+        self, script: AcceptScript, sale_number: int, partition: int, gate: Callable[[], gates.Gate], watch: Watch
+    ) -> None:
+        self._script = script
+        self._names = (keys.gate(sale_number, partition), keys.stream(sale_number, partition))
+        self._gate = gate
+        self._watch = watch
+        self._waiting: list[Candidate] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def submit(self, key: str, fingerprint: bytes, entry: bytes) -> asyncio.Future[bytes]:
+        """Put an order into the next batch; the future gets its verdict. An empty entry: a product is sold out."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bytes] = loop.create_future()
+        self._waiting.append(Candidate(key, fingerprint, entry, future))
+        if self._task is None:
+            self._task = loop.create_task(self._work_off())
+        return future
+
+    async def _work_off(self) -> None:
+        try:
+            while self._waiting:
+                most = self._script.terms.batch_max
+                batch, self._waiting = self._waiting[:most], self._waiting[most:]
+                await self._commit([candidate for candidate in batch if not candidate.future.done()])
+        finally:
+            self._task = None
+
+    async def _commit(self, batch: list[Candidate]) -> None:
+        if not batch:
+            return
+        began = time.perf_counter()
+        try:
+            verdicts = await self._script.run(self._names, batch)
+            if NO_GATE in verdicts:
+                verdicts = await self._with_gate(batch, verdicts)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("the outcome of a batch of %d in %s is unknown: %r", len(batch), self._names[1], error)
+            verdicts = [UNKNOWN] * len(batch)
+            batch, verdicts = self._give_up_waiting(batch, verdicts)
+        except BaseException:  # a defect or the end of the process: nobody may wait for ever
+            self._tell(*self._give_up_waiting(batch, [UNKNOWN] * len(batch)))
+            raise
+        self._watch.batch(verdicts, time.perf_counter() - began)
+        self._tell(batch, verdicts)
+
+    @staticmethod
+    def _tell(batch: list[Candidate], verdicts: list[bytes]) -> None:
+        for candidate, verdict in zip(batch, verdicts, strict=True):
+            if not candidate.future.done():
+                candidate.future.set_result(verdict)
+
+    async def _with_gate(self, batch: list[Candidate], verdicts: list[bytes]) -> list[bytes]:
+        """Publish the gate that was missing and run the orders again that were not decided for want of it."""
+        await gates.publish(self._script.redis, self._gate())
+        open_places = [place for place, verdict in enumerate(verdicts) if verdict == NO_GATE]
+        again = await self._script.run(self._names, [batch[place] for place in open_places])
+        for place, verdict in zip(open_places, again, strict=True):
+            verdicts[place] = verdict
+        return verdicts
+
+    def _give_up_waiting(self, batch: list[Candidate], verdicts: list[bytes]) -> tuple[list[Candidate], list[bytes]]:
+        """Refuse with a failed batch all that waited behind it: bounded time, instead of one time-out after another."""
+        behind, self._waiting = self._waiting, []
+        return batch + behind, verdicts + [UNKNOWN] * len(behind)

@@ -1,0 +1,52 @@
+"""What lives as long as the process: pools, subscriptions, pollers. Owns their beginning and end; answers no request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+log = logging.getLogger("intake")
+
+
+class Lifespan:
+    """Falcon middleware of the process's start and end; it is on no request's path."""
+
+    def __init__(
+        self,
+        *,
+        opening: list[Callable[[], Awaitable[None]]],
+        running: list[Callable[[], Coroutine[Any, Any, None]]],
+        closing: list[Callable[[], Awaitable[None]]],
+    ) -> None:
+        self._opening = opening
+        self._running = running
+        self._closing = closing
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def process_startup(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
+        """Open what must be open, then start what runs beside the requests."""
+        for step in self._opening:
+            await step()
+        self._tasks = [asyncio.create_task(_kept_up(start)) for start in self._running]
+
+    async def process_shutdown(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
+        """End what runs, then close what is open."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for step in self._closing:
+            await step()
+
+
+async def _kept_up(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Start it again if a defect ends it: a dead poller must not leave the process half alive."""
+    while True:
+        try:
+            await start()
+        except Exception:
+            log.exception("%s ended; it is started again", getattr(start, "__qualname__", start))
+            await asyncio.sleep(1.0)

@@ -1,0 +1,95 @@
+"""What the intake counts. Owns the metrics' names; accepted orders are counted a batch at a time, never one by one."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Tally
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+from intake import group_commit as verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MEDIA = "text/plain; version=0.0.4; charset=utf-8"
+_VERDICTS = {
+    verdicts.NEW[0]: "accepted",
+    verdicts.REPLAY[0]: "replayed",
+    verdicts.CONFLICT[0]: "conflict",
+    verdicts.SOLD_OUT[0]: "sold_out",
+    verdicts.BACKLOG[0]: "backlog",
+    verdicts.NO_GATE[0]: "no_gate",
+    verdicts.EARLY[0]: "not_open",
+    verdicts.LATE[0]: "not_open",
+    verdicts.HOLD[0]: "not_open",
+    verdicts.CLOSED[0]: "not_open",
+    verdicts.UNKNOWN[0]: "unknown",
+}
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0)
+
+
+class Metrics:
+    """Counters of one process, gathered from all of them when they are shown."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.verdicts = Counter(
+            "doorbuster_orders", "Orders by verdict of the accept script", ["verdict"], registry=self._registry
+        )
+        self.refusals = Counter(
+            "doorbuster_refusals", "Problems answered, by code", ["code"], registry=self._registry
+        )
+        self.sizes = Histogram(
+            "doorbuster_accept_batch_orders", "Orders in a batch", buckets=_BATCH_SIZES, registry=self._registry
+        )
+        self.seconds = Histogram(
+            "doorbuster_accept_batch_seconds", "Time of a batch's call", buckets=_SECONDS, registry=self._registry
+        )
+        self.in_flight = self._gauge("doorbuster_in_flight", "Requests in work")
+        self.waiting = self._gauge("doorbuster_waiting", "Requests that wait for an order to change")
+        self.backlog = Gauge(
+            "doorbuster_backlog_orders", "Orders accepted, not drained", ["sale", "partition"],
+            registry=self._registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+        self._by_verdict = {first: self.verdicts.labels(name) for first, name in _VERDICTS.items()}
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, registry=self._registry, multiprocess_mode="livesum")
+
+    def batch(self, decided: list[bytes], seconds: float) -> None:
+        """Count a batch of the accept script."""
+        self.sizes.observe(len(decided))
+        self.seconds.observe(seconds)
+        for first, times in Tally([verdict[0] for verdict in decided]).items():
+            self._by_verdict[first].inc(times)
+
+    def refused(self, code: str) -> None:
+        """Count a problem."""
+        self.refusals.labels(code).inc()
+
+    def gauge_in_flight(self, in_flight: Callable[[], float], waiting: Callable[[], float]) -> None:
+        """Read these two at each look; with several processes `tick` writes them instead."""
+        if not _several():
+            self.in_flight.set_function(in_flight)
+            self.waiting.set_function(waiting)
+
+    def tick(self, in_flight: int, waiting: int) -> None:
+        """Write the gauges that other processes are to see."""
+        if _several():
+            self.in_flight.set(in_flight)
+            self.waiting.set(waiting)
+
+    def show(self) -> bytes:
+        """Return all metrics of all processes as text."""
+        if not _several():
+            return generate_latest(self._registry)
+        gathered = CollectorRegistry()
+        multiprocess.MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
+        return generate_latest(gathered)
+
+
+def _several() -> bool:
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ

@@ -1,0 +1,118 @@
+"""Finds orders and shows them as the contract says. Owns the look-up before and after the drain; changes nothing."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+
+from db.orders import dead_letter_of, read_order
+from db.sales import get_sale_by_number
+from doorbuster import entry, keys
+from doorbuster.contract import Links, OrderLine, OrderView, Step
+from doorbuster.ids import MAX_PARTITIONS, route_of
+from doorbuster.stores import answer
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from db.orders import Order
+    from intake.database import Database
+
+_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+FINGERPRINT_BYTES = 16
+
+
+def parse_order_id(text: str) -> UUID | None:
+    """Return the order id, or None if the text is none in its one canonical form."""
+    return UUID(text) if _ID.fullmatch(text) else None
+
+
+def links_of(order_id: UUID) -> Links:
+    """Return where to go on with an order."""
+    return Links(self=f"/orders/{order_id}", events=f"/orders/{order_id}/events")
+
+
+def show(order: Order) -> OrderView:
+    """Return an order of Postgres as the contract shows it."""
+    return OrderView(
+        order_id=str(order.order_id),
+        sale_id=order.sale_id,
+        customer_id=order.customer_id,
+        status=order.status.value,
+        reason=order.reason or UNSET,
+        accepted_at=order.accepted_at,
+        lines=[OrderLine(line.product_id, line.quantity, line.unit_price) for line in order.lines],
+        total=order.total,
+        currency=order.currency,
+        reservation_expires_at=order.reservation_expires_at or UNSET,
+        metadata=UNSET if order.metadata is None else order.metadata,
+        history=[Step(event.status.value, event.at) for event in order.history],
+        links=links_of(order.order_id),
+    )
+
+
+class OrderReader:
+    """Looks orders up, in Postgres first, then in the stream."""
+
+    def __init__(self, database: Database, redis: Redis) -> None:
+        self._database = database
+        self._redis = redis
+
+    async def drained(self, order_id: UUID) -> Order | None:
+        """Return the order if the drain has seen it."""
+        async with self._database.reading() as connection:
+            return await read_order(connection, order_id)
+
+    async def find(self, order_id: UUID) -> OrderView | None:
+        """Return the order, also while it is only accepted."""
+        order = await self.drained(order_id)
+        if order is not None:
+            return show(order)
+        waiting = await self._only_accepted(order_id)
+        if waiting is None:
+            return None
+        # Between the first look and the second the drain may have come by: what it wrote is what counts.
+        order = await self.drained(order_id)
+        return waiting if order is None else show(order)
+
+    async def _only_accepted(self, order_id: UUID) -> OrderView | None:
+        number, partition = route_of(order_id)
+        if partition >= MAX_PARTITIONS:
+            return None
+        known: bytes | None = await answer(self._redis.get(keys.accepted(number, partition, order_id.hex)))
+        if known is None:
+            return None
+        entry_id = known[FINGERPRINT_BYTES:].decode()
+        async with self._database.reading() as connection:
+            sale = await get_sale_by_number(connection, number)
+            buried = await dead_letter_of(connection, order_id)
+        if sale is None:
+            return None
+        found = await answer(self._redis.xrange(keys.stream(number, partition), entry_id, entry_id))
+        order = _readable(found[0][1][entry.FIELD]) if found else None
+        return OrderView(
+            order_id=str(order_id),
+            sale_id=sale.sale_id,
+            customer_id=order.customer_id if order else "",
+            status="accepted",
+            reason=buried[0] if buried else UNSET,
+            accepted_at=datetime.fromtimestamp(int(entry_id.partition("-")[0]) / 1000, UTC),
+            lines=[OrderLine(line.product_id, line.quantity) for line in order.lines] if order else [],
+            total=None,
+            currency=None,
+            metadata=msgspec.Raw(order.metadata) if order and order.metadata else UNSET,
+            history=[],
+            links=links_of(order_id),
+        )
+
+
+def _readable(payload: bytes) -> entry.OrderEntry | None:
+    try:
+        return entry.decode(payload)
+    except entry.UnreadableEntryError:
+        return None

@@ -1,0 +1,82 @@
+"""Orders as shoppers see them: read, and cancel. Owns these resources; accepting is `posting.py`, watching `events.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from db.states import Status
+from db.transitions import transition
+from doorbuster.errors import IllegalTransitionError
+from intake.order_views import parse_order_id, show
+from intake.problems import Refusal
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from falcon.asgi import Request, Response
+
+    from intake.database import Database
+    from intake.order_views import OrderReader
+
+JSON = "application/json"
+BY_CUSTOMER = "cancelled_by_customer"
+_encode = msgspec.json.Encoder().encode
+
+
+def order_id_of(text: str) -> UUID:
+    """Return the order id of a path.
+
+    Raises:
+        Refusal: `order_not_found`, also when the text is no order id.
+    """
+    order_id = parse_order_id(text)
+    if order_id is None:
+        raise not_found(text)
+    return order_id
+
+
+def not_found(order: object) -> Refusal:
+    """Return the refusal of an order that is not there."""
+    return Refusal("order_not_found", f"There is no order {str(order)[:64]!r}")
+
+
+class OneOrder:
+    """Resource of an order."""
+
+    def __init__(self, reader: OrderReader) -> None:
+        self._reader = reader
+
+    async def on_get(self, _req: Request, resp: Response, order: str) -> None:
+        """Show the order."""
+        view = await self._reader.find(order_id_of(order))
+        if view is None:
+            raise not_found(order)
+        resp.content_type = JSON
+        resp.cache_control = ["no-store"]
+        resp.data = _encode(view)
+
+
+class CancelOrder:
+    """Resource of a customer's cancellation."""
+
+    def __init__(self, reader: OrderReader, database: Database) -> None:
+        self._reader = reader
+        self._database = database
+
+    async def on_post(self, _req: Request, resp: Response, order: str) -> None:
+        """Cancel the order, if it has not been shipped."""
+        order_id = order_id_of(order)
+        view = await self._reader.find(order_id)
+        if view is None:
+            raise not_found(order)
+        if view.status == "accepted":
+            raise IllegalTransitionError("The order is accepted but not worked on yet; cancel it when it is pending")
+        async with self._database.working() as connection:
+            await transition(connection, order_id, Status.CANCELLED, reason=BY_CUSTOMER)
+        order_now = await self._reader.drained(order_id)
+        if order_now is None:
+            raise not_found(order)
+        resp.content_type = JSON
+        resp.data = _encode(show(order_now))

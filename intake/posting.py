@@ -1,0 +1,168 @@
+"""`POST /sales/{sale}/orders`: reads, checks and commits one order. Owns the order of the checks; keeps no order itself.
+
+Everything that can be refused without a store is refused before one is asked; the answer is built from the verdict of
+the group commit alone, so a replay gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from doorbuster import entry
+from doorbuster.contract import OrderRequest
+from doorbuster.ids import fingerprint, partition_of
+from doorbuster.reading import read
+from intake import group_commit as verdicts
+from intake.limits import BODY
+from intake.problems import Refusal
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from falcon.asgi import Request, Response
+
+    from doorbuster.ids import OrderIds
+    from intake.admission import Admission
+    from intake.awaiting import Awaiting
+    from intake.problems import Problems
+    from intake.sales import CachedSale, Sales
+
+KEY_MAX = 255
+JSON = "application/json"
+
+_decoder = msgspec.json.Decoder(OrderRequest)
+_canonical = msgspec.msgpack.Encoder(order="sorted").encode
+_json = msgspec.json.Encoder().encode
+
+_REFUSALS = {
+    verdicts.CONFLICT: ("idempotency_conflict", "This Idempotency-Key was used with another body; use a new key"),
+    verdicts.SOLD_OUT: ("sold_out", "A product of the order is sold out"),
+    verdicts.BACKLOG: ("overloaded", "Too many orders wait to be worked off; the key is safe to send again"),
+    verdicts.NO_GATE: ("store_unavailable", "The sale is not ready in the order store; the key is safe to send again"),
+    verdicts.EARLY: ("sale_not_open", "The sale has not begun"),
+    verdicts.LATE: ("sale_not_open", "The sale has ended"),
+    verdicts.HOLD: ("sale_not_open", "The sale is on hold"),
+    verdicts.CLOSED: ("sale_not_open", "The sale is closed"),
+    verdicts.UNKNOWN: (
+        "store_unavailable",
+        "It is not known whether the order was taken; the same Idempotency-Key is safe to send again",
+    ),
+}
+
+
+class PostOrder:
+    """Resource of a sale's orders."""
+
+    def __init__(
+        self, sales: Sales, order_ids: OrderIds, admission: Admission, awaiting: Awaiting, problems: Problems
+    ) -> None:
+        self._sales = sales
+        self._ids = order_ids
+        self._admission = admission
+        self._awaiting = awaiting
+        self._problems = problems
+
+    async def on_post(self, req: Request, resp: Response, sale: str) -> None:
+        """Accept an order durably."""
+        require_json(req)
+        order = read(req.scope[BODY], _decoder)
+        key = _idempotency_key(req)
+        known = self._sales.fresh(sale) or await self._sales.get(sale)
+        if known is None:
+            raise Refusal("sale_not_found", f"There is no sale {sale[:64]!r}")
+        self._admission.check(req, known, order)
+        order_id, verdict = await self._commit(known, order, key)
+        first = verdict[:1]
+        if first not in (verdicts.NEW, verdicts.REPLAY):
+            self._problems.write(resp, *_REFUSALS[first])
+            return
+        if first == verdicts.REPLAY:
+            resp.set_header("Idempotency-Replayed", "true")
+        text = str(order_id)
+        if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, order_id):
+            return
+        resp.status = 202
+        resp.content_type = JSON
+        resp.set_header("Location", f"/orders/{text}")
+        resp.data = (
+            f'{{"order_id":"{text}{known.answer_head}{moment(int(verdict[1:].split(b"-", 1)[0]))}",'
+            f'"links":{{"self":"/orders/{text}","events":"/orders/{text}/events"}}}}'
+        ).encode()
+
+    async def _commit(self, known: CachedSale, order: OrderRequest, key: str) -> tuple[UUID, bytes]:
+        lanes = known.lanes
+        lane = lanes[partition_of(order.customer_id, len(lanes))]
+        order_id = self._ids.derive(
+            sale_number=known.number, partition=lane.partition, customer_id=order.customer_id, idempotency_key=key
+        )
+        products, sold_out, gone = known.sale.products, lane.sold_out, False
+        for line in order.lines:
+            if line.product_id not in products:
+                raise _not_in_sale(known, order)
+            gone = gone or line.product_id in sold_out
+        mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
+        payload = b"" if gone else _entry(order, order_id, mark)
+        return order_id, await lane.commit.submit(lane.accepted_prefix + order_id.hex, mark, payload)
+
+
+def _entry(order: OrderRequest, order_id: UUID, mark: bytes) -> bytes:
+    if order.metadata is not None and _holds_nul(order.metadata):
+        raise Refusal("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
+    return entry.encode(
+        entry.OrderEntry(
+            order_id=order_id.bytes,
+            customer_id=order.customer_id,
+            lines=tuple([entry.Line(line.product_id, line.quantity) for line in order.lines]),
+            fingerprint=mark,
+            payment_token=order.payment.token if order.payment else None,
+            metadata=_json(order.metadata) if order.metadata is not None else None,
+        )
+    )
+
+
+def _holds_nul(value: Any) -> bool:
+    """Say whether a JSON value holds U+0000, which Postgres cannot store."""
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any("\x00" in name or _holds_nul(inner) for name, inner in value.items())
+    return isinstance(value, list) and any(_holds_nul(inner) for inner in value)
+
+
+def _not_in_sale(known: CachedSale, order: OrderRequest) -> Refusal:
+    fields = [
+        (f"lines[{place}].product_id", "is not in this sale")
+        for place, line in enumerate(order.lines)
+        if line.product_id not in known.sale.products
+    ]
+    return Refusal("invalid", f"The sale {known.sale.sale_id!r} does not have all of these products", fields)
+
+
+def require_json(req: Request) -> None:
+    """Refuse a body that says it is something else than JSON."""
+    media = req.content_type
+    if media == JSON or media is None or media.partition(";")[0].strip().lower() == JSON:
+        return
+    raise Refusal("unsupported_media_type", f"The body must be {JSON}")
+
+
+def _idempotency_key(req: Request) -> str:
+    key = req.get_header("Idempotency-Key")
+    if key is not None and 0 < len(key) <= KEY_MAX and key.isascii() and key.isprintable():
+        return key
+    problem = "is required" if not key else f"must be 1 to {KEY_MAX} printable ASCII characters"
+    raise Refusal("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
+
+
+@lru_cache(maxsize=4096)
+def _second(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def moment(unix_ms: int) -> str:
+    """Return a time as RFC 3339 with milliseconds."""
+    return f"{_second(unix_ms // 1000)}.{unix_ms % 1000:03d}Z"

@@ -1,0 +1,94 @@
+"""How errors leave the house: everything becomes problem+json here. Owns the mapping from exceptions; decides nothing else.
+
+Refusals that happen all day are written with `write`; exceptions are for the rest. Causes are logged, never shown.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import asyncpg
+import falcon
+import msgspec
+from redis.exceptions import RedisError
+
+from doorbuster.contract import FAULTS, FieldProblem, problem
+from doorbuster.errors import DoorbusterError, InvalidError
+from intake.limits import TooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from falcon.asgi import App, Request, Response
+
+log = logging.getLogger("intake")
+
+MEDIA = "application/problem+json"
+RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited"})
+STORE_ERRORS = (RedisError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_BY_STATUS = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Refusal(DoorbusterError):
+    """A request that ends here with an error code of the contract."""
+
+    def __init__(self, code: str, detail: str, fields: list[tuple[str, str]] | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.fields = fields or []
+
+
+class Problems:
+    """Writes problems; knows how long callers are to wait before they try again."""
+
+    def __init__(self, retry_after_s: int, refused: Callable[[str], None]) -> None:
+        self._retry_after = str(retry_after_s)
+        self._refused = refused
+
+    def write(self, resp: Response, code: str, detail: str, fields: list[tuple[str, str]] | None = None) -> None:
+        """Make the response a problem."""
+        self._refused(code)
+        said = problem(code, detail, [FieldProblem(*field) for field in fields or []])
+        resp.status = said.status
+        resp.content_type = MEDIA
+        resp.data = _encode(said)
+        if code in RETRY_AFTER:
+            resp.set_header("Retry-After", self._retry_after)
+        elif said.status == 401:
+            resp.set_header("WWW-Authenticate", 'Bearer realm="doorbuster"')
+
+    def install(self, app: App) -> None:
+        """Map every exception of the application to a problem."""
+        app.add_error_handler(Exception, self._unexpected)
+        app.add_error_handler(STORE_ERRORS, self._store)
+        app.add_error_handler(DoorbusterError, self._expected)
+        app.add_error_handler(TooLargeError, self._too_large)
+        app.add_error_handler(falcon.HTTPError, self._falcon)
+
+    async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: object) -> None:
+        log.error("%s %s failed", req.method, req.path, exc_info=error)
+        self.write(resp, "internal", "The cause is in the log of the server")
+
+    async def _store(self, req: Request, resp: Response, error: Exception, _params: object) -> None:
+        log.warning("%s %s: a store failed: %r", req.method, req.path, error)
+        self.write(resp, "store_unavailable", "A store did not answer; the request is safe to repeat")
+
+    async def _expected(self, req: Request, resp: Response, error: DoorbusterError, _params: object) -> None:
+        if error.code not in FAULTS:
+            await self._unexpected(req, resp, error, _params)
+            return
+        fields = error.fields if isinstance(error, Refusal | InvalidError) else None
+        self.write(resp, error.code, error.detail, fields)
+
+    async def _too_large(self, _req: Request, resp: Response, _error: Exception, _params: object) -> None:
+        resp.set_header("Connection", "close")
+        self.write(resp, "too_large", "The body has more bytes than may be sent here")
+
+    async def _falcon(self, req: Request, resp: Response, error: falcon.HTTPError, _params: object) -> None:
+        code = _BY_STATUS.get(error.status_code, "malformed" if error.status_code < 500 else "internal")
+        for name, value in dict(error.headers or {}).items():
+            resp.set_header(name, value)
+        self.write(resp, code, error.description or f"{req.method} {req.path}: {error.title}")

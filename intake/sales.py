@@ -1,0 +1,196 @@
+"""The process's copy of the sales in use, and the lane of each partition. Owns freshness; never decides a window.
+
+A copy is at most about a second old while Postgres answers, and goes on serving while it does not (promise P9): the
+gate beside the stream is what decides whether a sale takes orders. What is sold out is polled from the order store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from typing import TYPE_CHECKING
+
+from doorbuster import keys
+from doorbuster.errors import StoreUnavailableError
+from doorbuster.gate import Gate, milliseconds, publish
+from doorbuster.stores import answer
+from intake.group_commit import PartitionCommit
+from intake.problems import STORE_ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+    from db.sales import Sale
+    from intake.group_commit import AcceptScript, Watch
+
+    LoadSale = Callable[[str], Awaitable[Sale | None]]
+
+log = logging.getLogger("intake.sales")
+
+FRESH_S = 1.0
+POLL_S = 0.25
+IN_USE_S = 10.0
+ABSENT_S = 0.1
+MOST_SALES = 1_000
+"""Copies, and absent ids remembered, in one process."""
+
+_SALE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class Lane:
+    """A partition of a sale as this process sees it."""
+
+    __slots__ = ("accepted_prefix", "commit", "partition", "sold_out")
+
+    def __init__(self, number: int, partition: int, commit: PartitionCommit) -> None:
+        self.partition = partition
+        self.accepted_prefix = keys.accepted_prefix(number, partition)
+        self.commit = commit
+        self.sold_out: set[str] = set()
+
+
+class CachedSale:
+    """A sale and its lanes; the lanes outlive every reload of the sale."""
+
+    __slots__ = ("answer_head", "fresh_until", "lanes", "number", "sale", "used_at")
+
+    def __init__(self, sale: Sale, script: AcceptScript, watch: Watch) -> None:
+        self.sale = sale
+        self.number = sale.number
+        self.answer_head = f'","sale_id":"{sale.sale_id}","status":"accepted","accepted_at":"'
+        self.fresh_until = 0.0
+        self.used_at = 0.0
+        self.lanes = tuple(self._lane(partition, script, watch) for partition in range(sale.partitions))
+
+    def _lane(self, partition: int, script: AcceptScript, watch: Watch) -> Lane:
+        commit = PartitionCommit(script, self.number, partition, lambda: gate_of(self.sale, partition), watch)
+        return Lane(self.number, partition, commit)
+
+
+def gate_of(sale: Sale, partition: int) -> Gate:
+    """Return what a partition's gate is to say. A window that has begun opens at 0, whatever the stores' clocks say."""
+    opens_ms = 0 if sale.starts_at <= sale.read_at else milliseconds(sale.starts_at)
+    return Gate(sale.number, partition, sale.version, sale.phase, opens_ms, milliseconds(sale.ends_at))
+
+
+class Sales:
+    """Finds sales by id."""
+
+    def __init__(self, load: LoadSale, redis: Redis, script: AcceptScript, watch: Watch) -> None:
+        self._load = load
+        self._redis = redis
+        self._script = script
+        self._watch = watch
+        self._cached: dict[str, CachedSale] = {}
+        self._absent: dict[str, float] = {}
+        self._loading: dict[str, asyncio.Task[Sale | None]] = {}
+
+    def fresh(self, sale_id: str) -> CachedSale | None:
+        """Return the sale if its copy is fresh; costs no I/O."""
+        cached = self._cached.get(sale_id)
+        now = time.monotonic()
+        if cached is None or now > cached.fresh_until:
+            return None
+        cached.used_at = now
+        return cached
+
+    async def get(self, sale_id: str) -> CachedSale | None:
+        """Return the sale, or None if there is none.
+
+        Raises:
+            StoreUnavailableError: Postgres does not answer and no copy is here.
+        """
+        if cached := self.fresh(sale_id):
+            return cached
+        if self._absent.get(sale_id, 0.0) > time.monotonic() or not _SALE_ID.fullmatch(sale_id):
+            return None
+        await self._reload(sale_id)
+        if cached := self._cached.get(sale_id):
+            cached.used_at = time.monotonic()
+        return cached
+
+    def all(self) -> list[CachedSale]:
+        """Return the copies this process holds."""
+        return list(self._cached.values())
+
+    def put(self, sale: Sale) -> None:
+        """Take a sale as just read from Postgres."""
+        self._absent.pop(sale.sale_id, None)
+        cached = self._cached.get(sale.sale_id)
+        if cached is None or cached.number != sale.number:
+            self._make_room()
+            cached = self._cached[sale.sale_id] = CachedSale(sale, self._script, self._watch)
+        elif sale.version >= cached.sale.version:
+            cached.sale = sale
+        cached.fresh_until = time.monotonic() + FRESH_S
+
+    def forget(self, sale_id: str) -> None:
+        """Read the sale anew when it is asked for next."""
+        self._absent.pop(sale_id, None)
+        if cached := self._cached.get(sale_id):
+            cached.fresh_until = 0.0
+
+    async def publish(self, sale: Sale) -> None:
+        """Put the sale's gates before the streams and tell the other processes; the change is in Postgres already."""
+        self.put(sale)
+        for partition in range(sale.partitions):
+            await publish(self._redis, gate_of(sale, partition))
+        await answer(self._redis.publish(keys.SALES, sale.sale_id))
+
+    async def keep_fresh(self) -> None:
+        """Refresh the copies in use and what is sold out, until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            now = time.monotonic()
+            used = [cached for cached in self._cached.values() if now - cached.used_at < IN_USE_S]
+            await self._poll_sold_out(used)
+            stale = [cached for cached in used if cached.fresh_until - now < FRESH_S / 2]
+            await asyncio.gather(*(self._reload(cached.sale.sale_id) for cached in stale))
+
+    async def _poll_sold_out(self, used: list[CachedSale]) -> None:
+        lanes = [(cached, lane) for cached in used for lane in cached.lanes]
+        if not lanes:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for cached, lane in lanes:
+                    pipe.smembers(keys.sold_out(cached.number, lane.partition))
+                answers = await pipe.execute()
+        except STORE_ERRORS as error:
+            log.warning("what is sold out could not be read: %r", error)
+            return
+        for (_, lane), members in zip(lanes, answers, strict=True):
+            lane.sold_out = {member.decode() for member in members}
+
+    async def _reload(self, sale_id: str) -> None:
+        task = self._loading.get(sale_id)
+        if task is None:
+            task = self._loading[sale_id] = asyncio.ensure_future(self._load(sale_id))
+            task.add_done_callback(lambda _: self._loading.pop(sale_id, None))
+        try:
+            sale = await asyncio.shield(task)
+        except STORE_ERRORS as error:
+            self._serve_stale(sale_id, error)
+            return
+        if sale is not None:
+            self.put(sale)
+        elif sale_id not in self._cached:  # sales are never deleted: a copy that came meanwhile is right
+            if len(self._absent) >= MOST_SALES:
+                self._absent.clear()
+            self._absent[sale_id] = time.monotonic() + ABSENT_S
+
+    def _serve_stale(self, sale_id: str, error: Exception) -> None:
+        log.warning("the sale %s could not be read: %r", sale_id, error)
+        cached = self._cached.get(sale_id)
+        if cached is None:
+            raise StoreUnavailableError("The sale cannot be looked up now; try again") from error
+        cached.fresh_until = time.monotonic() + FRESH_S
+
+    def _make_room(self) -> None:
+        if len(self._cached) >= MOST_SALES:
+            oldest = min(self._cached, key=lambda sale_id: self._cached[sale_id].used_at)
+            del self._cached[oldest]

@@ -1,0 +1,52 @@
+"""The worker process: uvicorn under gunicorn. Owns how it dies: with its master, and after its streams have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+from typing import Any
+
+from uvicorn.server import Server
+from uvicorn_worker import UvicornWorker
+
+PR_SET_PDEATHSIG = 1
+
+
+class Worker(UvicornWorker):
+    """A uvicorn worker that tells the application before it stops."""
+
+    CONFIG_KWARGS = {  # noqa: RUF012  # the base class reads it so
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "none",
+        "server_header": False,
+        "date_header": False,
+        "access_log": False,
+        "proxy_headers": False,
+        "lifespan": "on",
+        "timeout_graceful_shutdown": 8,
+    }
+
+    def init_process(self) -> None:
+        """Ask the kernel for a SIGTERM when the master dies, also by SIGKILL."""
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != self.ppid:
+            raise SystemExit("the master died before its worker began")
+        super().init_process()
+
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = _Server(self.config)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGQUIT, None)
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            raise SystemExit(3)
+
+
+class _Server(Server):
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self.config.app.begin_stop()  # type: ignore[union-attr]
+        super().handle_exit(sig, frame)
