@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import click
 
+from doorbuster.cli.audit import audit
 from doorbuster.cli.bench import bench
 from doorbuster.cli.import_catalogue import import_catalogue
 from doorbuster.cli.migrate import migrate
@@ -26,7 +27,7 @@ def cli() -> None:
     """Takes a shop's orders during a flash sale: never oversold, nothing accepted ever lost."""
 
 
-for command in (up, migrate, import_catalogue, sale, status, bench):
+for command in (up, migrate, import_catalogue, sale, status, audit, bench):
     cli.add_command(command)
 
 
