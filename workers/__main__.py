@@ -1,0 +1,29 @@
+"""`python -m workers`: one worker of shifts. Owns the process's edge: settings, log, exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from doorbuster.errors import SettingsError
+from doorbuster.log import configure
+from doorbuster.settings import load_settings
+from workers.worker import serve
+
+
+def main() -> int:
+    """Work on shifts until SIGTERM or Ctrl-C; return 2 when the settings are wrong."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error.detail, file=sys.stderr)
+        return 2
+    configure(settings.log_level)
+    for chatty in ("rq.worker", "rq.job", "rq.queue"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    serve(settings.jobs_redis_url.get_secret_value())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""The drain shift: turns a partition's accepted entries into orders, batch by batch, in the order of acceptance.
+
+Owns the reading of the stream and what is told to the order store after a commit; a batch's transaction is `batch.py`.
+There is no consumer group: the cursor is in Postgres and moves with the batch (docs/adr/0001). Never trims or tells
+what is not committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from redis.exceptions import ResponseError
+
+from db import cursors, shifts
+from doorbuster import keys
+from doorbuster.entry import FIELD
+from doorbuster.stores import answer
+from workers import bisect
+from workers.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
+from workers.shift import BLOCK_S
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workers.shift import Shift
+
+START = "0-0"
+AT_ONCE_S = 0.5
+
+log = logging.getLogger("doorbuster.workers.drain")
+
+
+class Drain:
+    """Drains one partition; see `shift.Work`."""
+
+    def __init__(self, shift: Shift, partition: Partition) -> None:
+        self._shift = shift
+        self._partition = partition
+        self._stream = keys.stream(*partition)
+        self._gate = keys.gate(*partition)
+        self._sold_out = keys.sold_out(*partition)
+        self._cursor = START
+        self._ahead: asyncio.Task[list[Entry]] | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._untold: list[Outcome] = []
+
+    async def begin(self) -> None:
+        """Go on from the committed cursor, or from the stream's start if the order store was replaced."""
+        await self._drop_tasks()
+        connection = await self._shift.connection()
+        self._cursor, drained = await cursors.read(connection, *self._partition)
+        last = await self._last_id()
+        if _place(last) < _place(self._cursor):
+            log.warning("the order store was replaced", extra={"shift": self._shift.name, "cursor": self._cursor})
+            async with connection.transaction():
+                await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
+                await cursors.rewind(connection, *self._partition)
+            self._cursor = START
+        self._untold.append(Outcome(self._cursor, drained))
+        await self._tell()
+        self._ahead = asyncio.create_task(self._read(self._cursor, block=True))
+
+    async def step(self) -> int:
+        """Commit what was read ahead while the next batch is being read."""
+        assert self._ahead is not None
+        waited = self._ahead.done()
+        entries = await self._ahead
+        most = self._shift.settings.drain_batch_max
+        if waited and 0 < len(entries) < most:
+            # It was read before the last commit ended: take what came since as well.
+            entries += await self._read(entries[-1].id, count=most - len(entries))
+        after = entries[-1].id if entries else self._cursor
+        self._ahead = asyncio.create_task(self._read(after, block=True))
+        if entries:
+            await self._commit(entries)
+        return len(entries)
+
+    async def end(self, *, at_once: bool) -> None:
+        """Stop reading; what is committed is told first, unless the order store is away."""
+        if self._telling is not None:
+            await asyncio.wait({self._telling}, timeout=AT_ONCE_S if at_once else None)
+        await self._drop_tasks()
+
+    async def _commit(self, entries: list[Entry]) -> None:
+        connection = await self._shift.connection()
+
+        async def write(part: list[Entry]) -> Outcome:
+            return self._moved(await drain_batch(connection, self._claim(), part))
+
+        async def bury(entry: Entry, detail: str) -> Outcome:
+            return self._moved(await bury_entry(connection, self._claim(), entry, detail=detail))
+
+        self._untold += await bisect.commit(entries, write=write, bury=bury)
+        self._shift.renewed = time.monotonic()
+        if self._telling is not None:
+            await self._telling
+        self._telling = asyncio.create_task(self._tell())
+
+    def _claim(self) -> Claim:
+        return Claim(self._partition, self._shift.lease, self._cursor)
+
+    def _moved(self, outcome: Outcome) -> Outcome:
+        self._cursor = outcome.cursor
+        if outcome.buried:
+            log.warning("entries buried", extra={"shift": self._shift.name, "entries": outcome.buried})
+        return outcome
+
+    async def _tell(self) -> None:
+        """Tell the order store what is committed: done entries go, waiting shoppers hear, the shelf is updated."""
+        told = list(self._untold)
+        in_stock: dict[str, bool] = {}
+        for outcome in told:
+            in_stock |= dict.fromkeys(outcome.in_stock, True) | dict.fromkeys(outcome.sold_out, False)
+        gone = [product_id for product_id, available in in_stock.items() if not available]
+        back = [product_id for product_id, available in in_stock.items() if available]
+        changed = b"".join(order_id for outcome in told for order_id in outcome.changed)
+        pipeline = self._shift.orders.pipeline(transaction=False)
+        pipeline.hset(self._gate, "drained", str(told[-1].drained))
+        if told[-1].cursor != START:
+            pipeline.xtrim(self._stream, minid=self._trim_below(told[-1].cursor), approximate=False)
+        if gone:
+            pipeline.sadd(self._sold_out, *gone)
+        if back:
+            pipeline.srem(self._sold_out, *back)
+        if changed:
+            pipeline.publish(keys.OUTCOMES, changed)
+        await pipeline.execute()
+        del self._untold[: len(told)]
+
+    def _trim_below(self, cursor: str) -> str:
+        milliseconds, sequence = _place(cursor)
+        if keep_s := self._shift.settings.stream_keep_s:
+            return f"{max(milliseconds - keep_s * 1000, 0)}-0"
+        return f"{milliseconds}-{sequence + 1}"
+
+    async def _last_id(self) -> str:
+        try:
+            info: Any = await answer(self._shift.orders.xinfo_stream(self._stream))
+        except ResponseError as error:
+            if "no such key" in str(error):
+                return START
+            raise
+        last = info["last-generated-id"]
+        return last.decode() if isinstance(last, bytes) else str(last)
+
+    async def _read(self, after: str, *, count: int | None = None, block: bool = False) -> list[Entry]:
+        streams: Any = {self._stream: after}
+        read: Any = await answer(
+            self._shift.reader.xread(
+                streams,
+                count=count or self._shift.settings.drain_batch_max,
+                block=int(BLOCK_S * 1000) if block else None,
+            )
+        )
+        return [_entry(entry_id, fields) for _, found in read for entry_id, fields in found]
+
+    async def _drop_tasks(self) -> None:
+        tasks = [task for task in (self._ahead, self._telling) if task is not None]
+        self._ahead = self._telling = None
+        for task in tasks:
+            task.cancel()
+        for failure in await asyncio.gather(*tasks, return_exceptions=True):
+            if not isinstance(failure, asyncio.CancelledError | list | None):
+                log.info("dropped", extra={"shift": self._shift.name, "error": repr(failure)})
+
+
+def _place(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence)
+
+
+def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
+    payload = fields.get(FIELD)
+    # What is not ours is kept whole, so that a person can read it among the dead letters.
+    return Entry(entry_id.decode(), msgspec.msgpack.encode(fields) if payload is None else payload)

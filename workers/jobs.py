@@ -1,0 +1,56 @@
+"""The entry points that RQ calls by name, one a kind of shift. Owns how a job becomes a running shift."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from doorbuster.settings import Settings, load_settings
+from workers import jobqueue, shift
+from workers.batch import Partition
+from workers.drain import Drain
+from workers.failures import TRANSIENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workers.shift import Ended, Shift, Work
+
+log = logging.getLogger("doorbuster.workers.jobs")
+
+
+def drain(sale_number: int, partition: int) -> None:
+    """Turn a partition's accepted entries into orders."""
+    _run(f"drain:{sale_number}:{partition}", lambda mine: Drain(mine, Partition(sale_number, partition)))
+
+
+def _run(name: str, make: Callable[[Shift], Work]) -> None:
+    settings = load_settings()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        ended = runner.run(_until_stopped(name, settings, make))
+    if ended in shift.WORK_REMAINS:
+        _enqueue_successor(name, settings)
+
+
+async def _until_stopped(name: str, settings: Settings, make: Callable[[Shift], Work]) -> Ended:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    # The worker forks with SIGTERM blocked; one that came meanwhile is delivered now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    try:
+        return await shift.run(name, settings, stop, make)
+    finally:
+        # What follows is RQ's bookkeeping, done in milliseconds: a signal now would only leave it half done.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _enqueue_successor(name: str, settings: Settings) -> None:
+    with jobqueue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=1.0) as connection:
+        try:
+            jobqueue.enqueue(jobqueue.open_queue(connection), name, settings)
+        except TRANSIENT as error:  # the scheduler sees the work and the free lease
+            log.warning("no successor could be enqueued", extra={"shift": name, "error": repr(error)})

@@ -1,0 +1,249 @@
+"""What all shifts share: a lease, a time budget, the reasons to end, going on after a store failed.
+
+A shift is one RQ job that works on one thing (a partition's stream, its payments, the outbox) for up to `shift_s`.
+Owns the lease and the connections of the shift; never knows what the work is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from db import pool, shifts
+from doorbuster import keys
+from doorbuster.errors import LeaseLostError
+from doorbuster.stores import answer, plain_client, reader_client
+from workers.batch import Lease
+from workers.failures import TRANSIENT
+from workers.jobqueue import QUEUE_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis.asyncio import Redis
+
+    from db.pool import Connection
+    from doorbuster.settings import Settings
+
+IDLE_S = 2.0
+"""A shift that found nothing for this long ends; the scheduler starts another when there is work."""
+SLICE_S = 2.0
+"""A shift gives way to other jobs in the queue once it has run this long."""
+LOOK_S = 0.5
+"""How often a shift looks whether others wait."""
+BLOCK_S = 0.2
+"""How long a step may wait for work, so that reasons to end are seen in time."""
+BACKOFF_S = (0.05, 1.0)
+
+log = logging.getLogger("doorbuster.workers.shift")
+
+
+class Ended(StrEnum):
+    """Why a shift ended."""
+
+    NOT_FREE = "not_free"
+    LEASE_LOST = "lease_lost"
+    IDLE = "idle"
+    DONE = "done"
+    TIME_UP = "time_up"
+    OTHERS_WAIT = "others_wait"
+    STOPPED = "stopped"
+    ORPHANED = "orphaned"
+    STORE_AWAY = "store_away"
+    FAILED = "failed"
+
+
+WORK_REMAINS = frozenset({Ended.TIME_UP, Ended.OTHERS_WAIT, Ended.STOPPED, Ended.ORPHANED})
+"""Endings after which a successor is enqueued."""
+AT_ONCE = frozenset({Ended.STOPPED, Ended.ORPHANED})
+
+
+def holder_name() -> str:
+    """Return who holds a lease: host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@dataclass(slots=True)
+class Shift:
+    """One shift's lease and connections. Time is in seconds of the monotonic clock."""
+
+    name: str
+    settings: Settings
+    stop: asyncio.Event
+    orders: Redis
+    reader: Redis
+    jobs: Redis
+    fence: int = 0
+    began: float = field(default_factory=time.monotonic)
+    renewed: float = 0.0
+    parent: int = field(default_factory=os.getppid)
+    _connection: Connection | None = None
+    _looked: float = 0.0
+    _crowded: bool = False
+
+    @property
+    def lease(self) -> Lease:
+        """The lease, as transactions hold it."""
+        return Lease(self.name, self.fence, self.settings.lease_s)
+
+    async def connection(self) -> Connection:
+        """Return the shift's connection to Postgres, made anew when the last one broke."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await pool.connect(
+                self.settings.database_url.get_secret_value(), application=f"doorbuster-{self.name}"
+            )
+        return self._connection
+
+    async def acquire(self) -> bool:
+        """Take the lease; say whether it was free."""
+        fence = await shifts.acquire(
+            await self.connection(), self.name, holder=holder_name(), lease_s=self.settings.lease_s
+        )
+        self.fence, self.renewed = fence or 0, time.monotonic()
+        return fence is not None
+
+    async def renew(self) -> None:
+        """Renew the lease when no batch has done so for a while.
+
+        Raises:
+            LeaseLostError: another shift holds it.
+        """
+        if time.monotonic() - self.renewed > self.settings.lease_s / 4:
+            await shifts.hold(await self.connection(), self.name, self.fence, lease_s=self.settings.lease_s)
+            self.renewed = time.monotonic()
+
+    async def reason_to_end(self, last_busy: float) -> Ended | None:
+        """Say why the shift should end now, or None."""
+        now = time.monotonic()
+        if self.stop.is_set():
+            return Ended.STOPPED
+        if os.getppid() != self.parent:
+            return Ended.ORPHANED
+        if now - self.began > self.settings.shift_s:
+            return Ended.TIME_UP
+        if now - last_busy > IDLE_S:
+            return Ended.IDLE
+        if now - self.began > SLICE_S and await self._others_wait(now):
+            return Ended.OTHERS_WAIT
+        return None
+
+    async def _others_wait(self, now: float) -> bool:
+        if now - self._looked > LOOK_S:
+            self._looked = now
+            try:
+                self._crowded = bool(await answer(self.jobs.llen(QUEUE_KEY)))
+            except TRANSIENT as error:  # nobody can be waiting where nobody answers
+                log.warning("the jobs store does not answer", extra={"shift": self.name, "error": repr(error)})
+                self._crowded = False
+        return self._crowded
+
+    async def drop_connection(self) -> None:
+        """Break with Postgres: after a failure the connection's state is unknown."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        """Release the lease, if it is still held, and every connection."""
+        try:
+            if self.fence:
+                await shifts.release(await self.connection(), self.name, self.fence)
+        except TRANSIENT as error:  # it expires by itself
+            log.warning("the lease could not be released", extra={"shift": self.name, "error": repr(error)})
+        finally:
+            await self.drop_connection()
+            for client in (self.orders, self.reader, self.jobs):
+                await client.aclose()
+
+
+class Work(Protocol):
+    """What a shift does."""
+
+    async def begin(self) -> None:
+        """Begin, or begin again after a failure: forget what was under way, read what is committed."""
+
+    async def step(self) -> int | None:
+        """Do what is there, waiting at most about `BLOCK_S` for it; return how much, None when all is done for good."""
+
+    async def end(self, *, at_once: bool) -> None:
+        """Finish or give up what is under way."""
+
+
+async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable[[Shift], Work]) -> Ended:
+    """Run one shift from lease to release; return why it ended."""
+    shift = Shift(
+        name,
+        settings,
+        stop,
+        orders=plain_client(settings.orders_redis_url.get_secret_value()),
+        reader=reader_client(settings.orders_redis_url.get_secret_value(), block_s=BLOCK_S),
+        jobs=plain_client(settings.jobs_redis_url.get_secret_value(), timeout_s=1.0),
+    )
+    done = 0
+    ended = Ended.FAILED
+    try:
+        if not await shift.acquire():
+            ended = Ended.NOT_FREE
+            return ended
+        await shift.jobs.delete(keys.starting(name))
+        ended, done = await _work(shift, make(shift))
+    except LeaseLostError as error:
+        ended = Ended.LEASE_LOST
+        log.warning("lease lost", extra={"shift": name, "error": error.detail})
+    except TRANSIENT as error:
+        ended = Ended.STORE_AWAY
+        log.warning("the shift could not go on", extra={"shift": name, "error": repr(error)})
+    finally:
+        await shift.close()
+        seconds = round(time.monotonic() - shift.began, 3)
+        log.info("shift ended", extra={"shift": name, "ended": ended, "done": done, "seconds": seconds})
+    return ended
+
+
+async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
+    ended: Ended | None = None
+    done, failures = 0, 0
+    last_busy = time.monotonic()
+    fresh = False
+    try:
+        while ended is None:
+            try:
+                if not fresh:
+                    await work.begin()
+                    fresh = True
+                count = await work.step()
+                await shift.renew()
+            except TRANSIENT as error:
+                failures += 1
+                fresh = False
+                last_busy = time.monotonic()
+                log.warning("trying again", extra={"shift": shift.name, "failures": failures, "error": repr(error)})
+                await shift.drop_connection()
+                await _back_off(shift.stop, failures)
+            else:
+                failures = 0
+                if count is None:
+                    return Ended.DONE, done
+                done += count
+                if count:
+                    last_busy = time.monotonic()
+            ended = await shift.reason_to_end(last_busy)
+    finally:
+        await work.end(at_once=ended is None or ended in AT_ONCE or not fresh)
+    return ended, done
+
+
+async def _back_off(stop: asyncio.Event, failures: int) -> None:
+    first, most = BACKOFF_S
+    pause = min(most, first * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311  spreads, hides nothing
+    try:
+        await asyncio.wait_for(stop.wait(), pause)
+    except TimeoutError:
+        return
