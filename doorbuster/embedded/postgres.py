@@ -15,6 +15,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
@@ -49,8 +50,9 @@ class Postgres:
     stop_signal = signal.SIGINT
     """Fast shutdown: sessions are ended, a checkpoint is written."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder, self._log = folder, log
+        self._settings = {**_SETTINGS, **(settings or {})}
         self._binaries = _binaries()
         self._user = system_user.NAME if os.geteuid() == 0 else None
         self._sockets = _socket_folder(folder)
@@ -76,6 +78,8 @@ class Postgres:
         made = subprocess.run(
             [str(self._binaries / "initdb"), "-D", str(fresh), "-U", "postgres", *_INITDB],
             user=self._user,
+            group=self._user,
+            extra_groups=None if self._user is None else [],
             capture_output=True,
             text=True,
             cwd=fresh,
@@ -99,7 +103,7 @@ class Postgres:
 
     def command(self, env: dict[str, str]) -> Command:
         """Return what starts the server as a direct child."""
-        settings = _SETTINGS | {"unix_socket_directories": str(self._sockets)}
+        settings = self._settings | {"unix_socket_directories": str(self._sockets)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return Command(
             argv=[str(self._binaries / "postgres"), "-D", str(self.folder), *options],

@@ -15,7 +15,7 @@ from doorbuster.embedded.processes import Command, Keeper
 
 # Without the working folder on the module path: a folder there named like one of ours must not be taken for it.
 _PYTHON = [sys.executable, "-P", "-m"]
-_GUNICORN = [*_PYTHON, "gunicorn", "--config", "python:intake.gunicorn_conf", "intake.app:create()"]
+_GUNICORN = [*_PYTHON, "gunicorn", "--config", "python:intake.gunicorn_conf"]
 
 
 @dataclass(frozen=True, kw_only=True)

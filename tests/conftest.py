@@ -1,0 +1,7 @@
+"""What every test shares. Nothing here leaves the machine: see `tests.fixtures.network`."""
+
+from tests.fixtures.network import forbid_all_but_loopback
+
+pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.up"]
+
+forbid_all_but_loopback()
