@@ -1,94 +1,76 @@
-"""`doorbuster audit`: holds the running stores against the promises P1 to P6; repairs nothing."""
+"""`doorbuster audit`: checks the promises against the running stores, and prints each figure."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
-from typing import cast
 
+import asyncpg
 import click
 import msgspec
+import redis
 from redis.asyncio import Redis
 
 from db import pool
-from db.audit import Figure, Findings, PartitionCount
+from db.audit import Figure
 from db.audit import audit as audit_database
-from doorbuster import keys
 from doorbuster.cli import options
-from doorbuster.embedded.instance import find
-from doorbuster.stores import plain_client
+from doorbuster.cli.audit_streams import event_figure, stream_figures
+from doorbuster.embedded.instance import Instance, find
+from doorbuster.errors import StoreUnavailableError
 
-ATTEMPTS = 10
-PAUSE_S = 0.3
-_CHUNK = 5_000
-_TIMEOUT_S = 300.0
+_STATEMENT_TIMEOUT_S = 300.0
+_ANSWER_TIMEOUT_S = 30.0
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What the audit found."""
+
+    breaches: int
+    figures: list[Figure]
+    states: dict[str, int]
+    """Orders by state."""
 
 
 @click.command()
-@options.data
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
-def audit(data: Path | None, as_json: bool) -> int:
-    """Check the promises against the running stores, print each figure; exits 1 on any breach."""
-    instance = find(data)
-    figures, states = asyncio.run(_audit(instance.url("database"), instance.url("orders_redis")))
-    breaches = sum(figure.breaches for figure in figures)
-    if as_json:
-        document = {"figures": msgspec.to_builtins(figures), "states": states, "breaches": breaches}
-        click.echo(json.dumps(document))
-        return 1 if breaches else 0
-    for figure in figures:
-        verdict = f"BROKEN ({figure.breaches:,})" if figure.breaches else "ok"
-        click.echo(f"{figure.promise}  {figure.value:>14,}  {figure.what:<58} {verdict}")
-    for state, count in states.items():
-        click.echo(f"    {count:>14,}  orders {state}")
-    click.echo(f"{breaches:,} breaches" if breaches else "all promises hold")
-    return 1 if breaches else 0
-
-
-async def _audit(dsn: str, orders_url: str) -> tuple[list[Figure], dict[str, int]]:
-    connection = await pool.connect(dsn, command_timeout_s=_TIMEOUT_S, application="doorbuster-audit")
-    orders = plain_client(orders_url, timeout_s=30.0)
+@options.data
+def audit(as_json: bool, data: Path | None) -> int:
+    """Check promises P1 to P6 against the running stores; exits 1 on any breach."""
     try:
-        for _ in range(ATTEMPTS):
+        report = asyncio.run(_audit(find(data)))
+    except (OSError, TimeoutError, asyncpg.PostgresError, redis.RedisError) as error:
+        raise StoreUnavailableError(f"a store does not answer: {error}") from error
+    click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
+    return 1 if report.breaches else 0
+
+
+async def _audit(instance: Instance) -> Report:
+    urls = {store: instance.url(store) for store in ("database", "orders_redis", "jobs_redis")}
+    connection = await pool.connect(
+        urls["database"], command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit"
+    )
+    try:
+        async with (
+            Redis.from_url(urls["orders_redis"], socket_timeout=_ANSWER_TIMEOUT_S) as orders,
+            Redis.from_url(urls["jobs_redis"], socket_timeout=_ANSWER_TIMEOUT_S) as jobs,
+        ):
+            streams = await stream_figures(connection, orders)
             findings = await audit_database(connection)
-            figures = [*findings.figures, await _waiting(orders, findings), await _published(orders, findings)]
-            if not any(figure.breaches for figure in figures):
-                break
-            # The stores are read one after the other: what moved in between looks like a breach, once.
-            await asyncio.sleep(PAUSE_S)
-        return sorted(figures, key=lambda figure: figure.promise), findings.states
+            figures = [*streams, *findings.figures, await event_figure(jobs, findings.published)]
     finally:
-        await orders.aclose()
         await connection.close()
+    figures.sort(key=lambda figure: figure.promise)
+    breaches = sum(figure.breaches for figure in figures)
+    return Report(breaches=breaches, figures=figures, states=findings.states)
 
 
-async def _waiting(orders: Redis, findings: Findings) -> Figure:
-    """Count what is accepted but not drained: on the streams, and by the counters of gate and cursor."""
-    waiting = lost = 0
-    for one in findings.partitions:
-        counted = await orders.hget(keys.gate(one.sale_number, one.partition), "accepted")
-        behind = await _entries_behind(orders, one)
-        waiting += behind
-        if counted is not None:
-            lost += max(int(counted) - one.drained - behind, 0)
-    return Figure(promise="P1", what="accepted entries waiting in the streams", value=waiting, breaches=lost)
-
-
-async def _entries_behind(orders: Redis, one: PartitionCount) -> int:
-    name, after, count = keys.stream(one.sale_number, one.partition), one.entry_id, 0
-    while True:
-        entries = cast("list[tuple[bytes, object]]", await orders.xrange(name, min=f"({after}", count=_CHUNK))
-        count += len(entries)
-        if len(entries) < _CHUNK:
-            return count
-        after = entries[-1][0].decode()
-
-
-async def _published(orders: Redis, findings: Findings) -> Figure:
-    """Compare what the relay says it published with what the event stream took."""
-    took = 0
-    if await orders.exists(keys.EVENTS):
-        took = int((await orders.xinfo_stream(keys.EVENTS))["entries-added"])
-    missing = max(findings.published - took, 0)
-    return Figure(promise="P6", what="events the event stream took", value=took, breaches=missing)
+def _table(report: Report) -> str:
+    width = max(len(figure.what) for figure in report.figures)
+    lines = [
+        f"{figure.promise}  {figure.what:<{width}}  {figure.value:>12}  "
+        + (f"BROKEN: {figure.breaches}" if figure.breaches else "ok")
+        for figure in report.figures
+    ]
+    lines += [f"    {'orders ' + state:<{width}}  {count:>12}" for state, count in sorted(report.states.items())]
+    return "\n".join([*lines, "a promise is BROKEN" if report.breaches else "all promises hold"])

@@ -25,7 +25,9 @@ def call(
     headers = {"Authorization": f"Bearer {instance.ops_key}"}
     url = instance.ops_base.rstrip("/") + path
     try:
-        answer = httpx.request(method, url, json=body, params=params, headers=headers, timeout=_TIMEOUT_S)
+        answer = httpx.request(
+            method, url, json=body, params=params, headers=headers, timeout=_TIMEOUT_S, trust_env=False
+        )
     except httpx.HTTPError as error:
         raise StoreUnavailableError(f"{url} does not answer: {error}") from error
     if answer.is_success:

@@ -35,7 +35,7 @@ def status(data: Path | None, as_json: bool) -> int:
 
 def _readiness(base: str) -> tuple[bool, str]:
     try:
-        answer = httpx.get(f"{base.rstrip('/')}/readyz", timeout=10)
+        answer = httpx.get(f"{base.rstrip('/')}/readyz", timeout=10, trust_env=False)
     except httpx.HTTPError as error:
         return False, f"does not answer: {error}"
     return answer.is_success, answer.text

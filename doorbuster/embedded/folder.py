@@ -46,8 +46,9 @@ class DataFolder:
             ConflictError: another run holds the lock.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            self.logs.mkdir(exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for inner in (self.logs, self.root / "redis"):
+                inner.mkdir(mode=0o700, exist_ok=True)
             lock = (self.root / "lock").open("a+")
         except OSError as error:
             raise InvalidError(f"cannot use the data folder {self.root}: {error.strerror}") from error
