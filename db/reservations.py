@@ -56,6 +56,6 @@ async def expired(connection: Connection, *, limit: int) -> list[UUID]:
     return [row["order_id"] for row in await connection.fetch(_SQL["expired"], limit)]
 
 
-async def postpone(connection: Connection, order_ids: Sequence[UUID], *, seconds: float) -> None:
-    """Try these again after `seconds`, at the latest when their hold ends."""
-    await connection.execute(_SQL["postpone"], order_ids, seconds)
+async def postpone(connection: Connection, order_ids: Sequence[UUID], *, seconds: float) -> list[UUID]:
+    """Try these again after `seconds`, at the latest when their hold ends; return those that are still held."""
+    return [row["order_id"] for row in await connection.fetch(_SQL["postpone"], order_ids, seconds)]

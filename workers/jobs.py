@@ -14,6 +14,10 @@ from workers import jobqueue, shift
 from workers.batch import Partition
 from workers.drain import Drain
 from workers.failures import TRANSIENT
+from workers.payments import SimulatedGateway
+from workers.relay import Relay
+from workers.settle import Settle
+from workers.sweep import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +30,24 @@ log = logging.getLogger("doorbuster.workers.jobs")
 def drain(sale_number: int, partition: int) -> None:
     """Turn a partition's accepted entries into orders."""
     _run(f"drain:{sale_number}:{partition}", lambda mine: Drain(mine, Partition(sale_number, partition)))
+
+
+def settle(sale_number: int, partition: int) -> None:
+    """Have a partition's reserved orders paid, confirm or cancel them."""
+    _run(
+        f"settle:{sale_number}:{partition}",
+        lambda mine: Settle(mine, Partition(sale_number, partition), SimulatedGateway()),
+    )
+
+
+def relay() -> None:
+    """Publish order events."""
+    _run("relay", Relay)
+
+
+def sweep() -> None:
+    """Cancel the orders whose hold has ended."""
+    _run("sweep", lambda mine: Sweep(mine, SimulatedGateway()))
 
 
 def _run(name: str, make: Callable[[Shift], Work]) -> None:

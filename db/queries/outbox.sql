@@ -1,5 +1,5 @@
 -- name: read_relay_cursor
-select tx, position from relay_cursors where relay = $1;
+select tx::text::bigint as tx, position from relay_cursors where relay = $1;
 
 -- name: unpublished
 -- Behind the cursor and below every transaction still open, so that a late commit is never passed over.

@@ -21,4 +21,5 @@ update reservations r
   set attempts = r.attempts + 1,
       due_at = least(clock_timestamp() + make_interval(secs => $2::float8), r.expires_at)
   from (select order_id from reservations where order_id = any($1::uuid[]) order by order_id for update) as mine
-  where r.order_id = mine.order_id;
+  where r.order_id = mine.order_id
+returning r.order_id;

@@ -1,0 +1,85 @@
+"""The relay shift: publishes order events from the outbox to a stream, at least once, per order in order.
+
+Owns the relay's cursor and the shape of an entry: one field `event`, a JSON object. An event is in the stream before the
+cursor passes it, so a crash in between publishes it again under the same `id`. Never reads past a transaction that is
+still open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from redis.exceptions import NoScriptError
+
+from db import outbox, shifts
+from doorbuster import keys
+from doorbuster.stores import answer
+
+if TYPE_CHECKING:
+    from db.outbox import OutboxEvent, OutboxPlace
+    from workers.shift import Shift
+
+RELAY = "events"
+BATCH = 2_000
+KEEP = 500_000
+"""Events the stream holds, about; who reads more slowly than that reads Postgres."""
+POLL_S = 0.1
+
+_encoder = msgspec.json.Encoder()
+_SOURCE = Path(__file__).with_name("scripts").joinpath("append_events.lua").read_text()
+_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
+
+
+class Relay:
+    """Publishes all orders' events; see `shift.Work`."""
+
+    def __init__(self, shift: Shift) -> None:
+        self._shift = shift
+        self._place: OutboxPlace = outbox.START
+
+    async def begin(self) -> None:
+        """Go on behind the last event known to be published."""
+        self._place = await outbox.read_cursor(await self._shift.connection(), RELAY)
+
+    async def step(self) -> int:
+        """Publish one batch, then move the cursor."""
+        connection = await self._shift.connection()
+        events = await outbox.unpublished(connection, self._place, limit=BATCH)
+        if not events:
+            await asyncio.sleep(POLL_S)
+            return 0
+        await self._publish(events)
+        async with connection.transaction():
+            await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
+            await outbox.advance(connection, RELAY, events[-1].place)
+        self._place = events[-1].place
+        self._shift.renewed = time.monotonic()
+        return len(events)
+
+    async def end(self, *, at_once: bool) -> None:
+        """Nothing is under way."""
+
+    async def _publish(self, events: list[OutboxEvent]) -> None:
+        arguments = [KEEP, *(_encode(event) for event in events)]
+        try:
+            await answer(self._shift.jobs.evalsha(_SHA, 1, keys.EVENTS, *arguments))
+        except NoScriptError:
+            await answer(self._shift.jobs.eval(_SOURCE, 1, keys.EVENTS, *arguments))
+
+
+def _encode(event: OutboxEvent) -> bytes:
+    fields: dict[str, object] = {
+        "id": f"{event.order_id}:{event.seq}",
+        "order_id": event.order_id,
+        "seq": event.seq,
+        "status": event.status,
+        "at": event.at,
+    }
+    if event.reason is not None:
+        fields["reason"] = event.reason
+    return _encoder.encode(fields)

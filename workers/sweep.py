@@ -1,0 +1,50 @@
+"""The sweep shift: cancels orders whose hold has ended and gives their units back, in batches.
+
+Owns nothing but the batches: guarded statements decide, so a settle shift that confirms the same order at the same time
+either came first, or finds it cancelled and voids the payment. Ends as soon as no hold has run out.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from db import reservations, shifts, transitions
+from workers.outcomes import publish
+from workers.payments import void_all
+from workers.settle import EXPIRED
+
+if TYPE_CHECKING:
+    from workers.payments import Gateway
+    from workers.shift import Shift
+
+BATCH = 1_000
+
+
+class Sweep:
+    """Sweeps all sales; see `shift.Work`."""
+
+    def __init__(self, shift: Shift, gateway: Gateway) -> None:
+        self._shift = shift
+        self._gateway = gateway
+
+    async def begin(self) -> None:
+        """Nothing is kept between steps."""
+
+    async def step(self) -> int | None:
+        """Cancel one batch of orders whose hold has ended; None when there are no more."""
+        connection = await self._shift.connection()
+        expired = await reservations.expired(connection, limit=BATCH)
+        if not expired:
+            return None
+        async with connection.transaction():
+            await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
+            cancelled = await transitions.cancel_many(connection, expired, reason=EXPIRED)
+        self._shift.renewed = time.monotonic()
+        await publish(self._shift.orders, cancelled)
+        # A payment may have been authorised without anybody hearing the answer.
+        await void_all(self._gateway, cancelled, timeout_s=self._shift.settings.payment_timeout_s)
+        return len(expired)
+
+    async def end(self, *, at_once: bool) -> None:
+        """Nothing is under way."""
