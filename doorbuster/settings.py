@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from doorbuster.errors import SettingsError
@@ -95,19 +95,14 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    @field_validator("replica_urls", "storefront_keys", mode="before")
     @classmethod
-    def _split(cls, value: str) -> tuple[str, ...]:
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-
-    def __init__(self, **values: object) -> None:
-        for name in ("replica_urls", "storefront_keys"):
-            raw = values.get(name, os.environ.get(name.upper()))
-            if isinstance(raw, str):
-                values[name] = self._split(raw)
-        super().__init__(**values)  # type: ignore[arg-type]
+    def _split(cls, value: object) -> object:
+        """Read a list as it stands in the environment and in files: parts by comma."""
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def load_settings(**values: object) -> Settings:
+def load_settings(**values: Any) -> Settings:
     """Read the settings from `values`, then the environment, then the folder named by SECRETS_DIR (a file a setting).
 
     Raises:
@@ -115,7 +110,7 @@ def load_settings(**values: object) -> Settings:
     """
     secrets_dir = os.environ.get("SECRETS_DIR")
     try:
-        return Settings(_secrets_dir=secrets_dir, **values) if secrets_dir else Settings(**values)
+        return Settings(**values, **({"_secrets_dir": secrets_dir} if secrets_dir else {}))
     except ValidationError as error:
         lines = [
             f"{str(mistake['loc'][0]).upper()}: {_problem(mistake['type'], mistake['msg'])}"
