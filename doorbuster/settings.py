@@ -108,9 +108,10 @@ def load_settings(**values: Any) -> Settings:
     Raises:
         SettingsError: something is missing or wrong; all of it is named, one line each, without the values.
     """
-    secrets_dir = os.environ.get("SECRETS_DIR")
+    if secrets_dir := os.environ.get("SECRETS_DIR"):
+        values["_secrets_dir"] = secrets_dir
     try:
-        return Settings(**values, **({"_secrets_dir": secrets_dir} if secrets_dir else {}))
+        return Settings(**values)
     except ValidationError as error:
         lines = [
             f"{str(mistake['loc'][0]).upper()}: {_problem(mistake['type'], mistake['msg'])}"
