@@ -33,8 +33,8 @@ async def serving(app: str, log: Path, **environment: str) -> AsyncIterator[str]
     port = free_port()
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", "--workers", "1"),
-            *("--worker-class", "uvicorn_worker.UvicornWorker", "--backlog", "2048", "--graceful-timeout", "3"),
+            *(sys.executable, "-m", "gunicorn", "--config", "python:loadtests.gunicorn_conf"),
+            *("--bind", f"127.0.0.1:{port}", app),
             env={**os.environ, **environment},
             stdout=out,
             stderr=out,

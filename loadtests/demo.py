@@ -1,0 +1,206 @@
+"""A flash sale from nothing: starts everything, sells through a 50x spike, proves that every promise held, stops.
+
+Owns its temporary folder and the processes in it. Ends with exit code 0 only when every invariant holds and every order
+that was answered 202 is in the database in a final state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from doorbuster.contract import SaleProductRequest, SaleRequest
+from loadtests import ledger, report
+from loadtests.catalogue import Product, generate, popularity, write
+from loadtests.crew import carry_out
+from loadtests.plan import Mix, Plan, Result
+from loadtests.samples import Samples
+from loadtests.shapes import Shape, spike
+from loadtests.system import System, running
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+
+SALE = "friday-drop"
+IN_SALE = 10
+HOT_SHARE = 0.4
+"""Share of the orders that want the hot product."""
+TOKENS = {"decline": 0.02, "slow:300": 0.02}
+_SETTLE_S = 60.0
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """How big the demo is."""
+
+    shape: Shape
+    hot_stock: int
+    other_stock: int
+    connections: int
+
+
+FULL = Scene(spike(base=100), hot_stock=2_000, other_stock=3_000, connections=256)
+QUICK = Scene(spike(base=10, calm_s=0.5, rise_s=0.5, peak_s=1.0), hot_stock=100, other_stock=100, connections=32)
+
+
+class Outcome(msgspec.Struct):
+    """What the demo found."""
+
+    result: Result
+    states: dict[str, int]
+    distinct: int
+    missing: int
+    breaches: int
+    to_final: Samples
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Whether everything promised was kept."""
+        settled = not self.states.get("pending")
+        return not self.breaches and not self.missing and settled and self.distinct > 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.demo", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a small sale of a few seconds")
+    parser.add_argument("--workers", type=int, default=2, help="worker processes (default 2)")
+    options = parser.parse_args(arguments)
+    folder = Path(tempfile.mkdtemp(prefix="doorbuster-demo-"))
+    try:
+        outcome = asyncio.run(play(folder, QUICK if options.quick else FULL, workers=options.workers))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if outcome.good else 1
+
+
+async def play(folder: Path, scene: Scene, *, workers: int = 2) -> Outcome:
+    """Play the whole sale in a folder and print the report."""
+    began = monotonic()
+    screen = report.console()
+    catalogue = _catalogue(scene)
+    write(catalogue, folder / "catalogue.jsonl")
+    screen.print("starting PostgreSQL, Valkey, intake, workers and scheduler ...")
+    async with running(folder / "data", workers=workers) as system:
+        screen.print(f"serving at {system.ready.base} after {monotonic() - began:.1f} s")
+        screen.print(await system.import_catalogue(folder / "catalogue.jsonl"))
+        await system.create_sale(_sale(catalogue))
+        shape = scene.shape
+        screen.print(
+            f"sale {SALE}: {catalogue[0].name}, {scene.hot_stock:,} units, and {IN_SALE - 1} other products; "
+            f"{shape.corners[0][1]:,.0f} orders/s rising to {shape.peak:,.0f}/s, times of arrival fixed"
+        )
+        async with ledger.connected(system.ready.urls["database"]) as connection:
+            with _progress() as bars:
+                result = await _sell(system, scene, catalogue, bars)
+                distinct, missing = await _settle(connection, result, bars)
+            outcome = Outcome(
+                result=result,
+                states=await ledger.outcomes(connection, SALE),
+                distinct=distinct,
+                missing=missing,
+                breaches=0,
+                to_final=await ledger.times_to_final(connection, SALE),
+                seconds=0.0,
+            )
+            screen.print(report.orders(result, outcome.states, missing))
+            screen.print(_latencies(outcome))
+            names = {product.product_id: product.name for product in catalogue[:IN_SALE]}
+            screen.print(report.stock(await ledger.stock_of(connection, SALE), names))
+        audit = await system.audit()
+        screen.print(report.invariants(audit))
+        outcome.breaches = audit.breaches
+    outcome.seconds = monotonic() - began
+    _conclude(screen.print, outcome, scene.shape)
+    return outcome
+
+
+async def _sell(system: System, scene: Scene, catalogue: list[Product], bars: Progress) -> Result:
+    arrivals = scene.shape.arrivals()
+    offering = bars.add_task("orders answered", total=len(arrivals))
+    others = popularity(IN_SALE - 1)
+    weights = [HOT_SHARE, *(weight / sum(others) * (1 - HOT_SHARE) for weight in others)]
+    plan = Plan(
+        base=system.ready.base,
+        mix=Mix(
+            products=[product.product_id for product in catalogue[:IN_SALE]],
+            weights=weights,
+            second_line=0.15,
+            tokens=TOKENS,
+            path=f"/sales/{SALE}/orders",
+            prefix="shopper",
+        ),
+        connections=scene.connections,
+        arrivals=arrivals.tobytes(),
+        seconds=20,
+    )
+    result = await carry_out(plan, progress=lambda _, finished: bars.update(offering, completed=finished))
+    bars.update(offering, completed=result.offered)
+    return result
+
+
+async def _settle(connection: Connection, result: Result, bars: Progress) -> tuple[int, int]:
+    """Wait for every final outcome; return (distinct orders answered 202, how many of them are missing)."""
+    waiting = bars.add_task("orders final", total=result.accepted_count)
+    distinct = len({result.order_ids[at : at + 16] for at in range(0, len(result.order_ids), 16)})
+    try:
+        await ledger.wait_until_final(
+            connection, SALE, distinct, bound_s=_SETTLE_S, progress=lambda final: bars.update(waiting, completed=final)
+        )
+    except ledger.NotSettledError as error:
+        bars.console.print(f"[red]not all orders reached a final outcome: {error}")
+    return await ledger.unaccounted(connection, result.order_ids)
+
+
+def _catalogue(scene: Scene) -> list[Product]:
+    products = generate()
+    products[0] = msgspec.structs.replace(products[0], stock=scene.hot_stock)
+    rest = [msgspec.structs.replace(product, stock=scene.other_stock) for product in products[1:IN_SALE]]
+    return [products[0], *rest, *products[IN_SALE:]]
+
+
+def _sale(catalogue: list[Product]) -> SaleRequest:
+    hot, *others = catalogue[:IN_SALE]
+    products = [SaleProductRequest(product_id=hot.product_id, price=hot.price // 2, limit_per_customer=2)]
+    products += [SaleProductRequest(product_id=product.product_id) for product in others]
+    return SaleRequest(sale_id=SALE, name="The Friday drop", products=products)
+
+
+def _latencies(outcome: Outcome) -> object:
+    return report.latencies(
+        {
+            "intended arrival to accepted": Samples.from_bytes(outcome.result.accepted),
+            "intended arrival to refused": Samples.from_bytes(outcome.result.answered),
+            "accepted to final outcome": outcome.to_final,
+        }
+    )
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description:<16}"), BarColumn(40), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=report.console())
+
+
+def _conclude(say: object, outcome: Outcome, shape: Shape) -> None:
+    assert callable(say)
+    result = outcome.result
+    say(
+        f"offered {result.offered:,} orders in {shape.seconds:.0f} s (peak {shape.peak:,.0f}/s), "
+        f"achieved {result.rate:,.0f}/s on average, sent at most {result.late_s * 1000:,.0f} ms after its time"
+    )
+    say(f"{outcome.distinct:,} orders answered 202, {outcome.missing:,} of them unaccounted for")
+    verdict = "[bold green]every promise held" if outcome.good else "[bold red]A PROMISE WAS BROKEN"
+    say(f"{verdict}[/]; everything is stopped again, after {outcome.seconds:.0f} s in all")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
