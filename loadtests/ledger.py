@@ -130,3 +130,14 @@ async def last_change(connection: Connection, sale_id: str) -> datetime:
     """Return when the last of the sale's orders changed."""
     at: datetime = await connection.fetchval(_SQL["last_change"], sale_id)
     return at
+
+
+async def now(connection: Connection) -> datetime:
+    """Return the database's clock."""
+    at: datetime = await connection.fetchval(_SQL["now"])
+    return at
+
+
+async def server_version(connection: Connection) -> str:
+    """Return the version of PostgreSQL."""
+    return str(await connection.fetchval(_SQL["server_version"]))

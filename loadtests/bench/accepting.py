@@ -1,0 +1,79 @@
+"""Accepting against the floor: throughput at 64 clients, tail latency at half load. The drain is paused meanwhile."""
+
+from __future__ import annotations
+
+import msgspec
+
+from loadtests.bench.scale import Scale
+from loadtests.bench.shop import mix
+from loadtests.crew import carry_out
+from loadtests.plan import Plan, Result
+from loadtests.samples import Samples
+from loadtests.shapes import Shape
+
+SALE = "bench"
+UNPAID = "timeout"
+"""Payment never answers: settling stays idle while the drain is measured."""
+
+
+class Accepting(msgspec.Struct):
+    """One repetition: orders a second at 64 clients, 99th percentile in ms at half of our load."""
+
+    ours_per_s: float
+    floor_per_s: float
+    half_load_per_s: float
+    ours_p99_ms: float
+    floor_p99_ms: float
+    accepted: int
+    """Orders our stream took, those that warmed it up included."""
+
+
+async def measure(ours: str, floor: str, scale: Scale, *, floor_first: bool) -> Accepting:
+    """Measure both, one after the other; who begins alternates between repetitions."""
+    rates: dict[str, Result] = {}
+    for base in (floor, ours) if floor_first else (ours, floor):
+        rates[base] = await _full(base, scale, ours=base == ours)
+    half = rates[ours].rate / 2
+    tails: dict[str, Result] = {}
+    for base in (floor, ours) if floor_first else (ours, floor):
+        tails[base] = await _half(base, half, scale)
+    return Accepting(
+        ours_per_s=rates[ours].rate,
+        floor_per_s=rates[floor].rate,
+        half_load_per_s=half,
+        ours_p99_ms=_p99_ms(tails[ours]),
+        floor_p99_ms=_p99_ms(tails[floor]),
+        accepted=_warm_count(scale) + rates[ours].accepted_count + tails[ours].accepted_count,
+    )
+
+
+async def _full(base: str, scale: Scale, *, ours: bool) -> Result:
+    _only_accepted(await carry_out(_plan(base, "warm", scale, count=_warm_count(scale))))
+    if ours:
+        return _only_accepted(await carry_out(_plan(base, "full", scale, count=scale.orders)))
+    return _only_accepted(await carry_out(_plan(base, "full", scale, seconds=scale.floor_s)))
+
+
+def _warm_count(scale: Scale) -> int:
+    return min(scale.orders // 10, 2_000)
+
+
+async def _half(base: str, rate: float, scale: Scale) -> Result:
+    arrivals = Shape([(0.0, rate), (scale.half_s, rate)]).arrivals()
+    plan = Plan(base=base, mix=mix(SALE, "half", token=UNPAID), connections=scale.clients, arrivals=arrivals.tobytes())
+    return _only_accepted(await carry_out(plan))
+
+
+def _plan(base: str, prefix: str, scale: Scale, **bounds: float) -> Plan:
+    plan = Plan(base=base, mix=mix(SALE, prefix, token=UNPAID), connections=scale.clients)
+    return msgspec.structs.replace(plan, **bounds)
+
+
+def _only_accepted(result: Result) -> Result:
+    if set(result.outcomes) - {"accepted"} or result.retries:
+        raise RuntimeError(f"not every order was accepted at once, the figures would mislead: {result.answers}")
+    return result
+
+
+def _p99_ms(result: Result) -> float:
+    return Samples.from_bytes(result.accepted).percentile(99) * 1000

@@ -1,0 +1,48 @@
+"""Draining one hot product against one transaction per order, and against COPY of the same rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from loadtests import ledger, rivals
+from loadtests.bench.accepting import SALE
+from loadtests.bench.scale import Scale
+from loadtests.system import System
+
+_BOUND_S = 120.0
+
+
+class Draining(msgspec.Struct):
+    """One repetition, orders a second."""
+
+    drain_per_s: float
+    orders: int
+    batches: int
+    one_by_one_per_s: float
+    copy_per_s: float
+
+
+async def measure(system: System, accepted: int, scale: Scale) -> Draining:
+    """Let the workers drain what was accepted while they were paused, then measure the rivals on the same server."""
+    dsn = system.ready.urls["database"]
+    async with ledger.connected(dsn) as connection:
+        await ledger.wait_until_drained(connection, SALE, accepted, bound_s=_BOUND_S)
+        found = await ledger.batches(connection, SALE)
+    with system.draining_paused():
+        async with rivals.database(dsn) as own:
+            orders, rows = await rivals.rows_of(dsn)
+            copied = await rivals.copy(own, orders, rows)
+            slow = await rivals.one_by_one(own, seconds=scale.rival_s)
+    return Draining(
+        drain_per_s=rate_of(found), orders=orders, batches=len(found), one_by_one_per_s=slow, copy_per_s=copied
+    )
+
+
+def rate_of(batches: list[tuple[datetime, int]]) -> float:
+    """Return orders a second from the first batch's beginning to the last one's, whose orders do not count."""
+    if len(batches) < 2:
+        raise RuntimeError(f"{len(batches)} batches are too few to tell a rate")
+    seconds = (batches[-1][0] - batches[0][0]).total_seconds()
+    return sum(orders for _, orders in batches[:-1]) / seconds

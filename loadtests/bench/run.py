@@ -1,0 +1,76 @@
+"""Runs the benchmark: every repetition measures ours and the rivals by turns, on fresh stores. Owns their order.
+
+A missed bar is said, not failed: the exit code only tells whether everything could be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+from loadtests import ledger, report
+from loadtests.bench import accepting, draining, table, whole
+from loadtests.bench.scale import FULL, QUICK, Scale
+from loadtests.bench.shop import fresh, open_sale
+from loadtests.servers import serving
+from loadtests.system import System
+
+WORKERS = 3
+"""Drain, settle and relay each have a worker: the drain is measured without giving way."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print the table, write the JSON; return the exit code."""
+    parser = argparse.ArgumentParser(prog="doorbuster bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
+    parser.add_argument("--json", type=Path, default=Path("reports/bench.json"), help="where to write the figures")
+    options = parser.parse_args(arguments)
+    screen = report.console()
+    measured, postgres = asyncio.run(_measure(QUICK if options.quick else FULL, screen.print))
+    lines, about = table.rows(measured), table.machine(postgres)
+    screen.print(table.render(lines))
+    most = max(one.most_waiting for one in measured.whole)
+    screen.print(f"whole way: at most {most:,} accepted orders waited for the drain")
+    screen.print(" ".join(f"{name} {value}" for name, value in about.items() if not isinstance(value, dict)))
+    if options.quick:
+        screen.print("a quick run: these figures mean nothing")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_bytes(table.document(measured, lines, about))
+    screen.print(f"written to {options.json}")
+    return 0
+
+
+async def _measure(scale: Scale, say: object) -> tuple[table.Measured, str]:
+    assert callable(say)
+    measured = table.Measured([], [], [])
+    postgres = ""
+    for turn in range(scale.repeats):
+        async with fresh(workers=WORKERS) as system:
+            accepted, drained = await _turn(system, scale, floor_first=bool(turn % 2))
+            measured.accepting.append(accepted)
+            measured.draining.append(drained)
+            async with ledger.connected(system.ready.urls["database"]) as connection:
+                postgres = await ledger.server_version(connection)
+        say(
+            f"{turn + 1}/{scale.repeats}: accepting {accepted.ours_per_s:,.0f}/s of {accepted.floor_per_s:,.0f}/s, "
+            f"p99 {accepted.ours_p99_ms:.1f} ms of {accepted.floor_p99_ms:.1f} ms; "
+            f"draining {drained.drain_per_s:,.0f}/s against {drained.one_by_one_per_s:,.0f}/s and COPY {drained.copy_per_s:,.0f}/s"
+        )
+    measured.whole = await whole.measure(scale)
+    for turn, one in enumerate(measured.whole):
+        say(
+            f"{turn + 1}/{scale.repeats}: the whole way {one.confirmed_per_s:,.0f}/s "
+            f"(accepted {one.accepted_per_s:,.0f}/s, p99 to final {one.p99_to_final_ms:,.0f} ms) against {one.baseline_per_s:,.0f}/s"
+        )
+    return measured, postgres
+
+
+async def _turn(system: System, scale: Scale, *, floor_first: bool) -> tuple[accepting.Accepting, draining.Draining]:
+    await open_sale(system, accepting.SALE)
+    with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
+        async with serving("loadtests.floor:create_app()", Path(folder, "log")) as floor:
+            with system.draining_paused():
+                accepted = await accepting.measure(system.ready.base, floor, scale, floor_first=floor_first)
+    return accepted, await draining.measure(system, accepted.accepted, scale)

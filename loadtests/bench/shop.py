@@ -1,0 +1,44 @@
+"""The benchmark's shop: one hot product with more stock than any run can sell. Measures nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from doorbuster.contract import SaleProductRequest, SaleRequest
+from loadtests.catalogue import Product, write
+from loadtests.plan import Mix
+from loadtests.system import System, running
+
+HOT = Product(
+    product_id="hot", name="Hot product", brand="Bench", category="Bench", price=100, currency="EUR", stock=100_000_000
+)
+
+
+@asynccontextmanager
+async def fresh(*, workers: int) -> AsyncIterator[System]:
+    """Run a new system with the hot product in its catalogue."""
+    with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
+        catalogue = Path(folder, "catalogue.jsonl")
+        write([HOT], catalogue)
+        async with running(Path(folder, "data"), workers=workers) as system:
+            await system.import_catalogue(catalogue)
+            yield system
+
+
+async def open_sale(system: System, sale_id: str) -> None:
+    """Open a sale of the hot product."""
+    await system.create_sale(SaleRequest(sale_id=sale_id, products=[SaleProductRequest(product_id=HOT.product_id)]))
+
+
+def mix(sale_id: str, prefix: str, *, token: str | None = None) -> Mix:
+    """Return shoppers who all want the hot product; another prefix makes other shoppers."""
+    return Mix(
+        products=[HOT.product_id],
+        weights=[1.0],
+        path=f"/sales/{sale_id}/orders",
+        prefix=prefix,
+        tokens={token: 1.0} if token else {},
+    )

