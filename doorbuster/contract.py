@@ -33,14 +33,14 @@ OrderStatus = Literal[
 ]
 
 
-class Line(Struct, frozen=True, forbid_unknown_fields=True):
+class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A product and how many of it."""
 
     product_id: ProductId
     quantity: Annotated[int, Meta(ge=1, le=1000)]
 
 
-class Payment(Struct, frozen=True, forbid_unknown_fields=True):
+class Payment(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """How the order is paid: the payment provider's token."""
 
     token: Annotated[str, Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]

@@ -64,7 +64,7 @@ class Parts:
         """Return what begins and ends with the process."""
         return Lifespan(
             opening=[self.database.open],
-            running=[self.sales.keep_fresh, self.outcomes.listen],
+            running=[self.guard.expire_slow, self.sales.keep_fresh, self.outcomes.listen],
             closing=[self.close_stores, self.database.close],
         )
 

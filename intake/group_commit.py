@@ -112,15 +112,17 @@ class PartitionCommit:
         self._gate = gate
         self._watch = watch
         self._waiting: list[Candidate] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
     def submit(self, key: str, fingerprint: bytes, entry: bytes) -> asyncio.Future[bytes]:
         """Put an order into the next batch; the future gets its verdict. An empty entry: a product is sold out."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[bytes] = loop.create_future()
+        if self._loop is None:  # asked for once: each time costs a system call
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[bytes] = self._loop.create_future()
         self._waiting.append(Candidate(key, fingerprint, entry, future))
         if self._task is None:
-            self._task = loop.create_task(self._work_off())
+            self._task = self._loop.create_task(self._work_off())
         return future
 
     async def _work_off(self) -> None:

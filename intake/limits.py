@@ -7,6 +7,7 @@ It reads a small body before the application sees the request, so that a slow or
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,15 +35,33 @@ STREAMED = frozenset({"/ops/products:import"})
 """Paths whose body passes through, counted, up to `STREAM_MAX`."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+EXPIRED = -1.0
 _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
-class TooLargeError(Exception):
-    """More bytes came than the route takes."""
+class BodyError(Exception):
+    """The body did not come as it must; an empty code: nobody is there to be told."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
 
 
-class DisconnectedError(Exception):
-    """The sender went away before the body was complete."""
+class _Rest:
+    """What is left to receive after the body was taken: an empty body, then whatever comes."""
+
+    __slots__ = ("_begun", "_receive")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._begun = False
+
+    async def __call__(self) -> Message:
+        if self._begun:
+            return await self._receive()
+        self._begun = True
+        return _EMPTY
 
 
 class Guard:
@@ -53,6 +72,8 @@ class Guard:
         self._max = in_flight_max
         self._body_timeout_s = body_timeout_s
         self._retry_after = str(retry_after_s).encode()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reading: dict[asyncio.Task[Any], float] = {}
         self.in_flight = 0
         self.waiting = 0
         self.refused = 0
@@ -73,9 +94,11 @@ class Guard:
         self.in_flight += 1
         try:
             if scope["method"] in _WITH_BODY:
-                await self._with_body(scope, receive, send)
-            else:
-                await self.application(scope, receive, send)
+                receive = await self._before(scope, receive)
+            await self.application(scope, receive, send)
+        except BodyError as error:
+            if error.code:
+                await self._refuse(send, error.code, error.detail, close=True)
         finally:
             if PARKED in scope:
                 self.waiting -= 1
@@ -91,55 +114,63 @@ class Guard:
         self.waiting += 1
         return True
 
-    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _before(self, scope: Scope, receive: Receive) -> Receive:
         if scope["path"] in STREAMED:
-            await self.application(scope, self._counted(receive), send)
-            return
+            return self._counted(receive)
+        # No timer for each request: a body that is here already costs two dictionary writes, `expire_slow` does the rest.
+        task = asyncio.current_task(self._loop or self._running_loop())
+        assert task is not None
+        self._reading[task] = monotonic() + self._body_timeout_s
         try:
-            scope[BODY] = await self._take(receive)
-        except TooLargeError:
-            await self._refuse(send, "too_large", f"The body may have at most {BODY_MAX} bytes", close=True)
-            return
-        except TimeoutError:
-            detail = f"The body did not arrive within {self._body_timeout_s:g} s"
-            await self._refuse(send, "malformed", detail, close=True)
-            return
-        except DisconnectedError:
-            return
-        first = True
-
-        async def rest() -> Message:
-            nonlocal first
-            if first:
-                first = False
-                return _EMPTY
-            return await receive()
-
-        await self.application(scope, rest, send)
-
-    async def _take(self, receive: Receive) -> bytes:
-        async with asyncio.timeout(self._body_timeout_s):
-            body = b""
-            while True:
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            while message.get("more_body", False) and len(body) <= BODY_MAX:
                 message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise DisconnectedError
                 body += message.get("body", b"")
-                if len(body) > BODY_MAX:
-                    raise TooLargeError
-                if not message.get("more_body", False):
-                    return body
+        except asyncio.CancelledError:
+            if self._reading[task] > 0:
+                raise
+            task.uncancel()
+            raise BodyError("malformed", f"The body did not arrive within {self._body_timeout_s:g} s") from None
+        finally:
+            del self._reading[task]
+        if len(body) > BODY_MAX:
+            raise BodyError("too_large", f"The body may have at most {BODY_MAX} bytes")
+        if message["type"] == "http.disconnect":
+            raise BodyError("", "the sender went away")
+        scope[BODY] = body
+        return _Rest(receive)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        # Asked for once: each time costs a system call.
+        self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    async def expire_slow(self) -> None:
+        """Give up requests whose body takes too long, until cancelled."""
+        while True:
+            await asyncio.sleep(self._body_timeout_s / 8)
+            now = monotonic()
+            for task, deadline in self._reading.items():
+                if deadline > now:
+                    break  # in order of arrival: the rest came later
+                if deadline > 0:
+                    self._reading[task] = EXPIRED
+                    task.cancel()
 
     def _counted(self, receive: Receive) -> Receive:
         seen = 0
 
         async def counted() -> Message:
             nonlocal seen
-            async with asyncio.timeout(self._body_timeout_s):
-                message = await receive()
+            try:
+                async with asyncio.timeout(self._body_timeout_s):
+                    message = await receive()
+            except TimeoutError:
+                raise BodyError("malformed", f"Nothing came for {self._body_timeout_s:g} s") from None
             seen += len(message.get("body", b""))
             if seen > STREAM_MAX:
-                raise TooLargeError
+                raise BodyError("too_large", f"The body may have at most {STREAM_MAX} bytes")
             return message
 
         return counted

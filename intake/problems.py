@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from doorbuster.contract import FAULTS, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, InvalidError
-from intake.limits import TooLargeError
+from intake.limits import BodyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class Problems:
         app.add_error_handler(Exception, self._unexpected)
         app.add_error_handler(STORE_ERRORS, self._store)
         app.add_error_handler(DoorbusterError, self._expected)
-        app.add_error_handler(TooLargeError, self._too_large)
+        app.add_error_handler(BodyError, self._body)
         app.add_error_handler(falcon.HTTPError, self._falcon)
 
     async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: object) -> None:
@@ -83,9 +83,9 @@ class Problems:
         fields = error.fields if isinstance(error, Refusal | InvalidError) else None
         self.write(resp, error.code, error.detail, fields)
 
-    async def _too_large(self, _req: Request, resp: Response, _error: Exception, _params: object) -> None:
+    async def _body(self, _req: Request, resp: Response, error: BodyError, _params: object) -> None:
         resp.set_header("Connection", "close")
-        self.write(resp, "too_large", "The body has more bytes than may be sent here")
+        self.write(resp, error.code or "malformed", error.detail)
 
     async def _falcon(self, req: Request, resp: Response, error: falcon.HTTPError, _params: object) -> None:
         code = _BY_STATUS.get(error.status_code, "malformed" if error.status_code < 500 else "internal")

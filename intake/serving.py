@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
 from typing import Any
@@ -12,6 +13,7 @@ from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
 PR_SET_PDEATHSIG = 1
+GC_THRESHOLDS = (50_000, 20, 50)
 
 
 class Worker(UvicornWorker):
@@ -35,6 +37,13 @@ class Worker(UvicornWorker):
         if os.getppid() != self.ppid:
             raise SystemExit("the master died before its worker began")
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Load the application, then keep the collector off what it is made of: full passes stall every request."""
+        super().load_wsgi()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi
