@@ -13,13 +13,13 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from db import cursors, shifts
 from doorbuster import keys
 from doorbuster.entry import FIELD
 from doorbuster.stores import answer
 from workers import bisect
+from workers.backlog import START, last_ids, place_of
 from workers.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
 from workers.shift import BLOCK_S
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from workers.shift import Shift
 
-START = "0-0"
 AT_ONCE_S = 0.5
 
 log = logging.getLogger("doorbuster.workers.drain")
@@ -53,8 +52,8 @@ class Drain:
         await self._drop_tasks()
         connection = await self._shift.connection()
         self._cursor, drained = await cursors.read(connection, *self._partition)
-        last = await self._last_id()
-        if _place(last) < _place(self._cursor):
+        last, _ = (await last_ids(self._shift.orders, [self._partition]))[self._partition]
+        if place_of(last) < place_of(self._cursor):
             log.warning("the order store was replaced", extra={"shift": self._shift.name, "cursor": self._cursor})
             async with connection.transaction():
                 await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
@@ -132,20 +131,10 @@ class Drain:
         del self._untold[: len(told)]
 
     def _trim_below(self, cursor: str) -> str:
-        milliseconds, sequence = _place(cursor)
+        milliseconds, sequence = place_of(cursor)
         if keep_s := self._shift.settings.stream_keep_s:
             return f"{max(milliseconds - keep_s * 1000, 0)}-0"
         return f"{milliseconds}-{sequence + 1}"
-
-    async def _last_id(self) -> str:
-        try:
-            info: Any = await answer(self._shift.orders.xinfo_stream(self._stream))
-        except ResponseError as error:
-            if "no such key" in str(error):
-                return START
-            raise
-        last = info["last-generated-id"]
-        return last.decode() if isinstance(last, bytes) else str(last)
 
     async def _read(self, after: str, *, count: int | None = None, block: bool = False) -> list[Entry]:
         streams: Any = {self._stream: after}
@@ -166,11 +155,6 @@ class Drain:
         for failure in await asyncio.gather(*tasks, return_exceptions=True):
             if not isinstance(failure, asyncio.CancelledError | list | None):
                 log.info("dropped", extra={"shift": self._shift.name, "error": repr(failure)})
-
-
-def _place(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence)
 
 
 def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:

@@ -1,6 +1,6 @@
 """The relay shift: publishes order events from the outbox to a stream, at least once, per order in order.
 
-Owns the relay's cursor and the shape of an entry: one field `event`, a JSON object. An event is in the stream before the
+Owns the relay's cursor and the shape of an entry: one field `event`, a JSON object. It is in the stream before the
 cursor passes it, so a crash in between publishes it again under the same `id`. Never reads past a transaction that is
 still open.
 """
@@ -65,7 +65,7 @@ class Relay:
         """Nothing is under way."""
 
     async def _publish(self, events: list[OutboxEvent]) -> None:
-        arguments = [KEEP, *(_encode(event) for event in events)]
+        arguments: list[int | bytes] = [KEEP, *(_encode(event) for event in events)]
         try:
             await answer(self._shift.jobs.evalsha(_SHA, 1, keys.EVENTS, *arguments))
         except NoScriptError:

@@ -109,6 +109,13 @@ class Shift:
         self.fence, self.renewed = fence or 0, time.monotonic()
         return fence is not None
 
+    async def clear_starting(self) -> None:
+        """Let a successor be enqueued: this shift is no longer on its way."""
+        try:
+            await self.jobs.delete(keys.starting(self.name))
+        except TRANSIENT as error:  # the key expires by itself
+            log.warning("the jobs store does not answer", extra={"shift": self.name, "error": repr(error)})
+
     async def renew(self) -> None:
         """Renew the lease when no batch has done so for a while.
 
@@ -192,7 +199,7 @@ async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable
         if not await shift.acquire():
             ended = Ended.NOT_FREE
             return ended
-        await shift.jobs.delete(keys.starting(name))
+        await shift.clear_starting()
         ended, done = await _work(shift, make(shift))
     except LeaseLostError as error:
         ended = Ended.LEASE_LOST

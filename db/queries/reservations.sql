@@ -1,19 +1,20 @@
 -- name: due
 -- Work for the settle shift, oldest first, behind ($3, $4): what it has in flight is not read again.
+-- The statement's time, not the clock's: only what is stable within a statement can bound an index scan.
 select order_id, due_at, expires_at, expires_at <= clock_timestamp() as expired, total, currency, payment_token, attempts
   from reservations
-  where sale_number = $1 and partition = $2 and due_at <= clock_timestamp() and (due_at, order_id) > ($3, $4)
+  where sale_number = $1 and partition = $2 and due_at <= statement_timestamp() and (due_at, order_id) > ($3, $4)
   order by due_at, order_id
   limit $5;
 
 -- name: any_due
 select sale_number, partition, min(due_at) as since
   from reservations
-  where due_at <= clock_timestamp()
+  where due_at <= statement_timestamp()
   group by 1, 2;
 
 -- name: expired
-select order_id from reservations where expires_at <= clock_timestamp() order by expires_at limit $1;
+select order_id from reservations where expires_at <= statement_timestamp() order by expires_at limit $1;
 
 -- name: postpone
 -- Another attempt later, at the latest when the hold ends.

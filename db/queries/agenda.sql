@@ -1,0 +1,20 @@
+-- What the scheduler asks twice a second. Everything here is a few index look-ups, whatever the tables hold.
+
+-- name: partitions
+-- Of all sales, also those long closed: whatever was accepted is drained.
+select sale_number, partitions from sales order by sale_number;
+
+-- name: cursors
+select sale_number, partition, entry_id from stream_cursors where sale_number = any($1::integer[]);
+
+-- name: due
+-- Which of these partitions have a payment to try now.
+select w.sale_number, w.partition
+  from unnest($1::integer[], $2::smallint[]) as w (sale_number, partition)
+  where exists (
+    select from reservations r
+      where r.sale_number = w.sale_number and r.partition = w.partition and r.due_at <= statement_timestamp()
+  );
+
+-- name: any_expired
+select exists (select from reservations where expires_at <= statement_timestamp());

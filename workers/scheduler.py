@@ -1,0 +1,204 @@
+"""`python -m workers.scheduler`: starts shifts where there is work and nobody at it, and keeps gates and shelves true.
+
+Owns when a shift is enqueued; the lease decides who works. Any number of schedulers may run: what they do twice changes
+nothing. Each part goes on by itself when another's store is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from db import agenda, outbox, pool, sales, shifts, stock
+from doorbuster import gate, keys
+from doorbuster.errors import SettingsError
+from doorbuster.log import configure
+from doorbuster.settings import Settings, load_settings
+from doorbuster.stores import plain_client
+from workers import backlog, jobqueue
+from workers.failures import TRANSIENT
+from workers.relay import RELAY
+
+if TYPE_CHECKING:
+    from db.agenda import Place
+    from db.pool import Connection
+    from db.sales import LiveSale
+
+TICK_S = 0.5
+GATES_S = 1.0
+ALL_SALES_S = 30.0
+"""How often sales long closed are looked at too."""
+STORE_TIMEOUT_S = 2.0
+
+log = logging.getLogger("doorbuster.workers.scheduler")
+
+
+class Scheduler:
+    """The scheduler's loop, its connections and what it saw last."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._orders = plain_client(settings.orders_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
+        self._jobs = jobqueue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
+        self._queue = jobqueue.open_queue(self._jobs)
+        self._connection: Connection | None = None
+        self._failing: set[str] = set()
+        self._last: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        try:
+            while True:
+                began = time.monotonic()
+                await self.tick()
+                await asyncio.sleep(max(0.0, began + TICK_S - time.monotonic()))
+        finally:
+            self._drop_connection()
+            await self._orders.aclose()
+            self._jobs.close()
+
+    async def tick(self) -> None:
+        """Look once at everything there may be to do."""
+        parts: tuple[Callable[[], Awaitable[None]], ...] = (self._drains, self._settles, self._relay, self._sweep)
+        if self._is_time("gates", GATES_S):
+            parts += (self._gates, self._shelves)
+        for part in parts:
+            name = part.__name__.strip("_")
+            try:
+                await part()
+            except TRANSIENT as error:
+                self._drop_connection()
+                if name not in self._failing:
+                    log.warning("cannot look", extra={"part": name, "error": repr(error)})
+                self._failing.add(name)
+            else:
+                if name in self._failing:
+                    log.info("looking again", extra={"part": name})
+                self._failing.discard(name)
+
+    async def _drains(self) -> None:
+        connection = await self._open_connection()
+        places = await self._places()
+        if self._is_time("all_sales", ALL_SALES_S):
+            places = await agenda.partitions(connection)
+        idle = await self._without_shift("drain", places)
+        if idle:
+            last = await backlog.last_ids(self._orders, idle)
+            await self._start("drain", backlog.behind(last, await agenda.cursors(connection, idle)))
+
+    async def _settles(self) -> None:
+        idle = await self._without_shift("settle", await self._places())
+        if idle:
+            await self._start("settle", await agenda.due(await self._open_connection(), idle))
+
+    async def _relay(self) -> None:
+        connection = await self._open_connection()
+        if "relay" not in await shifts.live(connection) and await outbox.any_unpublished(connection, RELAY):
+            await self._start("relay", [()])
+
+    async def _sweep(self) -> None:
+        connection = await self._open_connection()
+        if "sweep" not in await shifts.live(connection) and await agenda.any_expired(connection):
+            await self._start("sweep", [()])
+
+    async def _gates(self) -> None:
+        """Publish what Postgres says of each sale: a store that was replaced gets its gates back."""
+        for sale in await self._live_sales():
+            for partition in range(sale.partitions):
+                shown = gate.Gate(
+                    sale_number=sale.sale_number,
+                    partition=partition,
+                    version=sale.version,
+                    phase=sale.phase,
+                    opens_ms=gate.milliseconds(sale.starts_at),
+                    closes_ms=gate.milliseconds(sale.ends_at),
+                )
+                await gate.publish(self._orders, shown)
+
+    async def _shelves(self) -> None:
+        """Take off the sold-out sets what is available again: cancelled orders gave units back."""
+        connection = await self._open_connection()
+        for sale_number, partition in await self._places():
+            key = keys.sold_out(sale_number, partition)
+            members = [str(member, "utf-8") for member in await self._orders.smembers(key)]
+            units = await stock.available(connection, sale_number, members) if members else {}
+            if back := [product_id for product_id, free in units.items() if free > 0]:
+                await self._orders.srem(key, *back)
+
+    async def _live_sales(self) -> list[LiveSale]:
+        return await sales.live_sales(await self._open_connection())
+
+    async def _places(self) -> list[Place]:
+        return [(sale.sale_number, number) for sale in await self._live_sales() for number in range(sale.partitions)]
+
+    async def _without_shift(self, kind: str, places: list[Place]) -> list[Place]:
+        live = await shifts.live(await self._open_connection())
+        return [place for place in places if _name(kind, place) not in live]
+
+    async def _start(self, kind: str, places: list[Place] | list[tuple[()]]) -> None:
+        if places:
+            await asyncio.to_thread(self._enqueue, [_name(kind, place) for place in places])
+
+    def _enqueue(self, names: list[str]) -> None:
+        waiting = jobqueue.waiting(self._queue)
+        for name in names:
+            if name not in waiting and jobqueue.enqueue(self._queue, name, self._settings):
+                log.info("enqueued", extra={"shift": name})
+
+    def _is_time(self, what: str, every_s: float) -> bool:
+        now = time.monotonic()
+        if now - self._last.get(what, -every_s) < every_s:
+            return False
+        self._last[what] = now
+        return True
+
+    async def _open_connection(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await pool.connect(
+                self._settings.database_url.get_secret_value(),
+                command_timeout_s=STORE_TIMEOUT_S,
+                application="doorbuster-scheduler",
+            )
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+def _name(kind: str, place: tuple[int, ...]) -> str:
+    return ":".join([kind, *map(str, place)])
+
+
+async def _run_until_stopped(settings: Settings) -> None:
+    task = asyncio.create_task(Scheduler(settings).run())
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, task.cancel)
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
+
+
+def main() -> int:
+    """Schedule until SIGTERM or Ctrl-C; return 2 when the settings are wrong."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error.detail, file=sys.stderr)
+        return 2
+    configure(settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run_until_stopped(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
