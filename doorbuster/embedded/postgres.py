@@ -101,6 +101,10 @@ class Postgres:
         if self._user is not None:
             os.chown(folder, uid, pwd.getpwnam(self._user).pw_gid)
 
+    def clear(self) -> None:
+        """Remove the socket's folder, once the server has ended."""
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
     def command(self, env: dict[str, str]) -> Command:
         """Return what starts the server as a direct child."""
         settings = self._settings | {"unix_socket_directories": str(self._sockets)}

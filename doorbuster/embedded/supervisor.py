@@ -42,7 +42,7 @@ class Supervisor:
     """One run of a plan."""
 
     def __init__(self, plan: Plan, postgres: Postgres, prepare: Callable[[dict[str, str]], None]) -> None:
-        self._plan, self._prepare = plan, prepare
+        self._plan, self._postgres, self._prepare = plan, postgres, prepare
         self._stores = store_keepers(plan, postgres)
         fleet = plan.fleet()
         self._intake, self._workers = fleet.intake_keepers(), fleet.worker_keepers()
@@ -153,6 +153,7 @@ class Supervisor:
         stop_all(self._workers)
         leftovers.sweep(self._plan.folder.root, stores=False)
         stop_all([keeper for keeper, _ in self._stores])
+        self._postgres.clear()
         _log.info("stopped")
 
 

@@ -1,0 +1,123 @@
+"""`doorbuster up`: what it says once it serves, how it stops, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+import redis
+
+from doorbuster.embedded import leftovers
+from tests.fixtures.up import STORES, Running, Up, doorbuster
+
+
+@pytest.fixture
+def running(up: Up) -> Running:
+    return up()
+
+
+def test_the_ready_line_says_all_of_it(running: Running) -> None:
+    ready = running.ready
+    assert list(ready) == ["base", "ops_base", "ops_key", "data", "pids", "urls"]
+    assert list(ready["pids"]) == ["intake", "worker", "scheduler", *STORES]
+    assert list(ready["urls"]) == ["database", "orders_redis", "room_redis", "jobs_redis", "cache_redis"]
+    assert [len(ready["pids"][role]) for role in ("intake", "worker", "scheduler")] == [1, 2, 1]
+    assert all(psutil.pid_exists(pid) for role in ready["pids"] for pid in running.pids(role))
+    assert running.document() == ready
+    assert running.http.get("/readyz").status_code == 200
+    assert running.ops.get("/ops/sales").status_code == 200
+
+
+def test_secrets_are_for_the_owner_alone(running: Running) -> None:
+    for name in ("ready.json", "secrets.json"):
+        assert (running.data / name).stat().st_mode & 0o777 == 0o600
+    for name in ("redis", "logs", "postgres"):
+        assert (running.data / name).stat().st_mode & 0o077 == 0
+    port = urlsplit(running.ready["urls"]["orders_redis"]).port
+    assert port is not None
+    with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+
+
+def test_each_redis_role_is_as_durable_as_it_must_be(running: Running) -> None:
+    found = {}
+    for role in ("orders", "room", "jobs", "cache"):
+        with redis.Redis.from_url(running.ready["urls"][f"{role}_redis"], decode_responses=True) as client:
+            config = client.config_get("appendonly", "appendfsync", "maxmemory-policy", "no-appendfsync-on-rewrite")
+            found[role] = (config["appendonly"], config["appendfsync"], config["maxmemory-policy"])
+            assert config["no-appendfsync-on-rewrite"] == "no"
+    assert found["orders"] == ("yes", "always", "noeviction")
+    assert found["room"] == found["jobs"] == ("yes", "everysec", "noeviction")
+    assert found["cache"][::2] == ("no", "allkeys-lru")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_is_clean_and_leaves_nothing(up: Up, number: signal.Signals) -> None:
+    running = up()
+    assert running.stop(number) == 0
+    assert list(leftovers.find(running.data.resolve())) == []
+    assert not (running.data / "ready.json").exists()
+    assert "was not properly shut down" not in (running.data / "logs" / "postgres.log").read_text()
+
+
+def test_started_again_it_is_the_same_instance(up: Up) -> None:
+    first = up()
+    with redis.Redis.from_url(first.ready["urls"]["orders_redis"]) as client:
+        client.set("kept", "yes")
+    assert first.stop() == 0
+    second = up()
+    assert second.ready["ops_key"] == first.ready["ops_key"]
+    assert second.ready["urls"] == first.ready["urls"]
+    with redis.Redis.from_url(second.ready["urls"]["orders_redis"]) as client:
+        assert client.get("kept") == b"yes"
+    assert "was not properly shut down" not in (second.data / "logs" / "postgres.log").read_text()
+
+
+def test_a_second_run_on_the_folder_is_refused(running: Running) -> None:
+    refused = doorbuster("up", "--port", "0", "--data", running.data)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == f"doorbuster: the data folder {running.data} is in use by another run\n"
+    assert running.http.get("/readyz").status_code == 200
+
+
+def test_a_port_in_use_is_said_in_a_line(scratch: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = doorbuster("up", "--port", str(port), "--data", scratch / "data")
+    assert refused.returncode == 2
+    assert refused.stderr == f"doorbuster: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+
+
+def test_a_folder_that_cannot_be_is_said_in_a_line(scratch: Path) -> None:
+    (scratch / "file").touch()
+    refused = doorbuster("up", "--port", "0", "--data", scratch / "file" / "data")
+    assert refused.returncode == 2
+    assert refused.stderr == f"doorbuster: cannot use the data folder {scratch / 'file' / 'data'}: Not a directory\n"
+
+
+def test_a_store_named_by_url_is_not_started(up: Up, scratch: Path) -> None:
+    host = up(data=scratch / "host")
+    guest = up("--workers", "1", data=scratch / "guest", env={"CACHE_REDIS_URL": host.ready["urls"]["cache_redis"]})
+    assert guest.ready["pids"]["cache"] is None
+    assert guest.ready["urls"]["cache_redis"] == host.ready["urls"]["cache_redis"]
+    assert guest.ready["urls"]["orders_redis"] != host.ready["urls"]["orders_redis"]
+
+
+def test_ops_may_have_a_listener_of_its_own(up: Up) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    running = up(env={"OPS_PORT": str(port)})
+    assert running.ready["ops_base"] == f"http://127.0.0.1:{port}" != running.ready["base"]
+    assert running.ops.get("/ops/sales").status_code == 200
+    assert running.http.get("/ops/sales").status_code == 404
+
+
+def test_the_ready_file_is_written_too(up: Up, scratch: Path) -> None:
+    running = up("--ready-file", scratch / "ready", "--intake", "2", "--workers", "1")
+    assert json.loads((scratch / "ready").read_text()) == running.ready
+    assert [len(running.ready["pids"][role]) for role in ("intake", "worker")] == [2, 1]
