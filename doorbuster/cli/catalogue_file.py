@@ -64,7 +64,15 @@ def _json_line(number: int, text: bytes) -> Line:
 
 
 def _csv_lines(file: IO[bytes]) -> Iterator[Line]:
-    reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline=""))
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        yield from _csv_rows(text)
+    finally:
+        text.detach()  # or it would close the caller's file
+
+
+def _csv_rows(text: io.TextIOWrapper) -> Iterator[Line]:
+    reader = csv.reader(text)
     header = next(reader, None)
     while header is not None:
         number = reader.line_num + 1

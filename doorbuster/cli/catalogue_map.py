@@ -63,15 +63,22 @@ def to_row(number: int, record: dict[str, Any], mapping: Columns) -> ImportRow:
     for name, default in mapping.defaults.items():
         value.setdefault(name, default)
     _read_text(value)
-    wrong = list(problems(ProductLine, value, ""))
-    if b"\\u0000" in msgspec.json.encode(value.get("attributes")):
-        wrong.append(("attributes", "must not hold a NUL character"))
-    if wrong:
-        raise InvalidError("; ".join(f"{field}: {problem}" for field, problem in wrong), wrong)
-    line = msgspec.convert(value, ProductLine)
+    line = _checked(value)
     fields = msgspec.structs.asdict(line)
     stock = fields.pop("stock")
     return ImportRow(number, Product(**fields), stock)
+
+
+def _checked(value: dict[str, Any]) -> ProductLine:
+    try:
+        line = msgspec.convert(value, ProductLine)
+    except msgspec.ValidationError as error:
+        wrong = list(problems(ProductLine, value, "")) or [("line", str(error))]
+        raise InvalidError("; ".join(f"{field}: {problem}" for field, problem in wrong), wrong) from error
+    if b"\\u0000" in msgspec.json.encode(line.attributes):
+        problem = "must not hold a NUL character"
+        raise InvalidError(f"attributes: {problem}", [("attributes", problem)])
+    return line
 
 
 def _renamed(record: dict[str, Any], mapping: Columns) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from db.products import ImportRow, import_products
 from doorbuster.cli import options
 from doorbuster.cli.catalogue_file import Line, read_lines
 from doorbuster.cli.catalogue_map import Columns, make_mapping, to_row
+from doorbuster.cli.database import answering
 from doorbuster.embedded.instance import find
-from doorbuster.errors import InvalidError, StoreUnavailableError
+from doorbuster.errors import InvalidError
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -74,8 +75,6 @@ def import_catalogue(
             asyncio.run(_import(url, rows, tally, lambda: bar.update(raw.tell() - bar.pos)))
     except EOFError as error:
         raise InvalidError(f"{file} ends too early: {error}") from error
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError, TimeoutError) as error:
-        raise StoreUnavailableError(f"the database does not answer: {error}") from error
     except OSError as error:
         raise InvalidError(f"cannot read {file}: {error}") from error
     click.echo(f"imported {tally.imported} products, {tally.bad} bad lines")
@@ -87,10 +86,12 @@ def _progress(length: int) -> ProgressBar[int]:
 
 
 async def _import(url: str, rows: Iterator[ImportRow], tally: Tally, progress: Callable[[], None]) -> None:
-    connection = await pool.connect(url, command_timeout_s=120, application="doorbuster-import")
+    with answering():
+        connection = await pool.connect(url, command_timeout_s=120, application="doorbuster-import")
     try:
         while chunk := list(islice(rows, _CHUNK)):
-            await _write(connection, chunk, tally)
+            with answering():
+                await _write(connection, chunk, tally)
             progress()
     finally:
         await connection.close()

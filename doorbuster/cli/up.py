@@ -6,17 +6,16 @@ import asyncio
 import os
 from pathlib import Path
 
-import asyncpg
 import click
 
 from db.migrate import migrate as apply_migrations
 from doorbuster import log
+from doorbuster.cli.database import answering
 from doorbuster.embedded import leftovers
 from doorbuster.embedded.folder import DEFAULT, DataFolder
 from doorbuster.embedded.plan import Options, check_settings, make_plan
 from doorbuster.embedded.postgres import Postgres
 from doorbuster.embedded.supervisor import Supervisor
-from doorbuster.errors import StoreUnavailableError
 
 
 @click.command()
@@ -48,7 +47,5 @@ def up(host: str, port: int, data: Path | None, intake: int, workers: int, ready
 
 
 def _migrate(urls: dict[str, str]) -> None:
-    try:
+    with answering():
         asyncio.run(apply_migrations(urls["database"]))
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise StoreUnavailableError(f"cannot bring the database up to date: {error}") from error

@@ -1,0 +1,23 @@
+"""How commands reach the database: whatever the driver says of a store that is not there becomes one error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from doorbuster.errors import StoreUnavailableError
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Translate the driver's errors of the block; nothing but calls to the database belongs into it.
+
+    Raises:
+        StoreUnavailableError: it does not answer, or refuses.
+    """
+    try:
+        yield
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StoreUnavailableError(f"the database does not answer: {error}") from error
