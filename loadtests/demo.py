@@ -18,23 +18,18 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from doorbuster.contract import SaleProductRequest, SaleRequest
-from loadtests import ledger, report
-from loadtests.catalogue import Product, generate, popularity, write
+from loadtests import ledger, report, stage
+from loadtests.catalogue import Product, write
 from loadtests.crew import carry_out
-from loadtests.plan import Mix, Plan, Result
+from loadtests.plan import Plan, Result
 from loadtests.samples import Samples
 from loadtests.shapes import Shape, spike
+from loadtests.stage import IN_SALE, SALE
 from loadtests.system import System, running
 
 if TYPE_CHECKING:
     from db.pool import Connection
 
-SALE = "friday-drop"
-IN_SALE = 10
-HOT_SHARE = 0.4
-"""Share of the orders that want the hot product."""
-TOKENS = {"decline": 0.02, "slow:300": 0.02}
 _SETTLE_S = 60.0
 
 
@@ -87,13 +82,13 @@ async def play(folder: Path, scene: Scene, *, workers: int = 2) -> Outcome:
     """Play the whole sale in a folder and print the report."""
     began = monotonic()
     screen = report.console()
-    catalogue = _catalogue(scene)
+    catalogue = stage.catalogue(hot_stock=scene.hot_stock, other_stock=scene.other_stock)
     write(catalogue, folder / "catalogue.jsonl")
     screen.print("starting PostgreSQL, Valkey, intake, workers and scheduler ...")
     async with running(folder / "data", workers=workers) as system:
         screen.print(f"serving at {system.ready.base} after {monotonic() - began:.1f} s")
         screen.print(await system.import_catalogue(folder / "catalogue.jsonl"))
-        await system.create_sale(_sale(catalogue))
+        await system.create_sale(stage.sale(catalogue))
         shape = scene.shape
         screen.print(
             f"sale {SALE}: {catalogue[0].name}, {scene.hot_stock:,} units, and {IN_SALE - 1} other products; "
@@ -127,18 +122,9 @@ async def play(folder: Path, scene: Scene, *, workers: int = 2) -> Outcome:
 async def _sell(system: System, scene: Scene, catalogue: list[Product], bars: Progress) -> Result:
     arrivals = scene.shape.arrivals()
     offering = bars.add_task("orders answered", total=len(arrivals))
-    others = popularity(IN_SALE - 1)
-    weights = [HOT_SHARE, *(weight / sum(others) * (1 - HOT_SHARE) for weight in others)]
     plan = Plan(
         base=system.ready.base,
-        mix=Mix(
-            products=[product.product_id for product in catalogue[:IN_SALE]],
-            weights=weights,
-            second_line=0.15,
-            tokens=TOKENS,
-            path=f"/sales/{SALE}/orders",
-            prefix="shopper",
-        ),
+        mix=stage.mix(catalogue),
         connections=scene.connections,
         arrivals=arrivals.tobytes(),
         seconds=20,
@@ -159,20 +145,6 @@ async def _settle(connection: Connection, result: Result, bars: Progress) -> tup
     except ledger.NotSettledError as error:
         bars.console.print(f"[red]not all orders reached a final outcome: {error}")
     return await ledger.unaccounted(connection, result.order_ids)
-
-
-def _catalogue(scene: Scene) -> list[Product]:
-    products = generate()
-    products[0] = msgspec.structs.replace(products[0], stock=scene.hot_stock)
-    rest = [msgspec.structs.replace(product, stock=scene.other_stock) for product in products[1:IN_SALE]]
-    return [products[0], *rest, *products[IN_SALE:]]
-
-
-def _sale(catalogue: list[Product]) -> SaleRequest:
-    hot, *others = catalogue[:IN_SALE]
-    products = [SaleProductRequest(product_id=hot.product_id, price=hot.price // 2, limit_per_customer=2)]
-    products += [SaleProductRequest(product_id=product.product_id) for product in others]
-    return SaleRequest(sale_id=SALE, name="The Friday drop", products=products)
 
 
 def _latencies(outcome: Outcome) -> object:

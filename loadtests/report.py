@@ -74,3 +74,11 @@ def _table(title: str, *columns: str) -> Table:
 
 def _count(table: Table, name: str, count: int, of: int) -> None:
     table.add_row(name, f"{count:,}", f"{count / of:.1%}" if of else "")
+
+
+def offered_and_achieved(by_second: Iterable[tuple[int, int, int]]) -> Table:
+    """Return orders offered and sent, a row a second."""
+    table = _table("arrivals", "second", "offered", "achieved")
+    for second, offered, achieved in by_second:
+        table.add_row(str(second), f"{offered:,}", f"{achieved:,}")
+    return table

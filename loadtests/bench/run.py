@@ -56,13 +56,15 @@ async def _measure(scale: Scale, say: object) -> tuple[table.Measured, str]:
         say(
             f"{turn + 1}/{scale.repeats}: accepting {accepted.ours_per_s:,.0f}/s of {accepted.floor_per_s:,.0f}/s, "
             f"p99 {accepted.ours_p99_ms:.1f} ms of {accepted.floor_p99_ms:.1f} ms; "
-            f"draining {drained.drain_per_s:,.0f}/s against {drained.one_by_one_per_s:,.0f}/s and COPY {drained.copy_per_s:,.0f}/s"
+            f"draining {drained.drain_per_s:,.0f}/s "
+            f"against {drained.one_by_one_per_s:,.0f}/s and COPY {drained.copy_per_s:,.0f}/s"
         )
     measured.whole = await whole.measure(scale)
     for turn, one in enumerate(measured.whole):
         say(
             f"{turn + 1}/{scale.repeats}: the whole way {one.confirmed_per_s:,.0f}/s "
-            f"(accepted {one.accepted_per_s:,.0f}/s, p99 to final {one.p99_to_final_ms:,.0f} ms) against {one.baseline_per_s:,.0f}/s"
+            f"(accepted {one.accepted_per_s:,.0f}/s, p99 to final {one.p99_to_final_ms:,.0f} ms) "
+            f"against {one.baseline_per_s:,.0f}/s"
         )
     return measured, postgres
 
