@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,6 +38,13 @@ class DataFolder:
     def log(self, name: str) -> Path:
         """Return the log file of a process."""
         return self.logs / f"{name}.log"
+
+    def fresh(self, kind: str, name: str) -> Path:
+        """Return an empty folder for what lives no longer than this run."""
+        path = self.root / kind / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        return path
 
     def open(self) -> None:
         """Make the folder if need be and take its lock; it is held until `close` or the end of the process.

@@ -78,6 +78,8 @@ class Fleet:
 
     def _gunicorn(self, name: str, role: str, bind: str, processes: int) -> Keeper:
         told = {"INTAKE_BIND": bind, "INTAKE_PROCESSES": str(processes), "INTAKE_ROLE": role}
+        if processes > 1:
+            told["PROMETHEUS_MULTIPROC_DIR"] = str(self.folder.fresh("metrics", name))
         make = self._command(name, _GUNICORN, told)
         # A killed master's workers would keep the port from the next one.
         return Keeper(name, "intake", make, before_restart=lambda: _sweep(self.folder, name))
