@@ -47,6 +47,7 @@ def _share(plan: Plan, place: int, processes: int) -> Plan:
         arrivals=plan.times[place::processes].tobytes(),
         connections=max(plan.connections // processes, 1),
         count=max(plan.count // processes, 1),
+        bodies=plan.bodies[place::processes],
     )
 
 

@@ -20,7 +20,7 @@ import uvloop
 from loadtests.connection import LOST, Attempt, Connection, Reply
 from loadtests.loopback import target_of
 from loadtests.plan import Plan, Result
-from loadtests.shoppers import requests
+from loadtests.shoppers import given, requests
 from loadtests.tally import Tally
 
 TICK_S = 0.001
@@ -54,8 +54,9 @@ class _Fleet:
         self._plan = plan
         self._target = target_of(plan.base)
         self._times: array[float] = plan.times
-        made = requests(plan.mix, f"{self._target.host}:{self._target.port}")
-        self._limit = len(self._times) or plan.count
+        host = f"{self._target.host}:{self._target.port}"
+        made = given(plan.mix, host, plan.bodies) if plan.bodies else requests(plan.mix, host)
+        self._limit = len(self._times) or len(plan.bodies) or plan.count
         self._source = _prepared(made, min(self._limit, len(self._times) or _PREPARED))
         self._connections: set[Connection] = set()
         self._free: list[Connection] = []

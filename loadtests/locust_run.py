@@ -116,8 +116,8 @@ async def _conclude(system: System, noted: Noted, shape: Shape, code: int, scree
     screen.print(report.invariants(audit))
     sent = sum(achieved for _, _, achieved in noted.by_second)
     screen.print(
-        f"offered {noted.offered:,} (peak {shape.peak:,.0f}/s), sent {sent:,}, at most {noted.late_s * 1000:,.0f} ms late; "
-        f""
+        f"offered {noted.offered:,} (peak {shape.peak:,.0f}/s), sent {sent:,}, "
+        f"at most {noted.late_s * 1000:,.0f} ms late; "
         f"{len(ids):,} answered 202, {missing} of them unaccounted for; replays that differed: {noted.replays_differ}"
     )
     odd = [outcome for outcome in noted.outcomes if outcome.startswith("http_")]

@@ -48,6 +48,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Closed loop: no new order after that long. Open loop: added to the last arrival, everything ends there."""
     arrivals: bytes = b""
     """Open loop: intended times of arrival in seconds from the start, an array('d')."""
+    bodies: list[bytes] = []
+    """These orders and no others, in this order; `mix` then only says where to and under which keys."""
     tries: Annotated[int, Meta(ge=1, le=MAX_TRIES)] = 6
     """How often a shopper sends an order that was answered 503, or not at all, with the same key."""
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0

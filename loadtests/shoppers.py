@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
 
 from loadtests.plan import Mix
@@ -17,12 +17,21 @@ _HEAD = (
 
 def requests(mix: Mix, host: str) -> Iterator[bytes]:
     """Yield one request after another without end; the same mix gives the same requests."""
-    path, host_bytes, prefix = mix.path.encode(), host.encode(), mix.prefix.encode()
-    number = 0
+    start = 0
     while True:
-        for body in _bodies(mix, number):
-            yield _HEAD % (path, host_bytes, b"%b-%d" % (prefix, number), len(body), body)
-            number += 1
+        yield from _sent(mix, host, _bodies(mix, start), start)
+        start += _BLOCK
+
+
+def given(mix: Mix, host: str, bodies: list[bytes]) -> Iterator[bytes]:
+    """Yield the requests of these bodies, the n-th with the n-th key."""
+    return _sent(mix, host, bodies, 0)
+
+
+def _sent(mix: Mix, host: str, bodies: Iterable[bytes], start: int) -> Iterator[bytes]:
+    path, host_bytes, prefix = mix.path.encode(), host.encode(), mix.prefix.encode()
+    for number, body in enumerate(bodies, start):
+        yield _HEAD % (path, host_bytes, b"%b-%d" % (prefix, number), len(body), body)
 
 
 def _bodies(mix: Mix, start: int) -> Iterator[bytes]:
