@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -94,6 +95,11 @@ class Keeper:
     def pid(self) -> int | None:
         """The process's id while it lives."""
         return self.process.pid if self.process is not None else None
+
+    @property
+    def pause_s(self) -> float:
+        """How long until it is to be started again; for ever while it lives."""
+        return math.inf if self.process is not None else max(0.0, self._due - time.monotonic())
 
     def start(self) -> None:
         """Start the process."""

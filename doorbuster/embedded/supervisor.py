@@ -113,7 +113,7 @@ class Supervisor:
                 keeper.tend()
 
     def _tend(self) -> None:
-        self._wake.wait(_TICK_S)
+        self._wake.wait(min([_TICK_S, *(keeper.pause_s for keeper in self._keepers())]))
         self._wake.clear()
         if not self._stopping:
             self._keep_up()
