@@ -1,0 +1,218 @@
+"""The documents say what the code says: keys, settings, states, error codes, locks, words, links."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import annotated_types
+import pytest
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from db.sql import load
+from db.states import ALLOWED, FINAL, INITIAL, Status
+from doorbuster import keys
+from doorbuster.contract import FAULTS
+from doorbuster.settings import Settings
+from intake.orders import BY_CUSTOMER
+from workers.decide import Poison, Reason
+from workers.settle import DECLINED, EXPIRED
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+LINES_MAX = 400
+_LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+_WORDS = """
+    sale room ticket frontier admission order line reservation hold partition shift lease event fence cursor gate entry outbox
+""".split()
+
+
+def text_of(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def rows_of(text: str) -> Iterator[list[str]]:
+    """Yield the cells of every row of every table, without heads and rules."""
+    lines = text.splitlines()
+    for place, line in enumerate(lines):
+        is_head = place + 1 < len(lines) and lines[place + 1].startswith("|--")
+        if line.startswith("|") and not line.startswith("|--") and not is_head:
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def coded(text: str) -> list[str]:
+    """Return what stands in backticks, outside of code blocks."""
+    return re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+# Keyspace.
+
+
+def _patterns() -> dict[str, str]:
+    rows = [row for row in rows_of(text_of("keyspace.md")) if len(row) == 7]
+    return {name: coded(row[1])[0] for row in rows for name in coded(row[0])}
+
+
+def test_every_key_is_in_the_keyspace() -> None:
+    builders = {name for name, one in inspect.getmembers(keys, inspect.isfunction) if one.__module__ == keys.__name__}
+    constants = {name for name in vars(keys) if name.isupper()} - {"PREFIX"}
+    documented = set(_patterns())
+    assert documented == (builders | constants) - {"slot"}
+
+
+@pytest.mark.parametrize(
+    ("name", "built"),
+    [
+        ("stream", keys.stream(7, 3)),
+        ("gate", keys.gate(7, 3)),
+        ("accepted", keys.accepted(7, 3, "")),
+        ("accepted_prefix", keys.accepted_prefix(7, 3)),
+        ("sold_out", keys.sold_out(7, 3)),
+        ("starting", keys.starting("")),
+        ("OUTCOMES", keys.OUTCOMES),
+        ("SALES", keys.SALES),
+        ("EVENTS", keys.EVENTS),
+    ],
+)
+def test_a_key_looks_as_its_pattern(name: str, built: str) -> None:
+    assert _patterns()[name].replace("{n.p}", "{7.3}") == built
+
+
+def test_the_module_of_keys_lists_its_builders_with_the_same_store() -> None:
+    listed = [row for row in rows_of(keys.__doc__ or "") if len(row) == 6]
+    stores = {coded(row[0])[0].lower(): row[2] for row in listed}
+    documented = {
+        name.lower(): row[3] for row in rows_of(text_of("keyspace.md")) if len(row) == 7 for name in coded(row[0])
+    }
+    assert stores == {name: store for name, store in documented.items() if name != "accepted_prefix"}
+
+
+# Settings.
+
+
+def _settings_rows() -> dict[str, list[str]]:
+    return {coded(row[0])[0]: row for row in rows_of(text_of("settings.md")) if len(row) == 5 and coded(row[0])}
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default in (None, ()):
+        return "none"
+    return f"{field.default:g}" if isinstance(field.default, int | float) else f"`{field.default}`"
+
+
+def _bounds(field: FieldInfo) -> str | None:
+    """Return numbers as `a to b`, choices in backticks, None for what has neither."""
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
+    low = next((one.ge for one in field.metadata if isinstance(one, annotated_types.Ge)), None)
+    high = next((one.le for one in field.metadata if isinstance(one, annotated_types.Le)), None)
+    return None if low is None else f"{low:.15g} to {high:.15g}"  # type: ignore[str-format]
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    rows = _settings_rows()
+    assert set(rows) == {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_a_setting_has_its_default_and_bounds(name: str) -> None:
+    field, row = Settings.model_fields[name], _settings_rows()[name.upper()]
+    default = row[1].replace(",", "")
+    assert default == (_default(field) if not isinstance(field.default, int | float) else f"{field.default:.15g}")
+    bounds = _bounds(field)
+    assert bounds is None or row[2] == bounds
+
+
+# States.
+
+
+def test_every_state_is_documented() -> None:
+    heads = [coded(row[0]) for row in rows_of(text_of("states.md")) if len(row) == 3]
+    assert {Status(name) for names in heads for name in names if name in set(Status)} == set(Status)
+    assert {row[0] for row in rows_of(text_of("states.md")) if row[0] in {f"`{one}`" for one in Status}}
+
+
+def test_every_allowed_step_is_documented_and_no_other() -> None:
+    _, _, section = text_of("states.md").partition("## Every step")
+    section, _, _ = section.partition("\n## ")
+    steps = {(Status(coded(row[0])[0]), Status(coded(row[1])[0])) for row in rows_of(section)}
+    assert steps == {(was, to) for was, onward in ALLOWED.items() for to in onward}
+
+
+def test_the_diagram_shows_the_steps() -> None:
+    arrows = set(re.findall(r"^ {4}(\S+) --> ([^\s:]+)", text_of("states.md"), re.MULTILINE))
+    between = {(was, to) for was, to in arrows if was in set(Status) and to in set(Status)}
+    assert between == {(was, to) for was, onward in ALLOWED.items() for to in onward}
+    assert {to for was, to in arrows if was == "accepted"} == set(INITIAL)
+    assert {was for was, to in arrows if to == "[*]"} == set(FINAL)
+
+
+def test_every_reason_is_documented() -> None:
+    reasons = {*Reason, DECLINED, EXPIRED, BY_CUSTOMER}
+    assert reasons <= set(coded(text_of("states.md")))
+
+
+def test_every_poison_is_in_the_runbook() -> None:
+    assert set(Poison) <= set(coded(text_of("runbook.md")))
+
+
+# Errors, locks, words.
+
+
+def test_every_error_code_is_in_the_guide_with_its_status() -> None:
+    rows = [row for row in rows_of(text_of("api.md")) if len(row) == 4 and row[1].isdigit()]
+    assert {coded(row[0])[0]: int(row[1]) for row in rows} == {code: fault.status for code, fault in FAULTS.items()}
+
+
+def test_every_statement_that_locks_is_in_the_locking_rules() -> None:
+    files = [path.stem for path in (ROOT / "db" / "queries").glob("*.sql")]
+    locking = {name for file in files for name, text in load(file).items() if "for update" in text.lower()}
+    assert locking <= set(coded(text_of("locking.md")))
+
+
+@pytest.mark.parametrize("word", _WORDS)
+def test_the_glossary_has_the_house_word(word: str) -> None:
+    assert f"| **{word}** |" in text_of("glossary.md")
+
+
+def test_the_glossary_names_every_table() -> None:
+    tables = set(re.findall(r"^create table (\w+)", (ROOT / "db" / "schema.sql").read_text(), re.MULTILINE))
+    shown = {word for span in coded(text_of("glossary.md")) for word in re.findall(r"\w+", span)}
+    assert tables - {"webhooks"} <= shown
+
+
+# All documents.
+
+
+def _anchor(heading: str) -> str:
+    plain = re.sub(r"[`*]", "", heading).strip().lower()
+    return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in _LINK.findall(path.read_text()):
+        if re.match(r"https?:|mailto:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        found = (path.parent / file).resolve() if file else path
+        assert found.exists(), target
+        if anchor:
+            assert anchor in {_anchor(line.lstrip("#")) for line in found.read_text().splitlines() if line[:1] == "#"}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_is_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LINES_MAX
+
+
+def test_every_decision_is_listed() -> None:
+    listed: Any = set(_LINK.findall(text_of("adr/README.md")))
+    assert listed == {path.name for path in (DOCS / "adr").glob("0*.md")}
