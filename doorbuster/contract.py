@@ -28,9 +28,7 @@ Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)]
 Money = Annotated[int, Meta(ge=0, le=10**12, description="Minor units of the currency")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$")]
 Moment = Annotated[datetime, Meta(tz=True)]
-OrderStatus = Literal[
-    "accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"
-]
+OrderStatus = Literal["accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -103,6 +101,20 @@ class OrderView(Struct, kw_only=True):
     metadata: Any = UNSET
     history: list[Step]
     links: Links
+
+
+class OrderSummaryView(Struct):
+    """An order as lists show it."""
+
+    order_id: str
+    sale_id: str
+    customer_id: str
+    status: OrderStatus
+    reason: str | None
+    accepted_at: Moment
+    updated_at: Moment
+    total: int
+    currency: str
 
 
 class TransitionEvent(Struct):
@@ -216,10 +228,10 @@ class SaleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
 class SaleChange(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Body of `PATCH /ops/sales/{sale}`; what is left out stays. Partitions never change."""
 
-    name: Name | None | UnsetType = UNSET
+    name: Name | UnsetType | None = UNSET
     products: Products | UnsetType = UNSET
     starts_at: Moment | UnsetType = UNSET
-    ends_at: Moment | None | UnsetType = UNSET
+    ends_at: Moment | UnsetType | None = UNSET
     hold_s: HoldS | UnsetType = UNSET
     prewarm_lead_s: LeadS | UnsetType = UNSET
     room: RoomRequest | UnsetType = UNSET
@@ -264,7 +276,7 @@ class DeadLetterView(Struct, kw_only=True):
     """An accepted entry that could not become an order."""
 
     dead_letter_id: int
-    sale_number: int
+    sale_id: str
     partition: int
     entry_id: str
     order_id: str | None
@@ -272,6 +284,28 @@ class DeadLetterView(Struct, kw_only=True):
     detail: str
     created_at: Moment
     retried_at: Moment | None
+
+
+class Retried(Struct):
+    """Answer to a dead letter's retry: where its entry stands in the stream now."""
+
+    dead_letter_id: int
+    entry_id: str
+
+
+class Health(Struct, omit_defaults=True):
+    """Answer of `/healthz` and `/readyz`: a word, and each check with `ok` and its reason."""
+
+    status: Literal["alive", "ready", "not_ready"]
+    checks: dict[str, dict[str, Any]] = {}
+
+
+class Prewarmed(Struct):
+    """Answer to a prewarm: go or no-go, and each check."""
+
+    sale_id: str
+    go: bool
+    checks: dict[str, dict[str, Any]]
 
 
 class Rejected(Struct):
@@ -282,10 +316,11 @@ class Rejected(Struct):
 
 
 class ImportReport(Struct):
-    """Answer to an import: how many products were written, and each line refused."""
+    """Answer to an import: how many products were written, and the lines refused (the first thousand, and how many)."""
 
     imported: int
     rejected: list[Rejected]
+    rejected_count: int = 0
 
 
 class FieldProblem(Struct):

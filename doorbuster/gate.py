@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from redis.exceptions import NoScriptError
 
 from doorbuster import keys
-from doorbuster.stores import answer
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -53,7 +52,7 @@ async def publish(redis: Redis, gate: Gate) -> bool:
         str(gate.closes_ms),
     )
     try:
-        done = await answer(redis.evalsha(_SHA, 1, *arguments))
+        done = await redis.evalsha(_SHA, 1, *arguments)
     except NoScriptError:
-        done = await answer(redis.eval(_SOURCE, 1, *arguments))
+        done = await redis.eval(_SOURCE, 1, *arguments)
     return bool(done)

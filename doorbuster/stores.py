@@ -6,17 +6,9 @@ is made with a `Retry` of zero attempts: `call_with_retry` runs the command once
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-    from typing import Any, TypeVar
-
-    T = TypeVar("T")
 
 BLOCK_MARGIN_S = 2.0
 """How much longer than its `BLOCK` a reader waits for the server."""
@@ -51,8 +43,3 @@ def _client(url: str, *, timeout_s: float, connections: int) -> Redis:
     )
     return Redis.from_pool(pool)
 
-
-async def answer(call: Awaitable[T] | T) -> T:
-    """Await a command whose type the library shares between its sync and async clients."""
-    result: Any = call
-    return await result  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from intake.problems import Refusal
+from intake.problems import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,10 +30,10 @@ class Admission:
         """Let the request pass.
 
         Raises:
-            Refusal: `admission_required`.
+            RefusedError: `admission_required`.
         """
         if self._keys and not self._is_storefront(req):
-            raise Refusal("admission_required", "Send a valid X-Storefront-Key or an admission to the sale")
+            raise RefusedError("admission_required", "Send a valid X-Storefront-Key or an admission to the sale")
 
     def _is_storefront(self, req: Request) -> bool:
         given = (req.get_header("X-Storefront-Key") or "").encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -14,19 +15,32 @@ from doorbuster.stores import accept_client, plain_client
 from intake.admission import Admission
 from intake.awaiting import Awaiting
 from intake.database import Database
+from intake.durability import Durability
+from intake.events import OrderEvents
 from intake.group_commit import AcceptScript, Terms
+from intake.health import Alive, Health, Ready, ShowMetrics
 from intake.lifespan import Lifespan
 from intake.limits import Guard
 from intake.metrics import Metrics
+from intake.moving import Moving
+from intake.openapi import resources
+from intake.ops_key import OpsDoor
+from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
+from intake.ops_products import ImportProducts, OneProduct, ProductStock
+from intake.ops_sales import OneSale, SaleList, SaleVerb
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
 from intake.posting import PostOrder
 from intake.problems import Problems
+from intake.restocking import Restocking
 from intake.sales import Sales
 
 if TYPE_CHECKING:
     from db.sales import Sale
+
+
+GAUGES_EVERY_S = 1.0
 
 
 class Parts:
@@ -49,11 +63,29 @@ class Parts:
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
         self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
+        self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
+        self.health = Health(self.database, self.orders_redis, self.durability, self.guard)
+        self.restocking = Restocking(self.database, self.orders_redis, self.sales)
+        self.moving = Moving(self.reader, self.database, self.restocking)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
         async with self.database.reading() as connection:
             return await get_sale(connection, sale_id)
+
+    async def first_check(self) -> None:
+        """Judge the order store before the first order."""
+        await self.durability.check()
+
+    async def measure(self) -> None:
+        """Show what is in work in the metrics, until cancelled."""
+        guard = self.guard
+        self.metrics.gauge_in_flight(lambda: guard.in_flight, lambda: guard.waiting)
+        while True:
+            await asyncio.sleep(GAUGES_EVERY_S)
+            self.metrics.tick(guard.in_flight, guard.waiting)
+            if refused := guard.take_refused():
+                self.metrics.refused("overloaded", refused)
 
     async def close_stores(self) -> None:
         """Close the connections to Redis."""
@@ -63,8 +95,14 @@ class Parts:
     def lifespan(self) -> Lifespan:
         """Return what begins and ends with the process."""
         return Lifespan(
-            opening=[self.database.open],
-            running=[self.guard.expire_slow, self.sales.keep_fresh, self.outcomes.listen],
+            opening=[self.database.open, self.first_check],
+            running=[
+                self.guard.expire_slow,
+                self.sales.keep_fresh,
+                self.outcomes.listen,
+                self.durability.keep_checking,
+                self.measure,
+            ],
             closing=[self.close_stores, self.database.close],
         )
 
@@ -93,10 +131,27 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     parts = Parts(settings)
     app = App(middleware=[parts.lifespan()])
     parts.problems.install(app)
+    add_process(app, parts)
     if role != "ops":
         add_storefront(app, parts)
+    if role != "public":
+        ops = App()
+        parts.problems.install(ops)
+        add_ops(ops, parts)
+        parts.guard.ops_application = OpsDoor(ops, settings.ops_key.get_secret_value())
+    else:
+        parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app
     return parts.guard
+
+
+def add_process(app: App, parts: Parts) -> None:
+    """Add what tells how the process is and what it can do."""
+    app.add_route("/healthz", Alive())
+    app.add_route("/readyz", Ready(parts.health))
+    app.add_route("/metrics", ShowMetrics(parts.metrics, parts.sales, parts.orders_redis))
+    for path, resource in resources().items():
+        app.add_route(path, resource)
 
 
 def add_storefront(app: App, parts: Parts) -> None:
@@ -105,9 +160,26 @@ def add_storefront(app: App, parts: Parts) -> None:
     order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
     admission = Admission(key.get_secret_value() for key in settings.storefront_keys)
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
-    app.add_route("/sales/{sale}/orders", PostOrder(parts.sales, order_ids, admission, awaiting, parts.problems))
+    app.add_route("/sales/{sale}/orders", PostOrder(parts.sales, order_ids, admission, awaiting, parts.durability))
     app.add_route("/orders/{order}", OneOrder(parts.reader))
-    app.add_route("/orders/{order}/cancel", CancelOrder(parts.reader, parts.database))
+    app.add_route("/orders/{order}/events", OrderEvents(parts.reader, parts.database, parts.outcomes, parts.guard))
+    app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving))
+
+
+def add_ops(app: App, parts: Parts) -> None:
+    """Add what ops call; the door before it asks for the ops key."""
+    database, sales = parts.database, parts.sales
+    app.add_route("/ops/sales", SaleList(database, sales))
+    app.add_route("/ops/sales/{sale}", OneSale(database, sales))
+    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.health))
+    app.add_route("/ops/products/{product}", OneProduct(database))
+    app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking))
+    app.add_route("/ops/products:import", ImportProducts(database))
+    app.add_route("/ops/orders", OrderList(database))
+    app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
+    app.add_route("/ops/orders/{order}/transitions", OrderTransitions(parts.moving))
+    app.add_route("/ops/dead-letters", DeadLetters(database))
+    app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
 
 
 def from_environment() -> Guard:

@@ -31,8 +31,8 @@ WAITING_PER_IN_FLIGHT = 5
 """How many waiting requests stand for one in work; they hold a socket and a timer, no more."""
 BODY_MAX = 16 * 1024
 STREAM_MAX = 512 * 1024 * 1024
-STREAMED = frozenset({"/ops/products:import"})
-"""Paths whose body passes through, counted, up to `STREAM_MAX`."""
+OPS = "/ops/"
+"""Paths of ops: another application answers them, and their bodies pass through to it, counted, up to `STREAM_MAX`."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 EXPIRED = -1.0
@@ -69,6 +69,7 @@ class Guard:
 
     def __init__(self, *, in_flight_max: int, body_timeout_s: float, retry_after_s: int):
         self.application: Application = _nothing
+        self.ops_application: Application = _nothing
         self._max = in_flight_max
         self._body_timeout_s = body_timeout_s
         self._retry_after = str(retry_after_s).encode()
@@ -76,23 +77,31 @@ class Guard:
         self._reading: dict[asyncio.Task[Any], float] = {}
         self.in_flight = 0
         self.waiting = 0
-        self.refused = 0
+        self._refused = 0
         self.stopping = False
 
     def begin_stop(self) -> None:
         """Tell long answers to come to their end; called when the worker is asked to stop."""
         self.stopping = True
 
+    def take_refused(self) -> int:
+        """Return how many requests were refused since the last time."""
+        refused, self._refused = self._refused, 0
+        return refused
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # the process's start and end
             await self.application(scope, receive, send)
             return
         if self.in_flight >= self._max:
-            self.refused += 1
+            self._refused += 1
             await self._refuse(send, "overloaded", "Too many requests are in work; try again soon")
             return
         self.in_flight += 1
         try:
+            if scope["path"].startswith(OPS):
+                await self.ops_application(scope, self._counted(receive), send)
+                return
             if scope["method"] in _WITH_BODY:
                 receive = await self._before(scope, receive)
             await self.application(scope, receive, send)
@@ -115,8 +124,6 @@ class Guard:
         return True
 
     async def _before(self, scope: Scope, receive: Receive) -> Receive:
-        if scope["path"] in STREAMED:
-            return self._counted(receive)
         # No timer for each request: a body that is here already costs two dictionary writes, `expire_slow` does the rest.
         task = asyncio.current_task(self._loop or self._running_loop())
         assert task is not None
@@ -159,15 +166,18 @@ class Guard:
                     task.cancel()
 
     def _counted(self, receive: Receive) -> Receive:
-        seen = 0
+        seen, complete = 0, False
 
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal seen, complete
+            if complete:
+                return await receive()
             try:
                 async with asyncio.timeout(self._body_timeout_s):
                     message = await receive()
             except TimeoutError:
                 raise BodyError("malformed", f"Nothing came for {self._body_timeout_s:g} s") from None
+            complete = not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > STREAM_MAX:
                 raise BodyError("too_large", f"The body may have at most {STREAM_MAX} bytes")
@@ -176,15 +186,19 @@ class Guard:
         return counted
 
     async def _refuse(self, send: Send, code: str, detail: str, *, close: bool = False) -> None:
-        refusal = problem(code, detail)
-        body = msgspec.json.encode(refusal)
-        headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-        if refusal.status == 503:
-            headers.append((b"retry-after", self._retry_after))
+        headers = [(b"retry-after", self._retry_after)] if code == "overloaded" else []
         if close:
             headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send_problem(send, code, detail, headers)
+
+
+async def send_problem(send: Send, code: str, detail: str, headers: list[tuple[bytes, bytes]]) -> None:
+    """Answer with a problem without the application."""
+    refusal = problem(code, detail)
+    body = msgspec.json.encode(refusal)
+    fixed = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": fixed + headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -39,9 +39,7 @@ class Metrics:
         self.verdicts = Counter(
             "doorbuster_orders", "Orders by verdict of the accept script", ["verdict"], registry=self._registry
         )
-        self.refusals = Counter(
-            "doorbuster_refusals", "Problems answered, by code", ["code"], registry=self._registry
-        )
+        self.refusals = Counter("doorbuster_refusals", "Problems answered, by code", ["code"], registry=self._registry)
         self.sizes = Histogram(
             "doorbuster_accept_batch_orders", "Orders in a batch", buckets=_BATCH_SIZES, registry=self._registry
         )
@@ -66,9 +64,9 @@ class Metrics:
         for first, times in Tally([verdict[0] for verdict in decided]).items():
             self._by_verdict[first].inc(times)
 
-    def refused(self, code: str) -> None:
-        """Count a problem."""
-        self.refusals.labels(code).inc()
+    def refused(self, code: str, times: int = 1) -> None:
+        """Count problems."""
+        self.refusals.labels(code).inc(times)
 
     def gauge_in_flight(self, in_flight: Callable[[], float], waiting: Callable[[], float]) -> None:
         """Read these two at each look; with several processes `tick` writes them instead."""

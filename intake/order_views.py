@@ -15,7 +15,6 @@ from db.sales import get_sale_by_number
 from doorbuster import entry, keys
 from doorbuster.contract import Links, OrderLine, OrderView, Step
 from doorbuster.ids import MAX_PARTITIONS, route_of
-from doorbuster.stores import answer
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -84,7 +83,7 @@ class OrderReader:
         number, partition = route_of(order_id)
         if partition >= MAX_PARTITIONS:
             return None
-        known: bytes | None = await answer(self._redis.get(keys.accepted(number, partition, order_id.hex)))
+        known: bytes | None = await self._redis.get(keys.accepted(number, partition, order_id.hex))
         if known is None:
             return None
         entry_id = known[FINGERPRINT_BYTES:].decode()
@@ -93,7 +92,7 @@ class OrderReader:
             buried = await dead_letter_of(connection, order_id)
         if sale is None:
             return None
-        found = await answer(self._redis.xrange(keys.stream(number, partition), entry_id, entry_id))
+        found = await self._redis.xrange(keys.stream(number, partition), entry_id, entry_id)
         order = _readable(found[0][1][entry.FIELD]) if found else None
         return OrderView(
             order_id=str(order_id),

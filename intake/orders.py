@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from db.states import Status
-from db.transitions import transition
-from doorbuster.errors import IllegalTransitionError
-from intake.order_views import parse_order_id, show
-from intake.problems import Refusal
+from intake.order_views import parse_order_id
+from intake.problems import RefusedError
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from falcon.asgi import Request, Response
 
-    from intake.database import Database
+    from intake.moving import Moving
     from intake.order_views import OrderReader
 
 JSON = "application/json"
@@ -29,7 +27,7 @@ def order_id_of(text: str) -> UUID:
     """Return the order id of a path.
 
     Raises:
-        Refusal: `order_not_found`, also when the text is no order id.
+        RefusedError: `order_not_found`, also when the text is no order id.
     """
     order_id = parse_order_id(text)
     if order_id is None:
@@ -37,9 +35,9 @@ def order_id_of(text: str) -> UUID:
     return order_id
 
 
-def not_found(order: object) -> Refusal:
+def not_found(order: object) -> RefusedError:
     """Return the refusal of an order that is not there."""
-    return Refusal("order_not_found", f"There is no order {str(order)[:64]!r}")
+    return RefusedError("order_not_found", f"There is no order {str(order)[:64]!r}")
 
 
 class OneOrder:
@@ -61,22 +59,11 @@ class OneOrder:
 class CancelOrder:
     """Resource of a customer's cancellation."""
 
-    def __init__(self, reader: OrderReader, database: Database) -> None:
-        self._reader = reader
-        self._database = database
+    def __init__(self, moving: Moving) -> None:
+        self._moving = moving
 
     async def on_post(self, _req: Request, resp: Response, order: str) -> None:
         """Cancel the order, if it has not been shipped."""
-        order_id = order_id_of(order)
-        view = await self._reader.find(order_id)
-        if view is None:
-            raise not_found(order)
-        if view.status == "accepted":
-            raise IllegalTransitionError("The order is accepted but not worked on yet; cancel it when it is pending")
-        async with self._database.working() as connection:
-            await transition(connection, order_id, Status.CANCELLED, reason=BY_CUSTOMER)
-        order_now = await self._reader.drained(order_id)
-        if order_now is None:
-            raise not_found(order)
+        view = await self._moving.move(order_id_of(order), Status.CANCELLED, BY_CUSTOMER)
         resp.content_type = JSON
-        resp.data = _encode(show(order_now))
+        resp.data = _encode(view)

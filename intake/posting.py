@@ -18,7 +18,7 @@ from doorbuster.ids import fingerprint, partition_of
 from doorbuster.reading import read
 from intake import group_commit as verdicts
 from intake.limits import BODY
-from intake.problems import Refusal
+from intake.problems import RefusedError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from doorbuster.ids import OrderIds
     from intake.admission import Admission
     from intake.awaiting import Awaiting
-    from intake.problems import Problems
+    from intake.durability import Durability
     from intake.sales import CachedSale, Sales
 
 KEY_MAX = 255
@@ -58,13 +58,13 @@ class PostOrder:
     """Resource of a sale's orders."""
 
     def __init__(
-        self, sales: Sales, order_ids: OrderIds, admission: Admission, awaiting: Awaiting, problems: Problems
+        self, sales: Sales, order_ids: OrderIds, admission: Admission, awaiting: Awaiting, durability: Durability
     ) -> None:
         self._sales = sales
+        self._durability = durability
         self._ids = order_ids
         self._admission = admission
         self._awaiting = awaiting
-        self._problems = problems
 
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Accept an order durably."""
@@ -73,13 +73,14 @@ class PostOrder:
         key = _idempotency_key(req)
         known = self._sales.fresh(sale) or await self._sales.get(sale)
         if known is None:
-            raise Refusal("sale_not_found", f"There is no sale {sale[:64]!r}")
+            raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
         self._admission.check(req, known, order)
+        if self._durability.faults:
+            raise RefusedError("store_unavailable", "The order store is not durable; see /readyz")
         order_id, verdict = await self._commit(known, order, key)
         first = verdict[:1]
         if first not in (verdicts.NEW, verdicts.REPLAY):
-            self._problems.write(resp, *_REFUSALS[first])
-            return
+            raise RefusedError(*_REFUSALS[first])
         if first == verdicts.REPLAY:
             resp.set_header("Idempotency-Replayed", "true")
         text = str(order_id)
@@ -111,7 +112,7 @@ class PostOrder:
 
 def _entry(order: OrderRequest, order_id: UUID, mark: bytes) -> bytes:
     if order.metadata is not None and _holds_nul(order.metadata):
-        raise Refusal("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
+        raise RefusedError("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
     return entry.encode(
         entry.OrderEntry(
             order_id=order_id.bytes,
@@ -133,13 +134,13 @@ def _holds_nul(value: Any) -> bool:
     return isinstance(value, list) and any(_holds_nul(inner) for inner in value)
 
 
-def _not_in_sale(known: CachedSale, order: OrderRequest) -> Refusal:
+def _not_in_sale(known: CachedSale, order: OrderRequest) -> RefusedError:
     fields = [
         (f"lines[{place}].product_id", "is not in this sale")
         for place, line in enumerate(order.lines)
         if line.product_id not in known.sale.products
     ]
-    return Refusal("invalid", f"The sale {known.sale.sale_id!r} does not have all of these products", fields)
+    return RefusedError("invalid", f"The sale {known.sale.sale_id!r} does not have all of these products", fields)
 
 
 def require_json(req: Request) -> None:
@@ -147,7 +148,7 @@ def require_json(req: Request) -> None:
     media = req.content_type
     if media == JSON or media is None or media.partition(";")[0].strip().lower() == JSON:
         return
-    raise Refusal("unsupported_media_type", f"The body must be {JSON}")
+    raise RefusedError("unsupported_media_type", f"The body must be {JSON}")
 
 
 def _idempotency_key(req: Request) -> str:
@@ -155,7 +156,7 @@ def _idempotency_key(req: Request) -> str:
     if key is not None and 0 < len(key) <= KEY_MAX and key.isascii() and key.isprintable():
         return key
     problem = "is required" if not key else f"must be 1 to {KEY_MAX} printable ASCII characters"
-    raise Refusal("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
+    raise RefusedError("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
 
 
 @lru_cache(maxsize=4096)

@@ -27,12 +27,18 @@ log = logging.getLogger("intake")
 MEDIA = "application/problem+json"
 RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited"})
 STORE_ERRORS = (RedisError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-_BY_STATUS = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+_BY_STATUS = {
+    400: "malformed",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Refusal(DoorbusterError):
+class RefusedError(DoorbusterError):
     """A request that ends here with an error code of the contract."""
 
     def __init__(self, code: str, detail: str, fields: list[tuple[str, str]] | None = None) -> None:
@@ -80,7 +86,7 @@ class Problems:
         if error.code not in FAULTS:
             await self._unexpected(req, resp, error, _params)
             return
-        fields = error.fields if isinstance(error, Refusal | InvalidError) else None
+        fields = error.fields if isinstance(error, RefusedError | InvalidError) else None
         self.write(resp, error.code, error.detail, fields)
 
     async def _body(self, _req: Request, resp: Response, error: BodyError, _params: object) -> None:

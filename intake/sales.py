@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.gate import Gate, milliseconds, publish
-from doorbuster.stores import answer
 from intake.group_commit import PartitionCommit
 from intake.problems import STORE_ERRORS
 
@@ -139,7 +138,7 @@ class Sales:
         self.put(sale)
         for partition in range(sale.partitions):
             await publish(self._redis, gate_of(sale, partition))
-        await answer(self._redis.publish(keys.SALES, sale.sale_id))
+        await self._redis.publish(keys.SALES, sale.sale_id)
 
     async def keep_fresh(self) -> None:
         """Refresh the copies in use and what is sold out, until cancelled."""

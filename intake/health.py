@@ -1,0 +1,122 @@
+"""`/healthz`, `/readyz` and `/metrics`. Owns what ready means: stores reachable, order store durable, schema current."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from db.migrate import pending
+from doorbuster import keys
+from intake import metrics as measured
+from intake.problems import STORE_ERRORS
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+    from redis.asyncio import Redis
+
+    from intake.database import Database
+    from intake.durability import Durability
+    from intake.limits import Guard
+    from intake.metrics import Metrics
+    from intake.sales import Sales
+
+JSON = "application/json"
+CHECK_S = 3.0
+_encode = msgspec.json.Encoder().encode
+
+
+class Health:
+    """Asks every store how it is."""
+
+    def __init__(self, database: Database, redis: Redis, durability: Durability, guard: Guard) -> None:
+        self._database = database
+        self._redis = redis
+        self._durability = durability
+        self._guard = guard
+
+    async def look(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether orders can be taken, and each check with its reason."""
+        postgres, orders = await asyncio.gather(self._postgres(), self._orders())
+        durable: dict[str, Any] = {"ok": not self._durability.faults}
+        if self._durability.faults:
+            durable["reason"] = "; ".join(self._durability.faults)
+        if self._durability.notes:
+            durable["notes"] = self._durability.notes
+        checks: dict[str, Any] = {"postgres": postgres, "orders_store": orders, "durability": durable}
+        if self._guard.stopping:
+            checks["process"] = {"ok": False, "reason": "the process is ending"}
+        return all(check["ok"] for check in checks.values()), checks
+
+    async def _postgres(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(CHECK_S), self._database.reading() as connection:
+                missing = await pending(connection)
+        except STORE_ERRORS as error:
+            return {"ok": False, "reason": f"Postgres does not answer: {type(error).__name__}"}
+        if missing:
+            return {"ok": False, "reason": f"migrations are missing: {', '.join(missing)}"}
+        return {"ok": True}
+
+    async def _orders(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self._redis.ping()
+        except STORE_ERRORS as error:
+            return {"ok": False, "reason": f"the order store does not answer: {type(error).__name__}"}
+        return {"ok": True}
+
+
+class Alive:
+    """Resource that answers while the process can answer at all."""
+
+    async def on_get(self, _req: Request, resp: Response) -> None:
+        """Say so."""
+        resp.content_type = JSON
+        resp.data = b'{"status":"alive"}'
+
+
+class Ready:
+    """Resource that says whether orders can be taken now."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    async def on_get(self, _req: Request, resp: Response) -> None:
+        """Show each check; 503 if any fails."""
+        ready, checks = await self._health.look()
+        resp.status = 200 if ready else 503
+        resp.content_type = JSON
+        resp.cache_control = ["no-store"]
+        resp.data = _encode({"status": "ready" if ready else "not_ready", "checks": checks})
+
+
+class ShowMetrics:
+    """Resource of the metrics."""
+
+    def __init__(self, metrics: Metrics, sales: Sales, redis: Redis) -> None:
+        self._metrics = metrics
+        self._sales = sales
+        self._redis = redis
+
+    async def on_get(self, _req: Request, resp: Response) -> None:
+        """Show all metrics of all processes, with the backlog as it is now."""
+        try:
+            await self._read_backlog()
+        except STORE_ERRORS:  # the other metrics matter most when a store is away
+            self._metrics.backlog.clear()
+        resp.content_type = measured.MEDIA
+        resp.data = self._metrics.show()
+
+    async def _read_backlog(self) -> None:
+        lanes = [(cached, lane.partition) for cached in self._sales.all() for lane in cached.lanes]
+        if not lanes:
+            return
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for cached, partition in lanes:
+                pipe.hmget(keys.gate(cached.number, partition), "accepted", "drained")
+            counts = await pipe.execute()
+        for (cached, partition), (accepted, drained) in zip(lanes, counts, strict=True):
+            backlog = max(int(accepted or 0) - int(drained or 0), 0)
+            self._metrics.backlog.labels(cached.sale.sale_id, str(partition)).set(backlog)

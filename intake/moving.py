@@ -1,0 +1,60 @@
+"""Moves an order by hand: the transition in Postgres, then the news of it. Owns that order of steps, no rule of states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from db.sales import get_sale
+from db.states import Status
+from db.transitions import transition
+from doorbuster.errors import IllegalTransitionError, NotFoundError
+from intake.order_views import show
+from intake.orders import not_found
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from doorbuster.contract import OrderView
+    from intake.database import Database
+    from intake.order_views import OrderReader
+    from intake.restocking import Restocking
+
+
+class Moving:
+    """Moves orders for customers and ops alike."""
+
+    def __init__(self, reader: OrderReader, database: Database, restocking: Restocking) -> None:
+        self._reader = reader
+        self._database = database
+        self._restocking = restocking
+
+    async def move(self, order_id: UUID, to: Status, reason: str | None, *, restock: bool = False) -> OrderView:
+        """Move the order; return it as it stands then.
+
+        Raises:
+            RefusedError: there is no such order.
+            IllegalTransitionError: it cannot go there now, or the drain has not seen it.
+        """
+        async with self._database.working() as connection:
+            try:
+                await transition(connection, order_id, to, reason=reason, restock=restock)
+            except NotFoundError:
+                await self._refuse_unseen(order_id)
+        order = await self._reader.drained(order_id)
+        if order is None:
+            raise not_found(order_id)
+        if to is Status.CANCELLED or restock:
+            products = {line.product_id for line in order.lines}
+        else:
+            products = set()
+        async with self._database.working() as connection:
+            sale = await get_sale(connection, order.sale_id)
+        if sale is not None:
+            await self._restocking.after(order_id, sale.number, sale.partitions, products)
+        return show(order)
+
+    async def _refuse_unseen(self, order_id: UUID) -> None:
+        view = await self._reader.find(order_id)
+        if view is None:
+            raise not_found(order_id)
+        raise IllegalTransitionError("The order is accepted but not worked on yet; move it when it is pending")

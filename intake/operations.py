@@ -1,0 +1,119 @@
+"""Every operation of the contract, as a table. Owns what `/openapi.json` says there is; a test holds it to the routes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from doorbuster import contract as c
+
+
+class Operation(NamedTuple):
+    """One method of one path."""
+
+    method: str
+    path: str
+    summary: str
+    answers: dict[int, Any]
+    problems: tuple[str, ...] = ()
+    body: Any = None
+    query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+
+
+class Page(NamedTuple):
+    """Marks an answer that is a page of a list."""
+
+    item: Any
+
+
+class Media(NamedTuple):
+    """Marks a body that is not JSON."""
+
+    name: str
+
+
+EVENT_STREAM = Media("text/event-stream")
+JSON_LINES = Media("application/x-ndjson")
+_BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
+_STORE = ("overloaded", "store_unavailable", "internal")
+_OPS = ("ops_key_required", *_STORE)
+_POST_ORDER = (
+    *_BODY, "admission_required", "admission_expired", "admission_invalid", "sale_not_found", "sale_not_open", "sold_out",
+    "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
+)  # fmt: skip
+
+_STOREFRONT = (
+    Operation(
+        "post", "/sales/{sale}/orders", "Accept an order durably", {202: c.AcceptedOrder, 201: c.OrderView}, _POST_ORDER,
+        c.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
+    ),
+    Operation("get", "/orders/{order}", "Show an order", {200: c.OrderView}, ("order_not_found", *_STORE)),
+    Operation(
+        "get", "/orders/{order}/events", "Follow an order's transitions", {200: EVENT_STREAM, 204: None},
+        ("order_not_found", *_STORE), None, (), ("Last-Event-ID",),
+    ),
+    Operation(
+        "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: c.OrderView},
+        ("order_not_found", "illegal_transition", *_STORE),
+    ),
+)  # fmt: skip
+
+_SALE = ("sale_not_found", *_OPS)
+_SALES = (
+    Operation("post", "/ops/sales", "Make a sale", {201: c.SaleView}, ("conflict", *_BODY, *_OPS), c.SaleRequest),
+    Operation(
+        "get", "/ops/sales", "List sales", {200: Page(c.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
+    ),
+    Operation("get", "/ops/sales/{sale}", "Show a sale", {200: c.SaleView}, _SALE),
+    Operation("patch", "/ops/sales/{sale}", "Change a sale", {200: c.SaleView}, (*_BODY, *_SALE), c.SaleChange),
+    Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: c.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: c.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: c.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: c.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: c.SaleView}, _SALE),
+    Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: c.Prewarmed}, _SALE),
+)
+
+_PRODUCT = ("product_not_found", *_OPS)
+_PRODUCTS = (
+    Operation("put", "/ops/products/{product}", "Write a product", {200: c.ProductView}, (*_BODY, *_OPS), c.ProductRequest),
+    Operation("get", "/ops/products/{product}", "Show a product and its ledger", {200: c.ProductView}, _PRODUCT),
+    Operation(
+        "post", "/ops/products/{product}/stock", "Receive or adjust units", {200: c.StockView},
+        ("conflict", *_BODY, *_PRODUCT), c.StockRequest,
+    ),
+    Operation(
+        "post", "/ops/products:import", "Import products, one JSON object a line", {200: c.ImportReport},
+        ("malformed", "too_large", *_OPS), JSON_LINES,
+    ),
+)  # fmt: skip
+
+_ORDERS = (
+    Operation(
+        "get", "/ops/orders", "List orders", {200: Page(c.OrderSummaryView)}, ("invalid", *_OPS), None,
+        ("sale", "customer", "status", "cursor", "limit"),
+    ),
+    Operation("get", "/ops/orders/{order}", "Show an order", {200: c.OrderView}, ("order_not_found", *_OPS)),
+    Operation(
+        "post", "/ops/orders/{order}/transitions", "Move an order on", {200: c.OrderView},
+        ("order_not_found", "illegal_transition", *_BODY, *_OPS), c.TransitionRequest,
+    ),
+    Operation(
+        "get", "/ops/dead-letters", "List entries that could not become orders", {200: Page(c.DeadLetterView)},
+        ("invalid", *_OPS), None, ("cursor", "limit"),
+    ),
+    Operation(
+        "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: c.Retried},
+        ("not_found", *_OPS),
+    ),
+)  # fmt: skip
+
+_PROCESS = (
+    Operation("get", "/healthz", "Say that the process is alive", {200: c.Health}),
+    Operation("get", "/readyz", "Say whether orders can be taken", {200: c.Health, 503: c.Health}),
+    Operation("get", "/metrics", "Show metrics for Prometheus", {200: Media("text/plain")}),
+    Operation("get", "/openapi.json", "Show this contract", {200: Media("application/json")}),
+    Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),
+)
+
+OPERATIONS = (*_STOREFRONT, *_SALES, *_PRODUCTS, *_ORDERS, *_PROCESS)

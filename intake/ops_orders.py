@@ -1,0 +1,152 @@
+"""Orders and dead letters as ops see and move them. Owns these resources; every move goes through `moving.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from db import orders as rows
+from db.states import Status
+from doorbuster import entry, keys
+from doorbuster.contract import DeadLetterView, OrderSummaryView, Retried, TransitionRequest
+from doorbuster.errors import InvalidError
+from intake.ops_reading import (
+    body_of,
+    limit_of,
+    number_cursor_of,
+    order_cursor,
+    order_cursor_of,
+    refuse_unknown_params,
+    write,
+    write_page,
+)
+from intake.orders import order_id_of
+from intake.problems import RefusedError
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+    from redis.asyncio import Redis
+
+    from intake.database import Database
+    from intake.moving import Moving
+
+_transition = msgspec.json.Decoder(TransitionRequest)
+
+
+class OrderList:
+    """Resource of all orders."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """List orders, newest first; filters: sale, customer, status."""
+        refuse_unknown_params(req, "sale", "customer", "status", "cursor", "limit")
+        limit = limit_of(req)
+        chosen = rows.OrderFilter(
+            sale_id=req.get_param("sale"),
+            customer_id=req.get_param("customer"),
+            status=_status(req.get_param("status")),
+            before=order_cursor_of(req),
+        )
+        async with self._database.working() as connection:
+            found = await rows.list_orders(connection, chosen, limit=limit)
+        last = found[-1] if len(found) == limit else None
+        cursor = order_cursor(last.accepted_at, last.order_id) if last else None
+        write_page(resp, [_summary(order) for order in found], cursor)
+
+
+def _status(text: str | None) -> Status | None:
+    if text is None:
+        return None
+    try:
+        return Status(text)
+    except ValueError as error:
+        raise InvalidError(
+            "status is no state of an order", [("status", f"must be one of {', '.join(Status)}")]
+        ) from error
+
+
+def _summary(order: rows.OrderSummary) -> OrderSummaryView:
+    return OrderSummaryView(
+        order_id=str(order.order_id),
+        sale_id=order.sale_id,
+        customer_id=order.customer_id,
+        status=order.status.value,
+        reason=order.reason,
+        accepted_at=order.accepted_at,
+        updated_at=order.updated_at,
+        total=order.total,
+        currency=order.currency,
+    )
+
+
+class OrderTransitions:
+    """Resource of an order's transitions."""
+
+    def __init__(self, moving: Moving) -> None:
+        self._moving = moving
+
+    async def on_post(self, req: Request, resp: Response, order: str) -> None:
+        """Move the order on."""
+        order_id = order_id_of(order)
+        wanted = await body_of(req, _transition)
+        if wanted.restock and wanted.to != "refunded":
+            raise InvalidError("restock belongs to refunds", [("restock", "only with to 'refunded'")])
+        view = await self._moving.move(order_id, Status(wanted.to), wanted.reason, restock=wanted.restock)
+        write(resp, view)
+
+
+class DeadLetters:
+    """Resource of accepted entries that could not become orders."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """List dead letters, newest first."""
+        refuse_unknown_params(req, "cursor", "limit")
+        limit = limit_of(req)
+        async with self._database.working() as connection:
+            found = await rows.list_dead_letters(connection, before=number_cursor_of(req), limit=limit)
+        cursor = str(found[-1].dead_letter_id) if len(found) == limit else None
+        write_page(resp, [_letter(letter) for letter in found], cursor)
+
+
+def _letter(letter: rows.DeadLetter) -> DeadLetterView:
+    return DeadLetterView(
+        dead_letter_id=letter.dead_letter_id,
+        sale_id=letter.sale_id,
+        partition=letter.partition,
+        entry_id=letter.entry_id,
+        order_id=None if letter.order_id is None else str(letter.order_id),
+        reason=letter.reason,
+        detail=letter.detail,
+        created_at=letter.created_at,
+        retried_at=letter.retried_at,
+    )
+
+
+class RetryDeadLetter:
+    """Resource of one more try: the entry goes to the end of its stream."""
+
+    def __init__(self, database: Database, redis: Redis) -> None:
+        self._database = database
+        self._redis = redis
+
+    async def on_post(self, _req: Request, resp: Response, letter: str) -> None:
+        """Append the entry again. Twice does no harm: the drain knows an order by its id."""
+        if not (letter.isascii() and letter.isdigit() and len(letter) <= 18):
+            raise RefusedError("not_found", f"There is no dead letter {letter[:64]!r}")
+        async with self._database.working() as connection, connection.transaction():
+            taken = await rows.take_dead_letter(connection, int(letter))
+            if taken is None:
+                raise RefusedError("not_found", f"There is no dead letter {letter}")
+            number, partition, payload = taken
+            # One transaction in the order store, so that the backlog counts the entry; Postgres is marked only after.
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.xadd(keys.stream(number, partition), {entry.FIELD: payload})
+                pipe.hincrby(keys.gate(number, partition), "accepted", 1)
+                entry_id: bytes = (await pipe.execute())[0]
+        write(resp, Retried(int(letter), entry_id.decode()))

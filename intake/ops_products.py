@@ -1,0 +1,202 @@
+"""Products and stock as ops keep them. Owns these resources; reserving and selling are not theirs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from db import products as rows
+from db import stock as ledger
+from doorbuster.contract import (
+    ImportReport,
+    ProductId,
+    ProductLine,
+    ProductRequest,
+    ProductView,
+    Rejected,
+    StockRequest,
+    StockView,
+)
+from doorbuster.errors import DoorbusterError, InvalidError
+from doorbuster.reading import problems as problems_of
+from doorbuster.reading import read
+from intake.limits import BodyError
+from intake.ops_reading import body_of, write
+from intake.problems import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from falcon.asgi import Request, Response
+
+    from db.pool import Connection
+    from intake.database import Database
+    from intake.restocking import Restocking
+
+CHUNK = 500
+LINE_MAX = 256 * 1024
+REJECTED_MAX = 1000
+
+_product = msgspec.json.Decoder(ProductRequest)
+_line = msgspec.json.Decoder(ProductLine)
+_stock = msgspec.json.Decoder(StockRequest)
+
+
+def _not_found(product: str) -> RefusedError:
+    return RefusedError("product_not_found", f"There is no product {product[:64]!r}")
+
+
+def _row(product_id: str, wanted: ProductRequest) -> rows.Product:
+    return rows.Product(
+        product_id=product_id,
+        name=wanted.name,
+        brand=wanted.brand,
+        category=wanted.category,
+        description=wanted.description,
+        price=wanted.price,
+        currency=wanted.currency,
+        active=wanted.active,
+        attributes=wanted.attributes,
+    )
+
+
+async def _view(connection: Connection, stored: rows.Product) -> ProductView:
+    counted = await ledger.get_stock(connection, stored.product_id)
+    return ProductView(
+        product_id=stored.product_id,
+        name=stored.name,
+        brand=stored.brand,
+        category=stored.category,
+        description=stored.description,
+        price=stored.price,
+        currency=stored.currency,
+        active=stored.active,
+        attributes=stored.attributes,
+        version=stored.version,
+        updated_at=stored.updated_at or msgspec.UNSET,
+        stock=_stock_view(counted) if counted else None,
+    )
+
+
+def _stock_view(row: ledger.StockRow) -> StockView:
+    return StockView(row.product_id, row.stock, row.reserved, row.sold, row.received)
+
+
+class OneProduct:
+    """Resource of a product."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def on_put(self, req: Request, resp: Response, product: str) -> None:
+        """Write the product, new or changed."""
+        wrong = list(problems_of(ProductId, product, "product_id"))
+        if wrong:
+            raise InvalidError("the product's id cannot be used", wrong)
+        wanted = await body_of(req, _product)
+        async with self._database.working() as connection:
+            stored = await rows.put_product(connection, _row(product, wanted))
+            write(resp, await _view(connection, stored))
+
+    async def on_get(self, _req: Request, resp: Response, product: str) -> None:
+        """Show the product with its ledger."""
+        async with self._database.working() as connection:
+            stored = await rows.get_product(connection, product)
+            if stored is None:
+                raise _not_found(product)
+            write(resp, await _view(connection, stored))
+
+
+class ProductStock:
+    """Resource of a product's stock."""
+
+    def __init__(self, database: Database, restocking: Restocking) -> None:
+        self._database = database
+        self._restocking = restocking
+
+    async def on_post(self, req: Request, resp: Response, product: str) -> None:
+        """Receive units, or adjust their count with a reason."""
+        wanted = await body_of(req, _stock)
+        _check_stock(wanted)
+        async with self._database.working() as connection:
+            if await rows.get_product(connection, product) is None:
+                raise _not_found(product)
+            if wanted.receive is not None:
+                row = await ledger.receive(connection, product, wanted.receive)
+            else:
+                row = await ledger.adjust(connection, product, wanted.adjust or 0, wanted.reason or "")
+        if row.stock > 0:
+            await self._restocking.everywhere(product)
+        write(resp, _stock_view(row))
+
+
+def _check_stock(wanted: StockRequest) -> None:
+    problems: list[tuple[str, str]] = []
+    if (wanted.receive is None) == (wanted.adjust is None):
+        problems.append(("receive", "give either receive or adjust"))
+    elif wanted.adjust is not None:
+        if wanted.adjust == 0:
+            problems.append(("adjust", "must not be 0"))
+        if wanted.reason is None:
+            problems.append(("reason", "is required with adjust"))
+    elif wanted.reason is not None:
+        problems.append(("reason", "belongs to adjust alone"))
+    if problems:
+        raise InvalidError("; ".join(f"{field}: {what}" for field, what in problems), problems)
+
+
+class ImportProducts:
+    """Resource of a catalogue's import: JSON Lines, a product a line."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Write the good lines in chunks, name the bad ones; again is safe."""
+        report = ImportReport(0, [])
+        chunk: dict[str, rows.ImportRow] = {}
+        number = 0
+        async with self._database.working() as connection:
+            async for line in _lines(req):
+                number += 1
+                if not line.strip():
+                    continue
+                row = _import_row(line, number, report)
+                if row is None:
+                    continue
+                chunk[row.product.product_id] = row  # the last of the same id counts
+                if len(chunk) >= CHUNK:
+                    await _write(connection, chunk, report)
+            await _write(connection, chunk, report)
+        write(resp, report)
+
+
+def _import_row(line: bytes, number: int, report: ImportReport) -> rows.ImportRow | None:
+    try:
+        wanted = read(line, _line)
+    except DoorbusterError as error:
+        report.rejected_count += 1
+        if len(report.rejected) < REJECTED_MAX:
+            report.rejected.append(Rejected(number, error.detail))
+        return None
+    return rows.ImportRow(number, _row(wanted.product_id, wanted), wanted.stock)
+
+
+async def _write(connection: Connection, chunk: dict[str, rows.ImportRow], report: ImportReport) -> None:
+    if chunk:
+        await rows.import_products(connection, list(chunk.values()))
+        report.imported += len(chunk)
+        chunk.clear()
+
+
+async def _lines(req: Request) -> AsyncIterator[bytes]:
+    rest = b""
+    async for part in req.stream:
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            yield line
+        if len(rest) > LINE_MAX:
+            raise BodyError("too_large", f"A line may have at most {LINE_MAX} bytes")
+    if rest:
+        yield rest
