@@ -17,7 +17,6 @@ import msgspec
 from db import cursors, shifts
 from doorbuster import keys
 from doorbuster.entry import FIELD
-from doorbuster.stores import answer
 from workers import bisect
 from workers.backlog import START, last_ids, place_of
 from workers.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
@@ -138,12 +137,10 @@ class Drain:
 
     async def _read(self, after: str, *, count: int | None = None, block: bool = False) -> list[Entry]:
         streams: Any = {self._stream: after}
-        read: Any = await answer(
-            self._shift.reader.xread(
-                streams,
-                count=count or self._shift.settings.drain_batch_max,
-                block=int(BLOCK_S * 1000) if block else None,
-            )
+        read: Any = await self._shift.reader.xread(
+            streams,
+            count=count or self._shift.settings.drain_batch_max,
+            block=int(BLOCK_S * 1000) if block else None,
         )
         return [_entry(entry_id, fields) for _, found in read for entry_id, fields in found]
 

@@ -18,7 +18,6 @@ from redis.exceptions import NoScriptError
 
 from db import outbox, shifts
 from doorbuster import keys
-from doorbuster.stores import answer
 
 if TYPE_CHECKING:
     from db.outbox import OutboxEvent, OutboxPlace
@@ -67,9 +66,9 @@ class Relay:
     async def _publish(self, events: list[OutboxEvent]) -> None:
         arguments: list[int | bytes] = [KEEP, *(_encode(event) for event in events)]
         try:
-            await answer(self._shift.jobs.evalsha(_SHA, 1, keys.EVENTS, *arguments))
+            await self._shift.jobs.evalsha(_SHA, 1, keys.EVENTS, *arguments)
         except NoScriptError:
-            await answer(self._shift.jobs.eval(_SOURCE, 1, keys.EVENTS, *arguments))
+            await self._shift.jobs.eval(_SOURCE, 1, keys.EVENTS, *arguments)
 
 
 def _encode(event: OutboxEvent) -> bytes:

@@ -127,7 +127,7 @@ class Scheduler:
         connection = await self._open_connection()
         for sale_number, partition in await self._places():
             key = keys.sold_out(sale_number, partition)
-            members = [str(member, "utf-8") for member in await self._orders.smembers(key)]
+            members = [_text(member) for member in await self._orders.smembers(key)]
             units = await stock.available(connection, sale_number, members) if members else {}
             if back := [product_id for product_id, free in units.items() if free > 0]:
                 await self._orders.srem(key, *back)
@@ -172,6 +172,10 @@ class Scheduler:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+
+
+def _text(member: bytes | str) -> str:
+    return member.decode() if isinstance(member, bytes) else member
 
 
 def _name(kind: str, place: tuple[int, ...]) -> str:

@@ -63,12 +63,15 @@ class Settle:
         self._after = BEGINNING
         self._answers = Answers()
         self._in_flight: dict[UUID, asyncio.Task[None]] = {}
+        self._late: set[UUID] = set()
+        """Answered after having been in flight, not written yet."""
 
     async def begin(self) -> None:
         """Forget what was asked and read the work anew: asking again gives the same answers."""
         await self._give_up()
         self._after = BEGINNING
         self._answers = Answers()
+        self._late.clear()
 
     async def step(self) -> int:
         """Ask for the payments that are due, write the answers that are there."""
@@ -95,7 +98,7 @@ class Settle:
         page = await reservations.due(await self._shift.connection(), *self._partition, after=self._after, limit=BATCH)
         new = 0
         for row in page:
-            if row.order_id not in self._in_flight:
+            if row.order_id not in self._in_flight and row.order_id not in self._late:
                 if len(self._in_flight) >= self._shift.settings.settle_concurrency:
                     break
                 self._ask(row)
@@ -126,7 +129,8 @@ class Settle:
             self._sort_failure(payment, error)
         else:
             self._sort(payment, answer)
-        # Only now, in the same turn of the loop: an order is either in flight or among the answers.
+        # In the same turn of the loop: a page read meanwhile must not ask for it again.
+        self._late.add(payment.order_id)
         del self._in_flight[payment.order_id]
 
     def _sort(self, payment: Payment, answer: Answer) -> None:
@@ -140,6 +144,7 @@ class Settle:
     async def _write(self) -> int:
         """Write the answers in one transaction, then tell; return how many there were."""
         answers, self._answers = self._answers, Answers()
+        self._late.clear()
         if not len(answers):
             return 0
         connection = await self._shift.connection()

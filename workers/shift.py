@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from db import pool, shifts
 from doorbuster import keys
 from doorbuster.errors import LeaseLostError
-from doorbuster.stores import answer, plain_client, reader_client
+from doorbuster.stores import plain_client, reader_client
 from workers.batch import Lease
 from workers.failures import TRANSIENT
 from workers.jobqueue import QUEUE_KEY
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
 IDLE_S = 2.0
 """A shift that found nothing for this long ends; the scheduler starts another when there is work."""
+IDLE_CROWDED_S = 0.2
+"""As above, while other jobs wait for a worker."""
 SLICE_S = 2.0
 """A shift gives way to other jobs in the queue once it has run this long."""
-LOOK_S = 0.5
+LOOK_S = 0.25
 """How often a shift looks whether others wait."""
 BLOCK_S = 0.2
 """How long a step may wait for work, so that reasons to end are seen in time."""
@@ -135,17 +137,18 @@ class Shift:
             return Ended.ORPHANED
         if now - self.began > self.settings.shift_s:
             return Ended.TIME_UP
-        if now - last_busy > IDLE_S:
+        idle_s = now - last_busy
+        if idle_s > IDLE_S:
             return Ended.IDLE
-        if now - self.began > SLICE_S and await self._others_wait(now):
-            return Ended.OTHERS_WAIT
+        if (idle_s > IDLE_CROWDED_S or now - self.began > SLICE_S) and await self._others_wait(now):
+            return Ended.IDLE if idle_s > IDLE_CROWDED_S else Ended.OTHERS_WAIT
         return None
 
     async def _others_wait(self, now: float) -> bool:
         if now - self._looked > LOOK_S:
             self._looked = now
             try:
-                self._crowded = bool(await answer(self.jobs.llen(QUEUE_KEY)))
+                self._crowded = bool(await self.jobs.llen(QUEUE_KEY))
             except TRANSIENT as error:  # nobody can be waiting where nobody answers
                 log.warning("the jobs store does not answer", extra={"shift": self.name, "error": repr(error)})
                 self._crowded = False

@@ -1,0 +1,180 @@
+"""The settle shift: approved, declined, late, flaky and expired payments, and orders cancelled while they are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from db import shifts, transitions
+from db.states import Status
+from doorbuster import keys
+from tests.fixtures.waiting import eventually
+from workers.payments import Answer, GatewayError, Payment, SimulatedGateway
+from workers.shift import Ended
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+    from tests.fixtures.shop import Shop
+
+
+class RecordingGateway(SimulatedGateway):
+    """Remembers who was asked and voided."""
+
+    def __init__(self) -> None:
+        self.asked: list[UUID] = []
+        self.voided: list[UUID] = []
+
+    def authorise(self, payment: Payment) -> Answer | Awaitable[Answer]:
+        self.asked.append(payment.order_id)
+        return super().authorise(payment)
+
+    def void(self, order_id: UUID) -> None:
+        self.voided.append(order_id)
+
+
+@pytest.fixture
+async def lamp_sale(shop: Shop) -> Shop:
+    await shop.stock(lamp=5000)
+    await shop.open_sale("lamp")
+    return shop
+
+
+async def test_approved_orders_are_confirmed_and_told(lamp_sale: Shop, db: Connection) -> None:
+    ids = await lamp_sale.buy(*(f"c{n}" for n in range(2500)), lamp=1)
+    await lamp_sale.drain()
+    async with lamp_sale.orders.pubsub() as channel:
+        await channel.subscribe(keys.OUTCOMES)
+        assert await lamp_sale.settle() == Ended.IDLE
+        told = b""
+
+        async def all_told() -> bool:
+            nonlocal told
+            message = await channel.get_message(ignore_subscribe_messages=True, timeout=0.1)
+            told += message["data"] if message else b""
+            return len(told) == 16 * len(ids)
+
+        await eventually(all_told)
+    assert {told[at : at + 16] for at in range(0, len(told), 16)} == {one.bytes for one in ids}
+    assert set(await lamp_sale.statuses(ids)) == {"confirmed"}
+    assert await lamp_sale.ledger("lamp") == (2500, 2500, 0)
+    assert await db.fetchval("select count(*) from reservations") == 0
+
+
+async def test_a_decline_cancels_and_gives_back(lamp_sale: Shop) -> None:
+    ids = await lamp_sale.buy("ada", lamp=3, token="decline") + await lamp_sale.buy("bob", lamp=2)
+    await lamp_sale.drain()
+    await lamp_sale.settle()
+    assert await lamp_sale.statuses(ids) == ["cancelled:payment_declined", "confirmed"]
+    assert await lamp_sale.ledger("lamp") == (4998, 2, 0)
+
+
+async def test_slow_and_flaky_payments_hold_nobody_up_and_end_well(lamp_sale: Shop) -> None:
+    slow = await lamp_sale.buy("ada", "bob", lamp=1, token="slow:300")
+    flaky = await lamp_sale.buy("cyd", lamp=1, token="flaky:2")
+    fast = await lamp_sale.buy("dan", lamp=1)
+    await lamp_sale.drain()
+    settling = asyncio.create_task(lamp_sale.settle(payment_retry_s=0.05))
+    await eventually(lambda: _is(lamp_sale, fast, "confirmed"))
+    assert await lamp_sale.statuses(slow) == ["pending", "pending"]
+    assert await settling == Ended.IDLE
+    assert await lamp_sale.statuses(slow + flaky) == ["confirmed"] * 3
+
+
+async def _is(shop: Shop, ids: list[UUID], status: str) -> bool:
+    return set(await shop.statuses(ids)) == {status}
+
+
+async def test_payments_wait_side_by_side_up_to_the_limit(lamp_sale: Shop) -> None:
+    ids = await lamp_sale.buy(*(f"c{n}" for n in range(90)), lamp=1, token="slow:200")
+    await lamp_sale.drain()
+    began = time.monotonic()
+    await lamp_sale.settle(settle_concurrency=30)
+    assert await _is(lamp_sale, ids, "confirmed")
+    assert 0.6 <= time.monotonic() - began < 90 * 0.2
+
+
+async def test_an_answer_that_never_comes_is_retried_until_the_hold_ends(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=5)
+    await shop.open_sale("lamp", hold_s=3)
+    ids = await shop.buy("ada", lamp=1, token="timeout")
+    await shop.drain()
+    gateway = RecordingGateway()
+
+    async def settled() -> bool:
+        await shop.settle(gateway, payment_timeout_s=0.1, payment_retry_s=0.1)
+        return await _is(shop, ids, "cancelled:hold_expired")
+
+    await eventually(settled)
+    assert gateway.asked.count(ids[0]) > 1
+    assert gateway.voided == ids, "nobody knows whether the money was held"
+    assert await shop.ledger("lamp") == (5, 0, 0)
+
+
+async def test_an_order_cancelled_while_the_gateway_is_asked_is_voided(lamp_sale: Shop, db: Connection) -> None:
+    ids = await lamp_sale.buy("ada", "bob", lamp=1, token="slow:200")
+    await lamp_sale.drain()
+    gateway = RecordingGateway()
+    settling = asyncio.create_task(lamp_sale.settle(gateway))
+
+    async def asked() -> bool:
+        return len(gateway.asked) == 2
+
+    await eventually(asked)
+    await transitions.transition(db, ids[0], Status.CANCELLED, reason="customer")
+    await settling
+    assert await lamp_sale.statuses(ids) == ["cancelled:customer", "confirmed"]
+    assert gateway.voided == ids[:1]
+    assert await lamp_sale.ledger("lamp") == (4999, 1, 0)
+
+
+async def test_an_order_confirmed_by_ops_meanwhile_keeps_its_money(lamp_sale: Shop, db: Connection) -> None:
+    ids = await lamp_sale.buy("ada", lamp=1, token="slow:200")
+    await lamp_sale.drain()
+    gateway = RecordingGateway()
+    settling = asyncio.create_task(lamp_sale.settle(gateway))
+
+    async def asked() -> bool:
+        return bool(gateway.asked)
+
+    await eventually(asked)
+    await transitions.transition(db, ids[0], Status.CONFIRMED)
+    await settling
+    assert gateway.voided == []
+
+
+async def test_whoever_lost_the_lease_confirms_nothing(lamp_sale: Shop, db: Connection) -> None:
+    name = f"settle:{lamp_sale.sale_number}:0"
+    ids = await lamp_sale.buy("ada", lamp=1, token="slow:300")
+    await lamp_sale.drain()
+    gateway = RecordingGateway()
+    zombie = asyncio.create_task(lamp_sale.settle(gateway))
+
+    async def asked() -> bool:
+        return bool(gateway.asked)
+
+    await eventually(asked)
+    await db.execute("update shifts set lease_expires_at = now() - interval '1 second' where name = $1", name)
+    assert await shifts.acquire(db, name, holder="the next", lease_s=60) == 2
+    assert await zombie == Ended.LEASE_LOST
+    assert await lamp_sale.statuses(ids) == ["pending"]
+    assert gateway.voided == [], "the next holder may be confirming it"
+
+
+async def test_a_gateway_that_will_not_void_stops_nothing(lamp_sale: Shop, db: Connection) -> None:
+    class Stubborn(RecordingGateway):
+        def void(self, order_id: UUID) -> None:
+            super().void(order_id)
+            raise GatewayError("no")
+
+    ids = await lamp_sale.buy("ada", "bob", lamp=1)
+    await lamp_sale.drain()
+    await db.execute("update reservations set expires_at = now(), due_at = now()")
+    gateway = Stubborn()
+    assert await lamp_sale.settle(gateway) == Ended.IDLE
+    assert await _is(lamp_sale, ids, "cancelled:hold_expired")
+    assert sorted(gateway.voided) == sorted(ids)

@@ -1,0 +1,59 @@
+"""The sweep shift: ended holds give their units back, and never fight with a payment that comes at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.fixtures.waiting import eventually
+from tests.integration.test_settle import RecordingGateway
+from workers.shift import Ended
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+    from tests.fixtures.shop import Shop
+
+
+async def test_ended_holds_are_cancelled_and_others_stay(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=3000)
+    await shop.open_sale("lamp")
+    ended = await shop.buy(*(f"c{n}" for n in range(1200)), lamp=1)
+    await shop.drain()
+    await db.execute("update reservations set expires_at = now()")
+    held = await shop.buy("late", lamp=5)
+    await shop.drain()
+    gateway = RecordingGateway()
+    assert await shop.sweep(gateway) == Ended.DONE
+    assert set(await shop.statuses(ended)) == {"cancelled:hold_expired"}
+    assert await shop.statuses(held) == ["pending"]
+    assert await shop.ledger("lamp") == (2995, 5, 0)
+    assert sorted(gateway.voided) == sorted(ended)
+
+
+async def test_sweeping_while_settling_ends_every_order_once(shop: Shop, db: Connection) -> None:
+    """Payments are approved while their holds end: who comes first wins, and money is held only for the paid."""
+    await shop.stock(lamp=3000)
+    await shop.open_sale("lamp")
+    ids = await shop.buy(*(f"c{n}" for n in range(400)), lamp=1, token="slow:50")
+    await shop.drain()
+    settling, sweeping = RecordingGateway(), RecordingGateway()
+
+    async def asked() -> bool:
+        return bool(settling.asked)
+
+    async def sweep() -> None:
+        await eventually(asked)
+        for first in range(0, 400, 20):
+            some = ids[first : first + 10]
+            await db.execute("update reservations set expires_at = now() where order_id = any($1)", some)
+            await shop.sweep(sweeping)
+
+    await asyncio.gather(shop.settle(settling, settle_concurrency=40), sweep())
+    statuses = dict(zip(ids, await shop.statuses(ids), strict=True))
+    confirmed = {one for one, status in statuses.items() if status == "confirmed"}
+    cancelled = {one for one, status in statuses.items() if status == "cancelled:hold_expired"}
+    assert confirmed | cancelled == set(ids)
+    assert cancelled
+    assert cancelled <= {*settling.voided, *sweeping.voided}
+    assert not confirmed & {*settling.voided, *sweeping.voided}
+    assert await shop.ledger("lamp") == (3000 - len(confirmed), len(confirmed), 0)
