@@ -137,8 +137,10 @@ async def running(data: Path, *, workers: int = 2, **environment: str) -> AsyncI
         )
     try:
         yield System(await _ready(process, log), ready_file)
-    finally:
-        code = await stop(process, _STOP_S)
+    except BaseException:
+        await stop(process, _STOP_S)  # what went wrong before is what is to be told
+        raise
+    code = await stop(process, _STOP_S)
     if code not in (0, -signal.SIGTERM):
         raise ServerError(f"doorbuster up ended with code {code}: {_tail(log)}")
 
