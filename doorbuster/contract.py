@@ -28,6 +28,8 @@ Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)]
 Money = Annotated[int, Meta(ge=0, le=10**12, description="Minor units of the currency")]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$")]
 Moment = Annotated[datetime, Meta(tz=True)]
+AcceptedAt = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="The order store's clock")]
+"""Milliseconds, the same text wherever an order is shown."""
 OrderStatus = Literal["accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
 
 
@@ -66,7 +68,7 @@ class AcceptedOrder(Struct):
     order_id: str
     sale_id: str
     status: Literal["accepted"]
-    accepted_at: Moment
+    accepted_at: AcceptedAt
     links: Links
 
 
@@ -93,7 +95,7 @@ class OrderView(Struct, kw_only=True):
     customer_id: str
     status: OrderStatus
     reason: str | UnsetType = UNSET
-    accepted_at: Moment
+    accepted_at: AcceptedAt
     lines: list[OrderLine]
     total: int | None
     currency: str | None
@@ -111,7 +113,7 @@ class OrderSummaryView(Struct):
     customer_id: str
     status: OrderStatus
     reason: str | None
-    accepted_at: Moment
+    accepted_at: AcceptedAt
     updated_at: Moment
     total: int
     currency: str

@@ -42,4 +42,3 @@ def _client(url: str, *, timeout_s: float, connections: int) -> Redis:
         health_check_interval=0,
     )
     return Redis.from_pool(pool)
-

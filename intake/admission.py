@@ -1,7 +1,7 @@
 """Who may order: the place where a request is let in or refused. Owns that decision; never does I/O.
 
-A storefront's server may hold a storefront key and speaks for its customers. With keys configured, a request without one
-needs an admission of the waiting room; sales with a room are refused at their creation, so none can carry one yet.
+A storefront's server may hold a storefront key and speaks for its customers. With keys configured, a request without
+one needs an admission of the waiting room; sales with a room are refused at their creation, so none carries one yet.
 """
 
 from __future__ import annotations
@@ -38,4 +38,4 @@ class Admission:
     def _is_storefront(self, req: Request) -> bool:
         given = (req.get_header("X-Storefront-Key") or "").encode()
         # All keys are compared, so that the time says nothing about which one was near.
-        return any([hmac.compare_digest(given, key) for key in self._keys])
+        return sum(hmac.compare_digest(given, key) for key in self._keys) > 0

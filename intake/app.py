@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from falcon.asgi import App
+from falcon.asgi import App, Request, Response
 
 from db.sales import get_sale
 from doorbuster.ids import OrderIds
@@ -129,13 +129,13 @@ def _wait_s(settings: Settings) -> float:
 def create_app(settings: Settings, role: str = "all") -> Guard:
     """Put the intake together for a role: `public`, `ops` or `all`."""
     parts = Parts(settings)
-    app = App(middleware=[parts.lifespan()])
+    app: App[Request, Response] = App(middleware=[parts.lifespan()])
     parts.problems.install(app)
     add_process(app, parts)
     if role != "ops":
         add_storefront(app, parts)
     if role != "public":
-        ops = App()
+        ops: App[Request, Response] = App()
         parts.problems.install(ops)
         add_ops(ops, parts)
         parts.guard.ops_application = OpsDoor(ops, settings.ops_key.get_secret_value())
@@ -145,7 +145,7 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     return parts.guard
 
 
-def add_process(app: App, parts: Parts) -> None:
+def add_process(app: App[Request, Response], parts: Parts) -> None:
     """Add what tells how the process is and what it can do."""
     app.add_route("/healthz", Alive())
     app.add_route("/readyz", Ready(parts.health))
@@ -154,7 +154,7 @@ def add_process(app: App, parts: Parts) -> None:
         app.add_route(path, resource)
 
 
-def add_storefront(app: App, parts: Parts) -> None:
+def add_storefront(app: App[Request, Response], parts: Parts) -> None:
     """Add what shoppers and storefronts call."""
     settings = parts.settings
     order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
@@ -166,7 +166,7 @@ def add_storefront(app: App, parts: Parts) -> None:
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving))
 
 
-def add_ops(app: App, parts: Parts) -> None:
+def add_ops(app: App[Request, Response], parts: Parts) -> None:
     """Add what ops call; the door before it asks for the ops key."""
     database, sales = parts.database, parts.sales
     app.add_route("/ops/sales", SaleList(database, sales))

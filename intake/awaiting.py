@@ -1,4 +1,4 @@
-"""`Prefer: wait=S`: answers an accepted order with its outcome, if that comes in time. Owns the wait; accepts nothing."""
+"""`Prefer: wait=S`: answers an order with its outcome, if that comes in time. Owns the wait; accepts nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Group commit: one batch of a partition in flight at a time, what arrives meanwhile goes in the next.
 
-Owns the only way an order gets into a stream. It never repeats a call whose outcome it does not know: such orders end as
-UNKNOWN, and the same idempotency key is safe to send again. A waiter that goes away takes only its own future with it.
+Owns the only way an order gets into a stream. It never repeats a call whose outcome it does not know: such orders end
+as UNKNOWN, and the same idempotency key is safe to send again. A waiter that goes takes only its own future along.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ class AcceptScript:
 
     async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
         if not self.terms.replicas:
-            verdicts: list[bytes] = await self.redis.execute_command(verb, script, *arguments)
+            verdicts: list[bytes] = await self.redis.execute_command(  # type: ignore[no-untyped-call]
+                verb, script, *arguments
+            )
             return verdicts
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.execute_command(verb, script, *arguments)

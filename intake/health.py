@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`. Owns what ready means: stores reachable, order store durable, schema current."""
+"""`/healthz`, `/readyz` and `/metrics`. Owns what ready means: stores there, order store durable, schema current."""
 
 from __future__ import annotations
 

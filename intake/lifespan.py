@@ -1,4 +1,4 @@
-"""What lives as long as the process: pools, subscriptions, pollers. Owns their beginning and end; answers no request."""
+"""What lives as long as the process: pools, subscriptions, pollers. Owns their beginning and end; answers nobody."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 log = logging.getLogger("intake")
 
@@ -27,13 +27,13 @@ class Lifespan:
         self._closing = closing
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def process_startup(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
+    async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Open what must be open, then start what runs beside the requests."""
         for step in self._opening:
             await step()
         self._tasks = [asyncio.create_task(_kept_up(start)) for start in self._running]
 
-    async def process_shutdown(self, _scope: dict[str, Any], _event: dict[str, Any]) -> None:
+    async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:  # noqa: ARG002
         """End what runs, then close what is open."""
         for task in self._tasks:
             task.cancel()

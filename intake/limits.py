@@ -90,6 +90,7 @@ class Guard:
         return refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
         if scope["type"] != "http":  # the process's start and end
             await self.application(scope, receive, send)
             return
@@ -124,7 +125,7 @@ class Guard:
         return True
 
     async def _before(self, scope: Scope, receive: Receive) -> Receive:
-        # No timer for each request: a body that is here already costs two dictionary writes, `expire_slow` does the rest.
+        # No timer for each request: two dictionary writes, and `expire_slow` does the rest.
         task = asyncio.current_task(self._loop or self._running_loop())
         assert task is not None
         self._reading[task] = monotonic() + self._body_timeout_s

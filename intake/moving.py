@@ -1,4 +1,4 @@
-"""Moves an order by hand: the transition in Postgres, then the news of it. Owns that order of steps, no rule of states."""
+"""Moves an order by hand: the transition in Postgres, then the news of it. Owns that sequence, no rule of states."""
 
 from __future__ import annotations
 
@@ -43,10 +43,8 @@ class Moving:
         order = await self._reader.drained(order_id)
         if order is None:
             raise not_found(order_id)
-        if to is Status.CANCELLED or restock:
-            products = {line.product_id for line in order.lines}
-        else:
-            products = set()
+        freed = order.lines if to is Status.CANCELLED or restock else []
+        products = {line.product_id for line in freed}
         async with self._database.working() as connection:
             sale = await get_sale(connection, order.sale_id)
         if sale is not None:

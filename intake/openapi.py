@@ -1,5 +1,6 @@
-"""`/openapi.json`, made from the types that validate, and `/docs`. Owns the document's form; the table of operations is
-`operations.py`. The page asks no third party for anything.
+"""`/openapi.json`, made from the types that validate, and `/docs`. Owns the document's form alone.
+
+The table of operations is `operations.py`. The page asks no third party for anything.
 """
 
 from __future__ import annotations

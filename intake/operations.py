@@ -1,4 +1,4 @@
-"""Every operation of the contract, as a table. Owns what `/openapi.json` says there is; a test holds it to the routes."""
+"""Every operation of the contract, as a table. Owns what `/openapi.json` says there is; never answers it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
 _OPS = ("ops_key_required", *_STORE)
 _POST_ORDER = (
-    *_BODY, "admission_required", "admission_expired", "admission_invalid", "sale_not_found", "sale_not_open", "sold_out",
-    "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
+    *_BODY, "admission_required", "admission_expired", "admission_invalid", "sale_not_found", "sale_not_open",
+    "sold_out", "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
 )  # fmt: skip
 
 _STOREFRONT = (
     Operation(
-        "post", "/sales/{sale}/orders", "Accept an order durably", {202: c.AcceptedOrder, 201: c.OrderView}, _POST_ORDER,
-        c.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
+        "post", "/sales/{sale}/orders", "Accept an order durably", {202: c.AcceptedOrder, 201: c.OrderView},
+        _POST_ORDER, c.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
     ),
     Operation("get", "/orders/{order}", "Show an order", {200: c.OrderView}, ("order_not_found", *_STORE)),
     Operation(
@@ -76,7 +76,9 @@ _SALES = (
 
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (
-    Operation("put", "/ops/products/{product}", "Write a product", {200: c.ProductView}, (*_BODY, *_OPS), c.ProductRequest),
+    Operation(
+        "put", "/ops/products/{product}", "Write a product", {200: c.ProductView}, (*_BODY, *_OPS), c.ProductRequest
+    ),
     Operation("get", "/ops/products/{product}", "Show a product and its ledger", {200: c.ProductView}, _PRODUCT),
     Operation(
         "post", "/ops/products/{product}/stock", "Receive or adjust units", {200: c.StockView},

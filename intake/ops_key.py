@@ -19,6 +19,7 @@ class OpsDoor:
         self._expected = b"Bearer " + ops_key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         # Schemes are told apart without case (RFC 9110 section 11.1), keys are not.
         scheme, _, key = given.partition(b" ")

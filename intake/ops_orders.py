@@ -11,6 +11,7 @@ from db.states import Status
 from doorbuster import entry, keys
 from doorbuster.contract import DeadLetterView, OrderSummaryView, Retried, TransitionRequest
 from doorbuster.errors import InvalidError
+from intake.moments import moment_of
 from intake.ops_reading import (
     body_of,
     limit_of,
@@ -75,7 +76,7 @@ def _summary(order: rows.OrderSummary) -> OrderSummaryView:
         customer_id=order.customer_id,
         status=order.status.value,
         reason=order.reason,
-        accepted_at=order.accepted_at,
+        accepted_at=moment_of(order.accepted_at),
         updated_at=order.updated_at,
         total=order.total,
         currency=order.currency,

@@ -157,6 +157,6 @@ class SaleVerb:
         write(resp, await self._prewarmed(found) if verb == "prewarm" else show(found))
 
     async def _prewarmed(self, sale: rows.Sale) -> Prewarmed:
-        """Say go or no-go: the sale is in this process's copy, its gates are published, the stores are as they must be."""
+        """Say go or no-go; the sale is in the copy here and its gates are published by now."""
         ready, checks = await self._health.look()
         return Prewarmed(sale.sale_id, ready, checks)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -15,6 +14,7 @@ from db.sales import get_sale_by_number
 from doorbuster import entry, keys
 from doorbuster.contract import Links, OrderLine, OrderView, Step
 from doorbuster.ids import MAX_PARTITIONS, route_of
+from intake.moments import moment, moment_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -44,7 +44,7 @@ def show(order: Order) -> OrderView:
         customer_id=order.customer_id,
         status=order.status.value,
         reason=order.reason or UNSET,
-        accepted_at=order.accepted_at,
+        accepted_at=moment_of(order.accepted_at),
         lines=[OrderLine(line.product_id, line.quantity, line.unit_price) for line in order.lines],
         total=order.total,
         currency=order.currency,
@@ -83,7 +83,7 @@ class OrderReader:
         number, partition = route_of(order_id)
         if partition >= MAX_PARTITIONS:
             return None
-        known: bytes | None = await self._redis.get(keys.accepted(number, partition, order_id.hex))
+        known: Any = await self._redis.get(keys.accepted(number, partition, order_id.hex))
         if known is None:
             return None
         entry_id = known[FINGERPRINT_BYTES:].decode()
@@ -92,7 +92,7 @@ class OrderReader:
             buried = await dead_letter_of(connection, order_id)
         if sale is None:
             return None
-        found = await self._redis.xrange(keys.stream(number, partition), entry_id, entry_id)
+        found: Any = await self._redis.xrange(keys.stream(number, partition), entry_id, entry_id)
         order = _readable(found[0][1][entry.FIELD]) if found else None
         return OrderView(
             order_id=str(order_id),
@@ -100,7 +100,7 @@ class OrderReader:
             customer_id=order.customer_id if order else "",
             status="accepted",
             reason=buried[0] if buried else UNSET,
-            accepted_at=datetime.fromtimestamp(int(entry_id.partition("-")[0]) / 1000, UTC),
+            accepted_at=moment(int(entry_id.partition("-")[0])),
             lines=[OrderLine(line.product_id, line.quantity) for line in order.lines] if order else [],
             total=None,
             currency=None,

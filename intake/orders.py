@@ -1,4 +1,4 @@
-"""Orders as shoppers see them: read, and cancel. Owns these resources; accepting is `posting.py`, watching `events.py`."""
+"""Orders as shoppers see them: read, and cancel. Owns that; accepting is `posting.py`, watching `events.py`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Wakes those who wait for an order to change. Owns one subscription a process; never the answer itself.
 
-A message is only a hint: whoever waits also looks into Postgres every `LOOK_EVERY_S`, so a lost one costs time, no more.
+A message is only a hint: whoever waits also looks into Postgres every `LOOK_EVERY_S`, so a lost one only costs time.
 """
 
 from __future__ import annotations

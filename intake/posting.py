@@ -1,4 +1,4 @@
-"""`POST /sales/{sale}/orders`: reads, checks and commits one order. Owns the order of the checks; keeps no order itself.
+"""`POST /sales/{sale}/orders`: reads, checks and commits one order. Owns the order of the checks, keeps no order.
 
 Everything that can be refused without a store is refused before one is asked; the answer is built from the verdict of
 the group commit alone, so a replay gives the same bytes.
@@ -6,8 +6,6 @@ the group commit alone, so a replay gives the same bytes.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +16,7 @@ from doorbuster.ids import fingerprint, partition_of
 from doorbuster.reading import read
 from intake import group_commit as verdicts
 from intake.limits import BODY
+from intake.moments import moment
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -157,13 +156,3 @@ def _idempotency_key(req: Request) -> str:
         return key
     problem = "is required" if not key else f"must be 1 to {KEY_MAX} printable ASCII characters"
     raise RefusedError("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
-
-
-@lru_cache(maxsize=4096)
-def _second(unix_s: int) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def moment(unix_ms: int) -> str:
-    """Return a time as RFC 3339 with milliseconds."""
-    return f"{_second(unix_ms // 1000)}.{unix_ms % 1000:03d}Z"

@@ -1,4 +1,4 @@
-"""How errors leave the house: everything becomes problem+json here. Owns the mapping from exceptions; decides nothing else.
+"""How errors leave the house: everything becomes problem+json here. Owns the mapping from exceptions alone.
 
 Refusals that happen all day are written with `write`; exceptions are for the rest. Causes are logged, never shown.
 """
@@ -6,7 +6,7 @@ Refusals that happen all day are written with `write`; exceptions are for the re
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import falcon
@@ -26,7 +26,13 @@ log = logging.getLogger("intake")
 
 MEDIA = "application/problem+json"
 RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited"})
-STORE_ERRORS = (RedisError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+STORE_ERRORS: tuple[type[Exception], ...] = (
+    RedisError,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
 _BY_STATUS = {
     400: "malformed",
     404: "not_found",
@@ -66,34 +72,35 @@ class Problems:
         elif said.status == 401:
             resp.set_header("WWW-Authenticate", 'Bearer realm="doorbuster"')
 
-    def install(self, app: App) -> None:
+    def install(self, app: App[Any, Any]) -> None:
         """Map every exception of the application to a problem."""
         app.add_error_handler(Exception, self._unexpected)
-        app.add_error_handler(STORE_ERRORS, self._store)
+        for kind in STORE_ERRORS:
+            app.add_error_handler(kind, self._store_failed)
         app.add_error_handler(DoorbusterError, self._expected)
         app.add_error_handler(BodyError, self._body)
         app.add_error_handler(falcon.HTTPError, self._falcon)
 
-    async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: object) -> None:
+    async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         log.error("%s %s failed", req.method, req.path, exc_info=error)
         self.write(resp, "internal", "The cause is in the log of the server")
 
-    async def _store(self, req: Request, resp: Response, error: Exception, _params: object) -> None:
+    async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         log.warning("%s %s: a store failed: %r", req.method, req.path, error)
         self.write(resp, "store_unavailable", "A store did not answer; the request is safe to repeat")
 
-    async def _expected(self, req: Request, resp: Response, error: DoorbusterError, _params: object) -> None:
+    async def _expected(self, req: Request, resp: Response, error: DoorbusterError, _params: dict[str, Any]) -> None:
         if error.code not in FAULTS:
             await self._unexpected(req, resp, error, _params)
             return
         fields = error.fields if isinstance(error, RefusedError | InvalidError) else None
         self.write(resp, error.code, error.detail, fields)
 
-    async def _body(self, _req: Request, resp: Response, error: BodyError, _params: object) -> None:
+    async def _body(self, _req: Request, resp: Response, error: BodyError, _params: dict[str, Any]) -> None:
         resp.set_header("Connection", "close")
         self.write(resp, error.code or "malformed", error.detail)
 
-    async def _falcon(self, req: Request, resp: Response, error: falcon.HTTPError, _params: object) -> None:
+    async def _falcon(self, req: Request, resp: Response, error: falcon.HTTPError, _params: dict[str, Any]) -> None:
         code = _BY_STATUS.get(error.status_code, "malformed" if error.status_code < 500 else "internal")
         for name, value in dict(error.headers or {}).items():
             resp.set_header(name, value)

@@ -1,4 +1,4 @@
-"""Takes products out of what is sold out when units came back. Owns that one deletion; the drain decides what is sold out.
+"""Takes products out of what is sold out when units came back. Owns that deletion; the drain decides who is sold out.
 
 The flag only spares hopeless orders their way: taking it away too early costs a cancelled order, never an oversold one.
 """

@@ -36,11 +36,11 @@ class Worker(UvicornWorker):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != self.ppid:
             raise SystemExit("the master died before its worker began")
-        super().init_process()
+        super().init_process()  # type: ignore[no-untyped-call]
 
     def load_wsgi(self) -> None:
         """Load the application, then keep the collector off what it is made of: full passes stall every request."""
-        super().load_wsgi()
+        super().load_wsgi()  # type: ignore[no-untyped-call]
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
