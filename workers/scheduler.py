@@ -60,9 +60,13 @@ class Scheduler:
                 await self.tick()
                 await asyncio.sleep(max(0.0, began + TICK_S - time.monotonic()))
         finally:
-            self._drop_connection()
-            await self._orders.aclose()
-            self._jobs.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        self._drop_connection()
+        await self._orders.aclose()
+        self._jobs.close()
 
     async def tick(self) -> None:
         """Look once at everything there may be to do."""
