@@ -15,7 +15,8 @@ with put as (
 insert into stock (product_id) values ($1) on conflict do nothing;
 
 -- name: get_product
-select * from products where product_id = $1;
+select product_id, name, brand, category, description, price, currency, active, attributes, version, updated_at
+  from products where product_id = $1;
 
 -- name: make_import_table
 create temporary table imported (

@@ -27,6 +27,19 @@ select 'enum', typname, enumlabel, enumsortorder::text from pg_enum join pg_type
 union all
 select 'options', relname, array_to_string(reloptions, ','), relkind::text from pg_class
   where relnamespace = 'public'::regnamespace and relkind = 'r' and relname <> 'schema_migrations'
+union all
+select 'generated', attrelid::regclass::text, attname, pg_get_expr(adbin, adrelid)
+  from pg_attribute join pg_attrdef on adrelid = attrelid and adnum = attnum where attgenerated <> ''
+union all
+select 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+union all
+select 'function', proname, '', prosrc from pg_proc join pg_language l on l.oid = prolang
+  where pronamespace = 'public'::regnamespace and lanname = 'plpgsql'
+union all
+select 'text search', cfgname, alias, string_agg(dictname, ',' order by mapseqno)
+  from pg_ts_config c join pg_ts_config_map on mapcfg = c.oid join pg_ts_dict d on d.oid = mapdict
+  join ts_token_type(c.cfgparser) t on t.tokid = maptokentype
+  where cfgnamespace = 'public'::regnamespace group by cfgname, alias
 order by 1, 2, 3, 4
 """
 
