@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 
 import msgspec
 
@@ -11,7 +12,6 @@ from loadtests.generator import Progress
 from loadtests.plan import Plan, Result, merged
 
 _GRACE_S = 60.0
-_LINE_MAX = 1 << 30
 
 
 class GeneratorError(RuntimeError):
@@ -52,25 +52,25 @@ def _share(plan: Plan, place: int, processes: int) -> Plan:
 
 
 async def _one(plan: Plan, tell: Progress) -> Result:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "loadtests.generator"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=_LINE_MAX,
-    )
-    bound = plan.seconds + plan.timeout_s + (plan.times[-1] if plan.arrivals else 0.0) + _GRACE_S
-    try:
-        async with asyncio.timeout(bound):
-            return await _converse(process, plan, tell)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    with tempfile.NamedTemporaryFile(prefix="doorbuster-generator-") as told:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "loadtests.generator", told.name),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        bound = plan.seconds + plan.timeout_s + (plan.times[-1] if plan.arrivals else 0.0) + _GRACE_S
+        try:
+            async with asyncio.timeout(bound):
+                await _listen(process, plan, tell)
+            return msgspec.msgpack.decode(told.read(), type=Result)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
-async def _converse(process: asyncio.subprocess.Process, plan: Plan, tell: Progress) -> Result:
+async def _listen(process: asyncio.subprocess.Process, plan: Plan, tell: Progress) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -78,10 +78,8 @@ async def _converse(process: asyncio.subprocess.Process, plan: Plan, tell: Progr
     await process.stdin.drain()
     process.stdin.close()
     while line := await process.stdout.readline():
-        if line == b"result\n":
-            result = msgspec.msgpack.decode(await process.stdout.read(), type=Result)
-            await process.wait()
-            return result
         offered, finished = line.split()
         tell(int(offered), int(finished))
-    raise GeneratorError((await process.stderr.read()).decode(errors="replace")[-2_000:])
+    complaint = await process.stderr.read()
+    if await process.wait():
+        raise GeneratorError(complaint.decode(errors="replace")[-2_000:])

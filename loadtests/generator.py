@@ -12,6 +12,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from itertools import islice
+from pathlib import Path
 from time import perf_counter
 
 import msgspec
@@ -228,7 +229,7 @@ async def _report(fleet: _Fleet, progress: Progress) -> None:
 
 
 def main() -> None:
-    """Read a plan from standard input, tell progress by lines on standard output, then write the result there."""
+    """Read a plan from standard input, tell progress by lines on standard output, write the result to a file."""
     plan = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Plan)
     out = sys.stdout.buffer
 
@@ -236,9 +237,7 @@ def main() -> None:
         out.write(b"%d %d\n" % (offered, finished))
         out.flush()
 
-    result = uvloop.run(run(plan, tell))
-    out.write(b"result\n" + msgspec.msgpack.encode(result))
-    out.flush()
+    Path(sys.argv[1]).write_bytes(msgspec.msgpack.encode(uvloop.run(run(plan, tell))))
 
 
 if __name__ == "__main__":
