@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import annotated_types
+import click
 import pytest
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -16,8 +17,10 @@ from pydantic_core import PydanticUndefined
 from db.sql import load
 from db.states import ALLOWED, FINAL, INITIAL, Status
 from doorbuster import keys
+from doorbuster.cli.app import cli
 from doorbuster.contract import FAULTS
 from doorbuster.settings import Settings
+from intake.operations import OPERATIONS
 from intake.orders import BY_CUSTOMER
 from workers.decide import Poison, Reason
 from workers.settle import DECLINED, EXPIRED
@@ -27,9 +30,10 @@ DOCS = ROOT / "docs"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 LINES_MAX = 400
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
-_WORDS = """
-    sale room ticket frontier admission order line reservation hold partition shift lease event fence cursor gate entry outbox
-""".split()
+_WORDS = [
+    "sale", "room", "ticket", "frontier", "admission", "order", "line", "reservation", "hold",
+    "partition", "shift", "lease", "event", "fence", "cursor", "gate", "entry", "outbox",
+]  # fmt: skip
 
 
 def text_of(name: str) -> str:
@@ -59,8 +63,9 @@ def _patterns() -> dict[str, str]:
 
 
 def test_every_key_is_in_the_keyspace() -> None:
-    builders = {name for name, one in inspect.getmembers(keys, inspect.isfunction) if one.__module__ == keys.__name__}
-    constants = {name for name in vars(keys) if name.isupper()} - {"PREFIX"}
+    functions = inspect.getmembers(keys, inspect.isfunction)
+    builders = {name for name, one in functions if one.__module__ == keys.__name__ and name[0] != "_"}
+    constants = {name for name, one in vars(keys).items() if name.isupper() and isinstance(one, str)} - {"PREFIX"}
     documented = set(_patterns())
     assert documented == (builders | constants) - {"slot"}
 
@@ -186,6 +191,48 @@ def test_the_glossary_names_every_table() -> None:
     tables = set(re.findall(r"^create table (\w+)", (ROOT / "db" / "schema.sql").read_text(), re.MULTILINE))
     shown = {word for span in coded(text_of("glossary.md")) for word in re.findall(r"\w+", span)}
     assert tables - {"webhooks"} <= shown
+
+
+# What can be called and watched.
+
+
+def test_every_operation_is_in_the_guide() -> None:
+    shown = re.sub(r"{\w+}", "{}", text_of("api.md"))
+    missing = [
+        f"{operation.method} {operation.path}"
+        for operation in OPERATIONS
+        if not re.search(_path_pattern(operation.path), shown)
+    ]
+    assert missing == []
+
+
+def _path_pattern(path: str) -> str:
+    """Return a pattern of a path as documents write it; steps of a sale may stand alone, as `/resume`."""
+    whole = re.sub(r"{\w+}", "{}", path)
+    *_, last = whole.rpartition("/")
+    alone = f"|`/{re.escape(last)}`" if whole.startswith("/ops/sales/{}/") else ""
+    return rf"(?:{re.escape(whole)}(?![\w/{{]){alone})"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_exist(path: Path) -> None:
+    for first, second in re.findall(r"(?:^|[`/])doorbuster ([a-z]+)(?: ([a-z]+)\b)?", path.read_text(), re.MULTILINE):
+        command = cli.get_command(click.Context(cli), first)
+        assert command is not None or f"`doorbuster {first} {second}` is not in this version" in path.read_text()
+        if isinstance(command, click.Group) and second:
+            assert command.get_command(click.Context(command), second) is not None, second
+
+
+def test_every_metric_is_in_the_operators_guide() -> None:
+    named = set(re.findall(r'"(doorbuster_\w+)"', (ROOT / "intake" / "metrics.py").read_text()))
+    shown = {re.sub(r"_total$", "", name) for name in re.findall(r"doorbuster_\w+", text_of("operations.md"))}
+    assert named == shown
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    used = {name for path in DOCUMENTS for name in re.findall(r"(?:^|`)make ([a-z]+)", path.read_text(), re.MULTILINE)}
+    assert used <= targets
 
 
 # All documents.
