@@ -9,9 +9,17 @@
 | `outcomes`    | channel| orders | none                 | drain, settle        | intake             |
 | `sales`       | channel| orders | none                 | intake (ops)         | intake             |
 | `starting`    | string | jobs   | seconds              | scheduler            | scheduler          |
+| `room`        | hash   | room   | as long as the sale  | room scripts         | room scripts       |
+| `room_done`   | bitmap | room   | as long as the sale  | room scripts         | room scripts       |
+| `room_releases` | list | room   | as long as the sale  | room scripts         | room scripts       |
+| `room_active` | hash   | room   | as long as the sale  | room scripts         | room scripts       |
+| `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
+| `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
+| `room_places` | hash   | room   | as long as the sale  | join, claim, leave   | room scripts       |
 | `events`      | stream | orders | capped               | relay                | subscribers        |
 
-All keys of one partition of a sale carry the same hash tag `{sale-number.partition}`, hence live in one slot.
+All keys of one partition of a sale carry the same hash tag `{sale-number.partition}`, hence live in one slot; all keys
+of a sale's room carry `{room.sale-number}`.
 """
 
 from __future__ import annotations
@@ -62,3 +70,46 @@ EVENTS = f"{PREFIX}:events"
 def starting(shift: str) -> str:
     """String: a job for this shift was enqueued a moment ago."""
     return f"{PREFIX}:starting:{shift}"
+
+
+PLACE_BUCKETS = 16_384
+"""Hashes that a room's places are spread over: small ones, which the server keeps packed."""
+
+
+def room(sale_number: int) -> str:
+    """Hash: a room's configuration and running state; see docs/keyspace.md."""
+    return _of_room(sale_number, "state")
+
+
+def room_done(sale_number: int) -> str:
+    """Bitmap by place: claimed or left."""
+    return _of_room(sale_number, "done")
+
+
+def room_releases(sale_number: int) -> str:
+    """List of `ms:place`: up to which place the frontier went when, for those not yet past their grace."""
+    return _of_room(sale_number, "releases")
+
+
+def room_active(sale_number: int) -> str:
+    """Hash: admissions still out, by the second they end."""
+    return _of_room(sale_number, "active")
+
+
+def room_ends(sale_number: int) -> str:
+    """List of the seconds that `room_active` has a field for, in order."""
+    return _of_room(sale_number, "ends")
+
+
+def room_codes(sale_number: int) -> str:
+    """Hash: admissions given by access code."""
+    return _of_room(sale_number, "codes")
+
+
+def room_places(sale_number: int, digest: bytes) -> str:
+    """Hash: the places of the visitors whose digest falls into the same bucket."""
+    return f"{PREFIX}:{{room.{sale_number}}}:{int.from_bytes(digest[:4], 'big') % PLACE_BUCKETS:x}"
+
+
+def _of_room(sale_number: int, what: str) -> str:
+    return f"{PREFIX}:{{room.{sale_number}}}:{what}"

@@ -1,0 +1,1 @@
+"""The waiting room: tickets, token bucket, admissions, the waiting page; its scripts are one file a verb."""
