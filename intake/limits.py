@@ -36,6 +36,8 @@ OPS = "/ops/"
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 EXPIRED = -1.0
+LINGER_S = 2.0
+LINGER_BYTES = 64 * 1024 * 1024
 _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
@@ -96,7 +98,8 @@ class Guard:
             return
         if self.in_flight >= self._max:
             self._refused += 1
-            await self._refuse(send, "overloaded", "Too many requests are in work; try again soon")
+            detail = "Too many requests are in work; try again soon"
+            await send_problem(send, "overloaded", detail, [(b"retry-after", self._retry_after)])
             return
         self.in_flight += 1
         try:
@@ -108,7 +111,8 @@ class Guard:
             await self.application(scope, receive, send)
         except BodyError as error:
             if error.code:
-                await self._refuse(send, error.code, error.detail, close=True)
+                self.park(scope)
+                await send_last_problem(receive, send, error.code, error.detail)
         finally:
             if PARKED in scope:
                 self.waiting -= 1
@@ -186,20 +190,37 @@ class Guard:
 
         return counted
 
-    async def _refuse(self, send: Send, code: str, detail: str, *, close: bool = False) -> None:
-        headers = [(b"retry-after", self._retry_after)] if code == "overloaded" else []
-        if close:
-            headers.append((b"connection", b"close"))
-        await send_problem(send, code, detail, headers)
 
-
-async def send_problem(send: Send, code: str, detail: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Answer with a problem without the application."""
+async def send_problem(
+    send: Send, code: str, detail: str, headers: list[tuple[bytes, bytes]], *, more: bool = False
+) -> None:
+    """Answer with a problem without the application; with `more` the answer is complete but the exchange is not."""
     refusal = problem(code, detail)
     body = msgspec.json.encode(refusal)
     fixed = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": refusal.status, "headers": fixed + headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def send_last_problem(
+    receive: Receive, send: Send, code: str, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Answer with a problem and close the connection, throwing away for a while what is still being sent.
+
+    Closed at once, the kernel would answer the rest of the body with a reset, and the sender might never read why.
+    """
+    await send_problem(send, code, detail, [*headers, (b"connection", b"close")], more=True)
+    seen = 0
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while seen < LINGER_BYTES:
+                message = await receive()
+                if not message.get("more_body", False):
+                    break
+                seen += len(message.get("body", b""))
+    except TimeoutError:
+        pass  # long enough: whoever sends on has had the answer
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:

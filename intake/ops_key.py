@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from intake.limits import send_problem
+from intake.limits import send_last_problem
 
 if TYPE_CHECKING:
     from intake.limits import Application, Receive, Scope, Send
@@ -28,4 +28,4 @@ class OpsDoor:
             return
         challenge = (b"www-authenticate", b'Bearer realm="doorbuster ops"')
         detail = "Send the ops key as Authorization: Bearer"
-        await send_problem(send, "ops_key_required", detail, [challenge, (b"connection", b"close")])
+        await send_last_problem(receive, send, "ops_key_required", detail, (challenge,))

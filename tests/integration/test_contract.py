@@ -1,0 +1,170 @@
+"""The contract over HTTP: every problem's form, the document that describes it, the page, the metrics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from falcon.asgi import App, Request, Response
+from falcon.testing import TestClient
+
+from doorbuster.contract import FAULTS
+from intake.openapi import CSP, document
+from intake.operations import OPERATIONS
+from intake.problems import RETRY_AFTER, Problems, RefusedError
+from tests.fixtures.intake import Intake
+
+
+class Raises:
+    async def on_get(self, req: Request, resp: Response, code: str) -> None:
+        if code == "bug":
+            raise ZeroDivisionError("a secret")
+        raise RefusedError(code, "why", [("lines[0]", "is wrong")] if code == "invalid" else None)
+
+
+@pytest.fixture(scope="module")
+def client() -> TestClient:
+    app: App[Request, Response] = App()
+    Problems(7, lambda code: None).install(app)
+    app.add_route("/{code}", Raises())
+    return TestClient(app)
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_every_code_is_told_as_a_problem(client: TestClient, code: str) -> None:
+    answer = client.simulate_get(f"/{code}")
+    status, title = FAULTS[code]
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["code"] == code
+    assert (answer.json["status"], answer.json["title"], answer.json["detail"]) == (status, title, "why")
+    assert answer.json["type"].endswith(code)
+    assert answer.headers.get("retry-after") == ("7" if code in RETRY_AFTER else None)
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+    assert answer.json.get("errors") == ([{"field": "lines[0]", "problem": "is wrong"}] if code == "invalid" else None)
+
+
+def test_a_defect_shows_no_cause(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    answer = client.simulate_get("/bug")
+    assert (answer.status_code, answer.json["code"]) == (500, "internal")
+    assert "secret" not in answer.text
+    assert "a secret" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("PUT", "/orders/x", 405, "method_not_allowed"),
+        ("GET", "/sales/sale/orders", 405, "method_not_allowed"),
+        ("PROPFIND", "/orders/x", 405, "method_not_allowed"),
+    ],
+)
+async def test_unknown_places_and_methods_are_problems(
+    intake: Intake, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await intake.http.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("body", "media", "status", "code"),
+    [
+        (b"", "application/json", 400, "malformed"),
+        (b"{", "application/json", 400, "malformed"),
+        (b'{"a":"\xff"}', "application/json", 400, "malformed"),
+        (b"[" * 9000, "application/json", 400, "malformed"),
+        (b'{"customer_id":5,', "application/json", 400, "malformed"),
+        (b"[]", "application/json", 422, "invalid"),
+        (b"null", "application/json; charset=utf-8", 422, "invalid"),
+        (b"a=b", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
+        (b"{}", "text/plain", 415, "unsupported_media_type"),
+    ],
+)
+async def test_unreadable_and_wrong_bodies_are_told_apart(
+    intake: Intake, body: bytes, media: str, status: int, code: str
+) -> None:
+    headers = {"Idempotency-Key": "k", "Content-Type": media}
+    answer = await intake.http.post("/sales/sale/orders", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def _refs(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]
+        for inner in value.values():
+            yield from _refs(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _refs(inner)
+
+
+def test_the_document_is_whole() -> None:
+    said = document()
+    assert said["openapi"].startswith("3.1")
+    schemas = said["components"]["schemas"]
+    for ref in _refs(said):
+        assert ref.removeprefix("#/components/schemas/") in schemas, ref
+    ids = [operation["operationId"] for methods in said["paths"].values() for operation in methods.values()]
+    assert len(ids) == len(set(ids)) == len(OPERATIONS)
+    for path, methods in said["paths"].items():
+        for operation in methods.values():
+            inside = {one["name"] for one in operation["parameters"] if one["in"] == "path"}
+            assert inside == set(re.findall(r"{(\w+)}", path))
+            assert all("description" in answer for answer in operation["responses"].values())
+    order = schemas["OrderRequest"]
+    assert order["additionalProperties"] is False
+    assert (order["properties"]["lines"]["minItems"], order["properties"]["lines"]["maxItems"]) == (1, 20)
+    assert schemas["Line"]["properties"]["quantity"]["maximum"] == 1000
+
+
+def test_every_code_is_described_somewhere() -> None:
+    described = {code for operation in OPERATIONS for code in operation.problems}
+    assert described | {"method_not_allowed"} >= FAULTS.keys() - {"not_found"}
+
+
+async def test_every_operation_is_routed(intake: Intake) -> None:
+    served = await intake.http.get("/openapi.json")
+    assert served.json() == document()
+    for operation in OPERATIONS:
+        path = re.sub(r"{\w+}", "x", operation.path)
+        answer = await intake.ops.request(operation.method.upper(), path)
+        assert answer.status_code != 405, path
+        assert answer.status_code != 404 or answer.json()["code"] != "not_found" or "dead-letters" in path, path
+        assert answer.status_code < 500, (path, answer.text)
+
+
+async def test_the_page_asks_nobody_else(intake: Intake) -> None:
+    page = await intake.http.get("/docs")
+    assert page.headers["content-security-policy"] == CSP
+    assert all(operation.path in page.text for operation in OPERATIONS)
+    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page.text)
+    for link in re.findall(r"href=\"([^\"]+)\"", page.text):
+        assert (await intake.http.get(link)).status_code == 200
+
+
+async def test_metrics_count_what_happened(intake: Intake) -> None:
+    await intake.open_sale()
+    await intake.post("sale", key="k")
+    await intake.post("sale", key="k")
+    await intake.post("none")
+    text = (await intake.http.get("/metrics")).text
+    assert 'doorbuster_orders_total{verdict="accepted"} 1.0' in text
+    assert 'doorbuster_orders_total{verdict="replayed"} 1.0' in text
+    assert 'doorbuster_refusals_total{code="sale_not_found"} 1.0' in text
+    assert 'doorbuster_backlog_orders{partition="0",sale="sale"} 1.0' in text
+    assert "doorbuster_accept_batch_orders_count 2.0" in text
+    assert "doorbuster_in_flight 1.0" in text
+
+
+async def test_health_says_what_is_so(intake: Intake) -> None:
+    assert (await intake.http.get("/healthz")).json() == {"status": "alive"}
+    ready = (await intake.http.get("/readyz")).json()
+    assert ready["status"] == "ready"
+    assert ready["checks"].keys() == {"postgres", "orders_store", "durability"}
+    head = await intake.http.head("/healthz")
+    assert head.status_code in (200, 405)
