@@ -1,14 +1,15 @@
 """The relay shift: publishes order events from the outbox to a stream, at least once, per order in order.
 
 Owns the relay's cursor and the shape of an entry: one field `event`, a JSON object. It is in the stream before the
-cursor passes it, so a crash in between publishes it again under the same `id`. Never reads past a transaction that is
-still open.
+cursor passes it, so a crash in between publishes it again under the same `id`. A stream that begins anew was lost with
+its store: everything is published again. Never reads past a transaction that is still open.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ BATCH = 2_000
 KEEP = 500_000
 """Events the stream holds, about; who reads more slowly than that reads Postgres."""
 POLL_S = 0.1
+
+log = logging.getLogger("doorbuster.workers.relay")
 
 _encoder = msgspec.json.Encoder()
 _SOURCE = Path(__file__).with_name("scripts").joinpath("append_events.lua").read_text()
@@ -52,23 +55,28 @@ class Relay:
         if not events:
             await asyncio.sleep(POLL_S)
             return 0
-        await self._publish(events)
+        goes_on = await self._publish(events)
+        place = events[-1].place if goes_on or self._place == outbox.START else outbox.START
+        if place == outbox.START:
+            log.warning("the event stream began anew, all events are published again")
         async with connection.transaction():
             await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
-            await outbox.advance(connection, RELAY, events[-1].place)
-        self._place = events[-1].place
+            await outbox.advance(connection, RELAY, place)
+        self._place = place
         self._shift.renewed = time.monotonic()
         return len(events)
 
     async def end(self, *, at_once: bool) -> None:
         """Nothing is under way."""
 
-    async def _publish(self, events: list[OutboxEvent]) -> None:
+    async def _publish(self, events: list[OutboxEvent]) -> bool:
+        """Append a batch to the stream; say whether the stream was there before."""
         arguments: list[int | bytes] = [KEEP, *(_encode(event) for event in events)]
         try:
-            await self._shift.jobs.evalsha(_SHA, 1, keys.EVENTS, *arguments)
+            was_there = await self._shift.orders.evalsha(_SHA, 1, keys.EVENTS, *arguments)
         except NoScriptError:
-            await self._shift.jobs.eval(_SOURCE, 1, keys.EVENTS, *arguments)
+            was_there = await self._shift.orders.eval(_SOURCE, 1, keys.EVENTS, *arguments)
+        return bool(was_there)
 
 
 def _encode(event: OutboxEvent) -> bytes:

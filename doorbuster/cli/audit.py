@@ -46,18 +46,13 @@ def audit(as_json: bool, data: Path | None) -> int:
 
 
 async def _audit(instance: Instance) -> Report:
-    urls = {store: instance.url(store) for store in ("database", "orders_redis", "jobs_redis")}
-    connection = await pool.connect(
-        urls["database"], command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit"
-    )
+    dsn, orders_url = instance.url("database"), instance.url("orders_redis")
+    connection = await pool.connect(dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit")
     try:
-        async with (
-            Redis.from_url(urls["orders_redis"], socket_timeout=_ANSWER_TIMEOUT_S) as orders,
-            Redis.from_url(urls["jobs_redis"], socket_timeout=_ANSWER_TIMEOUT_S) as jobs,
-        ):
+        async with Redis.from_url(orders_url, socket_timeout=_ANSWER_TIMEOUT_S) as orders:
             streams = await stream_figures(connection, orders)
             findings = await audit_database(connection)
-            figures = [*streams, *findings.figures, await event_figure(jobs, findings.published)]
+            figures = [*streams, *findings.figures, await event_figure(orders, findings.published)]
     finally:
         await connection.close()
     figures.sort(key=lambda figure: figure.promise)

@@ -99,9 +99,9 @@ def _text(entry_id: bytes | str | None) -> str:
     return entry_id.decode() if isinstance(entry_id, bytes) else str(entry_id)
 
 
-async def event_figure(jobs: Redis, published: int) -> Figure:
+async def event_figure(orders: Redis, published: int) -> Figure:
     """Return whether the event stream was given every event that the relay's cursor says it was."""
-    added = (await jobs.xinfo_stream(keys.EVENTS))["entries-added"] if await jobs.exists(keys.EVENTS) else 0
+    added = (await orders.xinfo_stream(keys.EVENTS))["entries-added"] if await orders.exists(keys.EVENTS) else 0
     return Figure(
         promise="P6", what="events the event stream was given", value=added, breaches=max(0, published - added)
     )
