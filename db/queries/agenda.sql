@@ -8,13 +8,17 @@ select sale_number, partitions from sales order by sale_number;
 select sale_number, partition, entry_id from stream_cursors where sale_number = any($1::integer[]);
 
 -- name: due
--- Which of these partitions have a payment to try now.
+-- Which of these partitions have a payment to try now. The first by the index, not `exists`, which may scan the table.
 select w.sale_number, w.partition
   from unnest($1::integer[], $2::smallint[]) as w (sale_number, partition)
-  where exists (
+  cross join lateral (
     select from reservations r
       where r.sale_number = w.sale_number and r.partition = w.partition and r.due_at <= statement_timestamp()
-  );
+      order by r.due_at
+      limit 1
+  ) as first;
 
 -- name: any_expired
-select exists (select from reservations where expires_at <= statement_timestamp());
+select coalesce((
+  select true from reservations where expires_at <= statement_timestamp() order by expires_at limit 1
+), false);

@@ -3,21 +3,25 @@ select tx::text::bigint as tx, position from relay_cursors where relay = $1;
 
 -- name: unpublished
 -- Behind the cursor and below every transaction still open, so that a late commit is never passed over.
-select order_id, seq, status::text as status, at, reason, position, tx::text::bigint as tx
-  from order_events
-  where (tx, position) > ($1::text::xid8, $2) and tx < pg_snapshot_xmin(pg_current_snapshot())
-  order by tx, position
+-- `e.tx`, not `tx`: in `order by` that would be the cast of the select list, and every batch would sort the table.
+select e.order_id, e.seq, e.status::text as status, e.at, e.reason, e.position, e.tx::text::bigint as tx
+  from order_events e
+  where (e.tx, e.position) > ($1::text::xid8, $2) and e.tx < pg_snapshot_xmin(pg_current_snapshot())
+  order by e.tx, e.position
   limit $3;
 
 -- name: any_unpublished
-select exists (
-  select from order_events e
+-- The first by the index, not `exists`: that may scan the table, and does so in full when there is nothing.
+select coalesce((
+  select true from order_events e
     where (e.tx, e.position) > (
       coalesce((select c.tx from relay_cursors c where relay = $1), '0'::xid8),
       coalesce((select c.position from relay_cursors c where relay = $1), 0)
     )
     and e.tx < pg_snapshot_xmin(pg_current_snapshot())
-);
+    order by e.tx, e.position
+    limit 1
+), false);
 
 -- name: advance_relay
 insert into relay_cursors (relay, tx, position) values ($1, $2::text::xid8, $3)
