@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,10 @@ from workers.outcomes import publish
 from workers.payments import Answer, GatewayError, Payment, void_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
 
+    from db.pool import Connection
     from db.reservations import Reservation
     from workers.batch import Partition
     from workers.payments import Gateway
@@ -142,27 +144,50 @@ class Settle:
         self._answers.unknown.append(payment.order_id)
 
     async def _write(self) -> int:
-        """Write the answers in one transaction, then tell; return how many there were."""
+        """Write the answers, then tell; return how many there were.
+
+        A transaction for each kind: one that cancelled twice would take locks against their order (docs/locking.md).
+        """
         answers, self._answers = self._answers, Answers()
         self._late.clear()
         if not len(answers):
             return 0
-        connection = await self._shift.connection()
-        async with connection.transaction():
-            await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
-            confirmed = await transitions.confirm_many(connection, answers.approved)
-            declined = await transitions.cancel_many(connection, answers.declined, reason=DECLINED)
-            expired = await transitions.cancel_many(connection, answers.expired, reason=EXPIRED)
-            retried = await reservations.postpone(
-                connection, answers.unknown, seconds=self._shift.settings.payment_retry_s
-            )
-        self._shift.renewed = time.monotonic()
-        await publish(self._shift.orders, [*confirmed, *declined, *expired])
-        if len(confirmed) + len(retried) < len(answers.approved) + len(answers.unknown):
-            kept = {*confirmed, *retried}
+        kept = await self._confirm(answers)
+        await self._cancel(answers.declined, DECLINED)
+        expired = await self._cancel(answers.expired, EXPIRED)
+        if len(kept) < len(answers.approved) + len(answers.unknown):
             await self._void_cancelled([one for one in (*answers.approved, *answers.unknown) if one not in kept])
         await void_all(self._gateway, expired, timeout_s=self._shift.settings.payment_timeout_s)
         return len(answers)
+
+    async def _confirm(self, answers: Answers) -> set[UUID]:
+        """Confirm what was approved, put off what is to be asked again; return those still held."""
+        if not answers.approved and not answers.unknown:
+            return set()
+        async with self._holding() as connection:
+            confirmed = await transitions.confirm_many(connection, answers.approved)
+            retried = await reservations.postpone(
+                connection, answers.unknown, seconds=self._shift.settings.payment_retry_s
+            )
+        await publish(self._shift.orders, confirmed)
+        return {*confirmed, *retried}
+
+    async def _cancel(self, order_ids: Sequence[UUID], reason: str) -> list[UUID]:
+        if not order_ids:
+            return []
+        async with self._holding() as connection:
+            cancelled = await transitions.cancel_many(connection, order_ids, reason=reason)
+        await publish(self._shift.orders, cancelled)
+        return cancelled
+
+    @asynccontextmanager
+    async def _holding(self) -> AsyncIterator[Connection]:
+        """Give a transaction in which the lease is held."""
+        connection = await self._shift.connection()
+        async with connection.transaction():
+            await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
+            yield connection
+        self._shift.renewed = time.monotonic()
 
     async def _void_cancelled(self, order_ids: Sequence[UUID]) -> None:
         """Let go the money of orders that were cancelled while the gateway was asked."""
