@@ -1,0 +1,97 @@
+"""`kill -9` of each part under load: nothing accepted is lost, and the drain goes on within ten seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.fixtures.accounting import assert_every_202_is_accounted_for
+from tests.fixtures.facts import Facts, Sale, open_sale
+from tests.fixtures.load import Load
+from tests.fixtures.up import Running, Up
+
+TAKEOVER_S = 10.0
+"""A killed worker's work goes on elsewhere within this (promise of the drain)."""
+UNDER_WAY = 10
+"""More orders than can be on their way to an answer at any moment."""
+
+Victims = Callable[[Running, Facts, Sale], list[int]]
+
+
+def _children(pids: list[int]) -> list[int]:
+    return [child.pid for pid in pids for child in psutil.Process(pid).children()]
+
+
+def _work_horse(running: Running, facts: Facts, sale: Sale) -> list[int]:
+    return [facts.wait_holder(f"drain:{sale.number}:0")]
+
+
+def _parent_of_work_horse(running: Running, facts: Facts, sale: Sale) -> list[int]:
+    return [psutil.Process(pid).ppid() for pid in _work_horse(running, facts, sale)]
+
+
+def _all_workers(running: Running, facts: Facts, sale: Sale) -> list[int]:
+    parents = running.pids("worker")
+    return [*parents, *_children(parents)]
+
+
+def _intake_master(running: Running, facts: Facts, sale: Sale) -> list[int]:
+    return [psutil.Process(running.pids("intake")[0]).ppid()]
+
+
+def _role(name: str) -> Victims:
+    return lambda running, facts, sale: running.pids(name)
+
+
+def _drain_resumes(facts: Facts, sale: Sale, accepted_before: int, killed_at: float) -> None:
+    """An order that was accepted after the kill is drained in time; a last batch of the dead process is no proof."""
+    facts.wait_drained(sale, accepted_before + UNDER_WAY, within_s=TAKEOVER_S - (time.monotonic() - killed_at))
+    print(f"drained again {time.monotonic() - killed_at:.1f} s after the kill")
+
+
+KILLED: dict[str, Victims] = {
+    "work-horse": _work_horse,
+    "worker": _parent_of_work_horse,
+    "all workers": _all_workers,
+    "intake": _role("intake"),
+    "intake's master": _intake_master,
+    "scheduler": _role("scheduler"),
+    "order store": _role("orders"),
+    "Postgres": _role("postgres"),
+    "jobs store": _role("jobs"),
+    "room and cache": lambda running, facts, sale: [*running.pids("room"), *running.pids("cache")],
+}
+
+
+@pytest.mark.parametrize("part", KILLED)
+def test_nothing_is_lost_when_it_is_killed(running: Running, facts: Facts, part: str) -> None:
+    sale = open_sale(running, 100_000, 100_000, 150)
+    with Load(running.base, sale.sale_id, sale.products) as load:
+        load.wait_for(60)
+        facts.wait_drained(sale, 0)
+        victims = KILLED[part](running, facts, sale)
+        before, killed_at = len(load.accepted), time.monotonic()
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        _drain_resumes(facts, sale, before, killed_at)
+        load.wait_for(60)
+    load.assert_well_answered()
+    assert_every_202_is_accounted_for(running, load.accepted)
+
+
+def test_everything_killed_at_once_and_started_again(up: Up) -> None:
+    first = up()
+    sale = open_sale(first, 100_000, 100_000, 150)
+    with Load(first.base, sale.sale_id, sale.products) as load:
+        load.wait_for(100)
+        first.kill_everything()
+        second = up()
+        load.base = second.base
+        load.wait_for(60)
+    load.assert_well_answered()
+    assert_every_202_is_accounted_for(second, load.accepted)

@@ -1,0 +1,89 @@
+"""The order store out of memory, and out of disk: refused in time, nothing accepted is lost, and it recovers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.accounting import assert_every_202_is_accounted_for
+from tests.fixtures.facts import Facts, open_sale
+from tests.fixtures.load import Load, order_body, post_order, post_orders
+from tests.fixtures.up import Running, Up
+from tests.fixtures.waiting import wait_until
+
+
+def test_out_of_memory_it_refuses_drains_on_and_recovers(running: Running, facts: Facts) -> None:
+    sale = open_sale(running, 1_000)
+    product = sale.products[0]
+    with facts.store() as store:
+        with facts.locked(product):
+            accepted = post_orders(running.base, sale.sale_id, product, range(50))
+            horse = facts.wait_stuck(f"drain:{sale.number}:0")
+            store.config_set("maxmemory", "1mb")
+            os.kill(horse, signal.SIGKILL)
+        try:
+            for number in range(5):
+                refused = post_order(running.base, sale.sale_id, f"full-{number}", order_body("someone", {product: 1}))
+                assert refused is not None
+                assert (refused.status, refused.retry_after) == (503, "1")
+                assert refused.body["code"] in ("store_unavailable", "overloaded")
+            # A shift that begins while nothing can be written there still drains all that is there.
+            facts.wait_drained(sale, 49)
+            wait_until(lambda: store.xlen(sale.stream) == 0, what="the drained entries to be trimmed")
+        finally:
+            store.config_set("maxmemory", "0")
+    accepted |= post_orders(running.base, sale.sale_id, product, range(50, 60))
+    assert_every_202_is_accounted_for(running, accepted)
+
+
+@pytest.fixture
+def small_disk(scratch: Path) -> Iterator[Path]:
+    """A data folder whose order store has a disk of its own, of 4 MiB."""
+    folder = scratch / "data" / "redis" / "orders"
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "doorbuster-test", str(folder)]
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root mounts a small disk")
+    made = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"this machine mounts no small disk: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_out_of_disk_it_refuses_and_recovers(small_disk: Path, up: Up) -> None:
+    running = up()
+    facts, sale = Facts(running), open_sale(running, 100_000, 100_000, 150)
+    (store,) = running.pids("orders")
+    with Load(running.base, sale.sale_id, sale.products) as load:
+        load.wait_for(40)
+        ballast = _fill(small_disk)
+        # Under `appendfsync always` the server ends when it cannot write, rather than say yes; it is started again.
+        running.wait_replaced("orders", [store])
+        wait_until(lambda: load.seen.put_off, what="a refusal")
+        accepted = len(load.accepted)
+        ballast.unlink()
+        load.wait_for(60, within_s=30)
+    load.assert_well_answered()
+    assert {answer.body["code"] for answer in load.seen.put_off} <= {"store_unavailable", "overloaded"}
+    assert len(load.accepted) > accepted
+    assert_every_202_is_accounted_for(running, load.accepted)
+    assert facts.value("select repeated from stream_cursors where sale_number = $1", sale.number) == 0
+
+
+def _fill(folder: Path) -> Path:
+    """Leave no byte free on the disk of a folder."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (65_536, 4_096, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    return ballast
