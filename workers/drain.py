@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
+from redis.exceptions import OutOfMemoryError
 
 from db import cursors, shifts
 from doorbuster import keys
@@ -117,17 +118,21 @@ class Drain:
         back = [product_id for product_id, available in in_stock.items() if available]
         changed = b"".join(order_id for outcome in told for order_id in outcome.changed)
         pipeline = self._shift.orders.pipeline(transaction=False)
-        pipeline.hset(self._gate, "drained", str(told[-1].drained))
+        # First what makes room, last what needs it.
         if told[-1].cursor != START:
             pipeline.xtrim(self._stream, minid=self._trim_below(told[-1].cursor), approximate=False)
-        if gone:
-            pipeline.sadd(self._sold_out, *gone)
         if back:
             pipeline.srem(self._sold_out, *back)
         if changed:
             pipeline.publish(keys.OUTCOMES, changed)
-        await pipeline.execute()
+        pipeline.hset(self._gate, "drained", str(told[-1].drained))
+        if gone:
+            pipeline.sadd(self._sold_out, *gone)
+        refused = _refused_for_room(await pipeline.execute(raise_on_error=False))
         del self._untold[: len(told)]
+        if refused:
+            log.warning("the order store is full", extra={"shift": self._shift.name, "error": repr(refused[0])})
+            self._untold.insert(0, Outcome(told[-1].cursor, told[-1].drained, sold_out=set(gone)))
 
     def _trim_below(self, cursor: str) -> str:
         milliseconds, sequence = place_of(cursor)
@@ -152,6 +157,14 @@ class Drain:
         for failure in await asyncio.gather(*tasks, return_exceptions=True):
             if not isinstance(failure, asyncio.CancelledError | list | None):
                 log.info("dropped", extra={"shift": self._shift.name, "error": repr(failure)})
+
+
+def _refused_for_room(answers: list[Any]) -> list[OutOfMemoryError]:
+    """Return what a full store would not write: it is told again later, for working off is what makes room."""
+    for answer in answers:
+        if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
+            raise answer
+    return [answer for answer in answers if isinstance(answer, OutOfMemoryError)]
 
 
 def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
