@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
@@ -85,6 +86,20 @@ async def test_poison_goes_to_the_dead_letters_and_holds_nothing_up(shop: Shop, 
     assert letters[0]["payload"] == b"no entry at all"
     assert letters[2]["order_id"] == UUID(bytes=broken_row.order_id)
     assert b"field" in letters[3]["payload"]
+
+
+async def test_metadata_is_kept_and_broken_metadata_is_poison(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=9)
+    await shop.open_sale("lamp")
+    whole, broken, not_text = (
+        msgspec.structs.replace(shop.entry(customer, lamp=1), metadata=metadata)
+        for customer, metadata in (("ada", b'{"gift": true}'), ("bob", b'{"gift'), ("cyd", b"\xff\xfe"))
+    )
+    ids = await shop.accept(whole, broken, not_text)
+    await shop.drain()
+    assert await shop.statuses(ids) == ["pending", "missing", "missing"]
+    assert await db.fetchval("select metadata->>'gift' from orders") == "true"
+    assert await db.fetchval("select count(*) from dead_letters where reason = 'rejected_by_database'") == 2
 
 
 async def test_after_the_commit_the_order_store_is_told(shop: Shop) -> None:
