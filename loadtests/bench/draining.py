@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 
 import msgspec
 
@@ -12,6 +13,8 @@ from loadtests.bench.scale import Scale
 from loadtests.system import System
 
 _BOUND_S = 120.0
+GAVE_WAY_S = 1.0
+"""A shift that gives way does so for about two seconds; a batch takes some hundredths of one."""
 
 
 class Draining(msgspec.Struct):
@@ -41,8 +44,19 @@ async def measure(system: System, accepted: int, scale: Scale) -> Draining:
 
 
 def rate_of(batches: list[tuple[datetime, int]]) -> float:
-    """Return orders a second from the first batch's beginning to the last one's, whose orders do not count."""
-    if len(batches) < 2:
+    """Return orders a second while the drain was at work: from each batch's beginning to the next one's.
+
+    Where the shift gave way to others (settle, relay) in between, neither the time nor the batch before it counts.
+
+    Raises:
+        RuntimeError: there are too few batches to tell.
+    """
+    orders, seconds = 0, 0.0
+    for (began, count), (following, _) in pairwise(batches):
+        took = (following - began).total_seconds()
+        if took < GAVE_WAY_S:
+            orders += count
+            seconds += took
+    if not seconds:
         raise RuntimeError(f"{len(batches)} batches are too few to tell a rate")
-    seconds = (batches[-1][0] - batches[0][0]).total_seconds()
-    return sum(orders for _, orders in batches[:-1]) / seconds
+    return orders / seconds

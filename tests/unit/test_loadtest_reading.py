@@ -69,6 +69,8 @@ def test_the_drains_rate_leaves_out_the_last_batch_whose_end_is_unknown() -> Non
     began = datetime(2026, 1, 1, tzinfo=UTC)
     batches = [(began, 500), (began + timedelta(seconds=0.5), 1000), (began + timedelta(seconds=1), 70)]
     assert rate_of(batches) == 1500
+    later = [(at + timedelta(seconds=4), orders) for at, orders in batches]
+    assert rate_of(batches + later) == 1500
     with pytest.raises(RuntimeError, match="too few"):
         rate_of(batches[:1])
 
