@@ -22,10 +22,10 @@ async def partitions(connection: Connection) -> list[Place]:
     return [(row["sale_number"], number) for row in rows for number in range(row["partitions"])]
 
 
-async def cursors(connection: Connection, places: Collection[Place]) -> dict[Place, str]:
-    """Return the last entry drained in these partitions; a partition never drained is left out."""
+async def cursors(connection: Connection, places: Collection[Place]) -> dict[Place, tuple[str, int]]:
+    """Return the last entry drained in these partitions and how many were; a partition never drained is left out."""
     rows = await connection.fetch(_SQL["cursors"], [sale_number for sale_number, _ in places])
-    return {(row["sale_number"], row["partition"]): row["entry_id"] for row in rows}
+    return {(row["sale_number"], row["partition"]): (row["entry_id"], row["drained"]) for row in rows}
 
 
 async def due(connection: Connection, places: Collection[Place]) -> list[Place]:

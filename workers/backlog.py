@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
@@ -22,27 +22,48 @@ def place_of(entry_id: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence)
 
 
-async def last_ids(redis: Redis, partitions: Collection[tuple[int, int]]) -> dict[tuple[int, int], tuple[str, int]]:
-    """Return each stream's last id ever given, and how many entries it holds; `0-0`, 0 where there is no stream."""
+class Stream(NamedTuple):
+    """What the order store says of a partition."""
+
+    last: str
+    """The last id ever given; `0-0` where there is no stream."""
+    held: int
+    """Entries in it."""
+    told: int
+    """Entries worked off, as far as the gate has heard."""
+
+
+async def streams(redis: Redis, partitions: Collection[tuple[int, int]]) -> dict[tuple[int, int], Stream]:
+    """Return what the order store says of these partitions."""
     pipeline = redis.pipeline(transaction=False)
     for partition in partitions:
         pipeline.xinfo_stream(keys.stream(*partition))
+        pipeline.hget(keys.gate(*partition), "drained")
     answers = await pipeline.execute(raise_on_error=False)
-    return dict(zip(partitions, map(_last_id, answers), strict=True))
+    return dict(zip(partitions, map(_stream, answers[::2], answers[1::2]), strict=True))
 
 
-def _last_id(answer: Any) -> tuple[str, int]:
-    if isinstance(answer, ResponseError) and "no such key" in str(answer):
-        return START, 0
-    if isinstance(answer, Exception):
-        raise answer
-    return answer["last-generated-id"].decode(), answer["length"]
+def _stream(info: Any, told: Any) -> Stream:
+    if isinstance(told, Exception):
+        raise told
+    if isinstance(info, ResponseError) and "no such key" in str(info):
+        return Stream(START, 0, int(told or 0))
+    if isinstance(info, Exception):
+        raise info
+    return Stream(info["last-generated-id"].decode(), info["length"], int(told or 0))
 
 
 def behind(
-    last: Mapping[tuple[int, int], tuple[str, int]], cursors: Mapping[tuple[int, int], str]
+    found: Mapping[tuple[int, int], Stream], cursors: Mapping[tuple[int, int], tuple[str, int]]
 ) -> list[tuple[int, int]]:
-    """Return the partitions with entries beyond their cursor, or below it in a stream that began anew."""
-    return [
-        partition for partition, (entry_id, held) in last.items() if held and entry_id != cursors.get(partition, START)
-    ]
+    """Return the partitions where a drain has something to do, given each one's cursor and count of entries drained."""
+    return [partition for partition, stream in found.items() if _is_behind(stream, *cursors.get(partition, (START, 0)))]
+
+
+def _is_behind(stream: Stream, cursor: str, drained: int) -> bool:
+    """Say whether there are entries beyond the cursor, or below it in a stream that began anew, or news to tell.
+
+    Who commits and dies before telling leaves the gate with too high a backlog; a full one refuses every order, so that
+    no other drain would come by and tell.
+    """
+    return (stream.held > 0 and stream.last != cursor) or stream.told != drained

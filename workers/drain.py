@@ -19,7 +19,7 @@ from db import cursors, shifts
 from doorbuster import keys
 from doorbuster.entry import FIELD
 from workers import bisect
-from workers.backlog import START, last_ids, place_of
+from workers.backlog import START, place_of, streams
 from workers.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
 from workers.shift import BLOCK_S
 
@@ -52,7 +52,7 @@ class Drain:
         await self._drop_tasks()
         connection = await self._shift.connection()
         self._cursor, drained = await cursors.read(connection, *self._partition)
-        last, _ = (await last_ids(self._shift.orders, [self._partition]))[self._partition]
+        last = (await streams(self._shift.orders, [self._partition]))[self._partition].last
         if place_of(last) < place_of(self._cursor):
             log.warning("the order store was replaced", extra={"shift": self._shift.name, "cursor": self._cursor})
             async with connection.transaction():

@@ -94,8 +94,8 @@ class Scheduler:
             places = await agenda.partitions(connection)
         idle = await self._without_shift("drain", places)
         if idle:
-            last = await backlog.last_ids(self._orders, idle)
-            await self._start("drain", backlog.behind(last, await agenda.cursors(connection, idle)))
+            found = await backlog.streams(self._orders, idle)
+            await self._start("drain", backlog.behind(found, await agenda.cursors(connection, idle)))
 
     async def _settles(self) -> None:
         idle = await self._without_shift("settle", await self._places())

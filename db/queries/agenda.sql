@@ -5,7 +5,7 @@
 select sale_number, partitions from sales order by sale_number;
 
 -- name: cursors
-select sale_number, partition, entry_id from stream_cursors where sale_number = any($1::integer[]);
+select sale_number, partition, entry_id, drained from stream_cursors where sale_number = any($1::integer[]);
 
 -- name: due
 -- Which of these partitions have a payment to try now. The first by the index, not `exists`, which may scan the table.

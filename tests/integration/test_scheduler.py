@@ -75,6 +75,17 @@ async def test_nothing_is_started_without_work_or_beside_a_shift(lamp_sale: Shop
     assert await _enqueued(lamp_sale.settings) == []
 
 
+async def test_a_gate_that_has_not_heard_of_a_commit_gets_a_shift_that_tells(lamp_sale: Shop) -> None:
+    gate = keys.gate(lamp_sale.sale_number, 0)
+    await lamp_sale.buy("ada", "bob", lamp=1)
+    await lamp_sale.drain()
+    await lamp_sale.orders.hset(gate, "drained", "1")  # the drain died, or was paused, after its last commit
+    await _tick(lamp_sale.settings)
+    assert f"drain:{lamp_sale.sale_number}:0" in await _enqueued(lamp_sale.settings)
+    await lamp_sale.drain()
+    assert await lamp_sale.orders.hget(gate, "drained") == b"2"
+
+
 async def test_due_payments_events_and_ended_holds_get_their_shifts(lamp_sale: Shop, db: Connection) -> None:
     await lamp_sale.buy("ada", "bob", lamp=1)
     await lamp_sale.drain()
