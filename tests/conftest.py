@@ -2,6 +2,12 @@
 
 from tests.fixtures.network import forbid_all_but_loopback
 
-pytest_plugins = ["tests.fixtures.intake", "tests.fixtures.shop", "tests.fixtures.stores", "tests.fixtures.up"]
+pytest_plugins = [
+    "tests.fixtures.intake",
+    "tests.fixtures.rooms",
+    "tests.fixtures.shop",
+    "tests.fixtures.stores",
+    "tests.fixtures.up",
+]
 
 forbid_all_but_loopback()

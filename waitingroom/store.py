@@ -1,7 +1,7 @@
 """The room's verbs over its store. Owns every call to it; never decides what a script decides.
 
-It never repeats a verb whose outcome is unknown; every call ends within `timeout_s`. Every verb is safe to send again by
-the caller: joining, claiming, leaving and releasing again change nothing, and a tick only moves time.
+It never repeats a verb whose outcome is unknown; every call ends within `timeout_s`. Every verb is safe to send again
+by the caller: joining, claiming, leaving and releasing again change nothing, and a tick only moves time.
 """
 
 from __future__ import annotations

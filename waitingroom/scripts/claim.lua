@@ -1,0 +1,76 @@
+-- Admits the visitor of a ticket if the frontier has reached its place and both caps allow.
+--
+-- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
+-- KEYS[6]    bucket of the visitor's place (hash; lives as long as the sale)
+-- ARGV[1]    the visitor's digest, 8 bytes
+-- ARGV[2]    the ticket's number
+-- ARGV[3..4] its place, and the cohort that was reckoned with (-1: none)
+--
+-- Result     {'admitted' | 'again', number, issued_s, expires_s, epoch, orders_allowed};
+--            {'wait', position (0: released, -1: not known), pace per s, retry in ms (0: by the poll policy)};
+--            {'stale'}; {'no_room'}; {'unknown' | 'revoked' | 'finished' | 'left' | 'lapsed' | 'over' | 'sold_out'}
+--
+-- include: clock
+-- include: advance
+-- include: places
+-- include: admit
+
+local function wait(room, position, retry_ms)
+  return {'wait', position, tostring(room.pace), retry_ms}
+end
+
+-- Returns an answer for a record that is no longer waiting, or nil.
+local function past(room, now, record)
+  if not record or record.number ~= tonumber(ARGV[2]) then
+    return {'unknown'}
+  elseif record.state == 'a' then
+    if record.epoch < room.epoch then
+      return {'revoked'}
+    elseif record.expires * 1000 <= now then
+      return {'finished'}
+    end
+    return admission_of(room, 'again', record)
+  elseif record.state == 'f' then
+    return {'finished'}
+  elseif room.effective == 'over' or room.effective == 'drain' then
+    return {'over'}
+  elseif room.sold_out == 1 then
+    return {'sold_out'}
+  elseif record.state == 'l' then
+    return {'left'}
+  end
+end
+
+local function claim(room, now)
+  local record = read_place(KEYS[6], ARGV[1])
+  local answer = past(room, now, record)
+  if answer then
+    return answer
+  elseif not has_places(room) then
+    return wait(room, -1, 0)
+  elseif record.number <= tonumber(room.cohort) and ARGV[4] ~= room.cohort then
+    return {'stale'}
+  end
+  local place = tonumber(ARGV[3])
+  if place > room.frontier then
+    return wait(room, place - room.frontier, 0)
+  elseif place <= room.lapsed_to then
+    return {'lapsed'}
+  elseif room.effective ~= 'open' then
+    return wait(room, 0, 0)
+  elseif not may_admit(room) then
+    return wait(room, 0, put_off(room, now))
+  end
+  redis.call('SETBIT', KEYS[2], place, 1)
+  room.pending = room.pending - 1
+  admit(room, now, record)
+  return admission_of(room, 'admitted', record)
+end
+
+local room = open_room()
+if not room then
+  return {'no_room'}
+end
+local answer = claim(room, advance(room, clock_ms()))
+save(room)
+return answer

@@ -1,0 +1,18 @@
+-- Sets the controller's rate; what the bucket earned until now was earned at the old one.
+--
+-- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
+-- ARGV[1]    admissions per second, or '' for none
+--
+-- Result     1; or {'no_room'}
+--
+-- include: clock
+-- include: advance
+
+local room = open_room()
+if not room then
+  return {'no_room'}
+end
+advance(room, clock_ms())
+room.rate_now = ARGV[1]
+save(room)
+return 1

@@ -1,0 +1,209 @@
+-- Brings a room to now: ends admissions, lapses places nobody claimed, and lets the frontier go on.
+--
+-- KEYS[2]    done (bitmap by place): claimed or left
+-- KEYS[3]    releases (list of 'ms:place'; records live until past the grace)
+-- KEYS[4]    active (hash: second -> admissions that end in it and are out)
+-- KEYS[5]    ends (list of the seconds of `active`)
+--
+-- Two buckets of the same rate and burst. `tokens` pays for releasing a place: what no-shows and leavers paid comes back.
+-- `issue` pays for admitting and gets nothing back: so admissions in any window of w seconds stay within burst + rate * w
+-- even when many released visitors come at once. Bounded work a call, whatever the number of visitors.
+--
+-- include: state
+
+local SLICE_MS = 250      -- one release record for what happens within
+local RECORDS_MAX = 16    -- release records lapsed a call
+local ENDS_MAX = 64       -- seconds of ended admissions a call
+local ROUNDS_MAX = 8      -- passes over places that are done already
+local OUTAGE_MS = 5000    -- nobody ticked for so long: visitors could not claim either, their grace begins anew
+local PATIENCE_MS = 2500  -- how long after a throttled claim claims are held to be waiting for the bucket
+local PACE_TAU_MS = 10000 -- memory of the measured pace
+local PACE_STEP_MS = 250
+
+local function effective_phase(room, now)
+  if room.phase == 'closed' or (room.closes_ms > 0 and now >= room.closes_ms) then
+    return 'over'
+  elseif room.phase == 'drain' then
+    return 'drain'
+  elseif now < room.opens_ms and not (room.lobby_opens_ms > 0 and now >= room.lobby_opens_ms) then
+    return 'closed'
+  elseif room.phase == 'hold' then
+    return 'hold'
+  end
+  return now < room.opens_ms and 'lobby' or 'open'
+end
+
+-- Says whether numbers have places: after the shuffle, or after the start of a sale without lobby.
+local function has_places(room)
+  return room.cohort ~= '' and (room.lobby_opens_ms == 0 or room.seed ~= '')
+end
+
+local function rate_of(room)
+  local rate = room.rate_per_s
+  if room.rate_now ~= '' then
+    rate = math.min(rate, tonumber(room.rate_now))
+  end
+  return rate
+end
+
+local function done_between(from, upto)
+  if from > upto then
+    return 0
+  end
+  return redis.call('BITCOUNT', KEYS[2], from, upto, 'BIT')
+end
+
+-- Visitor-seconds, for the mean times by Little's law.
+local function account(room, ms)
+  room.waiting_s = room.waiting_s + (room.tail - room.frontier - room.gone_ahead) * ms / 1000
+  room.pending_s = room.pending_s + room.pending * ms / 1000
+  room.active_s = room.active_s + room.active * ms / 1000
+end
+
+local function end_admissions(room, now)
+  for _ = 1, ENDS_MAX do
+    local second = redis.call('LINDEX', KEYS[5], 0)
+    if not second or tonumber(second) * 1000 > now then
+      return
+    end
+    redis.call('LPOP', KEYS[5])
+    local count = tonumber(redis.call('HGET', KEYS[4], second) or 0)
+    redis.call('HDEL', KEYS[4], second)
+    room.active = room.active - count
+    room.expired = room.expired + count
+  end
+end
+
+-- Fixes the cohort: who is there now is shuffled, who comes later stands behind. The bucket begins full, unless the room
+-- was made after the start: then it may replace one whose store was lost with its bucket spent.
+local function begin(room)
+  room.cohort = room.lobby_opens_ms > 0 and tostring(room.tail) or '0'
+  room.tokens = room.fresh == 1 and room.burst or 0
+  room.issue = room.tokens
+  room.pace = rate_of(room)
+end
+
+local function is_patient(room, now)
+  return now - room.throttled_ms < PATIENCE_MS
+end
+
+local function earn(room, now, ms)
+  local earned = rate_of(room) * ms / 1000
+  room.issue = math.min(room.burst, room.issue + earned)
+  -- Claims wait for `issue`: more places would only add to them.
+  room.tokens = math.min(room.burst, room.tokens + (is_patient(room, now) and earned / 2 or earned))
+end
+
+local function lapse(room, now)
+  for _ = 1, RECORDS_MAX do
+    local head = redis.call('LINDEX', KEYS[3], 0)
+    if not head then
+      return
+    end
+    local ms, upto = string.match(head, '^(%d+):(%d+)$')
+    if math.max(tonumber(ms) + SLICE_MS, room.grace_from_ms) + room.grace_ms > now then
+      return
+    end
+    redis.call('LPOP', KEYS[3])
+    upto = tonumber(upto)
+    local absent = upto - room.lapsed_to - done_between(room.lapsed_to + 1, upto)
+    room.lapsed_to = upto
+    room.lapsed = room.lapsed + absent
+    room.pending = room.pending - absent
+    room.tokens = room.tokens + absent -- over the burst, too: to be spent at once, or cut when more is earned
+  end
+end
+
+local function record(room, now)
+  local last = redis.call('LINDEX', KEYS[3], -1)
+  local ms = last and tonumber(string.match(last, '^%d+'))
+  if ms and now - ms < SLICE_MS then
+    redis.call('LSET', KEYS[3], -1, string.format('%d:%d', ms, room.frontier))
+  else
+    redis.call('RPUSH', KEYS[3], string.format('%d:%d', now, room.frontier))
+  end
+end
+
+-- Returns how far the frontier went.
+local function release(room, now)
+  local began = room.frontier
+  for _ = 1, ROUNDS_MAX do
+    local count = math.min(math.floor(room.tokens), room.tail - room.frontier)
+    if room.max_active > 0 then
+      count = math.min(count, room.max_active - room.active - room.pending)
+    end
+    if count <= 0 then
+      break
+    end
+    local done = done_between(room.frontier + 1, room.frontier + count)
+    room.frontier = room.frontier + count
+    room.gone_ahead = room.gone_ahead - done
+    room.tokens = room.tokens - (count - done)
+    room.pending = room.pending + (count - done)
+  end
+  if room.frontier > began then
+    record(room, now)
+  end
+  return room.frontier - began
+end
+
+-- Measures how fast the frontier goes while people wait; what the bank of an idle bucket lets in at once is left out.
+local function measure(room, now, moved)
+  if room.saturated == 0 then
+    room.pace_ms, room.pace_moved = now, 0
+  else
+    room.pace_moved = room.pace_moved + moved
+    local ms = now - room.pace_ms
+    if ms >= PACE_STEP_MS then
+      local seen = room.pace_moved * 1000 / ms
+      room.pace = room.pace + (1 - math.exp(-ms / PACE_TAU_MS)) * (seen - room.pace)
+      room.pace_ms, room.pace_moved = now, 0
+    end
+  end
+  room.saturated = room.frontier < room.tail and 1 or 0
+end
+
+-- Returns now, never less than the last now: a clock that goes back adds nothing. After a jump back that is too far to
+-- wait for, time begins anew from there with empty buckets, so that a clock going to and fro earns nothing either.
+local function settle_clock(room, clock)
+  if clock >= room.last_ms - OUTAGE_MS then
+    return math.max(clock, room.last_ms)
+  end
+  room.tokens, room.issue = math.min(room.tokens, 0), 0
+  room.last_ms = clock
+  room.pace_ms = math.min(room.pace_ms, clock)
+  room.throttled_ms = math.min(room.throttled_ms, clock)
+  room.grace_from_ms = clock
+  return clock
+end
+
+-- Advances the room and returns now.
+local function advance(room, clock)
+  local now = settle_clock(room, clock)
+  local ms = room.last_ms > 0 and now - room.last_ms or 0
+  room.effective = effective_phase(room, now)
+  if room.running == 1 then
+    account(room, ms)
+    earn(room, now, ms)
+  end
+  end_admissions(room, now)
+  local is_open = room.effective == 'open'
+  if is_open and room.cohort == '' then
+    begin(room)
+  end
+  local runs = is_open and room.sold_out == 0 and has_places(room)
+  if runs then
+    if room.running == 0 or ms > OUTAGE_MS then
+      room.grace_from_ms = now
+    end
+    if not is_patient(room, now) then
+      lapse(room, now)
+    end
+    measure(room, now, rate_of(room) > 0 and release(room, now) or 0)
+  else
+    room.saturated = 0
+  end
+  room.running = runs and 1 or 0
+  room.last_ms = now
+  return now
+end
