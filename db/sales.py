@@ -58,6 +58,9 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     prewarm_lead_s: int
     phase: Phase
     room: dict[str, Any]
+    room_secret: bytes
+    """Of the lobby's shuffle: nobody may see it before the shuffle."""
+    room_epoch: int
     version: int
     created_at: datetime
     closed_at: datetime | None
@@ -207,6 +210,17 @@ async def _replace_products(connection: Connection, sale: Sale, products: Sequen
         ) from error
     await connection.execute(_SQL["forget_purchases"], sale.number)
     await connection.execute(_SQL["count_purchases_anew"], sale.number)
+
+
+async def bump_room_epoch(connection: Connection, sale_id: str) -> Sale:
+    """Begin a new epoch of the sale's room: every admission out is revoked.
+
+    Raises:
+        NotFoundError: there is no such sale.
+    """
+    async with connection.transaction():
+        await connection.execute(_SQL["bump_room_epoch"], sale_id)
+        return await _existing(connection, sale_id)
 
 
 async def set_phase(connection: Connection, sale_id: str, phase: Phase, *, start_now: bool = False) -> Sale:

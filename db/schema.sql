@@ -92,6 +92,10 @@ create table sales (
   prewarm_lead_s integer not null default 1800 check (prewarm_lead_s between 0 and 86400),
   phase          sale_phase not null default 'open',
   room           jsonb not null default '{"mode": "off"}',
+  -- Seed of the lobby's shuffle, drawn when the sale is made; its hash is published before, itself after the shuffle.
+  room_secret    bytea not null
+                 default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
+  room_epoch     integer not null default 1 check (room_epoch > 0),  -- bumped to revoke every admission out
   version        bigint not null default 1,
   created_at     timestamptz not null default now(),
   closed_at      timestamptz,
@@ -222,6 +226,17 @@ create table dead_letters (
 );
 
 create index dead_letters_by_order on dead_letters (order_id);
+
+-- What ops changed: one row a call that changed something, in its transaction.
+create table ops_log (
+  entry_id bigint generated always as identity primary key,
+  at       timestamptz not null default clock_timestamp(),
+  action   text not null,
+  target   text not null,
+  change   jsonb not null
+);
+
+create index ops_log_by_target on ops_log (target, entry_id);
 
 -- Where events are to be delivered over HTTP.
 create table webhooks (

@@ -86,3 +86,6 @@ update sales
       version = version + 1
   where sale_id = $1 and phase <> 'closed'
 returning sale_number;
+
+-- name: bump_room_epoch
+update sales set room_epoch = room_epoch + 1, version = version + 1 where sale_id = $1;

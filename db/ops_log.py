@@ -1,0 +1,38 @@
+"""The log of what ops changed. Owns its rows; a row is written in the transaction of the change it tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from db.sql import load
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+
+_SQL = load("ops_log")
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One change: `target` is like `sale:friday` or `product:lamp`."""
+
+    entry_id: int
+    at: datetime
+    action: str
+    target: str
+    change: dict[str, Any]
+
+
+async def note(connection: Connection, action: str, target: str, change: Mapping[str, Any]) -> None:
+    """Write down a change."""
+    await connection.execute(_SQL["note"], action, target, msgspec.to_builtins(change))
+
+
+async def entries(
+    connection: Connection, *, target: str | None = None, before: int | None = None, limit: int = 50
+) -> list[LogEntry]:
+    """Return changes, newest first."""
+    return [LogEntry(**row) for row in await connection.fetch(_SQL["list"], target, before, limit)]
