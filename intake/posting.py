@@ -82,7 +82,8 @@ class PostOrder:
             raise RefusedError(*_REFUSALS[first])
         if first == verdicts.REPLAY:
             resp.set_header("Idempotency-Replayed", "true")
-        text = str(order_id)
+        digits = order_id.hex
+        text = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
         if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, order_id):
             return
         resp.status = 202

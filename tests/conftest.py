@@ -3,10 +3,10 @@
 from tests.fixtures.network import forbid_all_but_loopback
 
 pytest_plugins = [
+    "tests.fixtures.stores",  # first: others import it
     "tests.fixtures.intake",
     "tests.fixtures.rooms",
     "tests.fixtures.shop",
-    "tests.fixtures.stores",
     "tests.fixtures.up",
 ]
 
