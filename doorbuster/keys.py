@@ -17,6 +17,9 @@
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
 | `room_places` | hash   | room   | as long as the sale  | join, claim, leave   | room scripts       |
 | `events`      | stream | orders | capped               | relay                | subscribers        |
+| `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
+| `changes`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
+| `units`       | hash   | cache  | none, evictable      | drain, intake (ops)  | catalogue          |
 
 All keys of one partition of a sale carry the same hash tag `{sale-number.partition}`, hence live in one slot; all keys
 of a sale's room carry `{room.sale-number}`.
@@ -113,3 +116,15 @@ def room_places(sale_number: int, digest: bytes) -> str:
 
 def _of_room(sale_number: int, what: str) -> str:
     return f"{PREFIX}:{{room.{sale_number}}}:{what}"
+
+
+def catalogue(subject: str) -> str:
+    """Hash: what is cached of a subject (a product, a category's pages) and the floor below which nothing counts."""
+    return f"{PREFIX}:catalogue:{subject}"
+
+
+CHANGES = f"{PREFIX}:catalogue:changes"
+"""Channel: subjects that have just changed, with their floors, in MessagePack."""
+
+UNITS = f"{PREFIX}:units"
+"""Hash: units left of a product, as the drain saw them last. Approximate."""

@@ -93,9 +93,28 @@ class Settings(BaseSettings):
     payment_timeout_s: float = Field(2.0, ge=0.05, le=60)
     payment_retry_s: float = Field(2.0, ge=0.05, le=600)
 
+    catalogue_fresh_s: float = Field(1.0, ge=0.05, le=60)
+    """How long a process shows its own copy of a product."""
+    catalogue_keep_s: float = Field(60.0, ge=1, le=86_400)
+    """How long the cache keeps a copy that nothing invalidates, about."""
+    catalogue_copies_max: int = Field(20_000, ge=100, le=5_000_000)
+    """Copies in one process."""
+    replica_lag_max_s: float = Field(1.0, ge=0.3, le=60)
+    """A replica further behind than this is not read from."""
+    primary_reads_max: int = Field(4, ge=1, le=100)
+    """Catalogue reads of one process that the primary answers at a time, when no replica can."""
+    cdn_max_age_s: int = Field(60, ge=0, le=86_400)
+    """`s-maxage`: how long a CDN may keep a page that nothing purges."""
+    cdn_stale_s: int = Field(30, ge=0, le=86_400)
+    """`stale-while-revalidate`."""
+    purge_varnish_urls: SecretList = ()
+    """Varnish servers to purge changed products from."""
+    purge_cloudfront_distribution: str | None = None
+    """Id of a CloudFront distribution to purge changed products from; credentials come as boto3 finds them."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("replica_urls", "storefront_keys", mode="before")
+    @field_validator("replica_urls", "storefront_keys", "purge_varnish_urls", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Read a list as it stands in the environment and in files: parts by comma."""

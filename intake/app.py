@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from falcon.asgi import App, Request, Response
 
+from catalogue.catalogue import Catalogue
 from db.sales import get_sale
 from doorbuster.ids import OrderIds
 from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import accept_client, plain_client
 from intake.admission import Admission
 from intake.awaiting import Awaiting
+from intake.catalogue import ListProducts, ShowProduct
 from intake.database import Database
 from intake.durability import Durability
 from intake.events import OrderEvents
@@ -26,6 +28,7 @@ from intake.moving import Moving
 from intake.openapi import resources
 from intake.ops_key import OpsDoor
 from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
+from intake.ops_prices import ProductPrices
 from intake.ops_products import ImportProducts, OneProduct, ProductStock
 from intake.ops_sales import OneSale, SaleList, SaleVerb
 from intake.order_views import OrderReader
@@ -67,6 +70,7 @@ class Parts:
         self.health = Health(self.database, self.orders_redis, self.durability, self.guard)
         self.restocking = Restocking(self.database, self.orders_redis, self.sales)
         self.moving = Moving(self.reader, self.database, self.restocking)
+        self.catalogue = Catalogue(settings)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -95,15 +99,16 @@ class Parts:
     def lifespan(self) -> Lifespan:
         """Return what begins and ends with the process."""
         return Lifespan(
-            opening=[self.database.open, self.first_check],
+            opening=[self.database.open, self.catalogue.open, self.first_check],
             running=[
                 self.guard.expire_slow,
                 self.sales.keep_fresh,
                 self.outcomes.listen,
                 self.durability.keep_checking,
                 self.measure,
+                *self.catalogue.running(),
             ],
-            closing=[self.close_stores, self.database.close],
+            closing=[self.close_stores, self.catalogue.close, self.database.close],
         )
 
 
@@ -164,6 +169,8 @@ def add_storefront(app: App[Request, Response], parts: Parts) -> None:
     app.add_route("/orders/{order}", OneOrder(parts.reader))
     app.add_route("/orders/{order}/events", OrderEvents(parts.reader, parts.database, parts.outcomes, parts.guard))
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving))
+    app.add_route("/products", ListProducts(parts.catalogue))
+    app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
 
 
 def add_ops(app: App[Request, Response], parts: Parts) -> None:
@@ -172,8 +179,9 @@ def add_ops(app: App[Request, Response], parts: Parts) -> None:
     app.add_route("/ops/sales", SaleList(database, sales))
     app.add_route("/ops/sales/{sale}", OneSale(database, sales))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.health))
-    app.add_route("/ops/products/{product}", OneProduct(database))
+    app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking))
+    app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue))
     app.add_route("/ops/products:import", ImportProducts(database))
     app.add_route("/ops/orders", OrderList(database))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from doorbuster import catalogue_contract as cc
 from doorbuster import contract as c
 
 
@@ -58,6 +59,17 @@ _STOREFRONT = (
     ),
 )  # fmt: skip
 
+_CATALOGUE = (
+    Operation(
+        "get", "/products/{product}", "Show a product", {200: cc.ShownProduct, 304: None},
+        ("product_not_found", *_STORE), None, (), ("If-None-Match",),
+    ),
+    Operation(
+        "get", "/products", "List products by category", {200: Page(cc.ShownProduct), 304: None},
+        ("invalid", *_STORE), None, ("category", "cursor", "limit"), ("If-None-Match",),
+    ),
+)  # fmt: skip
+
 _SALE = ("sale_not_found", *_OPS)
 _SALES = (
     Operation("post", "/ops/sales", "Make a sale", {201: c.SaleView}, ("conflict", *_BODY, *_OPS), c.SaleRequest),
@@ -83,6 +95,11 @@ _PRODUCTS = (
     Operation(
         "post", "/ops/products/{product}/stock", "Receive or adjust units", {200: c.StockView},
         ("conflict", *_BODY, *_PRODUCT), c.StockRequest,
+    ),
+    Operation("get", "/ops/products/{product}/prices", "Show price windows", {200: cc.PricesBody}, _PRODUCT),
+    Operation(
+        "put", "/ops/products/{product}/prices", "Replace price windows", {200: cc.PricesBody},
+        (*_BODY, *_PRODUCT), cc.PricesBody,
     ),
     Operation(
         "post", "/ops/products:import", "Import products, one JSON object a line", {200: c.ImportReport},
@@ -118,4 +135,4 @@ _PROCESS = (
     Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),
 )
 
-OPERATIONS = (*_STOREFRONT, *_SALES, *_PRODUCTS, *_ORDERS, *_PROCESS)
+OPERATIONS = (*_STOREFRONT, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_PROCESS)

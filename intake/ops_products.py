@@ -8,6 +8,7 @@ import msgspec
 
 from db import products as rows
 from db import stock as ledger
+from db.changes import Change
 from doorbuster.contract import (
     ImportReport,
     ProductId,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
+    from catalogue.catalogue import Catalogue
     from db.pool import Connection
     from intake.database import Database
     from intake.restocking import Restocking
@@ -86,8 +88,8 @@ def _stock_view(row: ledger.StockRow) -> StockView:
 class OneProduct:
     """Resource of a product."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+        self._database, self._catalogue = database, catalogue
 
     async def on_put(self, req: Request, resp: Response, product: str) -> None:
         """Write the product, new or changed."""
@@ -97,6 +99,7 @@ class OneProduct:
         wanted = await body_of(req, _product)
         async with self._database.working() as connection:
             stored = await rows.put_product(connection, _row(product, wanted))
+            await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
             write(resp, await _view(connection, stored))
 
     async def on_get(self, _req: Request, resp: Response, product: str) -> None:

@@ -1,0 +1,1 @@
+"""The catalogue: fast reads of products that are never wrong for good."""

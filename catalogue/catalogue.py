@@ -1,0 +1,120 @@
+"""The catalogue put together for one process: what an intake opens, runs beside its requests, asks and closes.
+
+Owns the wiring of the room; the only class another room needs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from catalogue import items, subjects
+from catalogue.floors import Floors
+from catalogue.following import BACK_S, Following
+from catalogue.reader import Copy, Reader
+from catalogue.shared import SharedCache
+from catalogue.showing import CacheTerms, Shown, show_page, show_product
+from db import changes
+from db.changes import Change
+from db.replicas import FAILURES, Replicas
+from doorbuster.errors import StoreUnavailableError
+from doorbuster.stores import plain_client, reader_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+    from typing import Any
+
+    from db.pool import Connection
+    from doorbuster.settings import Settings
+
+CACHE_TIMEOUT_S = 0.25
+HEAR_BLOCK_S = 1.0
+PRODUCT = subjects.product("")
+
+log = logging.getLogger("doorbuster.catalogue")
+
+
+class Catalogue:
+    """Reads the catalogue for one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        cache_url = settings.cache_redis_url.get_secret_value()
+        primary = settings.database_url.get_secret_value()
+        self._redis = plain_client(cache_url, timeout_s=CACHE_TIMEOUT_S)
+        self._hearing = reader_client(cache_url, block_s=HEAR_BLOCK_S, connections=2)
+        self.shared = SharedCache(self._redis, keep_s=settings.catalogue_keep_s)
+        self.replicas = Replicas(
+            primary,
+            [url.get_secret_value() for url in settings.replica_urls],
+            lag_max_s=settings.replica_lag_max_s,
+            primary_max=settings.primary_reads_max,
+            timeout_s=settings.store_timeout_s / 2,
+        )
+        self.reader = Reader(
+            self.shared,
+            self.replicas,
+            Floors(keep_s=max(BACK_S, settings.catalogue_keep_s * 1.2)),
+            fresh_s=settings.catalogue_fresh_s,
+            copies_max=settings.catalogue_copies_max,
+        )
+        self.following = Following(self.reader, self._hearing, primary)
+        self._terms = CacheTerms(settings.cdn_max_age_s, settings.cdn_stale_s)
+
+    async def open(self) -> None:
+        """Make the pools; connects to nothing yet."""
+        await self.replicas.open()
+
+    def running(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """Return what runs as long as the process."""
+        beside = [self.following.hear, self.following.look_on]
+        return [*beside, self.replicas.watch] if self.replicas.replicas else beside
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._redis.aclose()
+        await self._hearing.aclose()
+        await self.replicas.close()
+
+    def product_at_hand(self, product_id: str) -> Shown | None:
+        """Return the product's answer if this process has it ready; costs no I/O."""
+        copy = self.reader.fresh((PRODUCT + product_id, items.ITEM))
+        return None if copy is None else self._shown(copy)
+
+    async def product(self, product_id: str) -> Shown:
+        """Return the product's answer.
+
+        Raises:
+            StoreUnavailableError: nothing that may be shown can be had.
+        """
+        return self._shown(await self.reader.get(items.product(product_id)))
+
+    async def page(self, category: str | None, *, after: str, limit: int) -> Shown:
+        """Return a page of a category, or of everything, in the order of product ids.
+
+        Raises:
+            StoreUnavailableError: nothing that may be shown can be had.
+        """
+        copy = await self.reader.get(items.listing(category, after=after, limit=limit))
+        if copy.shown is None or copy.shown.until <= time.time():
+            copy.shown = show_page(copy, limit, self._terms)
+        shown: Shown = copy.shown
+        return shown
+
+    async def changed(self, connection: Connection, several: Iterable[Change]) -> None:
+        """Tell everyone of changes that are committed; connection is the primary's.
+
+        The outbox tells it too, a moment later: this only makes it sooner, so its failure is no one's error.
+        """
+        try:
+            floors = subjects.floors(several, await changes.log_position(connection))
+            self.reader.outdate(floors)
+            await self.shared.invalidate(floors)
+        except (*FAILURES, StoreUnavailableError) as error:
+            log.warning("a change is told by the outbox alone", extra={"error": repr(error)})
+
+    def _shown(self, copy: Copy) -> Shown:
+        shown: Shown | None = copy.shown
+        if shown is None or shown.until <= time.time():
+            shown = copy.shown = show_product(copy, self._terms)
+        return shown

@@ -1,0 +1,75 @@
+"""What is cached of the catalogue: a product, a page of a listing. Owns their form and their loads. No HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from catalogue import subjects
+from catalogue.reader import Loaded, Source
+from db import catalogue as rows
+from db.catalogue import Item
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+
+LIMIT_MAX = 100
+ITEM = "item"
+LOW_UNITS = 10
+"""So many units left or fewer are shown as low."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_item = msgspec.msgpack.Decoder(Item)
+_page = msgspec.msgpack.Decoder(list[Item])
+
+
+def product(product_id: str) -> Source:
+    """Return how to read a product."""
+
+    async def load(connection: Connection, _lsn: int) -> Loaded:
+        item = await rows.read_product(connection, product_id)
+        return Loaded(0, b"") if item is None else Loaded(item.version, _encode(item))
+
+    return Source(subjects.product(product_id), ITEM, load, product_id)
+
+
+def listing(category: str | None, *, after: str, limit: int) -> Source:
+    """Return how to read a page of a listing; one item more than shown tells whether there is another page."""
+
+    async def load(connection: Connection, lsn: int) -> Loaded:
+        return Loaded(lsn, _encode(await rows.list_products(connection, category, after=after, limit=limit + 1)))
+
+    subject = subjects.EVERYTHING if category is None else subjects.category(category)
+    return Source(subject, f"{limit}/{after}", load)
+
+
+def decode_item(body: bytes) -> Item | None:
+    """Return a cached product; an empty body says that there is none."""
+    return _item.decode(body) if body else None
+
+
+def decode_page(body: bytes) -> list[Item]:
+    """Return a cached page."""
+    return _page.decode(body)
+
+
+def price_at(item: Item, now_us: int) -> tuple[int, int | None]:
+    """Return the price that holds at a moment, and when it may change next; microseconds of the Unix epoch."""
+    price, began = item.price, -1
+    until: int | None = None
+    for starts_us, ends_us, amount in item.windows:
+        if starts_us <= now_us and (ends_us is None or now_us < ends_us) and starts_us > began:
+            price, began = amount, starts_us
+        for edge in (starts_us, ends_us):
+            if edge is not None and edge > now_us and (until is None or edge < until):
+                until = edge
+    return price, until
+
+
+def availability(item: Item, units: int | None) -> Literal["in_stock", "low", "sold_out"]:
+    """Return what to say of the units left: by the drain's last word, else as counted when the product was read."""
+    left = item.units if units is None else units
+    if left <= 0:
+        return "sold_out"
+    return "low" if left <= LOW_UNITS else "in_stock"

@@ -1,0 +1,1 @@
+"""Redis scripts of the catalogue, one file a verb."""

@@ -1,0 +1,167 @@
+"""The cache all processes share, in the Redis role `cache`. Owns its entries' form and the scripts that guard them.
+
+Scripts decide, so that a late fill meets the floor that an invalidation has put there meanwhile. A server that is
+away is not asked again for a moment: reads go on without it. Never the truth: anything here may vanish.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from redis.exceptions import NoScriptError, RedisError
+
+from catalogue.subjects import NO_FLOOR, Floor
+from doorbuster import keys
+from doorbuster.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from redis.asyncio import Redis
+
+FILL_MAX_MS = 3_000
+"""A fill that began longer ago is refused: floors are kept longer than that."""
+FLOOR_KEEP_MS = 15_000
+PARTS_MAX = 500
+"""Pages of one listing that are kept; cursors are free to choose, memory is not."""
+AWAY_S = 1.0
+JITTER = 0.1
+AWAY = (RedisError, OSError, TimeoutError)
+_FOLDER = Path(__file__).with_name("scripts")
+
+log = logging.getLogger("doorbuster.catalogue")
+
+
+class Script:
+    """One script, sent by its digest."""
+
+    def __init__(self, name: str) -> None:
+        self.source = _FOLDER.joinpath(f"{name}.lua").read_text()
+        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, redis: Redis, key: str, *arguments: str | int | bytes) -> Any:
+        """Run it on a key."""
+        try:
+            return await redis.evalsha(self.sha, 1, key, *arguments)
+        except NoScriptError:
+            return await redis.eval(self.source, 1, key, *arguments)
+
+
+class Stored(NamedTuple):
+    """A value as it lies in the cache; times by the cache's clock."""
+
+    version: int
+    body: bytes
+    filled_ms: int
+    expires_ms: int
+
+
+class Look(NamedTuple):
+    """What the cache said."""
+
+    now_ms: int
+    floor: Floor
+    stored: Stored | None
+    units: int | None
+
+
+class Filled(NamedTuple):
+    """What became of a fill; a floor when it was older than that."""
+
+    stored: bool
+    floor: Floor = NO_FLOOR
+
+
+class SharedCache:
+    """Reads, fills and invalidates."""
+
+    def __init__(self, redis: Redis, *, keep_s: float) -> None:
+        self._redis = redis
+        self._keep_ms = keep_s * 1000
+        self._look, self._set, self._invalidate = Script("look"), Script("set_if_newer"), Script("invalidate")
+        self._away_until = 0.0
+
+    async def look(self, subject: str, part: str, product_id: str | None = None) -> Look | None:
+        """Return what is there, and a product's units left; None when the cache is away."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            found, units = await self._ask(keys.catalogue(subject), part, product_id)
+        except AWAY as error:
+            self._stay_away(error)
+            return None
+        now_ms, version, lsn, value = found
+        stored = _read(value) if value else None
+        return Look(now_ms, Floor(version, lsn), stored, None if units is None else int(units))
+
+    async def _ask(self, key: str, part: str, product_id: str | None) -> tuple[Any, bytes | None]:
+        if product_id is None:
+            return await self._look.run(self._redis, key, part), None
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.evalsha(self._look.sha, 1, key, part)
+            pipe.hget(keys.UNITS, product_id)
+            found, units = await pipe.execute(raise_on_error=False)
+        if isinstance(found, NoScriptError):
+            found = await self._look.run(self._redis, key, part)
+        for said in (found, units):
+            if isinstance(said, Exception):
+                raise said
+        return found, units
+
+    async def fill(self, subject: str, part: str, began_ms: int, version: int, body: bytes) -> Filled:
+        """Store what was read, unless it is older than something there."""
+        ttl_ms = int(self._keep_ms * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
+        try:
+            verdict = await self._set.run(
+                self._redis, keys.catalogue(subject), part, version, began_ms, FILL_MAX_MS, ttl_ms, PARTS_MAX + 2, body
+            )
+        except AWAY as error:
+            self._stay_away(error)
+            return Filled(stored=False)
+        if verdict[0] == 0:
+            return Filled(stored=False, floor=Floor(verdict[1], verdict[2]))
+        return Filled(stored=verdict[0] == 1)
+
+    async def invalidate(self, floors: Mapping[str, Floor]) -> None:
+        """Put floors under subjects, then tell every process of them.
+
+        Raises:
+            StoreUnavailableError: the cache did not take all of them.
+        """
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.script_load(self._invalidate.source)
+                for subject, floor in floors.items():
+                    pipe.evalsha(self._invalidate.sha, 1, keys.catalogue(subject), *floor, FLOOR_KEEP_MS)
+                pipe.publish(keys.CHANGES, encode(floors))
+                await pipe.execute()
+        except AWAY as error:
+            raise StoreUnavailableError("the cache did not take the invalidation") from error
+
+    def _stay_away(self, error: Exception) -> None:
+        self._away_until = time.monotonic() + AWAY_S
+        log.warning("the cache does not answer; reads go on without it", extra={"error": repr(error)})
+
+
+def encode(floors: Mapping[str, Floor]) -> bytes:
+    """Return a message of the channel."""
+    return msgspec.msgpack.encode(floors)
+
+
+_message = msgspec.msgpack.Decoder(dict[str, Floor])
+
+
+def decode(message: bytes) -> dict[str, Floor]:
+    """Return what a message of the channel says."""
+    return _message.decode(message)
+
+
+def _read(value: bytes) -> Stored:
+    version, filled_ms, expires_ms, body = value.split(b" ", 3)
+    return Stored(int(version), body, int(filled_ms), int(expires_ms))

@@ -1,0 +1,117 @@
+"""Products and pages as they are shown: bytes, validators, cache headers. Owns their form; never does I/O.
+
+A price flips exactly at its time because it is evaluated here, each time the present form has run out.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from catalogue import subjects
+from catalogue.items import availability, decode_item, decode_page, price_at
+from doorbuster.catalogue_contract import ShownProduct
+
+if TYPE_CHECKING:
+    from catalogue.reader import Copy
+    from db.catalogue import Item
+
+_encode = msgspec.json.Encoder().encode
+NEVER = float("inf")
+
+
+class ShownPage(Struct, kw_only=True):
+    """Body of `GET /products`."""
+
+    items: list[ShownProduct]
+    next_cursor: str | UnsetType = UNSET
+
+
+class Shown(NamedTuple):
+    """An answer, ready to send."""
+
+    found: bool
+    body: bytes
+    etag: str
+    headers: dict[str, str]
+    until: float
+    """Unix time from which it must be made anew."""
+
+
+class CacheTerms(NamedTuple):
+    """How long others may keep an answer."""
+
+    cdn_s: int
+    stale_s: int
+
+
+def show_product(copy: Copy, terms: CacheTerms) -> Shown:
+    """Make the answer of a product's copy."""
+    item = decode_item(copy.body)
+    tags = subjects.tag(copy.source.subject)
+    if item is None or not item.active:
+        return Shown(found=False, body=b"", etag="", headers=_headers(terms, NEVER, tags), until=NEVER)
+    shown, until = _one(item, copy.units, _now_us())
+    body = _encode(shown)
+    # The version says which row, the digest which price and availability.
+    etag = f'"{item.version}-{blake2b(body, digest_size=6).hexdigest()}"'
+    tags = f"{tags} {subjects.tag(subjects.category(item.category))}"
+    headers = _headers(terms, until, tags) | {"ETag": etag}
+    return Shown(found=True, body=body, etag=etag, headers=headers, until=until)
+
+
+def show_page(copy: Copy, limit: int, terms: CacheTerms) -> Shown:
+    """Make the answer of a page's copy."""
+    items = decode_page(copy.body)
+    now_us = _now_us()
+    several = [_one(item, None, now_us) for item in items[:limit]]
+    page = ShownPage(items=[one for one, _ in several])
+    if len(items) > limit:
+        page.next_cursor = items[limit - 1].product_id
+    until = min((moment for _, moment in several), default=NEVER)
+    body = _encode(page)
+    etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
+    headers = _headers(terms, until, subjects.tag(copy.source.subject)) | {"ETag": etag}
+    return Shown(found=True, body=body, etag=etag, headers=headers, until=until)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _one(item: Item, units: int | None, now_us: int) -> tuple[ShownProduct, float]:
+    price, until_us = price_at(item, now_us)
+    shown = ShownProduct(
+        product_id=item.product_id,
+        name=item.name,
+        brand=item.brand,
+        category=item.category,
+        price=price,
+        currency=item.currency,
+        availability=availability(item, units),
+        version=item.version,
+        updated_at=item.updated_at,
+    )
+    if item.attributes is not None:
+        shown.description, shown.attributes = item.description, item.attributes
+    if price != item.price:
+        shown.regular_price = item.price
+    if until_us is None:
+        return shown, NEVER
+    shown.price_until = datetime.fromtimestamp(until_us / 1_000_000, UTC)
+    return shown, until_us / 1_000_000
+
+
+def _headers(terms: CacheTerms, until: float, tags: str) -> dict[str, str]:
+    """Let nobody keep an answer beyond the moment its price flips."""
+    left = until - time.time()
+    if left > terms.cdn_s + terms.stale_s:
+        control = f"public, max-age=1, s-maxage={terms.cdn_s}, stale-while-revalidate={terms.stale_s}"
+    else:
+        control = f"public, max-age={min(1, max(0, int(left)))}, s-maxage={max(0, int(min(left, terms.cdn_s)))}"
+    return {"Cache-Control": control, "Surrogate-Key": tags}

@@ -1,0 +1,62 @@
+"""What can change and what is then wrong: the names of subjects, and of the tags CDNs know them by. Pure.
+
+A product is a subject; so is each category's listing, and the listing of everything. A subject has parts: a product
+one, a listing its pages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from db.changes import Change
+
+EVERYTHING = "listing"
+"""The listing of all categories."""
+TAG_MAX = 120
+
+
+class Floor(NamedTuple):
+    """Nothing older may be shown: the least version, and the log position from which it can be read."""
+
+    version: int
+    lsn: int
+
+
+NO_FLOOR = Floor(0, 0)
+
+
+def product(product_id: str) -> str:
+    """Return the subject of a product."""
+    return f"product/{product_id}"
+
+
+def category(name: str) -> str:
+    """Return the subject of a category's listing."""
+    return f"category/{name}"
+
+
+def floors(changes: Iterable[Change], lsn: int) -> dict[str, Floor]:
+    """Return what the changes put a floor under; listings have the log's position as their version."""
+    raised: dict[str, Floor] = {}
+    for change in changes:
+        subject = product(change.product_id)
+        if change.version > raised.get(subject, NO_FLOOR).version:
+            raised[subject] = Floor(change.version, lsn)
+        for name in {change.category, change.former_category} - {None}:
+            raised[category(str(name))] = Floor(lsn, lsn)
+        raised[EVERYTHING] = Floor(lsn, lsn)
+    return raised
+
+
+def tag(subject: str) -> str:
+    """Return the subject as a surrogate key: one word of plain characters, long ones by digest."""
+    kind, _, name = subject.partition("/")
+    quoted = quote(name, safe="")
+    if len(quoted) > TAG_MAX:
+        quoted = f"{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    return f"{kind}/{quoted}" if quoted else kind

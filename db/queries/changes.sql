@@ -1,0 +1,55 @@
+-- The outbox of catalogue changes: written by triggers, read by two kinds of readers.
+
+-- name: unrelayed
+-- For a relay with a cursor: behind it, and below every transaction still open, so that a late commit is never passed.
+select product_id, version, category, former_category, at, position, tx::text::bigint as tx
+  from product_changes
+  where (tx, position) > ($1::text::xid8, $2) and tx < pg_snapshot_xmin(pg_current_snapshot())
+  order by tx, position
+  limit $3;
+
+-- name: any_unrelayed
+select exists (
+  select from product_changes e
+    where (e.tx, e.position) > (
+      coalesce((select c.tx from relay_cursors c where relay = $1), '0'::xid8),
+      coalesce((select c.position from relay_cursors c where relay = $1), 0)
+    )
+    and e.tx < pg_snapshot_xmin(pg_current_snapshot())
+);
+
+-- name: recent
+-- For a process that begins to follow: what changed lately, what it sees from here on, and how far the log is.
+select pg_current_snapshot()::text as snapshot,
+       (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint as lsn,
+       coalesce((select jsonb_agg(jsonb_build_array(product_id, version, category, former_category)) from (
+         select * from product_changes where at > clock_timestamp() - make_interval(secs => $1::float8) limit $2
+       ) c), '[]') as changes;
+
+-- name: appeared
+-- For a process that follows: exactly what was committed since its last snapshot. Waits for no open transaction.
+select pg_current_snapshot()::text as snapshot,
+       (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint as lsn,
+       coalesce((select jsonb_agg(jsonb_build_array(product_id, version, category, former_category)) from (
+         select * from product_changes
+           where tx >= pg_snapshot_xmin($1::text::pg_snapshot)
+             and not pg_visible_in_snapshot(tx, $1::text::pg_snapshot)
+           limit $2
+       ) c), '[]') as changes;
+
+-- name: lsn
+select (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint;
+
+-- name: replica_state
+select pg_is_in_recovery() as in_recovery,
+       coalesce((pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint, 0) as lsn;
+
+-- name: forget_changes
+-- What all of these relays have passed and no process that starts looks back to.
+delete from product_changes e
+  where e.at < clock_timestamp() - make_interval(secs => $2::float8)
+    and not exists (
+      select from unnest($1::text[]) as r (relay)
+        left join relay_cursors c using (relay)
+        where c.tx is null or (e.tx, e.position) > (c.tx, c.position)
+    );

@@ -1,0 +1,256 @@
+"""Where reads go: to the fastest replica that shows enough, else to the primary, a few at a time.
+
+Owns the connections for reading, and the watch over replicas: a dead, lagging or promoted one leaves by itself and
+comes back by itself. Never decides what a read must show: the caller names the log position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import asyncpg
+
+from db import changes
+from db.pool import Connection, Pool, connect, create_pool
+from db.sql import load
+from doorbuster.errors import StoreUnavailableError
+
+T = TypeVar("T")
+Work = Callable[[Connection, int], Awaitable[T]]
+"""A read: gets a connection, and a log position up to which that connection shows everything."""
+
+WATCH_S = 0.2
+LOOK_TIMEOUT_S = 0.5
+SAMPLES = 64
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_SQL = load("changes")
+
+log = logging.getLogger("doorbuster.replicas")
+
+
+class NotShownError(Exception):
+    """The replica does not show yet what the read must show; raised by a read, answered by asking another."""
+
+
+class Server:
+    """One Postgres server to read from."""
+
+    def __init__(self, dsn: str, name: str, *, connections: int) -> None:
+        self.dsn, self.name, self._connections = dsn, name, connections
+        self.pool: Pool | None = None
+        self.watching: Connection | None = None
+        self.lsn = 0
+        """Everything up to here is shown; it only grows while the server stays a replica."""
+        self.fresh_as_of = 0.0
+        """Monotonic time at which the primary had nothing more than this server shows."""
+        self.usable = False
+        self.latency_s = 0.001
+        self.busy = 0
+
+    async def open(self, timeout_s: float) -> None:
+        """Make the pool; connects to nothing yet."""
+        self.pool = await create_pool(
+            self.dsn, min_size=0, max_size=self._connections, command_timeout_s=timeout_s,
+            application="doorbuster-catalogue",
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close everything at once."""
+        self.drop_watch()
+        if self.pool is not None:
+            self.pool.terminate()
+
+    def drop_watch(self) -> None:
+        """Give up the watching connection; the next look makes another."""
+        if self.watching is not None:
+            self.watching.terminate()
+            self.watching = None
+
+    async def look(self) -> Connection:
+        """Return the connection that watches."""
+        if self.watching is None or self.watching.is_closed():
+            self.watching = await connect(
+                self.dsn, command_timeout_s=LOOK_TIMEOUT_S, application="doorbuster-catalogue-watch"
+            )
+        return self.watching
+
+    async def run(self, work: Work[T], lsn: int, timeout_s: float) -> T:
+        """Do a read here, and remember how long it took."""
+        if self.pool is None:
+            raise StoreUnavailableError("the process is starting or ending")
+        began = time.monotonic()
+        self.busy += 1
+        try:
+            async with self.pool.acquire(timeout=timeout_s) as connection:
+                return await work(connection, lsn)
+        finally:
+            self.busy -= 1
+            self.latency_s += (time.monotonic() - began - self.latency_s) * 0.2
+
+    @property
+    def cost(self) -> float:
+        """What a read here may take, more or less."""
+        return self.latency_s * (1 + self.busy)
+
+
+class Replicas:
+    """The primary and its replicas, for reading."""
+
+    def __init__(
+        self, primary: str, replicas: Sequence[str], *, lag_max_s: float, primary_max: int, timeout_s: float
+    ) -> None:
+        self.primary = Server(primary, "primary", connections=primary_max)
+        self.replicas = [Server(dsn, f"replica {number}", connections=8) for number, dsn in enumerate(replicas, 1)]
+        self._lag_max_s, self._timeout_s = lag_max_s, timeout_s
+        self._few = asyncio.Semaphore(primary_max)
+        self._samples: deque[tuple[float, int]] = deque(maxlen=SAMPLES)
+        self.reads: Counter[str] = Counter()
+        """Reads answered, by server; what a server could not answer counts for the one that did."""
+
+    @property
+    def latency_s(self) -> float:
+        """What a read takes where the next one would go."""
+        return min((one.latency_s for one in self.replicas if one.usable), default=self.primary.latency_s)
+
+    async def open(self) -> None:
+        """Make the pools; connects to nothing yet."""
+        for server in (self.primary, *self.replicas):
+            await server.open(self._timeout_s)
+
+    async def close(self) -> None:
+        """Close everything at once."""
+        for server in (self.primary, *self.replicas):
+            server.close()
+
+    async def watch(self) -> None:
+        """Look after the replicas until cancelled."""
+        while self.replicas:
+            began = time.monotonic()
+            await self.look()
+            await asyncio.sleep(max(0.0, began + WATCH_S - time.monotonic()))
+
+    async def look(self) -> None:
+        """Look once: at the primary first, so that a replica is compared with what was there before it was asked."""
+        await self._look_at_primary()
+        await asyncio.gather(*(self._look_at(replica) for replica in self.replicas))
+
+    async def _look_at_primary(self) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                position = await changes.log_position(await self.primary.look())
+        except FAILURES as error:
+            # In recovery it is no primary any more, and has no position of its own to tell.
+            self.primary.drop_watch()
+            log.debug("the primary's position is not known", extra={"error": repr(error)})
+            return
+        self.primary.lsn = position
+        self._samples.append((began, position))
+
+    async def _look_at(self, replica: Server) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                row = await (await replica.look()).fetchrow(_SQL["replica_state"])
+        except FAILURES as error:
+            replica.drop_watch()
+            self._turn(replica, usable=False, why=repr(error))
+            return
+        assert row is not None
+        replica.latency_s += (time.monotonic() - began - replica.latency_s) * 0.2
+        replica.lsn = row["lsn"]
+        self._date(replica)
+        if not row["in_recovery"]:
+            self._turn(replica, usable=False, why="it is no replica any more")
+        elif not self._fresh(replica):
+            self._turn(replica, usable=False, why="it is too far behind")
+        else:
+            self._turn(replica, usable=True, why="it shows what it must")
+
+    def _date(self, replica: Server) -> None:
+        for moment, position in reversed(self._samples):
+            if position <= replica.lsn:
+                replica.fresh_as_of = moment
+                return
+        replica.fresh_as_of = 0.0
+
+    def _fresh(self, replica: Server) -> bool:
+        """Whether it lags less than it may; with the primary away, whether it shows all that was known of it."""
+        now = time.monotonic()
+        if self._samples and now - self._samples[-1][0] <= self._lag_max_s:
+            return now - replica.fresh_as_of <= self._lag_max_s
+        return not self._samples or replica.lsn >= self._samples[-1][1]
+
+    @staticmethod
+    def _turn(replica: Server, *, usable: bool, why: str) -> None:
+        if replica.usable != usable:
+            log.info("%s %s", replica.name, "is read from" if usable else "is left out", extra={"why": why})
+        replica.usable = usable
+
+    def _candidates(self) -> list[Server]:
+        """Return usable replicas: the less costly of two drawn first, then the rest by cost."""
+        usable = [replica for replica in self.replicas if replica.usable and self._fresh(replica)]
+        if len(usable) > 1:
+            drawn = min(random.sample(usable, 2), key=lambda server: server.cost)
+            usable = [drawn, *sorted((other for other in usable if other is not drawn), key=lambda one: one.cost)]
+        return usable
+
+    async def read(self, work: Work[T], *, lsn: int = 0) -> T:
+        """Do a read where everything up to log position `lsn` is shown.
+
+        Raises:
+            StoreUnavailableError: no replica shows it, and the primary does not answer or has no place free in time.
+        """
+        for replica in self._candidates():
+            try:
+                done = await replica.run(_shown(work, lsn), replica.lsn, self._timeout_s)
+            except NotShownError:
+                continue
+            except asyncpg.SerializationError as error:  # what it read was vacuumed away on the primary
+                log.info("%s gave up a read", replica.name, extra={"error": repr(error)})
+                continue
+            except FAILURES as error:
+                self._turn(replica, usable=False, why=repr(error))
+                continue
+            self.reads[replica.name] += 1
+            return done
+        return await self._read_primary(work, lsn)
+
+    async def _read_primary(self, work: Work[T], lsn: int) -> T:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._few.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailableError("too many reads wait for the database; try again") from error
+        try:
+            with suppress(NotShownError):
+                done = await self.primary.run(work, max(lsn, self.primary.lsn), self._timeout_s)
+                self.reads["primary"] += 1
+                return done
+        except FAILURES as error:
+            raise StoreUnavailableError("the database does not answer; try again") from error
+        finally:
+            self._few.release()
+        raise StoreUnavailableError("the database does not show what was written to it")
+
+
+def _shown(work: Work[T], lsn: int) -> Work[T]:
+    """Ask the replica itself when its position at the last look is not enough."""
+
+    async def checked(connection: Connection, known: int) -> T:
+        if known < lsn:
+            row = await connection.fetchrow(_SQL["replica_state"])
+            assert row is not None
+            known = row["lsn"] if row["in_recovery"] else 0
+            if known < lsn:
+                raise NotShownError
+        return await work(connection, known)
+
+    return checked

@@ -1,0 +1,58 @@
+"""Price windows of a product as ops keep them. Which of them holds is decided when a product is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from db import catalogue as rows
+from db.changes import Change
+from db.products import get_product
+from doorbuster.catalogue_contract import PricesBody, PriceWindowBody
+from intake.ops_reading import body_of, write
+from intake.problems import RefusedError
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
+    from catalogue.catalogue import Catalogue
+    from db.pool import Connection
+    from intake.database import Database
+
+_prices = msgspec.json.Decoder(PricesBody)
+
+
+class ProductPrices:
+    """Resource of a product's price windows."""
+
+    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+        self._database, self._catalogue = database, catalogue
+
+    async def on_put(self, req: Request, resp: Response, product: str) -> None:
+        """Replace all windows."""
+        wanted = await body_of(req, _prices)
+        windows = [rows.PriceWindow(one.starts_at, one.ends_at, one.price) for one in wanted.windows]
+        async with self._database.working() as connection:
+            await _existing(connection, product)
+            await rows.set_prices(connection, product, windows)
+            stored = await get_product(connection, product)
+            assert stored is not None
+            await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
+            write(resp, await _shown(connection, product))
+
+    async def on_get(self, _req: Request, resp: Response, product: str) -> None:
+        """Show all windows."""
+        async with self._database.working() as connection:
+            await _existing(connection, product)
+            write(resp, await _shown(connection, product))
+
+
+async def _existing(connection: Connection, product: str) -> None:
+    if await get_product(connection, product) is None:
+        raise RefusedError("product_not_found", f"There is no product {product[:64]!r}")
+
+
+async def _shown(connection: Connection, product: str) -> PricesBody:
+    windows = await rows.list_prices(connection, product)
+    return PricesBody(tuple(PriceWindowBody(one.price, one.starts_at, one.ends_at) for one in windows))
