@@ -5,32 +5,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-# "(?!\n)$" and not "$" alone, which would let a closing line feed through.
-_PRINTABLE = r"^[^\x00-\x1f\x7f]+(?!\n)$"
-_PLAIN_ID = r"^[^\x00-\x1f\x7f/]+(?!\n)$"
-_SALE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?!\n)$"
+from doorbuster.fields import (
+    PRINTABLE,
+    AcceptedAt,
+    Currency,
+    Label,
+    Moment,
+    Money,
+    Name,
+    OrderStatus,
+    ProductId,
+    Reason,
+    SaleId,
+    Text,
+)
+from doorbuster.room_contract import RoomChange, RoomRequest
 
-BIGGEST = 2**53 - 1
-"""Largest integer that every JSON reader keeps exact."""
-
-ProductId = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PLAIN_ID)]
-SaleId = Annotated[str, Meta(min_length=1, max_length=64, pattern=_SALE_ID)]
-Text = Annotated[str, Meta(max_length=10_000, pattern=r"^[^\x00]*(?!\n)$")]
-Label = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")]
-Name = Annotated[str, Meta(min_length=1, max_length=500, pattern=_PRINTABLE)]
-Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)]
-Money = Annotated[int, Meta(ge=0, le=10**12, description="Minor units of the currency")]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$")]
-Moment = Annotated[datetime, Meta(tz=True)]
-AcceptedAt = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="The order store's clock")]
-"""Milliseconds, the same text wherever an order is shown."""
-OrderStatus = Literal["accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
+__all__ = ["AcceptedAt", "Currency", "Label", "Moment", "Money", "Name", "OrderStatus", "ProductId", "Reason", "SaleId"]
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -43,13 +39,13 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class Payment(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """How the order is paid: the payment provider's token."""
 
-    token: Annotated[str, Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
+    token: Annotated[str, Meta(min_length=1, max_length=255, pattern=PRINTABLE)]
 
 
 class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `POST /sales/{sale}/orders`."""
 
-    customer_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
+    customer_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=PRINTABLE)]
     lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=20)]
     payment: Payment | None = None
     metadata: dict[str, Any] | None = None
@@ -193,21 +189,6 @@ class SaleProductRequest(Struct, frozen=True, forbid_unknown_fields=True):
     limit_per_customer: Annotated[int, Meta(ge=1, le=10**6)] | None = None
 
 
-class RoomRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The waiting room of a sale."""
-
-    mode: Literal["off", "safety_net", "always"]
-    rate_per_s: Annotated[float, Meta(gt=0, le=10**6)] | None = None
-    burst: Annotated[int, Meta(ge=1, le=10**6)] | None = None
-    max_active: Annotated[int, Meta(ge=1, le=10**7)] | None = None
-    grace_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
-    admission_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
-    orders_allowed: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    lobby_opens_at: Moment | None = None
-    on_store_failure: Literal["closed", "open"] | None = None
-    thresholds: dict[str, Any] | None = None
-
-
 Products = Annotated[list[SaleProductRequest], Meta(min_length=1, max_length=10_000)]
 HoldS = Annotated[int, Meta(ge=1, le=86_400)]
 LeadS = Annotated[int, Meta(ge=0, le=86_400)]
@@ -236,7 +217,7 @@ class SaleChange(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults
     ends_at: Moment | UnsetType | None = UNSET
     hold_s: HoldS | UnsetType = UNSET
     prewarm_lead_s: LeadS | UnsetType = UNSET
-    room: RoomRequest | UnsetType = UNSET
+    room: RoomChange | UnsetType = UNSET
 
 
 class SaleProductView(Struct):
@@ -262,8 +243,19 @@ class SaleView(Struct, kw_only=True):
     prewarm_lead_s: int
     phase: Literal["open", "hold", "drain", "closed"]
     room: dict[str, Any]
+    room_epoch: int
     version: int
     created_at: Moment
+
+
+class LogEntryView(Struct):
+    """One change that ops made."""
+
+    entry_id: int
+    at: Moment
+    action: str
+    target: str
+    change: dict[str, Any]
 
 
 class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -358,8 +350,12 @@ FAULTS = MappingProxyType(
         "admission_expired": Fault(401, "The admission has expired"),
         "ops_key_required": Fault(401, "The ops key is needed"),
         "admission_invalid": Fault(403, "The admission is not valid for this sale"),
+        "ticket_invalid": Fault(403, "The ticket or its secret is not valid for this sale"),
+        "code_invalid": Fault(403, "There is no such access code"),
+        "challenge_failed": Fault(403, "The challenge of the waiting room is not solved"),
         "not_found": Fault(404, "There is nothing here"),
         "sale_not_found": Fault(404, "There is no such sale"),
+        "room_not_found": Fault(404, "The sale has no waiting room"),
         "order_not_found": Fault(404, "There is no such order"),
         "product_not_found": Fault(404, "There is no such product"),
         "method_not_allowed": Fault(405, "This method is not for this place"),
@@ -370,6 +366,16 @@ FAULTS = MappingProxyType(
         "illegal_transition": Fault(409, "The order cannot go there from its present state"),
         "rejected": Fault(409, "The order was not reserved"),
         "conflict": Fault(409, "This contradicts what is stored"),
+        "room_not_open": Fault(409, "The waiting room is not open yet"),
+        "place_conflict": Fault(409, "The place belongs to another secret or customer"),
+        "code_spent": Fault(409, "The access code has no admissions left"),
+        "room_over": Fault(410, "The sale is over"),
+        "room_sold_out": Fault(410, "Everything is sold out; waiting is of no use"),
+        "place_unknown": Fault(410, "There is no such place any more"),
+        "place_lapsed": Fault(410, "The place was not taken up in time"),
+        "place_left": Fault(410, "The place was given up"),
+        "admission_finished": Fault(410, "The admission was used or has run out"),
+        "admission_revoked": Fault(410, "The admission was revoked"),
         "too_large": Fault(413, "The body is too large"),
         "unsupported_media_type": Fault(415, "The body must be JSON"),
         "invalid": Fault(422, "Values are missing or wrong"),
@@ -377,6 +383,7 @@ FAULTS = MappingProxyType(
         "rate_limited": Fault(429, "Too many requests"),
         "internal": Fault(500, "Something went wrong here"),
         "overloaded": Fault(503, "Too much to do at the moment"),
+        "room_full": Fault(503, "As many wait as the room takes"),
         "store_unavailable": Fault(503, "A store does not answer as it must"),
     }
 )

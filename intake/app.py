@@ -30,7 +30,7 @@ from intake.ops_key import OpsDoor
 from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
 from intake.ops_prices import ProductPrices
 from intake.ops_products import ImportProducts, OneProduct, ProductStock
-from intake.ops_sales import OneSale, SaleList, SaleVerb
+from intake.ops_sales import OneSale, OpsLog, RevokeAdmissions, SaleList, SaleVerb
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
@@ -178,6 +178,8 @@ def add_ops(app: App[Request, Response], parts: Parts) -> None:
     database, sales = parts.database, parts.sales
     app.add_route("/ops/sales", SaleList(database, sales))
     app.add_route("/ops/sales/{sale}", OneSale(database, sales))
+    app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales))
+    app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.health))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking))

@@ -84,7 +84,12 @@ _SALES = (
     Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: c.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: c.SaleView}, _SALE),
     Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: c.Prewarmed}, _SALE),
-)
+    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: c.SaleView}, _SALE),
+    Operation(
+        "get", "/ops/audit", "List what ops changed", {200: Page(c.LogEntryView)}, ("invalid", *_OPS), None,
+        ("target", "cursor", "limit"),
+    ),
+)  # fmt: skip
 
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (

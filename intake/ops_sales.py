@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from db import ops_log
 from db import sales as rows
-from doorbuster.contract import Prewarmed, RoomRequest, SaleChange, SaleProductView, SaleRequest, SaleView
-from doorbuster.errors import InvalidError
+from doorbuster.contract import (
+    LogEntryView,
+    Prewarmed,
+    SaleChange,
+    SaleProductView,
+    SaleRequest,
+    SaleView,
+)
+from doorbuster.errors import ConflictError
+from doorbuster.room_contract import RoomChange, RoomTerms
+from intake.limits import BODY
 from intake.ops_reading import body_of, limit_of, number_cursor_of, refuse_unknown_params, write, write_page
 from intake.problems import RefusedError
 
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
 
 _new = msgspec.json.Decoder(SaleRequest)
 _change = msgspec.json.Decoder(SaleChange)
+_raw = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def show(sale: rows.Sale) -> SaleView:
@@ -40,6 +51,7 @@ def show(sale: rows.Sale) -> SaleView:
         prewarm_lead_s=sale.prewarm_lead_s,
         phase=sale.phase,
         room=sale.room,
+        room_epoch=sale.room_epoch,
         version=sale.version,
         created_at=sale.created_at,
     )
@@ -49,11 +61,17 @@ def _sale_not_found(sale: str) -> RefusedError:
     return RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
 
 
-def _room(room: RoomRequest) -> dict[str, Any]:
-    if room.mode != "off":
-        problem = "this release has no waiting room: must be 'off'"
-        raise InvalidError(f"room.mode: {problem}", [("room.mode", problem)])
-    return msgspec.to_builtins(room)  # type: ignore[no-any-return]
+def _kept(room: RoomTerms) -> dict[str, Any]:
+    """Return the room as it is stored: what was given, nothing of what has its default."""
+    given: dict[str, Any] = msgspec.to_builtins(room)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _changed_room(sale: rows.Sale, change: RoomChange, named: frozenset[str]) -> dict[str, Any]:
+    """Return the sale's room with what the change names: null is the default again."""
+    if change.beacon is not None and change.beacon != sale.room.get("beacon") and sale.starts_at <= sale.read_at:
+        raise ConflictError("the sale has started: the beacon is in its shuffle already")
+    return {name: value for name, value in sale.room.items() if name not in named} | _kept(change)
 
 
 def _products(products: list[Any]) -> list[rows.SaleProduct]:
@@ -79,10 +97,11 @@ class SaleList:
             partitions=wanted.partitions,
             hold_s=wanted.hold_s,
             prewarm_lead_s=wanted.prewarm_lead_s,
-            room=_room(wanted.room),
+            room=_kept(wanted.room),
         )
-        async with self._database.working() as connection:
+        async with self._database.working() as connection, connection.transaction():
             sale = await rows.create_sale(connection, spec)
+            await ops_log.note(connection, "create", f"sale:{sale.sale_id}", _raw(req.scope[BODY]))
         await self._sales.publish(sale)
         resp.set_header("Location", f"/ops/sales/{sale.sale_id}")
         write(resp, show(sale), 201)
@@ -115,14 +134,16 @@ class OneSale:
         """Change the sale; what is left out stays."""
         wanted = await body_of(req, _change)
         changes = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
-        if isinstance(wanted.room, RoomRequest):
-            changes["room"] = _room(wanted.room)
         if isinstance(wanted.products, list):
             changes["products"] = _products(wanted.products)
-        async with self._database.working() as connection:
-            if await rows.get_sale(connection, sale) is None:
+        async with self._database.working() as connection, connection.transaction():
+            found = await rows.get_sale(connection, sale)
+            if found is None:
                 raise _sale_not_found(sale)
+            if isinstance(wanted.room, RoomChange):
+                changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))
             changed = await rows.update_sale(connection, sale, changes)
+            await ops_log.note(connection, "change", f"sale:{sale}", _raw(req.scope[BODY]))
         await self._sales.publish(changed)
         write(resp, show(changed))
 
@@ -146,13 +167,14 @@ class SaleVerb:
         """Do it."""
         if verb != "prewarm" and verb not in self._phases:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
-        async with self._database.working() as connection:
+        async with self._database.working() as connection, connection.transaction():
             found = await rows.get_sale(connection, sale)
             if found is None:
                 raise _sale_not_found(sale)
             if verb != "prewarm":
                 phase, start_now = self._phases[verb]
                 found = await rows.set_phase(connection, sale, phase, start_now=start_now)
+                await ops_log.note(connection, verb, f"sale:{sale}", {"phase": phase})
         await self._sales.publish(found)
         write(resp, await self._prewarmed(found) if verb == "prewarm" else show(found))
 
@@ -160,3 +182,39 @@ class SaleVerb:
         """Say go or no-go; the sale is in the copy here and its gates are published by now."""
         ready, checks = await self._health.look()
         return Prewarmed(sale.sale_id, ready, checks)
+
+
+class RevokeAdmissions:
+    """Resource of the sale's revocations."""
+
+    def __init__(self, database: Database, sales: Sales) -> None:
+        self._database = database
+        self._sales = sales
+
+    async def on_post(self, _req: Request, resp: Response, sale: str) -> None:
+        """Revoke every admission out: who had one joins again."""
+        async with self._database.working() as connection, connection.transaction():
+            if await rows.get_sale(connection, sale) is None:
+                raise _sale_not_found(sale)
+            found = await rows.bump_room_epoch(connection, sale)
+            await ops_log.note(connection, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
+        await self._sales.publish(found)
+        write(resp, show(found))
+
+
+class OpsLog:
+    """Resource of what ops changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """List changes, newest first; `target` is like `sale:friday`."""
+        refuse_unknown_params(req, "target", "cursor", "limit")
+        limit = limit_of(req)
+        async with self._database.working() as connection:
+            found = await ops_log.entries(
+                connection, target=req.get_param("target"), before=number_cursor_of(req), limit=limit
+            )
+        items = [LogEntryView(one.entry_id, one.at, one.action, one.target, one.change) for one in found]
+        write_page(resp, items, str(found[-1].entry_id) if len(found) == limit else None)
