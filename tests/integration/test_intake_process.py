@@ -21,16 +21,8 @@ COMMAND = [sys.executable, "-m", "gunicorn", "--config", "python:intake.gunicorn
 
 
 def environment(settings: Settings, **changes: str) -> dict[str, str]:
-    names = (
-        "database_url",
-        "orders_redis_url",
-        "room_redis_url",
-        "jobs_redis_url",
-        "cache_redis_url",
-        "order_id_key",
-        "ops_key",
-    )
-    told = {name.upper(): getattr(settings, name).get_secret_value() for name in names}
+    stores = ("database_url", "orders_redis_url", "room_redis_url", "jobs_redis_url", "cache_redis_url")
+    told = {name.upper(): getattr(settings, name).get_secret_value() for name in (*stores, "order_id_key", "ops_key")}
     return {"PATH": os.environ["PATH"]} | told | changes
 
 
@@ -44,9 +36,8 @@ def free_port() -> int:
 @contextmanager
 def serving(settings: Settings, **changes: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     bind = f"127.0.0.1:{free_port()}"
-    process = subprocess.Popen(
-        COMMAND, env=environment(settings, INTAKE_BIND=bind, **changes), stderr=subprocess.DEVNULL
-    )
+    told = environment(settings, INTAKE_BIND=bind, **changes)
+    process = subprocess.Popen(COMMAND, env=told, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: alive(f"http://{bind}"), within_s=30, what="the intake to serve")
         yield process, f"http://{bind}"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.contract import FAULTS, OrderRequest, SaleChange, SaleRequest
+from doorbuster.contract import OrderRequest, SaleChange, SaleRequest
 from doorbuster.errors import InvalidError
 from doorbuster.reading import MalformedError, read
 
@@ -24,18 +24,21 @@ def fields_of(body: object, decoder: msgspec.json.Decoder[object]) -> set[str]:
     return {field for field, _ in caught.value.fields}
 
 
+ONE = {"product_id": "a", "quantity": 1}
+
+
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
         ({}, {"customer_id", "lines"}),
         ([], {"body"}),
         ({"customer_id": "c", "lines": []}, {"lines"}),
-        ({"customer_id": "c", "lines": [{"product_id": "a", "quantity": 1}] * 21}, {"lines"}),
-        ({"customer_id": "c" * 129, "lines": [{"product_id": "a", "quantity": 1001}]}, {"customer_id", "lines[0].quantity"}),
+        ({"customer_id": "c", "lines": [ONE] * 21}, {"lines"}),
+        ({"customer_id": "c" * 129, "lines": [ONE | {"quantity": 1001}]}, {"customer_id", "lines[0].quantity"}),
         ({"customer_id": "c\n", "lines": [{"product_id": "a\n", "quantity": "1"}]},
          {"customer_id", "lines[0].product_id", "lines[0].quantity"}),
-        ({"customer_id": "c", "lines": [{"product_id": "a", "quantity": 1}], "payment": {"token": ""}}, {"payment.token"}),
-        ({"customer_id": "c", "lines": [{"product_id": "a", "quantity": 1}], "metadata": []}, {"metadata"}),
+        ({"customer_id": "c", "lines": [ONE], "payment": {"token": ""}}, {"payment.token"}),
+        ({"customer_id": "c", "lines": [ONE], "metadata": []}, {"metadata"}),
         ({"customer_id": "c", "lines": [{"product_id": "a", "quantity": 1.5}], "x": 1}, {"lines[0].quantity", "x"}),
     ],
 )  # fmt: skip
@@ -54,18 +57,22 @@ def test_optional_structs_and_bounded_lists_are_looked_into() -> None:
     }
 
 
-@given(_json)
-def test_no_value_is_refused_without_a_field(value: object) -> None:
-    body = msgspec.json.encode(value)
+def outcome(body: bytes) -> set[str]:
+    """Return the fields that are wrong; none when the body is right or no JSON at all."""
     try:
         read(body, ORDER)
     except InvalidError as error:
-        assert error.fields
+        return {field for field, _ in error.fields} or {"NONE NAMED"}
+    except MalformedError:
+        return set()
+    return set()
+
+
+@given(_json)
+def test_no_value_is_refused_without_a_field(value: object) -> None:
+    assert "NONE NAMED" not in outcome(msgspec.json.encode(value))
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_break_the_reader(body: bytes) -> None:
-    try:
-        read(body, ORDER)
-    except (InvalidError, MalformedError) as error:
-        assert error.code in FAULTS
+    assert "NONE NAMED" not in outcome(body)
