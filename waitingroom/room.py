@@ -89,6 +89,11 @@ class RoomConfig:
         if wrong:
             raise InvalidError("the room's configuration is out of bounds", wrong)
 
+    @property
+    def tick_s(self) -> float:
+        """How often to tick: a bucket that fills between two ticks would lose what it earns."""
+        return min(1.0, max(0.05, self.burst / (2 * self.rate_per_s))) if self.rate_per_s else 1.0
+
     def as_fields(self) -> list[str]:
         """Return name, value, name, value ... as the store keeps them."""
         flat: list[str] = []

@@ -1,5 +1,4 @@
-"""The virtual clock. Owns the one file that replaces the scripts' clock; used by the simulator and by tests, never by a
-process that serves.
+"""The virtual clock. Owns the one file that replaces the scripts' clock; never used by a process that serves.
 
 The time is the field `virtual_ms` of the room's hash, set by whoever simulates before each call.
 """

@@ -1,0 +1,33 @@
+"""The poll policy and the estimate."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waitingroom.policy import eta_s, poll_for, retry_after_s
+
+POSITIONS = st.integers(0, 10_000_000)
+PACES = st.floats(0, 10_000)
+DRAWS = st.floats(0, 1, exclude_max=True)
+
+
+@given(POSITIONS, PACES, DRAWS, st.floats(1, 600))
+def test_asking_again_stays_within_its_bounds(position: int, pace: float, draw: float, grace_s: float) -> None:
+    poll = poll_for(grace_s)
+    wait = retry_after_s(position, pace, poll, draw)
+    assert poll.min_s * (1 - poll.jitter) <= wait <= poll.max_s * (1 + poll.jitter)
+    assert wait <= max(grace_s / 3, 1) * 1.2, "nobody sleeps through the grace"
+
+
+@given(POSITIONS, POSITIONS, st.floats(0.01, 10_000))
+def test_who_is_further_back_asks_less_often(one: int, other: int, pace: float) -> None:
+    near, far = sorted((one, other))
+    poll = poll_for(60)
+    assert retry_after_s(near, pace, poll, 0.5) <= retry_after_s(far, pace, poll, 0.5)
+
+
+def test_the_estimate() -> None:
+    assert eta_s(100, 4) == 25
+    assert eta_s(0, 0) == 0
+    assert eta_s(100, 0) is None
