@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from loadtests.bench.shop import fresh, open_sale
 from loadtests.servers import serving
 from loadtests.system import System
 
+BUSY = 0.5
+"""Load average above which a run says that others disturbed it."""
 WORKERS = 1
 """One shift at a time: the drain is measured by itself, as its rivals are; the whole way runs with all of them."""
 
@@ -28,12 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, default=Path("reports/bench.json"), help="where to write the figures")
     options = parser.parse_args(arguments)
     screen = report.console()
+    load = os.getloadavg()[0]
     measured, postgres = asyncio.run(_measure(QUICK if options.quick else FULL, screen.print))
-    lines, about = table.rows(measured), table.machine(postgres)
+    lines, about = table.rows(measured), table.machine(postgres, load)
     screen.print(table.render(lines))
     most = max(one.most_waiting for one in measured.whole)
     screen.print(f"whole way: at most {most:,} accepted orders waited for the drain")
     screen.print(" ".join(f"{name} {value}" for name, value in about.items() if not isinstance(value, dict)))
+    if load > BUSY:
+        screen.print(f"[bold]the machine was busy before the run (load {load:.1f}): repeat it on a quiet one[/]")
     if options.quick:
         screen.print("a quick run: these figures mean nothing")
     options.json.parent.mkdir(parents=True, exist_ok=True)

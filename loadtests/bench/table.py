@@ -112,10 +112,11 @@ def render(lines: list[Row]) -> Table:
     return table
 
 
-def machine(postgres: str) -> dict[str, object]:
-    """Return what the figures hold for: cores, processor, versions."""
+def machine(postgres: str, load: float) -> dict[str, object]:
+    """Return what the figures hold for: cores, load before the run, versions."""
     return {
         "cores": os.cpu_count(),
+        "load_before": round(load, 2),
         "processor": _processor(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
