@@ -14,6 +14,7 @@ from tests.fixtures.accounting import assert_every_202_is_accounted_for
 from tests.fixtures.facts import Facts, Sale, open_sale
 from tests.fixtures.load import Load
 from tests.fixtures.up import Running, Up
+from tests.fixtures.waiting import wait_until
 
 TAKEOVER_S = 10.0
 """A killed worker's work goes on elsewhere within this (promise of the drain)."""
@@ -33,6 +34,10 @@ def _work_horse(running: Running, facts: Facts, sale: Sale) -> list[int]:
 
 def _parent_of_work_horse(running: Running, facts: Facts, sale: Sale) -> list[int]:
     return [psutil.Process(pid).ppid() for pid in _work_horse(running, facts, sale)]
+
+
+def _other_work_horses(running: Running, facts: Facts, sale: Sale) -> list[int]:
+    return [facts.wait_holder(f"settle:{sale.number}:0"), facts.wait_holder("relay")]
 
 
 def _all_workers(running: Running, facts: Facts, sale: Sale) -> list[int]:
@@ -56,6 +61,7 @@ def _drain_resumes(facts: Facts, sale: Sale, accepted_before: int, killed_at: fl
 
 KILLED: dict[str, Victims] = {
     "work-horse": _work_horse,
+    "settling and relaying work-horses": _other_work_horses,
     "worker": _parent_of_work_horse,
     "all workers": _all_workers,
     "intake": _role("intake"),
@@ -80,6 +86,25 @@ def test_nothing_is_lost_when_it_is_killed(running: Running, facts: Facts, part:
             os.kill(pid, signal.SIGKILL)
         _drain_resumes(facts, sale, before, killed_at)
         load.wait_for(60)
+    load.assert_well_answered()
+    assert_every_202_is_accounted_for(running, load.accepted)
+
+
+def test_a_killed_work_horse_of_many_partitions_is_replaced_in_time(running: Running, facts: Facts) -> None:
+    """Few workers take turns at many shifts: none waits so long that a dead one's work is late."""
+    sale = open_sale(running, 100_000, partitions=4)
+    with Load(running.base, sale.sale_id, sale.products) as load:
+        load.wait_for(60)
+        facts.wait_drained(sale, 0)
+        horse = facts.wait_holder(f"drain:{sale.number}:2")
+        before, killed_at = len(load.accepted), time.monotonic()
+        os.kill(horse, signal.SIGKILL)
+        _drain_resumes(facts, sale, before, killed_at)
+        asked = "select entry_id from stream_cursors where sale_number = $1 and partition = 2"
+        cursor = facts.value(asked, sale.number)
+        left_s = TAKEOVER_S - (time.monotonic() - killed_at)
+        wait_until(lambda: facts.value(asked, sale.number) != cursor, within_s=left_s, what="its partition's turn")
+        print(f"its partition is drained again {time.monotonic() - killed_at:.1f} s after the kill")
     load.assert_well_answered()
     assert_every_202_is_accounted_for(running, load.accepted)
 

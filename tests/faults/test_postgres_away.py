@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -44,15 +44,27 @@ def network(database_url: str) -> Iterator[Proxy]:
         yield proxy
 
 
-def test_while_postgres_is_away_known_sales_take_orders(up: Up, network: Proxy) -> None:
+def _refuses(network: Proxy) -> None:
+    network.cut(reset=True)
+
+
+def _hangs(network: Proxy) -> None:
+    network.delay(60)
+
+
+@pytest.mark.parametrize("goes_away", [_refuses, _hangs])
+def test_while_postgres_is_away_known_sales_take_orders(
+    up: Up, network: Proxy, goes_away: Callable[[Proxy], None]
+) -> None:
     running = up(env={"DATABASE_URL": network.url})
     facts, sale = Facts(running), open_sale(running, 100_000, 100_000, 400)
     with Load(running.base, sale.sale_id, sale.products) as load:
         load.wait_for(40)
         facts.wait_drained(sale, 0)
-        network.cut(reset=True)
+        goes_away(network)
         load.wait_for(150, within_s=10)
         network.mend()
+        network.reset()
         mended_at = time.monotonic()
         drained = facts.wait_drained(sale, -1)
         facts.wait_drained(sale, drained, within_s=TAKEOVER_S - (time.monotonic() - mended_at))
