@@ -43,6 +43,7 @@ def _key(value: SecretStr) -> SecretStr:
 PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres")]
 RedisUrl = Annotated[SecretStr, _url("redis", "rediss", "unix")]
 Key = Annotated[SecretStr, AfterValidator(_key)]
+TextList = Annotated[tuple[str, ...], NoDecode]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
 
 
@@ -112,9 +113,33 @@ class Settings(BaseSettings):
     purge_cloudfront_distribution: str | None = None
     """Id of a CloudFront distribution to purge changed products from; credentials come as boto3 finds them."""
 
+    room_keys: SecretStr | None = None
+    """Keys of tickets and admissions, `kid:secret,kid:secret`; the first signs. None: one derived from ORDER_ID_KEY."""
+    trusted_proxies: TextList = ()
+    """Networks of proxies whose X-Forwarded-For is believed."""
+    room_joins_per_address: int = Field(300, ge=0, le=1_000_000)
+    """Joins a minute from one address and process; 0: any number."""
+    room_joins_per_customer: int = Field(30, ge=0, le=1_000_000)
+    """Joins a minute of one customer and process; 0: any number."""
+    room_challenge_bits: int = Field(16, ge=1, le=30)
+    """Difficulty of the proof of work."""
+    room_challenge_window_s: int = Field(120, ge=10, le=3600)
+    """How long a salt of the proof of work is shown; it is good for twice as long."""
+    room_verify_url: str | None = None
+    """Where a verifier checks challenges, as Turnstile's siteverify does."""
+    room_verify_secret: SecretStr | None = None
+    room_verify_site_key: str = ""
+    room_verify_timeout_s: float = Field(2.0, ge=0.1, le=30)
+    room_emergency_s: float = Field(300.0, ge=1, le=86_400)
+    """How long a room that fails open lets people in without its store."""
+    room_emergency_admission_s: int = Field(120, ge=5, le=3600)
+    """Life of an admission given meanwhile."""
+    room_pages: str | None = None
+    """Folder whose templates/, texts/ and static/ come before the built-in ones."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("replica_urls", "storefront_keys", "purge_varnish_urls", mode="before")
+    @field_validator("replica_urls", "storefront_keys", "purge_varnish_urls", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Read a list as it stands in the environment and in files: parts by comma."""

@@ -6,6 +6,7 @@ Refusals that happen all day are written with `write`; exceptions are for the re
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("intake")
 
 MEDIA = "application/problem+json"
-RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited"})
+RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited", "room_full"})
 STORE_ERRORS: tuple[type[Exception], ...] = (
     RedisError,
     OSError,
@@ -47,10 +48,21 @@ _encode = msgspec.json.Encoder().encode
 class RefusedError(DoorbusterError):
     """A request that ends here with an error code of the contract."""
 
-    def __init__(self, code: str, detail: str, fields: list[tuple[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        fields: list[tuple[str, str]] | None = None,
+        *,
+        room: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Take the code, words for developers, wrong fields, the room to wait in, and when to try again."""
         super().__init__(detail)
         self.code = code
         self.fields = fields or []
+        self.room = room
+        self.retry_after_s = retry_after_s
 
 
 class Problems:
@@ -60,10 +72,20 @@ class Problems:
         self._retry_after = str(retry_after_s)
         self._refused = refused
 
-    def write(self, resp: Response, code: str, detail: str, fields: list[tuple[str, str]] | None = None) -> None:
-        """Make the response a problem."""
+    def write(
+        self,
+        resp: Response,
+        code: str,
+        detail: str,
+        fields: list[tuple[str, str]] | None = None,
+        room: str | None = None,
+    ) -> None:
+        """Make the response a problem; `room` is where to wait for leave."""
         self._refused(code)
         said = problem(code, detail, [FieldProblem(*field) for field in fields or []])
+        if room is not None:
+            said.room = room
+            resp.set_header("Link", f'<{room}>; rel="waiting-room"')
         resp.status = said.status
         resp.content_type = MEDIA
         resp.data = _encode(said)
@@ -94,7 +116,10 @@ class Problems:
             await self._unexpected(req, resp, error, _params)
             return
         fields = error.fields if isinstance(error, RefusedError | InvalidError) else None
-        self.write(resp, error.code, error.detail, fields)
+        room = error.room if isinstance(error, RefusedError) else None
+        self.write(resp, error.code, error.detail, fields, room)
+        if isinstance(error, RefusedError) and error.retry_after_s is not None:
+            resp.set_header("Retry-After", str(math.ceil(error.retry_after_s)))
 
     async def _body(self, _req: Request, resp: Response, error: BodyError, _params: dict[str, Any]) -> None:
         resp.set_header("Connection", "close")

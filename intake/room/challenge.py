@@ -1,0 +1,149 @@
+"""What a visitor must do before joining: the hook, the built-in proof of work, and a verifier elsewhere.
+
+Owns the challenges of this process; keeps nothing of any visitor. Who has an access code is not asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import httpx
+
+from doorbuster.errors import StoreUnavailableError
+from doorbuster.room_contract import ChallengeView
+
+if TYPE_CHECKING:
+    from doorbuster.settings import Settings
+
+log = logging.getLogger("intake.room")
+
+NONCE_MAX = 64
+
+
+class Challenge(Protocol):
+    """A kind of challenge."""
+
+    def view(self, sale_number: int) -> ChallengeView:
+        """Return what the status document says of it."""
+
+    async def passed(self, sale_number: int, visitor_id: str, answer: str | None, address: str) -> bool:
+        """Say whether a visitor's answer is right.
+
+        Raises:
+            StoreUnavailableError: that cannot be found out now.
+        """
+
+
+class NoChallenge:
+    """Asks for nothing."""
+
+    def view(self, sale_number: int) -> ChallengeView:  # noqa: ARG002
+        """Return that."""
+        return ChallengeView("none")
+
+    async def passed(self, sale_number: int, visitor_id: str, answer: str | None, address: str) -> bool:  # noqa: ARG002
+        """Say yes."""
+        return True
+
+
+class ProofOfWork:
+    """Asks for a nonce so that SHA-256(salt:visitor_id:nonce) begins with `bits` zero bits.
+
+    The salt is a keyed hash of the sale and a window of time: nobody can work ahead, nothing is stored, and one
+    solution is good for one visitor id alone, which has one place however often it joins. It holds in its window and
+    the next.
+    """
+
+    def __init__(self, key: bytes, *, bits: int, window_s: int) -> None:
+        self._key = hmac.digest(key, b"doorbuster proof of work", "sha256")
+        self._bits = bits
+        self._window_s = window_s
+
+    def view(self, sale_number: int) -> ChallengeView:
+        """Return the salt of this window and the difficulty."""
+        return ChallengeView("proof_of_work", salt=self._salt(sale_number, self._window()), bits=self._bits)
+
+    async def passed(self, sale_number: int, visitor_id: str, answer: str | None, address: str) -> bool:  # noqa: ARG002
+        """Say whether the answer, `salt:nonce`, is a solution of this window or the last."""
+        salt, _, nonce = (answer or "").partition(":")
+        if not nonce or len(nonce) > NONCE_MAX:
+            return False
+        window = self._window()
+        if salt not in (self._salt(sale_number, window), self._salt(sale_number, window - 1)):  # no secret: it is shown
+            return False
+        digest = hashlib.sha256(f"{salt}:{visitor_id}:{nonce}".encode()).digest()
+        return int.from_bytes(digest, "big") >> (256 - self._bits) == 0
+
+    def _window(self) -> int:
+        return int(time.time()) // self._window_s
+
+    def _salt(self, sale_number: int, window: int) -> str:
+        return hmac.digest(self._key, b"%d:%d" % (sale_number, window), "sha256")[:12].hex()
+
+
+class Verifier:
+    """Asks a verifier elsewhere about the token that its widget gave the visitor, as Turnstile's siteverify does."""
+
+    def __init__(self, url: str, secret: str, *, site_key: str, timeout_s: float) -> None:
+        self._url = url
+        self._secret = secret
+        self._site_key = site_key
+        self._timeout_s = timeout_s
+        self._http: httpx.AsyncClient | None = None
+
+    def view(self, sale_number: int) -> ChallengeView:  # noqa: ARG002
+        """Return the site key for the widget."""
+        return ChallengeView("verifier", site_key=self._site_key)
+
+    async def passed(self, sale_number: int, visitor_id: str, answer: str | None, address: str) -> bool:  # noqa: ARG002
+        """Say what the verifier says; without its answer in time nobody gets in."""
+        if not answer:
+            return False
+        if self._http is None:  # no client at import or before the process's loop runs
+            self._http = httpx.AsyncClient(timeout=self._timeout_s, limits=httpx.Limits(max_connections=50))
+        form = {"secret": self._secret, "response": answer} | ({"remoteip": address} if address else {})
+        try:
+            said = (await self._http.post(self._url, data=form)).raise_for_status().json()
+        except (httpx.HTTPError, ValueError) as error:
+            log.warning("the verifier of challenges did not answer: %r", error)
+            raise StoreUnavailableError("The challenge cannot be checked now; try again") from error
+        return isinstance(said, dict) and said.get("success") is True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.aclose()
+
+
+class Challenges:
+    """The challenges that rooms may name."""
+
+    def __init__(self, settings: Settings, key: bytes) -> None:
+        self._kinds: dict[str, Challenge] = {
+            "none": NoChallenge(),
+            "proof_of_work": ProofOfWork(
+                key, bits=settings.room_challenge_bits, window_s=settings.room_challenge_window_s
+            ),
+        }
+        self._verifier: Verifier | None = None
+        if settings.room_verify_url and settings.room_verify_secret:
+            self._verifier = Verifier(
+                settings.room_verify_url,
+                settings.room_verify_secret.get_secret_value(),
+                site_key=settings.room_verify_site_key,
+                timeout_s=settings.room_verify_timeout_s,
+            )
+            self._kinds["verifier"] = self._verifier
+
+    def of(self, kind: str | None) -> Challenge:
+        """Return a kind; a verifier without its settings is the proof of work, never nothing."""
+        return self._kinds.get(kind or "none") or self._kinds["proof_of_work"]
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._verifier is not None:
+            await self._verifier.close()

@@ -1,0 +1,103 @@
+"""The cookies of the waiting room. Owns their names, lives and attributes; never decides what they allow.
+
+| cookie                     | holds                              | lives                 |
+|----------------------------|------------------------------------|-----------------------|
+| `doorbuster_visitor`       | a random id of the browser         | 30 days               |
+| `doorbuster_place_N`       | ticket and secret in sale number N | 7 days                |
+| `doorbuster_admission_N`   | the admission to it                | as long as it is good |
+
+All are HttpOnly, SameSite=Lax, and Secure when the request came by https.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
+VISITOR = "doorbuster_visitor"
+DAY_S = 86_400
+_VISITOR_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_BETWEEN = "~"
+
+
+class Place(NamedTuple):
+    """A ticket and the proof that it is the visitor's."""
+
+    ticket: str
+    secret: str
+
+    def text(self) -> str:
+        """Return both as one word, as the cookie and the link to another device carry them."""
+        return f"{self.ticket}{_BETWEEN}{self.secret}"
+
+
+def place_from(text: str | None) -> Place | None:
+    """Return the place of such a word."""
+    ticket, between, secret = (text or "").strip().partition(_BETWEEN)
+    return Place(ticket, secret) if between and ticket and secret else None
+
+
+def new_secret() -> str:
+    """Return a secret for a new place."""
+    return secrets.token_urlsafe(24)
+
+
+def visitor_of(req: Request) -> str | None:
+    """Return the browser's id."""
+    found = _one(req, VISITOR)
+    return found if found and _VISITOR_ID.fullmatch(found) else None
+
+
+def place_of(req: Request, sale_number: int) -> Place | None:
+    """Return the browser's place in a sale."""
+    return place_from(_one(req, _place(sale_number)))
+
+
+def admission_of(req: Request, sale_number: int) -> str | None:
+    """Return the browser's admission to a sale."""
+    return _one(req, _admission(sale_number))
+
+
+def set_visitor(req: Request, resp: Response) -> str:
+    """Give the browser an id, or its id again for longer; return it."""
+    visitor_id = visitor_of(req) or secrets.token_urlsafe(18)
+    _set(req, resp, VISITOR, visitor_id, 30 * DAY_S)
+    return visitor_id
+
+
+def set_place(req: Request, resp: Response, sale_number: int, place: Place) -> None:
+    """Keep a place in the browser."""
+    _set(req, resp, _place(sale_number), place.text(), 7 * DAY_S)
+
+
+def set_admission(req: Request, resp: Response, sale_number: int, token: str, life_s: float) -> None:
+    """Keep an admission in the browser while it is good."""
+    _set(req, resp, _admission(sale_number), token, max(1, int(life_s)))
+
+
+def forget_place(resp: Response, sale_number: int) -> None:
+    """Take place and admission out of the browser."""
+    for name in (_place(sale_number), _admission(sale_number)):
+        resp.unset_cookie(name, path="/", samesite="Lax")
+
+
+def _place(sale_number: int) -> str:
+    return f"doorbuster_place_{sale_number}"
+
+
+def _admission(sale_number: int) -> str:
+    return f"doorbuster_admission_{sale_number}"
+
+
+def _one(req: Request, name: str) -> str | None:
+    values = req.get_cookie_values(name)
+    return values[0] if values else None
+
+
+def _set(req: Request, resp: Response, name: str, value: str, life_s: int) -> None:
+    secure = req.forwarded_scheme == "https"
+    resp.set_cookie(name, value, max_age=life_s, path="/", secure=secure, http_only=True, same_site="Lax")

@@ -1,0 +1,275 @@
+"""Joining, claiming and leaving, whoever asks: JSON or the page. Owns the order of the checks; draws nothing.
+
+What can be refused or answered without the room's store is: a wrong ticket, a visitor still clearly behind.
+"""
+
+from __future__ import annotations
+
+import hmac
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from doorbuster.errors import StoreUnavailableError
+from doorbuster.room_contract import AdmissionView, TicketView, WaitView
+from intake.moments import moment
+from intake.problems import RefusedError
+from intake.room.join_limits import JoinLimit
+from waitingroom.outcomes import Admitted, Joined, No, Wait
+from waitingroom.policy import eta_s, poll_for, retry_after_s
+from waitingroom.room import Phase
+from waitingroom.tickets import Ticket, Visitor, possesses, visitor_of
+
+if TYPE_CHECKING:
+    from doorbuster.room_contract import JoinRequest
+    from doorbuster.settings import Settings
+    from intake.room.challenge import Challenges
+    from intake.room.desk import OpenRoom
+    from waitingroom.admissions import Admission, AdmissionDesk
+    from waitingroom.room import RoomState
+    from waitingroom.tickets import TicketOffice
+
+WRONG_CODE_COST = 10.0
+"""A wrong access code counts as so many joins of the address: codes are not to be guessed."""
+DOWN_RETRY_S = 5.0
+
+_NO = {
+    No.CLOSED: ("room_not_open", "The lobby is not open yet; the status document says when it opens"),
+    No.OVER: ("room_over", "The sale is over"),
+    No.SOLD_OUT: ("room_sold_out", "Everything is sold out"),
+    No.CONFLICT: ("place_conflict", "The visitor or customer has a place under another secret; show its ticket"),
+    No.FULL: ("room_full", "As many wait as the room takes; try again later"),
+    No.UNKNOWN: ("place_unknown", "The room knows no such place; join again"),
+    No.LAPSED: ("place_lapsed", "The place was released and not claimed in time; join again"),
+    No.LEFT: ("place_left", "The place was given up; join again"),
+    No.FINISHED: ("admission_finished", "The admission ran out or its order is placed; join again"),
+    No.REVOKED: ("admission_revoked", "The admission was revoked; join again"),
+    No.QUOTA: ("code_spent", "The access code has no admissions left; join without it"),
+}
+
+
+def refusal_of(no: No) -> RefusedError:
+    """Return what a verb's refusal is over HTTP."""
+    return RefusedError(*_NO[no])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks."""
+
+    address: str
+    """Empty: it stands for many and is not counted."""
+    vouched: bool
+    """A storefront's server, by its key: it answers for its customers, and has checked them."""
+
+
+class Visits:
+    """Lets visitors join, claim and leave."""
+
+    def __init__(self, settings: Settings, office: TicketOffice, admissions: AdmissionDesk, challenges: Challenges):
+        self._office = office
+        self._admissions = admissions
+        self._challenges = challenges
+        self._by_address = JoinLimit(settings.room_joins_per_address)
+        self._by_customer = JoinLimit(settings.room_joins_per_customer)
+        self._needs_key = bool(settings.storefront_keys)
+        self._emergency_life_s = settings.room_emergency_admission_s
+
+    async def join(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> TicketView:
+        """Give the visitor a place, or the one it has; with an access code an admission too, if the caps allow.
+
+        Raises:
+            RefusedError: why not.
+        """
+        quota = self._quota(room, wanted, caller)
+        if quota is None and not caller.vouched:
+            await self._defend(room, wanted, caller)
+        visitor = self._visitor(room, wanted, caller)
+        if room.is_down:
+            self._must_be_emergency(room)
+            return self._ticket(room, Ticket(room.cached.number, 0, visitor))
+        if quota is not None and wanted.access_code is not None:
+            passed = await room.room.bypass(visitor, code=wanted.access_code, quota=quota)
+            if isinstance(passed, Admitted):
+                ticket = Ticket(room.cached.number, passed.admission.number, visitor)
+                return self._ticket(room, ticket, passed.admission)
+            if isinstance(passed, No):
+                raise refusal_of(passed)
+        joined = await room.room.join(visitor)
+        if not isinstance(joined, Joined):
+            raise refusal_of(joined)
+        return self._ticket(room, joined.ticket)
+
+    async def claim(self, room: OpenRoom, token: str, secret: str) -> AdmissionView | WaitView:
+        """Admit the visitor of a ticket, or say how long it waits.
+
+        Raises:
+            RefusedError: the ticket is not the visitor's, or there is nothing to wait for any more.
+        """
+        ticket = self.ticket(room, token, secret)
+        if room.is_down:
+            return self._emergency(room, ticket)
+        if ticket.number == 0:
+            raise refusal_of(No.UNKNOWN)
+        waiting = self.behind(room, ticket)
+        if waiting is not None:
+            return waiting
+        found = await room.room.claim(ticket)
+        if isinstance(found, No):
+            raise refusal_of(found)
+        if isinstance(found, Admitted):
+            return self._shown(room, found.admission)
+        return self._wait(room, ticket, found)
+
+    async def leave(self, room: OpenRoom, token: str, secret: str) -> None:
+        """Give the place or slot of a ticket back; again is safe.
+
+        Raises:
+            RefusedError: the ticket is not the visitor's.
+        """
+        ticket = self.ticket(room, token, secret)
+        if ticket.number:
+            await room.room.leave(ticket)
+
+    def ticket(self, room: OpenRoom, token: str, secret: str) -> Ticket:
+        """Return a visitor's ticket.
+
+        Raises:
+            RefusedError: it is forged or another sale's, or the secret is not its.
+        """
+        found = self._office.read(token, sale_number=room.cached.number)
+        if found is None or not possesses(found, secret):
+            raise RefusedError("ticket_invalid", "The ticket is not of this sale, or the secret is not the ticket's")
+        return found
+
+    def behind(self, room: OpenRoom, ticket: Ticket) -> WaitView | None:
+        """Return the answer to a visitor whom the state at hand shows to be waiting; None: ask the store."""
+        state = room.state
+        if state is None or not room.is_fresh or ticket.number > state.tail:
+            return None
+        if state.sold_out or state.phase in (Phase.DRAIN, Phase.OVER):
+            return None
+        position = state.position(ticket.number)
+        if position == 0:
+            return None
+        return self._view(state, position, state.place(ticket.number), state.pace_per_s)
+
+    def _wait(self, room: OpenRoom, ticket: Ticket, found: Wait) -> WaitView:
+        state = room.state
+        if state is None:
+            return WaitView(position=found.position, place=None, eta_s=None, retry_after_s=1.0, phase="open")
+        seen = self._view(state, found.position, state.place(ticket.number), found.pace_per_s)
+        if found.retry_after_s is not None:
+            seen.retry_after_s = found.retry_after_s
+        return seen
+
+    @staticmethod
+    def _view(state: RoomState, position: int | None, place: int | None, pace_per_s: float) -> WaitView:
+        poll = poll_for(state.config.grace_ms / 1000)
+        eta = None if position is None else eta_s(position, pace_per_s)
+        away = retry_after_s(position or 0, pace_per_s, poll, random.random())  # noqa: S311  # spreads, hides nothing
+        if position is None:  # in the lobby: rarely at first, often towards the start
+            left = max(0.0, (state.config.opens_ms - state.now_ms) / 1000)
+            away = min(max(left * poll.share, poll.min_s), poll.max_s)
+        return WaitView(
+            position=position,
+            place=place,
+            eta_s=None if eta is None else round(eta, 1),
+            retry_after_s=round(away, 2),
+            phase=state.phase.value,
+        )
+
+    def _quota(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> int | None:
+        """Return the quota of the access code, None without one."""
+        if wanted.access_code is None:
+            return None
+        given, quota = wanted.access_code.encode(), None
+        for known in room.cached.sale.room.get("access_codes") or ():
+            if hmac.compare_digest(given, known["code"].encode()):
+                quota = int(known["quota"])
+        if quota is None:
+            self._count(self._by_address, caller.address, WRONG_CODE_COST)
+            raise RefusedError("code_invalid", "There is no such access code")
+        return quota
+
+    async def _defend(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> None:
+        self._count(self._by_address, caller.address)
+        self._count(self._by_customer, wanted.customer_id or "")
+        challenge = self._challenges.of(room.cached.sale.room.get("challenge"))
+        if not await challenge.passed(room.cached.number, wanted.visitor_id, wanted.challenge, caller.address):
+            raise RefusedError("challenge_failed", "Solve the challenge of the status document and send its answer")
+
+    @staticmethod
+    def _count(limit: JoinLimit, name: str, cost: float = 1.0) -> None:
+        if wait_s := limit.wait_s(name, cost):
+            raise RefusedError("rate_limited", "Too many joins; try again later", retry_after_s=wait_s)
+
+    def _visitor(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> Visitor:
+        sale = room.cached.sale
+        single = bool(sale.room.get("one_per_customer"))
+        if wanted.customer_id is not None and self._needs_key and not caller.vouched:
+            raise RefusedError("admission_required", "Only a storefront's server may name a customer")
+        if wanted.customer_id is None and (single or sale.partitions > 1):
+            raise RefusedError(
+                "invalid", "This sale's places are bound to customers", [("customer_id", "is required in this sale")]
+            )
+        visitor = visitor_of(
+            sale.number, wanted.visitor_id, wanted.secret_hash,
+            customer_id=wanted.customer_id, one_per_customer=single,
+        )  # fmt: skip
+        if visitor is None:
+            raise RefusedError("invalid", "secret_hash: must be SHA-256 in hexadecimal digits")
+        return visitor
+
+    def _ticket(self, room: OpenRoom, ticket: Ticket, admission: Admission | None = None) -> TicketView:
+        sale_id = room.cached.sale.sale_id
+        view = TicketView(
+            ticket=self._office.issue(ticket),
+            number=ticket.number,
+            sale_id=sale_id,
+            status_url=f"/sales/{sale_id}/room",
+            admissions_url=f"/sales/{sale_id}/room/admissions",
+            page_url=f"/sales/{sale_id}/wait",
+        )
+        if admission is not None:
+            shown = self._shown(room, admission)
+            view.admission, view.expires_at = shown.admission, shown.expires_at
+            view.orders_allowed = shown.orders_allowed
+        return view
+
+    def _shown(self, room: OpenRoom, admission: Admission) -> AdmissionView:
+        view = AdmissionView(
+            admission=self._admissions.sign(admission),
+            expires_at=moment(admission.expires_s * 1000),
+            orders_allowed=admission.orders_allowed,
+            order_url=order_url(room),
+        )
+        if admission.emergency:
+            view.emergency = True
+        return view
+
+    def _emergency(self, room: OpenRoom, ticket: Ticket) -> AdmissionView | WaitView:
+        self._must_be_emergency(room)
+        if not room.take_emergency():
+            return WaitView(position=None, place=None, eta_s=None, retry_after_s=DOWN_RETRY_S, phase="open")
+        made = self._admissions.emergency(
+            sale_number=room.cached.number,
+            epoch=room.epoch,
+            visitor=ticket.visitor.digest,
+            customer=ticket.visitor.customer,
+            now_s=int(room.now_s),
+            life_s=self._emergency_life_s,
+        )
+        # The same number every time: a visitor has one order while the store is away, however often it claims.
+        return self._shown(room, replace(made, number=0))
+
+    @staticmethod
+    def _must_be_emergency(room: OpenRoom) -> None:
+        if not room.is_emergency:
+            raise StoreUnavailableError("The room's store does not answer; places are kept")
+
+
+def order_url(room: OpenRoom) -> str:
+    """Return where an admitted visitor is led."""
+    sale = room.cached.sale
+    return str(sale.room.get("order_url") or f"/shop/{sale.sale_id}")
