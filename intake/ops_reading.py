@@ -12,7 +12,7 @@ import msgspec
 
 from doorbuster.errors import InvalidError
 from doorbuster.reading import read
-from intake.limits import BodyError
+from intake.limits import BODY, BodyError
 from intake.posting import JSON, require_json
 
 if TYPE_CHECKING:
@@ -27,13 +27,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def body_of(req: Request, decoder: msgspec.json.Decoder[T]) -> T:
-    """Read and check a JSON body of at most `OPS_BODY_MAX` bytes."""
+    """Read and check a JSON body of at most `OPS_BODY_MAX` bytes, and leave its bytes in the request's scope."""
     require_json(req)
     body = b""
     async for part in req.stream:
         body += part
         if len(body) > OPS_BODY_MAX:
             raise BodyError("too_large", f"The body may have at most {OPS_BODY_MAX} bytes")
+    req.scope[BODY] = body
     return read(body, decoder)
 
 
