@@ -76,6 +76,7 @@ class LiveSale(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     starts_at: datetime
     ends_at: datetime | None
+    room_epoch: int
     version: int
 
 

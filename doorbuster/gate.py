@@ -35,6 +35,8 @@ class Gate:
     opens_ms: int
     closes_ms: int
     """0: no end."""
+    epoch: int
+    """Of the sale's room: admissions of an earlier one are revoked."""
 
 
 def milliseconds(at: datetime | None) -> int:
@@ -50,6 +52,7 @@ async def publish(redis: Redis, gate: Gate) -> bool:
         gate.phase,
         str(gate.opens_ms),
         str(gate.closes_ms),
+        str(gate.epoch),
     )
     try:
         done = await redis.evalsha(_SHA, 1, *arguments)

@@ -5,6 +5,7 @@
 | `stream`      | stream | orders | trimmed by the drain | accept script        | drain              |
 | `gate`        | hash   | orders | as long as the sale  | gate script, accept  | accept script      |
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
+| `spent`       | string | orders | admission's life + TTL | accept script        | accept script      |
 | `sold_out`    | set    | orders | as long as the sale  | drain, reconcile     | intake             |
 | `outcomes`    | channel| orders | none                 | drain, settle        | intake             |
 | `sales`       | channel| orders | none                 | intake (ops)         | intake             |
@@ -53,6 +54,16 @@ def accepted_prefix(sale_number: int, partition: int) -> str:
 def accepted(sale_number: int, partition: int, order_id_hex: str) -> str:
     """String: fingerprint and entry id of an accepted order, for replay and conflict."""
     return accepted_prefix(sale_number, partition) + order_id_hex
+
+
+def spent_prefix(sale_number: int, partition: int) -> str:
+    """What `spent` keys of a partition begin with; the admission's spend id follows."""
+    return f"{PREFIX}:{slot(sale_number, partition)}:spent:"
+
+
+def spent(sale_number: int, partition: int, spend_id: str) -> str:
+    """String: how many orders were placed with an admission."""
+    return spent_prefix(sale_number, partition) + spend_id
 
 
 def sold_out(sale_number: int, partition: int) -> str:

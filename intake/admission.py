@@ -7,8 +7,9 @@ one needs an admission of the waiting room; sales with a room are refused at the
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from intake.group_commit import Spend
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -20,20 +21,35 @@ if TYPE_CHECKING:
     from intake.sales import CachedSale
 
 
+class Pass(NamedTuple):
+    """A right to order that is used up: what of a room's admission the accept script must know."""
+
+    spend_id: str
+    orders_allowed: int
+    epoch: int
+    life_ms: int
+    """From now to the admission's end."""
+
+    def spend(self, prefix: str) -> Spend:
+        """Return what the order spends; it is counted for as long again as the admission lives, and an hour."""
+        return Spend(prefix + self.spend_id, self.orders_allowed, self.epoch, 2 * self.life_ms + 3_600_000)
+
+
 class Admission:
     """Checks each order's right to be posted."""
 
     def __init__(self, storefront_keys: Iterable[str]) -> None:
         self._keys = tuple(key.encode() for key in storefront_keys)
 
-    def check(self, req: Request, _sale: CachedSale, _order: OrderRequest) -> None:
-        """Let the request pass.
+    def check(self, req: Request, _sale: CachedSale, _order: OrderRequest) -> Pass | None:
+        """Let the request pass; return the admission that its order spends, if it came with one.
 
         Raises:
             RefusedError: `admission_required`.
         """
         if self._keys and not self._is_storefront(req):
             raise RefusedError("admission_required", "Send a valid X-Storefront-Key or an admission to the sale")
+        return None
 
     def _is_storefront(self, req: Request) -> bool:
         given = (req.get_header("X-Storefront-Key") or "").encode()

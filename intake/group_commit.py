@@ -12,7 +12,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hiredis import pack_command
 from redis.exceptions import NoScriptError, RedisError
@@ -29,6 +29,7 @@ log = logging.getLogger("intake.group_commit")
 
 NEW, REPLAY, CONFLICT, SOLD_OUT, BACKLOG = b"+", b"=", b"!", b"-", b"#"
 NO_GATE, EARLY, LATE, HOLD, CLOSED = b"?", b"<", b">", b"h", b"x"
+SPENT, REVOKED = b"s", b"r"
 UNKNOWN = b"~"
 """First byte of a verdict; after NEW and REPLAY comes the entry's id."""
 
@@ -54,16 +55,28 @@ class Terms:
     replica_wait_ms: int
 
 
+class Spend(NamedTuple):
+    """The admission that an order spends, where there is a room."""
+
+    key: str
+    """Where the orders placed with it are counted, in the order's slot."""
+    allowed: int
+    epoch: int
+    ttl_ms: int
+    """How long the count must live: longer than the admission."""
+
+
 class Candidate:
     """An order that asks to be accepted."""
 
-    __slots__ = ("entry", "fingerprint", "future", "key")
+    __slots__ = ("entry", "fingerprint", "future", "key", "spend")
 
-    def __init__(self, key: str, fingerprint: bytes, entry: bytes, future: asyncio.Future[bytes]) -> None:
+    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: Spend | None) -> None:
         self.key = key
         self.fingerprint = fingerprint
         self.entry = entry
-        self.future = future
+        self.spend = spend
+        self.future: asyncio.Future[bytes]
 
 
 class AcceptScript:
@@ -79,11 +92,15 @@ class AcceptScript:
         Raises:
             RedisError, OSError, TimeoutError: the outcome is unknown.
         """
-        arguments: list[str | bytes | int] = [len(batch) + 2, *names]
+        spends = [(place, one.spend) for place, one in enumerate(batch, 1) if one.spend is not None]
+        arguments: list[str | bytes | int] = [len(batch) + len(spends) + 2, *names]
         arguments += [candidate.key for candidate in batch]
-        arguments += (self.terms.ttl_ms, self.terms.backlog_max, 1 if self.terms.replicas else 0)
+        arguments += [spend.key for _, spend in spends]
+        arguments += (self.terms.ttl_ms, self.terms.backlog_max, 1 if self.terms.replicas else 0, len(batch))
         for candidate in batch:
             arguments += (candidate.fingerprint, candidate.entry)
+        for place, spend in spends:
+            arguments += (place, *spend[1:])
         try:
             return await self._evaluate("EVALSHA", _SHA, arguments)
         except NoScriptError:  # nothing was run, so running it now is no repetition
@@ -130,15 +147,15 @@ class PartitionCommit:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def submit(self, key: str, fingerprint: bytes, entry: bytes) -> asyncio.Future[bytes]:
+    def submit(self, candidate: Candidate) -> asyncio.Future[bytes]:
         """Put an order into the next batch; the future gets its verdict. An empty entry: a product is sold out."""
         if self._loop is None:  # asked for once: each time costs a system call
             self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[bytes] = self._loop.create_future()
-        self._waiting.append(Candidate(key, fingerprint, entry, future))
+        candidate.future = self._loop.create_future()
+        self._waiting.append(candidate)
         if self._task is None:
             self._task = self._loop.create_task(self._work_off())
-        return future
+        return candidate.future
 
     async def _work_off(self) -> None:
         try:

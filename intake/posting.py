@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from doorbuster.ids import OrderIds
-    from intake.admission import Admission
+    from intake.admission import Admission, Pass
     from intake.awaiting import Awaiting
     from intake.durability import Durability
     from intake.sales import CachedSale, Sales
@@ -46,6 +46,8 @@ _REFUSALS = {
     verdicts.LATE: ("sale_not_open", "The sale has ended"),
     verdicts.HOLD: ("sale_not_open", "The sale is on hold"),
     verdicts.CLOSED: ("sale_not_open", "The sale is closed"),
+    verdicts.SPENT: ("admission_spent", "As many orders as the admission allows were placed with it"),
+    verdicts.REVOKED: ("admission_invalid", "The admission was revoked; join the room again"),
     verdicts.UNKNOWN: (
         "store_unavailable",
         "It is not known whether the order was taken; the same Idempotency-Key is safe to send again",
@@ -73,10 +75,10 @@ class PostOrder:
         known = self._sales.fresh(sale) or await self._sales.get(sale)
         if known is None:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
-        self._admission.check(req, known, order)
+        pass_ = self._admission.check(req, known, order)
         if self._durability.faults:
             raise RefusedError("store_unavailable", "The order store is not durable; see /readyz")
-        order_id, verdict = await self._commit(known, order, key)
+        order_id, verdict = await self._commit(known, order, key, pass_)
         first = verdict[:1]
         if first not in (verdicts.NEW, verdicts.REPLAY):
             raise RefusedError(*_REFUSALS[first])
@@ -94,7 +96,7 @@ class PostOrder:
             f'"links":{{"self":"/orders/{text}","events":"/orders/{text}/events"}}}}'
         ).encode()
 
-    async def _commit(self, known: CachedSale, order: OrderRequest, key: str) -> tuple[UUID, bytes]:
+    async def _commit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[UUID, bytes]:
         lanes = known.lanes
         lane = lanes[partition_of(order.customer_id, len(lanes))]
         order_id = self._ids.derive(
@@ -107,7 +109,9 @@ class PostOrder:
             gone = gone or line.product_id in sold_out
         mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
         payload = b"" if gone else _entry(order, order_id, mark)
-        return order_id, await lane.commit.submit(lane.accepted_prefix + order_id.hex, mark, payload)
+        spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
+        candidate = verdicts.Candidate(lane.accepted_prefix + order_id.hex, mark, payload, spend)
+        return order_id, await lane.commit.submit(candidate)
 
 
 def _entry(order: OrderRequest, order_id: UUID, mark: bytes) -> bytes:

@@ -43,11 +43,12 @@ _SALE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 class Lane:
     """A partition of a sale as this process sees it."""
 
-    __slots__ = ("accepted_prefix", "commit", "partition", "sold_out")
+    __slots__ = ("accepted_prefix", "commit", "partition", "sold_out", "spent_prefix")
 
     def __init__(self, number: int, partition: int, commit: PartitionCommit) -> None:
         self.partition = partition
         self.accepted_prefix = keys.accepted_prefix(number, partition)
+        self.spent_prefix = keys.spent_prefix(number, partition)
         self.commit = commit
         self.sold_out: set[str] = set()
 
@@ -73,7 +74,15 @@ class CachedSale:
 def gate_of(sale: Sale, partition: int) -> Gate:
     """Return what a partition's gate is to say. A window that has begun opens at 0, whatever the stores' clocks say."""
     opens_ms = 0 if sale.starts_at <= sale.read_at else milliseconds(sale.starts_at)
-    return Gate(sale.number, partition, sale.version, sale.phase, opens_ms, milliseconds(sale.ends_at))
+    return Gate(
+        sale_number=sale.number,
+        partition=partition,
+        version=sale.version,
+        phase=sale.phase,
+        opens_ms=opens_ms,
+        closes_ms=milliseconds(sale.ends_at),
+        epoch=sale.room_epoch,
+    )
 
 
 class Sales:

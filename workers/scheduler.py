@@ -123,6 +123,7 @@ class Scheduler:
                     phase=sale.phase,
                     opens_ms=gate.milliseconds(sale.starts_at),
                     closes_ms=gate.milliseconds(sale.ends_at),
+                    epoch=sale.room_epoch,
                 )
                 await gate.publish(self._orders, shown)
 

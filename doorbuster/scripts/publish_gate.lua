@@ -5,6 +5,7 @@
 -- ARGV[2]  phase: open | hold | drain | closed
 -- ARGV[3]  opens_ms, Unix milliseconds
 -- ARGV[4]  closes_ms, Unix milliseconds; 0: no end
+-- ARGV[5]  epoch of the sale's room: admissions of an earlier one are revoked
 --
 -- Result   1 set, 0 a newer version stands
 -- The counters `accepted` and `drained` of the hash are not touched.
@@ -13,5 +14,6 @@ local stored = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
 if stored > tonumber(ARGV[1]) then
   return 0
 end
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'phase', ARGV[2], 'opens_ms', ARGV[3], 'closes_ms', ARGV[4])
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'phase', ARGV[2], 'opens_ms', ARGV[3], 'closes_ms', ARGV[4],
+  'epoch', ARGV[5])
 return 1

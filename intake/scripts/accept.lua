@@ -1,20 +1,25 @@
 -- Accepts a batch of orders of one partition: replay, conflict, refusal or append, decided per order in arrival order.
 --
--- KEYS[1]    gate of the partition (hash; lives as long as the sale): phase, opens_ms, closes_ms, accepted, drained
--- KEYS[2]    stream of the partition (trimmed by the drain)
--- KEYS[2+i]  `accepted` key of order i (string, lives ARGV[1] ms): 16 bytes of fingerprint, then the entry's id
--- ARGV[1]    lifetime of `accepted` keys, ms
--- ARGV[2]    most orders accepted but not drained
--- ARGV[3]    '1': write even when nothing is appended, so that WAIT covers earlier writes of other connections too
--- ARGV[2+2i] fingerprint of order i, 16 bytes
--- ARGV[3+2i] stream entry of order i; empty: a product of it is sold out
+-- KEYS[1]     gate of the partition (hash; lives as long as the sale): phase, opens_ms, closes_ms, accepted, drained,
+--             epoch
+-- KEYS[2]     stream of the partition (trimmed by the drain)
+-- KEYS[2+i]   `accepted` key of order i of n (string, lives ARGV[1] ms): 16 bytes of fingerprint, then the entry's id
+-- KEYS[2+n+j] `spent` key of the j-th order that comes with an admission (string): orders placed with it
+-- ARGV[1]     lifetime of `accepted` keys, ms
+-- ARGV[2]     most orders accepted but not drained
+-- ARGV[3]     '1': write even when nothing is appended, so that WAIT covers earlier writes of other connections too
+-- ARGV[4]     n, the number of orders
+-- ARGV[3+2i]  fingerprint of order i, 16 bytes
+-- ARGV[4+2i]  stream entry of order i; empty: a product of it is sold out
+-- then, for each order that comes with an admission: i, orders allowed, the admission's epoch, lifetime of `spent` in ms
 --
--- Result     one string an order: '+' id appended, '=' id known (replay), '!' known with another body,
---            '-' sold out, '#' backlog full, '?' no gate, '<' not open yet, '>' past its end, 'h' on hold, 'x' closed
+-- Result      one string an order: '+' id appended, '=' id known (replay), '!' known with another body,
+--             '-' sold out, '#' backlog full, '?' no gate, '<' not open yet, '>' past its end, 'h' on hold, 'x' closed,
+--             's' admission spent, 'r' admission revoked
 --
--- Knowing an order comes before every refusal: a retry of an accepted order always replays.
+-- Knowing an order comes before every refusal: a retry of an accepted order always replays, and never spends twice.
 
-local gate = redis.call('HMGET', KEYS[1], 'phase', 'opens_ms', 'closes_ms', 'accepted', 'drained')
+local gate = redis.call('HMGET', KEYS[1], 'phase', 'opens_ms', 'closes_ms', 'accepted', 'drained', 'epoch')
 local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
@@ -38,29 +43,56 @@ local behind = math.max(drained - accepted, 0)
 local room = tonumber(ARGV[2]) - math.max(accepted - drained, 0)
 
 -- All at once: a call costs more than what it asks for. What this batch adds is noted in `known`.
-local found = #KEYS > 2 and redis.call('MGET', unpack(KEYS, 3)) or {}
+local orders = tonumber(ARGV[4])
+local found = orders > 0 and redis.call('MGET', unpack(KEYS, 3, 2 + orders)) or {}
 local known = {}
 
+-- Admissions by order: where they are counted, how often they may be, and of which epoch they are.
+local spends = {}
+local epoch = tonumber(gate[6] or '0')
+for j = 1, #KEYS - 2 - orders do
+  local at = 1 + 2 * orders + 4 * j
+  spends[tonumber(ARGV[at])] = {
+    key = KEYS[2 + orders + j], allowed = tonumber(ARGV[at + 1]), epoch = tonumber(ARGV[at + 2]), ttl_ms = ARGV[at + 3]
+  }
+end
+
 local appended = 0
-local result = {}
-for i = 1, #found do
-  local key, fingerprint, payload = KEYS[2 + i], ARGV[2 + 2 * i], ARGV[3 + 2 * i]
-  local value = found[i] or known[key]
+
+local function verdict(key, fingerprint, payload, spend, value)
   if value then
-    result[i] = string.sub(value, 1, 16) == fingerprint and '=' .. string.sub(value, 17) or '!'
-  elseif shut then
-    result[i] = shut
-  elseif payload == '' then
-    result[i] = '-'
-  elseif appended >= room then
-    result[i] = '#'
-  else
-    local id = redis.call('XADD', KEYS[2], '*', 'e', payload)
-    known[key] = fingerprint .. id
-    redis.call('SET', key, known[key], 'PX', ARGV[1])
-    appended = appended + 1
-    result[i] = '+' .. id
+    return string.sub(value, 1, 16) == fingerprint and '=' .. string.sub(value, 17) or '!'
   end
+  if shut then
+    return shut
+  end
+  if payload == '' then
+    return '-'
+  end
+  if appended >= room then
+    return '#'
+  end
+  if spend and spend.epoch < epoch then
+    return 'r'
+  end
+  if spend and tonumber(redis.call('GET', spend.key) or '0') >= spend.allowed then
+    return 's'
+  end
+  local id = redis.call('XADD', KEYS[2], '*', 'e', payload)
+  known[key] = fingerprint .. id
+  redis.call('SET', key, known[key], 'PX', ARGV[1])
+  if spend then
+    redis.call('INCR', spend.key)
+    redis.call('PEXPIRE', spend.key, spend.ttl_ms)
+  end
+  appended = appended + 1
+  return '+' .. id
+end
+
+local result = {}
+for i = 1, orders do
+  local key = KEYS[2 + i]
+  result[i] = verdict(key, ARGV[3 + 2 * i], ARGV[4 + 2 * i], spends[i], found[i] or known[key])
 end
 
 if appended > 0 or ARGV[3] == '1' then

@@ -64,7 +64,7 @@ async def test_a_product_and_its_ledger(intake: Intake) -> None:
         ("sales", {"sale_id": "a", "products": [{"product_id": "none"}]}, "products[0].product_id"),
         ("sales", {"sale_id": "a", "products": [{"product_id": "lamp"}], "starts_at": "tomorrow"}, "starts_at"),
         ("sales", {"sale_id": "a", "products": [{"product_id": "lamp"}], "partitions": 65}, "partitions"),
-        ("sales", {"sale_id": "a", "products": [{"product_id": "lamp"}], "room": {"mode": "always"}}, "room.mode"),
+        ("sales", {"sale_id": "a", "products": [{"product_id": "lamp"}], "room": {"mode": "sometimes"}}, "room.mode"),
         ("orders/00000100-0000-8000-8000-000000000000/transitions", {"to": "pending"}, "to"),
     ],
 )
