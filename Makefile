@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help demo test check bench soak loadtest clean
+.PHONY: help demo test check bench soak loadtest room-report clean
 
 help:  ## show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Doorbuster needs Python 3.11 or newer")'
@@ -35,6 +35,9 @@ loadtest: $(STAMP)  ## Locust, headless: a 50x spike, ended by the audit (SHAPE=
 
 soak: $(STAMP)  ## long fault and load runs
 	@$(BIN)/python -m pytest -m soak --timeout 3600
+
+room-report: $(STAMP)  ## simulate the waiting room over its real scripts, write docs/waiting-room-report.md
+	@$(BIN)/python -m waitingroom.simulator --out docs/waiting-room-report.md
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .doorbuster reports build dist *.egg-info

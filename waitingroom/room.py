@@ -146,6 +146,8 @@ class RoomState:
     """Admissions out: claimed, not given back, not run out."""
     pending: int
     """Places released, neither claimed nor lapsed."""
+    tokens: float
+    """What the frontier could still spend."""
     cohort: int | None
     """Size of the shuffled lobby; None before the start."""
     seed: bytes
@@ -216,6 +218,7 @@ def state_from(sale_number: int, reply: list[Any]) -> RoomState:
         waiting=_whole(raw, "tail") - _whole(raw, "frontier") - _whole(raw, "gone_ahead"),
         active=_whole(raw, "active"),
         pending=_whole(raw, "pending"),
+        tokens=float(raw.get("tokens") or 0),
         cohort=int(raw["cohort"]) if raw.get("cohort") else None,
         seed=seed,
         rate_now=float(raw["rate_now"]) if raw.get("rate_now") else None,
