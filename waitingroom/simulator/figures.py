@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+_ROUNDING = 1e-6
+
+
 def busiest(moments_ms: Sequence[int], window_ms: int) -> int:
     """Return the most moments in any window of that length, moments in ascending order."""
     most = first = 0
@@ -21,7 +24,7 @@ def overdraft(moments_ms: Sequence[int], rate_per_s: float, burst: int) -> float
     for moment in moments_ms:
         level = min(burst, level + rate_per_s * (moment - at_ms) / 1000) - 1
         at_ms, worst = moment, min(worst, level)
-    return max(0.0, -worst - 1e-6)
+    return -worst if worst < -_ROUNDING else 0.0
 
 
 def percentile(values: Sequence[float], share: float) -> float:
