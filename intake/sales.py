@@ -34,6 +34,8 @@ FRESH_S = 1.0
 POLL_S = 0.25
 IN_USE_S = 10.0
 ABSENT_S = 0.1
+PATIENCE_S = 0.2
+"""How long to wait for Postgres when there is a copy; less than what is left of a copy that `keep_fresh` renews."""
 MOST_SALES = 1_000
 """Copies, and absent ids remembered, in one process."""
 
@@ -66,6 +68,11 @@ class CachedSale:
         self.used_at = 0.0
         self.lanes = tuple(self._lane(partition, script, watch) for partition in range(sale.partitions))
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a waiting room stands before the sale, or may."""
+        return self.sale.room.get("mode", "off") != "off"
+
     def _lane(self, partition: int, script: AcceptScript, watch: Watch) -> Lane:
         commit = PartitionCommit(script, self.number, partition, lambda: gate_of(self.sale, partition), watch)
         return Lane(self.number, partition, commit)
@@ -95,7 +102,7 @@ class Sales:
         self._watch = watch
         self._cached: dict[str, CachedSale] = {}
         self._absent: dict[str, float] = {}
-        self._loading: dict[str, asyncio.Task[Sale | None]] = {}
+        self._loading: dict[str, asyncio.Task[None]] = {}
 
     def fresh(self, sale_id: str) -> CachedSale | None:
         """Return the sale if its copy is fresh; costs no I/O."""
@@ -177,19 +184,28 @@ class Sales:
     async def _reload(self, sale_id: str) -> None:
         task = self._loading.get(sale_id)
         if task is None:
-            task = self._loading[sale_id] = asyncio.ensure_future(self._load(sale_id))
-            task.add_done_callback(lambda _: self._loading.pop(sale_id, None))
+            task = self._loading[sale_id] = asyncio.ensure_future(self._read(sale_id))
+            task.add_done_callback(lambda done: self._forget_task(sale_id, done))
         try:
-            sale = await asyncio.shield(task)
+            # A Postgres that hangs must not stop the sale: with a copy at hand one waits a moment, the reading goes on.
+            async with asyncio.timeout(PATIENCE_S if sale_id in self._cached else None):
+                await asyncio.shield(task)
         except STORE_ERRORS as error:
             self._serve_stale(sale_id, error)
-            return
+
+    async def _read(self, sale_id: str) -> None:
+        sale = await self._load(sale_id)
         if sale is not None:
             self.put(sale)
         elif sale_id not in self._cached:  # sales are never deleted: a copy that came meanwhile is right
             if len(self._absent) >= MOST_SALES:
                 self._absent.clear()
             self._absent[sale_id] = time.monotonic() + ABSENT_S
+
+    def _forget_task(self, sale_id: str, done: asyncio.Task[None]) -> None:
+        self._loading.pop(sale_id, None)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.debug("reading the sale %s ended: %r", sale_id, error)  # told by `_serve_stale` to who waited
 
     def _serve_stale(self, sale_id: str, error: Exception) -> None:
         log.warning("the sale %s could not be read: %r", sale_id, error)
