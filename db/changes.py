@@ -6,7 +6,6 @@ process that follows has the snapshot of its last look: what is visible now and 
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from db.outbox import OutboxPlace
@@ -35,7 +34,7 @@ class RelayedChange(NamedTuple):
     """A change with its place in the outbox."""
 
     change: Change
-    at: datetime
+    age_s: float
     place: OutboxPlace
 
 
@@ -61,14 +60,14 @@ async def unrelayed(connection: Connection, after: OutboxPlace, *, limit: int) -
     """Return the changes behind `after` whose predecessors have all been committed or rolled back, in order."""
     rows = await connection.fetch(_SQL["unrelayed"], str(after.tx), after.position, limit)
     return [
-        RelayedChange(Change(*list(row.values())[:4]), row["at"], OutboxPlace(row["tx"], row["position"]))
+        RelayedChange(Change(*list(row.values())[:4]), row["age_s"], OutboxPlace(row["tx"], row["position"]))
         for row in rows
     ]
 
 
-async def any_unrelayed(connection: Connection, relay: str) -> bool:
-    """Say whether there is anything for this relay."""
-    return bool(await connection.fetchval(_SQL["any_unrelayed"], relay))
+async def any_unrelayed(connection: Connection, relay: str, *, age_s: float = 0.0) -> bool:
+    """Say whether there is anything of this age for this relay."""
+    return bool(await connection.fetchval(_SQL["any_unrelayed"], relay, age_s))
 
 
 async def forget(connection: Connection, relays: Sequence[str], *, older_than_s: float) -> None:

@@ -12,6 +12,7 @@ import uvloop
 from doorbuster.settings import Settings, load_settings
 from workers import jobqueue, shift
 from workers.batch import Partition
+from workers.catalogue_relay import CatalogueRelay
 from workers.drain import Drain
 from workers.failures import TRANSIENT
 from workers.payments import SimulatedGateway
@@ -43,6 +44,11 @@ def settle(sale_number: int, partition: int) -> None:
 def relay() -> None:
     """Publish order events."""
     _run("relay", Relay)
+
+
+def catalogue() -> None:
+    """Tell caches, CDNs and search indexes what changed in the catalogue."""
+    _run("catalogue", CatalogueRelay)
 
 
 def sweep() -> None:

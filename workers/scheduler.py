@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from db import agenda, outbox, pool, sales, shifts, stock
+from db import agenda, changes, outbox, pool, sales, shifts, stock
 from doorbuster import gate, keys
 from doorbuster.errors import SettingsError
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import plain_client
-from workers import backlog, jobqueue
+from workers import backlog, catalogue_relay, jobqueue
 from workers.failures import TRANSIENT
 from workers.relay import RELAY
 
@@ -70,7 +70,9 @@ class Scheduler:
 
     async def tick(self) -> None:
         """Look once at everything there may be to do."""
-        parts: tuple[Callable[[], Awaitable[None]], ...] = (self._drains, self._settles, self._relay, self._sweep)
+        parts: tuple[Callable[[], Awaitable[None]], ...] = (
+            self._drains, self._settles, self._relay, self._sweep, self._catalogue,
+        )  # fmt: skip
         if self._is_time("gates", GATES_S):
             parts += (self._gates, self._shelves)
         for part in parts:
@@ -111,6 +113,15 @@ class Scheduler:
         connection = await self._open_connection()
         if "sweep" not in await shifts.live(connection) and await agenda.any_expired(connection):
             await self._start("sweep", [()])
+
+    async def _catalogue(self) -> None:
+        connection = await self._open_connection()
+        if "catalogue" in await shifts.live(connection):
+            return
+        for relay, age_s in catalogue_relay.waits(self._settings).items():
+            if await changes.any_unrelayed(connection, relay, age_s=age_s):
+                await self._start("catalogue", [()])
+                return
 
     async def _gates(self) -> None:
         """Publish what Postgres says of each sale: a store that was replaced gets its gates back."""

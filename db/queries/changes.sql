@@ -2,7 +2,8 @@
 
 -- name: unrelayed
 -- For a relay with a cursor: behind it, and below every transaction still open, so that a late commit is never passed.
-select product_id, version, category, former_category, at, position, tx::text::bigint as tx
+select product_id, version, category, former_category,
+       extract(epoch from clock_timestamp() - at)::float8 as age_s, position, tx::text::bigint as tx
   from product_changes
   where (tx, position) > ($1::text::xid8, $2) and tx < pg_snapshot_xmin(pg_current_snapshot())
   order by tx, position
@@ -16,6 +17,7 @@ select exists (
       coalesce((select c.position from relay_cursors c where relay = $1), 0)
     )
     and e.tx < pg_snapshot_xmin(pg_current_snapshot())
+    and e.at <= clock_timestamp() - make_interval(secs => $2::float8)
 );
 
 -- name: recent

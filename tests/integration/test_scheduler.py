@@ -58,7 +58,14 @@ def _queued(settings: Settings) -> list[str]:
 async def lamp_sale(shop: Shop) -> Shop:
     await shop.stock(lamp=50)
     await shop.open_sale("lamp", partitions=2)
+    await shop.db.execute("truncate product_changes")  # the lamp itself is no news here
     return shop
+
+
+async def test_a_change_of_the_catalogue_gets_its_shift(lamp_sale: Shop) -> None:
+    await lamp_sale.stock(chair=1)
+    await _tick(lamp_sale.settings)
+    assert await _enqueued(lamp_sale.settings) == ["catalogue"]
 
 
 async def test_a_backlog_without_a_shift_gets_one(lamp_sale: Shop) -> None:
