@@ -56,27 +56,30 @@ def show_product(copy: Copy, terms: CacheTerms) -> Shown:
     tags = subjects.tag(copy.source.subject)
     if item is None or not item.active:
         return Shown(found=False, body=b"", etag="", headers=_headers(terms, NEVER, tags), until=NEVER)
-    shown, until = _one(item, copy.units, _now_us())
+    shown, until = show_item(item, copy.units, _now_us())
     body = _encode(shown)
     # The version says which row, the digest which price and availability.
     etag = f'"{item.version}-{blake2b(body, digest_size=6).hexdigest()}"'
-    tags = f"{tags} {subjects.tag(subjects.category(item.category))}"
+    tags = f"{tags} {subjects.category_tag(item.category)}"
     headers = _headers(terms, until, tags) | {"ETag": etag}
     return Shown(found=True, body=body, etag=etag, headers=headers, until=until)
 
 
-def show_page(copy: Copy, limit: int, terms: CacheTerms) -> Shown:
+def show_page(copy: Copy, category: str | None, limit: int, terms: CacheTerms) -> Shown:
     """Make the answer of a page's copy."""
     items = decode_page(copy.body)
     now_us = _now_us()
-    several = [_one(item, None, now_us) for item in items[:limit]]
+    several = [show_item(item, None, now_us) for item in items[:limit]]
     page = ShownPage(items=[one for one, _ in several])
     if len(items) > limit:
         page.next_cursor = items[limit - 1].product_id
     until = min((moment for _, moment in several), default=NEVER)
     body = _encode(page)
+    tags = subjects.tag(copy.source.subject)
+    if category is not None:
+        tags = f"{tags} {subjects.category_tag(category)}"
     etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
-    headers = _headers(terms, until, subjects.tag(copy.source.subject)) | {"ETag": etag}
+    headers = _headers(terms, until, tags) | {"ETag": etag}
     return Shown(found=True, body=body, etag=etag, headers=headers, until=until)
 
 
@@ -84,7 +87,8 @@ def _now_us() -> int:
     return time.time_ns() // 1000
 
 
-def _one(item: Item, units: int | None, now_us: int) -> tuple[ShownProduct, float]:
+def show_item(item: Item, units: int | None, now_us: int) -> tuple[ShownProduct, float]:
+    """Return the product as shown at a moment, and the Unix time from which that no longer holds."""
     price, until_us = price_at(item, now_us)
     shown = ShownProduct(
         product_id=item.product_id,

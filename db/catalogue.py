@@ -56,7 +56,7 @@ class PriceWindow(NamedTuple):
 async def read_product(connection: Connection, product_id: str) -> Item | None:
     """Return the product, also one that is not active."""
     row = await connection.fetchrow(_SQL["read_product"], product_id)
-    return None if row is None else _item(row)
+    return None if row is None else item_of(row)
 
 
 async def list_products(connection: Connection, category: str | None, *, after: str, limit: int) -> list[Item]:
@@ -65,7 +65,7 @@ async def list_products(connection: Connection, category: str | None, *, after: 
         rows = await connection.fetch(_SQL["list_all"], after, limit)
     else:
         rows = await connection.fetch(_SQL["list_category"], category, after, limit)
-    return [_item(row) for row in rows]
+    return [item_of(row) for row in rows]
 
 
 async def set_prices(connection: Connection, product_id: str, windows: Sequence[PriceWindow]) -> None:
@@ -93,6 +93,7 @@ async def list_prices(connection: Connection, product_id: str) -> list[PriceWind
     return [PriceWindow(*row.values()) for row in await connection.fetch(_SQL["list_prices"], product_id)]
 
 
-def _item(row: asyncpg.Record) -> Item:
+def item_of(row: asyncpg.Record) -> Item:
+    """Return a row as it is read."""
     fields = dict(row)
     return Item(**fields | {"windows": [Window(*window) for window in fields["windows"]]})

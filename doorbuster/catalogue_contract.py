@@ -43,3 +43,49 @@ class PricesBody(Struct, frozen=True, forbid_unknown_fields=True):
     """All price windows of a product; of those that overlap, the one that begins last holds."""
 
     windows: Annotated[tuple[PriceWindowBody, ...], Meta(max_length=100)]
+
+
+class FacetCount(Struct):
+    """A value to narrow a search by, and how many products have it."""
+
+    value: str
+    count: int
+
+
+class PriceFacet(Struct):
+    """How many products cost from `low` until before `high`; null: no end."""
+
+    low: int
+    high: int | None
+    count: int
+
+
+class SearchFacets(Struct):
+    """Counts by value; each leaves its own filter out, to show what else could be chosen."""
+
+    category: list[FacetCount]
+    brand: list[FacetCount]
+    price: list[PriceFacet]
+
+
+class SearchPage(Struct, kw_only=True):
+    """Body of `GET /search`; with `total_at_least` there are more than `total`."""
+
+    items: list[ShownProduct]
+    total: int
+    facets: SearchFacets
+    total_at_least: bool | UnsetType = UNSET
+    next_cursor: str | UnsetType = UNSET
+
+
+class Suggested(Struct):
+    """Something to search for."""
+
+    kind: Literal["brand", "category", "product"]
+    text: str
+
+
+class Suggestions(Struct):
+    """Body of `GET /search/suggest`."""
+
+    items: list[Suggested]

@@ -42,6 +42,7 @@ def _key(value: SecretStr) -> SecretStr:
 
 PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres")]
 RedisUrl = Annotated[SecretStr, _url("redis", "rediss", "unix")]
+SearchUrl = Annotated[SecretStr, _url("http", "https")]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 TextList = Annotated[tuple[str, ...], NoDecode]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -108,6 +109,10 @@ class Settings(BaseSettings):
     """`s-maxage`: how long a CDN may keep a page that nothing purges."""
     cdn_stale_s: int = Field(30, ge=0, le=86_400)
     """`stale-while-revalidate`."""
+    search_url: SearchUrl | None = None
+    """OpenSearch, when Postgres is not to search; its path names the alias, `/products` if there is none."""
+    search_timeout_s: float = Field(1.0, ge=0.05, le=30)
+    """How long a search may take."""
     purge_varnish_urls: SecretList = ()
     """Varnish servers to purge changed products from."""
     purge_cloudfront_distribution: str | None = None

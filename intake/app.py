@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from falcon.asgi import App, Request, Response
 
 from catalogue.catalogue import Catalogue
+from catalogue.search.service import open_search
 from db.sales import get_sale
 from doorbuster.ids import OrderIds
 from doorbuster.settings import Settings, load_settings
@@ -38,6 +39,7 @@ from intake.posting import PostOrder
 from intake.problems import Problems
 from intake.restocking import Restocking
 from intake.sales import Sales
+from intake.search import SearchProducts, SuggestSearches
 
 if TYPE_CHECKING:
     from db.sales import Sale
@@ -71,6 +73,7 @@ class Parts:
         self.restocking = Restocking(self.database, self.orders_redis, self.sales)
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.catalogue = Catalogue(settings)
+        self.search = open_search(settings, self.catalogue.replicas)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -171,6 +174,8 @@ def add_storefront(app: App[Request, Response], parts: Parts) -> None:
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving))
     app.add_route("/products", ListProducts(parts.catalogue))
     app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
+    app.add_route("/search", SearchProducts(parts.search))
+    app.add_route("/search/suggest", SuggestSearches(parts.search))
 
 
 def add_ops(app: App[Request, Response], parts: Parts) -> None:

@@ -68,6 +68,14 @@ _CATALOGUE = (
         "get", "/products", "List products by category", {200: Page(cc.ShownProduct), 304: None},
         ("invalid", *_STORE), None, ("category", "cursor", "limit"), ("If-None-Match",),
     ),
+    Operation(
+        "get", "/search", "Search products", {200: cc.SearchPage}, ("invalid", *_STORE), None,
+        ("q", "category", "brand", "min_price", "max_price", "sort", "cursor", "limit"),
+    ),
+    Operation(
+        "get", "/search/suggest", "Suggest what to search for", {200: cc.Suggestions}, ("invalid", *_STORE), None,
+        ("q", "limit"),
+    ),
 )  # fmt: skip
 
 _SALE = ("sale_not_found", *_OPS)

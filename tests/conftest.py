@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.fixtures.stores",  # first: others import it
     "tests.fixtures.intake",
     "tests.fixtures.rooms",
+    "tests.fixtures.search",
     "tests.fixtures.replicas",
     "tests.fixtures.shop",
     "tests.fixtures.up",

@@ -1,0 +1,1 @@
+"""Search over the catalogue: one interface, two backends."""

@@ -1,0 +1,133 @@
+"""What a search is asked and answers, whichever backend does it. Owns these types and the form of cursors; no I/O."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Literal, NamedTuple, Protocol, get_args
+
+import msgspec
+
+from doorbuster.errors import InvalidError
+
+Sort = Literal["relevance", "price", "-price", "newest"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+LIMIT_MAX = 100
+FACET_VALUES_MAX = 20
+COUNTED_MAX = 10_000
+"""Up to here a total is exact; beyond, it says `at least`."""
+PRICE_STEPS = (0, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000)
+"""Where each price range begins, in minor units; the last has no end."""
+
+
+class After(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The place behind a hit, in the order of a sort; `rung` says how strictly the first page was searched."""
+
+    sort: Sort
+    rung: Annotated[int, msgspec.Meta(ge=0, le=9)]
+    key: float
+    product_id: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00]*$")]
+
+
+class Query(NamedTuple):
+    """What is asked for; bounds of prices include themselves, in minor units, of regular prices."""
+
+    text: str = ""
+    categories: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    min_price: int | None = None
+    max_price: int | None = None
+    sort: Sort = "relevance"
+    limit: int = 24
+    after: After | None = None
+
+
+class Hit(NamedTuple):
+    """A product found; `key` is its place in the order of the sort, the greater the earlier."""
+
+    product_id: str
+    key: float
+
+
+class Count(NamedTuple):
+    """A value of a facet, and how many products have it."""
+
+    value: str
+    number: int
+
+
+class PriceCount(NamedTuple):
+    """How many products cost from `low` until before `high`."""
+
+    low: int
+    high: int | None
+    number: int
+
+
+class Facets(NamedTuple):
+    """Counts by value; each facet leaves its own filter out, to show what else could be chosen."""
+
+    categories: tuple[Count, ...] = ()
+    brands: tuple[Count, ...] = ()
+    prices: tuple[PriceCount, ...] = ()
+
+
+class Page(NamedTuple):
+    """A page of hits. `exact` is false where there are more than `total`."""
+
+    hits: tuple[Hit, ...]
+    total: int
+    facets: Facets
+    after: After | None = None
+    exact: bool = True
+
+
+class Suggestion(NamedTuple):
+    """Something to search for: a brand, a category, or a product's name."""
+
+    kind: Literal["brand", "category", "product"]
+    text: str
+
+
+class Backend(Protocol):
+    """A way to search."""
+
+    async def search(self, query: Query) -> Page:
+        """Return a page.
+
+        Raises:
+            StoreUnavailableError: no answer in time.
+        """
+
+    async def suggest(self, text: str, limit: int) -> list[Suggestion]:
+        """Return what an unfinished query may become."""
+
+
+NOTHING = Page((), 0, Facets())
+_cursors = msgspec.json.Decoder(After)
+
+
+def write_cursor(after: After) -> str:
+    """Return a cursor as callers carry it."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(after)).decode().rstrip("=")
+
+
+def read_cursor(text: str, sort: Sort) -> After:
+    """Return the place a cursor names.
+
+    Raises:
+        InvalidError: it is none, or of another sort.
+    """
+    try:
+        after = _cursors.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+        raise InvalidError("cursor is not one that a search gave", [("cursor", "is not one a search gave")]) from error
+    if after.sort != sort:
+        raise InvalidError("cursor is of another sort", [("cursor", f"is of the sort {after.sort}")])
+    return after
+
+
+def price_counts(counts: dict[int, int]) -> tuple[PriceCount, ...]:
+    """Return the price ranges that have products, from counts by number of range."""
+    ends = (*PRICE_STEPS[1:], None)
+    return tuple(PriceCount(PRICE_STEPS[n], ends[n], counts[n]) for n in sorted(counts) if counts[n])

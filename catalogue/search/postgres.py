@@ -1,0 +1,228 @@
+"""Search in Postgres. Owns how a query becomes tsqueries, and how strictly they are meant; the rows are db's.
+
+A query is tried strictly first: all that is asked for, in any spelling and in other words. Only while too little is
+found it is loosened, a rung at a time; what a rung finds contains what those before found and ranks behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+import asyncpg
+
+from catalogue.search import interface as said
+from catalogue.search.words import ACCESSORIES, Phrase, Term, Words, clean, read
+from db import search as rows
+from doorbuster.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from typing import TypeVar
+
+    from db.pool import Connection
+    from db.replicas import Replicas
+
+    T = TypeVar("T")
+
+FEW = 3
+"""Fewer products than this are too few: the query is loosened."""
+MATCHES_MAX = 50_000
+"""Matches ranked at most; the words of a query that has more say too little."""
+NAMES_MAX = 1_000
+PREFIX_MIN = 2
+TYPO_MIN, TYPO_MAX = 4, 30
+STRICT, BEGUN, CORRECTED, ANY = range(4)
+
+
+class Texts(NamedTuple):
+    """A query as tsqueries."""
+
+    words: Words
+    meant: str
+
+    @classmethod
+    def of(cls, words: Words) -> Texts:
+        """Write what is meant: every term, as written or in other words."""
+        return cls(words, _all(_either(term) for term in words.terms))
+
+    def asked(self, match: str | None) -> rows.Asked:
+        """Return all that ranking looks at, with what must match."""
+        terms = self.words.terms
+        whole = tuple(phrase for term in terms for spellings in term.words for phrase in spellings[:1])
+        accessories = sorted(ACCESSORIES - self.words.plain)
+        return rows.Asked(
+            match=match,
+            literal=_all(_written(term) for term in terms),
+            name_literal=_all(_written(term, "A") for term in terms),
+            name_meant=_all(_either(term, "AB") for term in terms),
+            phrase=_phrase(tuple(word for phrase in whole for word in phrase), "A"),
+            accessory=" | ".join(_lexeme(word, "A") for word in accessories),
+        )
+
+
+class PostgresSearch:
+    """Searches the products' own table, on replicas where they are."""
+
+    def __init__(self, replicas: Replicas, *, timeout_s: float, at_once: int) -> None:
+        self._replicas, self._timeout_s = replicas, timeout_s
+        self._places = asyncio.Semaphore(at_once)
+
+    async def search(self, query: said.Query) -> said.Page:
+        """Return a page, loosening the query while it finds too little."""
+        words = read(query.text)
+        if not words.terms and query.text.strip():
+            return said.NOTHING
+
+        async def work(connection: Connection) -> said.Page:
+            if not words.terms:
+                return _page(query, STRICT, await self._find(connection, Texts(words, "").asked(None), query))
+            return await self._loosen(connection, Texts.of(words), query)
+
+        return await self._bounded(work)
+
+    async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
+        """Return brands, categories and names that begin as typed."""
+        words = read(text)
+        if not words.terms:
+            return []
+
+        async def work(connection: Connection) -> list[tuple[str, str]]:
+            match, beginning = _begun(words), clean(text)
+            return await rows.suggest(connection, match, beginning, limit=limit, timeout_s=self._timeout_s)
+
+        found = dict.fromkeys(await self._bounded(work))
+        return [said.Suggestion(kind, text) for kind, text in found if text][:limit]  # type: ignore[arg-type]
+
+    async def _loosen(self, connection: Connection, texts: Texts, query: said.Query) -> said.Page:
+        match = texts.meant
+        first = query.after.rung if query.after else STRICT
+        page = said.NOTHING
+        for rung in range(ANY + 1):
+            looser = match if rung == STRICT else await self._looser(connection, rung, texts.words)
+            changed = looser not in ("", match)
+            if changed:
+                match = f"{match} | {looser}"
+            if rung < first or not (changed or rung == first):
+                continue
+            found = await self._find(connection, texts.asked(match), query)
+            page = _page(query, rung, found)
+            if query.after or found.matched >= FEW:
+                break
+        return page
+
+    async def _looser(self, connection: Connection, rung: int, words: Words) -> str:
+        """Return what a rung adds."""
+        if rung == BEGUN:
+            return _begun(words)
+        if rung == CORRECTED:
+            return await self._corrected(connection, words)
+        return _any(words) if len(words.terms) > 1 else ""
+
+    async def _corrected(self, connection: Connection, words: Words) -> str:
+        doubtful = sorted(
+            {word for word in words.plain if TYPO_MIN <= len(word) <= TYPO_MAX and word.isalpha()} & set(words.tokens)
+        )
+        if not doubtful:
+            return ""
+        better = await rows.correct(connection, doubtful, names_max=NAMES_MAX, timeout_s=self._timeout_s)
+        if not better:
+            return ""
+        return _all(
+            " | ".join(
+                (_either(term), *(_lexeme(other) for word in _plain_words(term) for other in better.get(word, ())))
+            )
+            for term in words.terms
+        )
+
+    async def _find(self, connection: Connection, asked: rows.Asked, query: said.Query) -> rows.Found:
+        terms = rows.Terms(
+            list(query.categories) or None, list(query.brands) or None, query.min_price, query.max_price, query.sort,
+            query.after.key if query.after else None, query.after.product_id if query.after else None,
+            query.limit, MATCHES_MAX, list(said.PRICE_STEPS), said.FACET_VALUES_MAX,
+        )  # fmt: skip
+        return await rows.search(connection, asked, terms, timeout_s=self._timeout_s)
+
+    async def _bounded(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do a search in one transaction; one that takes too long is the query's fault and not the server's."""
+
+        async def whole(connection: Connection, _lsn: int) -> T | None:
+            try:
+                async with rows.bounded(connection, self._timeout_s):
+                    return await work(connection)
+            except asyncpg.QueryCanceledError:
+                return None
+
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailableError("too many searches wait; try again") from error
+        try:
+            done = await self._replicas.read(whole)
+        finally:
+            self._places.release()
+        if done is None:
+            raise StoreUnavailableError("this search takes too long; more words make it narrower")
+        return done
+
+
+def _page(query: said.Query, rung: int, found: rows.Found) -> said.Page:
+    hits = tuple(said.Hit(*hit) for hit in found.hits[: query.limit])
+    after = None
+    if len(found.hits) > query.limit:
+        after = said.After(query.sort, rung, hits[-1].key, hits[-1].product_id)
+    facets = said.Facets(
+        tuple(said.Count(*one) for one in found.categories if one[0]),
+        tuple(said.Count(*one) for one in found.brands if one[0]),
+        said.price_counts(dict(found.prices)),
+    )
+    return said.Page(hits, found.total, facets, after, exact=found.matched <= MATCHES_MAX)
+
+
+def _lexeme(word: str, weight: str = "") -> str:
+    """Return a word as to_tsquery reads it; whatever it holds, it stays one quoted word."""
+    quoted = word.replace("\\", "\\\\").replace("'", "''")
+    return f"'{quoted}':{weight}" if weight else f"'{quoted}'"
+
+
+def _phrase(phrase: Phrase, weight: str = "") -> str:
+    return f"({' <-> '.join(_lexeme(word, weight) for word in phrase)})"
+
+
+def _written(term: Term, weight: str = "") -> str:
+    """Return a term as it was written, in any spelling."""
+    return _all(" | ".join(_phrase(spelling, weight) for spelling in spellings) for spellings in term.words)
+
+
+def _either(term: Term, weight: str = "") -> str:
+    """Return a term as written or in other words."""
+    return " | ".join((f"({_written(term, weight)})", *(_phrase(other, weight) for other in term.also)))
+
+
+def _all(texts: Iterable[str]) -> str:
+    return " & ".join(f"({text})" for text in texts)
+
+
+def _begun(words: Words) -> str:
+    """Return all that is asked for, the last word being only the beginning of one."""
+    last = words.tokens[-1]
+    if len(last) < PREFIX_MIN:
+        return ""
+    *firsts, end = words.terms[-1].words
+    begun = " | ".join(_open_phrase(spelling) for spelling in end)
+    before = [_either(term) for term in words.terms[:-1]]
+    return _all([*before, *(" | ".join(_phrase(one) for one in word) for word in firsts), begun])
+
+
+def _open_phrase(phrase: Phrase) -> str:
+    *firsts, last = phrase
+    return f"({' <-> '.join([*(_lexeme(word) for word in firsts), f'{_lexeme(last)}:*'])})"
+
+
+def _any(words: Words) -> str:
+    return " | ".join(f"({_either(term)})" for term in words.terms)
+
+
+def _plain_words(term: Term) -> set[str]:
+    return {word for spellings in term.words for phrase in spellings for word in phrase}

@@ -1,0 +1,227 @@
+"""What shoppers' words mean: tokens, model numbers, units, synonyms, accessories. Pure; knows no backend.
+
+These are facts of language, not answers to known queries: a rule belongs here only if it holds for words nobody tried.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+QUERY_MAX = 200
+"""Characters of a query that count."""
+WORDS_MAX = 12
+_WORD = re.compile(r"\d+(?:[.,]\d+)+(?![^\W_])|[^\W_]+(?:[-./+_][^\W_]+)*")
+_PARTS = re.compile(r"[^\W_]+")
+_DECIMAL = re.compile(r"\d+\.\d+")
+_EDGE = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
+_LIST = Path(__file__).with_name("synonyms.txt")
+
+Phrase = tuple[str, ...]
+"""Words that follow one another."""
+
+
+class Term(NamedTuple):
+    """One thing that is asked for."""
+
+    words: tuple[tuple[Phrase, ...], ...]
+    """Every word as written, each with its spellings: `ps4`, `ps 4`."""
+    also: tuple[Phrase, ...] = ()
+    """The whole in other words: `flash light` is `flashlight`, `torch`."""
+
+
+class Words(NamedTuple):
+    """A query, read."""
+
+    terms: tuple[Term, ...]
+    tokens: tuple[str, ...]
+    """As typed, in small letters; the last may not be finished yet."""
+
+    @property
+    def plain(self) -> frozenset[str]:
+        """Every single word, in the singular too."""
+        found = {word for term in self.terms for spellings in term.words for phrase in spellings for word in phrase}
+        return frozenset(found | {singular((word,))[0] for word in found})
+
+
+def clean(text: str) -> str:
+    """Return the text as it is searched: compatible forms folded, small letters, no control characters, cut."""
+    folded = unicodedata.normalize("NFKC", text[: QUERY_MAX * 2]).casefold()
+    return "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in folded)[:QUERY_MAX].strip()
+
+
+def read(query: str) -> Words:
+    """Return what a query asks for; nothing at all where it has no letter and no digit."""
+    tokens = _WORD.findall(clean(query))[:WORDS_MAX]
+    terms: list[Term] = []
+    place = 0
+    while place < len(tokens):
+        length = _known_length(tokens, place)
+        terms.append(_term(tokens[place : place + length]))
+        place += length
+    return Words(tuple(terms), tuple(tokens))
+
+
+def parts(token: str) -> Phrase:
+    """Return the plain words of a token: `dv7-1211ea` has two, `10.2` is one."""
+    bare = re.sub(r"(?<=\d),(?=\d{3})", "", token)
+    return (bare,) if _DECIMAL.fullmatch(bare) else tuple(_PARTS.findall(bare))
+
+
+def _term(tokens: list[str]) -> Term:
+    words = tuple(_spellings(token) for token in tokens)
+    whole = tuple(part for token in tokens for part in parts(token))
+    keys = {whole, *(spelling for spelling in words[0] if len(words) == 1)}
+    others = [other for key in sorted(keys) for other in _synonyms().get(singular(key), ())]
+    if len(tokens) > 1:
+        others.append(("".join(whole),))
+    return Term(words, tuple(dict.fromkeys(other for other in others if other not in keys)))
+
+
+def _spellings(token: str) -> tuple[Phrase, ...]:
+    """Return the ways to write a token: dv7-1211ea, dv71211ea; 16gb, 16 gb; ps4, ps 4."""
+    whole = parts(token)
+    if len(whole) > 1:
+        return whole, ("".join(whole),)
+    split = tuple(_EDGE.split(whole[0]))
+    return (whole, split) if len(split) == 2 else (whole,)
+
+
+def _known_length(tokens: list[str], place: int) -> int:
+    """Return how many tokens from `place` on mean one thing: a number and its unit, or words known as one."""
+    for length in (3, 2):
+        some = tokens[place : place + length]
+        if len(some) == length and (singular(tuple(some)) in _synonyms() or _is_measure(some)):
+            return length
+    return 1
+
+
+def _is_measure(tokens: list[str]) -> bool:
+    return len(tokens) == 2 and tokens[0].replace(".", "").isdecimal() and tokens[1] in UNITS
+
+
+def singular(phrase: Phrase) -> Phrase:
+    """Return a phrase with its last word in the singular, more or less: the key of synonyms."""
+    *first, last = phrase
+    for end, put in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("xes", "x"), ("s", "")):
+        if last.endswith(end) and not last.endswith(("ss", "us")) and len(last) > len(end) + 2:
+            return (*first, last.removesuffix(end) + put)
+    return phrase
+
+
+@cache
+def _synonyms() -> dict[Phrase, tuple[Phrase, ...]]:
+    """Return, for each phrase of the list, the others of its line."""
+    found: dict[Phrase, tuple[Phrase, ...]] = {}
+    for line in _LIST.read_text().splitlines():
+        left, arrow, right = line.partition("#")[0].partition("=>")
+        phrases = [tuple(part.split()) for part in left.split(",") if part.strip()]
+        others = [tuple(part.split()) for part in right.split(",") if part.strip()]
+        for phrase in phrases:
+            meant = others if arrow else [other for other in phrases if other != phrase]
+            found[phrase] = (*found.get(phrase, ()), *meant)
+    return found
+
+
+UNITS = frozenset(
+    [
+        "gb",
+        "tb",
+        "mb",
+        "kb",
+        "g",
+        "kg",
+        "mg",
+        "t",
+        "l",
+        "ml",
+        "cl",
+        "cm",
+        "mm",
+        "m",
+        "km",
+        "in",
+        "inch",
+        "w",
+        "kw",
+        "v",
+        "a",
+        "ah",
+        "mah",
+        "hz",
+        "mhz",
+        "ghz",
+        "khz",
+        "p",
+        "k",
+        "dpi",
+        "rpm",
+        "fps",
+        "oz",
+        "lb",
+        "ft",
+    ]
+)
+
+ACCESSORIES = frozenset(
+    [
+        "accessory",
+        "adapter",
+        "adaptor",
+        "arm",
+        "backplate",
+        "bag",
+        "bracket",
+        "cable",
+        "cage",
+        "case",
+        "charger",
+        "clamp",
+        "cleaner",
+        "cleaning",
+        "cord",
+        "cover",
+        "cradle",
+        "dock",
+        "docking",
+        "enclosure",
+        "filter",
+        "folio",
+        "holder",
+        "holster",
+        "installation",
+        "interface",
+        "kit",
+        "lead",
+        "lens",
+        "license",
+        "licence",
+        "lock",
+        "module",
+        "mount",
+        "mounting",
+        "plate",
+        "pouch",
+        "protector",
+        "rack",
+        "remote",
+        "replacement",
+        "screw",
+        "service",
+        "shell",
+        "skin",
+        "sleeve",
+        "spare",
+        "stand",
+        "strap",
+        "support",
+        "tip",
+        "tray",
+        "upgrade",
+        "warranty",
+    ]
+)
+"""Nouns that make a thing of another: a keyboard cover is no keyboard. Who wants one says so."""

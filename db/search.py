@@ -1,0 +1,99 @@
+"""Search in the products' vectors, and the rows of what was found. Owns the statements' forms; knows no language."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from db.catalogue import Item, item_of
+from db.sql import load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from db.pool import Connection
+
+_SQL = load("search")
+GRACE_S = 0.5
+
+
+class Asked(NamedTuple):
+    """The texts of a search, each a tsquery of English words; `match` is None where everything matches."""
+
+    match: str | None
+    literal: str
+    name_literal: str
+    name_meant: str
+    phrase: str
+    accessory: str
+
+
+class Terms(NamedTuple):
+    """Filters, order and bounds of a search."""
+
+    categories: list[str] | None
+    brands: list[str] | None
+    min_price: int | None
+    max_price: int | None
+    sort: str
+    after_key: float | None
+    after_id: str | None
+    limit: int
+    matches_max: int
+    price_steps: list[int]
+    facet_values: int
+
+
+class Found(NamedTuple):
+    """What a search found: (product, key) of one hit more than asked for, and (value, count) of each facet."""
+
+    matched: int
+    total: int
+    hits: list[tuple[str, float]]
+    categories: list[tuple[str, int]]
+    brands: list[tuple[str, int]]
+    prices: list[tuple[int, int]]
+
+
+@asynccontextmanager
+async def bounded(connection: Connection, timeout_s: float) -> AsyncIterator[None]:
+    """Open a transaction whose statements end after `timeout_s`."""
+    async with connection.transaction(readonly=True):
+        await connection.execute(_SQL["bound"], f"{int(timeout_s * 1000)}")
+        yield
+
+
+async def search(connection: Connection, asked: Asked, terms: Terms, *, timeout_s: float) -> Found:
+    """Find products."""
+    row = await connection.fetchrow(_SQL["search"], *asked, *terms, timeout=timeout_s + GRACE_S)
+    assert row is not None
+    return Found(
+        row["matched"],
+        row["total"],
+        [(product_id, float(key)) for product_id, key in row["hits"]],
+        *([(value, count) for value, count in row[name]] for name in ("categories", "brands", "prices")),
+    )
+
+
+async def correct(
+    connection: Connection, words: Sequence[str], *, names_max: int, timeout_s: float
+) -> dict[str, list[str]]:
+    """Return, for each word that no product has, the words of names most like it."""
+    found: dict[str, list[str]] = {}
+    for row in await connection.fetch(_SQL["correct"], list(words), names_max, timeout=timeout_s + GRACE_S):
+        found.setdefault(row["word"], []).append(row["corrected"])
+    return found
+
+
+async def suggest(
+    connection: Connection, match: str, beginning: str, *, limit: int, timeout_s: float
+) -> list[tuple[str, str]]:
+    """Return (kind, text) of what an unfinished query may become; `beginning` as it was typed, in small letters."""
+    like = beginning.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    rows = await connection.fetch(_SQL["suggest"], match, like, limit, 500, timeout=timeout_s + GRACE_S)
+    return [(row["kind"], row["text"]) for row in rows]
+
+
+async def read_items(connection: Connection, product_ids: Sequence[str]) -> list[Item]:
+    """Return the products as lists show them, in the order asked for, without those that are gone."""
+    return [item_of(row) for row in await connection.fetch(_SQL["read_items"], list(product_ids))]

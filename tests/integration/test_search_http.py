@@ -1,0 +1,86 @@
+"""Search as storefronts call it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from db import pool as pools
+from tests.fixtures.intake import Intake
+from tests.fixtures.search import fill
+
+
+@pytest.fixture
+async def shop(intake: Intake, db: pools.Connection) -> Intake:
+    await fill(db)
+    return intake
+
+
+async def test_a_search_shows_products_counts_and_the_way_on(shop: Intake) -> None:
+    first = (await shop.http.get("/search", params={"q": "notebook", "limit": 2})).json()
+    assert [item["product_id"] for item in first["items"]] == ["hp-2", "hp-1"]
+    assert first["items"][0] | {"updated_at": ""} == {
+        "product_id": "hp-2", "name": "HP Compaq 6730s Notebook PC", "brand": "HP", "category": "Notebooks",
+        "price": 79_900, "currency": "EUR", "availability": "low", "version": 1, "updated_at": "",
+    }  # fmt: skip
+    assert first["total"] == 4
+    assert first["facets"]["brand"] == [{"value": "HP", "count": 4}]
+    assert first["facets"]["category"][0] == {"value": "Notebooks", "count": 2}
+    assert {"low": 50_000, "high": 100_000, "count": 1} in first["facets"]["price"]
+    following = await shop.http.get("/search", params={"q": "notebook", "limit": 2, "cursor": first["next_cursor"]})
+    assert {item["product_id"] for item in following.json()["items"]} == {"hp-3", "hp-4"}
+    assert "next_cursor" not in following.json()
+
+
+async def test_a_price_that_holds_for_a_time_is_shown(shop: Intake) -> None:
+    body = {"windows": [{"price": 100, "starts_at": "2026-01-01T00:00:00Z"}]}
+    (await shop.ops.put("/ops/products/hp-2/prices", json=body)).raise_for_status()
+    (found,) = (await shop.http.get("/search", params={"q": "6730s"})).json()["items"]
+    assert (found["price"], found["regular_price"]) == (100, 79_900)
+
+
+async def test_what_is_written_is_found_at_once(shop: Intake) -> None:
+    body = {"name": "Zephyr kite", "brand": "Zephyr", "category": "Kites", "price": 100, "currency": "EUR"}
+    (await shop.ops.put("/ops/products/kite", json=body)).raise_for_status()
+    assert (await shop.http.get("/search", params={"q": "kite"})).json()["total"] == 1
+    (await shop.ops.put("/ops/products/kite", json=body | {"active": False})).raise_for_status()
+    assert (await shop.http.get("/search", params={"q": "kite"})).json()["total"] == 0
+
+
+async def test_suggestions(shop: Intake) -> None:
+    items = (await shop.http.get("/search/suggest", params={"q": "lum"})).json()["items"]
+    assert items[0] == {"kind": "brand", "text": "Lumo"}
+    assert {"kind": "product", "text": "Lumo desk lamp"} in items
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"sort": "best"}, "sort"), ({"limit": "0"}, "limit"), ({"limit": "101"}, "limit"), ({"limit": "x"}, "limit"),
+        ({"min_price": "-1"}, "min_price"), ({"max_price": "1.5"}, "max_price"), ({"colour": "red"}, "colour"),
+        ({"cursor": "!"}, "cursor"), ({"cursor": "W10"}, "cursor"), ({"category": "a\x00"}, "category"),
+        ({"q": "x" * 20_001}, "q"), ({"brand": "b" * 201}, "brand"), ({"min_price": "9" * 30}, "min_price"),
+    ],
+)  # fmt: skip
+async def test_wrong_parameters_are_named(intake: Intake, params: dict[str, str], field: str) -> None:
+    answer = await intake.http.get("/search", params=params)
+    assert answer.status_code == 422
+    assert [problem["field"] for problem in answer.json()["errors"]] == [field]
+
+
+async def test_a_cursor_of_another_sort_is_refused(shop: Intake) -> None:
+    cursor = (await shop.http.get("/search", params={"limit": 1, "sort": "price"})).json()["next_cursor"]
+    answer = await shop.http.get("/search", params={"limit": 1, "sort": "newest", "cursor": cursor})
+    assert answer.status_code == 422
+
+
+async def test_a_search_that_takes_too_long_is_refused_and_harms_no_other(shop: Intake, db: pools.Connection) -> None:
+    held = db.transaction()
+    await held.start()
+    await db.execute("lock table products in access exclusive mode")
+    slow = await asyncio.gather(*(shop.http.get("/search", params={"q": "lamp"}) for _ in range(6)))
+    await held.rollback()
+    assert {answer.status_code for answer in slow} == {503}
+    assert {answer.json()["code"] for answer in slow} == {"store_unavailable"}
+    assert (await shop.http.get("/search", params={"q": "lamp"})).json()["total"] == 1
