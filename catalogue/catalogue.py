@@ -97,7 +97,7 @@ class Catalogue:
         """
         copy = await self.reader.get(items.listing(category, after=after, limit=limit))
         if copy.shown is None or copy.shown.until <= time.time():
-            copy.shown = show_page(copy, limit, self._terms)
+            copy.shown = show_page(copy, category, limit, self._terms)
         shown: Shown = copy.shown
         return shown
 

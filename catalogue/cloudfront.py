@@ -59,5 +59,5 @@ def paths(tags: Sequence[str]) -> list[str]:
     products = sorted({"/products/" + tag.partition("/")[2] for tag in tags if tag.startswith("product/")})
     if len(products) > PATHS_MAX:
         products = [EVERY_PRODUCT]
-    listings = [LISTING, EVERY_LISTING] if any(tag.startswith(("category/", EVERYTHING)) for tag in tags) else []
+    listings = [LISTING, EVERY_LISTING] if any(tag.startswith(EVERYTHING) for tag in tags) else []
     return products + listings

@@ -40,7 +40,7 @@ def listing(category: str | None, *, after: str, limit: int) -> Source:
     async def load(connection: Connection, lsn: int) -> Loaded:
         return Loaded(lsn, _encode(await rows.list_products(connection, category, after=after, limit=limit + 1)))
 
-    subject = subjects.EVERYTHING if category is None else subjects.category(category)
+    subject = subjects.EVERYTHING if category is None else subjects.listing(category)
     return Source(subject, f"{limit}/{after}", load)
 
 

@@ -35,9 +35,9 @@ def product(product_id: str) -> str:
     return f"product/{product_id}"
 
 
-def category(name: str) -> str:
+def listing(category: str) -> str:
     """Return the subject of a category's listing."""
-    return f"category/{name}"
+    return f"{EVERYTHING}/{category}"
 
 
 def floors(changes: Iterable[Change], lsn: int) -> dict[str, Floor]:
@@ -48,9 +48,14 @@ def floors(changes: Iterable[Change], lsn: int) -> dict[str, Floor]:
         if change.version > raised.get(subject, NO_FLOOR).version:
             raised[subject] = Floor(change.version, lsn)
         for name in {change.category, change.former_category} - {None}:
-            raised[category(str(name))] = Floor(lsn, lsn)
+            raised[listing(str(name))] = Floor(lsn, lsn)
         raised[EVERYTHING] = Floor(lsn, lsn)
     return raised
+
+
+def category_tag(category: str) -> str:
+    """Return the surrogate key of all that belongs to a category, for people to purge by; changes purge less."""
+    return tag(f"category/{category}")
 
 
 def tag(subject: str) -> str:

@@ -3,8 +3,8 @@ vcl 4.1;
 #
 #   varnishd -a :80 -f /etc/varnish/varnish.vcl -s malloc,256m
 #
-# Needs the vmod xkey (Debian: varnish-modules). Purging: PURGE with `Xkey-Purge: product/7 category/shoes`, from the
-# addresses below; the workers do it when PURGE_VARNISH_URLS names this server.
+# Needs the vmod xkey (Debian: varnish-modules). Purging: PURGE with `Xkey-Purge: product/7 category/shoes`, from
+# the addresses below; the workers do it when PURGE_VARNISH_URLS names this server.
 
 import std;
 import xkey;

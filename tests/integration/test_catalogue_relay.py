@@ -149,7 +149,7 @@ async def test_the_cache_is_told_with_floors_and_by_its_channel(shop: Shop, sett
         assert look.floor.lsn > 0
         messages = [await channel.get_message(timeout=1) for _ in range(2)]
         told = msgspec.msgpack.decode(messages[1]["data"])  # type: ignore[index]
-        assert set(told) == {"product/p", "category/shoes", "category/boots", "listing"}
+        assert set(told) == {"product/p", "listing/shoes", "listing/boots", "listing"}
 
 
 async def test_changes_that_everyone_was_told_are_forgotten(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
