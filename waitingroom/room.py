@@ -207,7 +207,7 @@ def state_from(sale_number: int, reply: list[Any]) -> RoomState:
     for name, value in zip(reply[::2], reply[1::2], strict=True):
         if name == b"seed":
             seed = value
-        else:
+        elif name not in (b"config", b"running"):  # the packed form of what else stands here
             raw[name.decode()] = value.decode() if isinstance(value, bytes) else str(value)
     return RoomState(
         config=_config_from(sale_number, raw),
@@ -219,9 +219,9 @@ def state_from(sale_number: int, reply: list[Any]) -> RoomState:
         active=_whole(raw, "active"),
         pending=_whole(raw, "pending"),
         tokens=float(raw.get("tokens") or 0),
-        cohort=int(raw["cohort"]) if raw.get("cohort") else None,
+        cohort=_whole(raw, "cohort") if _whole(raw, "cohort_fixed") else None,
         seed=seed,
-        rate_now=float(raw["rate_now"]) if raw.get("rate_now") else None,
+        rate_now=float(raw["rate_now"]) if _whole(raw, "has_rate_now") else None,
         pace_per_s=float(raw.get("pace") or 0),
         net=raw.get("net") == "1",
         sold_out=raw.get("sold_out") == "1",

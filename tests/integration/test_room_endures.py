@@ -17,7 +17,7 @@ from doorbuster.errors import ConflictError, StoreUnavailableError
 from doorbuster.stores import plain_client
 from tests.fixtures.rooms import SALE, SECRET, START_MS, Clockwork, room_store, visitor
 from tests.fixtures.stores import serving
-from waitingroom.lua import source_of
+from waitingroom.lua import FOLDER, source_of
 from waitingroom.outcomes import Admitted, Joined, No, Wait
 from waitingroom.room import Phase, RoomConfig, RoomState, effective_phase
 from waitingroom.shuffle import commitment, is_fair, place_of
@@ -290,10 +290,20 @@ async def test_a_process_that_does_not_know_the_shuffle_yet_learns_it(clockwork:
     assert await room.room.claim(tickets[8]) is No.FINISHED
 
 
+_SET_TAIL = (
+    (FOLDER / "shared" / "state.lua").read_text()
+    + """
+local room = open_room()
+room.tail = tonumber(ARGV[1])
+save(room)
+"""
+)
+
+
 async def test_a_million_registrants_open_in_one_step(clockwork: Make) -> None:
     """The cohort alone matters to the scripts: a tail is set instead of a million joins, which the report makes."""
     room = await lobby(clockwork, rate_per_s=100, burst=100)
-    await room.redis.hset(keys.room(SALE), "tail", "1000000")
+    await room.redis.eval(_SET_TAIL, 1, keys.room(SALE), 1_000_000)
     me = visitor("me")
     await room.join("me")
     ticket = Ticket(SALE, 1_000_001, Visitor(me.digest, me.secret_hash))

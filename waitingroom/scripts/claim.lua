@@ -48,7 +48,7 @@ local function claim(room, now)
     return answer
   elseif not has_places(room) then
     return wait(room, -1, 0)
-  elseif record.number <= tonumber(room.cohort) and ARGV[4] ~= room.cohort then
+  elseif record.number <= room.cohort and tonumber(ARGV[4]) ~= room.cohort then
     return {'stale'}
   end
   local place = tonumber(ARGV[3])

@@ -20,21 +20,21 @@ if standing and tonumber(standing) > tonumber(given.version) then
   return 0
 end
 
-local now = clock_ms()
 local room = open_room()
 if room then
-  now = advance(room, now)
+  advance(room, clock_ms())
   revoke(room, tonumber(given.epoch))
-  save(room)
-  given.epoch = nil
-  if room.cohort ~= '' then
+  if room.cohort_fixed == 1 then
     given.beacon = nil
   end
 else
-  given.last_ms = now
-  given.fresh = now < tonumber(given.opens_ms) and 1 or 0
+  local now = clock_ms()
+  room = {epoch = given.epoch, last_ms = now, fresh = now < tonumber(given.opens_ms) and 1 or 0}
 end
-local fields = {}
+save(room)
+
+local fields = {'config', pack_from(given, CONFIG, CONFIG_FORMAT)}
+given.epoch = nil
 for name, value in pairs(given) do
   fields[#fields + 1] = name
   fields[#fields + 1] = value

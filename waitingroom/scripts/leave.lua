@@ -48,7 +48,7 @@ local function leave(room)
     room.left = room.left + 1
     write_place(record)
     return {'left', 'place'}
-  elseif record.number <= tonumber(room.cohort) and ARGV[4] ~= room.cohort then
+  elseif record.number <= room.cohort and tonumber(ARGV[4]) ~= room.cohort then
     return {'stale'}
   end
   return leave_place(room, record, tonumber(ARGV[3]))

@@ -15,9 +15,9 @@ if not room then
 end
 advance(room, clock_ms())
 local set = 0
-if room.seed == '' and room.cohort == ARGV[1] and room.lobby_opens_ms > 0 then
-  room.seed = ARGV[2]
+save(room)
+if room.seed == '' and room.cohort_fixed == 1 and room.cohort == tonumber(ARGV[1]) and room.lobby_opens_ms > 0 then
+  redis.call('HSET', KEYS[1], 'seed', ARGV[2])
   set = 1
 end
-save(room)
 return set

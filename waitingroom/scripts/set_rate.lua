@@ -13,6 +13,7 @@ if not room then
   return {'no_room'}
 end
 advance(room, clock_ms())
-room.rate_now = ARGV[1]
+room.has_rate_now = ARGV[1] ~= '' and 1 or 0
+room.rate_now = tonumber(ARGV[1]) or 0
 save(room)
 return 1

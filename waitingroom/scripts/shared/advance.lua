@@ -35,13 +35,13 @@ end
 
 -- Says whether numbers have places: after the shuffle, or after the start of a sale without lobby.
 local function has_places(room)
-  return room.cohort ~= '' and (room.lobby_opens_ms == 0 or room.seed ~= '')
+  return room.cohort_fixed == 1 and (room.lobby_opens_ms == 0 or room.seed ~= '')
 end
 
 local function rate_of(room)
   local rate = room.rate_per_s
-  if room.rate_now ~= '' then
-    rate = math.min(rate, tonumber(room.rate_now))
+  if room.has_rate_now == 1 then
+    rate = math.min(rate, room.rate_now)
   end
   return rate
 end
@@ -77,7 +77,8 @@ end
 -- Fixes the cohort: who is there now is shuffled, who comes later stands behind. The bucket begins full, unless the room
 -- was made after the start: then it may replace one whose store was lost with its bucket spent.
 local function begin(room)
-  room.cohort = room.lobby_opens_ms > 0 and tostring(room.tail) or '0'
+  room.cohort_fixed = 1
+  room.cohort = room.lobby_opens_ms > 0 and room.tail or 0
   room.tokens = room.fresh == 1 and room.burst or 0
   room.issue = room.tokens
   room.pace = rate_of(room)
@@ -188,7 +189,7 @@ local function advance(room, clock)
   end
   end_admissions(room, now)
   local is_open = room.effective == 'open'
-  if is_open and room.cohort == '' then
+  if is_open and room.cohort_fixed == 0 then
     begin(room)
   end
   local runs = is_open and room.sold_out == 0 and has_places(room)

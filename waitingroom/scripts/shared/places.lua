@@ -42,8 +42,8 @@ local function standing(room, now, record, known)
     return 'free'
   end
   local place = record.number
-  if record.number <= tonumber(room.cohort) then
-    if known.cohort ~= tonumber(room.cohort) then
+  if record.number <= room.cohort then
+    if known.cohort ~= room.cohort then
       return 'stale'
     elseif known.number ~= record.number then
       return 'place'
