@@ -171,6 +171,11 @@ async def list_sales(connection: Connection, *, before: int | None = None, limit
     return [_sale(row) for row in await connection.fetch(_SQL["list_sales"], before, limit)]
 
 
+async def live_rooms(connection: Connection) -> list[Sale]:
+    """Return the sales with a waiting room that are not closed."""
+    return [_sale(row) for row in await connection.fetch(_SQL["live_rooms"])]
+
+
 async def live_sales(connection: Connection) -> list[LiveSale]:
     """Return the sales that may have work to do."""
     return [LiveSale(**row) for row in await connection.fetch(_SQL["live_sales"])]

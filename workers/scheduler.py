@@ -24,6 +24,7 @@ from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import plain_client
 from workers import backlog, catalogue_relay, jobqueue
 from workers.failures import TRANSIENT
+from workers.outflow import Outflow
 from workers.relay import RELAY
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 TICK_S = 0.5
 GATES_S = 1.0
+OUTFLOW_MS = 900
+"""A turn at the rooms' outflow: a little less than the interval, whoever comes first."""
 ALL_SALES_S = 30.0
 """How often sales long closed are looked at too."""
 STORE_TIMEOUT_S = 2.0
@@ -48,6 +51,8 @@ class Scheduler:
         self._orders = plain_client(settings.orders_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
         self._jobs = jobqueue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
         self._queue = jobqueue.open_queue(self._jobs)
+        self._room_store = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
+        self._outflow = Outflow(self._orders, self._room_store, timeout_s=STORE_TIMEOUT_S)
         self._connection: Connection | None = None
         self._failing: set[str] = set()
         self._last: dict[str, float] = {}
@@ -66,6 +71,7 @@ class Scheduler:
         """Close every connection."""
         self._drop_connection()
         await self._orders.aclose()
+        await self._room_store.aclose()
         self._jobs.close()
 
     async def tick(self) -> None:
@@ -74,7 +80,7 @@ class Scheduler:
             self._drains, self._settles, self._relay, self._sweep, self._catalogue,
         )  # fmt: skip
         if self._is_time("gates", GATES_S):
-            parts += (self._gates, self._shelves)
+            parts += (self._gates, self._shelves, self._rooms)
         for part in parts:
             name = part.__name__.strip("_")
             try:
@@ -137,6 +143,14 @@ class Scheduler:
                     epoch=sale.room_epoch,
                 )
                 await gate.publish(self._orders, shown)
+
+    async def _rooms(self) -> None:
+        """Hold each waiting room's outflow to what lies behind it can take."""
+        if await asyncio.to_thread(self._takes_turn, "outflow", OUTFLOW_MS):
+            await self._outflow.step(await self._open_connection())
+
+    def _takes_turn(self, what: str, milliseconds: int) -> bool:
+        return bool(self._jobs.set(keys.starting(what), "1", nx=True, px=milliseconds))
 
     async def _shelves(self) -> None:
         """Take off the sold-out sets what is available again: cancelled orders gave units back."""

@@ -63,6 +63,14 @@ select s.*, clock_timestamp() as now,
   order by sale_number desc
   limit $2;
 
+-- name: live_rooms
+select s.*, clock_timestamp() as now,
+       array(select row(product_id, price, quantity, limit_per_customer)
+               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+  from sales s
+  where phase <> 'closed' and room ->> 'mode' <> 'off' and (ends_at is null or ends_at > clock_timestamp())
+  order by sale_number;
+
 -- name: live_sales
 -- Sales that take orders, or closed ones whose work may not be done.
 select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version

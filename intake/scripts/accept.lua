@@ -1,7 +1,7 @@
 -- Accepts a batch of orders of one partition: replay, conflict, refusal or append, decided per order in arrival order.
 --
 -- KEYS[1]     gate of the partition (hash; lives as long as the sale): phase, opens_ms, closes_ms, accepted, drained,
---             epoch
+--             epoch, full (orders refused for the backlog)
 -- KEYS[2]     stream of the partition (trimmed by the drain)
 -- KEYS[2+i]   `accepted` key of order i of n (string, lives ARGV[1] ms): 16 bytes of fingerprint, then the entry's id
 -- KEYS[2+n+j] `spent` key of the j-th order that comes with an admission (string): orders placed with it
@@ -57,7 +57,7 @@ for j = 1, #KEYS - 2 - orders do
   }
 end
 
-local appended = 0
+local appended, full = 0, 0
 
 local function verdict(key, fingerprint, payload, spend, value)
   if value then
@@ -70,6 +70,7 @@ local function verdict(key, fingerprint, payload, spend, value)
     return '-'
   end
   if appended >= room then
+    full = full + 1
     return '#'
   end
   if spend and spend.epoch < epoch then
@@ -97,5 +98,8 @@ end
 
 if appended > 0 or ARGV[3] == '1' then
   redis.call('HINCRBY', KEYS[1], 'accepted', appended + behind)
+end
+if full > 0 then
+  redis.call('HINCRBY', KEYS[1], 'full', full)
 end
 return result

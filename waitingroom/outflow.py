@@ -1,0 +1,86 @@
+"""How fast a room may let people in. Owns the control law; pure: signals in, a rate out, no clock and no store.
+
+Additive increase, multiplicative decrease (Chiu and Jain 1989): while what lies behind the room keeps up, the rate
+grows by a tenth of the operator's a step, up to the operator's; when it does not, it falls by three tenths a step. What
+is left to sell bounds it too: nobody is let in for units that those inside are expected to take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+INCREASE = 0.1
+"""Of the operator's rate, a step."""
+DECREASE = 0.7
+LEAST = 0.01
+"""Of the operator's rate: congestion never stops a room for good."""
+HORIZON_S = 5.0
+"""In how many seconds what is left may be offered."""
+CALM = 0.5
+"""A safety net opens again at this share of the thresholds, kept for `CALM_STEPS` steps."""
+CALM_STEPS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What counts as congestion, and how many of the admitted are expected to order."""
+
+    backlog: int = 20_000
+    lag_ms: int = 2_000
+    conversion: float = 0.5
+
+    @classmethod
+    def of(cls, thresholds: Mapping[str, Any] | None) -> Limits:
+        """Return the sale's, with defaults for what it leaves out."""
+        return cls(**{name: value for name, value in (thresholds or {}).items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What was measured this step."""
+
+    backlog: int
+    """Orders accepted and not drained, in the fullest partition."""
+    lag_ms: int
+    """Age of the oldest of them."""
+    refused: int
+    """Orders refused for a full backlog since the last step."""
+    remaining: int
+    """Units the sale can still sell."""
+    inside: int
+    """Visitors let in who have not ordered: admissions out and places released."""
+
+
+def is_congested(signals: Signals, limits: Limits) -> bool:
+    """Say whether what lies behind the room does not keep up."""
+    return signals.backlog > limits.backlog or signals.lag_ms > limits.lag_ms or signals.refused > 0
+
+
+def is_calm(signals: Signals, limits: Limits) -> bool:
+    """Say whether it keeps up well enough to open a safety net."""
+    return signals.backlog <= limits.backlog * CALM and signals.lag_ms <= limits.lag_ms * CALM and signals.refused == 0
+
+
+def next_rate(present: float | None, operator: float, signals: Signals, limits: Limits) -> float:
+    """Return the rate of the next step; `present` is the last one, None at first."""
+    rate = operator if present is None else min(present, operator)
+    if is_congested(signals, limits):
+        rate = max(rate * DECREASE, operator * LEAST)
+    else:
+        rate = min(rate + operator * INCREASE, operator)
+    expected = signals.remaining / limits.conversion - signals.inside
+    return min(rate, max(expected, 0.0) / HORIZON_S)
+
+
+@dataclass(slots=True)
+class Net:
+    """A safety net's memory: it opens only after some calm, so that it does not flap."""
+
+    calm: int = 0
+
+    def next(self, on: bool, signals: Signals, limits: Limits) -> bool:
+        """Return whether the net is on in the next step."""
+        self.calm = self.calm + 1 if is_calm(signals, limits) else 0
+        return is_congested(signals, limits) or (on and self.calm < CALM_STEPS)

@@ -1,0 +1,131 @@
+"""Holds each room's outflow to what lies behind it can take. Owns the measuring; the law is `waitingroom.outflow`.
+
+Frozen when anything cannot be measured: a rate that nobody could justify is never set. Several schedulers do no harm:
+the turn is taken in the jobs store, one a second.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from db import cursors, sales, stock
+from doorbuster import keys
+from waitingroom.outflow import Limits, Net, Signals, next_rate
+from waitingroom.room import Mode
+from waitingroom.store import Room
+from waitingroom.terms import room_config
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from db.pool import Connection
+    from db.sales import Sale
+    from waitingroom.room import RoomState
+
+SAME = 0.01
+"""A rate within this share of the last is not said again."""
+
+log = logging.getLogger("doorbuster.workers.outflow")
+
+
+class Controlled:
+    """A room under control, and what is remembered of it between steps."""
+
+    def __init__(self, sale: Sale, rooms: Redis, timeout_s: float) -> None:
+        self.sale = sale
+        self.room = Room(rooms, lambda: room_config(self.sale), timeout_s=timeout_s)
+        self.net = Net()
+        self.refused: int | None = None
+
+
+class Outflow:
+    """Controls every room of the live sales."""
+
+    def __init__(self, orders: Redis, rooms: Redis, *, timeout_s: float) -> None:
+        self._orders = orders
+        self._rooms = rooms
+        self._timeout_s = timeout_s
+        self._controlled: dict[int, Controlled] = {}
+
+    async def step(self, connection: Connection) -> None:
+        """Measure and set each room once.
+
+        Raises:
+            StoreUnavailableError, RedisError, OSError: something could not be measured; the rest stays as it was.
+        """
+        live = await sales.live_rooms(connection)
+        self._controlled = {sale.number: self._of(sale) for sale in live}
+        for one in self._controlled.values():
+            await self._control(connection, one)
+
+    def _of(self, sale: Sale) -> Controlled:
+        known = self._controlled.get(sale.number) or Controlled(sale, self._rooms, self._timeout_s)
+        known.sale = sale
+        return known
+
+    async def _control(self, connection: Connection, one: Controlled) -> None:
+        sale, room = one.sale, one.room
+        state = await room.tick()
+        if state.config.version < sale.version and await room.configure():
+            state = await room.tick()
+        if state.shuffling:
+            state = await room.open_lobby(sale.room_secret)
+        units = await stock.available(connection, sale.number, sale.products)
+        await self._say_what_is_sold_out(room, state, units)
+        limits = Limits.of(sale.room.get("thresholds"))
+        signals = await self._measure(connection, one, state, sum(max(left, 0) for left in units.values()))
+        rate = next_rate(state.rate_now, state.config.rate_per_s, signals, limits)
+        if state.rate_now is None or abs(rate - state.rate_now) > SAME * state.config.rate_per_s:
+            await room.set_rate(rate)
+        if state.config.mode is Mode.SAFETY_NET:
+            on = one.net.next(state.net, signals, limits)
+            if on != state.net:
+                log.warning("safety net %s", "on" if on else "off", extra={"sale_id": sale.sale_id})
+                await room.set_net(on)
+
+    async def _say_what_is_sold_out(self, room: Room, state: RoomState, units: dict[str, int]) -> None:
+        gone = tuple(sorted(product_id for product_id, left in units.items() if left <= 0))
+        whole = len(gone) == len(units)
+        if whole != state.sold_out or gone != state.sold_out_products:
+            await room.note_sold_out(whole=whole, products=gone)
+
+    async def _measure(self, connection: Connection, one: Controlled, state: RoomState, remaining: int) -> Signals:
+        backlog, lag_ms, refused = 0, 0, 0
+        for partition in range(one.sale.partitions):
+            cursor, drained = await cursors.read(connection, one.sale.number, partition)
+            found = await self._partition(one.sale.number, partition, cursor)
+            backlog = max(backlog, found.accepted - drained)
+            lag_ms = max(lag_ms, found.lag_ms)
+            refused += found.refused
+        before, one.refused = one.refused, refused
+        return Signals(
+            backlog=backlog,
+            lag_ms=lag_ms,
+            refused=0 if before is None else max(refused - before, 0),
+            remaining=remaining,
+            inside=state.active + state.pending,
+        )
+
+    async def _partition(self, sale_number: int, partition: int, cursor: str) -> _Partition:
+        pipeline = self._orders.pipeline(transaction=True)
+        pipeline.hmget(keys.gate(sale_number, partition), ["accepted", "full"])
+        pipeline.xrange(keys.stream(sale_number, partition), min=f"({cursor}", count=1)
+        pipeline.time()
+        counters, oldest, clock = await pipeline.execute()
+        return _Partition(int(counters[0] or 0), int(counters[1] or 0), _age_ms(oldest, clock))
+
+
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    accepted: int
+    refused: int
+    lag_ms: int
+
+
+def _age_ms(oldest: list[Any], clock: tuple[int, int]) -> int:
+    if not oldest:
+        return 0
+    accepted_ms = int(oldest[0][0].partition(b"-")[0])
+    return max(clock[0] * 1000 + clock[1] // 1000 - accepted_ms, 0)
