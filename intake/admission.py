@@ -1,7 +1,7 @@
-"""Who may order: the place where a request is let in or refused. Owns that decision; never does I/O.
+"""Who may order: the place where a request is let in or refused. Owns that decision; asks no store for it.
 
-A storefront's server may hold a storefront key and speaks for its customers. With keys configured, a request without
-one needs an admission of the waiting room; sales with a room are refused at their creation, so none carries one yet.
+While a room stands before the sale every order needs its admission. Without one, a storefront's server may hold a
+storefront key and speak for its customers; with keys configured, a request with neither is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from falcon.asgi import Request
 
     from doorbuster.contract import OrderRequest
+    from intake.room.door import RoomDoor
     from intake.sales import CachedSale
+    from waitingroom.admissions import Admission as RoomAdmission
 
 
 class Pass(NamedTuple):
@@ -29,6 +31,7 @@ class Pass(NamedTuple):
     epoch: int
     life_ms: int
     """From now to the admission's end."""
+    admission: RoomAdmission
 
     def spend(self, prefix: str) -> Spend:
         """Return what the order spends; it is counted for as long again as the admission lives, and an hour."""
@@ -38,20 +41,25 @@ class Pass(NamedTuple):
 class Admission:
     """Checks each order's right to be posted."""
 
-    def __init__(self, storefront_keys: Iterable[str]) -> None:
+    def __init__(self, storefront_keys: Iterable[str], door: RoomDoor) -> None:
         self._keys = tuple(key.encode() for key in storefront_keys)
+        self._door = door
 
-    def check(self, req: Request, _sale: CachedSale, _order: OrderRequest) -> Pass | None:
-        """Let the request pass; return the admission that its order spends, if it came with one.
+    async def check(self, req: Request, sale: CachedSale, order: OrderRequest) -> Pass | None:
+        """Let the request pass; return the admission that its order spends, if it needs one.
 
         Raises:
-            RefusedError: `admission_required`.
+            RefusedError: `admission_required`, `admission_expired`, `admission_invalid`.
         """
-        if self._keys and not self._is_storefront(req):
+        room = await self._door.needed(sale) if sale.has_room else None
+        if room is not None:
+            return self._door.check(req, room, order.customer_id)
+        if self._keys and not self.is_storefront(req):
             raise RefusedError("admission_required", "Send a valid X-Storefront-Key or an admission to the sale")
         return None
 
-    def _is_storefront(self, req: Request) -> bool:
+    def is_storefront(self, req: Request) -> bool:
+        """Say whether the request carries a storefront key."""
         given = (req.get_header("X-Storefront-Key") or "").encode()
         # All keys are compared, so that the time says nothing about which one was near.
         return sum(hmac.compare_digest(given, key) for key in self._keys) > 0

@@ -14,7 +14,6 @@ from db.sales import get_sale
 from doorbuster.ids import OrderIds
 from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import accept_client, plain_client
-from intake.admission import Admission
 from intake.awaiting import Awaiting
 from intake.catalogue import ListProducts, ShowProduct
 from intake.database import Database
@@ -38,6 +37,8 @@ from intake.outcomes import Outcomes
 from intake.posting import PostOrder
 from intake.problems import Problems
 from intake.restocking import Restocking
+from intake.room.shop import Shop
+from intake.room.waiting import Waiting
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
 
@@ -74,6 +75,7 @@ class Parts:
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.catalogue = Catalogue(settings)
         self.search = open_search(settings, self.catalogue.replicas)
+        self.waiting = Waiting(settings, self.sales)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -97,6 +99,7 @@ class Parts:
     async def close_stores(self) -> None:
         """Close the connections to Redis."""
         await self.accepting.aclose()
+        await self.waiting.close()
         await self.orders_redis.aclose()
 
     def lifespan(self) -> Lifespan:
@@ -109,6 +112,7 @@ class Parts:
                 self.outcomes.listen,
                 self.durability.keep_checking,
                 self.measure,
+                self.waiting.desk.keep_ticking,
                 *self.catalogue.running(),
             ],
             closing=[self.close_stores, self.catalogue.close, self.database.close],
@@ -166,9 +170,14 @@ def add_storefront(app: App[Request, Response], parts: Parts) -> None:
     """Add what shoppers and storefronts call."""
     settings = parts.settings
     order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
-    admission = Admission(key.get_secret_value() for key in settings.storefront_keys)
+    waiting = parts.waiting
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
-    app.add_route("/sales/{sale}/orders", PostOrder(parts.sales, order_ids, admission, awaiting, parts.durability))
+    posting = PostOrder(
+        parts.sales, order_ids, waiting.admission, waiting.desk, awaiting=awaiting, durability=parts.durability
+    )
+    app.add_route("/sales/{sale}/orders", posting)
+    waiting.add_routes(app)
+    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader))
     app.add_route("/orders/{order}", OneOrder(parts.reader))
     app.add_route("/orders/{order}/events", OrderEvents(parts.reader, parts.database, parts.outcomes, parts.guard))
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving))

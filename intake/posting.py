@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from intake.admission import Admission, Pass
     from intake.awaiting import Awaiting
     from intake.durability import Durability
+    from intake.room.desk import RoomDesk
     from intake.sales import CachedSale, Sales
 
 KEY_MAX = 255
@@ -59,9 +60,17 @@ class PostOrder:
     """Resource of a sale's orders."""
 
     def __init__(
-        self, sales: Sales, order_ids: OrderIds, admission: Admission, awaiting: Awaiting, durability: Durability
+        self,
+        sales: Sales,
+        order_ids: OrderIds,
+        admission: Admission,
+        desk: RoomDesk,
+        *,
+        awaiting: Awaiting,
+        durability: Durability,
     ) -> None:
         self._sales = sales
+        self._desk = desk
         self._durability = durability
         self._ids = order_ids
         self._admission = admission
@@ -75,14 +84,8 @@ class PostOrder:
         known = self._sales.fresh(sale) or await self._sales.get(sale)
         if known is None:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
-        pass_ = self._admission.check(req, known, order)
-        if self._durability.faults:
-            raise RefusedError("store_unavailable", "The order store is not durable; see /readyz")
-        order_id, verdict = await self._commit(known, order, key, pass_)
-        first = verdict[:1]
-        if first not in (verdicts.NEW, verdicts.REPLAY):
-            raise RefusedError(*_REFUSALS[first])
-        if first == verdicts.REPLAY:
+        order_id, verdict = await self.take(req, known, order, key)
+        if verdict[:1] == verdicts.REPLAY:
             resp.set_header("Idempotency-Replayed", "true")
         digits = order_id.hex
         text = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
@@ -95,6 +98,23 @@ class PostOrder:
             f'{{"order_id":"{text}{known.answer_head}{moment(int(verdict[1:].split(b"-", 1)[0]))}",'
             f'"links":{{"self":"/orders/{text}","events":"/orders/{text}/events"}}}}'
         ).encode()
+
+    async def take(self, req: Request, known: CachedSale, order: OrderRequest, key: str) -> tuple[UUID, bytes]:
+        """Accept an order; return its id and the verdict, NEW or REPLAY with the entry's id.
+
+        Raises:
+            RefusedError: it is not let in, or not taken.
+        """
+        pass_ = await self._admission.check(req, known, order)
+        if self._durability.faults:
+            raise RefusedError("store_unavailable", "The order store is not durable; see /readyz")
+        order_id, verdict = await self._commit(known, order, key, pass_)
+        first = verdict[:1]
+        if pass_ is not None and (first == verdicts.SPENT or (first == verdicts.NEW and pass_.orders_allowed == 1)):
+            self._desk.give_back(known, pass_.admission)
+        if first not in (verdicts.NEW, verdicts.REPLAY):
+            raise RefusedError(*_REFUSALS[first])
+        return order_id, verdict
 
     async def _commit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[UUID, bytes]:
         lanes = known.lanes

@@ -71,7 +71,7 @@ class CachedSale:
     @property
     def has_room(self) -> bool:
         """Whether a waiting room stands before the sale, or may."""
-        return self.sale.room.get("mode", "off") != "off"
+        return bool(self.sale.room.get("mode", "off") != "off")
 
     def _lane(self, partition: int, script: AcceptScript, watch: Watch) -> Lane:
         commit = PartitionCommit(script, self.number, partition, lambda: gate_of(self.sale, partition), watch)

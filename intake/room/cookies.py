@@ -2,7 +2,7 @@
 
 | cookie                     | holds                              | lives                 |
 |----------------------------|------------------------------------|-----------------------|
-| `doorbuster_visitor`       | a random id of the browser         | 30 days               |
+| `doorbuster_visitor`       | a random value of the browser      | 30 days               |
 | `doorbuster_place_N`       | ticket and secret in sale number N | 7 days                |
 | `doorbuster_admission_N`   | the admission to it                | as long as it is good |
 
@@ -11,9 +11,13 @@ All are HttpOnly, SameSite=Lax, and Secure when the request came by https.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
+
+from waitingroom.keyring import encode
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -41,15 +45,30 @@ def place_from(text: str | None) -> Place | None:
     return Place(ticket, secret) if between and ticket and secret else None
 
 
-def new_secret() -> str:
-    """Return a secret for a new place."""
-    return secrets.token_urlsafe(24)
+class Browser(NamedTuple):
+    """Who a browser is to the room: all of it from one random value, which its cookie alone holds."""
+
+    value: str
+
+    @property
+    def visitor_id(self) -> str:
+        """The id it joins with; may be shown."""
+        return hashlib.sha256(b"visitor:" + self.value.encode()).hexdigest()[:32]
+
+    @property
+    def customer_id(self) -> str:
+        """Who it buys as on the demonstration's storefront."""
+        return f"guest-{self.visitor_id[:12]}"
+
+    def secret(self, key: bytes, sale_number: int) -> str:
+        """Return the secret of its place in a sale: the same again if the cookie of the place was lost."""
+        return encode(hmac.digest(key, b"place:%d:%b" % (sale_number, self.value.encode()), "sha256"))
 
 
-def visitor_of(req: Request) -> str | None:
-    """Return the browser's id."""
+def browser_of(req: Request) -> Browser | None:
+    """Return who the browser is, None if it has not been here or keeps no cookies."""
     found = _one(req, VISITOR)
-    return found if found and _VISITOR_ID.fullmatch(found) else None
+    return Browser(found) if found and _VISITOR_ID.fullmatch(found) else None
 
 
 def place_of(req: Request, sale_number: int) -> Place | None:
@@ -62,11 +81,11 @@ def admission_of(req: Request, sale_number: int) -> str | None:
     return _one(req, _admission(sale_number))
 
 
-def set_visitor(req: Request, resp: Response) -> str:
-    """Give the browser an id, or its id again for longer; return it."""
-    visitor_id = visitor_of(req) or secrets.token_urlsafe(18)
-    _set(req, resp, VISITOR, visitor_id, 30 * DAY_S)
-    return visitor_id
+def set_browser(req: Request, resp: Response) -> Browser:
+    """Give the browser its value, or the same again for longer."""
+    browser = browser_of(req) or Browser(secrets.token_urlsafe(24))
+    _set(req, resp, VISITOR, browser.value, 30 * DAY_S)
+    return browser
 
 
 def set_place(req: Request, resp: Response, sale_number: int, place: Place) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from doorbuster.room_contract import ChallengeView
     from intake.sales import CachedSale
+    from waitingroom.admissions import Admission
     from waitingroom.room import RoomConfig, RoomState
 
 log = logging.getLogger("intake.room")
@@ -35,6 +36,8 @@ IN_USE_S = 10.0
 STALE_S = 3.0
 """A state older than this is not decided by; with a store that failed meanwhile the room is down."""
 MOST_ROOMS = 1_000
+GIVEN_BACK_MAX = 20_000
+"""Slots waiting for the next tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,7 @@ class OpenRoom:
         self._failed_at: float | None = None
         self._reading: asyncio.Task[None] | None = None
         self._allowance = Allowance()
+        self._given_back: list[Admission] = []
 
     def _config(self) -> RoomConfig:
         return room_config(self.cached.sale)
@@ -109,6 +113,11 @@ class OpenRoom:
         config = self._config()
         return self._allowance.take(config.rate_per_s, config.burst)
 
+    def give_back(self, admission: Admission) -> None:
+        """Give an admission's slot back with the next tick; one that is forgotten comes back when it runs out."""
+        if len(self._given_back) < GIVEN_BACK_MAX:
+            self._given_back.append(admission)
+
     def is_due(self, now: float) -> bool:
         """Whether it is time to tick."""
         return now - self.used_at < IN_USE_S and now >= self._next_at
@@ -126,7 +135,10 @@ class OpenRoom:
     async def _read(self) -> None:
         sale = self.cached.sale
         self._next_at = time.monotonic() + min(TICK_S, self._config().tick_s)
+        given_back, self._given_back = self._given_back, []
         try:
+            if given_back:
+                await self.room.release(given_back)
             state = await self.room.tick()
             if state.config.version < sale.version and await self.room.configure():
                 state = await self.room.tick()
@@ -180,6 +192,11 @@ class RoomDesk:
         found.cached = cached
         found.used_at = time.monotonic()
         return found
+
+    def give_back(self, cached: CachedSale, admission: Admission) -> None:
+        """Give the slot of an admission back whose orders are placed."""
+        if (room := self.known(cached)) is not None:
+            room.give_back(admission)
 
     async def ready(self, cached: CachedSale) -> OpenRoom | None:
         """Return the sale's room with a fresh state if its store answers, None if the sale has no room."""

@@ -1,0 +1,95 @@
+"""Whether an order may come in where a room stands before the sale. Owns the local check; spends nothing.
+
+It asks no store; only a safety net whose state this process has never read is asked for once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from intake.admission import Pass
+from intake.problems import RefusedError
+from intake.room.cookies import admission_of
+from waitingroom.admissions import Refusal
+from waitingroom.room import Mode
+from waitingroom.terms import mode_of
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request
+
+    from intake.room.desk import OpenRoom, RoomDesk
+    from intake.sales import CachedSale
+    from waitingroom.admissions import AdmissionDesk
+
+BEARER = "Bearer "
+_SAYS = {
+    Refusal.FORGED: ("admission_invalid", "The admission is none of this house's"),
+    Refusal.FOREIGN: ("admission_invalid", "The admission is another sale's"),
+    Refusal.EXPIRED: ("admission_expired", "The admission has run out; join the room again"),
+    Refusal.REVOKED: ("admission_invalid", "The admission was revoked; join the room again"),
+    Refusal.OTHER_CUSTOMER: ("admission_invalid", "The admission is bound to another customer"),
+}
+
+
+def page_of(sale_id: str) -> str:
+    """Return where to wait for leave to order."""
+    return f"/sales/{sale_id}/wait"
+
+
+class RoomDoor:
+    """Checks admissions of orders."""
+
+    def __init__(self, desk: RoomDesk, admissions: AdmissionDesk) -> None:
+        self._desk = desk
+        self._admissions = admissions
+
+    async def needed(self, known: CachedSale) -> OpenRoom | None:
+        """Return the sale's room if an order needs an admission now.
+
+        Raises:
+            RefusedError: a safety net cannot be asked, and the sale is to stay closed then.
+        """
+        room = self._desk.known(known)
+        if room is None:
+            return None
+        if room.state is None and mode_of(known.sale) is Mode.SAFETY_NET:
+            await self._desk.ready(known)
+            if room.state is None and known.sale.room.get("on_store_failure") != "open":
+                raise RefusedError("store_unavailable", "The room cannot say whether the sale needs an admission")
+        return room if room.needs_admission else None
+
+    def check(self, req: Request, room: OpenRoom, customer_id: str) -> Pass:
+        """Return what the order spends.
+
+        Raises:
+            RefusedError: there is no admission, or it is not good for this sale, moment and customer.
+        """
+        page = page_of(room.cached.sale.sale_id)
+        token = given(req, room.cached.number)
+        if token is None:
+            raise RefusedError("admission_required", "Wait in the sale's room for an admission", room=page)
+        found = self._admissions.check(
+            token, sale_number=room.cached.number, epoch=room.epoch, now_s=room.now_s, customer_id=customer_id
+        )
+        if isinstance(found, Refusal):
+            raise RefusedError(*_SAYS[found], room=page)
+        life_ms = max(0, int((found.expires_s - room.now_s) * 1000))
+        return Pass(found.spend_id, found.orders_allowed, found.epoch, life_ms, found)
+
+    def is_in(self, req: Request, room: OpenRoom, customer_id: str | None) -> bool:
+        """Say whether the request carries a good admission."""
+        token = given(req, room.cached.number)
+        return token is not None and not isinstance(
+            self._admissions.check(
+                token, sale_number=room.cached.number, epoch=room.epoch, now_s=room.now_s, customer_id=customer_id
+            ),
+            Refusal,
+        )
+
+
+def given(req: Request, sale_number: int) -> str | None:
+    """Return the admission that a request carries: in its header, else in its cookie."""
+    header = req.get_header("Authorization")
+    if header is not None and header.startswith(BEARER):
+        return header.removeprefix(BEARER).strip()
+    return admission_of(req, sale_number)

@@ -1,0 +1,152 @@
+"""Pages for people: templates, texts by language, what goes with them. Owns rendering and its headers; decides nothing.
+
+A folder of the operator's comes before the built-in one, file by file: `templates/*.html`, `texts/<language>.toml`
+(each text by itself falls back to the built-in one), `static/*`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+
+from intake.problems import RefusedError
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
+HERE = Path(__file__).parent
+HTML = "text/html; charset=utf-8"
+FALLBACK = "en"
+LANGUAGES_MAX = 10
+_MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+def csp(form_target: str = "") -> str:
+    """Return the page's content security policy: nothing inline, nobody else; forms may lead to the order page."""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        f"form-action 'self'{form_target}; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+class Pages:
+    """The pages of one process."""
+
+    def __init__(self, folder: str | None) -> None:
+        """Take the operator's folder, if there is one."""
+        self._folders = [HERE] if folder is None else [Path(folder), HERE]
+        loaders = [FileSystemLoader(one / "templates") for one in self._folders]
+        self._environment = Environment(
+            loader=ChoiceLoader(loaders),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.texts = self._read_texts()
+        self.statics = self._read_statics()
+        self._version = hashlib.blake2b(b"".join(data for data, _ in self.statics.values()), digest_size=6).hexdigest()
+
+    def language(self, req: Request) -> str:
+        """Return the language of ours that the browser likes best."""
+        return preferred(req.get_header("Accept-Language") or "", tuple(self.texts))
+
+    def render(self, req: Request, resp: Response, template: str, values: dict[str, Any]) -> None:
+        """Write a page in the visitor's language."""
+        language = self.language(req)
+        texts = self.texts[language]
+        page = self._environment.get_template(template).render(
+            t=texts,
+            lang=language,
+            static=f"/room/static/{self._version}",
+            say=lambda name, **said: texts[name].format(**said),
+            clock=lambda seconds: clock(texts, seconds),
+            number=lambda value: grouped(value, language),
+            **values,
+        )
+        resp.content_type = HTML
+        resp.text = page
+        resp.set_headers(
+            {
+                "Cache-Control": "no-store",
+                "Content-Language": language,
+                "Vary": "Accept-Language, Cookie",
+                "Content-Security-Policy": csp(values.get("form_target", "")),
+                "Referrer-Policy": "no-referrer",
+                "X-Content-Type-Options": "nosniff",
+                "Cross-Origin-Opener-Policy": "same-origin",
+            }
+        )
+
+    def _read_texts(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for folder in reversed(self._folders):
+            for path in sorted((folder / "texts").glob("*.toml")):
+                found[path.stem] = found.get(path.stem, {}) | tomllib.loads(path.read_text(encoding="utf-8"))
+        return {language: found[FALLBACK] | texts for language, texts in found.items()}
+
+    def _read_statics(self) -> dict[str, tuple[bytes, str]]:
+        found: dict[str, tuple[bytes, str]] = {}
+        for folder in reversed(self._folders):
+            for path in sorted((folder / "static").glob("*")):
+                if path.suffix in _MEDIA:
+                    found[path.name] = path.read_bytes(), _MEDIA[path.suffix]
+        return found
+
+
+class Statics:
+    """Resource of scripts and styles; their address changes with them."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    async def on_get(self, _req: Request, resp: Response, version: str, name: str) -> None:  # noqa: ARG002
+        """Show one."""
+        if name not in self._pages.statics:
+            raise RefusedError("not_found", "There is no such file")
+        resp.data, resp.content_type = self._pages.statics[name]
+        resp.set_headers({"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"})
+
+
+def clock(texts: dict[str, str], seconds: float | None) -> str:
+    """Return a time to wait in words, as coarse as it is certain; the page's script says the same."""
+    if seconds is None:
+        return texts["eta_unknown"]
+    if seconds < 60:
+        return texts["eta_soon"]
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return texts["eta_minutes"].format(n=minutes)
+    return texts["eta_hours"].format(h=minutes // 60, m=minutes % 60)
+
+
+def grouped(value: int, language: str) -> str:
+    """Return a number with its thousands set apart as the language does."""
+    text = f"{value:,}"
+    return text.replace(",", {"de": ".", "es": "."}.get(language, ","))
+
+
+@lru_cache(maxsize=1_000)
+def preferred(header: str, known: tuple[str, ...]) -> str:
+    """Return the known language that an Accept-Language header likes best."""
+    wishes: list[tuple[float, int, str]] = []
+    for place, part in enumerate(header.split(",")[:LANGUAGES_MAX]):
+        tag, _, parameter = part.strip().partition(";")
+        wishes.append((-_quality(parameter), place, tag.partition("-")[0].strip().lower()))
+    for quality, _, language in sorted(wishes):
+        if quality < 0 and language in known:
+            return language
+    return FALLBACK
+
+
+def _quality(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    try:
+        return float(value) if name.strip().lower() == "q" else 1.0
+    except ValueError:
+        return 0.0

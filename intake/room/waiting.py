@@ -1,0 +1,89 @@
+"""The waiting room's own composition root: its parts by settings, and its routes. Owns wiring, decides nothing."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from doorbuster.errors import InvalidError, SettingsError
+from doorbuster.stores import plain_client
+from intake.admission import Admission
+from intake.room.addresses import Addresses
+from intake.room.challenge import Challenges
+from intake.room.desk import RoomDesk, Terms
+from intake.room.door import RoomDoor
+from intake.room.page import WaitPage
+from intake.room.pages import Pages, Statics
+from intake.room.resources import Admissions, OneTicket, Rooms, Status, Tickets
+from intake.room.shop import OrderPage, Shop, ShopPage
+from intake.room.visits import Visits
+from waitingroom.admissions import AdmissionDesk
+from waitingroom.keyring import KeyRing
+from waitingroom.tickets import TicketOffice
+
+if TYPE_CHECKING:
+    from falcon.asgi import App
+
+    from doorbuster.room_contract import ChallengeView
+    from doorbuster.settings import Settings
+    from intake.sales import CachedSale, Sales
+
+
+def ring_of(settings: Settings) -> KeyRing:
+    """Return the keys of tickets and admissions; without ROOM_KEYS one derived from ORDER_ID_KEY.
+
+    Raises:
+        SettingsError: ROOM_KEYS is wrong.
+    """
+    if settings.room_keys is None:
+        return KeyRing({"0": _derived(settings, b"room keys").hex()})
+    try:
+        return KeyRing.parse(settings.room_keys.get_secret_value())
+    except InvalidError as error:
+        raise SettingsError(f"ROOM_KEYS: {error.detail}") from error
+
+
+def _derived(settings: Settings, purpose: bytes) -> bytes:
+    return hmac.digest(settings.order_id_key.get_secret_value().encode(), b"doorbuster " + purpose, "sha256")
+
+
+class Waiting:
+    """The waiting room of one process."""
+
+    def __init__(self, settings: Settings, sales: Sales) -> None:
+        ring, timeout_s = ring_of(settings), settings.store_timeout_s
+        self._redis = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=timeout_s)
+        self._challenges = Challenges(settings, _derived(settings, b"challenges"))
+        self.desk = RoomDesk(
+            self._redis, Terms(timeout_s=timeout_s, emergency_s=settings.room_emergency_s), self._challenge_of
+        )
+        admissions = AdmissionDesk(ring)
+        self.door = RoomDoor(self.desk, admissions)
+        self.admission = Admission((key.get_secret_value() for key in settings.storefront_keys), self.door)
+        self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.admission)
+        self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges)
+        self._pages = Pages(settings.room_pages)
+        self._page = WaitPage(self._rooms, self._visits, self._pages, _derived(settings, b"browsers"))
+
+    def _challenge_of(self, cached: CachedSale) -> ChallengeView:
+        return self._challenges.of(cached.sale.room.get("challenge")).view(cached.number)
+
+    def add_routes(self, app: App[Any, Any]) -> None:
+        """Add what visitors call and see."""
+        rooms, visits = self._rooms, self._visits
+        app.add_route("/sales/{sale}/room", Status(rooms))
+        app.add_route("/sales/{sale}/room/tickets", Tickets(rooms, visits, self._page))
+        app.add_route("/sales/{sale}/room/tickets/{ticket}", OneTicket(rooms, visits))
+        app.add_route("/sales/{sale}/room/admissions", Admissions(rooms, visits))
+        app.add_route("/sales/{sale}/wait", self._page)
+        app.add_route("/room/static/{version}/{name}", Statics(self._pages))
+
+    def add_shop(self, app: App[Any, Any], shop: Shop) -> None:
+        """Add the demonstration's storefront."""
+        app.add_route("/shop/{sale}", ShopPage(self._rooms, self.door, self._pages, shop))
+        app.add_route("/shop/{sale}/orders/{order}", OrderPage(self._rooms, self._pages, shop))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._challenges.close()
+        await self._redis.aclose()
