@@ -43,6 +43,24 @@ async def test_one_place_per_customer_whatever_the_device(clockwork: Make) -> No
     assert await room.room.join(other) is No.CONFLICT
 
 
+async def test_a_place_stays_bound_to_the_customer_it_was_taken_for(clockwork: Make) -> None:
+    room = await clockwork()
+    ticket = await room.join("laptop", customer="ann")
+    assert await room.room.join(visitor("laptop", customer="eve")) is No.CONFLICT
+    assert await room.room.join(visitor("laptop")) is No.CONFLICT
+    answer = await room.room.claim(ticket)
+    assert isinstance(answer, Admitted)
+    assert answer.admission.customer == ticket.visitor.customer is not None
+
+
+async def test_a_full_room_takes_nobody_more_until_somebody_is_released(clockwork: Make) -> None:
+    room = await clockwork(rate_per_s=1, burst=1, waiting_max=3)
+    await room.join_many(3)
+    assert await room.room.join(visitor("late")) is No.FULL
+    await room.room.tick()
+    assert (await room.join("late")).number == 4
+
+
 async def test_claims_are_idempotent(clockwork: Make) -> None:
     room = await clockwork()
     ticket = await room.join("ann")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -46,6 +47,60 @@ async def test_two_processes_ticking_release_what_one_would(clockwork: Make) -> 
         await room.at(room.now_ms + 100)
         await asyncio.gather(*(process.tick() for process in processes for _ in range(3)))
     assert (await room.room.tick()).frontier == 10 + 100
+
+
+_TICKER = """
+import asyncio, sys
+from doorbuster.stores import plain_client
+from waitingroom.room import RoomConfig
+from waitingroom.store import Room
+
+async def main():
+    room = Room(plain_client(sys.argv[1]), lambda: RoomConfig(sale_number=int(sys.argv[2]), version=0))
+    while True:
+        await room.tick()
+        print(flush=True)
+        await asyncio.sleep(0.02)
+
+asyncio.run(main())
+"""
+
+
+async def ticker(url: str) -> asyncio.subprocess.Process:
+    """Start a process that ticks, and wait for its first tick."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _TICKER, url, str(SALE), stdout=pipe)
+    assert process.stdout is not None
+    assert await process.stdout.readline()
+    return process
+
+
+async def test_processes_ticking_for_themselves_keep_the_rate_and_one_may_die(
+    room_redis: Redis, room_redis_url: str
+) -> None:
+    rate, burst = 200.0, 20
+    room = open_room(room_redis, rate_per_s=rate, burst=burst)
+    await room.configure()
+    began = await room.tick()
+    for who in range(400):
+        await room.join(visitor(str(who)))
+    tickers = [await ticker(room_redis_url) for _ in range(2)]
+    try:
+        tickers[0].kill()
+        before = await room.tick()
+        read = tickers[1].stdout
+        assert read is not None
+        for _ in range(10):
+            assert await read.readline()
+        after = await room.tick()
+    finally:
+        for one in tickers:
+            if one.returncode is None and one is not tickers[0]:
+                one.kill()
+            await one.communicate()
+    assert before.frontier < after.frontier or after.frontier == after.tail, "the other went on"
+    elapsed_s = (after.now_ms - began.now_ms) / 1000
+    assert after.frontier <= burst + rate * elapsed_s
 
 
 async def test_two_processes_claiming_the_same_ticket_admit_once(clockwork: Make) -> None:
