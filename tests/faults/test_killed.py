@@ -49,6 +49,12 @@ def _intake_master(running: Running, facts: Facts, sale: Sale) -> list[int]:
     return [psutil.Process(running.pids("intake")[0]).ppid()]
 
 
+def _rewriting_store(running: Running, facts: Facts, sale: Sale) -> list[int]:
+    with facts.store() as store:
+        store.bgrewriteaof()
+    return running.pids("orders")
+
+
 def _role(name: str) -> Victims:
     return lambda running, facts, sale: running.pids(name)
 
@@ -68,6 +74,7 @@ KILLED: dict[str, Victims] = {
     "intake's master": _intake_master,
     "scheduler": _role("scheduler"),
     "order store": _role("orders"),
+    "order store that rewrites its file": _rewriting_store,
     "Postgres": _role("postgres"),
     "jobs store": _role("jobs"),
     "room and cache": lambda running, facts, sale: [*running.pids("room"), *running.pids("cache")],

@@ -1,4 +1,4 @@
-"""The order store out of memory, and out of disk: refused in time, nothing accepted is lost, and it recovers."""
+"""The order store out of memory, out of disk, unable to sync: refused in time, nothing is lost, it recovers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures.accounting import assert_every_202_is_accounted_for
+from tests.fixtures.accounting import assert_every_202_is_accounted_for, wait_quiet
 from tests.fixtures.facts import Facts, open_sale
-from tests.fixtures.load import Load, order_body, post_order, post_orders
+from tests.fixtures.load import Accepted, Load, order_body, post_order, post_orders
 from tests.fixtures.up import Running, Up
 from tests.fixtures.waiting import wait_until
 
@@ -87,3 +87,43 @@ def _fill(folder: Path) -> Path:
                 while True:
                     file.write(bytes(size))
     return ballast
+
+
+@contextmanager
+def _failing_syncs(pid: int, log: Path) -> Iterator[None]:
+    """Let every sync of a process fail, as a broken disk does, until it ends or the block does."""
+    calls = "fsync,fdatasync"
+    strace = ["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={calls}", "-e", f"inject={calls}:error=EIO"]
+    with subprocess.Popen([*strace, "-p", str(pid)], stderr=subprocess.DEVNULL) as tracer:
+        try:
+            wait_until(lambda: tracer.poll() is not None or _is_traced(pid), what="strace to attach")
+            if tracer.poll() is not None:
+                pytest.skip("strace may not attach to other processes here")
+            yield
+        finally:
+            tracer.terminate()
+
+
+def _is_traced(pid: int) -> bool:
+    return "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_an_order_that_could_not_be_synced_gets_no_202(running: Running, facts: Facts, scratch: Path) -> None:
+    sale = open_sale(running, 100)
+    accepted = post_orders(running.base, sale.sale_id, sale.products[0], range(10))
+    wait_quiet(facts)
+    (store,) = running.pids("orders")
+    log, body = scratch / "strace", order_body("customer-unsynced", {sale.products[0]: 1})
+    with _failing_syncs(store, log):
+        answer = post_order(running.base, sale.sale_id, "unsynced", body)
+        assert "EIO" in log.read_text()
+        assert answer is not None
+        assert (answer.status, answer.body["code"], answer.retry_after) == (503, "store_unavailable", "1")
+        running.wait_replaced("orders", [store])
+    running.wait_ready()
+    answer = post_order(running.base, sale.sale_id, "unsynced", body)
+    assert answer is not None
+    assert answer.status == 202
+    order = Accepted(answer.body["order_id"], sale.sale_id, "unsynced", body, answer.body["accepted_at"])
+    assert_every_202_is_accounted_for(running, accepted | {order.order_id: order})

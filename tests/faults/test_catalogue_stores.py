@@ -1,0 +1,206 @@
+"""Reads of the catalogue while its stores fail: the cache, replicas one after the other, the primary."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+
+from catalogue import items
+from catalogue.catalogue import Catalogue
+from db.changes import Change
+from db.pool import Connection
+from db.products import Product, put_product
+from db.replicas import Replicas, Server
+from doorbuster.embedded.processes import spawn
+from doorbuster.errors import StoreUnavailableError
+from tests.fixtures.replicas import Replicated, connected, reading
+from tests.fixtures.waiting import eventually, wait_until
+
+PRODUCTS = [f"p{number}" for number in range(50)]
+
+
+def product(product_id: str, price: int = 1) -> Product:
+    return Product(
+        product_id=product_id, name=product_id, brand="b", category="c", price=price, currency="EUR"
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def a_shop(replicated: Replicated, **settings: object) -> AsyncIterator[tuple[Catalogue, Connection]]:
+    """Products on the primary and the replica, and a process that reads them."""
+    async with connected(replicated) as connection, reading(Catalogue(replicated.settings(**settings))) as process:
+        for product_id in PRODUCTS:
+            await put_product(connection, product(product_id))
+        await until_replayed(process, connection)
+        yield process, connection
+
+
+async def until_replayed(process: Catalogue, connection: Connection) -> None:
+    position = await connection.fetchval("select (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint")
+
+    async def caught_up() -> bool:
+        return all(replica.usable and replica.lsn >= position for replica in process.replicas.replicas)
+
+    await eventually(caught_up, what="the replica to catch up")
+
+
+async def price(process: Catalogue, product_id: str) -> int:
+    copy = await process.reader.get(items.product(product_id))
+    item = items.decode_item(copy.body)
+    assert item is not None
+    return item.price
+
+
+async def test_an_emptied_cache_costs_one_query_a_product_a_process(replicated: Replicated) -> None:
+    async with a_shop(replicated) as (process, _), reading(Catalogue(replicated.settings())) as other:
+        for one in (process, other):
+            await asyncio.gather(*(price(one, product_id) for product_id in PRODUCTS))
+        async with Redis.from_url(replicated.cache.url) as cache:
+            await cache.flushall()
+        for one in (process, other):
+            one.reader.outdate_everything()
+        before = [sum(one.replicas.reads.values()) for one in (process, other)]
+        await asyncio.gather(*(price(one, product_id) for one in (process, other) for product_id in PRODUCTS * 40))
+        asked = [sum(one.replicas.reads.values()) - b for one, b in zip((process, other), before, strict=True)]
+        assert all(queries <= len(PRODUCTS) for queries in asked), asked
+        assert process.replicas.reads["primary"] == other.replicas.reads["primary"] == 0
+
+
+async def test_reads_go_on_from_the_replica_while_the_cache_is_dead(replicated: Replicated) -> None:
+    async with a_shop(replicated, catalogue_fresh_s=0.2) as (process, connection):
+        async with dead_cache(replicated):
+            before, slowest = sum(process.replicas.reads.values()), 0.0
+            began = time.monotonic()
+            while time.monotonic() - began < 1.5:
+                asked = time.monotonic()
+                await asyncio.gather(*(price(process, product_id) for product_id in PRODUCTS * 4))
+                slowest = max(slowest, time.monotonic() - asked)
+                await asyncio.sleep(0.02)
+            queries = sum(process.replicas.reads.values()) - before
+            # Each product once in the life of a process's copy, whatever is asked; twice with early refreshes.
+            assert queries <= len(PRODUCTS) * (1.5 / 0.2) * 2
+            assert slowest < 0.6
+            await put_product(connection, product("p0", 7))
+            assert process.replicas.reads["primary"] == 0
+            await eventually(lambda: _costs(process, "p0", 7), within_s=2, what="the new price without a cache")
+        await eventually(lambda: _answers_from_cache(process), within_s=5, what="the cache to be used again")
+
+
+async def _costs(process: Catalogue, product_id: str, expected: int) -> bool:
+    return await price(process, product_id) == expected
+
+
+async def _answers_from_cache(process: Catalogue) -> bool:
+    before = process.reader.answered["shared"]
+    await asyncio.gather(*(price(process, product_id) for product_id in PRODUCTS))
+    return process.reader.answered["shared"] > before
+
+
+@asynccontextmanager
+async def dead_cache(replicated: Replicated) -> AsyncIterator[None]:
+    """Kill the cache; another is there afterwards, empty."""
+    async with Redis.from_url(replicated.cache.url) as cache:
+        pid = (await cache.info("server"))["process_id"]
+    os.kill(pid, signal.SIGKILL)
+    try:
+        yield
+    finally:
+        process = spawn(replicated.cache.command({"PATH": os.environ["PATH"]}))
+        await asyncio.to_thread(wait_until, replicated.cache.is_ready, within_s=20, what="the cache")
+        replicated.successors.append(process)
+
+
+async def test_a_killed_replica_is_left_out_and_comes_back(replicated: Replicated) -> None:
+    async with a_shop(replicated, catalogue_fresh_s=0.05, catalogue_keep_s=1) as (process, _):
+        (replica,) = process.replicas.replicas
+        replicated.replica.kill()
+        process.reader.outdate_everything()
+        await asyncio.gather(*(price(process, product_id) for product_id in PRODUCTS))
+        assert process.replicas.reads["primary"] > 0
+        await eventually(lambda: _is(replica, usable=False), what="the replica to be left out")
+        replicated.replica.start()
+        await asyncio.to_thread(replicated.replica.wait)
+        await eventually(lambda: _is(replica, usable=True), what="the replica to be back")
+        await asks_the_replica_alone(process)
+
+
+async def test_a_lagging_replica_is_left_out_and_comes_back(replicated: Replicated) -> None:
+    async with a_shop(replicated, catalogue_fresh_s=0.05, replica_lag_max_s=0.5) as (process, connection):
+        (replica,) = process.replicas.replicas
+        await replicated.replica.pause()
+        stored = await put_product(connection, product("p0", 5))
+        await process.changed(connection, [Change("p0", stored.version, "c")])
+        assert await price(process, "p0") == 5
+        await eventually(lambda: _is(replica, usable=False), what="the replica to be left out")
+        await replicated.replica.resume()
+        await eventually(lambda: _is(replica, usable=True), what="the replica to be back")
+        await asks_the_replica_alone(process)
+
+
+async def test_a_promoted_replica_is_left_out_and_comes_back_when_it_is_made_anew(replicated: Replicated) -> None:
+    async with a_shop(replicated, catalogue_fresh_s=0.05) as (process, connection):
+        (replica,) = process.replicas.replicas
+        await replicated.replica.promote()
+        await eventually(lambda: _is(replica, usable=False), what="the promoted one to be left out")
+        await put_product(connection, product("p0", 9))
+        await eventually(lambda: _costs(process, "p0", 9), within_s=2)
+        replicated.replica.make()
+        await asyncio.to_thread(replicated.replica.wait)
+        await eventually(lambda: _is(replica, usable=True), what="the replica to be back")
+        await asks_the_replica_alone(process)
+
+
+async def test_the_primary_is_asked_a_few_at_a_time_when_no_replica_is_there(replicated: Replicated) -> None:
+    async with a_shop(replicated, primary_reads_max=3) as (process, _):
+        replicated.replica.kill()
+        busiest = 0
+
+        async def slow(connection: Connection, _lsn: int) -> None:
+            nonlocal busiest
+            busiest = max(busiest, process.replicas.primary.busy)
+            await connection.execute("select pg_sleep(0.01)")
+
+        answers = await asyncio.gather(*(process.replicas.read(slow) for _ in range(60)), return_exceptions=True)
+        assert busiest == 3
+        refused = [answer for answer in answers if answer is not None]
+        assert all(isinstance(answer, StoreUnavailableError) for answer in refused), refused
+        assert len(refused) < len(answers)
+        replicated.replica.start()
+        await asyncio.to_thread(replicated.replica.wait)
+
+
+async def test_replicas_go_on_serving_while_the_primary_does_not_answer(replicated: Replicated) -> None:
+    async with a_shop(replicated) as (process, _):
+        replicas = Replicas(
+            "postgresql://postgres@127.0.0.1:1/none", [replicated.replica.url], lag_max_s=0.5, primary_max=2,
+            timeout_s=0.5,
+        )  # fmt: skip
+        await replicas.open()
+        try:
+            await replicas.look()
+            process.reader._replicas = replicas
+            process.reader.outdate_everything()
+            assert await price(process, "p3") == 1
+            assert replicas.reads["replica 1"] == 1
+        finally:
+            await replicas.close()
+
+
+async def asks_the_replica_alone(process: Catalogue) -> None:
+    async def only_replica() -> bool:
+        process.reader.outdate_everything()
+        process.replicas.reads.clear()
+        await asyncio.gather(*(price(process, product_id) for product_id in PRODUCTS))
+        return not process.replicas.reads["primary"] and process.replicas.reads["replica 1"] > 0
+
+    await eventually(only_replica, what="the replica to take all reads")
+
+
+async def _is(replica: Server, *, usable: bool) -> bool:
+    return replica.usable is usable
