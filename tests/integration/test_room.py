@@ -55,10 +55,10 @@ async def test_a_place_stays_bound_to_the_customer_it_was_taken_for(clockwork: M
 
 async def test_a_full_room_takes_nobody_more_until_somebody_is_released(clockwork: Make) -> None:
     room = await clockwork(rate_per_s=1, burst=1, waiting_max=3)
-    await room.join_many(3)
-    assert await room.room.join(visitor("late")) is No.FULL
-    await room.room.tick()
-    assert (await room.join("late")).number == 4
+    await room.join_many(4)
+    assert await room.room.join(visitor("late")) is No.FULL, "one is released, three wait"
+    await room.after(1)
+    assert (await room.join("late")).number == 5
 
 
 async def test_claims_are_idempotent(clockwork: Make) -> None:
