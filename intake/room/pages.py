@@ -64,7 +64,7 @@ class Pages:
             t=texts,
             lang=language,
             static=f"/room/static/{self._version}",
-            say=lambda name, **said: texts[name].format(**said),
+            say=lambda name, /, **said: texts[name].format(**said),
             clock=lambda seconds: clock(texts, seconds),
             number=lambda value: grouped(value, language),
             **values,
