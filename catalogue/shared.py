@@ -10,6 +10,7 @@ import hashlib
 import logging
 import random
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -94,7 +95,7 @@ class SharedCache:
         try:
             found, units = await self._ask(keys.catalogue(subject), part, product_id)
         except AWAY as error:
-            self._stay_away(error)
+            await self._stay_away(error)
             return None
         now_ms, version, lsn, value = found
         stored = _read(value) if value else None
@@ -122,7 +123,7 @@ class SharedCache:
                 self._redis, keys.catalogue(subject), part, version, began_ms, FILL_MAX_MS, ttl_ms, PARTS_MAX + 2, body
             )
         except AWAY as error:
-            self._stay_away(error)
+            await self._stay_away(error)
             return Filled(stored=False)
         if verdict[0] == 0:
             return Filled(stored=False, floor=Floor(verdict[1], verdict[2]))
@@ -144,9 +145,14 @@ class SharedCache:
         except AWAY as error:
             raise StoreUnavailableError("the cache did not take the invalidation") from error
 
-    def _stay_away(self, error: Exception) -> None:
+    async def _stay_away(self, error: Exception) -> None:
+        if time.monotonic() < self._away_until:
+            return
         self._away_until = time.monotonic() + AWAY_S
         log.warning("the cache does not answer; reads go on without it", extra={"error": repr(error)})
+        # The idle connections are as broken: each of them would be found out one by one, and keep us away again.
+        with suppress(*AWAY):
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
 
 def encode(floors: Mapping[str, Floor]) -> bytes:
