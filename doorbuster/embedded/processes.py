@@ -116,15 +116,29 @@ class Keeper:
             return True
         if now < self._due:
             return False
-        self.before_restart()
-        self.start()
+        try:
+            self.before_restart()
+            self.start()
+        except (OSError, subprocess.SubprocessError) as error:
+            # No disk, memory or descriptors left: what runs goes on, and there may be room again.
+            self.failures += 1
+            pause = self._pause(now)
+            _log.warning("cannot be started", extra={"child": self.name, "error": str(error), "in_s": pause})
+            return False
         return True
 
     def _note_end(self, code: int, now: float) -> None:
         self.failures = 0 if now - self._started > SETTLED_S else self.failures + 1
-        pause = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2 ** (self.failures - 1)) if self.failures else 0.0
-        self.process, self._due = None, now + pause
+        self.process = None
+        pause = self._pause(now)
         _log.warning("ended, will be started again", extra={"child": self.name, "exit": code, "in_s": pause})
+
+    def _pause(self, now: float) -> float:
+        """Set when to start again: ever later with every failure; return how long that is."""
+        doublings = min(self.failures - 1, 10)  # bounded, for a store may fail for days
+        pause = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2**doublings) if self.failures else 0.0
+        self._due = now + pause
+        return pause
 
 
 def stop_all(keepers: Iterable[Keeper]) -> None:

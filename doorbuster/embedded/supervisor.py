@@ -117,7 +117,7 @@ class Supervisor:
         self._wake.clear()
         if not self._stopping:
             self._keep_up()
-            self._publish()
+            self._publish_when_possible()
 
     def _document(self) -> instance.Ready:
         plan = self._plan
@@ -139,8 +139,17 @@ class Supervisor:
     def _publish(self) -> None:
         document = self._document()
         if document != self._ready:
-            self._ready = document
             instance.publish(document, self._paths)
+            self._ready = document
+
+    def _publish_when_possible(self) -> None:
+        """Publish what changed; a full disk must not end what runs, so it is tried again at the next look."""
+        try:
+            self._publish()
+        except OSError as error:
+            if self._ready is not None:
+                _log.warning("cannot write the ready document", extra={"error": str(error)})
+            self._ready = None
 
     def _forget_ready(self) -> None:
         for path in self._paths:

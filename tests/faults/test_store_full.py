@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -44,29 +45,39 @@ def test_out_of_memory_it_refuses_drains_on_and_recovers(running: Running, facts
 
 
 @pytest.fixture
-def small_disk(scratch: Path) -> Iterator[Path]:
-    """A data folder whose order store has a disk of its own, of 4 MiB."""
-    folder = scratch / "data" / "redis" / "orders"
-    folder.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "doorbuster-test", str(folder)]
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root mounts a small disk")
-    made = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.skip(f"this machine mounts no small disk: {made.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def small_disk(scratch: Path) -> Iterator[Callable[[str, int], Path]]:
+    """Give a part of the data folder, to be made yet, a disk of its own of so many MiB."""
+    mounted: list[Path] = []
+
+    def mount(part: str, size_mib: int) -> Path:
+        folder = scratch / "data" / part
+        folder.mkdir(parents=True)
+        options = f"size={size_mib}m,mode=0711"
+        if os.geteuid() != 0 or shutil.which("mount") is None:
+            pytest.skip("only root mounts a small disk")
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "doorbuster-test", str(folder)], check=False)
+        if made.returncode:
+            pytest.skip("this machine mounts no small disk")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_out_of_disk_it_refuses_and_recovers(small_disk: Path, up: Up) -> None:
+@pytest.mark.parametrize(("part", "size_mib"), [("redis/orders", 4), ("", 192)], ids=["the order store's", "all of it"])
+def test_out_of_disk_it_refuses_and_recovers(
+    small_disk: Callable[[str, int], Path], up: Up, part: str, size_mib: int
+) -> None:
+    disk = small_disk(part, size_mib)
     running = up()
     facts, sale = Facts(running), open_sale(running, 100_000, 100_000, 150)
-    (store,) = running.pids("orders")
     with Load(running.base, sale.sale_id, sale.products) as load:
         load.wait_for(40)
-        ballast = _fill(small_disk)
+        ballast = _fill(disk)
         # Under `appendfsync always` the server ends when it cannot write, rather than say yes; it is started again.
-        running.wait_replaced("orders", [store])
+        wait_until(lambda: _starts(running) >= 3, what="the order store to be started again, in vain")
         wait_until(lambda: load.seen.put_off, what="a refusal")
         accepted = len(load.accepted)
         ballast.unlink()
@@ -74,8 +85,15 @@ def test_out_of_disk_it_refuses_and_recovers(small_disk: Path, up: Up) -> None:
     load.assert_well_answered()
     assert {answer.body["code"] for answer in load.seen.put_off} <= {"store_unavailable", "overloaded"}
     assert len(load.accepted) > accepted
+    assert running.process.poll() is None
     assert_every_202_is_accounted_for(running, load.accepted)
     assert facts.value("select repeated from stream_cursors where sale_number = $1", sale.number) == 0
+
+
+def _starts(running: Running) -> int:
+    """Return how often the supervisor has started the order store."""
+    lines = map(json.loads, running.log.read_text().splitlines())
+    return sum(line["message"] == "started" and line.get("child") == "orders" for line in lines)
 
 
 def _fill(folder: Path) -> Path:
