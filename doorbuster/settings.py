@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     room_verify_url: str | None = None
     """Where a verifier checks challenges, as Turnstile's siteverify does."""
     room_verify_secret: SecretStr | None = None
-    room_verify_site_key: str = ""
+    room_verify_site_key: str | None = None
     room_verify_timeout_s: float = Field(2.0, ge=0.1, le=30)
     room_emergency_s: float = Field(300.0, ge=1, le=86_400)
     """How long a room that fails open lets people in without its store."""

@@ -55,6 +55,8 @@ class Admission:
         if room is not None:
             return self._door.check(req, room, order.customer_id)
         if self._keys and not self.is_storefront(req):
+            if (passed := self._door.offered(req, sale, order.customer_id)) is not None:
+                return passed
             raise RefusedError("admission_required", "Send a valid X-Storefront-Key or an admission to the sale")
         return None
 

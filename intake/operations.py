@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from doorbuster import catalogue_contract as cc
 from doorbuster import contract as c
+from doorbuster import room_contract as rc
 
 
 class Operation(NamedTuple):
@@ -57,6 +58,37 @@ _STOREFRONT = (
         "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: c.OrderView},
         ("order_not_found", "illegal_transition", *_STORE),
     ),
+)  # fmt: skip
+
+_PAGE = Media("text/html")
+_ROOM = ("sale_not_found", "room_not_found", *_STORE)
+_GONE = (
+    "room_over", "room_sold_out", "place_unknown", "place_lapsed", "place_left", "admission_finished",
+    "admission_revoked",
+)  # fmt: skip
+_WAITING = (
+    Operation(
+        "post", "/sales/{sale}/room/tickets", "Take a place in the queue", {201: rc.TicketView},
+        (
+            *_BODY, "admission_required", "code_invalid", "challenge_failed", "room_not_open", "place_conflict",
+            "code_spent", *_GONE, "rate_limited", "room_full", *_ROOM,
+        ),
+        rc.JoinRequest, (), ("X-Storefront-Key",),
+    ),
+    Operation(
+        "get", "/sales/{sale}/room", "Show the room, the same for everyone", {200: rc.RoomStatus, 304: None}, _ROOM,
+        None, (), ("If-None-Match",),
+    ),
+    Operation(
+        "post", "/sales/{sale}/room/admissions", "Claim the admission of a place",
+        {200: rc.AdmissionView, 202: rc.WaitView}, (*_BODY, "ticket_invalid", *_GONE, *_ROOM), rc.ClaimRequest,
+    ),
+    Operation(
+        "delete", "/sales/{sale}/room/tickets/{ticket}", "Leave: give place or slot back", {204: None},
+        ("ticket_invalid", *_ROOM), None, (), ("X-Ticket-Secret",),
+    ),
+    Operation("get", "/sales/{sale}/wait", "Show the waiting page", {200: _PAGE}, _ROOM),
+    Operation("get", "/shop/{sale}", "Show the demonstration's storefront", {200: _PAGE}, ("sale_not_found", *_STORE)),
 )  # fmt: skip
 
 _CATALOGUE = (
@@ -148,4 +180,4 @@ _PROCESS = (
     Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),
 )
 
-OPERATIONS = (*_STOREFRONT, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_PROCESS)
+OPERATIONS = (*_STOREFRONT, *_WAITING, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_PROCESS)

@@ -134,7 +134,7 @@ class Challenges:
             self._verifier = Verifier(
                 settings.room_verify_url,
                 settings.room_verify_secret.get_secret_value(),
-                site_key=settings.room_verify_site_key,
+                site_key=settings.room_verify_site_key or "",
                 timeout_s=settings.room_verify_timeout_s,
             )
             self._kinds["verifier"] = self._verifier

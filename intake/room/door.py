@@ -76,6 +76,11 @@ class RoomDoor:
         life_ms = max(0, int((found.expires_s - room.now_s) * 1000))
         return Pass(found.spend_id, found.orders_allowed, found.epoch, life_ms, found)
 
+    def offered(self, req: Request, known: CachedSale, customer_id: str) -> Pass | None:
+        """Return what the order spends if it carries a good admission that nobody asks for now."""
+        room = self._desk.known(known)
+        return self.check(req, room, customer_id) if room and self.is_in(req, room, customer_id) else None
+
     def is_in(self, req: Request, room: OpenRoom, customer_id: str | None) -> bool:
         """Say whether the request carries a good admission."""
         token = given(req, room.cached.number)
