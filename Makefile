@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help demo test check bench soak loadtest room-report clean
+.PHONY: help demo test check bench soak loadtest room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,13 @@ soak: $(STAMP)  ## long fault and load runs
 
 room-report: $(STAMP)  ## simulate the waiting room over its real scripts, write docs/waiting-room-report.md
 	@$(BIN)/python -m waitingroom.simulator --out docs/waiting-room-report.md
+
+opensearch:  ## start an OpenSearch node on loopback to try search out (PORT=9200); Ctrl-C ends it
+	@mkdir -p build/opensearch
+	@sleep infinity | deploy/opensearch/start build/opensearch/node $(or $(PORT),9200)
+
+relevance: $(STAMP)  ## nDCG@10 of search over rated queries, both backends
+	@$(BIN)/python -m loadtests.relevance
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .doorbuster reports build dist *.egg-info

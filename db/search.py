@@ -55,6 +55,21 @@ class Found(NamedTuple):
     prices: list[tuple[int, int]]
 
 
+class Document(NamedTuple):
+    """A product as a search index keeps it."""
+
+    product_id: str
+    name: str
+    brand: str
+    category: str
+    description: str | None
+    attributes: str
+    price: int
+    active: bool
+    created_us: int
+    version: int
+
+
 @asynccontextmanager
 async def bounded(connection: Connection, timeout_s: float) -> AsyncIterator[None]:
     """Open a transaction whose statements end after `timeout_s`."""
@@ -97,3 +112,13 @@ async def suggest(
 async def read_items(connection: Connection, product_ids: Sequence[str]) -> list[Item]:
     """Return the products as lists show them, in the order asked for, without those that are gone."""
     return [item_of(row) for row in await connection.fetch(_SQL["read_items"], list(product_ids))]
+
+
+async def read_documents(connection: Connection, product_ids: Sequence[str]) -> list[Document]:
+    """Return what an index keeps of these products."""
+    return [Document(*row.values()) for row in await connection.fetch(_SQL["read_documents"], list(product_ids))]
+
+
+async def page_documents(connection: Connection, after: str, limit: int) -> list[Document]:
+    """Return what an index keeps of the products behind `after`, in the order of their ids."""
+    return [Document(*row.values()) for row in await connection.fetch(_SQL["page_documents"], after, limit)]

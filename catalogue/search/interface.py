@@ -14,8 +14,16 @@ Sort = Literal["relevance", "price", "-price", "newest"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 LIMIT_MAX = 100
 FACET_VALUES_MAX = 20
-COUNTED_MAX = 10_000
+COUNTED_MAX = 50_000
 """Up to here a total is exact; beyond, it says `at least`."""
+FEW = 3
+"""Fewer products than this are too few: the query is loosened."""
+PREFIX_MIN = 2
+"""Letters that begin a word."""
+TYPO_MIN, TYPO_MAX = 4, 30
+"""Letters of words that may be misspelt."""
+STRICT, BEGUN, CORRECTED, ANY = range(4)
+"""Rungs: all words; the last one unfinished; misspelt ones corrected; any of the words."""
 PRICE_STEPS = (0, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000)
 """Where each price range begins, in minor units; the last has no end."""
 
@@ -73,13 +81,14 @@ class Facets(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of hits. `exact` is false where there are more than `total`."""
+    """A page of hits. `exact` is false where there are more than `total`; `matched` counts without filters."""
 
     hits: tuple[Hit, ...]
     total: int
     facets: Facets
     after: After | None = None
     exact: bool = True
+    matched: int = 0
 
 
 class Suggestion(NamedTuple):
@@ -101,6 +110,9 @@ class Backend(Protocol):
 
     async def suggest(self, text: str, limit: int) -> list[Suggestion]:
         """Return what an unfinished query may become."""
+
+    async def close(self) -> None:
+        """Close connections of its own."""
 
 
 NOTHING = Page((), 0, Facets())

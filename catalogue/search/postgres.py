@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import asyncpg
 
 from catalogue.search import interface as said
+from catalogue.search.interface import ANY, BEGUN, CORRECTED, STRICT
 from catalogue.search.words import ACCESSORIES, Phrase, Term, Words, clean, read
 from db import search as rows
 from doorbuster.errors import StoreUnavailableError
@@ -25,14 +26,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-FEW = 3
-"""Fewer products than this are too few: the query is loosened."""
-MATCHES_MAX = 50_000
-"""Matches ranked at most; the words of a query that has more say too little."""
 NAMES_MAX = 1_000
-PREFIX_MIN = 2
-TYPO_MIN, TYPO_MAX = 4, 30
-STRICT, BEGUN, CORRECTED, ANY = range(4)
 
 
 class Texts(NamedTuple):
@@ -94,6 +88,9 @@ class PostgresSearch:
         found = dict.fromkeys(await self._bounded(work))
         return [said.Suggestion(kind, text) for kind, text in found if text][:limit]  # type: ignore[arg-type]
 
+    async def close(self) -> None:
+        """Close nothing: the connections are the replicas'."""
+
     async def _loosen(self, connection: Connection, texts: Texts, query: said.Query) -> said.Page:
         match = texts.meant
         first = query.after.rung if query.after else STRICT
@@ -105,9 +102,8 @@ class PostgresSearch:
                 match = f"{match} | {looser}"
             if rung < first or not (changed or rung == first):
                 continue
-            found = await self._find(connection, texts.asked(match), query)
-            page = _page(query, rung, found)
-            if query.after or found.matched >= FEW:
+            page = _page(query, rung, await self._find(connection, texts.asked(match), query))
+            if query.after or page.matched >= said.FEW:
                 break
         return page
 
@@ -121,7 +117,8 @@ class PostgresSearch:
 
     async def _corrected(self, connection: Connection, words: Words) -> str:
         doubtful = sorted(
-            {word for word in words.plain if TYPO_MIN <= len(word) <= TYPO_MAX and word.isalpha()} & set(words.tokens)
+            {word for word in words.plain if said.TYPO_MIN <= len(word) <= said.TYPO_MAX and word.isalpha()}
+            & set(words.tokens)
         )
         if not doubtful:
             return ""
@@ -139,7 +136,7 @@ class PostgresSearch:
         terms = rows.Terms(
             list(query.categories) or None, list(query.brands) or None, query.min_price, query.max_price, query.sort,
             query.after.key if query.after else None, query.after.product_id if query.after else None,
-            query.limit, MATCHES_MAX, list(said.PRICE_STEPS), said.FACET_VALUES_MAX,
+            query.limit, said.COUNTED_MAX, list(said.PRICE_STEPS), said.FACET_VALUES_MAX,
         )  # fmt: skip
         return await rows.search(connection, asked, terms, timeout_s=self._timeout_s)
 
@@ -177,7 +174,7 @@ def _page(query: said.Query, rung: int, found: rows.Found) -> said.Page:
         tuple(said.Count(*one) for one in found.brands if one[0]),
         said.price_counts(dict(found.prices)),
     )
-    return said.Page(hits, found.total, facets, after, exact=found.matched <= MATCHES_MAX)
+    return said.Page(hits, found.total, facets, after, exact=found.matched <= said.COUNTED_MAX, matched=found.matched)
 
 
 def _lexeme(word: str, weight: str = "") -> str:
@@ -207,7 +204,7 @@ def _all(texts: Iterable[str]) -> str:
 def _begun(words: Words) -> str:
     """Return all that is asked for, the last word being only the beginning of one."""
     last = words.tokens[-1]
-    if len(last) < PREFIX_MIN:
+    if len(last) < said.PREFIX_MIN:
         return ""
     *firsts, end = words.terms[-1].words
     begun = " | ".join(_open_phrase(spelling) for spelling in end)

@@ -54,6 +54,10 @@ class Search:
             page.next_cursor = write_cursor(found.after)
         return page
 
+    async def close(self) -> None:
+        """Close the backend's connections."""
+        await self._backend.close()
+
     async def suggest(self, text: str, limit: int) -> Suggestions:
         """Return what an unfinished query may become."""
         return Suggestions([Suggested(one.kind, one.text) for one in await self._backend.suggest(text, limit)])
@@ -71,10 +75,15 @@ class Search:
 
 def open_search(settings: Settings, replicas: Replicas) -> Search:
     """Return the search that the settings ask for."""
-    backend = PostgresSearch(
-        replicas, timeout_s=settings.search_timeout_s, at_once=max(1, settings.primary_reads_max - 1)
-    )
-    return Search(backend, replicas)
+    timeout_s = settings.search_timeout_s
+    if settings.search_url is None:
+        at_once = max(1, settings.primary_reads_max - 1)  # of the primary's few, one stays for products
+        return Search(PostgresSearch(replicas, timeout_s=timeout_s, at_once=at_once), replicas)
+    # Not needed, and not installed, where Postgres searches.
+    from catalogue.search import opensearch
+
+    client, alias = opensearch.connect(settings.search_url.get_secret_value(), timeout_s=timeout_s + 0.5)
+    return Search(opensearch.OpenSearchSearch(client, alias, timeout_s=timeout_s), replicas)
 
 
 def _facets(facets: Facets) -> SearchFacets:

@@ -109,3 +109,15 @@ select p.product_id, p.name, p.brand, p.category, null as description, p.price, 
   ) w
   where p.active
   order by wanted.place;
+
+-- name: read_documents
+-- What a search index keeps of these products.
+select product_id, name, brand, category, description, search_attributes(attributes) as attributes, price, active,
+       (extract(epoch from created_at) * 1000000)::bigint as created_us, version
+  from products where product_id = any ($1::text[]);
+
+-- name: page_documents
+-- The same of all products, a page at a time.
+select product_id, name, brand, category, description, search_attributes(attributes) as attributes, price, active,
+       (extract(epoch from created_at) * 1000000)::bigint as created_us, version
+  from products where product_id > $1 order by product_id limit $2;

@@ -1,0 +1,280 @@
+"""Search in OpenSearch. Owns how a query becomes its clauses; strictness goes by the same rungs as in Postgres."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from opensearchpy import AsyncOpenSearch
+from opensearchpy.exceptions import OpenSearchException
+
+from catalogue.search import interface as said
+from catalogue.search.interface import ANY, BEGUN, CORRECTED, STRICT
+from catalogue.search.words import ACCESSORIES, Phrase, Term, Words, clean, read
+from doorbuster.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Clause = dict[str, Any]
+
+ALIAS = "products"
+EVERYWHERE = ("head^3", "models^3", "made^1.5", "more", "attributes^0.2")
+IN_NAME = ("head", "models")
+NAMES_MAX = 200
+FIELD_OF = {"category": "category", "brand": "brand"}
+
+
+def connect(url: str, *, timeout_s: float) -> tuple[AsyncOpenSearch, str]:
+    """Return a client, not yet connected, and the alias that the URL names."""
+    parts = urlsplit(url)
+    host = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+    # A search is as good by the next request as by a retry: whoever asks decides.
+    client = AsyncOpenSearch(hosts=[host], timeout=timeout_s, max_retries=0, retry_on_timeout=False)
+    return client, parts.path.strip("/") or ALIAS
+
+
+class OpenSearchSearch:
+    """Searches the alias that indices stand behind."""
+
+    def __init__(self, client: AsyncOpenSearch, alias: str, *, timeout_s: float) -> None:
+        self._client, self._alias, self._timeout_s = client, alias, timeout_s
+
+    async def search(self, query: said.Query) -> said.Page:
+        """Return a page, loosening the query while it finds too little."""
+        words = read(query.text)
+        if not words.terms:
+            return said.NOTHING if query.text.strip() else await self._page(query, words, STRICT, {"match_all": {}})
+        match = [_strict(words)]
+        first = query.after.rung if query.after else STRICT
+        page = said.NOTHING
+        for rung in range(ANY + 1):
+            looser = None if rung == STRICT else _looser(words, rung)
+            if looser is not None:
+                match.append(looser)
+            if rung < first or not (looser is not None or rung == first):
+                continue
+            page = await self._page(query, words, rung, _or(match))
+            if query.after or page.matched >= said.FEW:
+                break
+        return page
+
+    async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
+        """Return brands, categories and names that begin as typed."""
+        words = read(text)
+        begun = _looser(words, BEGUN) if words.terms else None
+        if begun is None:
+            return []
+        beginning = clean(text)
+        answer = await self._ask(
+            {
+                "size": NAMES_MAX,
+                "_source": ["title"],
+                "sort": [{"length": "asc"}, {"product_id": "asc"}],
+                "query": {"bool": {"filter": [_ACTIVE, begun]}},
+                "aggs": {"all": {"global": {}, "aggs": {k: _beginning(k, beginning, limit) for k in FIELD_OF}}},
+            }
+        )
+        found = [
+            said.Suggestion(kind, bucket["key"])
+            for kind in ("brand", "category")
+            for bucket in answer["aggregations"]["all"][kind]["values"]["buckets"]
+        ]
+        names = dict.fromkeys(hit["_source"]["title"] for hit in answer["hits"]["hits"])
+        return [*found, *(said.Suggestion("product", name) for name in names)][:limit]
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self._client.close()
+
+    async def _page(self, query: said.Query, words: Words, rung: int, match: Clause) -> said.Page:
+        filters = {name: clause for name, clause in _filters(query).items() if clause is not None}
+        body = {
+            "size": query.limit + 1,
+            "_source": False,
+            "docvalue_fields": ["product_id"],
+            "track_total_hits": said.COUNTED_MAX + 1,
+            "query": {"bool": {"filter": [_ACTIVE], "must": [match], "should": _merits(words)}},
+            "post_filter": {"bool": {"filter": list(filters.values())}},
+            "sort": _sort(query.sort),
+            "track_scores": False,
+            "aggs": _facets(filters),
+        }
+        if query.after:
+            body["search_after"] = [_sign(query.sort) * query.after.key, query.after.product_id]
+        return _read(query, rung, await self._ask(body))
+
+    async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
+        body["timeout"] = f"{int(self._timeout_s * 1000)}ms"
+        try:
+            answer: dict[str, Any] = await self._client.search(
+                index=self._alias,
+                body=body,
+                params={"preference": "shoppers", "request_timeout": self._timeout_s + 0.5},
+            )
+        except OpenSearchException as error:
+            raise StoreUnavailableError(f"the search index does not answer as it must: {error!r:.200}") from error
+        if answer["timed_out"]:
+            raise StoreUnavailableError("this search takes too long; more words make it narrower")
+        return answer
+
+
+_ACTIVE: Clause = {"term": {"active": True}}
+
+
+def _or(clauses: Iterable[Clause]) -> Clause:
+    several = list(clauses)
+    return several[0] if len(several) == 1 else {"dis_max": {"queries": several}}
+
+
+def _and(clauses: Iterable[Clause]) -> Clause:
+    several = list(clauses)
+    return several[0] if len(several) == 1 else {"bool": {"must": several}}
+
+
+def _phrase(phrase: Phrase, fields: tuple[str, ...], **more: Any) -> Clause:
+    kind = "phrase" if len(phrase) > 1 else "best_fields"
+    return {"multi_match": {"query": " ".join(phrase), "type": kind, "fields": list(fields), **more}}
+
+
+def _written(term: Term, fields: tuple[str, ...]) -> Clause:
+    """Return a term as it was written, in any spelling."""
+    return _and(_or(_phrase(spelling, fields) for spelling in spellings) for spellings in term.words)
+
+
+def _either(term: Term, fields: tuple[str, ...]) -> Clause:
+    """Return a term as written or in other words."""
+    return _or([_written(term, fields), *(_phrase(other, fields, boost=0.3) for other in term.also)])
+
+
+def _strict(words: Words) -> Clause:
+    return _and(_either(term, EVERYWHERE) for term in words.terms)
+
+
+def _looser(words: Words, rung: int) -> Clause | None:
+    """Return what a rung adds, as in Postgres; it counts for little beside what was found before."""
+    if rung == BEGUN:
+        last = words.tokens[-1]
+        if len(last) < said.PREFIX_MIN:
+            return None
+        begun: Clause = {"multi_match": {"query": last, "type": "phrase_prefix", "fields": ["name", "made", "models"]}}
+        unfinished = _or([begun, {"match_phrase": {"head.begun": {"query": last}}}])
+        *firsts, _ = [spelling for term in words.terms for spelling in term.words]
+        before = (_or(_phrase(one, EVERYWHERE) for one in spellings) for spellings in firsts)
+        return _weak(_and([*before, unfinished]))
+    if rung == CORRECTED:
+        if not any(_may_be_misspelt(token) for token in words.tokens):
+            return None
+        return _weak(_and(_or([_either(term, EVERYWHERE), *_fuzzy(term)]) for term in words.terms))
+    if len(words.terms) < 2:
+        return None
+    return _weak({"bool": {"should": [_either(term, EVERYWHERE) for term in words.terms], "minimum_should_match": 1}})
+
+
+def _weak(clause: Clause) -> Clause:
+    return {"bool": {"must": [clause], "boost": 0.1}}
+
+
+def _may_be_misspelt(word: str) -> bool:
+    return said.TYPO_MIN <= len(word) <= said.TYPO_MAX and word.isalpha()
+
+
+def _fuzzy(term: Term) -> list[Clause]:
+    found = {word for spellings in term.words for phrase in spellings for word in phrase if _may_be_misspelt(word)}
+    return [
+        {"match": {"name": {"query": word, "fuzziness": "AUTO:4,7", "prefix_length": 1, "max_expansions": 20}}}
+        for word in sorted(found)
+    ]
+
+
+def _merits(words: Words) -> list[Clause]:
+    """Return what lifts a match: as Postgres counts it."""
+    if not words.terms:
+        return []
+    whole = tuple(word for term in words.terms for spellings in term.words for word in spellings[0])
+    accessories = " ".join(sorted(ACCESSORIES - words.plain))
+    name, made = IN_NAME, (*IN_NAME, "made")
+    return [
+        _merit(10, _and(_written(term, EVERYWHERE) for term in words.terms)),
+        _merit(10, _and(_written(term, name) for term in words.terms)),
+        _merit(5, _and(_either(term, made) for term in words.terms)),
+        _merit(5, {"match_phrase": {"head": " ".join(whole)}}),
+        _merit(7, {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
+    ]
+
+
+def _merit(boost: float, clause: Clause) -> Clause:
+    return {"constant_score": {"filter": clause, "boost": boost}}
+
+
+def _filters(query: said.Query) -> dict[str, Clause | None]:
+    bounds = {"gte": query.min_price, "lte": query.max_price}
+    prices = {name: bound for name, bound in bounds.items() if bound is not None}
+    return {
+        "category": {"terms": {"category": list(query.categories)}} if query.categories else None,
+        "brand": {"terms": {"brand": list(query.brands)}} if query.brands else None,
+        "price": {"range": {"price": prices}} if prices else None,
+    }
+
+
+def _sign(sort: said.Sort) -> int:
+    """Cheapest first means that the greatest key is the least price."""
+    return -1 if sort == "price" else 1
+
+
+def _sort(sort: said.Sort) -> list[dict[str, Any]]:
+    first = {
+        "relevance": {"_score": "desc"}, "price": {"price": "asc"}, "-price": {"price": "desc"},
+        "newest": {"created_us": "desc"},
+    }  # fmt: skip
+    return [first[sort], {"product_id": "asc"}]
+
+
+def _facets(filters: dict[str, Clause]) -> dict[str, Any]:
+    """Count by each facet what all other filters let through, and by `matched` what the words alone do."""
+
+    def behind(facet: str, inner: dict[str, Any]) -> dict[str, Any]:
+        others = [clause for name, clause in filters.items() if name != facet]
+        return {"filter": {"bool": {"filter": others}}, "aggs": {"values": inner}}
+
+    order = [{"_count": "desc"}, {"_key": "asc"}]
+    starts = said.PRICE_STEPS
+    steps = [
+        {"from": low} | ({"to": high} if high else {}) for low, high in zip(starts, (*starts[1:], None), strict=True)
+    ]
+    found: dict[str, Any] = {
+        name: behind(name, {"terms": {"field": field, "size": said.FACET_VALUES_MAX, "order": order}})
+        for name, field in FIELD_OF.items()
+    }
+    found["price"] = behind("price", {"range": {"field": "price", "ranges": steps}})
+    found["matched"] = {"filter": {"match_all": {}}}
+    return found
+
+
+def _beginning(kind: str, text: str, limit: int) -> dict[str, Any]:
+    values = {"terms": {"field": kind, "size": limit, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
+    begins: list[Clause] = [_ACTIVE, {"prefix": {f"{kind}.small": text}}]
+    return {"filter": {"bool": {"filter": begins}}, "aggs": {"values": values}}
+
+
+def _read(query: said.Query, rung: int, answer: dict[str, Any]) -> said.Page:
+    sign = _sign(query.sort)
+    hits = tuple(said.Hit(hit["sort"][1], sign * float(hit["sort"][0])) for hit in answer["hits"]["hits"])
+    shown = hits[: query.limit]
+    after = said.After(query.sort, rung, shown[-1].key, shown[-1].product_id) if len(hits) > query.limit else None
+    found = answer["aggregations"]
+    total = answer["hits"]["total"]["value"]
+    counts = {name: tuple(_counts(found[name]["values"]["buckets"])) for name in FIELD_OF}
+    prices = {n: bucket["doc_count"] for n, bucket in enumerate(found["price"]["values"]["buckets"])}
+    return said.Page(
+        shown,
+        min(total, said.COUNTED_MAX),
+        said.Facets(counts["category"], counts["brand"], said.price_counts(prices)),
+        after,
+        exact=total <= said.COUNTED_MAX,
+        matched=found["matched"]["doc_count"],
+    )
+
+
+def _counts(buckets: list[dict[str, Any]]) -> Iterable[said.Count]:
+    return (said.Count(bucket["key"], bucket["doc_count"]) for bucket in buckets if bucket["key"])
