@@ -13,11 +13,12 @@ from catalogue import items, subjects
 from catalogue.floors import Floors
 from catalogue.following import BACK_S, Following
 from catalogue.reader import Copy, Reader
-from catalogue.shared import SharedCache
+from catalogue.shared import AWAY, SharedCache
 from catalogue.showing import CacheTerms, Shown, show_page, show_product
 from db import changes
 from db.changes import Change
 from db.replicas import FAILURES, Replicas
+from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.stores import plain_client, reader_client
 
@@ -112,6 +113,13 @@ class Catalogue:
             await self.shared.invalidate(floors)
         except (*FAILURES, StoreUnavailableError) as error:
             log.warning("a change is told by the outbox alone", extra={"error": repr(error)})
+
+    async def counted(self, product_id: str, units: int) -> None:
+        """Tell everyone how many units there are now, approximately; its failure is no one's error."""
+        try:
+            await self._redis.hset(keys.UNITS, product_id, str(units))
+        except AWAY as error:
+            log.warning("a count of units was not told", extra={"error": repr(error)})
 
     def _shown(self, copy: Copy) -> Shown:
         shown: Shown | None = copy.shown

@@ -54,19 +54,6 @@ def decode_page(body: bytes) -> list[Item]:
     return _page.decode(body)
 
 
-def price_at(item: Item, now_us: int) -> tuple[int, int | None]:
-    """Return the price that holds at a moment, and when it may change next; microseconds of the Unix epoch."""
-    price, began = item.price, -1
-    until: int | None = None
-    for starts_us, ends_us, amount in item.windows:
-        if starts_us <= now_us and (ends_us is None or now_us < ends_us) and starts_us > began:
-            price, began = amount, starts_us
-        for edge in (starts_us, ends_us):
-            if edge is not None and edge > now_us and (until is None or edge < until):
-                until = edge
-    return price, until
-
-
 def availability(item: Item, units: int | None) -> Literal["in_stock", "low", "sold_out"]:
     """Return what to say of the units left: by the drain's last word, else as counted when the product was read."""
     left = item.units if units is None else units

@@ -14,7 +14,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from catalogue import subjects
-from catalogue.items import availability, decode_item, decode_page, price_at
+from catalogue.items import availability, decode_item, decode_page
+from catalogue.prices import price_at
 from doorbuster.catalogue_contract import ShownProduct
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _now_us() -> int:
 
 def show_item(item: Item, units: int | None, now_us: int) -> tuple[ShownProduct, float]:
     """Return the product as shown at a moment, and the Unix time from which that no longer holds."""
-    price, until_us = price_at(item, now_us)
+    price, until_us = price_at(item.price, item.windows, now_us)
     shown = ShownProduct(
         product_id=item.product_id,
         name=item.name,

@@ -196,7 +196,7 @@ def add_ops(app: App[Request, Response], parts: Parts) -> None:
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.health))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
-    app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking))
+    app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue))
     app.add_route("/ops/products:import", ImportProducts(database))
     app.add_route("/ops/orders", OrderList(database))

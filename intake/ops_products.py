@@ -114,9 +114,10 @@ class OneProduct:
 class ProductStock:
     """Resource of a product's stock."""
 
-    def __init__(self, database: Database, restocking: Restocking) -> None:
+    def __init__(self, database: Database, restocking: Restocking, catalogue: Catalogue) -> None:
         self._database = database
         self._restocking = restocking
+        self._catalogue = catalogue
 
     async def on_post(self, req: Request, resp: Response, product: str) -> None:
         """Receive units, or adjust their count with a reason."""
@@ -131,6 +132,7 @@ class ProductStock:
                 row = await ledger.adjust(connection, product, wanted.adjust or 0, wanted.reason or "")
         if row.stock > 0:
             await self._restocking.everywhere(product)
+        await self._catalogue.counted(product, row.stock)
         write(resp, _stock_view(row))
 
 

@@ -64,6 +64,8 @@ class Outcome:
     """Ids of the orders that came to be."""
     sold_out: set[str] = field(default_factory=set)
     in_stock: set[str] = field(default_factory=set)
+    units: dict[str, int] = field(default_factory=dict)
+    """What is left of each product the batch wanted."""
     buried: int = 0
 
 
@@ -106,6 +108,7 @@ async def drain_batch(connection: Connection, claim: Claim, entries: list[Entry]
     outcome.changed = [order.order_id for order, _ in verdict.decided]
     outcome.sold_out = {product_id for product_id, shelf in shelves.items() if shelf.units <= 0}
     outcome.in_stock = shelves.keys() - outcome.sold_out
+    outcome.units = {product_id: max(shelf.units, 0) for product_id, shelf in shelves.items()}
     return outcome
 
 
@@ -166,6 +169,7 @@ async def _lock_shelves(connection: Connection, partition: Partition, orders: li
             currency=row["currency"],
             active=row["active"],
             limit_per_customer=row["limit_per_customer"],
+            windows=tuple(tuple(window) for window in row["windows"] or ()),
         )
         for row in rows
     }
@@ -213,7 +217,7 @@ class _Rows:
         currency = self._shelves[order.lines[0].product_id].currency
         total = 0
         for number, line in enumerate(order.lines, 1):
-            price = self._shelves[line.product_id].price
+            price = self._shelves[line.product_id].price_at(int(milliseconds))
             total += price * line.quantity
             self.lines.append((order_id, number, line.quantity, price, line.product_id))
         self.orders.append(

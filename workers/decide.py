@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from catalogue.prices import Window, price_at
 from doorbuster.entry import OrderEntry
 
 
@@ -41,6 +42,12 @@ class Shelf:
     currency: str
     active: bool
     limit_per_customer: int | None
+    windows: tuple[Window, ...] = ()
+    """Prices that hold for a time, where the sale has no price of its own."""
+
+    def price_at(self, accepted_ms: int) -> int:
+        """Return the price of an order accepted then."""
+        return price_at(self.price, self.windows, accepted_ms * 1000)[0] if self.windows else self.price
 
 
 @dataclass(slots=True)

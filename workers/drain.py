@@ -22,6 +22,7 @@ from workers import bisect
 from workers.backlog import START, place_of, streams
 from workers.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
 from workers.shift import BLOCK_S
+from workers.units import Units
 
 if TYPE_CHECKING:
     from typing import Any
@@ -46,6 +47,7 @@ class Drain:
         self._ahead: asyncio.Task[list[Entry]] | None = None
         self._telling: asyncio.Task[None] | None = None
         self._untold: list[Outcome] = []
+        self._units = Units(shift.settings)
 
     async def begin(self) -> None:
         """Go on from the committed cursor, or from the stream's start if the order store was replaced."""
@@ -83,6 +85,7 @@ class Drain:
         if self._telling is not None:
             await asyncio.wait({self._telling}, timeout=AT_ONCE_S if at_once else None)
         await self._drop_tasks()
+        await self._units.close()
 
     async def _commit(self, entries: list[Entry]) -> None:
         connection = await self._shift.connection()
@@ -133,6 +136,7 @@ class Drain:
         if refused:
             log.warning("the order store is full", extra={"shift": self._shift.name, "error": repr(refused[0])})
             self._untold.insert(0, Outcome(told[-1].cursor, told[-1].drained, sold_out=set(gone)))
+        await self._units.tell({product_id: left for outcome in told for product_id, left in outcome.units.items()})
 
     def _trim_below(self, cursor: str) -> str:
         milliseconds, sequence = place_of(cursor)

@@ -26,6 +26,7 @@ from workers import backlog, catalogue_relay, jobqueue
 from workers.failures import TRANSIENT
 from workers.outflow import Outflow
 from workers.relay import RELAY
+from workers.units import Units
 
 if TYPE_CHECKING:
     from db.agenda import Place
@@ -53,6 +54,7 @@ class Scheduler:
         self._queue = jobqueue.open_queue(self._jobs)
         self._room_store = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
         self._outflow = Outflow(self._orders, self._room_store, timeout_s=STORE_TIMEOUT_S)
+        self._units = Units(settings)
         self._connection: Connection | None = None
         self._failing: set[str] = set()
         self._last: dict[str, float] = {}
@@ -71,6 +73,7 @@ class Scheduler:
         """Close every connection."""
         self._drop_connection()
         await self._orders.aclose()
+        await self._units.close()
         await self._room_store.aclose()
         self._jobs.close()
 
@@ -161,6 +164,7 @@ class Scheduler:
             units = await stock.available(connection, sale_number, members) if members else {}
             if back := [product_id for product_id, free in units.items() if free > 0]:
                 await self._orders.srem(key, *back)
+                await self._units.tell({product_id: units[product_id] for product_id in back})
 
     async def _live_sales(self) -> list[LiveSale]:
         return await sales.live_sales(await self._open_connection())

@@ -9,7 +9,10 @@ returning clock_timestamp() as now, (select make_interval(secs => hold_s) from s
 -- name: lock_shelf
 -- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.
 select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_customer,
-       coalesce(sp.price, p.price) as price, p.currency, p.active
+       coalesce(sp.price, p.price) as price, p.currency, p.active,
+       (select jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
+                                           (extract(epoch from ends_at) * 1000000)::bigint, r.price))
+          from product_prices r where r.product_id = s.product_id and sp.price is null) as windows
   from stock s
   join sale_products sp using (product_id)
   join products p using (product_id)

@@ -1,0 +1,47 @@
+"""Tells the catalogue how many units are left, as the drain has just seen them. Approximate, and never in its way.
+
+Owns the hash in the cache role. A cache that is away stops nothing: pages then show the count of their last read.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from doorbuster import keys
+from doorbuster.stores import plain_client
+
+if TYPE_CHECKING:
+    from doorbuster.settings import Settings
+
+TIMEOUT_S = 0.25
+AWAY_S = 2.0
+
+log = logging.getLogger("doorbuster.workers.units")
+
+
+class Units:
+    """The units left, as pages show them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._redis = plain_client(settings.cache_redis_url.get_secret_value(), timeout_s=TIMEOUT_S, connections=2)
+        self._away_until = 0.0
+
+    async def tell(self, left: Mapping[str, int]) -> None:
+        """Tell the units left of these products."""
+        if not left or time.monotonic() < self._away_until:
+            return
+        try:
+            told: Any = dict(left)
+            await self._redis.hset(keys.UNITS, mapping=told)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._away_until = time.monotonic() + AWAY_S
+            log.warning("units left were not told", extra={"error": repr(error)})
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
