@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("intake.durability")
 
+AGAIN_S = 0.25
+"""When to ask a store again that was away or not durable: a check that met a short outage must not outlast it."""
+
 _SYNCED = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
 
 
@@ -48,9 +51,9 @@ class Durability:
         return not faults
 
     async def keep_checking(self) -> None:
-        """Check from time to time, until cancelled."""
+        """Check from time to time, and soon again while orders are refused, until cancelled."""
         while True:
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(min(self._every_s, AGAIN_S) if self.faults else self._every_s)
             await self.check()
 
     async def _look(self) -> tuple[list[str], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 
@@ -11,8 +12,10 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from doorbuster.embedded.valkey import Valkey
+from doorbuster.stores import plain_client
 from intake.durability import Durability
 from tests.fixtures.intake import Intake, Serve
+from tests.fixtures.proxy import Proxy
 from tests.fixtures.stores import _PASSWORD
 from tests.fixtures.waiting import eventually
 
@@ -117,3 +120,20 @@ async def test_without_replicas_nothing_is_even_tried(
     sale = await intake.open_sale()
     assert (await intake.post("sale", key="k")).json()["code"] == "store_unavailable"
     assert await orders_redis.xlen(keys.stream(sale["sale_number"], 0)) == 0
+
+
+async def test_a_store_that_was_away_is_asked_again_soon(orders_redis_url: str) -> None:
+    """A check that meets a short outage must not refuse orders until the next one is due."""
+    with Proxy(orders_redis_url) as network:
+        client = plain_client(network.url, timeout_s=1.0)
+        durability = Durability(client, level="fsync", every_s=300)
+        network.cut()
+        assert not await durability.check()
+        checking = asyncio.create_task(durability.keep_checking())
+        try:
+            network.mend()
+            await eventually(lambda: asyncio.sleep(0, not durability.faults), what="the store to be found durable")
+        finally:
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
+            await client.aclose()
