@@ -20,6 +20,7 @@ from db import changes, outbox, shifts
 from db.changes import Change
 from doorbuster.stores import plain_client
 from workers.failures import TRANSIENT
+from workers.search_target import SearchTarget
 
 if TYPE_CHECKING:
     from db.outbox import OutboxPlace
@@ -94,6 +95,8 @@ def purge_wait_s(settings: Settings) -> float:
 def make_targets(settings: Settings) -> list[Target]:
     """Return what the settings name."""
     targets: list[Target] = [CacheTarget(settings)]
+    if settings.search_url is not None:
+        targets.append(SearchTarget(settings))
     if settings.purge_varnish_urls:
         varnish = VarnishPurge([url.get_secret_value() for url in settings.purge_varnish_urls])
         targets.append(PurgeTarget(varnish, settings))
@@ -105,6 +108,8 @@ def make_targets(settings: Settings) -> list[Target]:
 def waits(settings: Settings) -> dict[str, float]:
     """Return the cursors of the targets that the settings name, and how old a change must be for each."""
     found = {CacheTarget.name: 0.0}
+    if settings.search_url is not None:
+        found[SearchTarget.name] = SearchTarget.wait_s
     if settings.purge_varnish_urls:
         found[f"catalogue-{VarnishPurge.name}"] = purge_wait_s(settings)
     if settings.purge_cloudfront_distribution:

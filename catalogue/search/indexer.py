@@ -7,6 +7,7 @@ until the new one is whole.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
 PAGE = 1_000
 WRITE_TIMEOUT_S = 30.0
 CONFLICT = 409
+GRACE_S = 5.0
+"""How long searches that began on the old index may take to end, before it is removed."""
 
 
 class Indexer:
     """Writes the indices behind an alias. Those that are fed stand behind another alias, `ALIAS.fed`."""
 
-    def __init__(self, client: AsyncOpenSearch, alias: str) -> None:
+    def __init__(self, client: AsyncOpenSearch, alias: str, *, grace_s: float = GRACE_S) -> None:
         self._client, self._alias, self._fed = client, alias, f"{alias}.fed"
+        self._grace_s = grace_s
 
     async def feed(self, connection: Connection, product_ids: Sequence[str]) -> None:
         """Bring these products up to date in every index that is fed; connection is the primary's.
@@ -64,6 +68,10 @@ class Indexer:
         except OpenSearchException as error:
             raise StoreUnavailableError(f"OpenSearch: {error!r:.300}") from error
 
+    async def close(self) -> None:
+        """Close the client."""
+        await self._client.close()
+
     async def _build(self, connection: Connection, told: Callable[[int], None]) -> int:
         former = await self._behind(self._fed)
         index = f"{self._alias}-{time.time_ns() // 1_000_000}"
@@ -76,8 +84,11 @@ class Indexer:
             told(done)
         await self._client.indices.refresh(index=index)
         actions: list[dict[str, Any]] = [{"add": {"index": index, "alias": self._alias}}]
-        actions += [{"remove_index": {"index": old}} for old in former]
+        actions += [{"remove": {"index": old, "aliases": [self._alias, self._fed]}} for old in former]
         await self._client.indices.update_aliases(body={"actions": actions})
+        if former:
+            await asyncio.sleep(self._grace_s)
+            await self._client.indices.delete(index=",".join(former))
         return done
 
     async def _behind(self, alias: str) -> list[str]:
