@@ -1,4 +1,4 @@
-"""The floor of accepting: the same server decodes the same body and answers 202. Never stores anything."""
+"""The floors: the same server decodes an order and answers 202, or answers a constant. Never stores anything."""
 
 from __future__ import annotations
 
@@ -28,8 +28,24 @@ class Floor:
         resp.data = _BODY
 
 
+class Constant:
+    """Answers the same body to anyone, of the length that is asked for."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[str, bytes] = {}
+
+    async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, length: str) -> None:
+        """Answer."""
+        body = self._bodies.get(length)
+        if body is None:
+            body = self._bodies[length] = b'"' + b"x" * (min(int(length), 100_000) - 2) + b'"'
+        resp.content_type = falcon.MEDIA_JSON
+        resp.data = body
+
+
 def create_app() -> falcon.asgi.App[Any, Any]:
     """Return the floor's application."""
     app = falcon.asgi.App()
     app.add_route("/sales/{sale}/orders", Floor())
+    app.add_route("/constant/{length}", Constant())
     return app

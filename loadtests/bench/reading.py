@@ -1,0 +1,111 @@
+"""Measures reading products: from this process's copies against a constant answer, conditional, and cold.
+
+The floor answers a body of the same length from memory, on the same server.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import httpx
+import msgspec
+
+from loadtests.bench.scale import Scale
+from loadtests.bench.table import Row
+from loadtests.catalogue import generate, write
+from loadtests.readers import ReadPlan, ReadResult, read
+from loadtests.servers import serving
+from loadtests.system import System
+
+HOT = 50
+"""Products that everyone looks at."""
+COLD = 2_000
+
+
+class Reading(msgspec.Struct):
+    """One repetition."""
+
+    cached_per_s: float
+    constant_per_s: float
+    not_modified_per_s: float
+    cached_p99_ms: float
+    constant_p99_ms: float
+    cold_per_s: float
+    cold_p50_ms: float
+    cold_p99_ms: float
+
+
+async def measure(system: System, scale: Scale, *, floor_first: bool) -> Reading:
+    """Import a catalogue, then measure by turns; the cold reads come first, each product once."""
+    catalogue = generate(count=COLD)
+    paths = [f"/products/{product.product_id}" for product in catalogue]
+    with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
+        file = Path(folder, "catalogue.jsonl")
+        write(catalogue, file)
+        await system.import_catalogue(file)
+        async with serving("loadtests.floor:create_app()", Path(folder, "log")) as floor:
+            base = system.ready.base
+            cold = _only(200, await read(ReadPlan(base=base, paths=paths, seconds=60, once=True)))
+            etag, length = await _shown(base + paths[0])
+            constant = ReadPlan(base=floor, paths=[f"/constant/{length}"], seconds=scale.floor_s)
+            cached = ReadPlan(base=base, paths=paths[:HOT], seconds=scale.floor_s)
+            await read(msgspec.structs.replace(cached, seconds=0.5))
+            results = {}
+            for plan in (constant, cached) if floor_first else (cached, constant):
+                results[plan.base] = _only(200, await read(plan))
+            conditional = ReadPlan(base=base, paths=paths[:1], headers={"If-None-Match": etag}, seconds=scale.floor_s)
+            unchanged = _only(304, await read(conditional))
+    return Reading(
+        cached_per_s=results[base].rate,
+        constant_per_s=results[floor].rate,
+        not_modified_per_s=unchanged.rate,
+        cached_p99_ms=results[base].samples.percentile(99) * 1000,
+        constant_p99_ms=results[floor].samples.percentile(99) * 1000,
+        cold_per_s=cold.rate,
+        cold_p50_ms=cold.samples.percentile(50) * 1000,
+        cold_p99_ms=cold.samples.percentile(99) * 1000,
+    )
+
+
+def rows(measured: list[Reading]) -> list[Row]:
+    """Return the table's lines from the medians."""
+    constant = median(one.constant_per_s for one in measured)
+    return [
+        Row(
+            what="cached product read, 64 clients",
+            ours=median(one.cached_per_s for one in measured),
+            rival_name="a constant answer",
+            rival=constant,
+            bar=0.80,
+        ),
+        Row(
+            what="conditional product read, 304",
+            ours=median(one.not_modified_per_s for one in measured),
+            rival_name="a constant answer",
+            rival=constant,
+            bar=0.80,
+        ),
+    ]
+
+
+def said(one: Reading) -> str:
+    """Return a line about one repetition."""
+    return (
+        f"cached reads {one.cached_per_s:,.0f}/s of {one.constant_per_s:,.0f}/s (p99 {one.cached_p99_ms:.1f} ms of "
+        f"{one.constant_p99_ms:.1f} ms), 304s {one.not_modified_per_s:,.0f}/s, cold reads {one.cold_per_s:,.0f}/s "
+        f"(p50 {one.cold_p50_ms:.1f} ms, p99 {one.cold_p99_ms:.1f} ms)"
+    )
+
+
+async def _shown(url: str) -> tuple[str, int]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = (await client.get(url)).raise_for_status()
+        return answer.headers["etag"], len(answer.content)
+
+
+def _only(status: int, result: ReadResult) -> ReadResult:
+    if set(result.statuses) != {status}:
+        raise RuntimeError(f"not every answer was {status}, the figures would mislead: {result.statuses}")
+    return result
