@@ -25,6 +25,8 @@ _VERDICTS = {
     verdicts.LATE[0]: "not_open",
     verdicts.HOLD[0]: "not_open",
     verdicts.CLOSED[0]: "not_open",
+    verdicts.SPENT[0]: "admission_spent",
+    verdicts.REVOKED[0]: "admission_revoked",
     verdicts.UNKNOWN[0]: "unknown",
 }
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fixtures.replicas",
     "tests.fixtures.shop",
     "tests.fixtures.up",
+    "tests.fixtures.visitors",
 ]
 
 forbid_all_but_loopback()
