@@ -1,0 +1,80 @@
+"""A running instance and Chromium for the tests of the pages; without Chromium they are skipped, in CI they fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from doorbuster.embedded import leftovers
+from doorbuster.embedded.postgres import Postgres
+from tests.browser.pages import Shop
+from tests.fixtures.up import Running, launch
+
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+def _chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("Chromium is missing; `make browser` installs it")
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser."""
+    path = _chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*_FLAGS])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    """An instance, real processes."""
+    _chromium()
+    folder = Path(tempfile.mkdtemp(prefix="doorbuster-browser-"))
+    instance = launch(folder / "data", "--workers", "2", env={"ROOM_CHALLENGE_BITS": "10"})
+    yield instance
+    if instance.process.poll() is None:
+        instance.kill_everything()
+    instance.close()
+    leftovers.sweep(instance.data.resolve())
+    Postgres(instance.data.resolve() / "postgres", instance.data / "log").clear()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shop(running: Running) -> Shop:
+    """What ops do and other visitors."""
+    return Shop(running)
+
+
+Open = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def visit(chromium: Browser, running: Running) -> Iterator[Open]:
+    """Open browsers of their own: `visit(locale=..., java_script_enabled=...)`."""
+    opened: list[BrowserContext] = []
+
+    def start(**how: Any) -> BrowserContext:
+        context = chromium.new_context(base_url=running.base, **({"locale": "en-GB"} | how))
+        context.set_default_timeout(30_000)
+        opened.append(context)
+        return context
+
+    yield start
+    for context in opened:
+        context.close()
