@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -120,6 +121,8 @@ class Settings(BaseSettings):
 
     room_keys: SecretStr | None = None
     """Keys of tickets and admissions, `kid:secret,kid:secret`; the first signs. None: one derived from ORDER_ID_KEY."""
+    room_keys_file: Path | None = None
+    """A file that holds them instead, or a JSON object whose `room_keys` does; a change is taken up within a second."""
     trusted_proxies: TextList = ()
     """Networks of proxies whose X-Forwarded-For is believed."""
     room_joins_per_address: int = Field(300, ge=0, le=1_000_000)

@@ -112,10 +112,10 @@ class Parts:
                 self.outcomes.listen,
                 self.durability.keep_checking,
                 self.measure,
-                self.waiting.desk.keep_ticking,
+                *self.waiting.running(),
                 *self.catalogue.running(),
             ],
-            closing=[self.close_stores, self.catalogue.close, self.database.close],
+            closing=[self.close_stores, self.search.close, self.catalogue.close, self.database.close],
         )
 
 

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hmac
 import re
+from collections.abc import Callable
 
 from doorbuster.errors import InvalidError
 
@@ -37,7 +38,18 @@ class KeyRing:
             if len(secret) < _SECRET_MIN:
                 raise InvalidError(f"key {kid}: its secret must have at least {_SECRET_MIN} characters")
         self._secrets = {kid: secret.encode() for kid, secret in keys.items()}
+        self._signers: list[Callable[[], None]] = []
         self.signing_id = next(iter(keys))
+
+    def replace(self, other: KeyRing) -> None:
+        """Take another ring's keys in place of the present ones, in every signer of this ring."""
+        self._secrets, self.signing_id = other._secrets, other.signing_id
+        for renew in self._signers:
+            renew()
+
+    def follow(self, renew: Callable[[], None]) -> None:
+        """Call `renew` whenever the keys are replaced."""
+        self._signers.append(renew)
 
     @classmethod
     def parse(cls, text: str) -> KeyRing:
@@ -63,11 +75,16 @@ class Signer:
     """Seals and opens tokens `kind.kid.payload.signature` of one kind; the signature covers all that is before it."""
 
     def __init__(self, ring: KeyRing, kind: str, signature_bytes: int) -> None:
+        self._ring = ring
         self._kind = kind
-        self._keys = ring.derived(kind.encode())
         self._size = signature_bytes
-        self._head = f"{kind}.{ring.signing_id}."
-        self._key = self._keys[ring.signing_id]
+        self._renew()
+        ring.follow(self._renew)
+
+    def _renew(self) -> None:
+        self._keys = self._ring.derived(self._kind.encode())
+        self._head = f"{self._kind}.{self._ring.signing_id}."
+        self._key = self._keys[self._ring.signing_id]
 
     def seal(self, payload: bytes) -> str:
         """Return the token of a payload, signed by the first key."""

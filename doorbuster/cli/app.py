@@ -10,6 +10,7 @@ import click
 from doorbuster.cli.audit import audit
 from doorbuster.cli.bench import bench
 from doorbuster.cli.import_catalogue import import_catalogue
+from doorbuster.cli.keys import keys
 from doorbuster.cli.migrate import migrate
 from doorbuster.cli.reindex import reindex
 from doorbuster.cli.sale import sale
@@ -28,7 +29,7 @@ def cli() -> None:
     """Takes a shop's orders during a flash sale: never oversold, nothing accepted ever lost."""
 
 
-for command in (up, migrate, import_catalogue, reindex, sale, status, audit, bench):
+for command in (up, migrate, import_catalogue, reindex, sale, keys, status, audit, bench):
     cli.add_command(command)
 
 

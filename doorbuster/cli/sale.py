@@ -11,7 +11,8 @@ import click
 
 from doorbuster.cli import options
 from doorbuster.cli.ops import call
-from doorbuster.cli.sale_spec import read_body, read_product
+from doorbuster.cli.sale_spec import read_body, read_product, room_options, split_room
+from doorbuster.cli.shuffle import verify_shuffle
 from doorbuster.embedded.instance import find
 from doorbuster.errors import InvalidError
 
@@ -43,13 +44,20 @@ def _print(answer: Any) -> None:
 @click.option("--ends-at", help="RFC 3339; by default never.")
 @click.option("--hold-s", type=int, help="How long a reservation waits for its payment.")
 @click.option("--partitions", type=int, help="Streams to spread the orders over; more than 1 gives up total order.")
+@room_options
 @options.data
 def create(
     sale_id: str | None, source: IO[str] | None, products: tuple[str, ...], data: Path | None, **given: Any
 ) -> None:
-    """Make a sale, from options or from JSON; options go before the JSON's fields."""
+    """Make a sale, from options or from JSON; options go before the JSON's fields.
+
+    With any option of its room and no --room-mode, the room is always on.
+    """
     body = read_body(source.read()) if source else {}
-    body |= {name: value for name, value in given.items() if value is not None}
+    terms, room = split_room({name: value for name, value in given.items() if value is not None})
+    body |= terms
+    if room:
+        body["room"] = {"mode": "always"} | (body.get("room") or {}) | room
     if sale_id:
         body["sale_id"] = sale_id
     if products:
@@ -83,6 +91,14 @@ def list_sales(data: Path | None) -> None:
         params = {"cursor": page["next_cursor"]}
 
 
+@sale.command()
+@click.argument("sale_id")
+@options.data
+def revoke(sale_id: str, data: Path | None) -> None:
+    """Make every admission of the sale's room that is out worthless: who had one joins again."""
+    _print(call(find(data), "POST", _path(sale_id, "room/revoke")))
+
+
 def _path(sale_id: str, step: str = "") -> str:
     return f"/ops/sales/{quote(sale_id, safe='')}" + (f"/{step}" if step else "")
 
@@ -95,5 +111,6 @@ def _add_step(step: str, text: str) -> None:
         _print(call(find(data), "POST", _path(sale_id, step)))
 
 
+sale.add_command(verify_shuffle)
 for _step, _text in _STEPS.items():
     _add_step(_step, _text)

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import socket
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -29,6 +30,7 @@ class DataFolder:
         self.postgres = self.root / "postgres"
         self.logs = self.root / "logs"
         self.ready = self.root / "ready.json"
+        self.secrets_file = self.root / "secrets.json"
         self._lock: IO[str] | None = None
 
     def redis(self, role: str) -> Path:
@@ -75,13 +77,18 @@ class DataFolder:
 
     def secrets(self) -> dict[str, str]:
         """Return the instance's secrets, made at first use and kept for good."""
-        path = self.root / "secrets.json"
+        path = self.secrets_file
         kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        missing = {"ops_key", "order_id_key", "redis_password"} - kept.keys()
-        if missing:
-            kept |= {name: secrets.token_urlsafe(32) for name in missing}
+        made = {name: secrets.token_urlsafe(32) for name in ("ops_key", "order_id_key", "redis_password")}
+        made["room_keys"] = f"k{int(time.time()):08x}:{secrets.token_urlsafe(32)}"
+        if made.keys() - kept.keys():
+            kept = made | kept
             write_private(path, json.dumps(kept, indent=1))
         return kept
+
+    def keep_secret(self, name: str, value: str) -> None:
+        """Write one of the secrets anew, in one step; who watches the file sees the old ones or the new."""
+        write_private(self.secrets_file, json.dumps(self.secrets() | {name: value}, indent=1))
 
     def ports(self) -> dict[str, int]:
         """Return a loopback port for every Redis role: the former one where it is still free."""

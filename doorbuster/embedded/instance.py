@@ -77,6 +77,18 @@ class Instance:
         return self._need(store, URLS[store])
 
     @property
+    def base(self) -> str:
+        """Where the storefront's API answers; where only OPS_URL is known, that serves it too."""
+        found = self._known.get("base")
+        return found if isinstance(found, str) and not os.environ.get(_VALUES["ops_base"]) else self.ops_base
+
+    @property
+    def data(self) -> Path | None:
+        """The data folder, None when only the environment named the instance."""
+        found = self._known.get("data")
+        return Path(found) if isinstance(found, str) else None
+
+    @property
     def ops_base(self) -> str:
         """Where the ops API answers."""
         return self._need("ops_base", _VALUES["ops_base"])

@@ -47,6 +47,8 @@ class Plan:
         told = {variable: self.urls[name] for name, variable in URLS.items()}
         told["OPS_KEY"] = self.settings.ops_key.get_secret_value()
         told["ORDER_ID_KEY"] = self.settings.order_id_key.get_secret_value()
+        if not (_named("ROOM_KEYS") or _named("ROOM_KEYS_FILE")):
+            told["ROOM_KEYS_FILE"] = str(self.folder.secrets_file)
         return Fleet(
             folder=self.folder,
             listeners=self.listeners,

@@ -12,6 +12,7 @@ from intake.room.addresses import Addresses
 from intake.room.challenge import Challenges
 from intake.room.desk import RoomDesk, Terms
 from intake.room.door import RoomDoor
+from intake.room.keyfile import KeyFile
 from intake.room.page import WaitPage
 from intake.room.pages import Pages, Statics
 from intake.room.resources import Admissions, OneTicket, Rooms, Status, Tickets
@@ -22,6 +23,8 @@ from waitingroom.keyring import KeyRing
 from waitingroom.tickets import TicketOffice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from falcon.asgi import App
 
     from doorbuster.room_contract import ChallengeView
@@ -43,6 +46,10 @@ def ring_of(settings: Settings) -> KeyRing:
         raise SettingsError(f"ROOM_KEYS: {error.detail}") from error
 
 
+def _key_file_of(settings: Settings) -> KeyFile | None:
+    return None if settings.room_keys or not settings.room_keys_file else KeyFile(settings.room_keys_file)
+
+
 def _derived(settings: Settings, purpose: bytes) -> bytes:
     return hmac.digest(settings.order_id_key.get_secret_value().encode(), b"doorbuster " + purpose, "sha256")
 
@@ -51,7 +58,9 @@ class Waiting:
     """The waiting room of one process."""
 
     def __init__(self, settings: Settings, sales: Sales) -> None:
-        ring, timeout_s = ring_of(settings), settings.store_timeout_s
+        self._key_file = _key_file_of(settings)
+        ring = self._key_file.ring if self._key_file else ring_of(settings)
+        timeout_s = settings.store_timeout_s
         self._redis = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=timeout_s)
         self._challenges = Challenges(settings, _derived(settings, b"challenges"))
         self.desk = RoomDesk(
@@ -82,6 +91,10 @@ class Waiting:
         """Add the demonstration's storefront."""
         app.add_route("/shop/{sale}", ShopPage(self._rooms, self.door, self._pages, shop))
         app.add_route("/shop/{sale}/orders/{order}", OrderPage(self._rooms, self._pages, shop))
+
+    def running(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """Return what runs as long as the process does."""
+        return [self.desk.keep_ticking, *([self._key_file.keep_fresh] if self._key_file else [])]
 
     async def close(self) -> None:
         """Close the connections."""
