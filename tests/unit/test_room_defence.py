@@ -1,0 +1,217 @@
+"""Joining defence and the pages' small parts: addresses, limits, challenges, texts, languages."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import string
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from doorbuster.errors import SettingsError, StoreUnavailableError
+from intake.room import join_limits, pages
+from intake.room.addresses import Addresses
+from intake.room.challenge import ProofOfWork, Verifier
+from intake.room.cookies import Browser, place_from
+from intake.room.join_limits import JoinLimit
+from intake.room.pages import Pages, clock, preferred
+
+# Addresses.
+
+
+def request(client: str | None, forwarded: str | None = None) -> Any:
+    scope = {"client": (client, 1) if client else None}
+    return SimpleNamespace(scope=scope, get_header=lambda name: forwarded if name == "X-Forwarded-For" else None)
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "found"),
+    [
+        ("203.0.113.7", None, "203.0.113.7"),
+        ("203.0.113.7", "198.51.100.1", "203.0.113.7"),
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        ("10.0.0.1", None, ""),
+        ("10.0.0.1", "nonsense", ""),
+        ("127.0.0.1", None, ""),
+        ("2001:db8:1:2:3::4", None, "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.7", None, "203.0.113.7"),
+        (None, "198.51.100.1", ""),
+        ("10.0.0.1", ", ".join(["6.6.6.6"] * 1000 + ["198.51.100.1"]), "198.51.100.1"),
+    ],
+)
+def test_only_trusted_proxies_say_who_asks(client: str | None, forwarded: str | None, found: str) -> None:
+    assert Addresses(["10.0.0.0/8"]).of(request(client, forwarded)) == found
+
+
+def test_a_proxy_must_be_a_network() -> None:
+    with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
+        Addresses(["proxy.example"])
+
+
+# Limits.
+
+
+def test_a_limit_counts_by_name_and_earns_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(join_limits.time, "monotonic", lambda: now[0])
+    limit = JoinLimit(2)
+    assert [limit.wait_s("a"), limit.wait_s("a"), limit.wait_s("b")] == [0, 0, 0]
+    assert limit.wait_s("a") == pytest.approx(30)
+    now[0] += 30
+    assert limit.wait_s("a") == 0
+    assert limit.wait_s("a") > 0
+
+
+def test_a_limit_of_nought_or_of_nobody_is_none() -> None:
+    assert not any(JoinLimit(0).wait_s("a") for _ in range(1000))
+    limit = JoinLimit(1)
+    assert not any(limit.wait_s("") for _ in range(1000))
+
+
+def test_a_limit_remembers_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(join_limits, "MOST", 10)
+    limit = JoinLimit(1)
+    for n in range(1000):
+        limit.wait_s(str(n))
+    assert len(limit) == 10
+
+
+def test_a_wrong_code_costs_more() -> None:
+    limit = JoinLimit(60)
+    assert limit.wait_s("a", 100.0) == 0
+    assert limit.wait_s("a") > 40
+
+
+# Challenges.
+
+
+def solve(salt: str, visitor: str, bits: int) -> str:
+    for nonce in range(1 << 24):
+        digest = hashlib.sha256(f"{salt}:{visitor}:{nonce}".encode()).digest()
+        if int.from_bytes(digest, "big") >> (256 - bits) == 0:
+            return f"{salt}:{nonce}"
+    raise AssertionError("no solution")
+
+
+async def test_a_proof_of_work_is_one_visitors_in_one_sale_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_000_000.0]
+    monkeypatch.setattr("intake.room.challenge.time.time", lambda: now[0])
+    work = ProofOfWork(b"k" * 32, bits=8, window_s=60)
+    answer = solve(work.view(1).salt, "ann", 8)
+    assert await work.passed(1, "ann", answer, "")
+    assert not await work.passed(1, "bob", solve(work.view(1).salt, "ann", 8) + "0", "")
+    assert not await work.passed(2, "ann", answer, "")
+    assert not await ProofOfWork(b"x" * 32, bits=8, window_s=60).passed(1, "ann", answer, "")
+    for wrong in (None, "", ":", answer.partition(":")[0], f"{answer}{'0' * 100}", "é:1"):
+        assert not await work.passed(1, "ann", wrong, "")
+    now[0] += 60
+    assert await work.passed(1, "ann", answer, "")
+    now[0] += 60
+    assert not await work.passed(1, "ann", answer, "")
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [('{"success": true}', True), ('{"success": false}', False), ("[]", False), ("no json", None), (None, None)],
+)
+@pytest.mark.usefixtures("no_proxy")
+async def test_a_verifier_elsewhere_is_asked(said: str | None, found: bool | None) -> None:
+    asked: list[dict[str, list[str]]] = []
+    serving: list[asyncio.Task[None] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = re.search(rb"content-length: (\d+)", head.lower())
+        assert size
+        asked.append(parse_qs((await reader.readexactly(int(size[1]))).decode()))
+        if said is None:
+            await reader.read()  # never answers; ends when the client gives up
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said.encode()))
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    verifier = Verifier(f"http://127.0.0.1:{port}/", "s3cret", site_key="site", timeout_s=0.3)
+    try:
+        assert not await verifier.passed(1, "ann", None, "")
+        if found is None:
+            with pytest.raises(StoreUnavailableError):
+                await verifier.passed(1, "ann", "token", "203.0.113.7")
+        else:
+            assert await verifier.passed(1, "ann", "token", "203.0.113.7") is found
+        assert asked == [{"secret": ["s3cret"], "response": ["token"], "remoteip": ["203.0.113.7"]}]
+    finally:
+        await verifier.close()
+        await asyncio.gather(*(task for task in serving if task))
+        server.close()
+        await server.wait_closed()
+
+
+# Pages.
+
+
+def _values(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_language_says_everything_with_the_same_values() -> None:
+    import tomllib
+
+    folder = Path(pages.HERE) / "texts"
+    said = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in folder.glob("*.toml")}
+    assert set(said) == {"en", "de", "es", "ja"}
+    for language, texts in said.items():
+        assert texts.keys() == said["en"].keys(), language
+        for name, text in texts.items():
+            assert _values(text) == _values(said["en"][name]), (language, name)
+
+
+def test_every_text_is_used() -> None:
+    here = Path(pages.HERE)
+    files = [*(here / "templates").glob("*"), *(here / "static").glob("*.js"), *here.glob("*.py")]
+    everything = "\n".join(path.read_text("utf-8") for path in files)
+    made = re.compile(r"problem_|step_|reason_|\w+_(?:title|text)$|language")
+    unused = {name for name in Pages(None).texts["en"] if not made.match(name) and name not in everything}
+    assert unused == set()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "The queue is not moving right now"), (0, "Less than a minute"), (59.9, "Less than a minute"),
+     (60, "About 1 min"), (600, "About 10 min"), (5400, "About 1 h 30 min")],
+)  # fmt: skip
+def test_times_are_as_coarse_as_they_are_certain(seconds: float | None, said: str) -> None:
+    assert clock(Pages(None).texts["en"], seconds) == said
+
+
+def test_long_headers_of_languages_cost_little() -> None:
+    assert preferred("x," * 100_000 + "de", ("en", "de")) == "en"
+
+
+def test_a_browsers_secret_is_its_own_and_a_sales() -> None:
+    ann, bob = Browser("a" * 32), Browser("b" * 32)
+    made = {one.secret(key, sale) for one in (ann, bob) for key in (b"k", b"l") for sale in (1, 2)}
+    assert len(made) == 8
+    assert ann.value not in ann.visitor_id + ann.secret(b"k", 1)
+
+
+@pytest.mark.parametrize("text", [None, "", "~", "t~", "~s", "ticket"])
+def test_half_a_place_is_none(text: str | None) -> None:
+    assert place_from(text) is None
