@@ -161,7 +161,7 @@ def add_process(app: App[Request, Response], parts: Parts) -> None:
     """Add what tells how the process is and what it can do."""
     app.add_route("/healthz", Alive())
     app.add_route("/readyz", Ready(parts.health))
-    app.add_route("/metrics", ShowMetrics(parts.metrics, parts.sales, parts.orders_redis))
+    app.add_route("/metrics", ShowMetrics(parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk))
     for path, resource in resources().items():
         app.add_route(path, resource)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from intake.durability import Durability
     from intake.limits import Guard
     from intake.metrics import Metrics
+    from intake.room.desk import RoomDesk
     from intake.sales import Sales
 
 JSON = "application/json"
@@ -95,19 +96,27 @@ class Ready:
 class ShowMetrics:
     """Resource of the metrics."""
 
-    def __init__(self, metrics: Metrics, sales: Sales, redis: Redis) -> None:
+    def __init__(self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomDesk) -> None:
         self._metrics = metrics
         self._sales = sales
         self._redis = redis
+        self._desk = desk
 
     async def on_get(self, _req: Request, resp: Response) -> None:
-        """Show all metrics of all processes, with the backlog as it is now."""
+        """Show all metrics of all processes, with the backlog and the rooms as they are now."""
+        await self._read_rooms()
         try:
             await self._read_backlog()
         except STORE_ERRORS:  # the other metrics matter most when a store is away
             self._metrics.backlog.clear()
         resp.content_type = measured.MEDIA
         resp.data = self._metrics.show()
+
+    async def _read_rooms(self) -> None:
+        for cached in self._sales.all():
+            room = await self._desk.ready(cached)
+            if room is not None and room.state is not None:
+                self._metrics.room(cached.sale.sale_id, room.state)
 
     async def _read_backlog(self) -> None:
         lanes = [(cached, lane.partition) for cached in self._sales.all() for lane in cached.lanes]

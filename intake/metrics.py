@@ -13,6 +13,8 @@ from intake import group_commit as verdicts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from waitingroom.room import RoomState
+
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 _VERDICTS = {
     verdicts.NEW[0]: "accepted",
@@ -29,6 +31,10 @@ _VERDICTS = {
     verdicts.REVOKED[0]: "admission_revoked",
     verdicts.UNKNOWN[0]: "unknown",
 }
+_ROOM_EVENTS = (
+    "joined", "admitted", "bypassed", "lapsed", "left", "ordered", "expired", "throttled", "waiting_s", "pending_s",
+    "active_s",
+)  # fmt: skip
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0)
 
@@ -54,10 +60,25 @@ class Metrics:
             "doorbuster_backlog_orders", "Orders accepted, not drained", ["sale", "partition"],
             registry=self._registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self.room_events = self._of_room("doorbuster_room_events", "Lifecycle events since the room was made", "event")
+        self.room_people = self._of_room("doorbuster_room_people", "Visitors waiting, called, and let in", "where")
+        self.room_pace = self._of_room("doorbuster_room_pace", "Places a second that the frontier moves", None)
         self._by_verdict = {first: self.verdicts.labels(name) for first, name in _VERDICTS.items()}
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, registry=self._registry, multiprocess_mode="livesum")
+
+    def _of_room(self, name: str, text: str, label: str | None) -> Gauge:
+        labels = ["sale", label] if label else ["sale"]
+        return Gauge(name, text, labels, registry=self._registry, multiprocess_mode="mostrecent")
+
+    def room(self, sale_id: str, state: RoomState) -> None:
+        """Show a room's state: every process reads the same from its store."""
+        for event in _ROOM_EVENTS:
+            self.room_events.labels(sale_id, event).set(getattr(state.counts, event))
+        for where in ("waiting", "pending", "active"):
+            self.room_people.labels(sale_id, where).set(getattr(state, where))
+        self.room_pace.labels(sale_id).set(state.pace_per_s)
 
     def batch(self, decided: list[bytes], seconds: float) -> None:
         """Count a batch of the accept script."""

@@ -65,12 +65,13 @@ class Shop:
         found: list[dict[str, Any]] = []
         gone = {product for lane in known.lanes for product in lane.sold_out}
         for product_id, listed in list(known.sale.products.items())[:PRODUCTS_MAX]:
-            offer = await self._offer(product_id)
+            offer = await self.offer(product_id)
             price = offer.price if listed.price is None else listed.price
             found.append({"offer": offer, "price": money(price, offer.currency), "sold_out": product_id in gone})
         return found
 
-    async def _offer(self, product_id: str) -> Offer:
+    async def offer(self, product_id: str) -> Offer:
+        """Return a product, by its id alone if the catalogue cannot be read."""
         try:
             shown = await self.catalogue.product(product_id)
         except _UNREADABLE:
@@ -169,6 +170,7 @@ class OrderPage:
             {
                 "title": known.sale.name or sale,
                 "order": view,
+                "names": {line.product_id: (await self._shop.offer(line.product_id)).name for line in view.lines},
                 "total": "" if view.total is None else money(view.total, view.currency or ""),
                 "steps": _steps(view),
                 "refresh": None if view.status in {str(one) for one in FINAL} | {Status.CONFIRMED} else REFRESH_S,

@@ -364,3 +364,23 @@ async def test_the_document_is_of_its_type(roomy: Intake) -> None:
     await open_room(roomy, room={"message": "Hello", "order_url": "https://shop.example/now"})
     raw = (await roomy.http.get("/sales/sale/room")).content
     assert msgspec.json.decode(raw, type=RoomStatus).message == "Hello"
+
+
+async def test_ops_see_who_waits_and_what_became_of_them(roomy: Intake) -> None:
+    await open_room(roomy, room={"max_active": 1})
+    ann, bob, eve = (Visitor(roomy, "sale", name) for name in ("ann", "bob", "eve"))
+    for one in (ann, bob, eve):
+        await one.join()
+    await ann.admitted()
+    await eve.leave()
+
+    async def shown() -> bool:
+        text = (await roomy.http.get("/metrics")).text
+        wanted = (
+            '{event="joined",sale="sale"} 3.0',
+            '{event="left",sale="sale"} 1.0',
+            '{sale="sale",where="active"} 1.0',
+        )
+        return all(one in text for one in wanted) and 'doorbuster_room_pace{sale="sale"}' in text
+
+    await eventually(shown)
