@@ -65,6 +65,24 @@ async def create_pool(
     )
 
 
+async def create_read_pool(dsn: str, *, max_size: int, command_timeout_s: float, application: str) -> Pool:
+    """Open a pool for reading alone. Its sessions keep no state: resetting one would be a round trip a read."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=max_size,
+        command_timeout=command_timeout_s,
+        timeout=CONNECT_TIMEOUT_S,
+        init=_prepare,
+        reset=_leave,
+        server_settings=_session(application, command_timeout_s) | {"default_transaction_read_only": "on"},
+    )
+
+
+async def _leave(_connection: object) -> None:
+    """Leave the session as it is."""
+
+
 async def connect(dsn: str, *, command_timeout_s: float = 5.0, application: str = "doorbuster") -> Connection:
     """Open one connection like those of the pools."""
     connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(

@@ -18,7 +18,7 @@ from typing import TypeVar
 import asyncpg
 
 from db import changes
-from db.pool import Connection, Pool, connect, create_pool
+from db.pool import Connection, Pool, connect, create_read_pool
 from db.sql import load
 from doorbuster.errors import StoreUnavailableError
 
@@ -56,10 +56,9 @@ class Server:
 
     async def open(self, timeout_s: float) -> None:
         """Make the pool; connects to nothing yet."""
-        self.pool = await create_pool(
-            self.dsn, min_size=0, max_size=self._connections, command_timeout_s=timeout_s,
-            application="doorbuster-catalogue",
-        )  # fmt: skip
+        self.pool = await create_read_pool(
+            self.dsn, max_size=self._connections, command_timeout_s=timeout_s, application="doorbuster-catalogue"
+        )
 
     def close(self) -> None:
         """Close everything at once."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from itertools import cycle
+from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
@@ -61,22 +63,22 @@ async def read(plan: ReadPlan) -> ReadResult:
         RuntimeError: the process failed; what it said is in the message.
 
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "loadtests.readers"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(plan.seconds + _GRACE_S):
-            output, complaint = await process.communicate(msgspec.msgpack.encode(plan))
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        raise RuntimeError(complaint.decode(errors="replace")[-2_000:])
-    return msgspec.msgpack.decode(output, type=ReadResult)
+    with tempfile.NamedTemporaryFile(prefix="doorbuster-readers-") as told:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "loadtests.readers", told.name),
+            stdin=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(plan.seconds + _GRACE_S):
+                _, complaint = await process.communicate(msgspec.msgpack.encode(plan))
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise RuntimeError(complaint.decode(errors="replace")[-2_000:])
+        return msgspec.msgpack.decode(told.read(), type=ReadResult)
 
 
 class _Loop:
@@ -131,9 +133,9 @@ def _requests(plan: ReadPlan, host: str) -> Sequence[bytes]:
 
 
 def main() -> None:
-    """Read a plan from standard input, write the result to standard output."""
+    """Read a plan from standard input, write the result to a file."""
     plan = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=ReadPlan)
-    sys.stdout.buffer.write(msgspec.msgpack.encode(uvloop.run(_Loop(plan).run())))
+    Path(sys.argv[1]).write_bytes(msgspec.msgpack.encode(uvloop.run(_Loop(plan).run())))
 
 
 if __name__ == "__main__":
