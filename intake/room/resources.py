@@ -147,10 +147,10 @@ class Admissions:
         require_json(req)
         wanted = read(req.scope[BODY], _claim)
         room = await self._rooms.of(sale)
-        place = cookies.place_of(req, room.cached.number)
         from_cookie = wanted.ticket is None and wanted.secret is None
-        if not from_cookie:
-            place = cookies.Place(wanted.ticket or "", wanted.secret or "")
+        place: cookies.Place | None = cookies.Place(wanted.ticket or "", wanted.secret or "")
+        if from_cookie:
+            place = cookies.place_of(req, room.cached.number)
         if place is None:
             raise RefusedError("ticket_invalid", "There is neither a ticket with its secret nor the cookie of a place")
         found = await self._visits.claim(room, place.ticket, place.secret)
