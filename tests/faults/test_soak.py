@@ -48,8 +48,8 @@ def test_kills_at_random_lose_nothing(up: Up) -> None:
     running = up("--intake", "2", "--workers", "3")
     struck: list[str] = []
     while time.monotonic() < ends_at:
-        sale = open_sale(running, 100_000, 1_000, 200, partitions=chance.choice((1, 1, 2)))
-        with Load(running.base, sale.sale_id, sale.products, patience_s=90) as load:
+        sale = open_sale(running, 100_000, 100_000, 5_000, partitions=chance.choice((1, 1, 2)))
+        with Load(running.base, sale.sale_id, sale.products, most=10_000, patience_s=90) as load:
             round_ends_at = min(ends_at, time.monotonic() + ROUND_S)
             while time.monotonic() < round_ends_at:
                 time.sleep(chance.uniform(0.2, 5))
