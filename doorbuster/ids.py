@@ -8,8 +8,9 @@ from uuid import UUID
 MAX_SALE_NUMBER = 2**24 - 1
 MAX_PARTITIONS = 64
 
-_VERSION_MASK = 0xFFFFFFFFFFFF0FFF3FFFFFFFFFFFFFFF
-_VERSION_8 = 0x00000000000080008000000000000000
+_HASH_MASK = 0x0FFF3FFFFFFFFFFFFFFFFFFF
+"""The 96 bits behind the route, less those of version and variant."""
+_VERSION_8 = 0x80008000000000000000
 
 
 def partition_of(customer_id: str, partitions: int) -> int:
@@ -28,15 +29,19 @@ class OrderIds:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._key = key[:64]
+        self._keyed = hashlib.blake2b(digest_size=12, key=key[:64])
 
     def derive(self, *, sale_number: int, partition: int, customer_id: str, idempotency_key: str) -> UUID:
         """Return the order id; the same arguments give the same id for as long as the key stands."""
+        return UUID(bytes=self.derive_bytes(sale_number, partition, customer_id=customer_id, key=idempotency_key))
+
+    def derive_bytes(self, sale_number: int, partition: int, *, customer_id: str, key: str) -> bytes:
+        """Return the order id's 16 bytes: on the path of every order a UUID object is a cost of its own."""
         customer = customer_id.encode()
-        material = b"%d\x00%d\x00%b%b" % (sale_number, len(customer), customer, idempotency_key.encode())
-        digest = hashlib.blake2b(material, digest_size=12, key=self._key).digest()
-        number = (sale_number << 104) | (partition << 96) | int.from_bytes(digest, "big")
-        return UUID(int=(number & _VERSION_MASK) | _VERSION_8)
+        keyed = self._keyed.copy()
+        keyed.update(b"%d\x00%d\x00%b%b" % (sale_number, len(customer), customer, key.encode()))
+        hashed = int.from_bytes(keyed.digest(), "big") & _HASH_MASK | _VERSION_8
+        return ((sale_number << 8 | partition) << 96 | hashed).to_bytes(16, "big")
 
 
 def route_of(order_id: UUID) -> tuple[int, int]:

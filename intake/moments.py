@@ -11,6 +11,7 @@ def _second(unix_s: int) -> str:
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=1024)
 def moment(unix_ms: int) -> str:
     """Return a time as RFC 3339 with milliseconds."""
     return f"{_second(unix_ms // 1000)}.{unix_ms % 1000:03d}Z"

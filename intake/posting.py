@@ -7,6 +7,7 @@ the group commit alone, so a replay gives the same bytes.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 
@@ -20,8 +21,6 @@ from intake.moments import moment
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from falcon.asgi import Request, Response
 
     from doorbuster.ids import OrderIds
@@ -84,12 +83,15 @@ class PostOrder:
         known = self._sales.fresh(sale) or await self._sales.get(sale)
         if known is None:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
-        order_id, verdict = await self.take(req, known, order, key)
-        if verdict[:1] == verdicts.REPLAY:
-            resp.set_header("Idempotency-Replayed", "true")
-        digits = order_id.hex
+        candidate, pass_ = await self._candidate(req, known, order, key)
+        verdict = await candidate.future
+        if verdict[:1] != verdicts.NEW or pass_ is not None:
+            self._settle(known, verdict, pass_)
+            if verdict[:1] == verdicts.REPLAY:
+                resp.set_header("Idempotency-Replayed", "true")
+        digits = candidate.key[-32:]
         text = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-        if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, order_id):
+        if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, UUID(digits)):
             return
         resp.status = 202
         resp.content_type = JSON
@@ -105,41 +107,49 @@ class PostOrder:
         Raises:
             RefusedError: it is not let in, or not taken.
         """
-        pass_ = await self._admission.check(req, known, order)
+        candidate, pass_ = await self._candidate(req, known, order, key)
+        verdict = await candidate.future
+        self._settle(known, verdict, pass_)
+        return UUID(candidate.key[-32:]), verdict
+
+    async def _candidate(
+        self, req: Request, known: CachedSale, order: OrderRequest, key: str
+    ) -> tuple[verdicts.Candidate, Pass | None]:
+        """Check an order and put it into its partition's next batch."""
+        pass_ = None
+        if known.has_room or self._admission.is_needed_everywhere:
+            pass_ = await self._admission.check(req, known, order)
         if self._durability.faults:
             raise RefusedError("store_unavailable", "The order store is not durable; see /readyz")
-        order_id, verdict = await self._commit(known, order, key, pass_)
-        first = verdict[:1]
-        if pass_ is not None and (first == verdicts.SPENT or (first == verdicts.NEW and pass_.orders_allowed == 1)):
-            self._desk.give_back(known, pass_.admission)
-        if first not in (verdicts.NEW, verdicts.REPLAY):
-            raise RefusedError(*_REFUSALS[first])
-        return order_id, verdict
-
-    async def _commit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[UUID, bytes]:
-        lanes = known.lanes
-        lane = lanes[partition_of(order.customer_id, len(lanes))]
-        order_id = self._ids.derive(
-            sale_number=known.number, partition=lane.partition, customer_id=order.customer_id, idempotency_key=key
-        )
+        lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
         products, sold_out, gone = known.sale.products, lane.sold_out, False
         for line in order.lines:
             if line.product_id not in products:
                 raise _not_in_sale(known, order)
             gone = gone or line.product_id in sold_out
+        order_id = self._ids.derive_bytes(known.number, lane.partition, customer_id=order.customer_id, key=key)
         mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
         payload = b"" if gone else _entry(order, order_id, mark)
         spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
-        candidate = verdicts.Candidate(lane.accepted_prefix + order_id.hex, mark, payload, spend)
-        return order_id, await lane.commit.submit(candidate)
+        candidate = verdicts.Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend)
+        lane.commit.submit(candidate)
+        return candidate, pass_
+
+    def _settle(self, known: CachedSale, verdict: bytes, pass_: Pass | None) -> None:
+        """Give the slot of a used-up admission back, and refuse what was not taken."""
+        first = verdict[:1]
+        if pass_ is not None and (first == verdicts.SPENT or (first == verdicts.NEW and pass_.orders_allowed == 1)):
+            self._desk.give_back(known, pass_.admission)
+        if first not in (verdicts.NEW, verdicts.REPLAY):
+            raise RefusedError(*_REFUSALS[first])
 
 
-def _entry(order: OrderRequest, order_id: UUID, mark: bytes) -> bytes:
+def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
     if order.metadata is not None and _holds_nul(order.metadata):
         raise RefusedError("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
     return entry.encode(
         entry.OrderEntry(
-            order_id=order_id.bytes,
+            order_id=order_id,
             customer_id=order.customer_id,
             lines=tuple([entry.Line(line.product_id, line.quantity) for line in order.lines]),
             fingerprint=mark,

@@ -58,20 +58,21 @@ class Lane:
 class CachedSale:
     """A sale and its lanes; the lanes outlive every reload of the sale."""
 
-    __slots__ = ("answer_head", "fresh_until", "lanes", "number", "sale", "used_at")
+    __slots__ = ("answer_head", "fresh_until", "has_room", "lanes", "number", "sale", "used_at")
 
     def __init__(self, sale: Sale, script: AcceptScript, watch: Watch) -> None:
-        self.sale = sale
+        self.take(sale)
         self.number = sale.number
         self.answer_head = f'","sale_id":"{sale.sale_id}","status":"accepted","accepted_at":"'
         self.fresh_until = 0.0
         self.used_at = 0.0
         self.lanes = tuple(self._lane(partition, script, watch) for partition in range(sale.partitions))
 
-    @property
-    def has_room(self) -> bool:
+    def take(self, sale: Sale) -> None:
+        """Take the sale as it was read last."""
+        self.sale = sale
+        self.has_room: bool = sale.room.get("mode", "off") != "off"
         """Whether a waiting room stands before the sale, or may."""
-        return bool(self.sale.room.get("mode", "off") != "off")
 
     def _lane(self, partition: int, script: AcceptScript, watch: Watch) -> Lane:
         commit = PartitionCommit(script, self.number, partition, lambda: gate_of(self.sale, partition), watch)
@@ -140,7 +141,7 @@ class Sales:
             self._make_room()
             cached = self._cached[sale.sale_id] = CachedSale(sale, self._script, self._watch)
         elif sale.version >= cached.sale.version:
-            cached.sale = sale
+            cached.take(sale)
         cached.fresh_until = time.monotonic() + FRESH_S
 
     def forget(self, sale_id: str) -> None:
