@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -49,9 +50,15 @@ class Product(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def generate(*, count: int = PRODUCTS, seed: int = 1) -> list[Product]:
     """Return products in order of popularity; the same seed gives the same catalogue."""
+    return list(make_products(count=count, seed=seed))
+
+
+def make_products(*, count: int, seed: int = 1) -> Iterator[Product]:
+    """Yield the products of `generate` one by one: any number of them in no memory."""
     random = Random(seed)
     kinds = [(category, kind, price) for category, entries in _KINDS.items() for kind, price in entries]
-    return [_product(number, random, kinds) for number in range(1, count + 1)]
+    for number in range(1, count + 1):
+        yield _product(number, random, kinds)
 
 
 def popularity(count: int) -> list[float]:

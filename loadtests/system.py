@@ -59,6 +59,10 @@ class Audit(msgspec.Struct):
     states: dict[str, int]
     breaches: int
 
+    def with_figures(self, more: list[Figure]) -> Audit:
+        """Return the audit with figures that only who sent the load can know."""
+        return Audit([*self.figures, *more], self.states, self.breaches + sum(figure.breaches for figure in more))
+
 
 class System:
     """A running Doorbuster."""
@@ -88,11 +92,11 @@ class System:
 
     async def import_catalogue(self, file: Path) -> str:
         """Import a catalogue file by the command line; return what it said."""
-        return (await _output("import", str(file), "--data", self.ready.data)).decode().strip()
+        return (await output_of("import", str(file), "--data", self.ready.data)).decode().strip()
 
     async def audit(self) -> Audit:
         """Hold the stores against the promises (`doorbuster audit`)."""
-        output = await _output("audit", "--json", "--data", self.ready.data, allowed=(0, 1))
+        output = await output_of("audit", "--json", "--data", self.ready.data, allowed=(0, 1))
         return msgspec.json.decode(output, type=Audit)
 
     @contextmanager
@@ -165,14 +169,18 @@ def command() -> str:
     return str(Path(sys.executable).with_name("doorbuster"))
 
 
-async def _output(*arguments: str, allowed: tuple[int, ...] = (0,)) -> bytes:
+async def output_of(*arguments: str, allowed: tuple[int, ...] = (0,), **environment: str) -> bytes:
     """Run a `doorbuster` command to its end and return what it printed.
 
     Raises:
         ServerError: it failed; what it said is in the message.
     """
     process = await asyncio.create_subprocess_exec(
-        command(), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        command(),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
     )
     output, complaint = await process.communicate()
     if process.returncode not in allowed:

@@ -14,7 +14,7 @@ Sort = Literal["relevance", "price", "-price", "newest"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 LIMIT_MAX = 100
 FACET_VALUES_MAX = 20
-COUNTED_MAX = 50_000
+COUNTED_MAX = 10_000
 """Up to here a total is exact; beyond, it says `at least`."""
 FEW = 3
 """Fewer products than this are too few: the query is loosened."""

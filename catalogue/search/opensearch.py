@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     Clause = dict[str, Any]
 
 ALIAS = "products"
-EVERYWHERE = ("head^3", "models^3", "made^1.5", "more", "attributes^0.2")
+EVERYWHERE = ("head^3", "models^0.5", "made^1.5", "more^1.5", "attributes^0.2")
 IN_NAME = ("head", "models")
 NAMES_MAX = 200
+SAME, ALSO = 0.6, 0.3
+"""What other words count, beside the words as written."""
+MERITS = {"literal": 10.0, "name": 10.0, "meant": 5.0, "phrase": 5.0, "thing": 5.0}
+"""What lifts a match: as written anywhere, in the name, there in other words, as a phrase; and being no accessory."""
 FIELD_OF = {"category": "category", "brand": "brand"}
 
 
@@ -144,7 +148,8 @@ def _written(term: Term, fields: tuple[str, ...]) -> Clause:
 
 def _either(term: Term, fields: tuple[str, ...]) -> Clause:
     """Return a term as written or in other words."""
-    return _or([_written(term, fields), *(_phrase(other, fields, boost=0.3) for other in term.also)])
+    same = (_phrase(other, fields, boost=SAME) for other in term.same)
+    return _or([_written(term, fields), *same, *(_phrase(other, fields, boost=ALSO) for other in term.also)])
 
 
 def _strict(words: Words) -> Clause:
@@ -195,16 +200,16 @@ def _merits(words: Words) -> list[Clause]:
     accessories = " ".join(sorted(ACCESSORIES - words.plain))
     name, made = IN_NAME, (*IN_NAME, "made")
     return [
-        _merit(10, _and(_written(term, EVERYWHERE) for term in words.terms)),
-        _merit(10, _and(_written(term, name) for term in words.terms)),
-        _merit(5, _and(_either(term, made) for term in words.terms)),
-        _merit(5, {"match_phrase": {"head": " ".join(whole)}}),
-        _merit(7, {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
+        _merit("literal", _and(_written(term, EVERYWHERE) for term in words.terms)),
+        _merit("name", _and(_written(term, name) for term in words.terms)),
+        _merit("meant", _and(_either(term, made) for term in words.terms)),
+        _merit("phrase", {"match_phrase": {"head": " ".join(whole)}}),
+        _merit("thing", {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
     ]
 
 
-def _merit(boost: float, clause: Clause) -> Clause:
-    return {"constant_score": {"filter": clause, "boost": boost}}
+def _merit(name: str, clause: Clause) -> Clause:
+    return {"constant_score": {"filter": clause, "boost": MERITS[name]}}
 
 
 def _filters(query: said.Query) -> dict[str, Clause | None]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 NAMES_MAX = 1_000
+SORTED_MAX = 200_000
+"""Matches sorted by price or age at most; ranking costs more, and stops at `interface.COUNTED_MAX`."""
 
 
 class Texts(NamedTuple):
@@ -136,7 +138,7 @@ class PostgresSearch:
         terms = rows.Terms(
             list(query.categories) or None, list(query.brands) or None, query.min_price, query.max_price, query.sort,
             query.after.key if query.after else None, query.after.product_id if query.after else None,
-            query.limit, said.COUNTED_MAX, list(said.PRICE_STEPS), said.FACET_VALUES_MAX,
+            query.limit, _looked_at(query), list(said.PRICE_STEPS), said.FACET_VALUES_MAX,
         )  # fmt: skip
         return await rows.search(connection, asked, terms, timeout_s=self._timeout_s)
 
@@ -164,6 +166,10 @@ class PostgresSearch:
         return done
 
 
+def _looked_at(query: said.Query) -> int:
+    return said.COUNTED_MAX if query.sort == "relevance" and query.text.strip() else SORTED_MAX
+
+
 def _page(query: said.Query, rung: int, found: rows.Found) -> said.Page:
     hits = tuple(said.Hit(*hit) for hit in found.hits[: query.limit])
     after = None
@@ -174,7 +180,14 @@ def _page(query: said.Query, rung: int, found: rows.Found) -> said.Page:
         tuple(said.Count(*one) for one in found.brands if one[0]),
         said.price_counts(dict(found.prices)),
     )
-    return said.Page(hits, found.total, facets, after, exact=found.matched <= said.COUNTED_MAX, matched=found.matched)
+    return said.Page(
+        hits,
+        min(found.total, _looked_at(query)),
+        facets,
+        after,
+        exact=found.total <= _looked_at(query),
+        matched=found.matched,
+    )
 
 
 def _lexeme(word: str, weight: str = "") -> str:
@@ -194,7 +207,7 @@ def _written(term: Term, weight: str = "") -> str:
 
 def _either(term: Term, weight: str = "") -> str:
     """Return a term as written or in other words."""
-    return " | ".join((f"({_written(term, weight)})", *(_phrase(other, weight) for other in term.also)))
+    return " | ".join((f"({_written(term, weight)})", *(_phrase(other, weight) for other in (*term.same, *term.also))))
 
 
 def _all(texts: Iterable[str]) -> str:

@@ -29,8 +29,10 @@ class Term(NamedTuple):
 
     words: tuple[tuple[Phrase, ...], ...]
     """Every word as written, each with its spellings: `ps4`, `ps 4`."""
+    same: tuple[Phrase, ...] = ()
+    """The whole by another name for the very thing: `ps4` is `playstation 4`."""
     also: tuple[Phrase, ...] = ()
-    """The whole in other words: `flash light` is `flashlight`, `torch`."""
+    """The whole in words that often mean it: `smartphone`, `mobile phone`. Counts less."""
 
 
 class Words(NamedTuple):
@@ -75,10 +77,13 @@ def _term(tokens: list[str]) -> Term:
     words = tuple(_spellings(token) for token in tokens)
     whole = tuple(part for token in tokens for part in parts(token))
     keys = {whole, *(spelling for spelling in words[0] if len(words) == 1)}
-    others = [other for key in sorted(keys) for other in _synonyms().get(singular(key), ())]
+    found = [_synonyms().get(singular(key), Others()) for key in sorted(keys)]
+    same = [other for one in found for other in one.same]
     if len(tokens) > 1:
-        others.append(("".join(whole),))
-    return Term(words, tuple(dict.fromkeys(other for other in others if other not in keys)))
+        same.append(("".join(whole),))
+    same = [other for other in dict.fromkeys(same) if other not in keys]
+    also = [other for one in found for other in one.also if other not in keys and other not in same]
+    return Term(words, tuple(same), tuple(dict.fromkeys(also)))
 
 
 def _spellings(token: str) -> tuple[Phrase, ...]:
@@ -112,17 +117,26 @@ def singular(phrase: Phrase) -> Phrase:
     return phrase
 
 
+class Others(NamedTuple):
+    """Other words for a phrase."""
+
+    same: tuple[Phrase, ...] = ()
+    also: tuple[Phrase, ...] = ()
+
+
 @cache
-def _synonyms() -> dict[Phrase, tuple[Phrase, ...]]:
-    """Return, for each phrase of the list, the others of its line."""
-    found: dict[Phrase, tuple[Phrase, ...]] = {}
+def _synonyms() -> dict[Phrase, Others]:
+    """Return what the list says of each of its phrases."""
+    found: dict[Phrase, Others] = {}
     for line in _LIST.read_text().splitlines():
         left, arrow, right = line.partition("#")[0].partition("=>")
-        phrases = [tuple(part.split()) for part in left.split(",") if part.strip()]
+        exact = "=" in left
+        phrases = [tuple(part.split()) for part in re.split("[,=]", left) if part.strip()]
         others = [tuple(part.split()) for part in right.split(",") if part.strip()]
         for phrase in phrases:
-            meant = others if arrow else [other for other in phrases if other != phrase]
-            found[phrase] = (*found.get(phrase, ()), *meant)
+            meant = tuple(others if arrow else [other for other in phrases if other != phrase])
+            known = found.get(phrase, Others())
+            found[phrase] = Others(known.same + meant, known.also) if exact else Others(known.same, known.also + meant)
     return found
 
 

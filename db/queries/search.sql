@@ -10,17 +10,14 @@ select set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 
 -- $5 as a phrase in the name, $6 words in the name that make it an accessory. $7 categories, $8 brands, $9 and $10
 -- prices; $11 sort; $12 and $13 key and product to go on behind; $14 hits; $15 matches looked at; $16 price steps;
 -- $17 facet values.
-with matched as materialized (
+with chosen as materialized (
   select p.product_id, p.category, p.brand, p.price,
-         ($7::text[] is null or p.category = any ($7)) as in_category,
-         ($8::text[] is null or p.brand = any ($8)) as in_brand,
-         (($9::bigint is null or p.price >= $9) and ($10::bigint is null or p.price <= $10)) as in_price,
          case $11::text
            when 'price' then -p.price::float8
            when '-price' then p.price::float8
            when 'newest' then (extract(epoch from p.created_at) * 1000000)::float8
            else case when $1::text is null then 0 else round((
-             ts_rank_cd('{0.05, 0.3, 0.5, 1}', p.search, to_tsquery('catalogue_words', $2), 1)
+             ts_rank('{0.05, 0.3, 0.5, 1}', p.search, to_tsquery('catalogue_words', $2))
              + (p.search @@ to_tsquery('catalogue_words', $2))::int
              + (p.search @@ to_tsquery('catalogue_words', $3))::int
              + 0.5 * (p.search @@ to_tsquery('catalogue_words', $4))::int
@@ -30,10 +27,28 @@ with matched as materialized (
          end as key
     from products p
     where p.active and ($1::text is null or p.search @@ to_tsquery('catalogue_words', $1))
+      and ($7::text[] is null or p.category = any ($7)) and ($8::text[] is null or p.brand = any ($8))
+      and ($9::bigint is null or p.price >= $9) and ($10::bigint is null or p.price <= $10)
     limit $15 + 1
 ),
-chosen as (
-  select * from matched where in_category and in_brand and in_price
+-- What the filters keep out, for the facets that leave their own filter out.
+others as materialized (
+  select p.category, p.brand, p.price, p.in_category, p.in_brand, p.in_price
+    from (
+      select *, ($7::text[] is null or category = any ($7)) as in_category,
+             ($8::text[] is null or brand = any ($8)) as in_brand,
+             (($9::bigint is null or price >= $9) and ($10::bigint is null or price <= $10)) as in_price
+        from products
+    ) p
+    where num_nonnulls($7::text[], $8::text[], $9::bigint, $10::bigint) > 0
+      and p.active and ($1::text is null or p.search @@ to_tsquery('catalogue_words', $1))
+      and not (p.in_category and p.in_brand and p.in_price)
+    limit $15 + 1
+),
+matched as (
+  select category, brand, price, true as in_category, true as in_brand, true as in_price from chosen
+  union all
+  select * from others
 ),
 hits as (
   select product_id, key from chosen
