@@ -48,6 +48,19 @@ def encode(order: OrderEntry) -> bytes:
     return _encoder.encode(order)
 
 
+def encode_accepted(
+    order_id: bytes,
+    customer_id: str,
+    lines: list[tuple[str, int]],
+    *,
+    fingerprint: bytes,
+    payment_token: str | None,
+    metadata: bytes | None,
+) -> bytes:
+    """Return the bytes that `encode` gives for these values, without the cost of making the types first."""
+    return _encoder.encode((FORMAT, order_id, customer_id, lines, fingerprint, payment_token, metadata))
+
+
 def decode(payload: bytes) -> OrderEntry:
     """Return the order of an entry's bytes.
 

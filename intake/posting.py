@@ -147,15 +147,13 @@ class PostOrder:
 def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
     if order.metadata is not None and _holds_nul(order.metadata):
         raise RefusedError("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
-    return entry.encode(
-        entry.OrderEntry(
-            order_id=order_id,
-            customer_id=order.customer_id,
-            lines=tuple([entry.Line(line.product_id, line.quantity) for line in order.lines]),
-            fingerprint=mark,
-            payment_token=order.payment.token if order.payment else None,
-            metadata=_json(order.metadata) if order.metadata is not None else None,
-        )
+    return entry.encode_accepted(
+        order_id,
+        order.customer_id,
+        [(line.product_id, line.quantity) for line in order.lines],
+        fingerprint=mark,
+        payment_token=order.payment.token if order.payment else None,
+        metadata=_json(order.metadata) if order.metadata is not None else None,
     )
 
 
