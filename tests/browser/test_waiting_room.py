@@ -118,8 +118,9 @@ def test_a_waiting_page_says_by_itself_that_the_sale_is_over(shop: Shop, visit: 
     no_grave_fault(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("locale", ["en-GB", "de-DE", "es-ES", "ja-JP"])
+@pytest.mark.parametrize(
+    ("locale", "scheme"), [("en-GB", "light"), ("de-DE", "dark"), ("es-ES", "light"), ("ja-JP", "dark")]
+)
 def test_every_language_in_light_and_dark(shop: Shop, visit: Open, locale: str, scheme: str) -> None:
     sale = shop.sale(rate_per_s=0.001, message="Free shipping today", lobby_opens_at="2026-01-01T00:00:00Z")
     shop.crowd(sale, 2)
@@ -131,5 +132,5 @@ def test_every_language_in_light_and_dark(shop: Shop, visit: Open, locale: str, 
     for one in page.locator("summary").all():
         one.click()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it must not scroll sideways"
-    assert not re.search(r"\{\w+\}", page.locator("main").inner_text())
+    assert not re.search(r"\{\w+\}|<built-in|None|undefined|NaN", page.locator("main").inner_text())
     no_grave_fault(page)

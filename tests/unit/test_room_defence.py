@@ -183,6 +183,10 @@ def test_every_language_says_everything_with_the_same_values() -> None:
             assert _values(text) == _values(said["en"][name]), (language, name)
 
 
+def test_no_text_is_called_like_a_method_of_the_table_it_stands_in() -> None:
+    assert not set(dir(dict)) & set(Pages(None).texts["en"])
+
+
 def test_every_text_is_used() -> None:
     here = Path(pages.HERE)
     files = [*(here / "templates").glob("*"), *(here / "static").glob("*.js"), *here.glob("*.py")]

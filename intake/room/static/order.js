@@ -3,7 +3,9 @@
 (() => {
   const texts = JSON.parse(document.getElementById("texts").textContent);
   const steps = document.getElementById("steps");
-  const time = (at) => new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" }).format(new Date(at));
+  const language = document.documentElement.lang;
+  const locale = navigator.languages.find((one) => one.toLowerCase().startsWith(language)) || language;
+  const time = (at) => new Intl.DateTimeFormat(locale, { timeStyle: "medium" }).format(new Date(at));
   for (const one of document.querySelectorAll(".with-script")) one.hidden = false;
   for (const one of document.querySelectorAll("time")) one.textContent = time(one.dateTime);
 

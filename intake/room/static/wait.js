@@ -6,7 +6,8 @@
   const room = document.getElementById("room");
   const texts = JSON.parse(document.getElementById("texts").textContent);
   const language = document.documentElement.lang;
-  const numbers = new Intl.NumberFormat(language);
+  const locale = navigator.languages.find((one) => one.toLowerCase().startsWith(language)) || language;
+  const numbers = new Intl.NumberFormat(locale);
   const SPEAK_EVERY_MS = 30000;
   const say = (name, values) => texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
   const element = (id) => document.getElementById(id);
@@ -17,7 +18,7 @@
   for (const one of document.querySelectorAll(".with-script")) one.hidden = false;
   for (const one of document.querySelectorAll("time")) {
     const at = new Date(one.dateTime);
-    one.textContent = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(at);
+    one.textContent = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(at);
   }
   if (sessionStorage.getItem("focus")) { sessionStorage.removeItem("focus"); element("headline").focus(); }
 
