@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from db.pool import Connection
     from db.replicas import Replicas
 
-EARLY = 0.6
+EARLY = 0.8
 """Part of its life after which a copy in use is read anew behind the answer."""
 ATTEMPTS = 4
 BETA = 1.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -33,6 +33,15 @@ class ShownPage(Struct, kw_only=True):
     next_cursor: str | UnsetType = UNSET
 
 
+class Messages(NamedTuple):
+    """An answer as messages of ASGI."""
+
+    start: dict[str, Any]
+    content: dict[str, Any]
+    unchanged: dict[str, Any]
+    """The start of a 304."""
+
+
 class Shown(NamedTuple):
     """An answer, ready to send."""
 
@@ -42,6 +51,8 @@ class Shown(NamedTuple):
     headers: dict[str, str]
     until: float
     """Unix time from which it must be made anew."""
+    messages: Messages | None = None
+    """The same for the short way, of a product that is found."""
 
 
 class CacheTerms(NamedTuple):
@@ -63,7 +74,19 @@ def show_product(copy: Copy, terms: CacheTerms) -> Shown:
     etag = f'"{item.version}-{blake2b(body, digest_size=6).hexdigest()}"'
     tags = f"{tags} {subjects.category_tag(item.category)}"
     headers = _headers(terms, until, tags) | {"ETag": etag}
-    return Shown(found=True, body=body, etag=etag, headers=headers, until=until)
+    return _with_messages(Shown(found=True, body=body, etag=etag, headers=headers, until=until))
+
+
+def _with_messages(shown: Shown) -> Shown:
+    fields = [(name.lower().encode(), value.encode()) for name, value in shown.headers.items()]
+    whole = [*fields, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(shown.body))]
+    return shown._replace(
+        messages=Messages(
+            start={"type": "http.response.start", "status": 200, "headers": whole},
+            content={"type": "http.response.body", "body": shown.body},
+            unchanged={"type": "http.response.start", "status": 304, "headers": fields},
+        )
+    )
 
 
 def show_page(copy: Copy, category: str | None, limit: int, terms: CacheTerms) -> Shown:

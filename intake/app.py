@@ -36,6 +36,7 @@ from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
 from intake.posting import PostOrder
 from intake.problems import Problems
+from intake.product_lane import ProductLane
 from intake.restocking import Restocking
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
@@ -153,7 +154,7 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
         parts.guard.ops_application = OpsDoor(ops, settings.ops_key.get_secret_value())
     else:
         parts.guard.ops_application = app  # knows no such path: 404
-    parts.guard.application = app
+    parts.guard.application = app if role == "ops" else ProductLane(app, parts.catalogue)
     return parts.guard
 
 

@@ -26,6 +26,20 @@ async def test_a_product_is_shown_with_validators_and_cache_headers(serve: Serve
     assert head.headers["content-length"] == shown.headers["content-length"]
 
 
+async def test_the_short_way_and_the_long_way_answer_alike(serve: Serve) -> None:
+    """A page at hand does not pass the application; asked for first, or by HEAD, it does."""
+    intake = await serve(catalogue_fresh_s=60)
+    await intake.make_product("a b")
+    long = await intake.http.get("/products/a%20b")
+    short = await intake.http.get("/products/a%20b")
+    assert (short.content, short.headers) == (long.content, long.headers)
+    assert (await intake.http.head("/products/a%20b")).headers == long.headers
+    known = {"If-None-Match": f'"other", {long.headers["etag"]}'}
+    short = await intake.http.get("/products/a%20b", headers=known)
+    long = await intake.http.head("/products/a%20b", headers=known)
+    assert (short.status_code, short.headers) == (long.status_code, long.headers)
+
+
 async def test_what_is_not_there_is_remembered_until_it_is(serve: Serve) -> None:
     intake = await serve()
     missing = await intake.http.get("/products/bag")
