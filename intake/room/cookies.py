@@ -101,7 +101,7 @@ def set_admission(req: Request, resp: Response, sale_number: int, token: str, li
 def forget_place(resp: Response, sale_number: int) -> None:
     """Take place and admission out of the browser."""
     for name in (_place(sale_number), _admission(sale_number)):
-        resp.unset_cookie(name, path="/", samesite="Lax")
+        resp.unset_cookie(name, path="/")
 
 
 def _place(sale_number: int) -> str:
