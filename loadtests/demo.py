@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from loadtests import ledger, report, stage
+from doorbuster.room_contract import RoomRequest
+from loadtests import admitted, ledger, report, stage
 from loadtests.catalogue import Product, write
 from loadtests.crew import carry_out
-from loadtests.plan import Plan, Result
+from loadtests.plan import Plan, Result, Way
 from loadtests.samples import Samples
 from loadtests.shapes import Shape, spike
 from loadtests.stage import IN_SALE, SALE
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from db.pool import Connection
 
 _SETTLE_S = 60.0
+_PATIENCE_S = 75.0
+"""Longest wait in the room after the last arrival."""
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -40,10 +43,20 @@ class Scene(msgspec.Struct, frozen=True):
     hot_stock: int
     other_stock: int
     connections: int
+    room: RoomRequest
 
 
-FULL = Scene(spike(base=100), hot_stock=2_000, other_stock=3_000, connections=256)
-QUICK = Scene(spike(base=10, calm_s=0.5, rise_s=0.5, peak_s=1.0), hot_stock=100, other_stock=100, connections=32)
+def _room(rate_per_s: float, burst: int) -> RoomRequest:
+    return RoomRequest(mode="always", rate_per_s=rate_per_s, burst=burst, grace_s=20, admission_s=120)
+
+
+FULL = Scene(spike(base=40), hot_stock=1_000, other_stock=1_500, connections=256, room=_room(800, 160))
+QUICK = Scene(
+    spike(base=10, calm_s=0.5, rise_s=0.5, peak_s=1.0),
+    hot_stock=100, other_stock=100, connections=32, room=_room(300, 30),
+)  # fmt: skip
+WAY = Way(base=f"/sales/{SALE}/room", no_shows=0.02, gatecrashers=0.01, impatient=0.02)
+"""Some never claim, some try without an admission, some send an accepted order twice."""
 
 
 class Outcome(msgspec.Struct):
@@ -88,11 +101,12 @@ async def play(folder: Path, scene: Scene, *, workers: int = 2) -> Outcome:
     async with running(folder / "data", workers=workers) as system:
         screen.print(f"serving at {system.ready.base} after {monotonic() - began:.1f} s")
         screen.print(await system.import_catalogue(folder / "catalogue.jsonl"))
-        await system.create_sale(stage.sale(catalogue))
+        await system.create_sale(stage.sale(catalogue, scene.room))
         shape = scene.shape
         screen.print(
             f"sale {SALE}: {catalogue[0].name}, {scene.hot_stock:,} units, and {IN_SALE - 1} other products; "
-            f"{shape.corners[0][1]:,.0f} orders/s rising to {shape.peak:,.0f}/s, times of arrival fixed"
+            f"{shape.corners[0][1]:,.0f} shoppers/s rising to {shape.peak:,.0f}/s, times of arrival fixed; "
+            f"the waiting room lets {scene.room.rate_per_s:,.0f}/s in"
         )
         async with ledger.connected(system.ready.urls["database"]) as connection:
             with _progress() as bars:
@@ -107,11 +121,13 @@ async def play(folder: Path, scene: Scene, *, workers: int = 2) -> Outcome:
                 to_final=await ledger.times_to_final(connection, SALE),
                 seconds=0.0,
             )
+            screen.print(report.visits(result))
             screen.print(report.orders(result, outcome.states, missing))
             screen.print(_latencies(outcome))
             names = {product.product_id: product.name for product in catalogue[:IN_SALE]}
             screen.print(report.stock(await ledger.stock_of(connection, SALE), names))
         audit = await system.audit()
+        audit = audit.with_figures(admitted.figures(result, scene.room, sum(outcome.states.values())))
         screen.print(report.invariants(audit))
         outcome.breaches = audit.breaches
     outcome.seconds = monotonic() - began
@@ -121,13 +137,14 @@ async def play(folder: Path, scene: Scene, *, workers: int = 2) -> Outcome:
 
 async def _sell(system: System, scene: Scene, catalogue: list[Product], bars: Progress) -> Result:
     arrivals = scene.shape.arrivals()
-    offering = bars.add_task("orders answered", total=len(arrivals))
+    offering = bars.add_task("shoppers served", total=len(arrivals))
     plan = Plan(
         base=system.ready.base,
         mix=stage.mix(catalogue),
         connections=scene.connections,
         arrivals=arrivals.tobytes(),
-        seconds=20,
+        seconds=_PATIENCE_S,
+        room=WAY,
     )
     result = await carry_out(plan, progress=lambda _, finished: bars.update(offering, completed=finished))
     bars.update(offering, completed=result.offered)
@@ -148,10 +165,13 @@ async def _settle(connection: Connection, result: Result, bars: Progress) -> tup
 
 
 def _latencies(outcome: Outcome) -> object:
+    visits = outcome.result.visits
+    assert visits is not None
     return report.latencies(
         {
-            "intended arrival to accepted": Samples.from_bytes(outcome.result.accepted),
-            "intended arrival to refused": Samples.from_bytes(outcome.result.answered),
+            "intended arrival to ticket": Samples.from_bytes(visits.to_join),
+            "ticket to admission": Samples.from_bytes(visits.waited),
+            "admission to order accepted": Samples.from_bytes(outcome.result.accepted),
             "accepted to final outcome": outcome.to_final,
         }
     )
@@ -166,8 +186,8 @@ def _conclude(say: object, outcome: Outcome, shape: Shape) -> None:
     assert callable(say)
     result = outcome.result
     say(
-        f"offered {result.offered:,} orders in {shape.seconds:.0f} s (peak {shape.peak:,.0f}/s), "
-        f"achieved {result.rate:,.0f}/s on average, sent at most {result.late_s * 1000:,.0f} ms after its time"
+        f"{result.offered:,} shoppers came in {shape.seconds:.0f} s (peak {shape.peak:,.0f}/s), "
+        f"{result.rate:,.0f}/s were served on average, sent at most {result.late_s * 1000:,.0f} ms after its time"
     )
     say(f"{outcome.distinct:,} orders answered 202, {outcome.missing:,} of them unaccounted for")
     verdict = "[bold green]every promise held" if outcome.good else "[bold red]A PROMISE WAS BROKEN"

@@ -36,6 +36,44 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
 
 
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """The way through a sale's waiting room, and who does not go it as they should."""
+
+    base: str
+    """Path of the room, `/sales/{sale}/room`."""
+    no_shows: float = 0.0
+    """Share of those let in that have gone by then."""
+    gatecrashers: float = 0.0
+    """Share of all that never join and order without an admission."""
+    impatient: float = 0.0
+    """Share of the accepted that send the same order once more."""
+
+
+class Visits(msgspec.Struct, kw_only=True):
+    """What came of a room's visitors."""
+
+    joined: int = 0
+    admitted: int = 0
+    no_shows: int = 0
+    looks: int = 0
+    """Times a waiting visitor looked at the status document."""
+    fetches: int = 0
+    """Times that document came from the server; the others had the copy that Cache-Control allows for a second."""
+    claims: int = 0
+    early: int = 0
+    """Claims answered 202: not yet."""
+    replayed: int = 0
+    """Accepted orders sent once more that were answered by the first acceptance."""
+    unadmitted: int = 0
+    """Orders accepted without an admission."""
+    ends: dict[str, int] = {}
+    """Admissions by the second at which they end."""
+    to_join: bytes = b""
+    """From the intended arrival to the ticket: `Samples.to_bytes`."""
+    waited: bytes = b""
+    """From the ticket to the admission."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One run: closed loop (each of `connections` clients waits for its answer) or open loop (`arrivals` given)."""
 
@@ -53,11 +91,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tries: Annotated[int, Meta(ge=1, le=MAX_TRIES)] = 6
     """How often a shopper sends an order that was answered 503, or not at all, with the same key."""
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    room: Way | None = None
+    """Through a waiting room, open loop."""
     keep_ids: bool = True
     """Whether the ids of accepted orders are handed back."""
 
     def __post_init__(self) -> None:
         target_of(self.base)
+        if self.room and not self.arrivals:
+            raise ValueError("visitors of a room come at times of their own: give arrivals")
         if len(self.arrivals) > MAX_REQUESTS * 8:
             raise ValueError(f"at most {MAX_REQUESTS} arrivals in a run")
         if self.times and self.times[-1] > MAX_SECONDS:
@@ -90,6 +132,7 @@ class Result(msgspec.Struct, kw_only=True):
     order_ids: bytes = b""
     """16 bytes for each order answered 202."""
     retries: int = 0
+    visits: Visits | None = None
 
     @property
     def accepted_count(self) -> int:
@@ -120,4 +163,21 @@ def merged(results: list[Result]) -> Result:
         answered=answered.to_bytes(),
         order_ids=b"".join(result.order_ids for result in results),
         retries=sum(result.retries for result in results),
+        visits=_merged_visits([result.visits for result in results if result.visits]),
+    )
+
+
+def _merged_visits(found: list[Visits]) -> Visits | None:
+    if not found:
+        return None
+    to_join, waited = Samples(), Samples()
+    for one in found:
+        to_join.extend(Samples.from_bytes(one.to_join))
+        waited.extend(Samples.from_bytes(one.waited))
+    counted = ("joined", "admitted", "no_shows", "looks", "fetches", "claims", "early", "replayed", "unadmitted")
+    return Visits(
+        **{name: sum(getattr(one, name) for one in found) for name in counted},
+        ends=dict(sum((Counter(one.ends) for one in found), Counter[str]())),
+        to_join=to_join.to_bytes(),
+        waited=waited.to_bytes(),
     )

@@ -13,6 +13,8 @@ from loadtests.plan import Result
 from loadtests.samples import Samples
 from loadtests.system import Audit
 
+_ENDED = {"no_show": "never sent: no-show", "unanswered": "unanswered when the run ended"}
+
 
 def console() -> Console:
     """Return the console of a run; wide enough for its tables when it is no terminal."""
@@ -27,12 +29,28 @@ def orders(result: Result, outcomes: dict[str, int], missing: int) -> Table:
     _count(table, "accepted (202)", result.accepted_count, result.offered)
     for code, count in sorted(result.outcomes.items()):
         if code != "accepted":
-            _count(table, f"  refused: {code}", count, result.offered)
+            _count(table, f"  {_ENDED.get(code, f'refused: {code}')}", count, result.offered)
     if result.retries:
         _count(table, "  sent again with the same key", result.retries, result.offered)
     for state, count in outcomes.items():
         _count(table, f"final: {state}", count, result.offered)
     _count(table, "accepted, but nowhere to be found", missing, result.offered)
+    return table
+
+
+def visits(result: Result) -> Table:
+    """Return what became of the visitors of the waiting room."""
+    found = result.visits
+    assert found is not None
+    table = _table("waiting room", "", "count", "share")
+    _count(table, "came", result.offered, result.offered)
+    _count(table, "joined", found.joined, result.offered)
+    _count(table, "admitted", found.admitted, result.offered)
+    _count(table, "  claims answered not yet (202)", found.early, found.claims)
+    _count(table, "gone when their turn came (no-shows)", found.no_shows, result.offered)
+    _count(table, "looks at the status document", found.looks, found.looks)
+    _count(table, "  of these asked the server, the others its copy", found.fetches, found.looks)
+    _count(table, "accepted orders sent once more", found.replayed, result.offered)
     return table
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from doorbuster.contract import SaleProductRequest, SaleRequest
+from doorbuster.room_contract import RoomRequest
 from loadtests.catalogue import Product, generate, popularity
 from loadtests.plan import Mix
 
@@ -17,6 +18,8 @@ HOT_SHARE = 0.4
 """Share of the orders that want the hot product."""
 TOKENS = {"decline": 0.02, "slow:300": 0.02}
 
+NO_ROOM = RoomRequest(mode="off")
+
 
 def catalogue(*, hot_stock: int, other_stock: int) -> list[Product]:
     """Return a catalogue whose first product is scarce; the sale's other products have `other_stock` each."""
@@ -25,12 +28,12 @@ def catalogue(*, hot_stock: int, other_stock: int) -> list[Product]:
     return [msgspec.structs.replace(hot, stock=hot_stock), *stocked, *rest[IN_SALE - 1 :]]
 
 
-def sale(products: list[Product]) -> SaleRequest:
+def sale(products: list[Product], room: RoomRequest = NO_ROOM) -> SaleRequest:
     """Return the sale of the catalogue's first products: the first at half its price, two a customer."""
     hot, *others = products[:IN_SALE]
     lines = [SaleProductRequest(product_id=hot.product_id, price=hot.price // 2, limit_per_customer=2)]
     lines += [SaleProductRequest(product_id=product.product_id) for product in others]
-    return SaleRequest(sale_id=SALE, name="The Friday drop", products=lines)
+    return SaleRequest(sale_id=SALE, name="The Friday drop", products=lines, room=room)
 
 
 def weights() -> list[float]:

@@ -57,6 +57,13 @@ class Tally:
             self._outcomes[_code(reply)] += 1
             self._answered.add(waited_s)
 
+    def ended(self, code: str, waited_s: float, at_s: float) -> None:
+        """Count an order that was never sent, by why."""
+        self.finished += 1
+        self._last = at_s
+        self._outcomes[code] += 1
+        self._answered.add(waited_s)
+
     def unfinished(self, orders: int) -> None:
         """Count orders that the run's bound cut off."""
         if orders:

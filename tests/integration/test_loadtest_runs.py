@@ -37,6 +37,11 @@ async def test_the_demo_in_small_keeps_every_promise_and_leaves_nothing_running(
     assert sum(outcome.result.outcomes.values()) == outcome.result.offered
     assert sum(outcome.states.values()) == outcome.distinct == outcome.result.accepted_count
     assert outcome.states["confirmed"] > 0
+    visits = outcome.result.visits
+    assert visits is not None
+    assert visits.joined + outcome.result.outcomes["admission_required"] == outcome.result.offered
+    assert outcome.result.accepted_count <= visits.admitted <= visits.joined
+    assert visits.fetches < visits.looks
     assert len(outcome.to_final) == outcome.distinct
     assert left_running(tmp_path) == []
 
