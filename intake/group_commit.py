@@ -181,8 +181,8 @@ class PartitionCommit:
         except BaseException:  # a defect or the end of the process: nobody may wait for ever
             self._tell(*self._give_up_waiting(batch, [UNKNOWN] * len(batch)))
             raise
-        self._watch.batch(verdicts, time.perf_counter() - began)
         self._tell(batch, verdicts)
+        self._watch.batch(verdicts, time.perf_counter() - began)
 
     @staticmethod
     def _tell(batch: list[Candidate], verdicts: list[bytes]) -> None:
