@@ -1,0 +1,54 @@
+"""How a query is read."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalogue.search.interface import After, read_cursor, write_cursor
+from catalogue.search.mapping import head_of
+from catalogue.search.words import QUERY_MAX, WORDS_MAX, parts, read
+
+
+def test_model_numbers_have_their_spellings() -> None:
+    (term,) = read("dv7-1211EA").terms
+    assert term.words == ((("dv7", "1211ea"), ("dv71211ea",)),)
+
+
+def test_numbers_and_units_are_one_thing() -> None:
+    assert read("16gb").terms[0].words == ((("16gb",), ("16", "gb")),)
+    (term,) = read("16 GB").terms
+    assert ("16gb",) in term.same
+
+
+def test_decimals_stay_whole_and_thousands_lose_their_comma() -> None:
+    assert parts("10.2") == ("10.2",)
+    assert parts("10,000") == ("10000",)
+
+
+def test_words_known_together_are_one_term() -> None:
+    terms = read("external hard drives black").terms
+    assert [len(term.words) for term in terms] == [3, 1]
+    assert ("external", "hdd") in terms[0].also
+
+
+def test_a_name_ends_before_what_the_thing_is_for() -> None:
+    assert head_of("AC Adapter for Notebook") == "AC Adapter "
+    assert head_of("Fortune") == "Fortune"
+
+
+@given(st.text(max_size=2_000))
+def test_any_text_is_read_within_bounds(text: str) -> None:
+    words = read(text)
+    assert len(words.tokens) <= WORDS_MAX
+    assert sum(map(len, words.tokens)) <= QUERY_MAX
+    assert all(phrase and all(phrase) for term in words.terms for word in term.words for phrase in word)
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=64),
+)
+def test_cursors_come_back_exactly(key: float, product_id: str) -> None:
+    after = After("relevance", 2, key, product_id)
+    assert read_cursor(write_cursor(after), "relevance") == after
