@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: browser help demo test check bench soak loadtest room-report opensearch relevance clean
+.PHONY: services help demo test check bench soak loadtest room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -18,12 +18,12 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)  ## set everything up, run a 50x flash sale, print the report and the invariants
 	@$(BIN)/python -m loadtests.demo
 
-browser:  ## Chromium for the tests of the pages, where it is missing and may be installed
-	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
-		|| echo "There is no Chromium: the tests of the pages are skipped" >&2
+services:  ## what the tests use from Debian, where it is missing and may be installed: Chromium, Varnish
+	@command -v chromium >/dev/null && command -v varnishd >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		chromium varnish varnish-modules >/dev/null; } || echo "No Chromium or no Varnish: their tests are skipped" >&2
 
-test: $(STAMP) browser  ## run the tests
+test: $(STAMP) services  ## run the tests
 	@$(BIN)/python -m pytest -m "not soak"
 
 check: $(STAMP)  ## types, lint, import directions

@@ -2,7 +2,7 @@
 -- A fill that began too long ago is refused: the tombstone it had to see may have expired since.
 -- KEYS[1] the subject's hash
 -- ARGV    part, version, began (server's ms), longest a fill may take (ms), lifetime (ms), most parts, body
--- Returns {1} stored; {0, floor, log position} older than the floor; {2} a newer value is there; {3} too late; {4} full.
+-- Result  {1} stored; {0, floor, log position} older than the floor; {2} a newer value is there; {3} too late; {4} full.
 -- The key lives as long as its youngest value.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,0 +1,72 @@
+"""The house's rules that a program can check: sizes, directions of imports, where SQL, Lua and keys stand."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("doorbuster", "intake", "waitingroom", "catalogue", "workers", "db", "loadtests")
+FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+ALL_FILES = FILES + sorted((ROOT / "tests").rglob("*.py"))
+LINES_MAX, FUNCTION_MAX, PARAMETERS_MAX = 400, 60, 6
+
+by_name = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LINES_MAX
+    long = {f.name: f.end_lineno - f.lineno + 1 for f in functions(path) if f.end_lineno is not None}
+    assert {name: lines for name, lines in long.items() if lines > FUNCTION_MAX} == {}
+
+
+@by_name
+def test_functions_have_few_parameters(path: Path) -> None:
+    for function in functions(path):
+        named = function.args.posonlyargs + function.args.args + function.args.kwonlyargs
+        own = [one for one in named if one.arg not in ("self", "cls")]
+        assert len(own) <= PARAMETERS_MAX, function.name
+
+
+@by_name
+def test_a_module_says_what_it_owns(path: Path) -> None:
+    text = path.read_text()
+    assert not text.strip() or ast.get_docstring(ast.parse(text))
+
+
+@by_name
+def test_sql_and_lua_stand_in_files_of_their_own(path: Path) -> None:
+    if path.match("doorbuster/embedded/postgres.py"):
+        pytest.skip("it makes the database that the queries are asked in")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words = node.value.lower().split()
+            assert words[:2] not in (["insert", "into"], ["delete", "from"]), node.value
+            assert not (words[:1] == ["select"] and "from" in words), node.value
+            assert not (words[:1] == ["update"] and "set" in words), node.value
+            assert "redis.call" not in node.value, node.value
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/scripts/*.lua")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_script_lists_its_keys_and_result(path: Path) -> None:
+    comments = [line for line in path.read_text().splitlines() if line.startswith("--")]
+    assert any("KEYS" in line for line in comments)
+    assert any("Result" in line for line in comments)
+
+
+def test_imports_go_one_way() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    linted = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout
