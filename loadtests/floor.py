@@ -36,6 +36,14 @@ class Constant:
 
     async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response, length: str) -> None:
         """Answer."""
+        self._answer(resp, length)
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, length: str) -> None:
+        """Read what was sent and answer."""
+        await req.stream.read()
+        self._answer(resp, length)
+
+    def _answer(self, resp: falcon.asgi.Response, length: str) -> None:
         body = self._bodies.get(length)
         if body is None:
             body = self._bodies[length] = b'"' + b"x" * (min(int(length), 100_000) - 2) + b'"'

@@ -34,6 +34,8 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     """Begins each customer's id and idempotency key; another run has another."""
     seed: int = 1
+    admissions: list[str] = []
+    """Orders carry these by turns."""
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Reads pages as fast as they come, from a process of its own: a closed loop over given requests. Writes nothing.
+"""Asks as fast as answers come, from a process of its own: a closed loop over given requests.
 
 Loopback only, bounded in time and connections, as the generator of orders is.
 """
@@ -32,9 +32,13 @@ class ReadPlan(msgspec.Struct, frozen=True, kw_only=True):
     base: str
     paths: list[str]
     headers: dict[str, str] = {}
+    bodies: list[bytes] = []
+    """With these the paths are posted to: the n-th body to the n-th path, from the first again when one list ends."""
     connections: Annotated[int, Meta(ge=1, le=2048)] = 64
     seconds: Annotated[float, Meta(gt=0, le=300)] = 5.0
     once: bool = False
+    keep: bool = False
+    """Hand the answers' bodies back."""
 
 
 class ReadResult(msgspec.Struct, kw_only=True):
@@ -44,6 +48,8 @@ class ReadResult(msgspec.Struct, kw_only=True):
     """Answers by status; 0: the connection went before one came."""
     seconds: float
     latencies: bytes
+    answers: list[bytes] = []
+    """Bodies of the answers of a run with `once` and `keep`, in no order."""
 
     @property
     def rate(self) -> float:
@@ -91,6 +97,7 @@ class _Loop:
         self._source = iter(prepared) if plan.once else cycle(prepared)
         self._statuses: Counter[int] = Counter()
         self._samples = Samples()
+        self._answers: list[bytes] = []
         self._busy = 0
         self._ends = 0.0
         self._over = asyncio.Event()
@@ -109,7 +116,12 @@ class _Loop:
         seconds = perf_counter() - began
         for connection in opened:
             connection.abort()
-        return ReadResult(statuses=dict(self._statuses), seconds=seconds, latencies=self._samples.to_bytes())
+        return ReadResult(
+            statuses=dict(self._statuses),
+            seconds=seconds,
+            latencies=self._samples.to_bytes(),
+            answers=self._answers,
+        )
 
     def _next(self, connection: Connection) -> None:
         now = perf_counter()
@@ -124,12 +136,20 @@ class _Loop:
         self._busy -= 1
         self._statuses[reply.status] += 1
         self._samples.add(perf_counter() - attempt.due)
+        if self._plan.keep:
+            self._answers.append(reply.body)
         self._next(connection)
 
 
 def _requests(plan: ReadPlan, host: str) -> Sequence[bytes]:
     head = "".join(f"{name}: {value}\r\n" for name, value in plan.headers.items())
-    return [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode() for path in plan.paths]
+    if not plan.bodies:
+        return [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode() for path in plan.paths]
+    head += "Content-Type: application/json\r\n"
+    return [
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        for path, body in zip(cycle(plan.paths), plan.bodies, strict=False)
+    ]
 
 
 def main() -> None:

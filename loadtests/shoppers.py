@@ -11,7 +11,7 @@ _BLOCK = 4_096
 
 _HEAD = (
     b"POST %b HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\n"
-    b"Idempotency-Key: %b\r\nContent-Length: %d\r\n\r\n%b"
+    b"Idempotency-Key: %b\r\n%bContent-Length: %d\r\n\r\n%b"
 )
 
 
@@ -30,8 +30,10 @@ def given(mix: Mix, host: str, bodies: list[bytes]) -> Iterator[bytes]:
 
 def _sent(mix: Mix, host: str, bodies: Iterable[bytes], start: int) -> Iterator[bytes]:
     path, host_bytes, prefix = mix.path.encode(), host.encode(), mix.prefix.encode()
+    leave = [b"Authorization: Bearer %b\r\n" % admission.encode() for admission in mix.admissions] or [b""]
     for number, body in enumerate(bodies, start):
-        yield _HEAD % (path, host_bytes, b"%b-%d" % (prefix, number), len(body), body)
+        key = b"%b-%d" % (prefix, number)
+        yield _HEAD % (path, host_bytes, key, leave[number % len(leave)], len(body), body)
 
 
 def _bodies(mix: Mix, start: int) -> Iterator[bytes]:

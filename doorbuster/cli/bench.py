@@ -12,7 +12,7 @@ from doorbuster.errors import SettingsError
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
 @click.pass_context
 def bench(context: click.Context) -> int:
-    """Measure accepting, draining and the whole way; prints a table and writes JSON."""
+    """Measure orders, waiting room and catalogue reads; prints a table and writes JSON."""
     try:
         module = importlib.import_module("loadtests.bench")
     except ImportError as error:

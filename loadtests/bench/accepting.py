@@ -1,11 +1,16 @@
-"""Accepting against the floor: throughput at 64 clients, tail latency at half load. The drain is paused meanwhile."""
+"""Accepting, with admission and idempotency, against the floor: throughput at 64 clients, tail latency at half load.
+
+The drain is paused meanwhile.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
+from doorbuster.room_contract import RoomRequest
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import mix
+from loadtests.bench.waiting import admissions
 from loadtests.crew import carry_out
 from loadtests.plan import Plan, Result
 from loadtests.samples import Samples
@@ -14,6 +19,17 @@ from loadtests.shapes import Shape
 SALE = "bench"
 UNPAID = "timeout"
 """Payment never answers: settling stays idle while the drain is measured."""
+
+
+ROOM = RoomRequest(mode="always", rate_per_s=1e6, burst=10**6, orders_allowed=1_000)
+ADMISSIONS = 200
+"""Each pays for a thousand orders: all that a repetition sends, with room to spare."""
+
+
+class Admitted(Scale, frozen=True, kw_only=True):
+    """The scale, and what the orders carry."""
+
+    admissions: list[str]
 
 
 class Accepting(msgspec.Struct):
@@ -30,6 +46,7 @@ class Accepting(msgspec.Struct):
 
 async def measure(ours: str, floor: str, scale: Scale, *, floor_first: bool) -> Accepting:
     """Measure both, one after the other; who begins alternates between repetitions."""
+    scale = Admitted(**msgspec.structs.asdict(scale), admissions=await admissions(ours, SALE, ADMISSIONS))
     rates: dict[str, Result] = {}
     for base in (floor, ours) if floor_first else (ours, floor):
         rates[base] = await _full(base, scale, ours=base == ours)
@@ -47,7 +64,7 @@ async def measure(ours: str, floor: str, scale: Scale, *, floor_first: bool) -> 
     )
 
 
-async def _full(base: str, scale: Scale, *, ours: bool) -> Result:
+async def _full(base: str, scale: Admitted, *, ours: bool) -> Result:
     _only_accepted(await carry_out(_plan(base, "warm", scale, count=_warm_count(scale))))
     if ours:
         return _only_accepted(await carry_out(_plan(base, "full", scale, count=scale.orders)))
@@ -58,14 +75,14 @@ def _warm_count(scale: Scale) -> int:
     return min(scale.orders // 10, 2_000)
 
 
-async def _half(base: str, rate: float, scale: Scale) -> Result:
+async def _half(base: str, rate: float, scale: Admitted) -> Result:
     arrivals = Shape([(0.0, rate), (scale.half_s, rate)]).arrivals()
-    plan = Plan(base=base, mix=mix(SALE, "half", token=UNPAID), connections=scale.clients, arrivals=arrivals.tobytes())
+    plan = msgspec.structs.replace(_plan(base, "half", scale), arrivals=arrivals.tobytes())
     return _only_accepted(await carry_out(plan))
 
 
-def _plan(base: str, prefix: str, scale: Scale, **bounds: float) -> Plan:
-    plan = Plan(base=base, mix=mix(SALE, prefix, token=UNPAID), connections=scale.clients)
+def _plan(base: str, prefix: str, scale: Admitted, **bounds: float) -> Plan:
+    plan = Plan(base=base, mix=mix(SALE, prefix, token=UNPAID, admissions=scale.admissions), connections=scale.clients)
     return msgspec.structs.replace(plan, **bounds)
 
 

@@ -12,8 +12,8 @@ from statistics import median
 import httpx
 import msgspec
 
+from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
-from loadtests.bench.table import Row
 from loadtests.catalogue import generate, write
 from loadtests.readers import ReadPlan, ReadResult, read
 from loadtests.servers import serving

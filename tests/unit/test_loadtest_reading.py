@@ -9,7 +9,7 @@ import pytest
 
 from doorbuster.contract import Line
 from loadtests.bench.draining import rate_of
-from loadtests.bench.table import Row
+from loadtests.bench.row import Row
 from loadtests.invoices import QUANTITY_MAX, read
 from loadtests.shapes import Shape
 from loadtests.timetable import Timetable

@@ -1,0 +1,195 @@
+"""The waiting room against a constant answer: status, claims of who still waits; joins, and what waiting costs.
+
+The floor answers bodies of the same length from memory, on the same server. Of the store only statistics are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+import msgspec
+from redis.asyncio import Redis
+
+from doorbuster.room_contract import AdmissionView, RoomRequest, TicketView
+from loadtests.bench.row import Row
+from loadtests.bench.scale import Scale
+from loadtests.bench.shop import open_sale
+from loadtests.readers import ReadPlan, ReadResult, read
+from loadtests.servers import serving
+from loadtests.system import System
+
+SALE = "waiting"
+BARELY = RoomRequest(mode="always", rate_per_s=0.001, burst=1)
+"""Nobody moves: who waits goes on waiting."""
+BYTES_MAX = 100.0
+"""Of a waiting visitor."""
+TICKS_PER_S = 2.5
+"""What the shared document and the controller of the outflow cost, whoever asks."""
+
+_read_ticket = msgspec.json.Decoder(TicketView).decode
+_read_admission = msgspec.json.Decoder(AdmissionView).decode
+
+
+class Waiting(msgspec.Struct):
+    """One repetition."""
+
+    joins_per_s: float
+    status_per_s: float
+    status_constant_per_s: float
+    claims_per_s: float
+    claims_constant_per_s: float
+    bytes_a_visitor: float
+    commands_a_claim: float
+    """Calls of the room's store while claims were answered, beyond the shared ticks, for each claim."""
+
+
+async def measure(system: System, scale: Scale, *, floor_first: bool) -> Waiting:
+    """Let visitors join a room that stands still, then ask as they would."""
+    await open_sale(system, SALE, BARELY)
+    base = system.ready.base
+    async with Redis.from_url(system.ready.urls["room_redis"]) as store:
+        await _status(base, SALE)
+        before = await _memory(store)
+        joined = await read(_joins(base, SALE, scale.visitors))
+        tickets = [_read_ticket(body) for body in _only(201, joined).answers]
+        held = await _memory(store) - before
+        with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
+            async with serving("loadtests.floor:create_app()", Path(folder, "log")) as floor:
+                length = len((await _status(base, SALE)).content)
+                status = ReadPlan(base=base, paths=[_room(SALE)], seconds=scale.floor_s)
+                constant = ReadPlan(base=floor, paths=[f"/constant/{length}"], seconds=scale.floor_s)
+                seen, floor_seen = await _by_turns(status, constant, 200, floor_first=floor_first)
+                claims = _claims(base, tickets[len(tickets) // 2 :], scale)
+                one = msgspec.structs.replace(claims, bodies=claims.bodies[:1], once=True, keep=True)
+                length = len(_only(202, await read(one)).answers[0])
+                rival = msgspec.structs.replace(claims, base=floor, paths=[f"/constant/{length}"])
+                before = await _calls(store)
+                answered = _only(200, await read(rival)) if floor_first else None
+                claimed = _only(202, await read(claims))
+                answered = answered or _only(200, await read(rival))
+                seconds = claimed.seconds + answered.seconds + 1
+                spent = await _calls(store) - before - TICKS_PER_S * seconds
+    return Waiting(
+        joins_per_s=joined.rate,
+        status_per_s=seen.rate,
+        status_constant_per_s=floor_seen.rate,
+        claims_per_s=claimed.rate,
+        claims_constant_per_s=answered.rate,
+        bytes_a_visitor=held / scale.visitors,
+        commands_a_claim=max(0.0, spent) / sum(claimed.statuses.values()),
+    )
+
+
+async def admissions(base: str, sale: str, count: int) -> list[str]:
+    """Join a room that is wide open and return so many admissions.
+
+    Raises:
+        RuntimeError: it does not let all of them in at once.
+    """
+    await _status(base, sale)
+    joined = _only(201, await read(_joins(base, sale, count)))
+    bodies = [_claim(_read_ticket(body)) for body in joined.answers]
+    path = f"{_room(sale)}/admissions"
+    for _ in range(50):
+        answers = await read(ReadPlan(base=base, paths=[path], bodies=bodies, once=True, keep=True))
+        if set(answers.statuses) == {200}:
+            return [_read_admission(body).admission for body in answers.answers]
+    raise RuntimeError(f"the room lets not everyone in: {answers.statuses}")
+
+
+def rows(measured: list[Waiting]) -> list[Row]:
+    """Return the table's lines from the medians."""
+    return [
+        Row(
+            what="waiting-room status, 64 clients",
+            ours=median(one.status_per_s for one in measured),
+            rival_name="a constant answer",
+            rival=median(one.status_constant_per_s for one in measured),
+            bar=0.80,
+        ),
+        Row(
+            what="claim of who still waits, 202",
+            ours=median(one.claims_per_s for one in measured),
+            rival_name="a constant answer",
+            rival=median(one.claims_constant_per_s for one in measured),
+            bar=0.80,
+        ),
+        Row(
+            what="a waiting visitor's memory",
+            ours=median(one.bytes_a_visitor for one in measured),
+            rival_name="the most allowed",
+            rival=BYTES_MAX,
+            bar=1.0,
+            unit=" bytes",
+            at_most=True,
+        ),
+    ]
+
+
+def said(one: Waiting) -> str:
+    """Return a line about one repetition."""
+    return (
+        f"room status {one.status_per_s:,.0f}/s of {one.status_constant_per_s:,.0f}/s, waiting claims "
+        f"{one.claims_per_s:,.0f}/s of {one.claims_constant_per_s:,.0f}/s with {one.commands_a_claim:.4f} calls of the "
+        f"store each, {one.joins_per_s:,.0f} joins/s, {one.bytes_a_visitor:.0f} bytes a waiting visitor"
+    )
+
+
+async def _by_turns(
+    ours: ReadPlan, rival: ReadPlan, status: int, *, floor_first: bool
+) -> tuple[ReadResult, ReadResult]:
+    found = {}
+    for plan in (rival, ours) if floor_first else (ours, rival):
+        found[plan.base] = _only(status, await read(plan))
+    return found[ours.base], found[rival.base]
+
+
+def _joins(base: str, sale: str, count: int) -> ReadPlan:
+    bodies = [
+        msgspec.json.encode({"visitor_id": f"visitor-{n}", "secret_hash": hashlib.sha256(_SECRET).hexdigest()})
+        for n in range(count)
+    ]
+    return ReadPlan(base=base, paths=[f"{_room(sale)}/tickets"], bodies=bodies, seconds=120, once=True, keep=True)
+
+
+_SECRET = b"secret of the benchmark"
+
+
+def _claim(ticket: TicketView) -> bytes:
+    return msgspec.json.encode({"ticket": ticket.ticket, "secret": _SECRET.decode()})
+
+
+def _claims(base: str, tickets: list[TicketView], scale: Scale) -> ReadPlan:
+    bodies = [_claim(ticket) for ticket in tickets]
+    return ReadPlan(base=base, paths=[f"{_room(SALE)}/admissions"], bodies=bodies, seconds=scale.floor_s)
+
+
+def _room(sale: str) -> str:
+    return f"/sales/{sale}/room"
+
+
+async def _status(base: str, sale: str) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return (await client.get(base + _room(sale))).raise_for_status()
+
+
+async def _memory(store: Redis) -> int:
+    found: dict[str, Any] = await store.info("memory")
+    clients = int(found.get("mem_clients_normal", 0)) + int(found.get("mem_aof_buffer", 0))
+    return int(found["used_memory"]) - clients
+
+
+async def _calls(store: Redis) -> int:
+    found: dict[str, Any] = await store.info("commandstats")
+    return sum(int(stat["calls"]) for name, stat in found.items() if name in ("cmdstat_evalsha", "cmdstat_eval"))
+
+
+def _only(status: int, result: ReadResult) -> ReadResult:
+    if set(result.statuses) != {status}:
+        raise RuntimeError(f"not every answer was {status}, the figures would mislead: {result.statuses}")
+    return result
