@@ -217,7 +217,7 @@ def _path_pattern(path: str) -> str:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_exist(path: Path) -> None:
-    for first, second in re.findall(r"(?:^|[`/])doorbuster ([a-z]+)(?: ([a-z]+)\b)?", path.read_text(), re.MULTILINE):
+    for first, second in re.findall(r"(?:^|[`/])doorbuster ([a-z]+)(?: ([a-z][a-z-]*)\b)?", path.read_text(), re.MULTILINE):
         command = cli.get_command(click.Context(cli), first)
         assert command is not None or f"`doorbuster {first} {second}` is not in this version" in path.read_text()
         if isinstance(command, click.Group) and second:
