@@ -6,6 +6,7 @@ The page and the status document use the same figures, so that a visitor's brows
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Poll:
     """The interval is multiplied by 1 - jitter to 1 + jitter, evenly drawn, so that visitors do not ask in step."""
 
 
+@lru_cache(maxsize=256)
 def poll_for(grace_s: float) -> Poll:
     """Return the policy of a room: nobody asks so rarely that a released place could lapse between two questions."""
     return Poll(max_s=max(1.0, min(30.0, grace_s / 3)))

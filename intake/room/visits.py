@@ -121,6 +121,11 @@ class Visits:
             return self._shown(room, found.admission)
         return self._wait(room, ticket, found)
 
+    def verified(self, sale_number: int, token: str, secret: str) -> Ticket | None:
+        """Return the ticket of a place in the room's store, None if it is not the visitor's or there is none."""
+        found = self._office.read(token, sale_number=sale_number)
+        return found if found is not None and found.number and possesses(found, secret) else None
+
     async def leave(self, room: OpenRoom, token: str, secret: str) -> None:
         """Give the place or slot of a ticket back; again is safe.
 

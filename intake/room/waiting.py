@@ -10,6 +10,7 @@ from doorbuster.stores import plain_client
 from intake.admission import Admission
 from intake.room.addresses import Addresses
 from intake.room.challenge import Challenges
+from intake.room.claim_lane import ClaimLane
 from intake.room.desk import RoomDesk, Terms
 from intake.room.door import RoomDoor
 from intake.room.keyfile import KeyFile
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from doorbuster.room_contract import ChallengeView
     from doorbuster.settings import Settings
+    from intake.limits import Application
     from intake.sales import CachedSale, Sales
 
 
@@ -58,9 +60,10 @@ class Waiting:
     """The waiting room of one process."""
 
     def __init__(self, settings: Settings, sales: Sales) -> None:
+        self._sales = sales
         self._key_file = _key_file_of(settings)
         ring = self._key_file.ring if self._key_file else ring_of(settings)
-        timeout_s = settings.store_timeout_s
+        self._ring, timeout_s = ring, settings.store_timeout_s
         self._redis = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=timeout_s)
         self._challenges = Challenges(settings, _derived(settings, b"challenges"))
         self.desk = RoomDesk(
@@ -86,6 +89,12 @@ class Waiting:
         app.add_route("/sales/{sale}/room/admissions", Admissions(rooms, visits))
         app.add_route("/sales/{sale}/wait", self._page)
         app.add_route("/room/static/{version}/{name}", Statics(self._pages))
+
+    def lane(self, application: Application) -> ClaimLane:
+        """Return the application with the short way of early claims before it."""
+        made = ClaimLane(application, self._sales, self.desk, self._visits)
+        self._ring.follow(made.forget)
+        return made
 
     def add_shop(self, app: App[Any, Any], shop: Shop) -> None:
         """Add the demonstration's storefront."""
