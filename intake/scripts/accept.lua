@@ -50,7 +50,10 @@ local known = {}
 -- Admissions by order: where they are counted, how often they may be, and of which epoch they are.
 local spends = {}
 local epoch = tonumber(gate[6] or '0')
+local counted = #KEYS > 2 + orders and redis.call('MGET', unpack(KEYS, 3 + orders)) or {}
+local spent = {}
 for j = 1, #KEYS - 2 - orders do
+  spent[KEYS[2 + orders + j]] = tonumber(counted[j] or '0')
   local at = 1 + 2 * orders + 4 * j
   spends[tonumber(ARGV[at])] = {
     key = KEYS[2 + orders + j], allowed = tonumber(ARGV[at + 1]), epoch = tonumber(ARGV[at + 2]), ttl_ms = ARGV[at + 3]
@@ -76,15 +79,15 @@ local function verdict(key, fingerprint, payload, spend, value)
   if spend and spend.epoch < epoch then
     return 'r'
   end
-  if spend and tonumber(redis.call('GET', spend.key) or '0') >= spend.allowed then
+  if spend and spent[spend.key] >= spend.allowed then
     return 's'
   end
   local id = redis.call('XADD', KEYS[2], '*', 'e', payload)
   known[key] = fingerprint .. id
   redis.call('SET', key, known[key], 'PX', ARGV[1])
   if spend then
-    redis.call('INCR', spend.key)
-    redis.call('PEXPIRE', spend.key, spend.ttl_ms)
+    spent[spend.key] = spent[spend.key] + 1
+    redis.call('SET', spend.key, spent[spend.key], 'PX', spend.ttl_ms)
   end
   appended = appended + 1
   return '+' .. id
