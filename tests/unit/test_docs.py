@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 LINES_MAX = 400
+_COMMAND = re.compile(r"(?:^|[`/])doorbuster ([a-z]+)(?: ([a-z][a-z-]*)\b)?", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 _WORDS = [
     "sale", "room", "ticket", "frontier", "admission", "order", "line", "reservation", "hold",
@@ -217,7 +218,7 @@ def _path_pattern(path: str) -> str:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_exist(path: Path) -> None:
-    for first, second in re.findall(r"(?:^|[`/])doorbuster ([a-z]+)(?: ([a-z][a-z-]*)\b)?", path.read_text(), re.MULTILINE):
+    for first, second in _COMMAND.findall(path.read_text()):
         command = cli.get_command(click.Context(cli), first)
         assert command is not None or f"`doorbuster {first} {second}` is not in this version" in path.read_text()
         if isinstance(command, click.Group) and second:
