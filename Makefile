@@ -24,7 +24,7 @@ services:  ## what the tests use from Debian, where it is missing and may be ins
 		chromium varnish varnish-modules >/dev/null; } || echo "No Chromium or no Varnish: their tests are skipped" >&2
 
 test: $(STAMP) services  ## run the tests
-	@$(BIN)/python -m pytest -m "not soak"
+	@$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
 
 check: $(STAMP)  ## types, lint, import directions
 	@$(BIN)/ruff check .
