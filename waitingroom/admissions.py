@@ -9,9 +9,10 @@ from __future__ import annotations
 import hmac
 import secrets
 import struct
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from waitingroom.keyring import KeyRing, Signer
 from waitingroom.tickets import customer_digest
@@ -36,8 +37,7 @@ class Refusal(StrEnum):
     """Bound to a customer that is not the order's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True, kw_only=True):
     """Leave to order in a sale, for a while."""
 
     sale_number: int

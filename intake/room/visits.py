@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hmac
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.room_contract import AdmissionView, TicketView, WaitView
@@ -266,7 +268,7 @@ class Visits:
             life_s=self._emergency_life_s,
         )
         # The same number every time: a visitor has one order while the store is away, however often it claims.
-        return self._shown(room, replace(made, number=0))
+        return self._shown(room, msgspec.structs.replace(made, number=0))
 
     @staticmethod
     def _must_be_emergency(room: OpenRoom) -> None:
