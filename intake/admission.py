@@ -44,11 +44,8 @@ class Admission:
     def __init__(self, storefront_keys: Iterable[str], door: RoomDoor) -> None:
         self._keys = tuple(key.encode() for key in storefront_keys)
         self._door = door
-
-    @property
-    def is_needed_everywhere(self) -> bool:
+        self.is_needed_everywhere = bool(self._keys)
         """Whether orders of sales without a room are checked too."""
-        return bool(self._keys)
 
     async def check(self, req: Request, sale: CachedSale, order: OrderRequest) -> Pass | None:
         """Let the request pass; return the admission that its order spends, if it needs one.

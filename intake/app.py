@@ -154,7 +154,9 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
         parts.guard.ops_application = OpsDoor(ops, settings.ops_key.get_secret_value())
     else:
         parts.guard.ops_application = app  # knows no such path: 404
-    parts.guard.application = app if role == "ops" else ProductLane(parts.waiting.lane(app), parts.catalogue)
+    parts.guard.application = app
+    if role != "ops":
+        parts.guard.lanes = (ProductLane(parts.catalogue), parts.waiting.lane())
     return parts.guard
 
 

@@ -83,7 +83,10 @@ class PostOrder:
         known = self._sales.fresh(sale) or await self._sales.get(sale)
         if known is None:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
-        candidate, pass_ = await self._candidate(req, known, order, key)
+        pass_ = None
+        if known.has_room or self._admission.is_needed_everywhere:
+            pass_ = await self._admission.check(req, known, order)
+        candidate = self._submit(known, order, key, pass_)
         verdict = await candidate.future
         if verdict[:1] != verdicts.NEW or pass_ is not None:
             self._settle(known, verdict, pass_)
@@ -107,18 +110,14 @@ class PostOrder:
         Raises:
             RefusedError: it is not let in, or not taken.
         """
-        candidate, pass_ = await self._candidate(req, known, order, key)
+        pass_ = await self._admission.check(req, known, order)
+        candidate = self._submit(known, order, key, pass_)
         verdict = await candidate.future
         self._settle(known, verdict, pass_)
         return UUID(candidate.key[-32:]), verdict
 
-    async def _candidate(
-        self, req: Request, known: CachedSale, order: OrderRequest, key: str
-    ) -> tuple[verdicts.Candidate, Pass | None]:
-        """Check an order and put it into its partition's next batch."""
-        pass_ = None
-        if known.has_room or self._admission.is_needed_everywhere:
-            pass_ = await self._admission.check(req, known, order)
+    def _submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> verdicts.Candidate:
+        """Put an order into its partition's next batch."""
         if self._durability.faults:
             raise RefusedError("store_unavailable", "The order store is not durable; see /readyz")
         lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
@@ -133,7 +132,7 @@ class PostOrder:
         spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
         candidate = verdicts.Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend)
         lane.commit.submit(candidate)
-        return candidate, pass_
+        return candidate
 
     def _settle(self, known: CachedSale, verdict: bytes, pass_: Pass | None) -> None:
         """Give the slot of a used-up admission back, and refuse what was not taken."""

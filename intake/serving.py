@@ -12,6 +12,8 @@ from typing import Any
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
+from intake.protocol import Protocol
+
 PR_SET_PDEATHSIG = 1
 GC_THRESHOLDS = (50_000, 20, 50)
 
@@ -21,7 +23,7 @@ class Worker(UvicornWorker):
 
     CONFIG_KWARGS = {  # noqa: RUF012  # the base class reads it so
         "loop": "uvloop",
-        "http": "httptools",
+        "http": Protocol,
         "ws": "none",
         "server_header": False,
         "date_header": False,

@@ -1,4 +1,4 @@
-"""The short way of a claim that comes too early: around the application, for who waits makes most of a room's claims.
+"""The short way of a claim that comes too early: before the application, for who waits makes most of a room's claims.
 
 Owns the shortcut and, in bounded memory, the tickets it has verified: who waits sends the same bytes again and again.
 Asks no store. Whatever is not plainly so goes the long way and gets the same answer.
@@ -15,7 +15,7 @@ from intake.limits import BODY
 from intake.posting import JSON
 
 if TYPE_CHECKING:
-    from intake.limits import Application, Receive, Scope, Send
+    from intake.limits import Answer, Scope
     from intake.room.desk import RoomDesk
     from intake.room.visits import Visits
     from intake.sales import Sales
@@ -30,10 +30,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ClaimLane:
-    """ASGI application between the guard and the application."""
+    """Answers claims of who still waits by the state at hand."""
 
-    def __init__(self, application: Application, sales: Sales, desk: RoomDesk, visits: Visits) -> None:
-        self._application = application
+    def __init__(self, sales: Sales, desk: RoomDesk, visits: Visits) -> None:
         self._sales, self._desk, self._visits = sales, desk, visits
         self._verified: dict[tuple[int, bytes], Ticket] = {}
 
@@ -41,18 +40,17 @@ class ClaimLane:
         """Verify every ticket anew: the keys changed."""
         self._verified.clear()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer who waits by the state at hand, or hand the request on."""
-        answer = None
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(AFTER):
-            answer = self._at_hand(scope)
-        if answer is None:
-            await self._application(scope, receive, send)
-            return
-        body, retry_after_s = answer
+    def __call__(self, scope: Scope) -> Answer | None:
+        """Return the answer, None for the long way."""
+        if scope["method"] != "POST" or not scope["path"].endswith(AFTER):
+            return None
+        found = self._at_hand(scope)
+        if found is None:
+            return None
+        body, retry_after_s = found
         told = (b"retry-after", b"%d" % retry_after_s), (b"content-length", b"%d" % len(body))
-        await send({"type": "http.response.start", "status": 202, "headers": [*_FIXED, *told]})
-        await send({"type": "http.response.body", "body": body})
+        start = {"type": "http.response.start", "status": 202, "headers": [*_FIXED, *told]}
+        return start, {"type": "http.response.body", "body": body}
 
     def _at_hand(self, scope: Scope) -> tuple[bytes, int] | None:
         """Return the answer and its Retry-After, None for the long way."""

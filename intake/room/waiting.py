@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from doorbuster.room_contract import ChallengeView
     from doorbuster.settings import Settings
-    from intake.limits import Application
     from intake.sales import CachedSale, Sales
 
 
@@ -90,9 +89,9 @@ class Waiting:
         app.add_route("/sales/{sale}/wait", self._page)
         app.add_route("/room/static/{version}/{name}", Statics(self._pages))
 
-    def lane(self, application: Application) -> ClaimLane:
-        """Return the application with the short way of early claims before it."""
-        made = ClaimLane(application, self._sales, self.desk, self._visits)
+    def lane(self) -> ClaimLane:
+        """Return the short way of early claims."""
+        made = ClaimLane(self._sales, self.desk, self._visits)
         self._ring.follow(made.forget)
         return made
 
