@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     stream_keep_s: int = Field(0, ge=0, le=86_400)
     """How long drained entries stay in the stream, so that a Postgres failover can replay them."""
 
-    drain_batch_max: int = Field(1_000, ge=1, le=5_000)
+    drain_batch_max: int = Field(2_000, ge=1, le=5_000)
     shift_s: float = Field(60.0, ge=1, le=600)
     lease_s: float = Field(4.0, ge=1, le=60)
     settle_concurrency: int = Field(500, ge=1, le=5_000)

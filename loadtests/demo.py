@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.demo", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small sale of a few seconds")
-    parser.add_argument("--workers", type=int, default=2, help="worker processes (default 2)")
+    parser.add_argument("--workers", type=int, default=4, help="worker processes (default 4)")
     options = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="doorbuster-demo-"))
     try:
@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if outcome.good else 1
 
 
-async def play(folder: Path, scene: Scene, *, workers: int = 2) -> Outcome:
+async def play(folder: Path, scene: Scene, *, workers: int = 4) -> Outcome:
     """Play the whole sale in a folder and print the report."""
     began = monotonic()
     screen = report.console()

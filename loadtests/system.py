@@ -122,7 +122,7 @@ def _with_children(pids: list[int] | int | None) -> list[psutil.Process]:
 
 
 @asynccontextmanager
-async def running(data: Path, *, workers: int = 2, **environment: str) -> AsyncIterator[System]:
+async def running(data: Path, *, workers: int = 4, **environment: str) -> AsyncIterator[System]:
     """Run `doorbuster up` on a data folder for the block.
 
     Raises:

@@ -23,7 +23,7 @@ from doorbuster.embedded.supervisor import Supervisor
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Data folder [default: .doorbuster]")
 @click.option("--intake", default=1, show_default=True, type=click.IntRange(1, 64), help="Intake processes.")
-@click.option("--workers", default=3, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
+@click.option("--workers", default=4, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 @click.option("--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the ready line here.")
 def up(host: str, port: int, data: Path | None, intake: int, workers: int, ready_file: Path | None) -> None:
     """Run everything: PostgreSQL, Valkey, intake, workers and scheduler.

@@ -24,7 +24,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8000
     intake: int = 1
-    workers: int = 3
+    workers: int = 4
     ready_file: Path | None = None
 
 

@@ -16,7 +16,7 @@ from loadtests.servers import serving
 from loadtests.system import System
 
 _BOUND_S = 180.0
-WORKERS = 2
+WORKERS = 4
 
 
 class Whole(msgspec.Struct):

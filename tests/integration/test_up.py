@@ -26,7 +26,7 @@ def test_the_ready_line_says_all_of_it(running: Running) -> None:
     assert list(ready) == ["base", "ops_base", "ops_key", "data", "pids", "urls"]
     assert list(ready["pids"]) == ["intake", "worker", "scheduler", *STORES]
     assert list(ready["urls"]) == ["database", "orders_redis", "room_redis", "jobs_redis", "cache_redis"]
-    assert [len(ready["pids"][role]) for role in ("intake", "worker", "scheduler")] == [1, 3, 1]
+    assert [len(ready["pids"][role]) for role in ("intake", "worker", "scheduler")] == [1, 4, 1]
     assert all(psutil.pid_exists(pid) for role in ready["pids"] for pid in running.pids(role))
     assert running.document() == ready
     assert running.http.get("/readyz").status_code == 200
