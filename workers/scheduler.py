@@ -65,6 +65,7 @@ class Scheduler:
             while True:
                 began = time.monotonic()
                 await self.tick()
+                _end_if_cancelled()
                 await asyncio.sleep(max(0.0, began + TICK_S - time.monotonic()))
         finally:
             await self.close()
@@ -206,6 +207,13 @@ class Scheduler:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+
+
+def _end_if_cancelled() -> None:
+    """End here if a cancellation was taken for a time-out on its way up: a driver's time-out may swallow one."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _text(member: bytes | str) -> str:

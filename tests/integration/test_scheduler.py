@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -197,3 +198,20 @@ async def test_it_outlives_its_connections(lamp_sale: Shop, db: Connection) -> N
             return f"drain:{lamp_sale.sale_number}:0" in await _enqueued(lamp_sale.settings)
 
         await eventually(found)
+
+
+async def test_a_cancellation_that_a_driver_swallows_still_ends_it(settings: Settings) -> None:
+    scheduler = Scheduler(settings)
+    ticking = asyncio.Event()
+
+    async def swallow() -> None:
+        ticking.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    scheduler.tick = swallow  # type: ignore[method-assign]
+    task = asyncio.create_task(scheduler.run())
+    await ticking.wait()
+    task.cancel()
+    await asyncio.wait_for(asyncio.wait({task}), 5)
+    assert task.cancelled()
