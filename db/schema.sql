@@ -69,6 +69,18 @@ returns tsvector language sql immutable parallel safe as $$
                  search_attributes(attributes) as more) said
 $$;
 
+-- Weights of D, C, B and A, as ts_rank_cd takes them: attributes, description, brand, name. A word in a text of ordinary
+-- length counts a quarter of one that stands alone (BM25's length normalisation, b = 0.75; lengths in characters).
+create function search_weights(name text, description text, attributes jsonb) returns real[]
+language sql immutable parallel safe as $$
+  select array[
+    0.1 / (1 + 3 * coalesce(length(search_attributes(attributes)), 0) / 300.0),
+    0.25 / (1 + 3 * coalesce(length(description), 0) / 55.0),
+    0.075,
+    1.0 / (1 + 3 * length(name) / 55.0)
+  ]::real[]
+$$;
+
 create table products (
   product_id  text primary key check (length(product_id) between 1 and 64),
   name        text not null check (length(name) between 1 and 500),
@@ -84,6 +96,9 @@ create table products (
   created_at  timestamptz not null default now(),
   search      tsvector not null generated always as (
     search_vector(product_id, name, brand, category, description, attributes)
+  ) stored,
+  search_weights real[] not null generated always as (
+    search_weights(name, description, attributes)
   ) stored
 );
 

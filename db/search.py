@@ -18,14 +18,19 @@ GRACE_S = 0.5
 
 
 class Asked(NamedTuple):
-    """The texts of a search, each a tsquery of English words; `match` is None where everything matches."""
+    """The texts of a search, each a tsquery of English words; `match` is None where everything matches.
+
+    Each of `words` has its share, of 1 in all, in what is asked for. What matches one of `stricter` ranks before the
+    rest.
+    """
 
     match: str | None
+    words: list[str]
+    shares: list[float]
     literal: str
-    name_literal: str
     name_meant: str
-    phrase: str
     accessory: str
+    stricter: list[str]
 
 
 class Terms(NamedTuple):
@@ -88,6 +93,12 @@ async def search(connection: Connection, asked: Asked, terms: Terms, *, timeout_
         [(product_id, float(key)) for product_id, key in row["hits"]],
         *([(value, count) for value, count in row[name]] for name in ("categories", "brands", "prices")),
     )
+
+
+async def rarities(connection: Connection, words: Sequence[str], *, timeout_s: float) -> dict[str, float]:
+    """Return how much each word says, the rarer the more; 0 for words that do not count (the, of)."""
+    rows = await connection.fetch(_SQL["rarities"], list(words), timeout=timeout_s + GRACE_S)
+    return {row["word"]: row["rarity"] for row in rows}
 
 
 async def correct(

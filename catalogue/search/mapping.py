@@ -22,10 +22,13 @@ def _analyzer(tokenizer: str, *filters: str) -> dict[str, Any]:
     return {"type": "custom", "tokenizer": tokenizer, "char_filter": ["thousands"], "filter": list(filters)}
 
 
+OFTEN = "return query.boost * doc.freq / (0.25 + 0.75 * doc.length * field.docCount / field.sumTotalTermFreq);"
+"""How often a word stands in a field, less in a long one than in a short one: BM25's, b = 0.75, before it levels off."""
 SETTINGS: dict[str, Any] = {
     "number_of_shards": 1,
     "number_of_replicas": 0,
     "refresh_interval": "1s",
+    "similarity": {"often": {"type": "scripted", "script": {"source": OFTEN}}},
     "analysis": {
         "char_filter": {"thousands": _THOUSANDS},
         "tokenizer": {"apart": _APART},
@@ -45,16 +48,17 @@ SETTINGS: dict[str, Any] = {
     },
 }  # fmt: skip
 
-_WORDS = {"type": "text", "analyzer": "words"}
+_WORDS = {"type": "text", "analyzer": "words", "similarity": "often"}
+_BEGUN = {"type": "text", "analyzer": "begun", "search_analyzer": "exact", "similarity": "often"}
 _KEYWORD = {"type": "keyword", "ignore_above": 500}
 MAPPINGS: dict[str, Any] = {
     "dynamic": "strict",
     "properties": {
         "product_id": {"type": "keyword"},
-        "head": _WORDS | {"fields": {"begun": {"type": "text", "analyzer": "begun", "search_analyzer": "exact"}}},
+        "head": _WORDS | {"fields": {"begun": _BEGUN}},
         "models": {"type": "text", "analyzer": "models"},
         "name": {"type": "text", "analyzer": "exact"},
-        "title": _KEYWORD | {"index": False},
+        "title": _KEYWORD | {"index": False, "fields": {"words": _WORDS}},
         "made": _WORDS,
         "more": _WORDS,
         "attributes": _WORDS,

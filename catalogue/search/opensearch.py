@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from opensearchpy import AsyncOpenSearch
@@ -10,22 +11,27 @@ from opensearchpy.exceptions import OpenSearchException
 
 from catalogue.search import interface as said
 from catalogue.search.interface import ANY, BEGUN, CORRECTED, STRICT
+from catalogue.search.rarity import Rarities
 from catalogue.search.words import ACCESSORIES, Phrase, Term, Words, clean, read
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     Clause = dict[str, Any]
 
 ALIAS = "products"
-EVERYWHERE = ("head^3", "models^0.5", "made^1.5", "more^1.5", "attributes^0.2")
-IN_NAME = ("head", "models")
+EVERYWHERE = ("head", "models", "made", "more", "attributes")
+IN_NAME = ("head", "models", "made")
 NAMES_MAX = 200
-SAME, ALSO = 0.6, 0.3
-"""What other words count, beside the words as written."""
-MERITS = {"literal": 10.0, "name": 10.0, "meant": 5.0, "phrase": 5.0, "thing": 5.0}
-"""What lifts a match: as written anywhere, in the name, there in other words, as a phrase; and being no accessory."""
+WEIGHTS = ("title.words^1", "made^0.3", "more^0.25", "attributes^0.1")
+"""How much a word counts by where it stands."""
+BM25F = "params.most * params.share * _score / (_score + params.half)"
+"""Levels off what the similarity `often` counts in all fields together (Robertson, Zaragoza, Taylor 2004)."""
+MOST, HALF = 6.0, 0.8
+MERITS = {"stricter": 10.0, "literal": 3.0, "meant": 0.75, "thing": 1.0}
+"""What lifts a match: of a stricter rung; all as written; in the name in other words too; and being no accessory."""
+FUZZY = {"fuzziness": "AUTO:4,7", "prefix_length": 1, "max_expansions": 20}
 FIELD_OF = {"category": "category", "brand": "brand"}
 
 
@@ -43,22 +49,24 @@ class OpenSearchSearch:
 
     def __init__(self, client: AsyncOpenSearch, alias: str, *, timeout_s: float) -> None:
         self._client, self._alias, self._timeout_s = client, alias, timeout_s
+        self._rarities = Rarities()
 
     async def search(self, query: said.Query) -> said.Page:
         """Return a page, loosening the query while it finds too little."""
         words = read(query.text)
         if not words.terms:
-            return said.NOTHING if query.text.strip() else await self._page(query, words, STRICT, {"match_all": {}})
-        match = [_strict(words)]
+            everything = Asked(words, [], {"match_all": {}})
+            return said.NOTHING if query.text.strip() else await self._page(query, everything, STRICT)
+        asked = Asked(words, await self._rarities.shares(words.single, self._ask_rarities), _strict(words))
         first = query.after.rung if query.after else STRICT
         page = said.NOTHING
         for rung in range(ANY + 1):
             looser = None if rung == STRICT else _looser(words, rung)
             if looser is not None:
-                match.append(looser)
+                asked = asked.or_else(looser, rung)
             if rung < first or not (looser is not None or rung == first):
                 continue
-            page = await self._page(query, words, rung, _or(match))
+            page = await self._page(query, asked, rung)
             if query.after or page.matched >= said.FEW:
                 break
         return page
@@ -91,14 +99,14 @@ class OpenSearchSearch:
         """Close the client."""
         await self._client.close()
 
-    async def _page(self, query: said.Query, words: Words, rung: int, match: Clause) -> said.Page:
+    async def _page(self, query: said.Query, asked: Asked, rung: int) -> said.Page:
         filters = {name: clause for name, clause in _filters(query).items() if clause is not None}
         body = {
             "size": query.limit + 1,
             "_source": False,
             "docvalue_fields": ["product_id"],
             "track_total_hits": said.COUNTED_MAX + 1,
-            "query": {"bool": {"filter": [_ACTIVE], "must": [match], "should": _merits(words)}},
+            "query": {"bool": {"filter": [_ACTIVE, asked.match], "should": asked.ranks()}},
             "post_filter": {"bool": {"filter": list(filters.values())}},
             "sort": _sort(query.sort),
             "track_scores": False,
@@ -122,13 +130,70 @@ class OpenSearchSearch:
             raise StoreUnavailableError("this search takes too long; more words make it narrower")
         return answer
 
+    async def _ask_rarities(self, words: Sequence[str]) -> dict[str, float]:
+        counted = {word: {"multi_match": {"query": word, "fields": list(WEIGHTS)}} for word in words}
+        body = {
+            "size": 0,
+            "track_total_hits": True,
+            "query": {"match_all": {}},
+            "aggs": {"words": {"filters": {"filters": counted}}},
+        }
+        answer = await self._ask(body)
+        whole = answer["hits"]["total"]["value"]
+        buckets = answer["aggregations"]["words"]["buckets"]
+        return {word: _rarity(buckets[word]["doc_count"], whole) for word in words}
+
 
 _ACTIVE: Clause = {"term": {"active": True}}
 
 
+class Asked(NamedTuple):
+    """A query as clauses; `stricter` are the matches that rank before those of `match`."""
+
+    words: Words
+    shares: list[float]
+    match: Clause
+    stricter: tuple[Clause, ...] = ()
+    rung: int = STRICT
+
+    def or_else(self, looser: Clause, rung: int) -> Asked:
+        """Return the query of a looser rung: what matched still does, and before the rest."""
+        stricter = (*self.stricter, self.match)
+        return self._replace(match=_or([self.match, looser]), stricter=stricter, rung=rung)
+
+    def ranks(self) -> list[Clause]:
+        """Return what ranks a match: as in Postgres."""
+        if not self.words.terms:
+            return []
+        terms = self.words.terms
+        accessories = " ".join(sorted(ACCESSORIES - self.words.plain))
+        return [
+            *(self._counted(word, share) for word, share in zip(self.words.single, self.shares, strict=True)),
+            *(_merit("stricter", clause) for clause in self.stricter),
+            _merit("literal", _and(_written(term, EVERYWHERE) for term in terms)),
+            _merit("meant", _and(_either(term, IN_NAME) for term in terms)),
+            _merit("thing", {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
+        ]
+
+    def _counted(self, word: str, share: float) -> Clause:
+        """Return how much a word counts, read as the rung reads it."""
+        fields, more = list(WEIGHTS), {}
+        if self.rung >= BEGUN and word == self.words.tokens[-1]:
+            fields.append("head.begun^0.1")
+        if self.rung >= CORRECTED and _may_be_misspelt(word):
+            more = FUZZY
+        often = {"multi_match": {"query": word, "type": "most_fields", "fields": fields, **more}}
+        script = {"source": BM25F, "params": {"most": MOST, "share": share, "half": HALF}}
+        return {"script_score": {"query": often, "script": script}}
+
+
+def _rarity(number: int, whole: int) -> float:
+    return max(1.0, float(round(-math.log(max(number, 1) / max(whole, 1)))))
+
+
 def _or(clauses: Iterable[Clause]) -> Clause:
     several = list(clauses)
-    return several[0] if len(several) == 1 else {"dis_max": {"queries": several}}
+    return several[0] if len(several) == 1 else {"bool": {"should": several, "minimum_should_match": 1}}
 
 
 def _and(clauses: Iterable[Clause]) -> Clause:
@@ -136,9 +201,9 @@ def _and(clauses: Iterable[Clause]) -> Clause:
     return several[0] if len(several) == 1 else {"bool": {"must": several}}
 
 
-def _phrase(phrase: Phrase, fields: tuple[str, ...], **more: Any) -> Clause:
+def _phrase(phrase: Phrase, fields: tuple[str, ...]) -> Clause:
     kind = "phrase" if len(phrase) > 1 else "best_fields"
-    return {"multi_match": {"query": " ".join(phrase), "type": kind, "fields": list(fields), **more}}
+    return {"multi_match": {"query": " ".join(phrase), "type": kind, "fields": list(fields)}}
 
 
 def _written(term: Term, fields: tuple[str, ...]) -> Clause:
@@ -148,8 +213,7 @@ def _written(term: Term, fields: tuple[str, ...]) -> Clause:
 
 def _either(term: Term, fields: tuple[str, ...]) -> Clause:
     """Return a term as written or in other words."""
-    same = (_phrase(other, fields, boost=SAME) for other in term.same)
-    return _or([_written(term, fields), *same, *(_phrase(other, fields, boost=ALSO) for other in term.also)])
+    return _or([_written(term, fields), *(_phrase(other, fields) for other in (*term.same, *term.also))])
 
 
 def _strict(words: Words) -> Clause:
@@ -157,7 +221,7 @@ def _strict(words: Words) -> Clause:
 
 
 def _looser(words: Words, rung: int) -> Clause | None:
-    """Return what a rung adds, as in Postgres; it counts for little beside what was found before."""
+    """Return what a rung adds, as in Postgres."""
     if rung == BEGUN:
         last = words.tokens[-1]
         if len(last) < said.PREFIX_MIN:
@@ -166,18 +230,14 @@ def _looser(words: Words, rung: int) -> Clause | None:
         unfinished = _or([begun, {"match_phrase": {"head.begun": {"query": last}}}])
         *firsts, _ = [spelling for term in words.terms for spelling in term.words]
         before = (_or(_phrase(one, EVERYWHERE) for one in spellings) for spellings in firsts)
-        return _weak(_and([*before, unfinished]))
+        return _and([*before, unfinished])
     if rung == CORRECTED:
         if not any(_may_be_misspelt(token) for token in words.tokens):
             return None
-        return _weak(_and(_or([_either(term, EVERYWHERE), *_fuzzy(term)]) for term in words.terms))
+        return _and(_or([_either(term, EVERYWHERE), *_fuzzy(term)]) for term in words.terms)
     if len(words.terms) < 2:
         return None
-    return _weak({"bool": {"should": [_either(term, EVERYWHERE) for term in words.terms], "minimum_should_match": 1}})
-
-
-def _weak(clause: Clause) -> Clause:
-    return {"bool": {"must": [clause], "boost": 0.1}}
+    return _or(_either(term, EVERYWHERE) for term in words.terms)
 
 
 def _may_be_misspelt(word: str) -> bool:
@@ -186,26 +246,7 @@ def _may_be_misspelt(word: str) -> bool:
 
 def _fuzzy(term: Term) -> list[Clause]:
     found = {word for spellings in term.words for phrase in spellings for word in phrase if _may_be_misspelt(word)}
-    return [
-        {"match": {"name": {"query": word, "fuzziness": "AUTO:4,7", "prefix_length": 1, "max_expansions": 20}}}
-        for word in sorted(found)
-    ]
-
-
-def _merits(words: Words) -> list[Clause]:
-    """Return what lifts a match: as Postgres counts it."""
-    if not words.terms:
-        return []
-    whole = tuple(word for term in words.terms for spellings in term.words for word in spellings[0])
-    accessories = " ".join(sorted(ACCESSORIES - words.plain))
-    name, made = IN_NAME, (*IN_NAME, "made")
-    return [
-        _merit("literal", _and(_written(term, EVERYWHERE) for term in words.terms)),
-        _merit("name", _and(_written(term, name) for term in words.terms)),
-        _merit("meant", _and(_either(term, made) for term in words.terms)),
-        _merit("phrase", {"match_phrase": {"head": " ".join(whole)}}),
-        _merit("thing", {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
-    ]
+    return [{"match": {"name": {"query": word, **FUZZY}}} for word in sorted(found)]
 
 
 def _merit(name: str, clause: Clause) -> Clause:

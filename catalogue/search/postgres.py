@@ -7,12 +7,14 @@ found it is loosened, a rung at a time; what a rung finds contains what those be
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
 from catalogue.search import interface as said
 from catalogue.search.interface import ANY, BEGUN, CORRECTED, STRICT
+from catalogue.search.rarity import Rarities
 from catalogue.search.words import ACCESSORIES, Phrase, Term, Words, clean, read
 from db import search as rows
 from doorbuster.errors import StoreUnavailableError
@@ -31,29 +33,46 @@ SORTED_MAX = 200_000
 """Matches sorted by price or age at most; ranking costs more, and stops at `interface.COUNTED_MAX`."""
 
 
+Readings = dict[str, list[str]]
+"""What else a word may have been meant to be, as tsqueries."""
+
+
+class Looser(NamedTuple):
+    """What a rung lets match besides, and how it reads words."""
+
+    match: str
+    readings: Readings = {}  # noqa: RUF012 - never written to
+
+
 class Texts(NamedTuple):
-    """A query as tsqueries."""
+    """A query as tsqueries; `stricter` are the matches that rank before those of `match`."""
 
     words: Words
-    meant: str
+    shares: list[float]
+    match: str | None
+    stricter: tuple[str, ...] = ()
+    readings: Readings = {}  # noqa: RUF012 - never written to
 
-    @classmethod
-    def of(cls, words: Words) -> Texts:
-        """Write what is meant: every term, as written or in other words."""
-        return cls(words, _all(_either(term) for term in words.terms))
+    def or_else(self, looser: Looser) -> Texts:
+        """Return the query of a looser rung: what matched still does, and before the rest."""
+        assert self.match is not None
+        return self._replace(
+            match=f"{self.match} | {looser.match}",
+            stricter=(*self.stricter, self.match),
+            readings=self.readings | looser.readings,
+        )
 
-    def asked(self, match: str | None) -> rows.Asked:
-        """Return all that ranking looks at, with what must match."""
+    def asked(self) -> rows.Asked:
+        """Return all that matching and ranking look at."""
         terms = self.words.terms
-        whole = tuple(phrase for term in terms for spellings in term.words for phrase in spellings[:1])
-        accessories = sorted(ACCESSORIES - self.words.plain)
         return rows.Asked(
-            match=match,
+            match=self.match,
+            words=[" | ".join((_lexeme(word), *self.readings.get(word, ()))) for word in self.words.single],
+            shares=self.shares,
             literal=_all(_written(term) for term in terms),
-            name_literal=_all(_written(term, "A") for term in terms),
             name_meant=_all(_either(term, "AB") for term in terms),
-            phrase=_phrase(tuple(word for phrase in whole for word in phrase), "A"),
-            accessory=" | ".join(_lexeme(word, "A") for word in accessories),
+            accessory=" | ".join(_lexeme(word, "A") for word in sorted(ACCESSORIES - self.words.plain)),
+            stricter=list(self.stricter),
         )
 
 
@@ -63,6 +82,7 @@ class PostgresSearch:
     def __init__(self, replicas: Replicas, *, timeout_s: float, at_once: int) -> None:
         self._replicas, self._timeout_s = replicas, timeout_s
         self._places = asyncio.Semaphore(at_once)
+        self._rarities = Rarities()
 
     async def search(self, query: said.Query) -> said.Page:
         """Return a page, loosening the query while it finds too little."""
@@ -72,8 +92,8 @@ class PostgresSearch:
 
         async def work(connection: Connection) -> said.Page:
             if not words.terms:
-                return _page(query, STRICT, await self._find(connection, Texts(words, "").asked(None), query))
-            return await self._loosen(connection, Texts.of(words), query)
+                return await self._page(connection, Texts(words, [], None), query, STRICT)
+            return await self._loosen(connection, words, query)
 
         return await self._bounded(work)
 
@@ -93,54 +113,55 @@ class PostgresSearch:
     async def close(self) -> None:
         """Close nothing: the connections are the replicas'."""
 
-    async def _loosen(self, connection: Connection, texts: Texts, query: said.Query) -> said.Page:
-        match = texts.meant
+    async def _loosen(self, connection: Connection, words: Words, query: said.Query) -> said.Page:
+        ask = partial(rows.rarities, connection, timeout_s=self._timeout_s)
+        shares = await self._rarities.shares(words.single, ask)
+        texts = Texts(words, shares, _all(_either(term) for term in words.terms))
         first = query.after.rung if query.after else STRICT
         page = said.NOTHING
         for rung in range(ANY + 1):
-            looser = match if rung == STRICT else await self._looser(connection, rung, texts.words)
-            changed = looser not in ("", match)
-            if changed:
-                match = f"{match} | {looser}"
-            if rung < first or not (changed or rung == first):
+            looser = Looser("") if rung == STRICT else await self._looser(connection, rung, words)
+            if looser.match:
+                texts = texts.or_else(looser)
+            if rung < first or not (looser.match or rung == first):
                 continue
-            page = _page(query, rung, await self._find(connection, texts.asked(match), query))
+            page = await self._page(connection, texts, query, rung)
             if query.after or page.matched >= said.FEW:
                 break
         return page
 
-    async def _looser(self, connection: Connection, rung: int, words: Words) -> str:
+    async def _looser(self, connection: Connection, rung: int, words: Words) -> Looser:
         """Return what a rung adds."""
         if rung == BEGUN:
-            return _begun(words)
+            return Looser(_begun(words), {words.tokens[-1]: [f"{_lexeme(words.tokens[-1])}:*"]})
         if rung == CORRECTED:
             return await self._corrected(connection, words)
-        return _any(words) if len(words.terms) > 1 else ""
+        return Looser(_any(words) if len(words.terms) > 1 else "")
 
-    async def _corrected(self, connection: Connection, words: Words) -> str:
+    async def _corrected(self, connection: Connection, words: Words) -> Looser:
         doubtful = sorted(
             {word for word in words.plain if said.TYPO_MIN <= len(word) <= said.TYPO_MAX and word.isalpha()}
             & set(words.tokens)
         )
         if not doubtful:
-            return ""
+            return Looser("")
         better = await rows.correct(connection, doubtful, names_max=NAMES_MAX, timeout_s=self._timeout_s)
         if not better:
-            return ""
-        return _all(
-            " | ".join(
-                (_either(term), *(_lexeme(other) for word in _plain_words(term) for other in better.get(word, ())))
-            )
+            return Looser("")
+        readings = {word: [_lexeme(other) for other in others] for word, others in better.items()}
+        match = _all(
+            " | ".join((_either(term), *(one for word in _plain_words(term) for one in readings.get(word, ()))))
             for term in words.terms
         )
+        return Looser(match, readings)
 
-    async def _find(self, connection: Connection, asked: rows.Asked, query: said.Query) -> rows.Found:
+    async def _page(self, connection: Connection, texts: Texts, query: said.Query, rung: int) -> said.Page:
         terms = rows.Terms(
             list(query.categories) or None, list(query.brands) or None, query.min_price, query.max_price, query.sort,
             query.after.key if query.after else None, query.after.product_id if query.after else None,
             query.limit, _looked_at(query), list(said.PRICE_STEPS), said.FACET_VALUES_MAX,
         )  # fmt: skip
-        return await rows.search(connection, asked, terms, timeout_s=self._timeout_s)
+        return _page(query, rung, await rows.search(connection, texts.asked(), terms, timeout_s=self._timeout_s))
 
     async def _bounded(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do a search in one transaction; one that takes too long is the query's fault and not the server's."""

@@ -43,6 +43,11 @@ class Words(NamedTuple):
     """As typed, in small letters; the last may not be finished yet."""
 
     @property
+    def single(self) -> tuple[str, ...]:
+        """The words one by one, as written."""
+        return tuple(word for term in self.terms for spellings in term.words for word in spellings[0])
+
+    @property
     def plain(self) -> frozenset[str]:
         """Every single word, in the singular too."""
         found = {word for term in self.terms for spellings in term.words for phrase in spellings for word in phrase}

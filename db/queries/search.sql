@@ -5,45 +5,72 @@
 select set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true),
        set_config('pg_trgm.word_similarity_threshold', '0.45', true);
 
+-- name: rarities
+-- How much each of $1 says: the rarer the more, nothing for words that do not count. How common a word is the planner
+-- knows; a word that it does not know is as rare as the rarest it does. Without statistics every word says the same.
+-- In whole steps, so that little growth of the catalogue changes no order between one page and the next.
+with known as materialized (
+  select c.lexeme, c.part
+    from pg_stats s, unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) as c (lexeme, part)
+    where s.schemaname = current_schema() and s.tablename = 'products' and s.attname = 'search'
+),
+rarest as (
+  select min(part) as part from known
+)
+select asked.word,
+       case when l.lexemes = '{}' then 0 else greatest(1, coalesce(round(-ln(k.part)), 1)) end::float8 as rarity
+  from unnest($1::text[]) as asked (word)
+  cross join rarest
+  cross join lateral (select tsvector_to_array(to_tsvector('catalogue_words', asked.word)) as lexemes) l
+  cross join lateral (
+    select coalesce((select min(part) from known where lexeme = any (l.lexemes)), rarest.part) as part
+  ) k;
+
 -- name: search
--- $1 what must match; for relevance: $2 as written, $3 so in the name, $4 in the name or brand in other words too,
--- $5 as a phrase in the name, $6 words in the name that make it an accessory. $7 categories, $8 brands, $9 and $10
--- prices; $11 sort; $12 and $13 key and product to go on behind; $14 hits; $15 matches looked at; $16 price steps;
--- $17 facet values.
-with chosen as materialized (
+-- $1 what must match. For relevance: $2 the words asked for, each a tsquery, $3 each one's share in what is asked; $4 all
+-- as written, $5 in the name or brand in other words too, $6 words in the name that make it an accessory, $7 what ranks
+-- before the rest. $8 categories, $9 brands, $10 and $11 prices; $12 sort; $13 and $14 key and product to go on behind;
+-- $15 hits; $16 matches looked at; $17 price steps; $18 facet values.
+with words as materialized (
+  select to_tsquery('catalogue_words', query) as query, share from unnest($2::text[], $3::float8[]) as asked (query, share)
+),
+chosen as materialized (
   select p.product_id, p.category, p.brand, p.price,
-         case $11::text
+         case $12::text
            when 'price' then -p.price::float8
            when '-price' then p.price::float8
            when 'newest' then (extract(epoch from p.created_at) * 1000000)::float8
            else case when $1::text is null then 0 else round((
-             ts_rank('{0.05, 0.3, 0.5, 1}', p.search, to_tsquery('catalogue_words', $2))
-             + (p.search @@ to_tsquery('catalogue_words', $2))::int
-             + (p.search @@ to_tsquery('catalogue_words', $3))::int
-             + 0.5 * (p.search @@ to_tsquery('catalogue_words', $4))::int
-             + 0.5 * (p.search @@ to_tsquery('catalogue_words', $5))::int
-             - 0.7 * (p.search @@ to_tsquery('catalogue_words', $6))::int
-             + 14.0 / (28 + length(p.name)))::numeric, 6)::float8 end
+             -- BM25F (Robertson, Zaragoza, Taylor 2004): a word counts by how often it stands where, up to a point.
+             6 * coalesce((
+               select sum(w.share * f.often / (f.often + 0.2))
+                 from words w cross join lateral (select ts_rank_cd(p.search_weights, p.search, w.query) as often) f
+             ), 0)
+             + 3 * (p.search @@ to_tsquery('catalogue_words', $4))::int
+             + 0.75 * (p.search @@ to_tsquery('catalogue_words', $5))::int
+             - (p.search @@ to_tsquery('catalogue_words', $6))::int
+             + 10 * (select count(*) from unnest($7::text[]) s (match) where p.search @@ to_tsquery('catalogue_words', match))
+           )::numeric, 6)::float8 end
          end as key
     from products p
     where p.active and ($1::text is null or p.search @@ to_tsquery('catalogue_words', $1))
-      and ($7::text[] is null or p.category = any ($7)) and ($8::text[] is null or p.brand = any ($8))
-      and ($9::bigint is null or p.price >= $9) and ($10::bigint is null or p.price <= $10)
-    limit $15 + 1
+      and ($8::text[] is null or p.category = any ($8)) and ($9::text[] is null or p.brand = any ($9))
+      and ($10::bigint is null or p.price >= $10) and ($11::bigint is null or p.price <= $11)
+    limit $16 + 1
 ),
 -- What the filters keep out, for the facets that leave their own filter out.
 others as materialized (
   select p.category, p.brand, p.price, p.in_category, p.in_brand, p.in_price
     from (
-      select *, ($7::text[] is null or category = any ($7)) as in_category,
-             ($8::text[] is null or brand = any ($8)) as in_brand,
-             (($9::bigint is null or price >= $9) and ($10::bigint is null or price <= $10)) as in_price
+      select *, ($8::text[] is null or category = any ($8)) as in_category,
+             ($9::text[] is null or brand = any ($9)) as in_brand,
+             (($10::bigint is null or price >= $10) and ($11::bigint is null or price <= $11)) as in_price
         from products
     ) p
-    where num_nonnulls($7::text[], $8::text[], $9::bigint, $10::bigint) > 0
+    where num_nonnulls($8::text[], $9::text[], $10::bigint, $11::bigint) > 0
       and p.active and ($1::text is null or p.search @@ to_tsquery('catalogue_words', $1))
       and not (p.in_category and p.in_brand and p.in_price)
-    limit $15 + 1
+    limit $16 + 1
 ),
 matched as (
   select category, brand, price, true as in_category, true as in_brand, true as in_price from chosen
@@ -52,20 +79,20 @@ matched as (
 ),
 hits as (
   select product_id, key from chosen
-    where $12::float8 is null or key < $12 or (key = $12 and product_id > $13)
+    where $13::float8 is null or key < $13 or (key = $13 and product_id > $14)
     order by key desc, product_id
-    limit $14 + 1
+    limit $15 + 1
 ),
 categories as (
   select category as value, count(*) as n from matched where in_brand and in_price
-    group by 1 order by 2 desc, 1 limit $17
+    group by 1 order by 2 desc, 1 limit $18
 ),
 brands as (
   select brand as value, count(*) as n from matched where in_category and in_price
-    group by 1 order by 2 desc, 1 limit $17
+    group by 1 order by 2 desc, 1 limit $18
 ),
 prices as (
-  select width_bucket(price, $16::bigint[]) - 1 as step, count(*) as n from matched where in_category and in_brand
+  select width_bucket(price, $17::bigint[]) - 1 as step, count(*) as n from matched where in_category and in_brand
     group by 1
 )
 select (select count(*) from matched) as matched,

@@ -23,6 +23,7 @@ public class SearchNode {
                 .basePath(folder)
                 .moduleTypes("")
                 .pluginTypes("org.opensearch.analysis.common.CommonAnalysisPlugin,"
+                    + "org.opensearch.painless.PainlessPlugin,"
                     + "org.opensearch.transport.Netty4Plugin"));
             System.out.println("ready");
             System.out.flush();

@@ -53,6 +53,21 @@ async def test_words_that_no_product_has_together_find_those_with_any(searching:
     assert {"lamp", "tv-1"} <= set(await searching.ids("lamp television"))
 
 
+async def test_what_has_every_word_comes_before_what_has_any(searching: Searching) -> None:
+    # The one wireless keyboard says less of what is asked for in as many words than another that is not wireless.
+    assert (await searching.ids("quiet cordless keyboard"))[:2] == ["kb-3", "kb-1"]
+
+
+async def test_a_rare_word_says_more_than_a_common_one(searching: Searching) -> None:
+    ids = await searching.ids("lumo television")
+    assert ids[0] == "tv-1"  # has the one word that nothing else has
+    assert {"kb-1", "lamp", "stick"} <= set(ids)
+
+
+async def test_misspelt_words_rank_like_the_words_they_are_read_as(searching: Searching) -> None:
+    assert (await searching.ids("keybord"))[:3] == (await searching.ids("keyboard"))[:3]
+
+
 async def test_filters(searching: Searching) -> None:
     assert set(await searching.ids("keyboard", brands=("Orro",))) == {"kb-3"}
     assert set(await searching.ids("keyboard", brands=("Orro", "Lumo"))) == {"kb-1", "kb-2", "kb-3"}
