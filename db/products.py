@@ -67,6 +67,11 @@ async def import_products(connection: Connection, rows: Sequence[ImportRow]) -> 
         await connection.execute(_SQL["stock_imported_products"])
 
 
+async def settle_catalogue(connection: Connection) -> None:
+    """Bring statistics and indexes up to date after an import, and not whenever autovacuum comes by."""
+    await connection.execute(_SQL["settle_catalogue"])
+
+
 def _record(row: ImportRow) -> tuple[object, ...]:
     one = row.product
     return (

@@ -23,7 +23,7 @@ _START_S = 300.0
 
 def missing() -> str | None:
     """Return what the node needs and is not there."""
-    lacking = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
+    lacking = [tool for tool in ("javac", "mvn") if shutil.which(tool) is None]
     return " and ".join(lacking) or None
 
 

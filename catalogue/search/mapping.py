@@ -23,7 +23,7 @@ def _analyzer(tokenizer: str, *filters: str) -> dict[str, Any]:
 
 
 OFTEN = "return query.boost * doc.freq / (0.25 + 0.75 * doc.length * field.docCount / field.sumTotalTermFreq);"
-"""How often a word stands in a field, less in a long one than in a short one: BM25's, b = 0.75, before it levels off."""
+"""How often a word stands in a field, less in a long one than in a short one: BM25 (b = 0.75) before it levels off."""
 SETTINGS: dict[str, Any] = {
     "number_of_shards": 1,
     "number_of_replicas": 0,

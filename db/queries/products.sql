@@ -63,3 +63,7 @@ new as (
 )
 insert into stock_movements (product_id, quantity, reason)
 select product_id, received, 'import' from new where received > 0;
+
+-- name: settle_catalogue
+-- After many new rows: the planner, and search by it, learns which words are common; the index takes in what waits.
+vacuum (analyze) products, stock;

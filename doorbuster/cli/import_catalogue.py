@@ -14,7 +14,7 @@ import asyncpg
 import click
 
 from db import pool
-from db.products import ImportRow, import_products
+from db.products import ImportRow, import_products, settle_catalogue
 from doorbuster.cli import options
 from doorbuster.cli.catalogue_file import Line, read_lines
 from doorbuster.cli.catalogue_map import Columns, make_mapping, to_row
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
 _CHUNK = 1_000
+_MANY = 1_000
+"""Products from which on statistics and indexes are brought up to date at once."""
 
 
 @dataclass
@@ -87,12 +89,15 @@ def _progress(length: int) -> ProgressBar[int]:
 
 async def _import(url: str, rows: Iterator[ImportRow], tally: Tally, progress: Callable[[], None]) -> None:
     with answering():
-        connection = await pool.connect(url, command_timeout_s=120, application="doorbuster-import")
+        connection = await pool.connect(url, command_timeout_s=300, application="doorbuster-import")
     try:
         while chunk := list(islice(rows, _CHUNK)):
             with answering():
                 await _write(connection, chunk, tally)
             progress()
+        if tally.imported >= _MANY:
+            with answering():
+                await settle_catalogue(connection)
     finally:
         await connection.close()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from db.search import rarities
 from tests.fixtures.up import doorbuster
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ async def test_lines_become_products_with_stock(db: Connection, database_url: st
     assert done.stdout == "imported 2500 products, 0 bad lines\n"
     assert await db.fetchval("select count(*) from products") == 2_500
     assert await db.fetchval("select sum(stock) from stock where stock = received") == 12_500
+
+
+async def test_search_knows_at_once_which_words_are_common(db: Connection, database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.jsonl"
+    file.write_text("\n".join(_line(n, name=f"Lamp {'theremin' if n < 20 else 'plain'} {n}") for n in range(1_000)))
+    assert (await _import(database_url, file)).returncode == 0
+    told = await rarities(db, ["lamp", "theremin", "the"], timeout_s=5)
+    assert told["the"] == 0
+    assert told["lamp"] < told["theremin"]
 
 
 async def test_again_changes_prices_but_receives_nothing_twice(
