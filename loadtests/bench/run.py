@@ -9,16 +9,19 @@ import argparse
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from loadtests import ledger, report
-from loadtests.bench import accepting, draining, reading, table, waiting, whole
+from loadtests.bench import accepting, draining, reading, searching, table, waiting, whole
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import fresh, open_sale
 from loadtests.servers import serving
 from loadtests.system import System
 
+SIZES = (20_000, 100_000, 1_000_000)
 BUSY = 0.5
 """Load average above which a run says that others disturbed it."""
 WORKERS = 1
@@ -30,12 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="doorbuster bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
     parser.add_argument("--json", type=Path, default=Path("reports/bench.json"), help="where to write the figures")
+    every = f"search alone, in every engine that is here, at these sizes (default {' '.join(map(str, SIZES))})"
+    parser.add_argument("--search", type=int, nargs="*", metavar="PRODUCTS", help=every)
     options = parser.parse_args(arguments)
+    if options.search is not None:
+        return _search(options.search or SIZES, options.json, quick=options.quick)
     screen = report.console()
     load = os.getloadavg()[0]
     measured, postgres = asyncio.run(_measure(QUICK if options.quick else FULL, lambda line: screen.print(line)))
     lines, about = table.rows(measured), table.machine(postgres, load)
     screen.print(table.render(lines))
+    screen.print(searching.render(measured.searching))
     most = max(one.most_waiting for one in measured.whole)
     screen.print(f"whole way: at most {most:,} accepted orders waited for the drain")
     screen.print(" ".join(f"{name} {value}" for name, value in about.items() if not isinstance(value, dict)))
@@ -49,8 +57,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _search(sizes: Sequence[int], file: Path, *, quick: bool) -> int:
+    """Measure search alone: a million products take their time."""
+    screen = report.console()
+    screen.print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    measured = [
+        one
+        for engine in searching.engines()
+        for one in asyncio.run(searching.measure(engine, sizes, screen.print, asked=5 if quick else searching.ASKED))
+    ]
+    screen.print(searching.render(measured))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(measured), indent=2))
+    screen.print(f"written to {file}")
+    return 0
+
+
 async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Measured, str]:
-    measured = table.Measured([], [], [], [], [])
+    measured = table.Measured([], [], [], [], [], [])
     postgres = ""
     for turn in range(scale.repeats):
         async with fresh(workers=WORKERS) as system:
@@ -66,6 +90,7 @@ async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Meas
             f"against {drained.one_by_one_per_s:,.0f}/s and COPY {drained.copy_per_s:,.0f}/s"
         )
         await _ask(measured, scale, say, floor_first=bool(turn % 2))
+    measured.searching = await searching.measure("postgres", [scale.products], say, asked=scale.searches)
     measured.whole = await whole.measure(scale)
     for turn, one in enumerate(measured.whole):
         say(

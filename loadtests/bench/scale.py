@@ -18,8 +18,18 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     whole_s: float
     visitors: int
     """Who join the room that is measured."""
+    products: int
+    """In the catalogue that is searched."""
+    searches: int
+    """Of each kind."""
     clients: int = 64
 
 
-FULL = Scale(repeats=3, orders=80_000, half_s=5.0, floor_s=5.0, rival_s=4.0, whole_s=10.0, visitors=20_000)
-QUICK = Scale(repeats=1, orders=3_000, half_s=0.5, floor_s=0.5, rival_s=0.5, whole_s=1.0, visitors=1_500)
+FULL = Scale(
+    repeats=3, orders=80_000, half_s=5.0, floor_s=5.0, rival_s=4.0, whole_s=10.0, visitors=20_000,
+    products=20_000, searches=60,
+)  # fmt: skip
+QUICK = Scale(
+    repeats=1, orders=3_000, half_s=0.5, floor_s=0.5, rival_s=0.5, whole_s=1.0, visitors=1_500,
+    products=500, searches=2,
+)  # fmt: skip

@@ -17,6 +17,7 @@ from loadtests.bench.accepting import Accepting
 from loadtests.bench.draining import Draining
 from loadtests.bench.reading import Reading
 from loadtests.bench.row import Row
+from loadtests.bench.searching import Searching
 from loadtests.bench.waiting import Waiting
 from loadtests.bench.whole import Whole
 
@@ -31,6 +32,7 @@ class Measured(msgspec.Struct):
     whole: list[Whole]
     reading: list[Reading]
     waiting: list[Waiting]
+    searching: list[Searching]
 
 
 def rows(measured: Measured) -> list[Row]:

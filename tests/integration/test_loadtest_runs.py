@@ -60,6 +60,8 @@ def test_the_benchmark_measures_every_line_of_its_table(tmp_path: Path, capsys: 
     assert len(written["table"]) == 10
     assert all(row["ours"] > 0 and row["rival"] > 0 for row in written["table"])
     assert {row["met"] for row in written["table"]} <= {True, False}
+    (searched,) = written["repetitions"]["searching"]
+    assert all(kind["found"] and not kind["refused"] for kind in searched["asked"])
     assert written["machine"]["cores"]
     assert "MISSED" in capsys.readouterr().out or all(row["met"] for row in written["table"])
 
