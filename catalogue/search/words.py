@@ -44,8 +44,8 @@ class Words(NamedTuple):
 
     @property
     def single(self) -> tuple[str, ...]:
-        """The words one by one, as written."""
-        return tuple(word for term in self.terms for spellings in term.words for word in spellings[0])
+        """The words one by one, as written; no more of them than of tokens, however many parts a token has."""
+        return tuple(word for term in self.terms for spellings in term.words for word in spellings[0])[:WORDS_MAX]
 
     @property
     def plain(self) -> frozenset[str]:

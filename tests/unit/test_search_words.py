@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from catalogue.search.interface import After, read_cursor, write_cursor
@@ -37,10 +37,12 @@ def test_a_name_ends_before_what_the_thing_is_for() -> None:
     assert head_of("Fortune") == "Fortune"
 
 
+@example("1-" * 100)
 @given(st.text(max_size=2_000))
 def test_any_text_is_read_within_bounds(text: str) -> None:
     words = read(text)
     assert len(words.tokens) <= WORDS_MAX
+    assert len(words.single) <= WORDS_MAX
     assert sum(map(len, words.tokens)) <= QUERY_MAX
     assert all(phrase and all(phrase) for term in words.terms for word in term.words for phrase in word)
 
