@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from doorbuster.embedded.plan import Plan
 from doorbuster.embedded.postgres import Postgres
 from doorbuster.embedded.processes import Keeper, stop_all
 from doorbuster.embedded.stores import store_keepers
+from doorbuster.embedded.wake import Wake
 from doorbuster.errors import StoreUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ class Supervisor:
         self._stores = store_keepers(plan, postgres)
         fleet = plan.fleet()
         self._intake, self._workers = fleet.intake_keepers(), fleet.worker_keepers()
-        self._wake, self._stopping = threading.Event(), False
+        self._wake, self._stopping = Wake(), False
+        self._asked_by: signal.Signals | None = None
         self._ready: instance.Ready | None = None
         self._paths = [plan.folder.ready, *([plan.options.ready_file] if plan.options.ready_file else [])]
 
@@ -73,8 +74,8 @@ class Supervisor:
             self._stop()
 
     def _on_stop(self, number: int, _frame: FrameType | None) -> None:
-        _log.info("stopping", extra={"signal": signal.Signals(number).name})
-        self._stopping = True
+        # Nothing that takes a lock or writes to a stream: a handler may have interrupted just that.
+        self._asked_by, self._stopping = signal.Signals(number), True
         self._wake.set()
 
     def _on_child(self, _number: int, _frame: FrameType | None) -> None:
@@ -102,7 +103,6 @@ class Supervisor:
                 raise StoreUnavailableError(f"{keeper.name} does not come up: {_last_line(log)} (see {log})")
             self._keep_up()
             self._wake.wait(_POLL_S)
-            self._wake.clear()
 
     def _keepers(self) -> list[Keeper]:
         return [*(keeper for keeper, _ in self._stores), *self._intake, *self._workers]
@@ -114,7 +114,6 @@ class Supervisor:
 
     def _tend(self) -> None:
         self._wake.wait(min([_TICK_S, *(keeper.pause_s for keeper in self._keepers())]))
-        self._wake.clear()
         if not self._stopping:
             self._keep_up()
             self._publish_when_possible()
@@ -157,6 +156,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Intake first, so that nothing more is accepted; then who drains; then the stores."""
+        _log.info("stopping", extra={"signal": self._asked_by.name if self._asked_by else None})
         self._forget_ready()
         stop_all(self._intake)
         stop_all(self._workers)
