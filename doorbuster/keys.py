@@ -5,7 +5,7 @@
 | `stream`      | stream | orders | trimmed by the drain | accept script        | drain              |
 | `gate`        | hash   | orders | as long as the sale  | gate script, accept  | accept script      |
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
-| `spent`       | string | orders | admission's life + TTL | accept script        | accept script      |
+| `spent`       | string | orders | twice admission's life + 1 h | accept, end script | the same         |
 | `sold_out`    | set    | orders | as long as the sale  | drain, reconcile     | intake             |
 | `outcomes`    | channel| orders | none                 | drain, settle        | intake             |
 | `sales`       | channel| orders | none                 | intake (ops)         | intake             |

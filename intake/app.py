@@ -76,7 +76,7 @@ class Parts:
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.catalogue = Catalogue(settings)
         self.search = open_search(settings, self.catalogue.replicas)
-        self.waiting = Waiting(settings, self.sales)
+        self.waiting = Waiting(settings, self.sales, self.orders_redis)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""

@@ -5,8 +5,11 @@
 -- ARGV[1]    the visitor's digest, 8 bytes
 -- ARGV[2]    the ticket's number
 -- ARGV[3..4] its place, and the cohort that was reckoned with (-1: none)
+-- ARGV[5]    epoch of its admission, which the caller has ended in the order store; 0 or nothing: it has ended none
 --
--- Result     {'left', 'place' | 'slot' | 'none'}: what was given back; {'stale'}; {'no_room'}; {'unknown'}
+-- Result     {'left', 'place' | 'slot' | 'none'}: what was given back; {'stale'}; {'no_room'}; {'unknown'};
+--            {'holding', number, issued_s, expires_s, epoch, orders_allowed}: its admission is to be ended first, nothing
+--            was given back
 --
 -- In the lobby numbers have no places yet: the record is marked, joining again takes the mark off, and the place, if it
 -- comes to that, lapses like a no-show's.
@@ -37,6 +40,8 @@ local function leave(room)
   local record = read_place(KEYS[6], ARGV[1])
   if not record or record.number ~= tonumber(ARGV[2]) then
     return {'unknown'}
+  elseif record.expires and record.epoch ~= tonumber(ARGV[5] or '0') then
+    return admission_of(room, 'holding', record)
   elseif record.state == 'a' then
     local held = give_back(room, record)
     room.left = room.left + (held and 1 or 0)
