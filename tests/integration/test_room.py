@@ -103,7 +103,8 @@ async def test_leaving_gives_the_place_back(clockwork: Make) -> None:
     assert (await room.room.tick()).frontier == 2
     state = await room.after(1)
     assert (state.frontier, state.waiting) == (4, 1), "the place that left costs nothing"
-    assert await room.room.claim(tickets[0]) is No.FINISHED
+    assert await room.room.claim(tickets[0]) is No.LEFT
+    assert (await room.join("visitor-0")).number == 6
 
 
 async def test_slots_come_back_by_order_leaving_and_expiry(clockwork: Make) -> None:
@@ -121,6 +122,7 @@ async def test_slots_come_back_by_order_leaving_and_expiry(clockwork: Make) -> N
     assert (await room.room.tick()).active == 2, "it still buys: its slot is nobody else's"
     assert await room.room.leave(tickets[1], ended=other.admission) == Left("slot")
     assert await room.room.leave(tickets[1], ended=other.admission) == Left("none")
+    assert await room.room.claim(tickets[1]) is No.LEFT
     assert await room.admitted(tickets[3:]) == tickets[3:5]
     state = await room.after(61)
     assert (state.active, state.counts.expired, state.frontier) == (0, 3, 8)

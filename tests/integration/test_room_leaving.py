@@ -35,6 +35,8 @@ async def test_what_is_given_back_buys_nothing(roomy: Intake, terms: dict[str, A
         refused = await one.order(admission, "late", customer_id=one.name)
         assert (refused.status_code, refused.json()["code"]) == (409, "admission_spent")
         assert (await one.leave()).status_code == 204
+        gone = await one.claim()
+        assert (gone.status_code, gone.json()["code"]) == (410, "place_left")
 
 
 @pytest.mark.parametrize("allowed", [1, 3])

@@ -19,6 +19,11 @@
 -- include: places
 -- include: admit
 
+local function leave_for_good(record)
+  record.state = 'l'
+  write_place(record)
+end
+
 local function leave_place(room, record, place)
   local held = place > room.lapsed_to
   if held then
@@ -31,8 +36,7 @@ local function leave_place(room, record, place)
       room.tokens = math.min(room.burst, room.tokens + 1)
     end
   end
-  record.state = 'f'
-  write_place(record)
+  leave_for_good(record)
   return {'left', held and 'place' or 'none'}
 end
 
@@ -45,6 +49,7 @@ local function leave(room)
   elseif record.state == 'a' then
     local held = give_back(room, record)
     room.left = room.left + (held and 1 or 0)
+    leave_for_good(record)
     return {'left', held and 'slot' or 'none'}
   elseif record.state ~= 'w' then
     return {'left', 'none'}
