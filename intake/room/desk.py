@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
 from intake.room.status import Document, document_of
-from waitingroom.room import Mode
+from waitingroom.room import Mode, effective_phase
 from waitingroom.store import Room
 from waitingroom.terms import mode_of, room_config
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from doorbuster.room_contract import ChallengeView
     from intake.sales import CachedSale
     from waitingroom.admissions import Admission
-    from waitingroom.room import RoomConfig, RoomState
+    from waitingroom.room import Phase, RoomConfig, RoomState
 
 log = logging.getLogger("intake.room")
 
@@ -93,6 +93,11 @@ class OpenRoom:
     def now_s(self) -> float:
         """The store's clock, as far as it is known."""
         return time.time() if self.state is None else self.state.now_ms / 1000 + self.age_s
+
+    @property
+    def phase(self) -> Phase:
+        """What the room does now, as far as the sale says."""
+        return effective_phase(self._config(), int(self.now_s * 1000))
 
     @property
     def needs_admission(self) -> bool:

@@ -278,6 +278,8 @@ class Visits:
 
     def _emergency(self, room: OpenRoom, ticket: Ticket) -> AdmissionView | WaitView:
         self._must_be_emergency(room)
+        if room.phase in (Phase.DRAIN, Phase.OVER):
+            raise refusal_of(No.OVER)
         if not room.take_emergency():
             return WaitView(position=None, place=None, eta_s=None, retry_after_s=DOWN_RETRY_S, phase="open")
         made = self._admissions.emergency(
