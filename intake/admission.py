@@ -30,12 +30,13 @@ class Pass(NamedTuple):
     orders_allowed: int
     epoch: int
     life_ms: int
-    """From now to the admission's end."""
+    """From now to the admission's end; 0: it has run out, and the order may only be a retry."""
     admission: RoomAdmission
 
     def spend(self, prefix: str) -> Spend:
         """Return what the order spends; it is counted for as long again as the admission lives, and an hour."""
-        return Spend(prefix + self.spend_id, self.orders_allowed, self.epoch, 2 * self.life_ms + 3_600_000)
+        ends_ms = self.admission.expires_s * 1000 if self.life_ms else 0
+        return Spend(prefix + self.spend_id, self.orders_allowed, self.epoch, 2 * self.life_ms + 3_600_000, ends_ms)
 
 
 class Admission:

@@ -19,6 +19,7 @@ from intake import group_commit as verdicts
 from intake.limits import BODY
 from intake.moments import moment
 from intake.problems import RefusedError
+from intake.room.door import page_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -48,6 +49,7 @@ _REFUSALS = {
     verdicts.CLOSED: ("sale_not_open", "The sale is closed"),
     verdicts.SPENT: ("admission_spent", "As many orders as the admission allows were placed with it"),
     verdicts.REVOKED: ("admission_invalid", "The admission was revoked; join the room again"),
+    verdicts.EXPIRED: ("admission_expired", "The admission has run out; join the room again"),
     verdicts.UNKNOWN: (
         "store_unavailable",
         "It is not known whether the order was taken; the same Idempotency-Key is safe to send again",
@@ -140,7 +142,8 @@ class PostOrder:
         if pass_ is not None and (first == verdicts.SPENT or (first == verdicts.NEW and pass_.orders_allowed == 1)):
             self._desk.give_back(known, pass_.admission)
         if first not in (verdicts.NEW, verdicts.REPLAY):
-            raise RefusedError(*_REFUSALS[first])
+            room = page_of(known.sale.sale_id) if first == verdicts.EXPIRED else None
+            raise RefusedError(*_REFUSALS[first], room=room)
 
 
 def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:

@@ -91,7 +91,7 @@ class OpenRoom:
 
     @property
     def now_s(self) -> float:
-        """The store's clock, as far as it is known."""
+        """The store's clock, as far as it is known: never behind it, for the time that the asking took counts."""
         return time.time() if self.state is None else self.state.now_ms / 1000 + self.age_s
 
     @property
@@ -144,6 +144,7 @@ class OpenRoom:
         try:
             if given_back:
                 await self.room.release(given_back)
+            asked_at = time.monotonic()
             state = await self.room.tick()
             if state.config.version < sale.version and await self.room.configure():
                 state = await self.room.tick()
@@ -156,7 +157,7 @@ class OpenRoom:
             return
         if self._failed_at is not None:
             log.warning("the room of %s answers again", sale.sale_id)
-        self.state, self._read_at, self._failed_at = state, time.monotonic(), None
+        self.state, self._read_at, self._failed_at = state, asked_at, None
 
 
 class Allowance:
