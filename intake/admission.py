@@ -56,9 +56,9 @@ class Admission:
         """
         room = await self._door.needed(sale) if sale.has_room else None
         if room is not None:
-            return self._door.check(req, room, order.customer_id)
+            return self._door.check(req, room, order)
         if self._keys and not self.is_storefront(req):
-            if (passed := self._door.offered(req, sale, order.customer_id)) is not None:
+            if (passed := self._door.offered(req, sale, order)) is not None:
                 return passed
             raise RefusedError("admission_required", "Send a valid X-Storefront-Key or an admission to the sale")
         return None

@@ -1,14 +1,17 @@
-"""At the door: until when an admission is good."""
+"""At the door: until when an admission is good, who hears what of the sale, and what a retry gets after its end."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
+from doorbuster import keys
 from intake.room.desk import OpenRoom
 from tests.fixtures.intake import Intake
 from tests.fixtures.visitors import Visitor, open_room
@@ -39,6 +42,11 @@ async def until(moment: float) -> None:
     await eventually(reached)
 
 
+async def calls(redis: Redis) -> Counter[str]:
+    raw: dict[str, Any] = await redis.info("commandstats")
+    return Counter({name.removeprefix("cmdstat_"): stat["calls"] for name, stat in raw.items()})
+
+
 async def test_an_admission_and_its_slot_end_together(roomy: Intake) -> None:
     await open_room(roomy, room={"admission_s": 1, "max_active": 1})
     ann, admission, ends = await let_in(roomy)
@@ -61,3 +69,39 @@ async def test_a_clock_that_is_behind_makes_it_no_longer(roomy: Intake, monkeypa
     refused = await ann.order(admission, "late")
     assert code_of(refused) == (401, "admission_expired")
     assert refused.json()["room"] == "/sales/sale/wait"
+
+
+async def test_a_retry_replays_after_the_admission_has_ended(roomy: Intake, orders_redis: Redis) -> None:
+    sale = await open_room(roomy, room={"admission_s": 3})
+    ann, admission, ends = await let_in(roomy)
+    accepted = await ann.order(admission, "one")
+    assert accepted.status_code == 202
+    await until(ends)
+    replayed = await ann.order(admission, "one")
+    assert (replayed.status_code, replayed.content) == (202, accepted.content)
+    assert replayed.headers["Idempotency-Replayed"] == "true"
+    other = await ann.order(admission, "one", metadata={"another": "body"})
+    assert code_of(other) == (422, "idempotency_conflict")
+    assert code_of(await ann.order(admission, "two")) == (401, "admission_expired")
+    elsewhere = await ann.order(admission, "one", lines=[{"product_id": "none", "quantity": 1}])
+    assert code_of(elsewhere) == (401, "admission_expired")
+    assert await orders_redis.xlen(keys.stream(sale["sale_number"], 0)) == 1
+
+
+async def test_only_what_is_authentic_and_run_out_asks_the_order_store(roomy: Intake, orders_redis: Redis) -> None:
+    await open_room(roomy, "other", room={"admission_s": 1})
+    await open_room(roomy, room={"admission_s": 1}, partitions=2)
+    ann, admission, ends = await let_in(roomy, customer_id="ann")
+    await until(ends)
+    altered = admission[:-3] + ("AAA" if admission[-3:] != "AAA" else "BBB")
+    ann.sale = "sale"
+    before = await calls(orders_redis)
+    assert code_of(await ann.order(altered, "k", customer_id="ann")) == (403, "admission_invalid")
+    assert code_of(await ann.order(admission, "k", customer_id="bob")) == (403, "admission_invalid")
+    foreign = await roomy.post("other", headers={"Authorization": f"Bearer {admission}"})
+    assert code_of(foreign) == (403, "admission_invalid")
+    assert (await calls(orders_redis) - before)["evalsha"] == 0
+    for key in "abc":
+        assert code_of(await ann.order(admission, key, customer_id="ann")) == (401, "admission_expired")
+    spent = await calls(orders_redis) - before
+    assert (spent["evalsha"], spent["xadd"], spent["set"]) == (3, 0, 0)
