@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -105,3 +105,46 @@ async def test_only_what_is_authentic_and_run_out_asks_the_order_store(roomy: In
         assert code_of(await ann.order(admission, key, customer_id="ann")) == (401, "admission_expired")
     spent = await calls(orders_redis) - before
     assert (spent["evalsha"], spent["xadd"], spent["set"]) == (3, 0, 0)
+
+
+def at(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("terms", "verb", "code"),
+    [
+        ({}, None, (401, "admission_required")),
+        ({}, "hold", (409, "sale_not_open")),
+        ({}, "drain", (409, "sale_not_open")),
+        ({}, "close", (409, "sale_not_open")),
+        ({"starts_at": at(3600)}, None, (409, "sale_not_open")),
+        ({"starts_at": at(-7200), "ends_at": at(-3600)}, None, (409, "sale_not_open")),
+        ({"starts_at": at(-7200), "ends_at": at(3600)}, None, (401, "admission_required")),
+    ],
+)
+async def test_who_has_no_admission_hears_how_the_sale_stands(
+    roomy: Intake, orders_redis: Redis, terms: dict[str, Any], verb: str | None, code: tuple[int, str]
+) -> None:
+    await open_room(roomy, **terms)
+    if verb is not None:
+        (await roomy.ops.post(f"/ops/sales/sale/{verb}")).raise_for_status()
+    before = await calls(orders_redis)
+    refused = await roomy.post("sale")
+    assert code_of(refused) == code
+    waits = code[0] == 401 or verb == "hold" or (verb is None and "ends_at" not in terms)
+    assert ("Link" in refused.headers) == waits, "who may join is shown where"
+    assert (await calls(orders_redis) - before)["evalsha"] == 0
+
+
+async def test_who_has_no_admission_hears_what_is_sold_out(roomy: Intake, orders_redis: Redis) -> None:
+    sale = await roomy.open_sale("sale", "hot", "cold", room={"mode": "always"})
+    assert code_of(await roomy.post("sale")) == (401, "admission_required")
+    await orders_redis.sadd(keys.sold_out(sale["sale_number"], 0), "hot")
+
+    async def told() -> bool:
+        return code_of(await roomy.post("sale")) == (409, "sold_out")
+
+    await eventually(told)
+    cold = await roomy.post("sale", lines=[{"product_id": "cold", "quantity": 1}])
+    assert code_of(cold) == (401, "admission_required")
