@@ -12,13 +12,21 @@ from catalogue.prices import price_at
 from db.catalogue import PriceWindow, set_prices
 from db.sales import SaleProduct
 from doorbuster import entry, keys
+from doorbuster.stores import plain_client
 from tests.fixtures.intake import Serve
 from tests.fixtures.shop import Shop
 from tests.fixtures.waiting import eventually
+from workers.scheduler import Scheduler
 
 
 async def _shows(http: httpx.AsyncClient, availability: str) -> bool:
     return str((await http.get("/products/lamp")).json()["availability"]) == availability
+
+
+async def _units(shop: Shop) -> int | None:
+    async with plain_client(shop.settings.cache_redis_url.get_secret_value()) as cache:
+        told = await cache.hget(keys.UNITS, "lamp")
+    return None if told is None else int(told)
 
 
 async def test_pages_follow_the_drain(shop: Shop, serve: Serve) -> None:
@@ -34,6 +42,23 @@ async def test_pages_follow_the_drain(shop: Shop, serve: Serve) -> None:
     await eventually(lambda: _shows(intake.http, "sold_out"), within_s=2)
     (await intake.ops.post("/ops/products/lamp/stock", json={"receive": 30})).raise_for_status()
     await eventually(lambda: _shows(intake.http, "in_stock"), within_s=2)
+
+
+async def test_a_sales_allotment_is_not_the_products_stock(shop: Shop, serve: Serve, orders_redis: Redis) -> None:
+    await shop.stock(lamp=1000)
+    number = await shop.open_sale(SaleProduct(product_id="lamp", quantity=2))
+    intake = await serve(catalogue_fresh_s=0.1)
+    await shop.buy("a", "b", "c", lamp=1)
+    await shop.drain()
+    assert await orders_redis.smembers(keys.sold_out(number, 0)) == {b"lamp"}
+    assert await _units(shop) == 998
+    scheduler = Scheduler(shop.settings)
+    try:
+        await scheduler.tick()
+    finally:
+        await scheduler.close()
+    assert await _units(shop) == 998
+    assert await _shows(intake.http, "in_stock")
 
 
 async def test_without_its_cache_the_drain_goes_on(shop: Shop) -> None:
