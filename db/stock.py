@@ -73,9 +73,11 @@ async def available(connection: Connection, sale_number: int, product_ids: Colle
 
 async def left(connection: Connection, product_ids: Collection[str]) -> dict[str, int]:
     """Return what is in stock of each product now, whatever a sale may sell of it."""
-    return dict(await connection.fetch(_SQL["left"], list(product_ids)))
+    rows = await connection.fetch(_SQL["left"], list(product_ids))
+    return {row["product_id"]: row["stock"] for row in rows}
 
 
 async def left_of_orders(connection: Connection, order_ids: Collection[UUID]) -> dict[str, int]:
     """Return what is in stock now of each product of these orders."""
-    return dict(await connection.fetch(_SQL["left_of_orders"], list(order_ids)))
+    rows = await connection.fetch(_SQL["left_of_orders"], list(order_ids))
+    return {row["product_id"]: row["stock"] for row in rows}
