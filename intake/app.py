@@ -76,7 +76,7 @@ class Parts:
         self.restocking = Restocking(self.database, self.orders_redis, self.sales, self.catalogue)
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)
-        self.waiting = Waiting(settings, self.sales, self.orders_redis)
+        self.waiting = Waiting(settings, self.sales, self.script)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""

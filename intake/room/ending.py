@@ -7,32 +7,30 @@ could be spent in, before the room lets somebody else in for it: at no moment do
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 import intake
 from doorbuster.errors import StoreUnavailableError
 from intake.admission import Pass
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
-    from intake.group_commit import Spend
+    from intake.group_commit import AcceptScript, Spend
     from intake.sales import CachedSale
     from waitingroom.admissions import Admission
 
 _SOURCE = Path(intake.__file__).with_name("scripts").joinpath("end_admission.lua").read_text()
-_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
 
 class Endings:
     """Ends admissions on the order store."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, script: AcceptScript) -> None:
+        """Take the accept script: what it is run with, on as many replicas, has to know of an end."""
+        self._redis = script.redis
+        self._terms = script.terms
 
     async def end(self, cached: CachedSale, admission: Admission, *, now_s: float) -> int:
         """Let no further order be accepted with the admission; return how many were. Again changes nothing.
@@ -49,9 +47,11 @@ class Endings:
             raise StoreUnavailableError("The order store does not answer; the admission keeps its slot") from error
 
     async def _end(self, spend: Spend) -> int:
-        arguments = (spend.key, str(spend.ttl_ms))
-        try:
-            placed = await self._redis.evalsha(_SHA, 1, *arguments)
-        except NoScriptError:
-            placed = await self._redis.eval(_SOURCE, 1, *arguments)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.eval(_SOURCE, 1, spend.key, str(spend.ttl_ms))
+            if self._terms.replicas:
+                pipe.wait(self._terms.replicas, self._terms.replica_wait_ms)
+            placed, *reached = await pipe.execute()
+        if reached and reached[0] < self._terms.replicas:
+            raise RedisError(f"the end reached {reached[0]} of {self._terms.replicas} replicas")
         return int(placed)

@@ -8,8 +8,7 @@
 
 local ENDED = 1000000000 -- more than any admission allows
 
-local placed = tonumber(redis.call('GET', KEYS[1]) or '0')
-if placed < ENDED then
-  redis.call('SET', KEYS[1], string.format('%d', placed + ENDED), 'PX', ARGV[1])
-end
-return placed % ENDED
+-- Written again too, so that WAIT covers what another connection has written.
+local placed = tonumber(redis.call('GET', KEYS[1]) or '0') % ENDED
+redis.call('SET', KEYS[1], string.format('%d', placed + ENDED), 'PX', ARGV[1])
+return placed

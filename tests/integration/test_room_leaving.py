@@ -81,6 +81,18 @@ async def test_without_the_order_store_the_slot_is_kept(
         assert await bob.admitted()
 
 
+async def test_an_end_that_no_replica_knows_frees_no_slot(serve: Serve, room_redis_url: str) -> None:
+    intake = await serve(room_redis_url=room_redis_url, durability="replicas:1", replica_wait_ms=50)
+    await open_room(intake, room={"max_active": 1})
+    ann, _ = await let_in(intake, "ann")
+    bob = Visitor(intake, "sale", "bob")
+    await bob.join()
+    for _ in range(2):
+        refused = await ann.leave()
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+    assert (await bob.claim()).status_code == 202
+
+
 async def test_an_order_on_its_way_wins_or_the_leaving_does(roomy: Intake, room_redis: Redis) -> None:
     sale = await open_room(roomy, room={"max_active": 40})
     crowd = [await let_in(roomy, f"v{n}") for n in range(40)]
