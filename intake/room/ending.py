@@ -14,14 +14,16 @@ from redis.exceptions import RedisError
 
 import intake
 from doorbuster.errors import StoreUnavailableError
-from intake.admission import Pass
 
 if TYPE_CHECKING:
-    from intake.group_commit import AcceptScript, Spend
+    from intake.group_commit import AcceptScript
     from intake.sales import CachedSale
     from waitingroom.admissions import Admission
 
 _SOURCE = Path(intake.__file__).with_name("scripts").joinpath("end_admission.lua").read_text()
+
+HOUR_MS = 3_600_000
+"""Kept for as long as orders keep the count: twice what is left of the admission, and an hour."""
 
 
 class Endings:
@@ -38,17 +40,16 @@ class Endings:
         Raises:
             StoreUnavailableError: it may still buy in some partition.
         """
-        life_ms = max(0, int((admission.expires_s - now_s) * 1000))
-        ended = Pass(admission.spend_id, admission.orders_allowed, admission.epoch, life_ms, admission)
-        spends = [ended.spend(lane.spent_prefix) for lane in cached.lanes]
+        ttl_ms = 2 * max(0, int((admission.expires_s - now_s) * 1000)) + HOUR_MS
+        names = [lane.spent_prefix + admission.spend_id for lane in cached.lanes]
         try:
-            return sum(await asyncio.gather(*map(self._end, spends)))
+            return sum(await asyncio.gather(*(self._end(name, ttl_ms) for name in names)))
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailableError("The order store does not answer; the admission keeps its slot") from error
 
-    async def _end(self, spend: Spend) -> int:
+    async def _end(self, name: str, ttl_ms: int) -> int:
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.eval(_SOURCE, 1, spend.key, str(spend.ttl_ms))
+            pipe.eval(_SOURCE, 1, name, str(ttl_ms))
             if self._terms.replicas:
                 pipe.wait(self._terms.replicas, self._terms.replica_wait_ms)
             placed, *reached = await pipe.execute()
