@@ -70,6 +70,11 @@ async def audit(connection: Connection) -> Findings:
     return Findings(figures=figures, partitions=partitions, states=states, published=published["published"])
 
 
+async def always_rooms(connection: Connection) -> list[tuple[int, int]]:
+    """Return the partitions of sales whose orders have all needed an admission for the last two hours, or ever."""
+    return [(row["sale_number"], row["partition"]) for row in await connection.fetch(_SQL["p7_rooms"])]
+
+
 async def _count(connection: Connection, name: str) -> int:
     count: int = await connection.fetchval(_SQL[name])
     return count

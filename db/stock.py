@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -68,3 +69,15 @@ async def available(connection: Connection, sale_number: int, product_ids: Colle
     """Return what the sale can still sell of each product, as of now and without a promise."""
     rows = await connection.fetch(_SQL["available"], sale_number, list(product_ids))
     return {row["product_id"]: row["units"] for row in rows}
+
+
+async def left(connection: Connection, product_ids: Collection[str]) -> dict[str, int]:
+    """Return what is in stock of each product now, whatever a sale may sell of it."""
+    rows = await connection.fetch(_SQL["left"], list(product_ids))
+    return {row["product_id"]: row["stock"] for row in rows}
+
+
+async def left_of_orders(connection: Connection, order_ids: Collection[UUID]) -> dict[str, int]:
+    """Return what is in stock now of each product of these orders."""
+    rows = await connection.fetch(_SQL["left_of_orders"], list(order_ids))
+    return {row["product_id"]: row["stock"] for row in rows}

@@ -5,7 +5,7 @@
 | `stream`      | stream | orders | trimmed by the drain | accept script        | drain              |
 | `gate`        | hash   | orders | as long as the sale  | gate script, accept  | accept script      |
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
-| `spent`       | string | orders | admission's life + TTL | accept script        | accept script      |
+| `spent`       | string | orders | twice admission's life + 1 h | accept, end script | the same         |
 | `sold_out`    | set    | orders | as long as the sale  | drain, reconcile     | intake             |
 | `outcomes`    | channel| orders | none                 | drain, settle        | intake             |
 | `sales`       | channel| orders | none                 | intake (ops)         | intake             |
@@ -20,7 +20,7 @@
 | `events`      | stream | orders | capped               | relay                | subscribers        |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `changes`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
-| `units`       | hash   | cache  | none, evictable      | drain, intake (ops)  | catalogue          |
+| `units`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |
 
 All keys of one partition of a sale carry the same hash tag `{sale-number.partition}`, hence live in one slot; all keys
 of a sale's room carry `{room.sale-number}`.
@@ -138,4 +138,4 @@ CHANGES = f"{PREFIX}:catalogue:changes"
 """Channel: subjects that have just changed, with their floors, in MessagePack."""
 
 UNITS = f"{PREFIX}:units"
-"""Hash: units left of a product, as the drain saw them last. Approximate."""
+"""Hash: units in stock of a product, as whoever moved them saw them last. Approximate."""

@@ -123,6 +123,12 @@ class WaitView(Struct, kw_only=True):
     phase: str
 
 
+class LeftView(Struct):
+    """The visitor is out, and had ordered: `orders` were accepted with its admission before it ended."""
+
+    orders: int
+
+
 class SoldOutView(Struct):
     """What is sold out: everything, or these products."""
 

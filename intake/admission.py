@@ -30,12 +30,13 @@ class Pass(NamedTuple):
     orders_allowed: int
     epoch: int
     life_ms: int
-    """From now to the admission's end."""
+    """From now to the admission's end; 0: it has run out, and the order may only be a retry."""
     admission: RoomAdmission
 
     def spend(self, prefix: str) -> Spend:
         """Return what the order spends; it is counted for as long again as the admission lives, and an hour."""
-        return Spend(prefix + self.spend_id, self.orders_allowed, self.epoch, 2 * self.life_ms + 3_600_000)
+        ends_ms = self.admission.expires_s * 1000 if self.life_ms else 0
+        return Spend(prefix + self.spend_id, self.orders_allowed, self.epoch, 2 * self.life_ms + 3_600_000, ends_ms)
 
 
 class Admission:
@@ -55,9 +56,9 @@ class Admission:
         """
         room = await self._door.needed(sale) if sale.has_room else None
         if room is not None:
-            return self._door.check(req, room, order.customer_id)
+            return self._door.check(req, room, order)
         if self._keys and not self.is_storefront(req):
-            if (passed := self._door.offered(req, sale, order.customer_id)) is not None:
+            if (passed := self._door.offered(req, sale, order)) is not None:
                 return passed
             raise RefusedError("admission_required", "Send a valid X-Storefront-Key or an admission to the sale")
         return None

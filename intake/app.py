@@ -72,11 +72,11 @@ class Parts:
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
         self.health = Health(self.database, self.orders_redis, self.durability, self.guard)
-        self.restocking = Restocking(self.database, self.orders_redis, self.sales)
-        self.moving = Moving(self.reader, self.database, self.restocking)
         self.catalogue = Catalogue(settings)
+        self.restocking = Restocking(self.database, self.orders_redis, self.sales, self.catalogue)
+        self.moving = Moving(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)
-        self.waiting = Waiting(settings, self.sales)
+        self.waiting = Waiting(settings, self.sales, self.script)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""

@@ -29,7 +29,7 @@ log = logging.getLogger("intake.group_commit")
 
 NEW, REPLAY, CONFLICT, SOLD_OUT, BACKLOG = b"+", b"=", b"!", b"-", b"#"
 NO_GATE, EARLY, LATE, HOLD, CLOSED = b"?", b"<", b">", b"h", b"x"
-SPENT, REVOKED = b"s", b"r"
+SPENT, REVOKED, EXPIRED = b"s", b"r", b"e"
 UNKNOWN = b"~"
 """First byte of a verdict; after NEW and REPLAY comes the entry's id."""
 
@@ -64,6 +64,8 @@ class Spend(NamedTuple):
     epoch: int
     ttl_ms: int
     """How long the count must live: longer than the admission."""
+    ends_ms: int
+    """When the admission ends, by the order store's clock; 0: it has run out."""
 
 
 class Candidate:

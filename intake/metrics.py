@@ -29,6 +29,7 @@ _VERDICTS = {
     verdicts.CLOSED[0]: "not_open",
     verdicts.SPENT[0]: "admission_spent",
     verdicts.REVOKED[0]: "admission_revoked",
+    verdicts.EXPIRED[0]: "admission_expired",
     verdicts.UNKNOWN[0]: "unknown",
 }
 _ROOM_EVENTS = (

@@ -84,7 +84,8 @@ _WAITING = (
         {200: rc.AdmissionView, 202: rc.WaitView}, (*_BODY, "ticket_invalid", *_GONE, *_ROOM), rc.ClaimRequest,
     ),
     Operation(
-        "delete", "/sales/{sale}/room/tickets/{ticket}", "Leave: give place or slot back", {204: None},
+        "delete", "/sales/{sale}/room/tickets/{ticket}", "Leave: give place or slot back",
+        {200: rc.LeftView, 204: None},
         ("ticket_invalid", *_ROOM), None, (), ("X-Ticket-Secret",),
     ),
     Operation("get", "/sales/{sale}/wait", "Show the waiting page", {200: _PAGE}, _ROOM),

@@ -19,6 +19,7 @@ from intake import group_commit as verdicts
 from intake.limits import BODY
 from intake.moments import moment
 from intake.problems import RefusedError
+from intake.room.door import page_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -48,6 +49,7 @@ _REFUSALS = {
     verdicts.CLOSED: ("sale_not_open", "The sale is closed"),
     verdicts.SPENT: ("admission_spent", "As many orders as the admission allows were placed with it"),
     verdicts.REVOKED: ("admission_invalid", "The admission was revoked; join the room again"),
+    verdicts.EXPIRED: ("admission_expired", "The admission has run out; join the room again"),
     verdicts.UNKNOWN: (
         "store_unavailable",
         "It is not known whether the order was taken; the same Idempotency-Key is safe to send again",
@@ -85,7 +87,7 @@ class PostOrder:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
         pass_ = None
         if known.has_room or self._admission.is_needed_everywhere:
-            pass_ = await self._admission.check(req, known, order)
+            pass_ = await self._admit(req, known, order)
         candidate = self._submit(known, order, key, pass_)
         verdict = await candidate.future
         if verdict[:1] != verdicts.NEW or pass_ is not None:
@@ -110,11 +112,25 @@ class PostOrder:
         Raises:
             RefusedError: it is not let in, or not taken.
         """
-        pass_ = await self._admission.check(req, known, order)
+        pass_ = await self._admit(req, known, order)
         candidate = self._submit(known, order, key, pass_)
         verdict = await candidate.future
         self._settle(known, verdict, pass_)
         return UUID(candidate.key[-32:]), verdict
+
+    async def _admit(self, req: Request, known: CachedSale, order: OrderRequest) -> Pass | None:
+        """Let the request pass; who is sent to the room hears first whether there is anything to wait for."""
+        try:
+            return await self._admission.check(req, known, order)
+        except RefusedError as error:
+            room = self._desk.known(known)
+            if error.code != "admission_required" or error.room is None or room is None:
+                raise
+            verdict = known.likely_verdict(order, room.now_s)
+            if verdict is None:
+                raise
+            page = error.room if verdict in (verdicts.EARLY, verdicts.HOLD) else None
+            raise RefusedError(*_REFUSALS[verdict], room=page) from None
 
     def _submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> verdicts.Candidate:
         """Put an order into its partition's next batch."""
@@ -140,7 +156,8 @@ class PostOrder:
         if pass_ is not None and (first == verdicts.SPENT or (first == verdicts.NEW and pass_.orders_allowed == 1)):
             self._desk.give_back(known, pass_.admission)
         if first not in (verdicts.NEW, verdicts.REPLAY):
-            raise RefusedError(*_REFUSALS[first])
+            room = page_of(known.sale.sale_id) if first == verdicts.EXPIRED else None
+            raise RefusedError(*_REFUSALS[first], room=room)
 
 
 def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:

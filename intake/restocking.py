@@ -1,4 +1,4 @@
-"""Takes products out of what is sold out when units came back. Owns that deletion; the drain decides who is sold out.
+"""Says that units came back: to the catalogue, and to who holds products for sold out. The drain decides who is.
 
 The flag only spares hopeless orders their way: taking it away too early costs a cancelled order, never an oversold one.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from db import stock
 from db.sales import live_sales
 from doorbuster import keys
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from catalogue.catalogue import Catalogue
     from intake.database import Database
     from intake.sales import Sales
 
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
 class Restocking:
     """Tells the order store and this process that products can be had again."""
 
-    def __init__(self, database: Database, redis: Redis, sales: Sales) -> None:
+    def __init__(self, database: Database, redis: Redis, sales: Sales, catalogue: Catalogue) -> None:
         self._database = database
+        self._catalogue = catalogue
         self._redis = redis
         self._sales = sales
 
@@ -36,7 +39,13 @@ class Restocking:
 
     async def after(self, order_id: UUID, sale_number: int, partitions: int, products: Iterable[str]) -> None:
         """An order changed by hand: wake who waits for it, and let its products be had again in its sale."""
-        await self._forget([(sale_number, partition) for partition in range(partitions)], list(products))
+        given_back = list(products)
+        if given_back:
+            async with self._database.working() as connection:
+                left = await stock.left(connection, given_back)
+            for product_id, units in left.items():
+                await self._catalogue.counted(product_id, units)
+        await self._forget([(sale_number, partition) for partition in range(partitions)], given_back)
         await self._redis.publish(keys.OUTCOMES, order_id.bytes)
 
     async def _forget(self, lanes: list[tuple[int, int]], products: list[str]) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.gate import Gate, milliseconds, publish
+from doorbuster.ids import partition_of
+from intake import group_commit as verdicts
 from intake.group_commit import PartitionCommit
 from intake.problems import STORE_ERRORS
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from db.sales import Sale
+    from doorbuster.contract import OrderRequest
     from intake.group_commit import AcceptScript, Watch
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
@@ -73,6 +76,18 @@ class CachedSale:
         self.sale = sale
         self.has_room: bool = sale.room.get("mode", "off") != "off"
         """Whether a waiting room stands before the sale, or may."""
+
+    def likely_verdict(self, order: OrderRequest, now_s: float) -> bytes | None:
+        """Return why the accept script would refuse the order for the sale's sake, as far as is known here."""
+        gate, now_ms = gate_of(self.sale, 0), now_s * 1000
+        if gate.phase != "open":
+            return verdicts.HOLD if gate.phase == "hold" else verdicts.CLOSED
+        if now_ms < gate.opens_ms:
+            return verdicts.EARLY
+        if 0 < gate.closes_ms <= now_ms:
+            return verdicts.LATE
+        sold_out = self.lanes[partition_of(order.customer_id, len(self.lanes))].sold_out
+        return verdicts.SOLD_OUT if any(line.product_id in sold_out for line in order.lines) else None
 
     def _lane(self, partition: int, script: AcceptScript, watch: Watch) -> Lane:
         commit = PartitionCommit(script, self.number, partition, lambda: gate_of(self.sale, partition), watch)

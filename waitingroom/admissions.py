@@ -64,10 +64,8 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
 class AdmissionDesk:
     """Signs and checks admissions."""
 
-    def __init__(self, ring: KeyRing, *, skew_s: int = 2) -> None:
-        """Take the keys and how far this machine's clock may be ahead of the room store's."""
+    def __init__(self, ring: KeyRing) -> None:
         self._signer = Signer(ring, "a1", _SIGNATURE_BYTES)
-        self._skew_s = skew_s
 
     def sign(self, admission: Admission) -> str:
         """Return the token; the same admission gives the same token while the signing key stands."""
@@ -98,7 +96,7 @@ class AdmissionDesk:
             return Refusal.FOREIGN
         if admission.epoch < epoch:
             return Refusal.REVOKED
-        if now_s >= admission.expires_s + self._skew_s:
+        if now_s >= admission.expires_s:
             return Refusal.EXPIRED
         if admission.customer is not None and not self._is_customer(admission, customer_id):
             return Refusal.OTHER_CUSTOMER

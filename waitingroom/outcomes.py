@@ -63,6 +63,13 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """The visitor has, or had, an admission: it has to end where orders are accepted before its slot comes back."""
+
+    admission: Admission
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """The place or slot is given back; `held` says which of them there was: place, slot, or none."""
 

@@ -13,7 +13,7 @@ from doorbuster import keys
 from doorbuster.errors import ConflictError
 from waitingroom.admissions import Admission
 from waitingroom.lua import Argument, Scripts
-from waitingroom.outcomes import Admitted, Joined, Left, No, Wait
+from waitingroom.outcomes import Admitted, Holding, Joined, Left, No, Wait
 from waitingroom.room import RoomConfig, RoomState, state_from
 from waitingroom.shuffle import commitment, place_of, seed_of
 from waitingroom.tickets import Ticket, Visitor
@@ -21,7 +21,7 @@ from waitingroom.tickets import Ticket, Visitor
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_NO_ROOM, _STALE, _PLACE = b"no_room", b"stale", b"place"
+_NO_ROOM, _STALE, _PLACE, _HOLDING = b"no_room", b"stale", b"place", b"holding"
 _UNKNOWN_COHORT = -1
 _RELEASE_MAX = 500
 _ATTEMPTS = 3
@@ -111,10 +111,16 @@ class Room:
         reply = await self._placed("bypass", visitor, [code, quota], [keys.room_codes(self.sale_number)])
         return reply if isinstance(reply, No) else self._answer(reply, self._bypassed(reply, visitor))
 
-    async def leave(self, ticket: Ticket) -> Left | No:
-        """Give the visitor's place or slot back."""
+    async def leave(self, ticket: Ticket, *, ended: Admission | None = None) -> Left | Holding | No:
+        """Give the visitor's place back, or the slot of the admission that the caller has ended.
+
+        An admission that is not `ended` keeps its slot, and is returned: nobody else is let in while it still buys.
+        """
         for _ in range(_ATTEMPTS):
-            reply = await self._run("leave", [self._bucket(ticket.visitor)], self._named(ticket))
+            named = [*self._named(ticket), ended.epoch if ended else 0]
+            reply = await self._run("leave", [self._bucket(ticket.visitor)], named)
+            if reply[0] == _HOLDING:
+                return Holding(self._admission(reply, ticket))
             if reply[0] != _STALE:
                 return Left(reply[1].decode()) if reply[0] == b"left" else No(reply[0].decode())
             await self.tick()
@@ -197,8 +203,11 @@ class Room:
             return Wait(None if position < 0 else position, pace, retry_ms / 1000 if retry_ms else None)
         if kind not in (b"admitted", b"again"):
             return No(kind.decode())
+        return Admitted(self._admission(reply, ticket), again=kind == b"again")
+
+    def _admission(self, reply: list[Any], ticket: Ticket) -> Admission:
         _, number, issued_s, expires_s, epoch, allowed = reply
-        admission = Admission(
+        return Admission(
             sale_number=self.sale_number,
             epoch=int(epoch),
             number=int(number),
@@ -208,7 +217,6 @@ class Room:
             expires_s=int(expires_s),
             orders_allowed=int(allowed),
         )
-        return Admitted(admission, again=kind == b"again")
 
     def _remember(self, state: RoomState) -> None:
         self._cohort = state.cohort if state.places_known and state.cohort is not None else _UNKNOWN_COHORT

@@ -65,7 +65,7 @@ class Outcome:
     sold_out: set[str] = field(default_factory=set)
     in_stock: set[str] = field(default_factory=set)
     units: dict[str, int] = field(default_factory=dict)
-    """What is left of each product the batch wanted."""
+    """What is left in stock of each product the batch wanted, for its page: other sales may sell it."""
     buried: int = 0
 
 
@@ -108,7 +108,7 @@ async def drain_batch(connection: Connection, claim: Claim, entries: list[Entry]
     outcome.changed = [order.order_id for order, _ in verdict.decided]
     outcome.sold_out = {product_id for product_id, shelf in shelves.items() if shelf.units <= 0}
     outcome.in_stock = shelves.keys() - outcome.sold_out
-    outcome.units = {product_id: max(shelf.units, 0) for product_id, shelf in shelves.items()}
+    outcome.units = {product_id: shelf.stock - verdict.taken[product_id] for product_id, shelf in shelves.items()}
     return outcome
 
 
@@ -170,6 +170,7 @@ async def _lock_shelves(connection: Connection, partition: Partition, orders: li
             active=row["active"],
             limit_per_customer=row["limit_per_customer"],
             windows=tuple(tuple(window) for window in row["windows"] or ()),
+            stock=row["stock"],
         )
         for row in rows
     }

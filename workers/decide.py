@@ -44,6 +44,8 @@ class Shelf:
     limit_per_customer: int | None
     windows: tuple[Window, ...] = ()
     """Prices that hold for a time, where the sale has no price of its own."""
+    stock: int = 0
+    """Of the product when it was locked, whatever of it the sale may sell."""
 
     def price_at(self, accepted_ms: int) -> int:
         """Return the price of an order accepted then."""

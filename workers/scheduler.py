@@ -162,10 +162,13 @@ class Scheduler:
         for sale_number, partition in await self._places():
             key = keys.sold_out(sale_number, partition)
             members = [_text(member) for member in await self._orders.smembers(key)]
-            units = await stock.available(connection, sale_number, members) if members else {}
+            if not members:
+                continue
+            units = await stock.available(connection, sale_number, members)
             if back := [product_id for product_id, free in units.items() if free > 0]:
                 await self._orders.srem(key, *back)
-                await self._units.tell({product_id: units[product_id] for product_id in back})
+            # All of them: whoever tells of units may be late, and the page would stay with what came last.
+            await self._units.tell(await stock.left(connection, members))
 
     async def _live_sales(self) -> list[LiveSale]:
         return await sales.live_sales(await self._open_connection())

@@ -19,6 +19,7 @@ from db.reservations import BEGINNING
 from db.states import Status
 from workers.outcomes import publish
 from workers.payments import Answer, GatewayError, Payment, void_all
+from workers.units import Units
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -62,6 +63,7 @@ class Settle:
         self._shift = shift
         self._partition = partition
         self._gateway = gateway
+        self._units = Units(shift.settings)
         self._after = BEGINNING
         self._answers = Answers()
         self._in_flight: dict[UUID, asyncio.Task[None]] = {}
@@ -91,6 +93,7 @@ class Settle:
         if not at_once:
             await self._write()
         await self._give_up()
+        await self._units.close()
 
     async def _ask_due(self) -> int:
         """Ask for one page of due payments, as many as have room; return how many were new."""
@@ -153,11 +156,12 @@ class Settle:
         if not len(answers):
             return 0
         kept = await self._confirm(answers)
-        await self._cancel(answers.declined, DECLINED)
+        declined = await self._cancel(answers.declined, DECLINED)
         expired = await self._cancel(answers.expired, EXPIRED)
         if len(kept) < len(answers.approved) + len(answers.unknown):
             await self._void_cancelled([one for one in (*answers.approved, *answers.unknown) if one not in kept])
         await void_all(self._gateway, expired, timeout_s=self._shift.settings.payment_timeout_s)
+        await self._units.tell_of(await self._shift.connection(), [*declined, *expired])
         return len(answers)
 
     async def _confirm(self, answers: Answers) -> set[UUID]:

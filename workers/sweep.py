@@ -13,6 +13,7 @@ from db import reservations, shifts, transitions
 from workers.outcomes import publish
 from workers.payments import void_all
 from workers.settle import EXPIRED
+from workers.units import Units
 
 if TYPE_CHECKING:
     from workers.payments import Gateway
@@ -27,6 +28,7 @@ class Sweep:
     def __init__(self, shift: Shift, gateway: Gateway) -> None:
         self._shift = shift
         self._gateway = gateway
+        self._units = Units(shift.settings)
 
     async def begin(self) -> None:
         """Nothing is kept between steps."""
@@ -44,7 +46,9 @@ class Sweep:
         await publish(self._shift.orders, cancelled)
         # A payment may have been authorised without anybody hearing the answer.
         await void_all(self._gateway, cancelled, timeout_s=self._shift.settings.payment_timeout_s)
+        await self._units.tell_of(connection, cancelled)
         return len(expired)
 
-    async def end(self, *, at_once: bool) -> None:
-        """Nothing is under way."""
+    async def end(self, *, at_once: bool) -> None:  # noqa: ARG002 - closing takes no time
+        """Close what was opened; nothing is under way."""
+        await self._units.close()

@@ -1,4 +1,4 @@
-"""Tells the catalogue how many units are left, as the drain has just seen them. Approximate, and never in its way.
+"""Tells the catalogue how many units are left, as whoever moved some has just seen. Approximate, and never in its way.
 
 Owns the hash in the cache role. A cache that is away stops nothing: pages then show the count of their last read.
 """
@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from redis.exceptions import RedisError
 
+from db import stock
 from doorbuster import keys
 from doorbuster.stores import plain_client
 
 if TYPE_CHECKING:
+    from db.pool import Connection
     from doorbuster.settings import Settings
 
 TIMEOUT_S = 0.25
@@ -41,6 +44,11 @@ class Units:
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until = time.monotonic() + AWAY_S
             log.warning("units left were not told", extra={"error": repr(error)})
+
+    async def tell_of(self, connection: Connection, order_ids: Collection[UUID]) -> None:
+        """Tell what is in stock now of the products of orders that have given units back."""
+        if order_ids:
+            await self.tell(await stock.left_of_orders(connection, order_ids))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -109,5 +109,16 @@ select count(*) filter (where (e.tx, e.position) <= (c.tx, c.position)) as publi
        count(*) filter (where c.tx is null or (e.tx, e.position) > (c.tx, c.position)) as waiting
   from order_events e left join relay_cursors c on c.relay = $1;
 
+-- name: p7_rooms
+-- Partitions of the sales whose orders need an admission, and whose room was not switched lately.
+select s.sale_number, p.partition
+  from sales s, generate_series(0, s.partitions - 1) as p (partition)
+  where s.room ->> 'mode' = 'always'
+    and not exists (
+      select from ops_log l
+        where l.target = 'sale:' || s.sale_id and l.action = 'change' and l.change -> 'room' ? 'mode'
+          and l.at > clock_timestamp() - interval '2 hours'
+    );
+
 -- name: states
 select status::text, count(*) as orders from orders group by 1 order by 1;

@@ -12,6 +12,14 @@ noted as (
 )
 select * from moved;
 
+-- name: left
+-- What is in stock of each product, whatever a sale may sell of it; a picture as well.
+select product_id, stock from stock where product_id = any($1::text[]);
+
+-- name: left_of_orders
+select product_id, stock from stock
+  where product_id in (select product_id from order_lines where order_id = any($1::uuid[]));
+
 -- name: available
 -- What a sale can still sell of each product; nothing is locked, so it is a picture, not a promise.
 select product_id, least(s.stock, coalesce(sp.quantity - sp.taken, s.stock)) as units

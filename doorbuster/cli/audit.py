@@ -15,6 +15,7 @@ from db import pool
 from db.audit import Figure
 from db.audit import audit as audit_database
 from doorbuster.cli import options
+from doorbuster.cli.audit_admissions import admission_figures
 from doorbuster.cli.audit_streams import event_figure, stream_figures
 from doorbuster.embedded.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
@@ -36,7 +37,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
 @options.data
 def audit(as_json: bool, data: Path | None) -> int:
-    """Check promises P1 to P6 against the running stores; exits 1 on any breach."""
+    """Check promises P1 to P6, and P7 as far as can be, against the running stores; exits 1 on any breach."""
     try:
         report = asyncio.run(_audit(find(data)))
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, redis.RedisError) as error:
@@ -52,7 +53,8 @@ async def _audit(instance: Instance) -> Report:
         async with Redis.from_url(orders_url, socket_timeout=_ANSWER_TIMEOUT_S) as orders:
             streams = await stream_figures(connection, orders)
             findings = await audit_database(connection)
-            figures = [*streams, *findings.figures, await event_figure(orders, findings.published)]
+            admitted = await admission_figures(connection, orders)
+            figures = [*streams, *findings.figures, await event_figure(orders, findings.published), *admitted]
     finally:
         await connection.close()
     figures.sort(key=lambda figure: figure.promise)

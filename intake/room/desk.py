@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
 from intake.room.status import Document, document_of
-from waitingroom.room import Mode
+from waitingroom.room import Mode, effective_phase
 from waitingroom.store import Room
 from waitingroom.terms import mode_of, room_config
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from doorbuster.room_contract import ChallengeView
     from intake.sales import CachedSale
     from waitingroom.admissions import Admission
-    from waitingroom.room import RoomConfig, RoomState
+    from waitingroom.room import Phase, RoomConfig, RoomState
 
 log = logging.getLogger("intake.room")
 
@@ -91,8 +91,13 @@ class OpenRoom:
 
     @property
     def now_s(self) -> float:
-        """The store's clock, as far as it is known."""
+        """The store's clock, as far as it is known: never behind it, for the time that the asking took counts."""
         return time.time() if self.state is None else self.state.now_ms / 1000 + self.age_s
+
+    @property
+    def phase(self) -> Phase:
+        """What the room does now, as far as the sale says."""
+        return effective_phase(self._config(), int(self.now_s * 1000))
 
     @property
     def needs_admission(self) -> bool:
@@ -139,6 +144,7 @@ class OpenRoom:
         try:
             if given_back:
                 await self.room.release(given_back)
+            asked_at = time.monotonic()
             state = await self.room.tick()
             if state.config.version < sale.version and await self.room.configure():
                 state = await self.room.tick()
@@ -151,7 +157,7 @@ class OpenRoom:
             return
         if self._failed_at is not None:
             log.warning("the room of %s answers again", sale.sale_id)
-        self.state, self._read_at, self._failed_at = state, time.monotonic(), None
+        self.state, self._read_at, self._failed_at = state, asked_at, None
 
 
 class Allowance:

@@ -1,6 +1,7 @@
 """Whether an order may come in where a room stands before the sale. Owns the local check; spends nothing.
 
-It asks no store; only a safety net whose state this process has never read is asked for once.
+It asks no store; only a safety net whose state this process has never read is asked for once. An admission that is good
+but for its end is let through without any life: the accept script knows the order, or refuses it (docs/adr/0015).
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 from intake.admission import Pass
 from intake.problems import RefusedError
 from intake.room.cookies import admission_of
-from waitingroom.admissions import Refusal
+from waitingroom.admissions import Admission, Refusal
 from waitingroom.room import Mode
 from waitingroom.terms import mode_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request
 
+    from doorbuster.contract import OrderRequest
     from intake.room.desk import OpenRoom, RoomDesk
     from intake.sales import CachedSale
     from waitingroom.admissions import AdmissionDesk
@@ -58,8 +60,8 @@ class RoomDoor:
                 raise RefusedError("store_unavailable", "The room cannot say whether the sale needs an admission")
         return room if room.needs_admission else None
 
-    def check(self, req: Request, room: OpenRoom, customer_id: str) -> Pass:
-        """Return what the order spends.
+    def check(self, req: Request, room: OpenRoom, order: OrderRequest) -> Pass:
+        """Return what the order spends: of an admission that has run out, which a retry may come with, no life is left.
 
         Raises:
             RefusedError: there is no admission, or it is not good for this sale, moment and customer.
@@ -68,28 +70,45 @@ class RoomDoor:
         token = given(req, room.cached.number)
         if token is None:
             raise RefusedError("admission_required", "Wait in the sale's room for an admission", room=page)
-        found = self._admissions.check(
-            token, sale_number=room.cached.number, epoch=room.epoch, now_s=room.now_s, customer_id=customer_id
-        )
+        found = self._look(token, room, order.customer_id)
+        if isinstance(found, Pass) and not found.life_ms and not _was_sold_here(room, order):
+            found = Refusal.EXPIRED
         if isinstance(found, Refusal):
             raise RefusedError(*_SAYS[found], room=page)
-        life_ms = max(0, int((found.expires_s - room.now_s) * 1000))
-        return Pass(found.spend_id, found.orders_allowed, found.epoch, life_ms, found)
+        return found
 
-    def offered(self, req: Request, known: CachedSale, customer_id: str) -> Pass | None:
-        """Return what the order spends if it carries a good admission that nobody asks for now."""
+    def offered(self, req: Request, known: CachedSale, order: OrderRequest) -> Pass | None:
+        """Return what the order spends if it carries an admission, as `check` takes it, that nobody asks for now."""
         room = self._desk.known(known)
-        return self.check(req, room, customer_id) if room and self.is_in(req, room, customer_id) else None
+        token = given(req, known.number) if room else None
+        if room is None or token is None or isinstance(self._look(token, room, order.customer_id), Refusal):
+            return None
+        return self.check(req, room, order)
 
     def is_in(self, req: Request, room: OpenRoom, customer_id: str | None) -> bool:
         """Say whether the request carries a good admission."""
         token = given(req, room.cached.number)
-        return token is not None and not isinstance(
-            self._admissions.check(
-                token, sale_number=room.cached.number, epoch=room.epoch, now_s=room.now_s, customer_id=customer_id
-            ),
-            Refusal,
+        return token is not None and isinstance(self._checked(token, room, customer_id, room.now_s), Admission)
+
+    def _look(self, token: str, room: OpenRoom, customer_id: str | None) -> Pass | Refusal:
+        found = self._checked(token, room, customer_id, room.now_s)
+        if found is Refusal.EXPIRED:
+            found = self._checked(token, room, customer_id, 0)  # is it good but for its end?
+        if isinstance(found, Refusal):
+            return found
+        life_ms = max(0, int((found.expires_s - room.now_s) * 1000))
+        return Pass(found.spend_id, found.orders_allowed, found.epoch, life_ms, found)
+
+    def _checked(self, token: str, room: OpenRoom, customer_id: str | None, now_s: float) -> Admission | Refusal:
+        return self._admissions.check(
+            token, sale_number=room.cached.number, epoch=room.epoch, now_s=now_s, customer_id=customer_id
         )
+
+
+def _was_sold_here(room: OpenRoom, order: OrderRequest) -> bool:
+    """Say whether the order can have been accepted: no store is asked for what cannot."""
+    products = room.cached.sale.products
+    return all(line.product_id in products for line in order.lines)
 
 
 def given(req: Request, sale_number: int) -> str | None:

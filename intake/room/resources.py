@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from doorbuster.reading import read
-from doorbuster.room_contract import AdmissionView, ClaimRequest, JoinRequest, WaitView
+from doorbuster.room_contract import AdmissionView, ClaimRequest, JoinRequest, LeftView, WaitView
 from intake.limits import BODY
 from intake.posting import JSON, require_json
 from intake.problems import RefusedError
@@ -107,14 +107,21 @@ class OneTicket:
         self._visits = visits
 
     async def on_delete(self, req: Request, resp: Response, sale: str, ticket: str) -> None:
-        """Leave. A ticket alone, which may stand in a log, is not enough: its secret comes in a header or cookie."""
+        """Leave; if orders were placed with the admission, say so: it may have been one on its way.
+
+        A ticket alone, which may stand in a log, is not enough: its secret comes in a header or cookie.
+        """
         room = await self._rooms.of(sale)
         kept = cookies.place_of(req, room.cached.number)
         secret = req.get_header(SECRET_HEADER) or (kept.secret if kept and kept.ticket == ticket else "")
-        await self._visits.leave(room, ticket, secret)
+        placed = await self._visits.leave(room, ticket, secret)
         if kept is not None and kept.ticket == ticket:
             cookies.forget_place(resp, room.cached.number)
-        resp.status = 204
+        if placed:
+            _no_store(resp)
+            resp.data = _encode(LeftView(placed))
+        else:
+            resp.status = 204
 
 
 class Status:

@@ -17,7 +17,7 @@ from doorbuster.room_contract import AdmissionView, TicketView, WaitView
 from intake.moments import moment
 from intake.problems import RefusedError
 from intake.room.join_limits import JoinLimit
-from waitingroom.outcomes import Admitted, Joined, No, Wait
+from waitingroom.outcomes import Admitted, Holding, Joined, No, Wait
 from waitingroom.policy import eta_s, poll_for, retry_after_s
 from waitingroom.room import Phase
 from waitingroom.tickets import Ticket, Visitor, possesses, visitor_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from doorbuster.settings import Settings
     from intake.room.challenge import Challenges
     from intake.room.desk import OpenRoom
+    from intake.room.ending import Endings
     from waitingroom.admissions import Admission, AdmissionDesk
     from waitingroom.room import RoomState
     from waitingroom.tickets import TicketOffice
@@ -68,8 +69,16 @@ class Caller:
 class Visits:
     """Lets visitors join, claim and leave."""
 
-    def __init__(self, settings: Settings, office: TicketOffice, admissions: AdmissionDesk, challenges: Challenges):
+    def __init__(
+        self,
+        settings: Settings,
+        office: TicketOffice,
+        admissions: AdmissionDesk,
+        challenges: Challenges,
+        endings: Endings,
+    ) -> None:
         self._office = office
+        self._endings = endings
         self._admissions = admissions
         self._challenges = challenges
         self._by_address = JoinLimit(settings.room_joins_per_address)
@@ -128,15 +137,27 @@ class Visits:
         found = self._office.read(token, sale_number=sale_number)
         return found if found is not None and found.number and possesses(found, secret) else None
 
-    async def leave(self, room: OpenRoom, token: str, secret: str) -> None:
-        """Give the place or slot of a ticket back; again is safe.
+    async def leave(self, room: OpenRoom, token: str, secret: str) -> int:
+        """Give the place or slot of a ticket back; return how many orders its admission has bought. Again is safe.
+
+        The admission ends in the order store first. If that does not answer, the slot is kept.
 
         Raises:
             RefusedError: the ticket is not the visitor's.
+            StoreUnavailableError: a store does not answer.
         """
         ticket = self.ticket(room, token, secret)
-        if ticket.number:
-            await room.room.leave(ticket)
+        if not ticket.number:
+            return 0
+        found = await room.room.leave(ticket)
+        if not isinstance(found, Holding):
+            return 0
+        placed = await self._endings.end(room.cached, found.admission, now_s=room.now_s)
+        if placed:
+            await room.room.release([found.admission])
+        else:
+            await room.room.leave(ticket, ended=found.admission)
+        return placed
 
     def ticket(self, room: OpenRoom, token: str, secret: str) -> Ticket:
         """Return a visitor's ticket.
@@ -257,6 +278,8 @@ class Visits:
 
     def _emergency(self, room: OpenRoom, ticket: Ticket) -> AdmissionView | WaitView:
         self._must_be_emergency(room)
+        if room.phase in (Phase.DRAIN, Phase.OVER):
+            raise refusal_of(No.OVER)
         if not room.take_emergency():
             return WaitView(position=None, place=None, eta_s=None, retry_after_s=DOWN_RETRY_S, phase="open")
         made = self._admissions.emergency(

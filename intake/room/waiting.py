@@ -13,6 +13,7 @@ from intake.room.challenge import Challenges
 from intake.room.claim_lane import ClaimLane
 from intake.room.desk import RoomDesk, Terms
 from intake.room.door import RoomDoor
+from intake.room.ending import Endings
 from intake.room.keyfile import KeyFile
 from intake.room.page import WaitPage
 from intake.room.pages import Pages, Statics
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from doorbuster.room_contract import ChallengeView
     from doorbuster.settings import Settings
+    from intake.group_commit import AcceptScript
     from intake.sales import CachedSale, Sales
 
 
@@ -58,7 +60,7 @@ def _derived(settings: Settings, purpose: bytes) -> bytes:
 class Waiting:
     """The waiting room of one process."""
 
-    def __init__(self, settings: Settings, sales: Sales) -> None:
+    def __init__(self, settings: Settings, sales: Sales, script: AcceptScript) -> None:
         self._sales = sales
         self._key_file = _key_file_of(settings)
         ring = self._key_file.ring if self._key_file else ring_of(settings)
@@ -72,7 +74,7 @@ class Waiting:
         self.door = RoomDoor(self.desk, admissions)
         self.admission = Admission((key.get_secret_value() for key in settings.storefront_keys), self.door)
         self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.admission)
-        self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges)
+        self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges, Endings(script))
         self._pages = Pages(settings.room_pages)
         self._page = WaitPage(self._rooms, self._visits, self._pages, _derived(settings, b"browsers"))
 

@@ -11,11 +11,12 @@
 -- ARGV[4]     n, the number of orders
 -- ARGV[3+2i]  fingerprint of order i, 16 bytes
 -- ARGV[4+2i]  stream entry of order i; empty: a product of it is sold out
--- then, for each order that comes with an admission: i, orders allowed, the admission's epoch, lifetime of `spent` in ms
+-- then, for each order that comes with an admission: i, orders allowed, the admission's epoch, lifetime of `spent` in ms,
+--             the admission's end in Unix ms
 --
 -- Result      one string an order: '+' id appended, '=' id known (replay), '!' known with another body,
 --             '-' sold out, '#' backlog full, '?' no gate, '<' not open yet, '>' past its end, 'h' on hold, 'x' closed,
---             's' admission spent, 'r' admission revoked
+--             's' admission spent, 'r' admission revoked, 'e' admission run out
 --
 -- Knowing an order comes before every refusal: a retry of an accepted order always replays, and never spends twice.
 
@@ -54,9 +55,10 @@ local counted = #KEYS > 2 + orders and redis.call('MGET', unpack(KEYS, 3 + order
 local spent = {}
 for j = 1, #KEYS - 2 - orders do
   spent[KEYS[2 + orders + j]] = tonumber(counted[j] or '0')
-  local at = 1 + 2 * orders + 4 * j
+  local at = 2 * orders + 5 * j
   spends[tonumber(ARGV[at])] = {
-    key = KEYS[2 + orders + j], allowed = tonumber(ARGV[at + 1]), epoch = tonumber(ARGV[at + 2]), ttl_ms = ARGV[at + 3]
+    key = KEYS[2 + orders + j], allowed = tonumber(ARGV[at + 1]), epoch = tonumber(ARGV[at + 2]), ttl_ms = ARGV[at + 3],
+    ends_ms = tonumber(ARGV[at + 4])
   }
 end
 
@@ -71,6 +73,9 @@ local function verdict(key, fingerprint, payload, spend, value)
   end
   if payload == '' then
     return '-'
+  end
+  if spend and now_ms >= spend.ends_ms then
+    return 'e'
   end
   if appended >= room then
     full = full + 1

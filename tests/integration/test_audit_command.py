@@ -13,11 +13,13 @@ from db.products import Product, put_product
 from db.sales import SaleProduct, SaleSpec, create_sale
 from doorbuster import keys
 from tests.fixtures.up import doorbuster
+from tests.fixtures.visitors import Visitor, open_room
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from db.pool import Connection
+    from tests.fixtures.intake import Intake
 
 
 @pytest.fixture
@@ -68,6 +70,39 @@ async def test_a_missing_entry_is_a_breach(urls: dict[str, str], db: Connection,
     done = await _audit(urls, "--json")
     assert done.returncode == 1
     assert _figure(json.loads(done.stdout), "order store accepted") == (3, 1)
+
+
+async def _room_with_two_orders(intake: Intake) -> int:
+    """Make a sale whose orders all need an admission, and let two visitors order; return its number."""
+    sale = await open_room(intake, partitions=2)
+    for name in ("ann", "bob"):
+        one = Visitor(intake, "sale", name, {"customer_id": name})
+        await one.join()
+        assert (await one.order(await one.admitted(), name, customer_id=name)).status_code == 202
+        assert (await one.leave()).json() == {"orders": 1}
+    return int(sale["sale_number"])
+
+
+async def test_orders_are_held_against_admissions(urls: dict[str, str], roomy: Intake) -> None:
+    await _room_with_two_orders(roomy)
+    await roomy.open_sale("without-room")
+    assert (await roomy.post("without-room")).status_code == 202
+    report = json.loads((await _audit(urls, "--json")).stdout)
+    assert _figure(report, "needed an admission") == (2, 0)
+
+
+async def test_an_order_without_admission_is_a_breach(urls: dict[str, str], roomy: Intake, orders_redis: Redis) -> None:
+    number = await _room_with_two_orders(roomy)
+    found = [name async for name in orders_redis.scan_iter(match="*spent*")]
+    await orders_redis.delete(found[0])
+    done = await _audit(urls, "--json")
+    assert done.returncode == 1
+    assert _figure(json.loads(done.stdout), "needed an admission") == (2, 1)
+    old = f"{'f' * 16}{1000}-0"
+    await orders_redis.set(keys.accepted(number, 0, "0" * 32), old)
+    assert _figure(json.loads((await _audit(urls, "--json")).stdout), "needed an admission") == (2, 1)
+    (await roomy.ops.patch("/ops/sales/sale", json={"room": {"mode": "always"}})).raise_for_status()
+    assert "needed an admission" not in (await _audit(urls, "--json")).stdout, "since when it asked all is not known"
 
 
 async def test_a_store_that_is_not_there_ends_with_a_line(urls: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from tests.fixtures.rooms import START_MS, Clockwork, visitor
-from waitingroom.outcomes import Admitted, Joined, Left, No, Wait
+from waitingroom.outcomes import Admitted, Holding, Joined, Left, No, Wait
 from waitingroom.room import Phase
 
 Make = Callable[..., Awaitable[Clockwork]]
@@ -103,7 +103,8 @@ async def test_leaving_gives_the_place_back(clockwork: Make) -> None:
     assert (await room.room.tick()).frontier == 2
     state = await room.after(1)
     assert (state.frontier, state.waiting) == (4, 1), "the place that left costs nothing"
-    assert await room.room.claim(tickets[0]) is No.FINISHED
+    assert await room.room.claim(tickets[0]) is No.LEFT
+    assert (await room.join("visitor-0")).number == 6
 
 
 async def test_slots_come_back_by_order_leaving_and_expiry(clockwork: Make) -> None:
@@ -115,7 +116,13 @@ async def test_slots_come_back_by_order_leaving_and_expiry(clockwork: Make) -> N
     assert isinstance(ordered, Admitted)
     assert await room.room.release([ordered.admission, ordered.admission]) == 1
     assert await room.room.release([ordered.admission]) == 0
-    assert await room.room.leave(tickets[1]) == Left("slot")
+    other = await room.room.claim(tickets[1])
+    assert isinstance(other, Admitted)
+    assert await room.room.leave(tickets[1]) == Holding(other.admission)
+    assert (await room.room.tick()).active == 2, "it still buys: its slot is nobody else's"
+    assert await room.room.leave(tickets[1], ended=other.admission) == Left("slot")
+    assert await room.room.leave(tickets[1], ended=other.admission) == Left("none")
+    assert await room.room.claim(tickets[1]) is No.LEFT
     assert await room.admitted(tickets[3:]) == tickets[3:5]
     state = await room.after(61)
     assert (state.active, state.counts.expired, state.frontier) == (0, 3, 8)

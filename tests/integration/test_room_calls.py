@@ -254,27 +254,6 @@ def _store(redis: Redis, number: int) -> Room:
     return Room(redis, lambda: RoomConfig(sale_number=number, version=0))
 
 
-async def test_sold_out_while_waiting_lets_people_go(roomy: Intake, room_redis: Redis) -> None:
-    sale = await open_room(roomy, room=SLOW)
-    ann, bob = Visitor(roomy, "sale", "ann"), Visitor(roomy, "sale", "bob")
-    await ann.join()
-    await bob.join()
-    await _store(room_redis, sale["sale_number"]).note_sold_out(whole=True, products=["hot"])
-
-    async def told() -> bool:
-        answer = await bob.claim()
-        return answer.status_code == 410 and answer.json()["code"] == "room_sold_out"
-
-    await eventually(told)
-
-    async def shown() -> bool:
-        return bool((await status(roomy))["sold_out"] == {"whole": True, "products": ["hot"]})
-
-    await eventually(shown)
-    late = await Visitor(roomy, "sale", "eve").join()
-    assert (late.status_code, late.json()["code"]) == (410, "room_sold_out")
-
-
 async def test_a_safety_net_asks_only_while_it_is_on(roomy: Intake, room_redis: Redis) -> None:
     sale = await open_room(roomy, room={"mode": "safety_net"})
     assert (await roomy.post("sale")).status_code == 202

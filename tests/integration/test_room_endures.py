@@ -342,7 +342,7 @@ async def test_a_process_that_does_not_know_the_shuffle_yet_learns_it(clockwork:
     assert await rejoining.join(visitor("visitor-7")) == Joined(tickets[7], again=True)
     assert isinstance(await asleep.claim(tickets[7]), Admitted)
     await leaving.leave(tickets[8])
-    assert await room.room.claim(tickets[8]) is No.FINISHED
+    assert await room.room.claim(tickets[8]) is No.LEFT
 
 
 _SET_TAIL = (

@@ -92,6 +92,19 @@ async def test_open_for_one_order_each_and_not_for_ever(serve: Serve, line: Prox
     assert (await eve.join()).json()["number"] == 3
 
 
+async def test_nobody_is_let_into_a_sale_that_is_over(serve: Serve, line: Proxy) -> None:
+    intake = await serve(room_redis_url=line.url, store_timeout_s=0.3, room_emergency_s=60)
+    await open_room(intake, room={"on_store_failure": "open"})
+    ann = Visitor(intake, "sale", "ann")
+    await ann.join()
+    line.cut()
+    await down(intake)
+    assert (await ann.claim()).status_code in (200, 202)
+    (await intake.ops.post("/ops/sales/sale/close")).raise_for_status()
+    gone = await ann.claim()
+    assert (gone.status_code, gone.json()["code"]) == (410, "room_over")
+
+
 async def test_a_net_that_cannot_be_asked_is_as_its_sale_says(serve: Serve, line: Proxy) -> None:
     intake = await serve(room_redis_url=line.url, store_timeout_s=0.3)
     line.cut()

@@ -19,7 +19,7 @@ from doorbuster.stores import plain_client
 from tests.fixtures.rooms import SALE, SECRET, START_MS, Clockwork, visitor
 from waitingroom.admissions import Admission
 from waitingroom.lua import FOLDER
-from waitingroom.outcomes import Admitted, Joined, Left, No
+from waitingroom.outcomes import Admitted, Holding, Joined, Left, No
 from waitingroom.room import RoomConfig, RoomState
 from waitingroom.tickets import Ticket
 
@@ -149,6 +149,8 @@ class RoomMachine(RuleBasedStateMachine):
     def leave(self, who: int, process: int) -> None:
         if who in self.tickets:
             left = self.run(self.rooms[process].leave(self.tickets[who]))
+            if isinstance(left, Holding):
+                left = self.run(self.rooms[process].leave(self.tickets[who], ended=left.admission))
             if isinstance(left, Left):
                 assert (left.held == "slot") <= (who in self.out)
                 self.out.pop(who, None)

@@ -19,10 +19,15 @@ local function wait(room, position, retry_ms)
   return {'wait', position, tostring(room.pace), retry_ms}
 end
 
--- Returns an answer for a record that is no longer waiting, or nil.
+-- Returns an answer for a record that is no longer waiting, or nil. What nobody can buy any more comes first: an admission
+-- to it is not given again either.
 local function past(room, now, record)
   if not record or record.number ~= tonumber(ARGV[2]) then
     return {'unknown'}
+  elseif room.effective == 'over' or room.effective == 'drain' then
+    return {'over'}
+  elseif room.sold_out == 1 then
+    return {'sold_out'}
   elseif record.state == 'a' then
     if record.epoch < room.epoch then
       return {'revoked'}
@@ -32,10 +37,6 @@ local function past(room, now, record)
     return admission_of(room, 'again', record)
   elseif record.state == 'f' then
     return {'finished'}
-  elseif room.effective == 'over' or room.effective == 'drain' then
-    return {'over'}
-  elseif room.sold_out == 1 then
-    return {'sold_out'}
   elseif record.state == 'l' then
     return {'left'}
   end

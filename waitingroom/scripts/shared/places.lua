@@ -1,5 +1,6 @@
 -- The record of a visitor's place, packed: number (5 bytes), state (1), secret (8), customer (0 or 8), and once admitted
--- first and last second and epoch (0 or 12). States: w waiting, l left in the lobby, a admitted, f finished.
+-- first and last second and epoch (0 or 12). States: w waiting, l left, a admitted, f finished. Who left in the lobby may
+-- come back to the place until the shuffle.
 
 -- Returns the record of a digest in a bucket, or nil.
 local function read_place(bucket, digest)

@@ -1,0 +1,58 @@
+"""Ends admissions before their time, when their visitors leave. Owns that step in the order store; frees no slot.
+
+An admission is good wherever its signature is read. So it is ended where orders are accepted, in every partition it
+could be spent in, before the room lets somebody else in for it: at no moment do two buy in one slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+import intake
+from doorbuster.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from intake.group_commit import AcceptScript
+    from intake.sales import CachedSale
+    from waitingroom.admissions import Admission
+
+_SOURCE = Path(intake.__file__).with_name("scripts").joinpath("end_admission.lua").read_text()
+
+HOUR_MS = 3_600_000
+"""Kept for as long as orders keep the count: twice what is left of the admission, and an hour."""
+
+
+class Endings:
+    """Ends admissions on the order store."""
+
+    def __init__(self, script: AcceptScript) -> None:
+        """Take the accept script: what it is run with, on as many replicas, has to know of an end."""
+        self._redis = script.redis
+        self._terms = script.terms
+
+    async def end(self, cached: CachedSale, admission: Admission, *, now_s: float) -> int:
+        """Let no further order be accepted with the admission; return how many were. Again changes nothing.
+
+        Raises:
+            StoreUnavailableError: it may still buy in some partition.
+        """
+        ttl_ms = 2 * max(0, int((admission.expires_s - now_s) * 1000)) + HOUR_MS
+        names = [lane.spent_prefix + admission.spend_id for lane in cached.lanes]
+        try:
+            return sum(await asyncio.gather(*(self._end(name, ttl_ms) for name in names)))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailableError("The order store does not answer; the admission keeps its slot") from error
+
+    async def _end(self, name: str, ttl_ms: int) -> int:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.eval(_SOURCE, 1, name, str(ttl_ms))
+            if self._terms.replicas:
+                pipe.wait(self._terms.replicas, self._terms.replica_wait_ms)
+            placed, *reached = await pipe.execute()
+        if reached and reached[0] < self._terms.replicas:
+            raise RedisError(f"the end reached {reached[0]} of {self._terms.replicas} replicas")
+        return int(placed)
