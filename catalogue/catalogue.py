@@ -63,8 +63,10 @@ class Catalogue:
         self._terms = CacheTerms(settings.cdn_max_age_s, settings.cdn_stale_s)
 
     async def open(self) -> None:
-        """Make the pools; connects to nothing yet."""
+        """Make the pools, and look at the replicas once: the first reads must not fall on the primary."""
         await self.replicas.open()
+        if self.replicas.replicas:
+            await self.replicas.look()
 
     def running(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return what runs as long as the process."""

@@ -89,7 +89,8 @@ class Reader:
         self._filling: dict[Key, asyncio.Task[Copy]] = {}
         self._behind: set[asyncio.Task[Copy]] = set()
         self.answered: Counter[str] = Counter()
-        """Fills by where they were answered: shared, database."""
+        """Reads from this process's copy (`process`), reads that waited for a fill under way (`coalesced`), and fills,
+        those behind an answer too, by where they were answered (`shared`, `database`)."""
 
     def fresh(self, key: Key) -> Copy | None:
         """Return this process's copy if it is fresh; costs no I/O."""
@@ -111,7 +112,12 @@ class Reader:
             StoreUnavailableError: nothing that may be shown can be had.
         """
         copy = self.fresh(source.key)
-        return await asyncio.shield(self._fill_once(source)) if copy is None else copy
+        if copy is not None:
+            self.answered["process"] += 1
+            return copy
+        if source.key in self._filling:
+            self.answered["coalesced"] += 1
+        return await asyncio.shield(self._fill_once(source))
 
     def outdate(self, floors: Mapping[str, Floor]) -> None:
         """Take floors: copies below them are gone, fills under way are not waited for by those who come now."""
@@ -208,6 +214,7 @@ class Reader:
             return loaded
 
         loaded = await self._replicas.read(work, lsn=floor.lsn)
+        log.debug("read from the database", extra={"subject": source.subject, "part": source.part})
         if look is not None:
             filled = await self._shared.fill(source.subject, source.part, look.now_ms, *loaded)
             if filled.floor.version > loaded.version:

@@ -173,6 +173,13 @@ class Replicas:
         else:
             self._turn(replica, usable=True, why="it shows what it must")
 
+    def lag_s(self, replica: Server) -> float | None:
+        """Return how far the replica was behind the primary when both were seen last; None while that is not known."""
+        if not self._samples:
+            return None
+        seen = self._samples[-1][0]
+        return max(0.0, seen - max(replica.fresh_as_of, self._samples[0][0]))
+
     def _date(self, replica: Server) -> None:
         for moment, position in reversed(self._samples):
             if position <= replica.lsn:

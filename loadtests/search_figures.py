@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 from time import perf_counter
+from typing import Any
 
 import httpx
 import msgspec
@@ -72,7 +73,7 @@ async def main() -> None:
     print(f"load of the machine at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="doorbuster-search-")))
-        environment = {"SEARCH_TIMEOUT_S": "10"}
+        environment: dict[str, Any] = {"SEARCH_TIMEOUT_S": "10"}
         if told.engine == "opensearch":
             environment["SEARCH_URL"] = await stack.enter_async_context(search_node.node())
         system = await stack.enter_async_context(running(folder / "data", workers=1, **environment))

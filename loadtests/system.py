@@ -122,7 +122,9 @@ def _with_children(pids: list[int] | int | None) -> list[psutil.Process]:
 
 
 @asynccontextmanager
-async def running(data: Path, *, workers: int = 4, **environment: str) -> AsyncIterator[System]:
+async def running(
+    data: Path, *, workers: int = 4, intake: int = 1, replicas: int = 0, **environment: str
+) -> AsyncIterator[System]:
     """Run `doorbuster up` on a data folder for the block.
 
     Raises:
@@ -133,7 +135,8 @@ async def running(data: Path, *, workers: int = 4, **environment: str) -> AsyncI
     with log.open("ab") as err:
         process = await asyncio.create_subprocess_exec(
             *(command(), "up", "--port", "0", "--data", str(data)),
-            *("--workers", str(workers), "--ready-file", str(ready_file)),
+            *("--workers", str(workers), "--intake", str(intake), "--replicas", str(replicas)),
+            *("--ready-file", str(ready_file)),
             stdout=asyncio.subprocess.PIPE,
             stderr=err,
             env={**os.environ, "LOG_LEVEL": "warning", **environment},
