@@ -88,6 +88,8 @@ class Reader:
         self._parts: dict[str, set[str]] = {}
         self._filling: dict[Key, asyncio.Task[Copy]] = {}
         self._behind: set[asyncio.Task[Copy]] = set()
+        self.heard: list[Callable[[], None]] = []
+        """Told whenever something is known to have changed."""
         self.answered: Counter[str] = Counter()
         """Reads from this process's copy (`process`), reads that waited for a fill under way (`coalesced`), and fills,
         those behind an answer too, by where they were answered (`shared`, `database`)."""
@@ -121,13 +123,16 @@ class Reader:
 
     def outdate(self, floors: Mapping[str, Floor]) -> None:
         """Take floors: copies below them are gone, fills under way are not waited for by those who come now."""
-        for subject in self._floors.put(floors):
+        risen = self._floors.put(floors)
+        for subject in risen:
             version = floors[subject].version
             for part in list(self._parts.get(subject, ())):
                 copy = self._copies.get((subject, part))
                 if copy is None or copy.version < version:
                     self._filling.pop((subject, part), None)
                     self._drop((subject, part))
+        if risen:
+            self._tell()
 
     def outdate_everything(self) -> None:
         """Forget every copy and distrust every shared one: more changed than can be named."""
@@ -135,6 +140,11 @@ class Reader:
         self._copies.clear()
         self._parts.clear()
         self._filling.clear()
+        self._tell()
+
+    def _tell(self) -> None:
+        for tell in self.heard:
+            tell()
 
     def _refresh(self, source: Source) -> None:
         task = self._fill_once(source)

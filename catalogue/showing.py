@@ -135,11 +135,13 @@ def show_item(item: Item, units: int | None, now_us: int) -> tuple[ShownProduct,
     return shown, until_us / 1_000_000
 
 
-def _headers(terms: CacheTerms, until: float, tags: str) -> dict[str, str]:
+def cache_control(terms: CacheTerms, until: float) -> str:
     """Let nobody keep an answer beyond the moment its price flips."""
     left = until - time.time()
     if left > terms.cdn_s + terms.stale_s:
-        control = f"public, max-age=1, s-maxage={terms.cdn_s}, stale-while-revalidate={terms.stale_s}"
-    else:
-        control = f"public, max-age={min(1, max(0, int(left)))}, s-maxage={max(0, int(min(left, terms.cdn_s)))}"
-    return {"Cache-Control": control, "Surrogate-Key": tags}
+        return f"public, max-age=1, s-maxage={terms.cdn_s}, stale-while-revalidate={terms.stale_s}"
+    return f"public, max-age={min(1, max(0, int(left)))}, s-maxage={max(0, int(min(left, terms.cdn_s)))}"
+
+
+def _headers(terms: CacheTerms, until: float, tags: str) -> dict[str, str]:
+    return {"Cache-Control": cache_control(terms, until), "Surrogate-Key": tags}

@@ -78,8 +78,9 @@ class Parts:
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.catalogue = Catalogue(settings)
         self.search = open_search(settings, self.catalogue.replicas)
+        self.catalogue.reader.heard.append(self.search.outdate)
         self.product_lane = ProductLane(self.catalogue)
-        self.read_figures = ReadFigures(self.metrics, self.catalogue, self.product_lane)
+        self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
         self.waiting = Waiting(settings, self.sales)
 
     async def load_sale(self, sale_id: str) -> Sale | None:

@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     from prometheus_client import Counter as Shown
 
     from catalogue.catalogue import Catalogue
+    from catalogue.search.service import Search
     from intake.metrics import Metrics
     from intake.product_lane import ProductLane
 
 WHERE = ("process", "coalesced", "shared", "database")
+SEARCHED = ("process", "coalesced", "backend")
 
 
 class ReadFigures:
     """Carries the counts of one process over to its metrics."""
 
-    def __init__(self, metrics: Metrics, catalogue: Catalogue, lane: ProductLane) -> None:
-        self._metrics, self._catalogue, self._lane = metrics, catalogue, lane
+    def __init__(self, metrics: Metrics, catalogue: Catalogue, search: Search, lane: ProductLane) -> None:
+        self._metrics, self._catalogue, self._search, self._lane = metrics, catalogue, search, lane
         self._told: Counter[tuple[str, ...]] = Counter()
         replicas = catalogue.replicas
         self._servers = [server.name for server in (replicas.primary, *replicas.replicas)]
@@ -33,6 +35,9 @@ class ReadFigures:
         for where in WHERE:
             lane = self._lane.answered if where == "process" else 0
             self._tell(self._metrics.catalogue_reads, reader.answered[where] + lane, "catalogue", where)
+        searched = self._search.answered
+        for where in SEARCHED:
+            self._tell(self._metrics.catalogue_reads, searched[where], "search", where)
         for server in self._servers:
             self._tell(self._metrics.database_reads, replicas.reads[server], server)
         for replica in replicas.replicas:
