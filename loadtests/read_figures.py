@@ -12,10 +12,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loadtests.loopback import target_of
 
+_LEFT_OUT = b" is left out"
 _READ = b'"read from the database"'
 
 Metrics = dict[tuple[str, ...], float]
 """Values by name and values of the labels, in the order of the labels' names."""
+
+
+class _Turn(msgspec.Struct):
+    message: str
+    why: str
 
 
 class _Line(msgspec.Struct):
@@ -40,6 +46,12 @@ async def metrics(base: str) -> Metrics:
 def grown(before: Metrics, after: Metrics, name: str) -> dict[tuple[str, ...], int]:
     """Return by how much each series of a counter has grown."""
     return {key[1:]: int(value - before.get(key, 0)) for key, value in after.items() if key[0] == name}
+
+
+def left_out(log: Path) -> Counter[str]:
+    """Return why processes left replicas out, and how often."""
+    lines = (msgspec.json.decode(line, type=_Turn) for line in log.read_bytes().splitlines() if _LEFT_OUT in line)
+    return Counter(f"{line.message}: {line.why}" for line in lines)
 
 
 def database_reads(log: Path, since: datetime) -> Counter[tuple[int, str, str]]:

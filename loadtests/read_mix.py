@@ -26,7 +26,7 @@ from loadtests.catalogue import Product, generate, write
 from loadtests.crew import carry_out
 from loadtests.looks import Looks, draw
 from loadtests.plan import Plan, Result
-from loadtests.read_figures import database_reads, grown, metrics
+from loadtests.read_figures import database_reads, grown, left_out, metrics
 from loadtests.shapes import Shape, spike
 from loadtests.system import Audit, System, running
 
@@ -81,6 +81,10 @@ class Outcome(msgspec.Struct):
     """Reads by what was read and where it was answered."""
     refills: dict[tuple[int, str, str], int]
     """Reads of the database after the emptying, by process, subject and part."""
+    left_out: dict[str, int]
+    """Replicas that processes left out, by why."""
+    processor_s: dict[str, float]
+    """Seconds of processor by role."""
     states: dict[str, int]
     missing: int
     audit: Audit
@@ -142,20 +146,22 @@ async def play(folder: Path, scene: Scene, screen: Console) -> Outcome:
         await system.create_sale(stage.sale(catalogue))
         looks = draw(catalogue, len(scene.reads.arrivals()))
         await _warm(system, looks)
-        before = await metrics(system.ready.base)
+        before, used = await metrics(system.ready.base), system.processor_s()
         browsed, emptied, result = await _rush(system, scene, catalogue, looks)
         await asyncio.sleep(_TELL_S)
-        after = await metrics(system.ready.base)
+        after, spent = await metrics(system.ready.base), system.processor_s()
         async with ledger.connected(system.ready.urls["database"]) as connection:
             distinct = len({result.order_ids[at : at + 16] for at in range(0, len(result.order_ids), 16)})
             await ledger.wait_until_final(connection, stage.SALE, distinct, bound_s=_SETTLE_S)
             _, missing = await ledger.unaccounted(connection, result.order_ids)
             states = await ledger.outcomes(connection, stage.SALE)
+        log = Path(system.ready.data, "logs", "intake.log")
         outcome = Outcome(
             browsed=browsed, looks=looks, emptied=emptied, result=result,
             by_server={server: n for (server,), n in grown(before, after, "doorbuster_database_reads_total").items()},
             by_place=grown(before, after, "doorbuster_catalogue_reads_total"),
-            refills=database_reads(Path(system.ready.data, "logs", "intake.log"), emptied.at),
+            refills=database_reads(log, emptied.at), left_out=left_out(log),
+            processor_s={role: seconds - used.get(role, 0.0) for role, seconds in spent.items()},
             states=states, missing=missing, audit=await system.audit(),
         )  # fmt: skip
     read_report.show(screen, scene.reads, outcome)

@@ -30,6 +30,7 @@ def show(screen: Console, shape: Shape, outcome: Outcome) -> None:
     latencies["order accepted"] = Samples.from_bytes(outcome.result.accepted)
     screen.print(report.latencies(latencies))
     screen.print(_answers(due, outcome))
+    screen.print(_processor(outcome))
     screen.print(report.orders(outcome.result, outcome.states, outcome.missing))
     screen.print(report.invariants(outcome.audit))
     _conclude(screen, due, shape, outcome)
@@ -66,10 +67,19 @@ def _answers(due: array[float], outcome: Outcome) -> Table:
         table.add_row(f"{what}, {where}", f"{count:,}")
     for server, count in sorted(outcome.by_server.items()):
         table.add_row(f"reads of the database: {server}", f"{count:,}")
+    for why, count in sorted(outcome.left_out.items()):
+        table.add_row(why, f"{count:,}")
     refills = outcome.refills
     table.add_row("after the emptying: reads of the database", f"{sum(refills.values()):,}")
     table.add_row("  of so many parts and processes", f"{len(refills):,}")
     table.add_row("  most reads of one part by one process", f"{outcome.most_refills:,}")
+    return table
+
+
+def _processor(outcome: Outcome) -> Table:
+    table = report.new_table("processor", "role", "seconds")
+    for role, seconds in outcome.processor_s.items():
+        table.add_row(role, f"{seconds:,.1f}")
     return table
 
 

@@ -99,6 +99,11 @@ class System:
         output = await output_of("audit", "--json", "--data", self.ready.data, allowed=(0, 1))
         return msgspec.json.decode(output, type=Audit)
 
+    def processor_s(self) -> dict[str, float]:
+        """Return the seconds of processor that each role's living processes have used."""
+        pids = msgspec.json.decode(self._ready_file.read_bytes(), type=Ready).pids
+        return {role: sum(_used_s(process) for process in _with_children(some)) for role, some in pids.items()}
+
     @contextmanager
     def draining_paused(self) -> Iterator[None]:
         """Stop workers and scheduler (SIGSTOP) for the block: the stream fills and nothing drains it."""
@@ -111,6 +116,14 @@ class System:
         finally:
             for process in reversed(held):
                 process.send_signal(signal.SIGCONT)
+
+
+def _used_s(process: psutil.Process) -> float:
+    try:
+        used = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(used.user + used.system)
 
 
 def _with_children(pids: list[int] | int | None) -> list[psutil.Process]:
