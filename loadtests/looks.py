@@ -41,18 +41,18 @@ def draw(products: list[Product], count: int, *, seed: int = 1) -> Looks:
     random = Random(seed)
     pages, queries, lists = _products(products), _searches(products, random), _categories(products)
     paths = [path for path, _ in (*pages, *queries, *lists)]
-    weighed = [
-        weight * share / sum(weight for _, weight in some)
-        for some, share in zip((pages, queries, lists), SHARES, strict=True)
-        for _, weight in some
-    ]
+    weighed: list[float] = []
+    for some, share in zip((pages, queries, lists), SHARES, strict=True):
+        total = sum(weight for _, weight in some)
+        weighed += (weight * share / total for _, weight in some)
     kinds = [kind for kind, some in enumerate((pages, queries, lists)) for _ in some]
     return Looks(paths, kinds, array("I", random.choices(range(len(paths)), weighed, k=count)))
 
 
 def _products(products: list[Product]) -> list[tuple[str, float]]:
     tail = popularity(len(products) - IN_SALE)
-    weighed = [*(weight * SALE_SHARE for weight in weights()), *(one / sum(tail) * (1 - SALE_SHARE) for one in tail)]
+    whole = sum(tail)
+    weighed = [*(weight * SALE_SHARE for weight in weights()), *(one / whole * (1 - SALE_SHARE) for one in tail)]
     return [(f"/products/{product.product_id}", weight) for product, weight in zip(products, weighed, strict=True)]
 
 
