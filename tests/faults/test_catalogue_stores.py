@@ -175,6 +175,54 @@ async def test_the_primary_is_asked_a_few_at_a_time_when_no_replica_is_there(rep
         await asyncio.to_thread(replicated.replica.wait)
 
 
+async def test_replicas_that_are_busy_refuse_and_leave_the_primary_alone(replicated: Replicated) -> None:
+    async with a_shop(replicated) as (process, _):
+        (replica,) = process.replicas.replicas
+
+        async def slow(connection: Connection, _lsn: int) -> None:
+            await connection.execute("select pg_sleep(0.3)")
+
+        answers = await asyncio.gather(*(process.replicas.read(slow) for _ in range(60)), return_exceptions=True)
+        refused = [answer for answer in answers if answer is not None]
+        assert 0 < len(refused) < len(answers)
+        assert {type(answer) for answer in refused} == {StoreUnavailableError}
+        assert process.replicas.reads["primary"] == 0
+        assert replica.usable
+
+
+async def test_a_read_that_takes_too_long_is_not_held_against_the_replica(replicated: Replicated) -> None:
+    async with a_shop(replicated) as (process, _):
+        (replica,) = process.replicas.replicas
+        asked: list[bool] = []
+
+        async def slow_there(connection: Connection, _lsn: int) -> bool:
+            there: bool = await connection.fetchval("select pg_is_in_recovery()")
+            asked.append(there)
+            await connection.execute("select pg_sleep(5)" if there else "select 1")
+            return there
+
+        assert await process.replicas.read(slow_there) is False
+        assert asked == [True, False]
+        assert replica.usable
+        await asks_the_replica_alone(process)
+
+
+async def test_the_first_read_of_a_process_goes_to_a_replica(replicated: Replicated) -> None:
+    async with a_shop(replicated), reading(Catalogue(replicated.settings()), settled=False) as process:
+        assert await price(process, "p0") == 1
+        assert not process.replicas.reads["primary"]
+
+
+async def test_a_replica_that_stops_answering_is_left_out(replicated: Replicated) -> None:
+    async with a_shop(replicated, catalogue_fresh_s=0.05) as (process, _):
+        (replica,) = process.replicas.replicas
+        with replicated.replica.stopped():
+            process.reader.outdate_everything()
+            assert await price(process, "p0") == 1
+            await eventually(lambda: _is(replica, usable=False), within_s=5, what="the replica to be left out")
+        await eventually(lambda: _is(replica, usable=True), what="the replica to be back")
+
+
 async def test_replicas_go_on_serving_while_the_primary_does_not_answer(replicated: Replicated) -> None:
     async with a_shop(replicated) as (process, _):
         replicas = Replicas(
