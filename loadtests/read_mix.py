@@ -45,7 +45,8 @@ class Scene(msgspec.Struct, frozen=True):
     products: int
     intake: int
     replicas: int
-    connections: int = 256
+    connections: int = 1_000
+    """So many that who waits for a slow answer keeps nobody else from asking."""
 
     @property
     def height_s(self) -> float:
@@ -199,7 +200,7 @@ async def _rush(
     )  # fmt: skip
     orders = Plan(
         base=system.ready.base, mix=stage.mix(catalogue), arrivals=scene.orders.arrivals().tobytes(),
-        connections=scene.connections // 4, seconds=30.0,
+        connections=64, seconds=30.0,
     )  # fmt: skip
     with tempfile.NamedTemporaryFile(prefix="doorbuster-browsed-") as told:
         async with browsing(plan, Path(told.name)) as run:
