@@ -12,16 +12,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loadtests.loopback import target_of
 
-_LEFT_OUT = b" is left out"
+_SETBACKS = (b" is left out", b" did not answer a read in time", b"the cache does not answer")
 _READ = b'"read from the database"'
 
 Metrics = dict[tuple[str, ...], float]
 """Values by name and values of the labels, in the order of the labels' names."""
 
 
-class _Turn(msgspec.Struct):
+class _Setback(msgspec.Struct):
     message: str
-    why: str
+    why: str = ""
+    error: str = ""
 
 
 class _Line(msgspec.Struct):
@@ -48,10 +49,11 @@ def grown(before: Metrics, after: Metrics, name: str) -> dict[tuple[str, ...], i
     return {key[1:]: int(value - before.get(key, 0)) for key, value in after.items() if key[0] == name}
 
 
-def left_out(log: Path) -> Counter[str]:
-    """Return why processes left replicas out, and how often."""
-    lines = (msgspec.json.decode(line, type=_Turn) for line in log.read_bytes().splitlines() if _LEFT_OUT in line)
-    return Counter(f"{line.message}: {line.why}" for line in lines)
+def setbacks(log: Path) -> Counter[str]:
+    """Return what processes noted against replicas and the cache, and how often."""
+    lines = (line for line in log.read_bytes().splitlines() if any(one in line for one in _SETBACKS))
+    noted = (msgspec.json.decode(line, type=_Setback) for line in lines)
+    return Counter(f"{one.message.partition(';')[0]}: {one.why or one.error}"[:90] for one in noted)
 
 
 def database_reads(log: Path, since: datetime) -> Counter[tuple[int, str, str]]:

@@ -26,7 +26,7 @@ from loadtests.catalogue import Product, generate, write
 from loadtests.crew import carry_out
 from loadtests.looks import Looks, draw
 from loadtests.plan import Plan, Result
-from loadtests.read_figures import database_reads, grown, left_out, metrics
+from loadtests.read_figures import database_reads, grown, metrics, setbacks
 from loadtests.shapes import Shape, spike
 from loadtests.system import Audit, System, running
 
@@ -82,8 +82,8 @@ class Outcome(msgspec.Struct):
     """Reads by what was read and where it was answered."""
     refills: dict[tuple[int, str, str], int]
     """Reads of the database after the emptying, by process, subject and part."""
-    left_out: dict[str, int]
-    """Replicas that processes left out, by why."""
+    setbacks: dict[str, int]
+    """What processes noted against replicas and the cache."""
     processor_s: dict[str, float]
     """Seconds of processor by role."""
     states: dict[str, int]
@@ -161,7 +161,7 @@ async def play(folder: Path, scene: Scene, screen: Console) -> Outcome:
             browsed=browsed, looks=looks, emptied=emptied, result=result,
             by_server={server: n for (server,), n in grown(before, after, "doorbuster_database_reads_total").items()},
             by_place=grown(before, after, "doorbuster_catalogue_reads_total"),
-            refills=database_reads(log, emptied.at), left_out=left_out(log),
+            refills=database_reads(log, emptied.at), setbacks=setbacks(log),
             processor_s={role: seconds - used.get(role, 0.0) for role, seconds in spent.items()},
             states=states, missing=missing, audit=await system.audit(),
         )  # fmt: skip

@@ -67,7 +67,7 @@ def _answers(due: array[float], outcome: Outcome) -> Table:
         table.add_row(f"{what}, {where}", f"{count:,}")
     for server, count in sorted(outcome.by_server.items()):
         table.add_row(f"reads of the database: {server}", f"{count:,}")
-    for why, count in sorted(outcome.left_out.items()):
+    for why, count in sorted(outcome.setbacks.items()):
         table.add_row(why, f"{count:,}")
     refills = outcome.refills
     table.add_row("after the emptying: reads of the database", f"{sum(refills.values()):,}")

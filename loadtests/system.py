@@ -100,9 +100,11 @@ class System:
         return msgspec.json.decode(output, type=Audit)
 
     def processor_s(self) -> dict[str, float]:
-        """Return the seconds of processor that each role's living processes have used."""
+        """Return the seconds of processor that each role's living processes have used, and the whole machine."""
         pids = msgspec.json.decode(self._ready_file.read_bytes(), type=Ready).pids
-        return {role: sum(_used_s(process) for process in _with_children(some)) for role, some in pids.items()}
+        used = {role: sum(_used_s(process) for process in _with_children(some)) for role, some in pids.items()}
+        whole = psutil.cpu_times()
+        return used | {"the whole machine": sum(whole) - whole.idle - whole.iowait - whole.guest - whole.guest_nice}
 
     @contextmanager
     def draining_paused(self) -> Iterator[None]:

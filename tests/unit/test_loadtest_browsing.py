@@ -18,7 +18,7 @@ from loadtests.browsing import Browse, Browsed, browse
 from loadtests.catalogue import generate
 from loadtests.looks import KINDS, QUERIES, SALE_SHARE, SHARES, draw
 from loadtests.plan import Result
-from loadtests.read_figures import database_reads, grown, left_out
+from loadtests.read_figures import database_reads, grown, setbacks
 from loadtests.read_mix import Emptied, Outcome
 from loadtests.stage import IN_SALE
 from loadtests.system import Audit
@@ -116,7 +116,7 @@ def test_reads_of_the_database_are_counted_by_process_and_part(tmp_path: Path) -
     )
     counted = database_reads(log, datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC))
     assert counted == {(1, "product:p", "item"): 1, (2, "product:p", "item"): 2}
-    assert left_out(log) == {"replica 1 is left out: late": 1}
+    assert setbacks(log) == {"replica 1 is left out: late": 1}
 
 
 def test_only_what_a_counter_has_grown_by_counts() -> None:
@@ -132,7 +132,7 @@ GOOD = Outcome(
     ),
     looks=draw(CATALOGUE, 2), emptied=Emptied(datetime.now(UTC), 1.0),
     result=Result(outcomes={"accepted": 2}, offered=2),
-    by_server={"primary": 0, "replica 1": 9}, by_place={}, refills={(1, "product:p", "item"): 1}, left_out={},
+    by_server={"primary": 0, "replica 1": 9}, by_place={}, refills={(1, "product:p", "item"): 1}, setbacks={},
     processor_s={}, states={"confirmed": 2}, missing=0, audit=Audit([], {}, 0),
 )  # fmt: skip
 
