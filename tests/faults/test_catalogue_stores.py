@@ -9,16 +9,20 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from redis.asyncio import Redis
 
-from catalogue import items
+from catalogue import items, shared
 from catalogue.catalogue import Catalogue
+from catalogue.shared import SharedCache
 from db.changes import Change
 from db.pool import Connection
 from db.products import Product, put_product
 from db.replicas import Replicas, Server
 from doorbuster.embedded.processes import spawn
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.stores import plain_client
+from tests.fixtures.proxy import Proxy
 from tests.fixtures.replicas import Replicated, connected, reading
 from tests.fixtures.waiting import eventually, wait_until
 
@@ -252,3 +256,19 @@ async def asks_the_replica_alone(process: Catalogue) -> None:
 
 async def _is(replica: Server, *, usable: bool) -> bool:
     return replica.usable is usable
+
+
+@pytest.mark.parametrize("in_turns", [True, False])
+async def test_calls_that_wait_for_their_turn_do_not_take_the_cache_for_away(
+    replicated: Replicated, monkeypatch: pytest.MonkeyPatch, in_turns: bool
+) -> None:
+    """Negative control: without turns they wait for a connection, and longer than the cache itself may take."""
+    monkeypatch.setattr(shared, "CALLS_MAX", 4 if in_turns else 1_000)
+    monkeypatch.setattr(shared, "WAIT_S", 60.0)
+    with Proxy(replicated.cache.url) as network:
+        network.delay(0.1)
+        redis = plain_client(network.url, timeout_s=1.0, connections=5)
+        cache = SharedCache(redis, keep_s=60)
+        looks = await asyncio.gather(*(cache.look(f"product:none-{n}", items.ITEM) for n in range(80)))
+        await redis.aclose()
+    assert all(looks) is in_turns
