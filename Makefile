@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: services help demo test check bench soak loadtest room-report opensearch relevance clean
+.PHONY: services help demo test check bench soak loadtest loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -39,6 +39,9 @@ bench: $(STAMP)  ## measure against floors and rivals in the same run
 
 loadtest: $(STAMP)  ## Locust, headless: a 50x spike, ended by the audit (SHAPE=spike|real)
 	@$(BIN)/python -m loadtests.locust_run --shape $(or $(SHAPE),spike)
+
+loadtest-reads: $(STAMP)  ## a 50x spike of product pages, searches and category pages with orders beside it
+	@$(BIN)/python -m loadtests.read_mix
 
 soak: $(STAMP)  ## long fault and load runs
 	@$(BIN)/python -m pytest -m soak --timeout 3600

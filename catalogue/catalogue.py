@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from db.pool import Connection
     from doorbuster.settings import Settings
 
-CACHE_TIMEOUT_S = 0.25
+CACHE_TIMEOUT_S = 0.5
+CACHE_CONNECTIONS = 64
+"""More than calls of reads at a time: what invalidates finds one free."""
 HEAR_BLOCK_S = 1.0
 PRODUCT = subjects.product("")
 
@@ -42,7 +44,7 @@ class Catalogue:
     def __init__(self, settings: Settings) -> None:
         cache_url = settings.cache_redis_url.get_secret_value()
         primary = settings.database_url.get_secret_value()
-        self._redis = plain_client(cache_url, timeout_s=CACHE_TIMEOUT_S)
+        self._redis = plain_client(cache_url, timeout_s=CACHE_TIMEOUT_S, connections=CACHE_CONNECTIONS)
         self._hearing = reader_client(cache_url, block_s=HEAR_BLOCK_S, connections=2)
         self.shared = SharedCache(self._redis, keep_s=settings.catalogue_keep_s)
         self.replicas = Replicas(
@@ -63,8 +65,10 @@ class Catalogue:
         self._terms = CacheTerms(settings.cdn_max_age_s, settings.cdn_stale_s)
 
     async def open(self) -> None:
-        """Make the pools; connects to nothing yet."""
+        """Make the pools, and look at the replicas once: the first reads must not fall on the primary."""
         await self.replicas.open()
+        if self.replicas.replicas:
+            await self.replicas.look()
 
     def running(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return what runs as long as the process."""

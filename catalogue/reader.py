@@ -88,8 +88,11 @@ class Reader:
         self._parts: dict[str, set[str]] = {}
         self._filling: dict[Key, asyncio.Task[Copy]] = {}
         self._behind: set[asyncio.Task[Copy]] = set()
+        self.heard: list[Callable[[], None]] = []
+        """Told whenever something is known to have changed."""
         self.answered: Counter[str] = Counter()
-        """Fills by where they were answered: shared, database."""
+        """Reads from this process's copy (`process`), reads that waited for a fill under way (`coalesced`), and fills,
+        those behind an answer too, by where they were answered (`shared`, `database`)."""
 
     def fresh(self, key: Key) -> Copy | None:
         """Return this process's copy if it is fresh; costs no I/O."""
@@ -111,17 +114,25 @@ class Reader:
             StoreUnavailableError: nothing that may be shown can be had.
         """
         copy = self.fresh(source.key)
-        return await asyncio.shield(self._fill_once(source)) if copy is None else copy
+        if copy is not None:
+            self.answered["process"] += 1
+            return copy
+        if source.key in self._filling:
+            self.answered["coalesced"] += 1
+        return await asyncio.shield(self._fill_once(source))
 
     def outdate(self, floors: Mapping[str, Floor]) -> None:
         """Take floors: copies below them are gone, fills under way are not waited for by those who come now."""
-        for subject in self._floors.put(floors):
+        risen = self._floors.put(floors)
+        for subject in risen:
             version = floors[subject].version
             for part in list(self._parts.get(subject, ())):
                 copy = self._copies.get((subject, part))
                 if copy is None or copy.version < version:
                     self._filling.pop((subject, part), None)
                     self._drop((subject, part))
+        if risen:
+            self._tell()
 
     def outdate_everything(self) -> None:
         """Forget every copy and distrust every shared one: more changed than can be named."""
@@ -129,6 +140,11 @@ class Reader:
         self._copies.clear()
         self._parts.clear()
         self._filling.clear()
+        self._tell()
+
+    def _tell(self) -> None:
+        for tell in self.heard:
+            tell()
 
     def _refresh(self, source: Source) -> None:
         task = self._fill_once(source)
@@ -208,6 +224,7 @@ class Reader:
             return loaded
 
         loaded = await self._replicas.read(work, lsn=floor.lsn)
+        log.debug("read from the database", extra={"subject": source.subject, "part": source.part})
         if look is not None:
             filled = await self._shared.fill(source.subject, source.part, look.now_ms, *loaded)
             if filled.floor.version > loaded.version:

@@ -6,6 +6,7 @@ away is not asked again for a moment: reads go on without it. Never the truth: a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import random
@@ -32,6 +33,10 @@ FLOOR_KEEP_MS = 15_000
 PARTS_MAX = 500
 """Pages of one listing that are kept; cursors are free to choose, memory is not."""
 AWAY_S = 1.0
+CALLS_MAX = 48
+"""Calls of a process at a time; its client has connections for more."""
+WAIT_S = 1.0
+"""How long a call waits for its turn. Too many calls are no sign of a cache that is away."""
 JITTER = 0.1
 AWAY = (RedisError, OSError, TimeoutError)
 _FOLDER = Path(__file__).with_name("scripts")
@@ -87,16 +92,24 @@ class SharedCache:
         self._keep_ms = keep_s * 1000
         self._look, self._set, self._invalidate = Script("look"), Script("set_if_newer"), Script("invalidate")
         self._away_until = 0.0
+        self._turns = asyncio.Semaphore(CALLS_MAX)
 
     async def look(self, subject: str, part: str, product_id: str | None = None) -> Look | None:
-        """Return what is there, and a product's units left; None when the cache is away."""
+        """Return what is there, and a product's units left; None when the cache is away.
+
+        Raises:
+            StoreUnavailableError: too many calls wait for their turn.
+        """
         if time.monotonic() < self._away_until:
             return None
+        await self._turn()
         try:
             found, units = await self._ask(keys.catalogue(subject), part, product_id)
         except AWAY as error:
             await self._stay_away(error)
             return None
+        finally:
+            self._turns.release()
         now_ms, version, lsn, value = found
         stored = _read(value) if value else None
         return Look(now_ms, Floor(version, lsn), stored, None if units is None else int(units))
@@ -117,6 +130,10 @@ class SharedCache:
 
     async def fill(self, subject: str, part: str, began_ms: int, version: int, body: bytes) -> Filled:
         """Store what was read, unless it is older than something there."""
+        try:
+            await self._turn()
+        except StoreUnavailableError:
+            return Filled(stored=False)
         ttl_ms = int(self._keep_ms * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
         try:
             verdict = await self._set.run(
@@ -125,6 +142,8 @@ class SharedCache:
         except AWAY as error:
             await self._stay_away(error)
             return Filled(stored=False)
+        finally:
+            self._turns.release()
         if verdict[0] == 0:
             return Filled(stored=False, floor=Floor(verdict[1], verdict[2]))
         return Filled(stored=verdict[0] == 1)
@@ -144,6 +163,16 @@ class SharedCache:
                 await pipe.execute()
         except AWAY as error:
             raise StoreUnavailableError("the cache did not take the invalidation") from error
+
+    async def _turn(self) -> None:
+        if not self._turns.locked():
+            await self._turns.acquire()
+            return
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailableError("too many reads wait for the cache; try again") from error
 
     async def _stay_away(self, error: Exception) -> None:
         if time.monotonic() < self._away_until:

@@ -5,6 +5,7 @@ A price flips exactly at its time because it is evaluated here, each time the pr
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -74,7 +75,7 @@ def show_product(copy: Copy, terms: CacheTerms) -> Shown:
     etag = f'"{item.version}-{blake2b(body, digest_size=6).hexdigest()}"'
     tags = f"{tags} {subjects.category_tag(item.category)}"
     headers = _headers(terms, until, tags) | {"ETag": etag}
-    return _with_messages(Shown(found=True, body=body, etag=etag, headers=headers, until=until))
+    return _with_messages(Shown(found=True, body=body, etag=etag, headers=headers, until=_again(terms, until)))
 
 
 def _with_messages(shown: Shown) -> Shown:
@@ -104,7 +105,7 @@ def show_page(copy: Copy, category: str | None, limit: int, terms: CacheTerms) -
         tags = f"{tags} {subjects.category_tag(category)}"
     etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
     headers = _headers(terms, until, tags) | {"ETag": etag}
-    return Shown(found=True, body=body, etag=etag, headers=headers, until=until)
+    return Shown(found=True, body=body, etag=etag, headers=headers, until=_again(terms, until))
 
 
 def _now_us() -> int:
@@ -135,11 +136,25 @@ def show_item(item: Item, units: int | None, now_us: int) -> tuple[ShownProduct,
     return shown, until_us / 1_000_000
 
 
-def _headers(terms: CacheTerms, until: float, tags: str) -> dict[str, str]:
+def cache_control(terms: CacheTerms, until: float) -> str:
     """Let nobody keep an answer beyond the moment its price flips."""
     left = until - time.time()
     if left > terms.cdn_s + terms.stale_s:
-        control = f"public, max-age=1, s-maxage={terms.cdn_s}, stale-while-revalidate={terms.stale_s}"
-    else:
-        control = f"public, max-age={min(1, max(0, int(left)))}, s-maxage={max(0, int(min(left, terms.cdn_s)))}"
-    return {"Cache-Control": control, "Surrogate-Key": tags}
+        return f"public, max-age=1, s-maxage={terms.cdn_s}, stale-while-revalidate={terms.stale_s}"
+    kept = _whole_seconds(left)
+    return f"public, max-age={min(1, kept)}, s-maxage={min(kept, terms.cdn_s)}"
+
+
+def _again(terms: CacheTerms, until: float) -> float:
+    """Return when to make an answer anew: when others must be told to keep it for less, at last when a price flips."""
+    left, whole = until - time.time(), terms.cdn_s + terms.stale_s
+    return until - (whole if left > whole else _whole_seconds(left))
+
+
+def _whole_seconds(left: float) -> int:
+    """Return the whole seconds for which something may be kept that is shown until fewer than these are left."""
+    return max(0, math.ceil(left) - 1)
+
+
+def _headers(terms: CacheTerms, until: float, tags: str) -> dict[str, str]:
+    return {"Cache-Control": cache_control(terms, until), "Surrogate-Key": tags}

@@ -39,6 +39,10 @@ class NotShownError(Exception):
     """The replica does not show yet what the read must show; raised by a read, answered by asking another."""
 
 
+class BusyError(Exception):
+    """All connections to a server were taken for as long as a read may wait; it says nothing against the server."""
+
+
 class Server:
     """One Postgres server to read from."""
 
@@ -87,8 +91,16 @@ class Server:
         began = time.monotonic()
         self.busy += 1
         try:
-            async with self.pool.acquire(timeout=timeout_s) as connection:
+            try:
+                connection = await self.pool.acquire(timeout=timeout_s)
+            except TimeoutError as error:
+                if self.busy > self._connections:
+                    raise BusyError from error
+                raise
+            try:
                 return await work(connection, lsn)
+            finally:
+                await self.pool.release(connection)
         finally:
             self.busy -= 1
             self.latency_s += (time.monotonic() - began - self.latency_s) * 0.2
@@ -160,7 +172,9 @@ class Replicas:
                 row = await (await replica.look()).fetchrow(_SQL["replica_state"])
         except FAILURES as error:
             replica.drop_watch()
-            self._turn(replica, usable=False, why=repr(error))
+            # A late answer may be this machine's doing as well: what was seen last holds for as long as it is fresh.
+            if not (isinstance(error, TimeoutError) and self._fresh(replica)):
+                self._turn(replica, usable=False, why=repr(error))
             return
         assert row is not None
         replica.latency_s += (time.monotonic() - began - replica.latency_s) * 0.2
@@ -172,6 +186,13 @@ class Replicas:
             self._turn(replica, usable=False, why="it is too far behind")
         else:
             self._turn(replica, usable=True, why="it shows what it must")
+
+    def lag_s(self, replica: Server) -> float | None:
+        """Return how far the replica was behind the primary when both were seen last; None while that is not known."""
+        if not self._samples:
+            return None
+        seen = self._samples[-1][0]
+        return max(0.0, seen - max(replica.fresh_as_of, self._samples[0][0]))
 
     def _date(self, replica: Server) -> None:
         for moment, position in reversed(self._samples):
@@ -205,12 +226,20 @@ class Replicas:
         """Do a read where everything up to log position `lsn` is shown.
 
         Raises:
-            StoreUnavailableError: no replica shows it, and the primary does not answer or has no place free in time.
+            StoreUnavailableError: no replica shows it, and the primary does not answer or has no place free in time;
+                or replicas do, but have more to do than they can: that is no reason to ask the primary.
         """
+        busy = False
         for replica in self._candidates():
             try:
                 done = await replica.run(_shown(work, lsn), replica.lsn, self._timeout_s)
             except NotShownError:
+                continue
+            except BusyError:
+                busy = True
+                continue
+            except TimeoutError as error:  # one slow read is no dead server: the next look says what it is
+                log.info("%s did not answer a read in time", replica.name, extra={"error": repr(error)})
                 continue
             except asyncpg.SerializationError as error:  # what it read was vacuumed away on the primary
                 log.info("%s gave up a read", replica.name, extra={"error": repr(error)})
@@ -220,6 +249,8 @@ class Replicas:
                 continue
             self.reads[replica.name] += 1
             return done
+        if busy:
+            raise StoreUnavailableError("too many reads wait for the replicas; try again")
         return await self._read_primary(work, lsn)
 
     async def _read_primary(self, work: Work[T], lsn: int) -> T:

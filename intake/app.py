@@ -12,6 +12,7 @@ from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
 from db.sales import get_sale
 from doorbuster.ids import OrderIds
+from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import accept_client, plain_client
 from intake.awaiting import Awaiting
@@ -37,6 +38,7 @@ from intake.outcomes import Outcomes
 from intake.posting import PostOrder
 from intake.problems import Problems
 from intake.product_lane import ProductLane
+from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
@@ -76,6 +78,9 @@ class Parts:
         self.restocking = Restocking(self.database, self.orders_redis, self.sales, self.catalogue)
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)
+        self.catalogue.reader.heard.append(self.search.outdate)
+        self.product_lane = ProductLane(self.catalogue)
+        self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
         self.waiting = Waiting(settings, self.sales, self.script)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
@@ -94,6 +99,7 @@ class Parts:
         while True:
             await asyncio.sleep(GAUGES_EVERY_S)
             self.metrics.tick(guard.in_flight, guard.waiting)
+            self.read_figures.flush()
             if refused := guard.take_refused():
                 self.metrics.refused("overloaded", refused)
 
@@ -156,7 +162,7 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
         parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app
     if role != "ops":
-        parts.guard.lanes = (ProductLane(parts.catalogue), parts.waiting.lane())
+        parts.guard.lanes = (parts.product_lane, parts.waiting.lane())
     return parts.guard
 
 
@@ -164,7 +170,9 @@ def add_process(app: App[Request, Response], parts: Parts) -> None:
     """Add what tells how the process is and what it can do."""
     app.add_route("/healthz", Alive())
     app.add_route("/readyz", Ready(parts.health))
-    app.add_route("/metrics", ShowMetrics(parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk))
+    app.add_route(
+        "/metrics", ShowMetrics(parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures)
+    )
     for path, resource in resources().items():
         app.add_route(path, resource)
 
@@ -211,4 +219,6 @@ def add_ops(app: App[Request, Response], parts: Parts) -> None:
 
 def from_environment() -> Guard:
     """Put the intake together from the environment; what gunicorn calls in each worker."""
-    return create_app(load_settings(), os.environ.get("INTAKE_ROLE", "all"))
+    settings = load_settings()
+    configure(settings.log_level)
+    return create_app(settings, os.environ.get("INTAKE_ROLE", "all"))

@@ -29,12 +29,10 @@ class ShowProduct:
 
     async def on_get(self, req: Request, resp: Response, product: str) -> None:
         """Show the product."""
-        shown = self._catalogue.product_at_hand(product)
-        if shown is None:
-            if len(product) > ID_MAX or "\x00" in product:
-                self._problems.write(resp, "product_not_found", "There is no such product")
-                return
-            shown = await self._catalogue.product(product)
+        if len(product) > ID_MAX or "\x00" in product:
+            self._problems.write(resp, "product_not_found", "There is no such product")
+            return
+        shown = await self._catalogue.product(product)
         if shown.found:
             answer(req, resp, shown)
             return

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from intake.durability import Durability
     from intake.limits import Guard
     from intake.metrics import Metrics
+    from intake.read_figures import ReadFigures
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
 
@@ -96,14 +97,16 @@ class Ready:
 class ShowMetrics:
     """Resource of the metrics."""
 
-    def __init__(self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomDesk) -> None:
+    def __init__(self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomDesk, reads: ReadFigures) -> None:
         self._metrics = metrics
         self._sales = sales
         self._redis = redis
         self._desk = desk
+        self._reads = reads
 
     async def on_get(self, _req: Request, resp: Response) -> None:
         """Show all metrics of all processes, with the backlog and the rooms as they are now."""
+        self._reads.flush()
         await self._read_rooms()
         try:
             await self._read_backlog()

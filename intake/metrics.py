@@ -64,6 +64,22 @@ class Metrics:
         self.room_events = self._of_room("doorbuster_room_events", "Lifecycle events since the room was made", "event")
         self.room_people = self._of_room("doorbuster_room_people", "Visitors waiting, called, and let in", "where")
         self.room_pace = self._of_room("doorbuster_room_pace", "Places a second that the frontier moves", None)
+        self.catalogue_reads = Counter(
+            "doorbuster_catalogue_reads", "Reads of products and listings, and searches, by where they were answered",
+            ["what", "where"], registry=self._registry,
+        )  # fmt: skip
+        self.database_reads = Counter(
+            "doorbuster_database_reads", "Reads of the catalogue and of search, by server", ["server"],
+            registry=self._registry,
+        )  # fmt: skip
+        self.replica_usable = Gauge(
+            "doorbuster_replica_usable", "1 while every process reads from the replica", ["server"],
+            registry=self._registry, multiprocess_mode="livemin",
+        )  # fmt: skip
+        self.replica_lag = Gauge(
+            "doorbuster_replica_lag_seconds", "How far the replica was behind at the last look", ["server"],
+            registry=self._registry, multiprocess_mode="livemax",
+        )  # fmt: skip
         self._by_verdict = {first: self.verdicts.labels(name) for first, name in _VERDICTS.items()}
 
     def _gauge(self, name: str, text: str) -> Gauge:

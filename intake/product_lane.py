@@ -20,6 +20,7 @@ class ProductLane:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._at_hand = catalogue.product_at_hand
+        self.answered = 0
 
     def __call__(self, scope: Scope) -> Answer | None:
         """Return the answer, None for the long way."""
@@ -28,6 +29,7 @@ class ProductLane:
         shown = self._at_hand(scope["path"][len(PATH) :])
         if shown is None or shown.messages is None:
             return None
+        self.answered += 1
         start, content, unchanged = shown.messages
         return (unchanged, _NOTHING) if _has(scope, shown.etag) else (start, content)
 

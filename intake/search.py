@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import falcon
-import msgspec
 
 from catalogue.search.interface import LIMIT_MAX, SORTS, Query, Sort, read_cursor
+from catalogue.search.service import SEARCHES
+from catalogue.showing import NEVER, cache_control
 from doorbuster.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ VALUES_MAX = 50
 VALUE_MAX = 200
 PRICE_MAX = 10**12
 CURSOR_MAX = 400
-CACHE_CONTROL = "public, max-age=1, s-maxage=5, stale-while-revalidate=5"
-_encode = msgspec.json.Encoder().encode
 
 
 class SearchProducts:
@@ -36,7 +35,8 @@ class SearchProducts:
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """Show a page of what was found."""
-        _send(resp, await self._search.page(_query(req)))
+        answer = await self._search.page(_query(req))
+        _send(resp, answer.body, answer.cache_control)
 
 
 class SuggestSearches:
@@ -51,7 +51,7 @@ class SuggestSearches:
         text = reading.text("q", CHARACTERS_MAX)
         limit = reading.number("limit", 1, SUGGESTIONS_MAX)
         reading.refuse()
-        _send(resp, await self._search.suggest(text, limit or SUGGESTIONS))
+        _send(resp, await self._search.suggest(text, limit or SUGGESTIONS), cache_control(SEARCHES, NEVER))
 
 
 class Reading:
@@ -110,7 +110,7 @@ def _query(req: Request) -> Query:
     return Query(text, categories, brands, low, high, chosen, limit or LIMIT, after)
 
 
-def _send(resp: Response, body: object) -> None:
+def _send(resp: Response, body: bytes, control: str) -> None:
     resp.content_type = falcon.MEDIA_JSON
-    resp.set_header("Cache-Control", CACHE_CONTROL)
-    resp.data = _encode(body)
+    resp.set_header("Cache-Control", control)
+    resp.data = body

@@ -27,13 +27,15 @@ _PREPARED = 50_000
 class Fleet:
     """The connections of a run and the orders on their way."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, made: Iterator[bytes] | None = None) -> None:
+        """Prepare the run; its requests are those `made`, by default the plan's orders."""
         self.tally = Tally(keep_ids=plan.keep_ids)
         self._plan = plan
         self._target = target_of(plan.base)
         self._times: array[float] = plan.times
         host = f"{self._target.host}:{self._target.port}"
-        made = given(plan.mix, host, plan.bodies) if plan.bodies else requests(plan.mix, host)
+        if made is None:
+            made = given(plan.mix, host, plan.bodies) if plan.bodies else requests(plan.mix, host)
         self._limit = len(self._times) or len(plan.bodies) or plan.count
         self._source = _prepared(made, min(self._limit, len(self._times) or _PREPARED))
         self._connections: set[Connection] = set()

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -86,7 +87,7 @@ async def main() -> int:
 async def _measured(ratings: Ratings, *, opensearch: bool) -> dict[str, float]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="doorbuster-relevance-")))
-        environment = {"SEARCH_TIMEOUT_S": "10"}
+        environment: dict[str, Any] = {"SEARCH_TIMEOUT_S": "10"}
         if opensearch:
             environment["SEARCH_URL"] = await stack.enter_async_context(search_node.node())
         system = await stack.enter_async_context(running(folder / "data", workers=1, **environment))

@@ -24,7 +24,7 @@ def console() -> Console:
 
 def orders(result: Result, outcomes: dict[str, int], missing: int) -> Table:
     """Return what became of the orders: offered, accepted, refused by code, their final states."""
-    table = _table("orders", "", "count", "share")
+    table = new_table("orders", "", "count", "share")
     _count(table, "offered", result.offered, result.offered)
     _count(table, "accepted (202)", result.accepted_count, result.offered)
     for code, count in sorted(result.outcomes.items()):
@@ -42,7 +42,7 @@ def visits(result: Result) -> Table:
     """Return what became of the visitors of the waiting room."""
     found = result.visits
     assert found is not None
-    table = _table("waiting room", "", "count", "share")
+    table = new_table("waiting room", "", "count", "share")
     _count(table, "came", result.offered, result.offered)
     _count(table, "joined", found.joined, result.offered)
     _count(table, "admitted", found.admitted, result.offered)
@@ -56,7 +56,7 @@ def visits(result: Result) -> Table:
 
 def latencies(named: dict[str, Samples]) -> Table:
     """Return percentiles in milliseconds, a row a kind of latency."""
-    table = _table("latency, ms", "", "count", "p50", "p90", "p99", "p99.9", "max")
+    table = new_table("latency, ms", "", "count", "p50", "p90", "p99", "p99.9", "max")
     for name, samples in named.items():
         table.add_row(name, f"{len(samples):,}", *(f"{value:,.1f}" for value in samples.summary_ms().values()))
     return table
@@ -64,7 +64,7 @@ def latencies(named: dict[str, Samples]) -> Table:
 
 def stock(rows: Iterable[asyncpg.Record], names: dict[str, str]) -> Table:
     """Return the stock ledger of the sale's products."""
-    table = _table("stock", "product", "received", "stock", "reserved", "sold")
+    table = new_table("stock", "product", "received", "stock", "reserved", "sold")
     for row in rows:
         name = names.get(row["product_id"], "")
         table.add_row(
@@ -76,14 +76,15 @@ def stock(rows: Iterable[asyncpg.Record], names: dict[str, str]) -> Table:
 
 def invariants(audit: Audit) -> Table:
     """Return the audit's figures."""
-    table = _table("invariants", "promise", "what", "figure", "verdict")
+    table = new_table("invariants", "promise", "what", "figure", "verdict")
     for figure in audit.figures:
         verdict = f"[red]BROKEN ({figure.breaches:,})" if figure.breaches else "[green]holds"
         table.add_row(figure.promise, figure.what, f"{figure.value:,}", verdict)
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
+    """Return an empty table."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place == 0 or column in ("what", "verdict") else "right")
@@ -96,7 +97,7 @@ def _count(table: Table, name: str, count: int, of: int) -> None:
 
 def offered_and_achieved(by_second: Iterable[tuple[int, int, int]]) -> Table:
     """Return orders offered and sent, a row a second."""
-    table = _table("arrivals", "second", "offered", "achieved")
+    table = new_table("arrivals", "second", "offered", "achieved")
     for second, offered, achieved in by_second:
         table.add_row(str(second), f"{offered:,}", f"{achieved:,}")
     return table

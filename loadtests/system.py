@@ -99,6 +99,13 @@ class System:
         output = await output_of("audit", "--json", "--data", self.ready.data, allowed=(0, 1))
         return msgspec.json.decode(output, type=Audit)
 
+    def processor_s(self) -> dict[str, float]:
+        """Return the seconds of processor that each role's living processes have used, and the whole machine."""
+        pids = msgspec.json.decode(self._ready_file.read_bytes(), type=Ready).pids
+        used = {role: sum(_used_s(process) for process in _with_children(some)) for role, some in pids.items()}
+        whole = psutil.cpu_times()
+        return used | {"the whole machine": sum(whole) - whole.idle - whole.iowait - whole.guest - whole.guest_nice}
+
     @contextmanager
     def draining_paused(self) -> Iterator[None]:
         """Stop workers and scheduler (SIGSTOP) for the block: the stream fills and nothing drains it."""
@@ -113,6 +120,14 @@ class System:
                 process.send_signal(signal.SIGCONT)
 
 
+def _used_s(process: psutil.Process) -> float:
+    try:
+        used = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(used.user + used.system)
+
+
 def _with_children(pids: list[int] | int | None) -> list[psutil.Process]:
     found = []
     for pid in [pids] if isinstance(pids, int) else pids or []:
@@ -122,7 +137,9 @@ def _with_children(pids: list[int] | int | None) -> list[psutil.Process]:
 
 
 @asynccontextmanager
-async def running(data: Path, *, workers: int = 4, **environment: str) -> AsyncIterator[System]:
+async def running(
+    data: Path, *, workers: int = 4, intake: int = 1, replicas: int = 0, **environment: str
+) -> AsyncIterator[System]:
     """Run `doorbuster up` on a data folder for the block.
 
     Raises:
@@ -133,7 +150,8 @@ async def running(data: Path, *, workers: int = 4, **environment: str) -> AsyncI
     with log.open("ab") as err:
         process = await asyncio.create_subprocess_exec(
             *(command(), "up", "--port", "0", "--data", str(data)),
-            *("--workers", str(workers), "--ready-file", str(ready_file)),
+            *("--workers", str(workers), "--intake", str(intake), "--replicas", str(replicas)),
+            *("--ready-file", str(ready_file)),
             stdout=asyncio.subprocess.PIPE,
             stderr=err,
             env={**os.environ, "LOG_LEVEL": "warning", **environment},

@@ -1,4 +1,4 @@
-"""Search as one process offers it: a backend finds, the read path's rows are shown. Owns neither ranking nor HTTP.
+"""Search as one process offers it: a backend finds, rows are read, shown, kept a moment. Owns no ranking, no HTTP.
 
 A backend names products; what is shown of them, prices above all, is read where it is never wrong for good.
 """
@@ -8,21 +8,26 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from catalogue.search.interface import write_cursor
+from catalogue.search.kept import Kept
 from catalogue.search.postgres import PostgresSearch
-from catalogue.showing import show_item
+from catalogue.search.words import clean
+from catalogue.showing import NEVER, CacheTerms, cache_control, show_item
 from db import search as rows
 from doorbuster.catalogue_contract import (
     FacetCount,
     PriceFacet,
     SearchFacets,
     SearchPage,
-    ShownProduct,
     Suggested,
     Suggestions,
 )
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from catalogue.search.interface import Backend, Facets, Query
     from db.catalogue import Item
     from db.pool import Connection
@@ -30,47 +35,105 @@ if TYPE_CHECKING:
     from doorbuster.settings import Settings
 
 
+SEARCHES = CacheTerms(cdn_s=5, stale_s=5)
+"""How long others may keep a search: nothing purges it."""
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer:
+    """What was found, and how it is shown until a price flips."""
+
+    __slots__ = ("_body", "_items", "_page", "_until")
+
+    def __init__(self, page: SearchPage, items: list[Item]) -> None:
+        self._page: SearchPage | None = page
+        self._items = items
+        self._show()
+
+    @property
+    def body(self) -> bytes:
+        """The answer as it holds now."""
+        if self._until <= time.time():
+            self._show()
+        return self._body
+
+    @property
+    def cache_control(self) -> str:
+        """How long others may keep it: not beyond the flip of a price."""
+        return cache_control(SEARCHES, self._until)
+
+    def _show(self) -> None:
+        assert self._page is not None
+        now_us = time.time_ns() // 1000
+        several = [show_item(item, None, now_us) for item in self._items]
+        self._page.items = [shown for shown, _ in several]
+        self._until = min((until for _, until in several), default=NEVER)
+        self._body = _encode(self._page)
+        if self._until == NEVER:
+            self._page, self._items = None, []  # never shown otherwise: the bytes are all that is needed
+
+
 class Search:
     """Answers searches for one process."""
 
-    def __init__(self, backend: Backend, replicas: Replicas) -> None:
+    def __init__(self, backend: Backend, replicas: Replicas, *, fresh_s: float) -> None:
         self._backend, self._replicas = backend, replicas
+        self._pages: Kept[Answer] = Kept(fresh_s=fresh_s)
+        self._suggestions: Kept[bytes] = Kept(fresh_s=fresh_s)
 
-    async def page(self, query: Query) -> SearchPage:
+    @property
+    def answered(self) -> Counter[str]:
+        """Searches and suggestions by where they were answered."""
+        return self._pages.answered + self._suggestions.answered
+
+    async def page(self, query: Query) -> Answer:
         """Return a page as shoppers see it.
 
         Raises:
             StoreUnavailableError: no answer in time.
         """
-        found = await self._backend.search(query)
-        page = SearchPage(
-            items=await self._shown([hit.product_id for hit in found.hits]),
-            total=found.total,
-            facets=_facets(found.facets),
-        )
-        if not found.exact:
-            page.total_at_least = True
-        if found.after is not None:
-            page.next_cursor = write_cursor(found.after)
-        return page
+        # What differs in signs and spaces alone is the same search; of nothing but signs it is another than of nothing.
+        key = query._replace(text=clean(query.text)), bool(query.text.strip())
+        return await self._pages.get(key, lambda: self._find(query))
+
+    async def suggest(self, text: str, limit: int) -> bytes:
+        """Return what an unfinished query may become.
+
+        Raises:
+            StoreUnavailableError: no answer in time.
+        """
+        return await self._suggestions.get((clean(text), limit), lambda: self._suggest(text, limit))
+
+    def outdate(self) -> None:
+        """Hear that a product changed: any search may have found it, or find it now."""
+        self._pages.outdate()
+        self._suggestions.outdate()
 
     async def close(self) -> None:
         """Close the backend's connections."""
         await self._backend.close()
 
-    async def suggest(self, text: str, limit: int) -> Suggestions:
-        """Return what an unfinished query may become."""
-        return Suggestions([Suggested(one.kind, one.text) for one in await self._backend.suggest(text, limit)])
+    async def _find(self, query: Query) -> Answer:
+        found = await self._backend.search(query)
+        page = SearchPage(items=[], total=found.total, facets=_facets(found.facets))
+        if not found.exact:
+            page.total_at_least = True
+        if found.after is not None:
+            page.next_cursor = write_cursor(found.after)
+        return Answer(page, await self._items([hit.product_id for hit in found.hits]))
 
-    async def _shown(self, product_ids: list[str]) -> list[ShownProduct]:
+    async def _suggest(self, text: str, limit: int) -> bytes:
+        found = await self._backend.suggest(text, limit)
+        return _encode(Suggestions([Suggested(one.kind, one.text) for one in found]))
+
+    async def _items(self, product_ids: list[str]) -> list[Item]:
         if not product_ids:
             return []
 
         async def load(connection: Connection, _lsn: int) -> list[Item]:
             return await rows.read_items(connection, product_ids)
 
-        now_us = time.time_ns() // 1000
-        return [show_item(item, None, now_us)[0] for item in await self._replicas.read(load)]
+        return await self._replicas.read(load)
 
 
 def open_search(settings: Settings, replicas: Replicas) -> Search:
@@ -78,12 +141,14 @@ def open_search(settings: Settings, replicas: Replicas) -> Search:
     timeout_s = settings.search_timeout_s
     if settings.search_url is None:
         at_once = max(1, settings.primary_reads_max - 1)  # of the primary's few, one stays for products
-        return Search(PostgresSearch(replicas, timeout_s=timeout_s, at_once=at_once), replicas)
+        backend = PostgresSearch(replicas, timeout_s=timeout_s, at_once=at_once)
+        return Search(backend, replicas, fresh_s=settings.catalogue_fresh_s)
     # Not needed, and not installed, where Postgres searches.
     from catalogue.search import opensearch
 
     client, alias = opensearch.connect(settings.search_url.get_secret_value(), timeout_s=timeout_s + 0.5)
-    return Search(opensearch.OpenSearchSearch(client, alias, timeout_s=timeout_s), replicas)
+    found = opensearch.OpenSearchSearch(client, alias, timeout_s=timeout_s)
+    return Search(found, replicas, fresh_s=settings.catalogue_fresh_s)
 
 
 def _facets(facets: Facets) -> SearchFacets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +16,7 @@ from doorbuster.embedded import leftovers
 from doorbuster.embedded.folder import DEFAULT, DataFolder
 from doorbuster.embedded.plan import Options, check_settings, make_plan
 from doorbuster.embedded.postgres import Postgres
+from doorbuster.embedded.standby import standbys
 from doorbuster.embedded.supervisor import Supervisor
 
 
@@ -24,23 +26,28 @@ from doorbuster.embedded.supervisor import Supervisor
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Data folder [default: .doorbuster]")
 @click.option("--intake", default=1, show_default=True, type=click.IntRange(1, 64), help="Intake processes.")
 @click.option("--workers", default=4, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
+@click.option(
+    "--replicas", default=0, show_default=True, type=click.IntRange(0, 4), help="Streaming replicas of PostgreSQL."
+)
 @click.option("--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the ready line here.")
-def up(host: str, port: int, data: Path | None, intake: int, workers: int, ready_file: Path | None) -> None:
+def up(data: Path | None, **options: Any) -> None:
     """Run everything: PostgreSQL, Valkey, intake, workers and scheduler.
 
     Prints one line of JSON on stdout once it serves. SIGTERM or Ctrl-C stops it; started again on the same folder it
     goes on where it was. DATABASE_URL, ORDERS_REDIS_URL, ROOM_REDIS_URL, JOBS_REDIS_URL and CACHE_REDIS_URL each
-    replace the store it would bring itself; OPS_PORT and OPS_BIND give the ops API a listener of its own.
+    replace the store it would bring itself; OPS_PORT and OPS_BIND give the ops API a listener of its own. With
+    --replicas, catalogue and search are read from streaming replicas of the PostgreSQL it brings.
     """
     log.configure(os.environ.get("LOG_LEVEL") or "info")
     check_settings()
     folder = DataFolder(data or Path(os.environ.get("DOORBUSTER_DATA") or DEFAULT))
-    options = Options(host=host, port=port, intake=intake, workers=workers, ready_file=ready_file)
+    asked = Options(**options)
     folder.open()
     try:
         leftovers.sweep(folder.root)
         postgres = Postgres(folder.postgres, folder.log("postgres"))
-        plan = make_plan(folder, options, postgres.url())
+        replicas = standbys(postgres, folder, asked.replicas)
+        plan = make_plan(folder, asked, postgres.url(), tuple(one.server.url() for one in replicas))
         Supervisor(plan, postgres, _migrate).run(announce=click.echo)
     finally:
         folder.close()

@@ -37,6 +37,10 @@ class DataFolder:
         """Return the folder of a Redis role's server."""
         return self.root / "redis" / role
 
+    def replica(self, number: int) -> Path:
+        """Return the folder of a replica of PostgreSQL."""
+        return self.root / f"replica-{number}"
+
     def log(self, name: str) -> Path:
         """Return the log file of a process."""
         return self.logs / f"{name}.log"

@@ -25,6 +25,7 @@ class Options:
     port: int = 8000
     intake: int = 1
     workers: int = 4
+    replicas: int = 0
     ready_file: Path | None = None
 
 
@@ -41,12 +42,16 @@ class Plan:
     settings: Settings = field(repr=False)
     redis_password: str = field(repr=False)
     redis_ports: dict[str, int]
+    replica_urls: tuple[str, ...] = field(default=(), repr=False)
+    """Of the embedded replicas."""
 
     def fleet(self) -> Fleet:
         """Return Doorbuster's own processes with their environment: everything by settings, as anywhere else."""
         told = {variable: self.urls[name] for name, variable in URLS.items()}
         told["OPS_KEY"] = self.settings.ops_key.get_secret_value()
         told["ORDER_ID_KEY"] = self.settings.order_id_key.get_secret_value()
+        if self.replica_urls:
+            told["REPLICA_URLS"] = ",".join(self.replica_urls)
         if not (_named("ROOM_KEYS") or _named("ROOM_KEYS_FILE")):
             told["ROOM_KEYS_FILE"] = str(self.folder.secrets_file)
         return Fleet(
@@ -67,13 +72,15 @@ def check_settings() -> None:
     _load(dict.fromkeys(URLS, ""), {"ops_key": "k" * 16, "order_id_key": "k" * 16})
 
 
-def make_plan(folder: DataFolder, options: Options, database_url: str) -> Plan:
+def make_plan(folder: DataFolder, options: Options, database_url: str, replica_urls: tuple[str, ...] = ()) -> Plan:
     """Decide stores, ports and secrets of a run; the folder's lock must be held.
 
     Raises:
         SettingsError: a setting is wrong.
-        InvalidError: a port is in use.
+        InvalidError: a port is in use, or there are to be replicas of a database that is not embedded.
     """
+    if replica_urls and (other := [name for name in ("DATABASE_URL", "REPLICA_URLS") if _named(name)]):
+        raise InvalidError(f"--replicas are those of the embedded PostgreSQL, and {other[0]} names another")
     secrets, ports = folder.secrets(), folder.ports()
     password = secrets["redis_password"]
     own = {"database": database_url}
@@ -88,6 +95,7 @@ def make_plan(folder: DataFolder, options: Options, database_url: str) -> Plan:
         settings=settings,
         redis_password=password,
         redis_ports=ports,
+        replica_urls=replica_urls,
     )
 
 

@@ -36,6 +36,8 @@ _SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "max_wal_size": "4GB",
+    "max_wal_senders": "20",
+    "max_slot_wal_keep_size": "1GB",  # a replica that is away for longer is made anew, and fills no disk
     "checkpoint_timeout": "15min",
     "autovacuum": "on",
     "jit": "off",  # the statements are short and many: compiling them costs more than it saves
@@ -53,13 +55,13 @@ class Postgres:
     def __init__(self, folder: Path, log: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder, self._log = folder, log
         self._settings = {**_SETTINGS, **(settings or {})}
-        self._binaries = _binaries()
-        self._user = system_user.NAME if os.geteuid() == 0 else None
-        self._sockets = _socket_folder(folder)
+        self.binaries = _binaries()
+        self.user = system_user.NAME if os.geteuid() == 0 else None
+        self.sockets = _socket_folder(folder)
 
     def url(self, database: str = DATABASE) -> str:
         """Return the URL of a database of this server."""
-        return f"postgresql://postgres@/{database}?host={self._sockets}"
+        return f"postgresql://postgres@/{database}?host={self.sockets}"
 
     def prepare(self) -> None:
         """Make the cluster unless it is there; a half-made one of a killed run is made anew.
@@ -67,19 +69,17 @@ class Postgres:
         Raises:
             StoreUnavailableError: initdb failed.
         """
-        if self._user is not None:
-            system_user.ensure(passes_to=self.folder.parent, runs=self._binaries)
-        self._own(self._sockets)
+        self.admit()
         if (self.folder / "PG_VERSION").exists():
             return
         fresh = self.folder.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
-        self._own(fresh)
+        self.own(fresh)
         made = subprocess.run(
-            [str(self._binaries / "initdb"), "-D", str(fresh), "-U", "postgres", *_INITDB],
-            user=self._user,
-            group=self._user,
-            extra_groups=None if self._user is None else [],
+            [str(self.binaries / "initdb"), "-D", str(fresh), "-U", "postgres", *_INITDB],
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
             capture_output=True,
             text=True,
             cwd=fresh,
@@ -89,32 +89,38 @@ class Postgres:
             raise StoreUnavailableError(f"initdb failed: {' '.join(made.stderr.split())[-300:]}")
         fresh.replace(self.folder)
 
-    def _own(self, folder: Path) -> None:
+    def admit(self) -> None:
+        """Let the server's user pass to its folder, and make the socket's."""
+        if self.user is not None:
+            system_user.ensure(passes_to=self.folder.parent, runs=self.binaries)
+        self.own(self.sockets)
+
+    def own(self, folder: Path) -> None:
         """Make a folder that none but the server's user enters."""
-        uid = os.geteuid() if self._user is None else pwd.getpwnam(self._user).pw_uid
+        uid = os.geteuid() if self.user is None else pwd.getpwnam(self.user).pw_uid
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
             found = folder.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (uid, os.geteuid()):
                 raise InvalidError(f"{folder} belongs to someone else") from None
-        if self._user is not None:
-            os.chown(folder, uid, pwd.getpwnam(self._user).pw_gid)
+        if self.user is not None:
+            os.chown(folder, uid, pwd.getpwnam(self.user).pw_gid)
 
     def clear(self) -> None:
         """Remove the socket's folder, once the server has ended."""
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def command(self, env: dict[str, str]) -> Command:
         """Return what starts the server as a direct child."""
-        settings = self._settings | {"unix_socket_directories": str(self._sockets)}
+        settings = self._settings | {"unix_socket_directories": str(self.sockets)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return Command(
-            argv=[str(self._binaries / "postgres"), "-D", str(self.folder), *options],
+            argv=[str(self.binaries / "postgres"), "-D", str(self.folder), *options],
             cwd=self.folder,
             log=self._log,
             env=env,
-            user=self._user,
+            user=self.user,
             death_signal=self.stop_signal,
         )
 
@@ -133,6 +139,37 @@ class Postgres:
         finally:
             await connection.close()
         return True
+
+    def slot(self, name: str) -> str | None:
+        """Return how a replica's slot stands: `lost` when the log it needs is gone, None when there is no such slot.
+
+        Raises:
+            StoreUnavailableError: the server does not answer.
+        """
+        found = self._ask("select wal_status from pg_replication_slots where slot_name = $1", name)
+        return None if found is None else str(found)
+
+    def drop_slot(self, name: str) -> None:
+        """Drop a replica's slot, if there is one, and end the session that uses it.
+
+        Raises:
+            StoreUnavailableError: the server does not answer, or the session has not ended yet.
+        """
+        self._ask("select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = $1", name)
+        self._ask("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1", name)
+
+    def _ask(self, statement: str, name: str) -> object:
+        async def ask() -> object:
+            connection = await asyncpg.connect(self.url("postgres"), timeout=5, command_timeout=10)
+            try:
+                return await connection.fetchval(statement, name)
+            finally:
+                await connection.close()
+
+        try:
+            return asyncio.run(ask())
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise StoreUnavailableError("PostgreSQL does not answer") from error
 
 
 def _socket_folder(folder: Path) -> Path:

@@ -6,12 +6,15 @@ Never starts one that a URL of the environment replaces.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
-from doorbuster.embedded.folder import REDIS_ROLES
+from doorbuster.embedded import leftovers
+from doorbuster.embedded.folder import REDIS_ROLES, DataFolder
 from doorbuster.embedded.plan import Plan
 from doorbuster.embedded.postgres import Postgres
-from doorbuster.embedded.processes import Keeper
+from doorbuster.embedded.processes import Command, Keeper
+from doorbuster.embedded.standby import Standby
 from doorbuster.embedded.valkey import Valkey
 
 _STOP_S = 120.0
@@ -35,6 +38,23 @@ def store_keepers(plan: Plan, postgres: Postgres) -> list[tuple[Keeper, Readines
 def keep(name: str, store: Postgres | Valkey) -> tuple[Keeper, Readiness]:
     """Prepare a store's folder and return its keeper and its test of readiness."""
     store.prepare()
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    env = _environment()
     keeper = Keeper(name, name, lambda: store.command(env), store.stop_signal, _STOP_S)
     return keeper, store.is_ready
+
+
+def replica_keepers(folder: DataFolder, standbys: list[Standby]) -> list[tuple[Keeper, Readiness]]:
+    """Return the replicas' followers; each is kept up like a store, once the primary is there."""
+    return [(_follower(folder, number), standby.server.is_ready) for number, standby in enumerate(standbys, 1)]
+
+
+def _follower(folder: DataFolder, number: int) -> Keeper:
+    name = f"replica-{number}"
+    argv = [sys.executable, "-P", "-m", "doorbuster.embedded.follower", str(folder.root), str(number)]
+    env = _environment() | {leftovers.MARK: leftovers.mark(folder.root, name)}
+    command = Command(argv=argv, cwd=folder.logs, log=folder.log(name), env=env)
+    return Keeper(name, "replica", lambda: command, stop_timeout_s=_STOP_S)
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "LOG_LEVEL") if name in os.environ}

@@ -21,7 +21,8 @@ from doorbuster.embedded.folder import REDIS_ROLES
 from doorbuster.embedded.plan import Plan
 from doorbuster.embedded.postgres import Postgres
 from doorbuster.embedded.processes import Keeper, stop_all
-from doorbuster.embedded.stores import store_keepers
+from doorbuster.embedded.standby import no_longer_wanted, standbys
+from doorbuster.embedded.stores import replica_keepers, store_keepers
 from doorbuster.embedded.wake import Wake
 from doorbuster.errors import StoreUnavailableError
 
@@ -44,6 +45,8 @@ class Supervisor:
     def __init__(self, plan: Plan, postgres: Postgres, prepare: Callable[[dict[str, str]], None]) -> None:
         self._plan, self._postgres, self._prepare = plan, postgres, prepare
         self._stores = store_keepers(plan, postgres)
+        self._standbys = standbys(postgres, plan.folder, plan.options.replicas)
+        self._replicas = replica_keepers(plan.folder, self._standbys)
         fleet = plan.fleet()
         self._intake, self._workers = fleet.intake_keepers(), fleet.worker_keepers()
         self._wake, self._stopping = Wake(), False
@@ -87,6 +90,13 @@ class Supervisor:
         for keeper, is_ready in self._stores:
             self._await(keeper, is_ready, _STORE_READY_S)
         self._prepare(self._plan.urls)
+        if "database" in self._plan.embedded:
+            for former in no_longer_wanted(self._postgres, self._plan.folder, len(self._standbys)):
+                former.forget()
+        for keeper, _ in self._replicas:
+            keeper.start()
+        for keeper, is_ready in self._replicas:
+            self._await(keeper, is_ready, _STORE_READY_S)
         for keeper in [*self._intake, *self._workers]:
             keeper.start()
         bases = [self._plan.listeners.base, self._plan.listeners.ops_base]
@@ -105,7 +115,7 @@ class Supervisor:
             self._wake.wait(_POLL_S)
 
     def _keepers(self) -> list[Keeper]:
-        return [*(keeper for keeper, _ in self._stores), *self._intake, *self._workers]
+        return [*(keeper for keeper, _ in (*self._stores, *self._replicas)), *self._intake, *self._workers]
 
     def _keep_up(self) -> None:
         for keeper in self._keepers():
@@ -126,14 +136,15 @@ class Supervisor:
             ops_key=plan.settings.ops_key.get_secret_value(),
             data=str(plan.folder.root),
             pids=self._pids(),
-            urls=plan.urls,
+            urls=plan.urls | ({"replica": ",".join(plan.replica_urls)} if plan.replica_urls else {}),
         )
 
     def _pids(self) -> dict[str, list[int] | int | None]:
         stores = {keeper.role: keeper.pid for keeper, _ in self._stores}
         workers = {role: [k.pid for k in self._workers if k.role == role and k.pid] for role in ("worker", "scheduler")}
-        intake = sorted(pid for keeper in self._intake if keeper.pid for pid in _children(keeper.pid))
-        return {"intake": intake, **workers, **{role: stores.get(role) for role in ("postgres", *REDIS_ROLES)}}
+        intake = _children_of(self._intake)
+        pids = {"intake": intake, **workers, **{role: stores.get(role) for role in ("postgres", *REDIS_ROLES)}}
+        return pids | ({"replica": _children_of([keeper for keeper, _ in self._replicas])} if self._replicas else {})
 
     def _publish(self) -> None:
         document = self._document()
@@ -160,10 +171,16 @@ class Supervisor:
         self._forget_ready()
         stop_all(self._intake)
         stop_all(self._workers)
+        stop_all([keeper for keeper, _ in self._replicas])
         leftovers.sweep(self._plan.folder.root, stores=False)
         stop_all([keeper for keeper, _ in self._stores])
-        self._postgres.clear()
+        for server in (self._postgres, *(standby.server for standby in self._standbys)):
+            server.clear()
         _log.info("stopped")
+
+
+def _children_of(keepers: list[Keeper]) -> list[int]:
+    return sorted(pid for keeper in keepers if keeper.pid for pid in _children(keeper.pid))
 
 
 def _children(pid: int) -> list[int]:

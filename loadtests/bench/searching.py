@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 from time import perf_counter
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -110,7 +110,7 @@ async def _searched(engine: Engine) -> AsyncIterator[tuple[System, str | None]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="doorbuster-search-")))
         url = await stack.enter_async_context(search_node.node(heap=NODE_HEAP)) if engine == "opensearch" else None
-        environment = {"SEARCH_TIMEOUT_S": "10"} | ({"SEARCH_URL": url} if url else {})
+        environment: dict[str, Any] = {"SEARCH_TIMEOUT_S": "10"} | ({"SEARCH_URL": url} if url else {})
         yield await stack.enter_async_context(running(folder / "data", workers=1, **environment)), url
 
 

@@ -9,16 +9,20 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from redis.asyncio import Redis
 
-from catalogue import items
+from catalogue import items, shared
 from catalogue.catalogue import Catalogue
+from catalogue.shared import SharedCache
 from db.changes import Change
 from db.pool import Connection
 from db.products import Product, put_product
 from db.replicas import Replicas, Server
 from doorbuster.embedded.processes import spawn
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.stores import plain_client
+from tests.fixtures.proxy import Proxy
 from tests.fixtures.replicas import Replicated, connected, reading
 from tests.fixtures.waiting import eventually, wait_until
 
@@ -175,6 +179,54 @@ async def test_the_primary_is_asked_a_few_at_a_time_when_no_replica_is_there(rep
         await asyncio.to_thread(replicated.replica.wait)
 
 
+async def test_replicas_that_are_busy_refuse_and_leave_the_primary_alone(replicated: Replicated) -> None:
+    async with a_shop(replicated) as (process, _):
+        (replica,) = process.replicas.replicas
+
+        async def slow(connection: Connection, _lsn: int) -> None:
+            await connection.execute("select pg_sleep(0.3)")
+
+        answers = await asyncio.gather(*(process.replicas.read(slow) for _ in range(60)), return_exceptions=True)
+        refused = [answer for answer in answers if answer is not None]
+        assert 0 < len(refused) < len(answers)
+        assert {type(answer) for answer in refused} == {StoreUnavailableError}
+        assert process.replicas.reads["primary"] == 0
+        assert replica.usable
+
+
+async def test_a_read_that_takes_too_long_is_not_held_against_the_replica(replicated: Replicated) -> None:
+    async with a_shop(replicated) as (process, _):
+        (replica,) = process.replicas.replicas
+        asked: list[bool] = []
+
+        async def slow_there(connection: Connection, _lsn: int) -> bool:
+            there: bool = await connection.fetchval("select pg_is_in_recovery()")
+            asked.append(there)
+            await connection.execute("select pg_sleep(5)" if there else "select 1")
+            return there
+
+        assert await process.replicas.read(slow_there) is False
+        assert asked == [True, False]
+        assert replica.usable
+        await asks_the_replica_alone(process)
+
+
+async def test_the_first_read_of_a_process_goes_to_a_replica(replicated: Replicated) -> None:
+    async with a_shop(replicated), reading(Catalogue(replicated.settings()), settled=False) as process:
+        assert await price(process, "p0") == 1
+        assert not process.replicas.reads["primary"]
+
+
+async def test_a_replica_that_stops_answering_is_left_out(replicated: Replicated) -> None:
+    async with a_shop(replicated, catalogue_fresh_s=0.05) as (process, _):
+        (replica,) = process.replicas.replicas
+        with replicated.replica.stopped():
+            process.reader.outdate_everything()
+            assert await price(process, "p0") == 1
+            await eventually(lambda: _is(replica, usable=False), within_s=5, what="the replica to be left out")
+        await eventually(lambda: _is(replica, usable=True), what="the replica to be back")
+
+
 async def test_replicas_go_on_serving_while_the_primary_does_not_answer(replicated: Replicated) -> None:
     async with a_shop(replicated) as (process, _):
         replicas = Replicas(
@@ -204,3 +256,19 @@ async def asks_the_replica_alone(process: Catalogue) -> None:
 
 async def _is(replica: Server, *, usable: bool) -> bool:
     return replica.usable is usable
+
+
+@pytest.mark.parametrize("in_turns", [True, False])
+async def test_calls_that_wait_for_their_turn_do_not_take_the_cache_for_away(
+    replicated: Replicated, monkeypatch: pytest.MonkeyPatch, in_turns: bool
+) -> None:
+    """Negative control: without turns they wait for a connection, and longer than the cache itself may take."""
+    monkeypatch.setattr(shared, "CALLS_MAX", 4 if in_turns else 1_000)
+    monkeypatch.setattr(shared, "WAIT_S", 60.0)
+    with Proxy(replicated.cache.url) as network:
+        network.delay(0.1)
+        redis = plain_client(network.url, timeout_s=1.0, connections=5)
+        cache = SharedCache(redis, keep_s=60)
+        looks = await asyncio.gather(*(cache.look(f"product:none-{n}", items.ITEM) for n in range(80)))
+        await redis.aclose()
+    assert all(looks) is in_turns

@@ -101,12 +101,12 @@ async def test_many_interleaved_writers_and_two_readers_of_the_outbox(shop: Shop
 
     async def follow() -> None:
         async with pool.acquire() as connection:
-            news = await changes.recent(connection, within_s=60, limit=10_000)
+            news, ending = await changes.recent(connection, within_s=60, limit=10_000), False
             while True:
-                ending = done.is_set()
                 followed.extend(news.changes)
                 if ending:
                     return
+                ending = done.is_set()  # before it is looked once more: the last commits came before this
                 news = await changes.appeared(connection, news.snapshot, limit=10_000)
 
     following = asyncio.create_task(follow())

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtests import demo, locust_run
+from loadtests import demo, locust_run, read_mix
 from loadtests.bench.run import main as bench
 from loadtests.crew import carry_out
 from loadtests.invoices import read
@@ -72,6 +72,17 @@ def test_locust_keeps_the_timetable_and_ends_with_the_audit(
     monkeypatch.setattr(locust_run, "REPORTS", tmp_path)
     assert locust_run.main(["--quick"]) == 0, capsys.readouterr().out
     assert (tmp_path / "locust-spike.html").stat().st_size > 10_000
+
+
+async def test_the_reads_of_a_sale_leave_the_primary_alone_and_an_emptied_cache_costs_little(scratch: Path) -> None:
+    outcome = await read_mix.play(scratch, read_mix.QUICK, console())
+    assert outcome.faults == []
+    assert len(outcome.browsed.answers) == len(read_mix.QUICK.reads.arrivals())
+    assert outcome.by_server["replica 1"] > 0
+    assert outcome.by_place["search", "backend"] > 0
+    assert len({process for process, _, _ in outcome.refills}) == read_mix.QUICK.intake
+    assert outcome.emptied.second >= read_mix.QUICK.height_s
+    assert left_running(scratch) == []
 
 
 async def test_several_generators_share_out_a_plan_against_the_floor(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from db import pool as pools
-from tests.fixtures.intake import Intake
-from tests.fixtures.search import fill
+from tests.fixtures.intake import Intake, Serve
+from tests.fixtures.search import SHOP, fill
 
 
 @pytest.fixture
@@ -38,6 +39,48 @@ async def test_a_price_that_holds_for_a_time_is_shown(shop: Intake) -> None:
     (await shop.ops.put("/ops/products/hp-2/prices", json=body)).raise_for_status()
     (found,) = (await shop.http.get("/search", params={"q": "6730s"})).json()["items"]
     assert (found["price"], found["regular_price"]) == (100, 79_900)
+
+
+async def test_a_price_flips_at_its_time_in_an_answer_that_is_kept(serve: Serve, db: pools.Connection) -> None:
+    shop = await serve(catalogue_fresh_s=60)
+    await fill(db)
+    starts = datetime.now(UTC) + timedelta(seconds=1)
+    body = {"windows": [{"price": 100, "starts_at": starts.isoformat()}]}
+    (await shop.ops.put("/ops/products/hp-2/prices", json=body)).raise_for_status()
+    await asyncio.sleep(0.3)  # until the outbox has told it too, so that nothing but the time can change the answer
+    seen = []
+    while not seen or seen[-1][1] != 100:
+        before = datetime.now(UTC)
+        answer = await shop.http.get("/search", params={"q": "6730s"})
+        seen.append((before, answer.json()["items"][0]["price"], datetime.now(UTC)))
+        await asyncio.sleep(0.005)
+    assert {price for _, price, _ in seen[:-1]} == {79_900}
+    assert all(before < starts for before, _, _ in seen[:-1])
+    assert seen[-1][2] >= starts
+    figures = (await shop.http.get("/metrics")).text
+    assert 'doorbuster_catalogue_reads_total{what="search",where="backend"} 1.0' in figures
+
+
+async def test_others_keep_a_search_no_longer_than_its_prices_hold(shop: Intake) -> None:
+    starts = datetime.now(UTC) + timedelta(seconds=4)
+    body = {"windows": [{"price": 100, "starts_at": starts.isoformat()}]}
+    (await shop.ops.put("/ops/products/hp-2/prices", json=body)).raise_for_status()
+    answer = await shop.http.get("/search", params={"q": "6730s"})
+    assert answer.headers["cache-control"] in ("public, max-age=1, s-maxage=3", "public, max-age=1, s-maxage=2")
+    other = await shop.http.get("/search", params={"q": "lamp"})
+    assert other.headers["cache-control"] == "public, max-age=1, s-maxage=5, stale-while-revalidate=5"
+
+
+async def test_many_who_search_the_same_cost_one_search(shop: Intake) -> None:
+    answers = await asyncio.gather(*(shop.http.get("/search", params={"q": "lamp"}) for _ in range(40)))
+    assert {answer.json()["total"] for answer in answers} == {1}
+    figures = (await shop.http.get("/metrics")).text
+    assert 'doorbuster_catalogue_reads_total{what="search",where="backend"} 1.0' in figures
+
+
+async def test_signs_alone_are_another_search_than_nothing(shop: Intake) -> None:
+    totals = [(await shop.http.get("/search", params={"q": text})).json()["total"] for text in ("", "!!!", "", " ")]
+    assert totals == [len(SHOP), 0, len(SHOP), len(SHOP)]
 
 
 async def test_what_is_written_is_found_at_once(shop: Intake) -> None:

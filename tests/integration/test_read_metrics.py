@@ -1,0 +1,89 @@
+"""Where reads were answered, as `/metrics` shows it: of one process, and of several with a replica."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from db import pool as pools
+from tests.fixtures.intake import Intake
+from tests.fixtures.search import fill
+from tests.fixtures.up import Up
+from tests.fixtures.waiting import wait_until
+
+READS, SERVERS = "doorbuster_catalogue_reads_total", "doorbuster_database_reads_total"
+
+
+def figures(text: str) -> Counter[tuple[str, ...]]:
+    """Return series by name and values of their labels."""
+    return Counter(
+        {
+            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+    )
+
+
+@pytest.fixture
+async def shop(intake: Intake, db: pools.Connection) -> Intake:
+    await fill(db)
+    return intake
+
+
+async def test_one_process_counts_by_where_a_read_was_answered(shop: Intake) -> None:
+    for path in ("/products/lamp", "/products/lamp", "/products?limit=5", "/products?limit=5", "/search?q=lamp"):
+        (await shop.http.get(path)).raise_for_status()
+    shown = figures((await shop.http.get("/metrics")).text)
+    assert shown[READS, "catalogue", "database"] == shown[READS, "catalogue", "process"] == 2
+    assert (READS, "catalogue", "shared") in shown
+    assert (READS, "catalogue", "coalesced") in shown
+    assert shown[READS, "search", "backend"] == 1
+    assert shown[SERVERS, "primary"] == 4  # a search finds, then reads what it found
+    again = figures((await shop.http.get("/metrics")).text)
+    assert {key: n for key, n in again.items() if key[0] in (READS, SERVERS)} == {
+        key: n for key, n in shown.items() if key[0] in (READS, SERVERS)
+    }
+
+
+def test_several_processes_count_together_and_the_primary_answers_nothing(up: Up) -> None:
+    running = up("--intake", "2", "--replicas", "1", "--workers", "1")
+    product = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
+    running.ops.put("/ops/products/lamp", json=product).raise_for_status()
+    wait_until(lambda: running.http.get("/products/lamp").is_success, what="the replica to have the lamp")
+    before = shown(running.http.get("/metrics").text)
+    for number in range(60):
+        running.http.get("/products/lamp", headers={"Connection": "close"}).raise_for_status()
+        running.http.get(f"/search?q=lamp&limit={number + 1}", headers={"Connection": "close"}).raise_for_status()
+
+    def counted() -> bool:
+        """All of it, once both processes have told."""
+        now = shown(running.http.get("/metrics").text)
+        return now["asked"] - before["asked"] >= 120 and now["replica 1"] - before["replica 1"] >= 120
+
+    wait_until(counted, within_s=10, what="both processes to tell")
+    after = figures(running.http.get("/metrics").text)
+    assert after[SERVERS, "primary"] - before["primary"] == 0
+    assert after["doorbuster_replica_usable", "replica 1"] == 1
+    assert 0 <= after["doorbuster_replica_lag_seconds", "replica 1"] < 1
+
+
+def shown(text: str) -> Counter[str]:
+    """Return reads asked for in all, and those of the database by server."""
+    found = figures(text)
+    asked = sum(int(n) for key, n in found.items() if key[0] == READS)
+    return Counter({"asked": asked, **{server: int(found[SERVERS, server]) for server in ("primary", "replica 1")}})
+
+
+def test_a_replica_that_is_away_is_shown_to_be(up: Up) -> None:
+    running = up("--replicas", "1", "--workers", "1")
+
+    def usable() -> float:
+        return figures(running.http.get("/metrics").text)["doorbuster_replica_usable", "replica 1"]
+
+    wait_until(lambda: usable() == 1, what="the replica to be read from")
+    running.kill("replica")
+    wait_until(lambda: usable() == 0, what="the replica to be left out")
+    wait_until(lambda: usable() == 1, within_s=30, what="the replica to be back")
