@@ -14,6 +14,7 @@ from doorbuster.fields import (
     PRINTABLE,
     AcceptedAt,
     Currency,
+    Dated,
     Label,
     Moment,
     Money,
@@ -194,7 +195,7 @@ HoldS = Annotated[int, Meta(ge=1, le=86_400)]
 LeadS = Annotated[int, Meta(ge=0, le=86_400)]
 
 
-class SaleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+class SaleRequest(Dated, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /ops/sales`."""
 
     sale_id: SaleId
@@ -208,7 +209,7 @@ class SaleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     room: RoomRequest = RoomRequest(mode="off")
 
 
-class SaleChange(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SaleChange(Dated, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Body of `PATCH /ops/sales/{sale}`; what is left out stays. Partitions never change."""
 
     name: Name | UnsetType | None = UNSET

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 # "(?!\n)$" and not "$" alone, which would let a closing line feed through.
 PRINTABLE = r"^[^\x00-\x1f\x7f]+(?!\n)$"
@@ -26,4 +26,27 @@ Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$")]
 Moment = Annotated[datetime, Meta(tz=True)]
 AcceptedAt = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="The order store's clock")]
 """Milliseconds, the same text wherever an order is shown."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+"""What every store and every clock here can hold, whatever the offset it was written with."""
 OrderStatus = Literal["accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
+
+
+def moment_problem(value: object) -> str | None:
+    """Say what is wrong with a time that somebody gives; nothing with what is no time."""
+    if isinstance(value, datetime) and not EARLIEST <= value <= LATEST:
+        return f"must be from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}"
+    return None
+
+
+class Dated(Struct, frozen=True):
+    """Base of the bodies that ops give times in: what no store could hold is refused where it is read."""
+
+    def __post_init__(self) -> None:
+        """Check every time.
+
+        Raises:
+            ValueError: one is out of bounds.
+        """
+        for name in self.__struct_fields__:
+            if problem := moment_problem(getattr(self, name)):
+                raise ValueError(f"{name} {problem}")
