@@ -8,13 +8,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from doorbuster.fields import (
     PRINTABLE,
     AcceptedAt,
+    Bounded,
     Currency,
-    Dated,
     Label,
     Moment,
     Money,
@@ -126,7 +126,7 @@ class TransitionEvent(Struct):
     reason: str | UnsetType = UNSET
 
 
-class ProductRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+class ProductRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `PUT /ops/products/{id}`."""
 
     name: Name
@@ -136,10 +136,10 @@ class ProductRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     price: Money
     currency: Currency
     active: bool = True
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
-class ProductLine(ProductRequest, kw_only=True, forbid_unknown_fields=True):
+class ProductLine(ProductRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of `POST /ops/products:import`; `stock` is received when the product is new."""
 
     product_id: ProductId
@@ -195,7 +195,7 @@ HoldS = Annotated[int, Meta(ge=1, le=86_400)]
 LeadS = Annotated[int, Meta(ge=0, le=86_400)]
 
 
-class SaleRequest(Dated, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SaleRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /ops/sales`."""
 
     sale_id: SaleId
@@ -209,7 +209,7 @@ class SaleRequest(Dated, frozen=True, kw_only=True, forbid_unknown_fields=True):
     room: RoomRequest = RoomRequest(mode="off")
 
 
-class SaleChange(Dated, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SaleChange(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Body of `PATCH /ops/sales/{sale}`; what is left out stays. Partitions never change."""
 
     name: Name | UnsetType | None = UNSET

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 import msgspec
 
 from doorbuster.errors import DoorbusterError, InvalidError
-from doorbuster.fields import moment_problem
+from doorbuster.fields import bounds_problem
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def _own_problem(wanted: Any, value: Any, path: str, *, inner: bool = False) -> 
         if not (inner and where):  # a mistake inside an item is the item's own
             yield path or "body", text
     else:
-        if problem := moment_problem(converted):
+        if problem := bounds_problem(converted):
             yield path, problem
 
 
