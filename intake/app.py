@@ -6,8 +6,6 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from falcon.asgi import App, Request, Response
-
 from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
 from db.sales import get_sale
@@ -40,11 +38,13 @@ from intake.product_lane import ProductLane
 from intake.restocking import Restocking
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
+from intake.routing import PlainText, make_app
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
 
 if TYPE_CHECKING:
     from db.sales import Sale
+    from intake.routing import Routes
 
 
 GAUGES_EVERY_S = 1.0
@@ -142,14 +142,12 @@ def _wait_s(settings: Settings) -> float:
 def create_app(settings: Settings, role: str = "all") -> Guard:
     """Put the intake together for a role: `public`, `ops` or `all`."""
     parts = Parts(settings)
-    app: App[Request, Response] = App(middleware=[parts.lifespan()])
-    parts.problems.install(app)
+    app = make_app(parts.problems, parts.lifespan())
     add_process(app, parts)
     if role != "ops":
         add_storefront(app, parts)
     if role != "public":
-        ops: App[Request, Response] = App()
-        parts.problems.install(ops)
+        ops = make_app(parts.problems, PlainText())
         add_ops(ops, parts)
         parts.guard.ops_application = OpsDoor(ops, settings.ops_key.get_secret_value())
     else:
@@ -160,7 +158,7 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     return parts.guard
 
 
-def add_process(app: App[Request, Response], parts: Parts) -> None:
+def add_process(app: Routes, parts: Parts) -> None:
     """Add what tells how the process is and what it can do."""
     app.add_route("/healthz", Alive())
     app.add_route("/readyz", Ready(parts.health))
@@ -169,7 +167,7 @@ def add_process(app: App[Request, Response], parts: Parts) -> None:
         app.add_route(path, resource)
 
 
-def add_storefront(app: App[Request, Response], parts: Parts) -> None:
+def add_storefront(app: Routes, parts: Parts) -> None:
     """Add what shoppers and storefronts call."""
     settings = parts.settings
     order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
@@ -190,7 +188,7 @@ def add_storefront(app: App[Request, Response], parts: Parts) -> None:
     app.add_route("/search/suggest", SuggestSearches(parts.search))
 
 
-def add_ops(app: App[Request, Response], parts: Parts) -> None:
+def add_ops(app: Routes, parts: Parts) -> None:
     """Add what ops call; the door before it asks for the ops key."""
     database, sales = parts.database, parts.sales
     app.add_route("/ops/sales", SaleList(database, sales))
