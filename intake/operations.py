@@ -148,7 +148,7 @@ _PRODUCTS = (
     ),
     Operation(
         "post", "/ops/products:import", "Import products, one JSON object a line", {200: c.ImportReport},
-        ("malformed", "too_large", *_OPS), JSON_LINES,
+        ("malformed", "too_large", "unsupported_media_type", *_OPS), JSON_LINES,
     ),
 )  # fmt: skip
 
