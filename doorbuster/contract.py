@@ -257,6 +257,8 @@ class LogEntryView(Struct):
     action: str
     target: str
     change: dict[str, Any]
+    operator: str
+    """As it was named in `X-Operator`; empty where it was not."""
 
 
 class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):

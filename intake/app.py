@@ -26,10 +26,11 @@ from intake.moving import Moving
 from intake.openapi import resources
 from intake.ops_import import ImportProducts
 from intake.ops_key import OpsDoor
+from intake.ops_log import OpsLog
 from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
 from intake.ops_prices import ProductPrices
 from intake.ops_products import OneProduct, ProductStock
-from intake.ops_sales import OneSale, OpsLog, RevokeAdmissions, SaleList, SaleVerb
+from intake.ops_sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes

@@ -10,6 +10,7 @@ from db import products as rows
 from doorbuster.contract import ImportReport, ProductLine, Rejected
 from doorbuster.errors import DoorbusterError
 from doorbuster.reading import read
+from intake.ops_log import note, operator_of
 from intake.ops_products import row_of
 from intake.ops_reading import write
 from intake.problems import RefusedError
@@ -40,7 +41,16 @@ class ImportProducts:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Write the good lines in chunks, name the bad ones; again is safe."""
         _require_json_lines(req)
+        operator_of(req)  # refused before anything is written
         report = ImportReport(0, [])
+        try:
+            await self._take(req, report)
+        finally:
+            if report.imported:  # also what came before a failure
+                await self._note(req, report)
+        write(resp, report)
+
+    async def _take(self, req: Request, report: ImportReport) -> None:
         chunk: dict[str, rows.ImportRow] = {}
         number = 0
         async with self._database.working() as connection:
@@ -53,7 +63,11 @@ class ImportProducts:
                 if len(chunk) >= CHUNK:
                     await _write(connection, chunk, report)
             await _write(connection, chunk, report)
-        write(resp, report)
+
+    async def _note(self, req: Request, report: ImportReport) -> None:
+        async with self._database.working() as connection:
+            said = {"imported": report.imported, "rejected": report.rejected_count}
+            await note(connection, req, "import", "catalogue", said)
 
 
 def _require_json_lines(req: Request) -> None:

@@ -10,6 +10,7 @@ from db import catalogue as rows
 from db.changes import Change
 from db.products import get_product
 from doorbuster.catalogue_contract import PricesBody, PriceWindowBody
+from intake.ops_log import note
 from intake.ops_reading import body_of, write
 from intake.problems import RefusedError
 
@@ -35,7 +36,9 @@ class ProductPrices:
         windows = [rows.PriceWindow(one.starts_at, one.ends_at, one.price) for one in wanted.windows]
         async with self._database.working() as connection:
             await _existing(connection, product)
-            await rows.set_prices(connection, product, windows)
+            async with connection.transaction():
+                await rows.set_prices(connection, product, windows)
+                await note(connection, req, "prices", f"product:{product}")
             stored = await get_product(connection, product)
             assert stored is not None
             await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])

@@ -12,6 +12,7 @@ from db.changes import Change
 from doorbuster.contract import ProductId, ProductRequest, ProductView, StockRequest, StockView
 from doorbuster.errors import InvalidError
 from doorbuster.reading import problems as problems_of
+from intake.ops_log import note
 from intake.ops_reading import body_of, write
 from intake.problems import RefusedError
 
@@ -81,7 +82,9 @@ class OneProduct:
             raise InvalidError("the product's id cannot be used", wrong)
         wanted = await body_of(req, _product)
         async with self._database.working() as connection:
-            stored = await rows.put_product(connection, row_of(product, wanted))
+            async with connection.transaction():
+                stored = await rows.put_product(connection, row_of(product, wanted))
+                await note(connection, req, "put", f"product:{product}")
             await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
             write(resp, await _view(connection, stored))
 
@@ -109,10 +112,12 @@ class ProductStock:
         async with self._database.working() as connection:
             if await rows.get_product(connection, product) is None:
                 raise _not_found(product)
-            if wanted.receive is not None:
-                row = await ledger.receive(connection, product, wanted.receive)
-            else:
-                row = await ledger.adjust(connection, product, wanted.adjust or 0, wanted.reason or "")
+            async with connection.transaction():
+                if wanted.receive is not None:
+                    row = await ledger.receive(connection, product, wanted.receive)
+                else:
+                    row = await ledger.adjust(connection, product, wanted.adjust or 0, wanted.reason or "")
+                await note(connection, req, "adjust" if wanted.receive is None else "receive", f"product:{product}")
         if row.stock > 0:
             await self._restocking.everywhere(product)
         await self._catalogue.counted(product, row.stock)

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from db import ops_log
 from db import sales as rows
 from doorbuster.contract import (
-    LogEntryView,
     Prewarmed,
     SaleChange,
     SaleProductView,
@@ -19,6 +17,7 @@ from doorbuster.contract import (
 from doorbuster.errors import ConflictError
 from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.limits import BODY
+from intake.ops_log import note
 from intake.ops_reading import body_of, limit_of, number_cursor_of, refuse_unknown_params, write, write_page
 from intake.problems import RefusedError
 
@@ -101,7 +100,7 @@ class SaleList:
         )
         async with self._database.working() as connection, connection.transaction():
             sale = await rows.create_sale(connection, spec)
-            await ops_log.note(connection, "create", f"sale:{sale.sale_id}", _raw(req.scope[BODY]))
+            await note(connection, req, "create", f"sale:{sale.sale_id}")
         await self._sales.publish(sale)
         resp.set_header("Location", f"/ops/sales/{sale.sale_id}")
         write(resp, show(sale), 201)
@@ -143,7 +142,7 @@ class OneSale:
             if isinstance(wanted.room, RoomChange):
                 changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))
             changed = await rows.update_sale(connection, sale, changes)
-            await ops_log.note(connection, "change", f"sale:{sale}", _raw(req.scope[BODY]))
+            await note(connection, req, "change", f"sale:{sale}")
         await self._sales.publish(changed)
         write(resp, show(changed))
 
@@ -163,7 +162,7 @@ class SaleVerb:
             "close": ("closed", False),
         }
 
-    async def on_post(self, _req: Request, resp: Response, sale: str, verb: str) -> None:
+    async def on_post(self, req: Request, resp: Response, sale: str, verb: str) -> None:
         """Do it."""
         if verb != "prewarm" and verb not in self._phases:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
@@ -174,7 +173,7 @@ class SaleVerb:
             if verb != "prewarm":
                 phase, start_now = self._phases[verb]
                 found = await rows.set_phase(connection, sale, phase, start_now=start_now)
-                await ops_log.note(connection, verb, f"sale:{sale}", {"phase": phase})
+                await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
         await self._sales.publish(found)
         write(resp, await self._prewarmed(found) if verb == "prewarm" else show(found))
 
@@ -191,30 +190,12 @@ class RevokeAdmissions:
         self._database = database
         self._sales = sales
 
-    async def on_post(self, _req: Request, resp: Response, sale: str) -> None:
+    async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Revoke every admission out: who had one joins again."""
         async with self._database.working() as connection, connection.transaction():
             if await rows.get_sale(connection, sale) is None:
                 raise _sale_not_found(sale)
             found = await rows.bump_room_epoch(connection, sale)
-            await ops_log.note(connection, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
+            await note(connection, req, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
         await self._sales.publish(found)
         write(resp, show(found))
-
-
-class OpsLog:
-    """Resource of what ops changed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def on_get(self, req: Request, resp: Response) -> None:
-        """List changes, newest first; `target` is like `sale:friday`."""
-        refuse_unknown_params(req, "target", "cursor", "limit")
-        limit = limit_of(req)
-        async with self._database.working() as connection:
-            found = await ops_log.entries(
-                connection, target=req.get_param("target"), before=number_cursor_of(req), limit=limit
-            )
-        items = [LogEntryView(one.entry_id, one.at, one.action, one.target, one.change) for one in found]
-        write_page(resp, items, str(found[-1].entry_id) if len(found) == limit else None)
