@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from db import products as rows
-from doorbuster.contract import ImportReport, ProductLine, Rejected
+from doorbuster.contract import ProductLine
 from doorbuster.errors import DoorbusterError
+from doorbuster.ops_contract import ImportReport, Rejected
 from doorbuster.reading import read
 from intake.ops_log import note, operator_of
 from intake.ops_products import row_of

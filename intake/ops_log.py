@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db import ops_log as rows
-from doorbuster.contract import LogEntryView
 from doorbuster.errors import InvalidError
+from doorbuster.ops_contract import LogEntryView
 from intake.limits import BODY
 from intake.ops_reading import limit_of, number_cursor_of, refuse_unknown_params, write_page
 

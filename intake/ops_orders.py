@@ -9,8 +9,9 @@ import msgspec
 from db import orders as rows
 from db.states import Status
 from doorbuster import entry, keys
-from doorbuster.contract import DeadLetterView, OrderSummaryView, Retried, TransitionRequest
+from doorbuster.contract import OrderSummaryView
 from doorbuster.errors import InvalidError
+from doorbuster.ops_contract import DeadLetterView, Retried, TransitionRequest
 from intake.moments import moment_of
 from intake.ops_log import note, operator_of
 from intake.ops_reading import (

@@ -8,13 +8,13 @@ import msgspec
 
 from db import sales as rows
 from doorbuster.contract import (
-    Prewarmed,
     SaleChange,
     SaleProductView,
     SaleRequest,
     SaleView,
 )
 from doorbuster.errors import ConflictError
+from doorbuster.ops_contract import Prewarmed
 from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.limits import BODY
 from intake.ops_log import note
