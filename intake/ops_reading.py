@@ -12,7 +12,7 @@ import msgspec
 
 from doorbuster.errors import InvalidError
 from doorbuster.reading import read
-from intake.limits import BODY, BodyError
+from intake.limits import BODY, OPS_BODY_MAX, BodyError
 from intake.posting import JSON, require_json
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OPS_BODY_MAX = 2 * 1024 * 1024
 LIMIT_MAX = 500
 LIMIT = 50
 _encode = msgspec.json.Encoder().encode
