@@ -35,6 +35,7 @@ from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
 from intake.posting import PostOrder
+from intake.prewarming import Prewarming
 from intake.problems import Problems
 from intake.product_lane import ProductLane
 from intake.restocking import Restocking
@@ -79,6 +80,9 @@ class Parts:
         self.catalogue = Catalogue(settings)
         self.search = open_search(settings, self.catalogue.replicas)
         self.waiting = Waiting(settings, self.sales)
+        self.prewarming = Prewarming(
+            settings, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
+        )
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -103,6 +107,7 @@ class Parts:
         """Close the connections to Redis."""
         await self.accepting.aclose()
         await self.waiting.close()
+        await self.prewarming.close()
         await self.orders_redis.aclose()
 
     def lifespan(self) -> Lifespan:
@@ -197,7 +202,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/sales/{sale}", OneSale(database, sales))
     app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales))
     app.add_route("/ops/audit", OpsLog(database))
-    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.health))
+    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.prewarming))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue))

@@ -14,18 +14,18 @@ from doorbuster.contract import (
     SaleView,
 )
 from doorbuster.errors import ConflictError
-from doorbuster.ops_contract import Prewarmed
 from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.limits import BODY
 from intake.ops_log import note
 from intake.ops_reading import body_of, limit_of, number_cursor_of, refuse_unknown_params, write, write_page
+from intake.prewarming import effective_phase
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from intake.database import Database
-    from intake.health import Health
+    from intake.prewarming import Prewarming
     from intake.sales import Sales
 
 _new = msgspec.json.Decoder(SaleRequest)
@@ -49,6 +49,7 @@ def show(sale: rows.Sale) -> SaleView:
         hold_s=sale.hold_s,
         prewarm_lead_s=sale.prewarm_lead_s,
         phase=sale.phase,
+        effective_phase=effective_phase(sale),
         room=sale.room,
         room_epoch=sale.room_epoch,
         version=sale.version,
@@ -150,10 +151,10 @@ class OneSale:
 class SaleVerb:
     """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
 
-    def __init__(self, database: Database, sales: Sales, health: Health) -> None:
+    def __init__(self, database: Database, sales: Sales, prewarming: Prewarming) -> None:
         self._database = database
         self._sales = sales
-        self._health = health
+        self._prewarming = prewarming
         self._phases: dict[str, tuple[rows.Phase, bool]] = {
             "open": ("open", True),
             "hold": ("hold", False),
@@ -175,12 +176,7 @@ class SaleVerb:
                 found = await rows.set_phase(connection, sale, phase, start_now=start_now)
                 await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
         await self._sales.publish(found)
-        write(resp, await self._prewarmed(found) if verb == "prewarm" else show(found))
-
-    async def _prewarmed(self, sale: rows.Sale) -> Prewarmed:
-        """Say go or no-go; the sale is in the copy here and its gates are published by now."""
-        ready, checks = await self._health.look()
-        return Prewarmed(sale.sale_id, ready, checks)
+        write(resp, await self._prewarming.look(found) if verb == "prewarm" else show(found))
 
 
 class RevokeAdmissions:
