@@ -13,6 +13,7 @@ import msgspec
 
 from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.fields import bounds_problem
+from doorbuster.wording import worded
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ def _own_problem(wanted: Any, value: Any, path: str, *, inner: bool = False) -> 
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
         if not (inner and where):  # a mistake inside an item is the item's own
-            yield path or "body", text
+            yield path or "body", worded(text)
     else:
         if problem := bounds_problem(converted):
             yield path, problem

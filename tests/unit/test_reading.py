@@ -105,3 +105,41 @@ def test_other_times_are_taken(at: str) -> None:
     taken = read(msgspec.json.encode(body), msgspec.json.Decoder(SaleRequest))
     assert taken.starts_at is not None
     assert taken.room.lobby_opens_at == taken.starts_at
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"customer_id": 5}, "must be text, not a whole number"),
+        ({"lines": {}}, "must be a list, not an object"),
+        ({"lines": []}, "must have at least 1 items"),
+        ({"customer_id": ""}, "must have at least 1 characters"),
+        ({"customer_id": "c" * 129}, "must have at most 128 characters"),
+        ({"customer_id": "a\n"}, "has characters that are not allowed, or not the form it must have"),
+        ({"lines": [{"product_id": "a", "quantity": 0}]}, "must be at least 1"),
+        ({"lines": [{"product_id": "a", "quantity": 1001}]}, "must be at most 1000"),
+        ({"lines": [{"product_id": "a", "quantity": "1"}]}, "must be a whole number, not text"),
+        ({"payment": 1}, "must be an object or null, not a whole number"),
+        ({"metadata": []}, "must be an object or null, not a list"),
+    ],
+)
+def test_problems_are_told_in_words_of_json(body: dict[str, object], problem: str) -> None:
+    whole = {"customer_id": "c", "lines": [ONE]} | body
+    with pytest.raises(InvalidError) as caught:
+        read(msgspec.json.encode(whole), ORDER)
+    assert [said for _, said in caught.value.fields] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("at", "problem"),
+    [
+        ("soon", "is no RFC 3339 time"),
+        ("2030-01-01T00:00:00", "must say its offset from UTC, or Z"),
+        (5, "must be a time or null, not a whole number"),
+    ],
+)
+def test_problems_of_times_are_told_in_words(at: object, problem: str) -> None:
+    body = {"sale_id": "s", "products": LAMP, "starts_at": at}
+    with pytest.raises(InvalidError) as caught:
+        read(msgspec.json.encode(body), msgspec.json.Decoder(SaleRequest))
+    assert caught.value.fields == [("starts_at", problem)]
