@@ -323,6 +323,7 @@ FAULTS = MappingProxyType(
         "idempotency_conflict": Fault(422, "This idempotency key belongs to another body"),
         "rate_limited": Fault(429, "Too many requests"),
         "internal": Fault(500, "Something went wrong here"),
+        "method_unknown": Fault(501, "This method is not known here"),
         "overloaded": Fault(503, "Too much to do at the moment"),
         "room_full": Fault(503, "As many wait as the room takes"),
         "store_unavailable": Fault(503, "A store does not answer as it must"),
