@@ -70,3 +70,16 @@ async def test_an_import_is_json_lines_and_nothing_else(intake: Intake, headers:
     answer = await intake.ops.post("/ops/products:import", content=line("first"), headers=headers)
     assert answer.status_code == status, answer.text
     assert (await intake.ops.get("/ops/products/first")).status_code == (200 if status == 200 else 404)
+
+
+@pytest.mark.parametrize(
+    ("second", "field"),
+    [
+        ({"starts_at": "2031-01-01T00:00:00Z", "ends_at": "2031-01-01T00:00:00Z"}, "windows[1].ends_at"),
+        ({"starts_at": "2030-01-01T01:00:00+01:00"}, "windows[1].starts_at"),
+    ],
+)
+async def test_a_wrong_window_is_named_by_its_place(intake: Intake, second: dict[str, str], field: str) -> None:
+    await intake.make_product("lamp")
+    windows = [{"price": 1, "starts_at": "2030-01-01T00:00:00Z"}, {"price": 1} | second]
+    assert fields_of(await intake.ops.put("/ops/products/lamp/prices", json={"windows": windows})) == {field}
