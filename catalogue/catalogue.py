@@ -5,6 +5,7 @@ Owns the wiring of the room; the only class another room needs.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.stores import plain_client, reader_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from typing import Any
 
     from db.pool import Connection
@@ -33,6 +34,8 @@ CACHE_TIMEOUT_S = 0.5
 CACHE_CONNECTIONS = 64
 """More than calls of reads at a time: what invalidates finds one free."""
 HEAR_BLOCK_S = 1.0
+WARMING = 3
+"""Products read at a time before a sale: of the primary's few places one stays for shoppers."""
 PRODUCT = subjects.product("")
 
 log = logging.getLogger("doorbuster.catalogue")
@@ -105,6 +108,28 @@ class Catalogue:
             copy.shown = show_page(copy, category, limit, self._terms)
         shown: Shown = copy.shown
         return shown
+
+    async def warm(self, product_ids: Sequence[str], *, within_s: float) -> int:
+        """Read products as shoppers would, a few at a time; return how many are in the shared cache then."""
+        few = asyncio.Semaphore(WARMING)
+
+        async def read(product_id: str) -> bool:
+            source = items.product(product_id)
+            async with few:
+                await self.reader.get(source)
+                look = await self.shared.look(source.subject, source.part)
+            return look is not None and look.stored is not None
+
+        tasks = [asyncio.create_task(read(product_id)) for product_id in product_ids]
+        try:
+            async with asyncio.timeout(within_s):
+                await asyncio.wait(tasks)
+        except TimeoutError:
+            log.warning("not all products were read in time", extra={"products": len(tasks)})
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        return sum(end is True for end in ends)
 
     async def changed(self, connection: Connection, several: Iterable[Change]) -> None:
         """Tell everyone of changes that are committed; connection is the primary's.

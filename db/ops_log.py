@@ -24,11 +24,15 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     target: str
     change: dict[str, Any]
+    operator: str
+    """As whoever holds the ops key names itself; empty: it does not."""
 
 
-async def note(connection: Connection, action: str, target: str, change: Mapping[str, Any]) -> None:
+async def note(
+    connection: Connection, action: str, target: str, change: Mapping[str, Any], *, operator: str = ""
+) -> None:
     """Write down a change."""
-    await connection.execute(_SQL["note"], action, target, msgspec.to_builtins(change))
+    await connection.execute(_SQL["note"], action, target, msgspec.to_builtins(change), operator)
 
 
 async def entries(

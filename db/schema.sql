@@ -149,7 +149,10 @@ create table sales (
   created_at     timestamptz not null default now(),
   closed_at      timestamptz,
   constraint sale_window check (ends_at > starts_at),
-  constraint sale_closed_at check ((phase = 'closed') = (closed_at is not null))
+  constraint sale_closed_at check ((phase = 'closed') = (closed_at is not null)),
+  constraint sale_times check (
+    starts_at between '1970-01-01Z' and '9999-12-31Z' and ends_at between '1970-01-01Z' and '9999-12-31Z'
+  )
 );
 
 create table sale_products (
@@ -282,7 +285,8 @@ create table ops_log (
   at       timestamptz not null default clock_timestamp(),
   action   text not null,
   target   text not null,
-  change   jsonb not null
+  change   jsonb not null,
+  operator text not null default '' -- as whoever holds the ops key names itself; empty: it does not
 );
 
 create index ops_log_by_target on ops_log (target, entry_id);
@@ -304,7 +308,10 @@ create table product_prices (
   ends_at    timestamptz,                        -- null: until another window begins
   price      bigint not null check (price >= 0), -- minor units of the product's currency
   primary key (product_id, starts_at),
-  constraint price_window check (ends_at > starts_at)
+  constraint price_window check (ends_at > starts_at),
+  constraint price_times check (
+    starts_at between '1970-01-01Z' and '9999-12-31Z' and ends_at between '1970-01-01Z' and '9999-12-31Z'
+  )
 );
 
 -- One row for each new version of a product, written by triggers in the transaction of the change, whoever makes it.

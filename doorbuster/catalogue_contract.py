@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from doorbuster.contract import Moment, Money
+from doorbuster.fields import Bounded
 
 
 class ShownProduct(Struct, kw_only=True):
@@ -31,7 +32,7 @@ class ShownProduct(Struct, kw_only=True):
     updated_at: Moment
 
 
-class PriceWindowBody(Struct, frozen=True, forbid_unknown_fields=True):
+class PriceWindowBody(Bounded, frozen=True, forbid_unknown_fields=True):
     """A price that holds from `starts_at` until before `ends_at`; without an end until another window begins."""
 
     price: Money

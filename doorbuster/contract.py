@@ -8,11 +8,12 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from doorbuster.fields import (
     PRINTABLE,
     AcceptedAt,
+    Bounded,
     Currency,
     Label,
     Moment,
@@ -125,7 +126,7 @@ class TransitionEvent(Struct):
     reason: str | UnsetType = UNSET
 
 
-class ProductRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+class ProductRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `PUT /ops/products/{id}`."""
 
     name: Name
@@ -135,10 +136,10 @@ class ProductRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     price: Money
     currency: Currency
     active: bool = True
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
-class ProductLine(ProductRequest, kw_only=True, forbid_unknown_fields=True):
+class ProductLine(ProductRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of `POST /ops/products:import`; `stock` is received when the product is new."""
 
     product_id: ProductId
@@ -194,7 +195,7 @@ HoldS = Annotated[int, Meta(ge=1, le=86_400)]
 LeadS = Annotated[int, Meta(ge=0, le=86_400)]
 
 
-class SaleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+class SaleRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /ops/sales`."""
 
     sale_id: SaleId
@@ -208,7 +209,7 @@ class SaleRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     room: RoomRequest = RoomRequest(mode="off")
 
 
-class SaleChange(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SaleChange(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Body of `PATCH /ops/sales/{sale}`; what is left out stays. Partitions never change."""
 
     name: Name | UnsetType | None = UNSET
@@ -242,49 +243,12 @@ class SaleView(Struct, kw_only=True):
     hold_s: int
     prewarm_lead_s: int
     phase: Literal["open", "hold", "drain", "closed"]
+    effective_phase: Literal["scheduled", "open", "ended", "hold", "drain", "closed"]
+    """What an order would meet now: an open sale is scheduled before its start, ended after its end."""
     room: dict[str, Any]
     room_epoch: int
     version: int
     created_at: Moment
-
-
-class LogEntryView(Struct):
-    """One change that ops made."""
-
-    entry_id: int
-    at: Moment
-    action: str
-    target: str
-    change: dict[str, Any]
-
-
-class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of `POST /ops/orders/{id}/transitions`; `restock` only when refunding."""
-
-    to: Literal["confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
-    reason: Reason | None = None
-    restock: bool = False
-
-
-class DeadLetterView(Struct, kw_only=True):
-    """An accepted entry that could not become an order."""
-
-    dead_letter_id: int
-    sale_id: str
-    partition: int
-    entry_id: str
-    order_id: str | None
-    reason: str
-    detail: str
-    created_at: Moment
-    retried_at: Moment | None
-
-
-class Retried(Struct):
-    """Answer to a dead letter's retry: where its entry stands in the stream now."""
-
-    dead_letter_id: int
-    entry_id: str
 
 
 class Health(Struct, omit_defaults=True):
@@ -292,29 +256,6 @@ class Health(Struct, omit_defaults=True):
 
     status: Literal["alive", "ready", "not_ready"]
     checks: dict[str, dict[str, Any]] = {}
-
-
-class Prewarmed(Struct):
-    """Answer to a prewarm: go or no-go, and each check."""
-
-    sale_id: str
-    go: bool
-    checks: dict[str, dict[str, Any]]
-
-
-class Rejected(Struct):
-    """A line of an import that was not taken."""
-
-    line: int
-    problem: str
-
-
-class ImportReport(Struct):
-    """Answer to an import: how many products were written, and the lines refused (the first thousand, and how many)."""
-
-    imported: int
-    rejected: list[Rejected]
-    rejected_count: int = 0
 
 
 class FieldProblem(Struct):
@@ -382,6 +323,7 @@ FAULTS = MappingProxyType(
         "idempotency_conflict": Fault(422, "This idempotency key belongs to another body"),
         "rate_limited": Fault(429, "Too many requests"),
         "internal": Fault(500, "Something went wrong here"),
+        "method_unknown": Fault(501, "This method is not known here"),
         "overloaded": Fault(503, "Too much to do at the moment"),
         "room_full": Fault(503, "As many wait as the room takes"),
         "store_unavailable": Fault(503, "A store does not answer as it must"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 # "(?!\n)$" and not "$" alone, which would let a closing line feed through.
 PRINTABLE = r"^[^\x00-\x1f\x7f]+(?!\n)$"
@@ -26,4 +26,50 @@ Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$")]
 Moment = Annotated[datetime, Meta(tz=True)]
 AcceptedAt = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="The order store's clock")]
 """Milliseconds, the same text wherever an order is shown."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+"""What every store and every clock here can hold, whatever the offset it was written with."""
+DEPTH_MAX = 64
+"""How deep free JSON may be nested."""
 OrderStatus = Literal["accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
+
+
+def bounds_problem(value: object) -> str | None:
+    """Say what is wrong with a time or with free JSON that somebody gives; the rest has its type's bounds."""
+    if isinstance(value, datetime) and not EARLIEST <= value <= LATEST:
+        return f"must be from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}"
+    return _json_problem(value) if isinstance(value, dict) else None
+
+
+def _json_problem(whole: dict[str, Any]) -> str | None:
+    """Look for what Postgres' jsonb or MessagePack cannot hold; without recursion, which depth could exhaust."""
+    level: list[Any] = [whole]
+    for _ in range(DEPTH_MAX):
+        deeper: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                deeper += value.keys()
+                deeper += value.values()
+            elif isinstance(value, list):
+                deeper += value
+            elif isinstance(value, str) and "\x00" in value:
+                return "must not hold a NUL character (U+0000)"
+            elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+                return "must not hold whole numbers beyond 64 bits"
+        if not deeper:
+            return None
+        level = deeper
+    return f"must not be nested deeper than {DEPTH_MAX}"
+
+
+class Bounded(Struct, frozen=True):
+    """Base of the bodies in which ops give times or free JSON: what no store can hold is refused where it is read."""
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+            ValueError: one is out of bounds.
+        """
+        for name in self.__struct_fields__:
+            if problem := bounds_problem(getattr(self, name)):
+                raise ValueError(f"{name} {problem}")

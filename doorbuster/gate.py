@@ -40,8 +40,8 @@ class Gate:
 
 
 def milliseconds(at: datetime | None) -> int:
-    """Return Unix milliseconds, 0 for None."""
-    return 0 if at is None else int(at.timestamp() * 1000)
+    """Return Unix milliseconds, 0 for None alone."""
+    return 0 if at is None else max(1, int(at.timestamp() * 1000))
 
 
 async def publish(redis: Redis, gate: Gate) -> bool:

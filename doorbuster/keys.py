@@ -17,6 +17,7 @@
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
 | `room_places` | hash   | room   | as long as the sale  | join, claim, leave   | room scripts       |
+| `scheduler_failures` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `events`      | stream | orders | capped               | relay                | subscribers        |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `changes`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
@@ -79,6 +80,9 @@ SALES = f"{PREFIX}:sales"
 
 EVENTS = f"{PREFIX}:events"
 """Stream of order events for other systems."""
+
+SCHEDULER_FAILURES = f"{PREFIX}:scheduler:failures"
+"""Hash: how often the scheduler met something broken, by part."""
 
 
 def starting(shift: str) -> str:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 import msgspec
 
 from doorbuster.errors import DoorbusterError, InvalidError
+from doorbuster.fields import bounds_problem
+from doorbuster.wording import worded
 
 T = TypeVar("T")
 
@@ -75,11 +77,14 @@ def _struct_problems(wanted: type[msgspec.Struct], value: dict[str, Any], path: 
 def _own_problem(wanted: Any, value: Any, path: str, *, inner: bool = False) -> Iterator[tuple[str, str]]:
     try:
         # Strings stand for times in JSON; `strict` stays, numbers in strings are refused.
-        msgspec.convert(value, wanted)
+        converted = msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
         if not (inner and where):  # a mistake inside an item is the item's own
-            yield path or "body", text
+            yield path or "body", worded(text)
+    else:
+        if problem := bounds_problem(converted):
+            yield path, problem
 
 
 def _plain(wanted: Any) -> Any:

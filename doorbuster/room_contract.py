@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from doorbuster.fields import PRINTABLE, AcceptedAt, Moment
+from doorbuster.fields import PRINTABLE, AcceptedAt, Bounded, Moment
 
 
 class AccessCode(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """Share of the admitted that are expected to order."""
 
 
-class RoomTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class RoomTerms(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a waiting room works; what is left out or null has its default (docs/waiting-room.md)."""
 
     rate_per_s: Annotated[float, Meta(gt=0, le=10**6)] | None = None

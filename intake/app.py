@@ -6,8 +6,6 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from falcon.asgi import App, Request, Response
-
 from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
 from db.sales import get_sale
@@ -27,26 +25,31 @@ from intake.limits import Guard
 from intake.metrics import Metrics
 from intake.moving import Moving
 from intake.openapi import resources
+from intake.ops_import import ImportProducts
 from intake.ops_key import OpsDoor
+from intake.ops_log import OpsLog
 from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
 from intake.ops_prices import ProductPrices
-from intake.ops_products import ImportProducts, OneProduct, ProductStock
-from intake.ops_sales import OneSale, OpsLog, RevokeAdmissions, SaleList, SaleVerb
+from intake.ops_products import OneProduct, ProductStock
+from intake.ops_sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
 from intake.posting import PostOrder
+from intake.prewarming import Prewarming
 from intake.problems import Problems
 from intake.product_lane import ProductLane
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
+from intake.routing import PlainText, make_app
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
 
 if TYPE_CHECKING:
     from db.sales import Sale
+    from intake.routing import Routes
 
 
 GAUGES_EVERY_S = 1.0
@@ -82,6 +85,9 @@ class Parts:
         self.product_lane = ProductLane(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
         self.waiting = Waiting(settings, self.sales, self.script)
+        self.prewarming = Prewarming(
+            settings, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
+        )
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -107,6 +113,7 @@ class Parts:
         """Close the connections to Redis."""
         await self.accepting.aclose()
         await self.waiting.close()
+        await self.prewarming.close()
         await self.orders_redis.aclose()
 
     def lifespan(self) -> Lifespan:
@@ -148,14 +155,12 @@ def _wait_s(settings: Settings) -> float:
 def create_app(settings: Settings, role: str = "all") -> Guard:
     """Put the intake together for a role: `public`, `ops` or `all`."""
     parts = Parts(settings)
-    app: App[Request, Response] = App(middleware=[parts.lifespan()])
-    parts.problems.install(app)
+    app = make_app(parts.problems, parts.lifespan())
     add_process(app, parts)
     if role != "ops":
         add_storefront(app, parts)
     if role != "public":
-        ops: App[Request, Response] = App()
-        parts.problems.install(ops)
+        ops = make_app(parts.problems, PlainText())
         add_ops(ops, parts)
         parts.guard.ops_application = OpsDoor(ops, settings.ops_key.get_secret_value())
     else:
@@ -166,7 +171,7 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     return parts.guard
 
 
-def add_process(app: App[Request, Response], parts: Parts) -> None:
+def add_process(app: Routes, parts: Parts) -> None:
     """Add what tells how the process is and what it can do."""
     app.add_route("/healthz", Alive())
     app.add_route("/readyz", Ready(parts.health))
@@ -177,7 +182,7 @@ def add_process(app: App[Request, Response], parts: Parts) -> None:
         app.add_route(path, resource)
 
 
-def add_storefront(app: App[Request, Response], parts: Parts) -> None:
+def add_storefront(app: Routes, parts: Parts) -> None:
     """Add what shoppers and storefronts call."""
     settings = parts.settings
     order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
@@ -198,14 +203,14 @@ def add_storefront(app: App[Request, Response], parts: Parts) -> None:
     app.add_route("/search/suggest", SuggestSearches(parts.search))
 
 
-def add_ops(app: App[Request, Response], parts: Parts) -> None:
+def add_ops(app: Routes, parts: Parts) -> None:
     """Add what ops call; the door before it asks for the ops key."""
     database, sales = parts.database, parts.sales
     app.add_route("/ops/sales", SaleList(database, sales))
     app.add_route("/ops/sales/{sale}", OneSale(database, sales))
     app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales))
     app.add_route("/ops/audit", OpsLog(database))
-    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.health))
+    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.prewarming))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue))

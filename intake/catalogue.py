@@ -74,11 +74,12 @@ def _check(req: Request, category: str | None, after: str, limit: str) -> None:
     problems = [
         (name, "is not known here") for name in sorted(req.params) if name not in ("category", "cursor", "limit")
     ]
+    problems += [(name, "is given several times") for name, value in req.params.items() if isinstance(value, list)]
     if category is not None and (len(category) > CATEGORY_MAX or "\x00" in category):
         problems.append(("category", f"must have at most {CATEGORY_MAX} characters, none of them NUL"))
     if len(after) > ID_MAX or "\x00" in after:
         problems.append(("cursor", "must be the next_cursor of a page"))
-    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:5]) <= LIMIT_MAX):
+    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 5 and 1 <= int(limit) <= LIMIT_MAX):
         problems.append(("limit", f"must be a whole number from 1 to {LIMIT_MAX}"))
     if problems:
         raise InvalidError("; ".join(f"{field}: {what}" for field, what in problems), problems)

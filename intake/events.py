@@ -42,6 +42,9 @@ _encode = msgspec.json.Encoder().encode
 class OrderEvents:
     """Resource of an order's event stream."""
 
+    streams = True
+    """It has no HEAD: a stream's head is of no use without the stream."""
+
     def __init__(self, reader: OrderReader, database: Database, outcomes: Outcomes, guard: Guard) -> None:
         self._reader = reader
         self._database = database

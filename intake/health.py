@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from intake.read_figures import ReadFigures
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
+
+log = logging.getLogger("intake.health")
 
 JSON = "application/json"
 CHECK_S = 3.0
@@ -110,6 +113,7 @@ class ShowMetrics:
         await self._read_rooms()
         try:
             await self._read_backlog()
+            await self._read_failures()
         except STORE_ERRORS:  # the other metrics matter most when a store is away
             self._metrics.backlog.clear()
         resp.content_type = measured.MEDIA
@@ -117,9 +121,18 @@ class ShowMetrics:
 
     async def _read_rooms(self) -> None:
         for cached in self._sales.all():
-            room = await self._desk.ready(cached)
+            try:
+                room = await self._desk.ready(cached)
+            except Exception:  # one room's broken data must not hide all metrics
+                log.exception("the room cannot be measured", extra={"sale_id": cached.sale.sale_id})
+                continue
             if room is not None and room.state is not None:
                 self._metrics.room(cached.sale.sale_id, room.state)
+
+    async def _read_failures(self) -> None:
+        counted: Any = await self._redis.hgetall(keys.SCHEDULER_FAILURES)
+        for part, times in counted.items():
+            self._metrics.scheduler_failures.labels(part.decode()).set(int(times))
 
     async def _read_backlog(self) -> None:
         lanes = [(cached, lane.partition) for cached in self._sales.all() for lane in cached.lanes]

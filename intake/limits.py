@@ -32,12 +32,16 @@ PARKED = "doorbuster.parked"
 WAITING_PER_IN_FLIGHT = 5
 """How many waiting requests stand for one in work; they hold a socket and a timer, no more."""
 BODY_MAX = 16 * 1024
+OPS_BODY_MAX = 2 * 1024 * 1024
 STREAM_MAX = 512 * 1024 * 1024
+STREAMED = ":import"
+"""What paths end with whose bodies are worked off as they come."""
 OPS = "/ops/"
 """Paths of ops: another application answers them, and their bodies pass through to it, counted, up to `STREAM_MAX`."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 EXPIRED = -1.0
+DIGITS_MAX = 20
 LINGER_S = 2.0
 LINGER_BYTES = 64 * 1024 * 1024
 _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
@@ -108,6 +112,7 @@ class Guard:
         self.in_flight += 1
         try:
             if scope["path"].startswith(OPS):
+                _refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
                 await self.ops_application(scope, self._counted(receive), send)
                 return
             if scope["method"] in _WITH_BODY:
@@ -148,6 +153,7 @@ class Guard:
         assert task is not None
         self._reading[task] = monotonic() + self._body_timeout_s
         try:
+            _refuse_declared(scope, BODY_MAX)
             message = await receive()
             body: bytes = message.get("body", b"")
             while message.get("more_body", False) and len(body) <= BODY_MAX:
@@ -203,6 +209,14 @@ class Guard:
             return message
 
         return counted
+
+
+def _refuse_declared(scope: Scope, most: int) -> None:
+    """Refuse a body by its declared length, before any of it is waited for."""
+    for name, value in scope["headers"]:
+        # Four digits are below every bound: most requests end here.
+        if name == b"content-length" and 4 < len(value) < DIGITS_MAX and int(value) > most:
+            raise BodyError("too_large", f"The body may have at most {most} bytes")
 
 
 async def send_problem(

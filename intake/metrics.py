@@ -61,6 +61,10 @@ class Metrics:
             "doorbuster_backlog_orders", "Orders accepted, not drained", ["sale", "partition"],
             registry=self._registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self.scheduler_failures = Gauge(
+            "doorbuster_scheduler_failures", "Failures of the scheduler that lie in the data, since the store was made",
+            ["part"], registry=self._registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
         self.room_events = self._of_room("doorbuster_room_events", "Lifecycle events since the room was made", "event")
         self.room_people = self._of_room("doorbuster_room_people", "Visitors waiting, called, and let in", "where")
         self.room_pace = self._of_room("doorbuster_room_pace", "Places a second that the frontier moves", None)

@@ -12,12 +12,16 @@ from intake.order_views import show
 from intake.orders import not_found
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
+    from db.pool import Connection
     from doorbuster.contract import OrderView
     from intake.database import Database
     from intake.order_views import OrderReader
     from intake.restocking import Restocking
+
+    Note = Callable[[Connection], Awaitable[None]]
 
 
 class Moving:
@@ -28,8 +32,10 @@ class Moving:
         self._database = database
         self._restocking = restocking
 
-    async def move(self, order_id: UUID, to: Status, reason: str | None, *, restock: bool = False) -> OrderView:
-        """Move the order; return it as it stands then.
+    async def move(
+        self, order_id: UUID, to: Status, reason: str | None, *, restock: bool = False, by: Note | None = None
+    ) -> OrderView:
+        """Move the order, and note in the same transaction who did, if that is to be noted; return it as it stands.
 
         Raises:
             RefusedError: there is no such order.
@@ -37,7 +43,10 @@ class Moving:
         """
         async with self._database.working() as connection:
             try:
-                await transition(connection, order_id, to, reason=reason, restock=restock)
+                async with connection.transaction():
+                    await transition(connection, order_id, to, reason=reason, restock=restock)
+                    if by is not None:
+                        await by(connection)
             except NotFoundError:
                 await self._refuse_unseen(order_id)
         order = await self._reader.drained(order_id)

@@ -90,6 +90,8 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         for name in operation.headers
         if name != "X-Storefront-Key"
     ]
+    if operation.path.startswith("/ops/") and operation.method != "get":
+        headers.append({"name": "X-Operator", "in": "header", "required": False, **text})
     return inside + query + headers
 
 

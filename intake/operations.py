@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from doorbuster import catalogue_contract as cc
 from doorbuster import contract as c
+from doorbuster import ops_contract as oc
 from doorbuster import room_contract as rc
 
 
@@ -124,10 +125,10 @@ _SALES = (
     Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: c.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: c.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: c.SaleView}, _SALE),
-    Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: c.Prewarmed}, _SALE),
+    Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: oc.Prewarmed}, _SALE),
     Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: c.SaleView}, _SALE),
     Operation(
-        "get", "/ops/audit", "List what ops changed", {200: Page(c.LogEntryView)}, ("invalid", *_OPS), None,
+        "get", "/ops/audit", "List what ops changed", {200: Page(oc.LogEntryView)}, ("invalid", *_OPS), None,
         ("target", "cursor", "limit"),
     ),
 )  # fmt: skip
@@ -148,8 +149,8 @@ _PRODUCTS = (
         (*_BODY, *_PRODUCT), cc.PricesBody,
     ),
     Operation(
-        "post", "/ops/products:import", "Import products, one JSON object a line", {200: c.ImportReport},
-        ("malformed", "too_large", *_OPS), JSON_LINES,
+        "post", "/ops/products:import", "Import products, one JSON object a line", {200: oc.ImportReport},
+        ("malformed", "too_large", "unsupported_media_type", *_OPS), JSON_LINES,
     ),
 )  # fmt: skip
 
@@ -161,14 +162,14 @@ _ORDERS = (
     Operation("get", "/ops/orders/{order}", "Show an order", {200: c.OrderView}, ("order_not_found", *_OPS)),
     Operation(
         "post", "/ops/orders/{order}/transitions", "Move an order on", {200: c.OrderView},
-        ("order_not_found", "illegal_transition", *_BODY, *_OPS), c.TransitionRequest,
+        ("order_not_found", "illegal_transition", *_BODY, *_OPS), oc.TransitionRequest,
     ),
     Operation(
-        "get", "/ops/dead-letters", "List entries that could not become orders", {200: Page(c.DeadLetterView)},
+        "get", "/ops/dead-letters", "List entries that could not become orders", {200: Page(oc.DeadLetterView)},
         ("invalid", *_OPS), None, ("cursor", "limit"),
     ),
     Operation(
-        "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: c.Retried},
+        "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: oc.Retried},
         ("not_found", *_OPS),
     ),
 )  # fmt: skip

@@ -9,9 +9,11 @@ import msgspec
 from db import orders as rows
 from db.states import Status
 from doorbuster import entry, keys
-from doorbuster.contract import DeadLetterView, OrderSummaryView, Retried, TransitionRequest
+from doorbuster.contract import OrderSummaryView
 from doorbuster.errors import InvalidError
+from doorbuster.ops_contract import DeadLetterView, Retried, TransitionRequest
 from intake.moments import moment_of
+from intake.ops_log import note, operator_of
 from intake.ops_reading import (
     body_of,
     limit_of,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
     from redis.asyncio import Redis
 
+    from db.pool import Connection
     from intake.database import Database
     from intake.moving import Moving
 
@@ -95,7 +98,11 @@ class OrderTransitions:
         wanted = await body_of(req, _transition)
         if wanted.restock and wanted.to != "refunded":
             raise InvalidError("restock belongs to refunds", [("restock", "only with to 'refunded'")])
-        view = await self._moving.move(order_id, Status(wanted.to), wanted.reason, restock=wanted.restock)
+
+        async def by(connection: Connection) -> None:
+            await note(connection, req, "transition", f"order:{order_id}")
+
+        view = await self._moving.move(order_id, Status(wanted.to), wanted.reason, restock=wanted.restock, by=by)
         write(resp, view)
 
 
@@ -136,10 +143,11 @@ class RetryDeadLetter:
         self._database = database
         self._redis = redis
 
-    async def on_post(self, _req: Request, resp: Response, letter: str) -> None:
+    async def on_post(self, req: Request, resp: Response, letter: str) -> None:
         """Append the entry again. Twice does no harm: the drain knows an order by its id."""
         if not (letter.isascii() and letter.isdigit() and len(letter) <= 18):
             raise RefusedError("not_found", f"There is no dead letter {letter[:64]!r}")
+        operator_of(req)  # refused before the order store is written to
         async with self._database.working() as connection, connection.transaction():
             taken = await rows.take_dead_letter(connection, int(letter))
             if taken is None:
@@ -150,4 +158,5 @@ class RetryDeadLetter:
                 pipe.xadd(keys.stream(number, partition), {entry.FIELD: payload})
                 pipe.hincrby(keys.gate(number, partition), "accepted", 1)
                 entry_id: bytes = (await pipe.execute())[0]
+            await note(connection, req, "retry", f"dead_letter:{int(letter)}", {"entry_id": entry_id.decode()})
         write(resp, Retried(int(letter), entry_id.decode()))

@@ -10,10 +10,14 @@ from db import catalogue as rows
 from db.changes import Change
 from db.products import get_product
 from doorbuster.catalogue_contract import PricesBody, PriceWindowBody
+from doorbuster.errors import InvalidError
+from intake.ops_log import note
 from intake.ops_reading import body_of, write
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from falcon.asgi import Request, Response
 
     from catalogue.catalogue import Catalogue
@@ -32,10 +36,13 @@ class ProductPrices:
     async def on_put(self, req: Request, resp: Response, product: str) -> None:
         """Replace all windows."""
         wanted = await body_of(req, _prices)
+        _check(wanted)
         windows = [rows.PriceWindow(one.starts_at, one.ends_at, one.price) for one in wanted.windows]
         async with self._database.working() as connection:
             await _existing(connection, product)
-            await rows.set_prices(connection, product, windows)
+            async with connection.transaction():
+                await rows.set_prices(connection, product, windows)
+                await note(connection, req, "prices", f"product:{product}")
             stored = await get_product(connection, product)
             assert stored is not None
             await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
@@ -46,6 +53,19 @@ class ProductPrices:
         async with self._database.working() as connection:
             await _existing(connection, product)
             write(resp, await _shown(connection, product))
+
+
+def _check(wanted: PricesBody) -> None:
+    wrong: list[tuple[str, str]] = []
+    seen: set[datetime] = set()
+    for place, one in enumerate(wanted.windows):
+        if one.starts_at in seen:
+            wrong.append((f"windows[{place}].starts_at", "stands twice"))
+        if one.ends_at is not None and one.ends_at <= one.starts_at:
+            wrong.append((f"windows[{place}].ends_at", "must be after starts_at"))
+        seen.add(one.starts_at)
+    if wrong:
+        raise InvalidError("; ".join(f"{field}: {problem}" for field, problem in wrong), wrong)
 
 
 async def _existing(connection: Connection, product: str) -> None:

@@ -9,26 +9,14 @@ import msgspec
 from db import products as rows
 from db import stock as ledger
 from db.changes import Change
-from doorbuster.contract import (
-    ImportReport,
-    ProductId,
-    ProductLine,
-    ProductRequest,
-    ProductView,
-    Rejected,
-    StockRequest,
-    StockView,
-)
-from doorbuster.errors import DoorbusterError, InvalidError
+from doorbuster.contract import ProductId, ProductRequest, ProductView, StockRequest, StockView
+from doorbuster.errors import InvalidError
 from doorbuster.reading import problems as problems_of
-from doorbuster.reading import read
-from intake.limits import BodyError
+from intake.ops_log import note
 from intake.ops_reading import body_of, write
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from falcon.asgi import Request, Response
 
     from catalogue.catalogue import Catalogue
@@ -36,12 +24,7 @@ if TYPE_CHECKING:
     from intake.database import Database
     from intake.restocking import Restocking
 
-CHUNK = 500
-LINE_MAX = 256 * 1024
-REJECTED_MAX = 1000
-
 _product = msgspec.json.Decoder(ProductRequest)
-_line = msgspec.json.Decoder(ProductLine)
 _stock = msgspec.json.Decoder(StockRequest)
 
 
@@ -49,7 +32,8 @@ def _not_found(product: str) -> RefusedError:
     return RefusedError("product_not_found", f"There is no product {product[:64]!r}")
 
 
-def _row(product_id: str, wanted: ProductRequest) -> rows.Product:
+def row_of(product_id: str, wanted: ProductRequest) -> rows.Product:
+    """Return a product as it is stored."""
     return rows.Product(
         product_id=product_id,
         name=wanted.name,
@@ -98,7 +82,9 @@ class OneProduct:
             raise InvalidError("the product's id cannot be used", wrong)
         wanted = await body_of(req, _product)
         async with self._database.working() as connection:
-            stored = await rows.put_product(connection, _row(product, wanted))
+            async with connection.transaction():
+                stored = await rows.put_product(connection, row_of(product, wanted))
+                await note(connection, req, "put", f"product:{product}")
             await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
             write(resp, await _view(connection, stored))
 
@@ -126,10 +112,12 @@ class ProductStock:
         async with self._database.working() as connection:
             if await rows.get_product(connection, product) is None:
                 raise _not_found(product)
-            if wanted.receive is not None:
-                row = await ledger.receive(connection, product, wanted.receive)
-            else:
-                row = await ledger.adjust(connection, product, wanted.adjust or 0, wanted.reason or "")
+            async with connection.transaction():
+                if wanted.receive is not None:
+                    row = await ledger.receive(connection, product, wanted.receive)
+                else:
+                    row = await ledger.adjust(connection, product, wanted.adjust or 0, wanted.reason or "")
+                await note(connection, req, "adjust" if wanted.receive is None else "receive", f"product:{product}")
         if row.stock > 0:
             await self._restocking.everywhere(product)
         await self._catalogue.counted(product, row.stock)
@@ -149,59 +137,3 @@ def _check_stock(wanted: StockRequest) -> None:
         problems.append(("reason", "belongs to adjust alone"))
     if problems:
         raise InvalidError("; ".join(f"{field}: {what}" for field, what in problems), problems)
-
-
-class ImportProducts:
-    """Resource of a catalogue's import: JSON Lines, a product a line."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def on_post(self, req: Request, resp: Response) -> None:
-        """Write the good lines in chunks, name the bad ones; again is safe."""
-        report = ImportReport(0, [])
-        chunk: dict[str, rows.ImportRow] = {}
-        number = 0
-        async with self._database.working() as connection:
-            async for line in _lines(req):
-                number += 1
-                if not line.strip():
-                    continue
-                row = _import_row(line, number, report)
-                if row is None:
-                    continue
-                chunk[row.product.product_id] = row  # the last of the same id counts
-                if len(chunk) >= CHUNK:
-                    await _write(connection, chunk, report)
-            await _write(connection, chunk, report)
-        write(resp, report)
-
-
-def _import_row(line: bytes, number: int, report: ImportReport) -> rows.ImportRow | None:
-    try:
-        wanted = read(line, _line)
-    except DoorbusterError as error:
-        report.rejected_count += 1
-        if len(report.rejected) < REJECTED_MAX:
-            report.rejected.append(Rejected(number, error.detail))
-        return None
-    return rows.ImportRow(number, _row(wanted.product_id, wanted), wanted.stock)
-
-
-async def _write(connection: Connection, chunk: dict[str, rows.ImportRow], report: ImportReport) -> None:
-    if chunk:
-        await rows.import_products(connection, list(chunk.values()))
-        report.imported += len(chunk)
-        chunk.clear()
-
-
-async def _lines(req: Request) -> AsyncIterator[bytes]:
-    rest = b""
-    async for part in req.stream:
-        *whole, rest = (rest + part).split(b"\n")
-        for line in whole:
-            yield line
-        if len(rest) > LINE_MAX:
-            raise BodyError("too_large", f"A line may have at most {LINE_MAX} bytes")
-    if rest:
-        yield rest

@@ -12,7 +12,7 @@ import msgspec
 
 from doorbuster.errors import InvalidError
 from doorbuster.reading import read
-from intake.limits import BODY, BodyError
+from intake.limits import BODY, OPS_BODY_MAX, BodyError
 from intake.posting import JSON, require_json
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OPS_BODY_MAX = 2 * 1024 * 1024
 LIMIT_MAX = 500
 LIMIT = 50
 _encode = msgspec.json.Encoder().encode
@@ -55,7 +54,7 @@ def limit_of(req: Request) -> int:
     text = req.get_param("limit")
     if text is None:
         return LIMIT
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LIMIT_MAX):
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= LIMIT_MAX):
         raise _invalid("limit", f"must be a number from 1 to {LIMIT_MAX}")
     return int(text)
 
@@ -89,10 +88,11 @@ def order_cursor_of(req: Request) -> tuple[datetime, UUID] | None:
 
 
 def refuse_unknown_params(req: Request, *known: str) -> None:
-    """Refuse query parameters that mean nothing here: a misspelt filter would show everything."""
-    unknown = sorted(set(req.params) - set(known))
-    if unknown:
-        raise InvalidError("query parameters are unknown", [(name, "is not known here") for name in unknown])
+    """Refuse query parameters that mean nothing here, or are given twice: a misspelt filter would show everything."""
+    wrong = [(name, "is not known here") for name in sorted(req.params) if name not in known]
+    wrong += [(name, "is given several times") for name in known if isinstance(req.params.get(name), list)]
+    if wrong:
+        raise InvalidError("; ".join(f"{field} {problem}" for field, problem in wrong), wrong)
 
 
 def _invalid(field: str, problem: str) -> InvalidError:

@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from db import ops_log
 from db import sales as rows
 from doorbuster.contract import (
-    LogEntryView,
-    Prewarmed,
     SaleChange,
     SaleProductView,
     SaleRequest,
@@ -19,14 +16,16 @@ from doorbuster.contract import (
 from doorbuster.errors import ConflictError
 from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.limits import BODY
+from intake.ops_log import note
 from intake.ops_reading import body_of, limit_of, number_cursor_of, refuse_unknown_params, write, write_page
+from intake.prewarming import effective_phase
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from intake.database import Database
-    from intake.health import Health
+    from intake.prewarming import Prewarming
     from intake.sales import Sales
 
 _new = msgspec.json.Decoder(SaleRequest)
@@ -50,6 +49,7 @@ def show(sale: rows.Sale) -> SaleView:
         hold_s=sale.hold_s,
         prewarm_lead_s=sale.prewarm_lead_s,
         phase=sale.phase,
+        effective_phase=effective_phase(sale),
         room=sale.room,
         room_epoch=sale.room_epoch,
         version=sale.version,
@@ -101,7 +101,7 @@ class SaleList:
         )
         async with self._database.working() as connection, connection.transaction():
             sale = await rows.create_sale(connection, spec)
-            await ops_log.note(connection, "create", f"sale:{sale.sale_id}", _raw(req.scope[BODY]))
+            await note(connection, req, "create", f"sale:{sale.sale_id}")
         await self._sales.publish(sale)
         resp.set_header("Location", f"/ops/sales/{sale.sale_id}")
         write(resp, show(sale), 201)
@@ -143,7 +143,7 @@ class OneSale:
             if isinstance(wanted.room, RoomChange):
                 changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))
             changed = await rows.update_sale(connection, sale, changes)
-            await ops_log.note(connection, "change", f"sale:{sale}", _raw(req.scope[BODY]))
+            await note(connection, req, "change", f"sale:{sale}")
         await self._sales.publish(changed)
         write(resp, show(changed))
 
@@ -151,10 +151,10 @@ class OneSale:
 class SaleVerb:
     """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
 
-    def __init__(self, database: Database, sales: Sales, health: Health) -> None:
+    def __init__(self, database: Database, sales: Sales, prewarming: Prewarming) -> None:
         self._database = database
         self._sales = sales
-        self._health = health
+        self._prewarming = prewarming
         self._phases: dict[str, tuple[rows.Phase, bool]] = {
             "open": ("open", True),
             "hold": ("hold", False),
@@ -163,7 +163,7 @@ class SaleVerb:
             "close": ("closed", False),
         }
 
-    async def on_post(self, _req: Request, resp: Response, sale: str, verb: str) -> None:
+    async def on_post(self, req: Request, resp: Response, sale: str, verb: str) -> None:
         """Do it."""
         if verb != "prewarm" and verb not in self._phases:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
@@ -174,14 +174,9 @@ class SaleVerb:
             if verb != "prewarm":
                 phase, start_now = self._phases[verb]
                 found = await rows.set_phase(connection, sale, phase, start_now=start_now)
-                await ops_log.note(connection, verb, f"sale:{sale}", {"phase": phase})
+                await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
         await self._sales.publish(found)
-        write(resp, await self._prewarmed(found) if verb == "prewarm" else show(found))
-
-    async def _prewarmed(self, sale: rows.Sale) -> Prewarmed:
-        """Say go or no-go; the sale is in the copy here and its gates are published by now."""
-        ready, checks = await self._health.look()
-        return Prewarmed(sale.sale_id, ready, checks)
+        write(resp, await self._prewarming.look(found) if verb == "prewarm" else show(found))
 
 
 class RevokeAdmissions:
@@ -191,30 +186,12 @@ class RevokeAdmissions:
         self._database = database
         self._sales = sales
 
-    async def on_post(self, _req: Request, resp: Response, sale: str) -> None:
+    async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Revoke every admission out: who had one joins again."""
         async with self._database.working() as connection, connection.transaction():
             if await rows.get_sale(connection, sale) is None:
                 raise _sale_not_found(sale)
             found = await rows.bump_room_epoch(connection, sale)
-            await ops_log.note(connection, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
+            await note(connection, req, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
         await self._sales.publish(found)
         write(resp, show(found))
-
-
-class OpsLog:
-    """Resource of what ops changed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def on_get(self, req: Request, resp: Response) -> None:
-        """List changes, newest first; `target` is like `sale:friday`."""
-        refuse_unknown_params(req, "target", "cursor", "limit")
-        limit = limit_of(req)
-        async with self._database.working() as connection:
-            found = await ops_log.entries(
-                connection, target=req.get_param("target"), before=number_cursor_of(req), limit=limit
-            )
-        items = [LogEntryView(one.entry_id, one.at, one.action, one.target, one.change) for one in found]
-        write_page(resp, items, str(found[-1].entry_id) if len(found) == limit else None)

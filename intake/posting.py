@@ -143,8 +143,12 @@ class PostOrder:
                 raise _not_in_sale(known, order)
             gone = gone or line.product_id in sold_out
         order_id = self._ids.derive_bytes(known.number, lane.partition, customer_id=order.customer_id, key=key)
-        mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
-        payload = b"" if gone else _entry(order, order_id, mark)
+        try:
+            mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
+            payload = b"" if gone else _entry(order, order_id, mark)
+        except (OverflowError, RecursionError) as error:
+            problem = "must not hold whole numbers beyond 64 bits, nor be nested without end"
+            raise RefusedError("invalid", f"metadata {problem}", [("metadata", problem)]) from error
         spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
         candidate = verdicts.Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend)
         lane.commit.submit(candidate)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import falcon
 import msgspec
+from asyncpg.exceptions import _base
 from redis.exceptions import RedisError
 
 from doorbuster.contract import FAULTS, FieldProblem, problem
@@ -34,6 +35,8 @@ STORE_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
 )
+DATA_ERRORS: tuple[type[Exception], ...] = (asyncpg.DataError, _base.DataError)
+"""A value that the database cannot hold, found by the server or, before sending, by the driver."""
 _BY_STATUS = {
     400: "malformed",
     404: "not_found",
@@ -99,6 +102,8 @@ class Problems:
         app.add_error_handler(Exception, self._unexpected)
         for kind in STORE_ERRORS:
             app.add_error_handler(kind, self._store_failed)
+        for kind in DATA_ERRORS:
+            app.add_error_handler(kind, self._cannot_be_held)
         app.add_error_handler(DoorbusterError, self._expected)
         app.add_error_handler(BodyError, self._body)
         app.add_error_handler(falcon.HTTPError, self._falcon)
@@ -110,6 +115,11 @@ class Problems:
     async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         log.warning("%s %s: a store failed: %r", req.method, req.path, error)
         self.write(resp, "store_unavailable", "A store did not answer; the request is safe to repeat")
+
+    async def _cannot_be_held(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
+        # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.
+        log.warning("%s %s: a value that the database cannot hold: %r", req.method, req.path, error)
+        self.write(resp, "invalid", "A value is one that the database cannot hold")
 
     async def _expected(self, req: Request, resp: Response, error: DoorbusterError, _params: dict[str, Any]) -> None:
         if error.code not in FAULTS:

@@ -36,6 +36,6 @@ class ProductLane:
 
 def _has(scope: Scope, etag: str) -> bool:
     for name, value in scope["headers"]:
-        if name == b"if-none-match":
-            return etag.encode() in value or value.strip() == b"*"
+        if name == b"if-none-match" and (etag.encode() in value or value.strip() == b"*"):
+            return True
     return False

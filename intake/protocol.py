@@ -7,9 +7,14 @@ a short answer costs. Here what is written in one turn of the event loop leaves 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from doorbuster.contract import problem
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Transport
@@ -46,8 +51,17 @@ class Gathering:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol over a gathering transport."""
+    """uvicorn's protocol over a gathering transport; what it cannot parse is told as a problem."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection."""
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, and close; a method that nobody knows is 501 (RFC 9110 section 15.6.2)."""
+        unknown = isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError)
+        refusal = problem("method_unknown" if unknown else "malformed", "There is no such method" if unknown else msg)
+        body = msgspec.json.encode(refusal)
+        head = b"content-type: application/problem+json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[refusal.status] + head % len(body) + body)
+        self.transport.close()

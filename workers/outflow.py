@@ -16,6 +16,7 @@ from waitingroom.outflow import Limits, Net, Signals, next_rate
 from waitingroom.room import Mode
 from waitingroom.store import Room
 from waitingroom.terms import room_config
+from workers.isolation import Isolation
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -43,30 +44,34 @@ class Controlled:
 class Outflow:
     """Controls every room of the live sales."""
 
-    def __init__(self, orders: Redis, rooms: Redis, *, timeout_s: float) -> None:
+    def __init__(self, orders: Redis, rooms: Redis, *, timeout_s: float, isolation: Isolation | None = None) -> None:
         self._orders = orders
+        self._isolation = isolation or Isolation(orders)
         self._rooms = rooms
         self._timeout_s = timeout_s
         self._controlled: dict[int, Controlled] = {}
 
     async def step(self, connection: Connection) -> None:
-        """Measure and set each room once.
+        """Measure and set each room once; a room whose data is broken stops no other.
 
         Raises:
             StoreUnavailableError, RedisError, OSError: something could not be measured; the rest stays as it was.
         """
         live = await sales.live_rooms(connection)
-        self._controlled = {sale.number: self._of(sale) for sale in live}
-        for one in self._controlled.values():
-            await self._control(connection, one)
+        numbers = {sale.number for sale in live}
+        self._controlled = {number: one for number, one in self._controlled.items() if number in numbers}
+        for sale in live:
+            await self._isolation.attempt("rooms", self._control(connection, sale), sale_id=sale.sale_id)
 
     def _of(self, sale: Sale) -> Controlled:
         known = self._controlled.get(sale.number) or Controlled(sale, self._rooms, self._timeout_s)
         known.sale = sale
+        self._controlled[sale.number] = known
         return known
 
-    async def _control(self, connection: Connection, one: Controlled) -> None:
-        sale, room = one.sale, one.room
+    async def _control(self, connection: Connection, sale: Sale) -> None:
+        one = self._of(sale)
+        room = one.room
         state = await room.tick()
         if state.config.version < sale.version and await room.configure():
             state = await room.tick()

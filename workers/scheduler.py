@@ -24,6 +24,7 @@ from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import plain_client
 from workers import backlog, catalogue_relay, jobqueue
 from workers.failures import TRANSIENT
+from workers.isolation import Isolation
 from workers.outflow import Outflow
 from workers.relay import RELAY
 from workers.units import Units
@@ -53,7 +54,8 @@ class Scheduler:
         self._jobs = jobqueue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
         self._queue = jobqueue.open_queue(self._jobs)
         self._room_store = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
-        self._outflow = Outflow(self._orders, self._room_store, timeout_s=STORE_TIMEOUT_S)
+        self._isolation = Isolation(self._orders)
+        self._outflow = Outflow(self._orders, self._room_store, timeout_s=STORE_TIMEOUT_S, isolation=self._isolation)
         self._units = Units(settings)
         self._connection: Connection | None = None
         self._failing: set[str] = set()
@@ -88,7 +90,7 @@ class Scheduler:
         for part in parts:
             name = part.__name__.strip("_")
             try:
-                await part()
+                await self._isolation.attempt(name, part())
             except TRANSIENT as error:
                 self._drop_connection()
                 if name not in self._failing:
@@ -136,17 +138,20 @@ class Scheduler:
     async def _gates(self) -> None:
         """Publish what Postgres says of each sale: a store that was replaced gets its gates back."""
         for sale in await self._live_sales():
-            for partition in range(sale.partitions):
-                shown = gate.Gate(
-                    sale_number=sale.sale_number,
-                    partition=partition,
-                    version=sale.version,
-                    phase=sale.phase,
-                    opens_ms=gate.milliseconds(sale.starts_at),
-                    closes_ms=gate.milliseconds(sale.ends_at),
-                    epoch=sale.room_epoch,
-                )
-                await gate.publish(self._orders, shown)
+            await self._isolation.attempt("gates", self._publish(sale), sale_id=sale.sale_id)
+
+    async def _publish(self, sale: LiveSale) -> None:
+        for partition in range(sale.partitions):
+            shown = gate.Gate(
+                sale_number=sale.sale_number,
+                partition=partition,
+                version=sale.version,
+                phase=sale.phase,
+                opens_ms=gate.milliseconds(sale.starts_at),
+                closes_ms=gate.milliseconds(sale.ends_at),
+                epoch=sale.room_epoch,
+            )
+            await gate.publish(self._orders, shown)
 
     async def _rooms(self) -> None:
         """Hold each waiting room's outflow to what lies behind it can take."""
@@ -158,17 +163,22 @@ class Scheduler:
 
     async def _shelves(self) -> None:
         """Take off the sold-out sets what is available again: cancelled orders gave units back."""
+        for sale in await self._live_sales():
+            for partition in range(sale.partitions):
+                restock = self._restock(sale.sale_number, partition)
+                await self._isolation.attempt("shelves", restock, sale_id=sale.sale_id)
+
+    async def _restock(self, sale_number: int, partition: int) -> None:
+        key = keys.sold_out(sale_number, partition)
+        members = [_text(member) for member in await self._orders.smembers(key)]
+        if not members:
+            return
         connection = await self._open_connection()
-        for sale_number, partition in await self._places():
-            key = keys.sold_out(sale_number, partition)
-            members = [_text(member) for member in await self._orders.smembers(key)]
-            if not members:
-                continue
-            units = await stock.available(connection, sale_number, members)
-            if back := [product_id for product_id, free in units.items() if free > 0]:
-                await self._orders.srem(key, *back)
-            # All of them: whoever tells of units may be late, and the page would stay with what came last.
-            await self._units.tell(await stock.left(connection, members))
+        units = await stock.available(connection, sale_number, members)
+        if back := [product_id for product_id, free in units.items() if free > 0]:
+            await self._orders.srem(key, *back)
+        # All of them: whoever tells of units may be late, and the page would stay with what came last.
+        await self._units.tell(await stock.left(connection, members))
 
     async def _live_sales(self) -> list[LiveSale]:
         return await sales.live_sales(await self._open_connection())

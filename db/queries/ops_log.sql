@@ -1,9 +1,9 @@
 -- name: note
-insert into ops_log (action, target, change) values ($1, $2, $3);
+insert into ops_log (action, target, change, operator) values ($1, $2, $3, $4);
 
 -- name: list
 -- Newest first; the cursor is the entry_id of the page's last row.
-select entry_id, at, action, target, change
+select entry_id, at, action, target, change, operator
   from ops_log
   where ($1::text is null or target = $1) and ($2::bigint is null or entry_id < $2)
   order by entry_id desc

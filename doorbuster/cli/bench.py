@@ -17,5 +17,8 @@ def bench(context: click.Context) -> int:
         module = importlib.import_module("loadtests.bench")
     except ImportError as error:
         raise SettingsError(f"the load tests are not installed ({error.name} is missing)") from error
-    code = module.main(list(context.args))
+    try:
+        code = module.main(list(context.args))
+    except SystemExit as ended:  # its own parser has said what is wrong, or what it takes
+        code = ended.code
     return code if isinstance(code, int) else 0

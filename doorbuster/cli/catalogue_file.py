@@ -72,8 +72,15 @@ def _csv_lines(file: IO[bytes]) -> Iterator[Line]:
 
 
 def _csv_rows(text: io.TextIOWrapper) -> Iterator[Line]:
-    reader = csv.reader(text)
-    header = next(reader, None)
+    reader = csv.reader(text, strict=True)  # or a quote that is never closed would be one cell to the file's end
+    try:
+        header = next(reader, None)
+    except csv.Error as error:
+        yield Line(1, None, f"is no CSV: {error}")
+        return
+    if twice := sorted({name for name in header or () if name and (header or []).count(name) > 1}):
+        yield Line(1, None, f"names the column {twice[0]!r} twice")
+        return
     while header is not None:
         number = reader.line_num + 1
         try:
@@ -81,10 +88,16 @@ def _csv_rows(text: io.TextIOWrapper) -> Iterator[Line]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Line(number, None, f"is no CSV: {error}")
+            yield Line(number, None, _csv_problem(error))
             continue
         if cells:
             yield _csv_line(number, header, cells)
+
+
+def _csv_problem(error: csv.Error) -> str:
+    if "unexpected end of data" in str(error):
+        return "opens a quote that is never closed; what follows was not read"
+    return f"is no CSV: {error}"
 
 
 def _csv_line(number: int, header: list[str], cells: list[str]) -> Line:

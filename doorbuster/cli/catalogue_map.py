@@ -71,14 +71,10 @@ def to_row(number: int, record: dict[str, Any], mapping: Columns) -> ImportRow:
 
 def _checked(value: dict[str, Any]) -> ProductLine:
     try:
-        line = msgspec.convert(value, ProductLine)
+        return msgspec.convert(value, ProductLine)
     except msgspec.ValidationError as error:
         wrong = list(problems(ProductLine, value, "")) or [("line", str(error))]
         raise InvalidError("; ".join(f"{field}: {problem}" for field, problem in wrong), wrong) from error
-    if b"\\u0000" in msgspec.json.encode(line.attributes):
-        problem = "must not hold a NUL character"
-        raise InvalidError(f"attributes: {problem}", [("attributes", problem)])
-    return line
 
 
 def _renamed(record: dict[str, Any], mapping: Columns) -> dict[str, Any]:

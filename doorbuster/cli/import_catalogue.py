@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import asyncpg
 import click
 
-from db import pool
+from db import ops_log, pool
 from db.products import ImportRow, import_products, settle_catalogue
 from doorbuster.cli import options
 from doorbuster.cli.catalogue_file import Line, read_lines
 from doorbuster.cli.catalogue_map import Columns, make_mapping, to_row
 from doorbuster.cli.database import answering
+from doorbuster.cli.ops import operator
 from doorbuster.embedded.instance import find
 from doorbuster.errors import InvalidError
 
@@ -95,6 +96,10 @@ async def _import(url: str, rows: Iterator[ImportRow], tally: Tally, progress: C
             with answering():
                 await _write(connection, chunk, tally)
             progress()
+        if tally.imported:
+            with answering():
+                said = {"imported": tally.imported, "rejected": tally.bad}
+                await ops_log.note(connection, "import", "catalogue", said, operator=operator())
         if tally.imported >= _MANY:
             with answering():
                 await settle_catalogue(connection)

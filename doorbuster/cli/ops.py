@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import Any
 
 import httpx
@@ -10,7 +11,17 @@ from doorbuster.embedded.instance import Instance
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, StoreUnavailableError
 
 _TIMEOUT_S = 60.0
+_OPERATOR_MAX = 128
 _BY_STATUS: dict[int, type[DoorbusterError]] = {404: NotFoundError, 409: ConflictError}
+
+
+def operator() -> str:
+    """Return the name of whoever runs the command, for the log of ops; empty where the system has none."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""
+    return name[:_OPERATOR_MAX] if name.isprintable() else ""
 
 
 def call(
@@ -22,7 +33,7 @@ def call(
         NotFoundError, ConflictError, InvalidError: the API refused, with its own words.
         StoreUnavailableError: it does not answer, or not well.
     """
-    headers = {"Authorization": f"Bearer {instance.ops_key}"}
+    headers = [(b"Authorization", f"Bearer {instance.ops_key}".encode()), (b"X-Operator", operator().encode())]
     url = instance.ops_base.rstrip("/") + path
     try:
         answer = httpx.request(

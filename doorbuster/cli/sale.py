@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote
 
 import click
 
@@ -14,7 +14,8 @@ from doorbuster.cli.ops import call
 from doorbuster.cli.sale_spec import read_body, read_product, room_options, split_room
 from doorbuster.cli.shuffle import verify_shuffle
 from doorbuster.embedded.instance import find
-from doorbuster.errors import InvalidError
+from doorbuster.errors import InvalidError, NotFoundError
+from doorbuster.fields import SALE_ID
 
 _STEPS = {
     "prewarm": "Warm everything up for the sale and report go or no-go.",
@@ -100,7 +101,9 @@ def revoke(sale_id: str, data: Path | None) -> None:
 
 
 def _path(sale_id: str, step: str = "") -> str:
-    return f"/ops/sales/{quote(sale_id, safe='')}" + (f"/{step}" if step else "")
+    if not re.fullmatch(SALE_ID, sale_id):  # percent-encoded or not, it would name another place
+        raise NotFoundError(f"there is no sale {sale_id!r}")
+    return f"/ops/sales/{sale_id}" + (f"/{step}" if step else "")
 
 
 def _add_step(step: str, text: str) -> None:

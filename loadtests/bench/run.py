@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -28,9 +29,17 @@ WORKERS = 1
 """One shift at a time: the drain is measured by itself, as its rivals are; the whole way runs with all of them."""
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that complains on one line, as the other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit with 2."""
+        self.exit(2, f"doorbuster: bench: {message}\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the JSON; return the exit code."""
-    parser = argparse.ArgumentParser(prog="doorbuster bench", description=__doc__)
+    parser = Parser(prog="doorbuster bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
     parser.add_argument("--json", type=Path, default=Path("reports/bench.json"), help="where to write the figures")
     every = f"search alone, in every engine that is here, at these sizes (default {' '.join(map(str, SIZES))})"

@@ -124,7 +124,7 @@ def test_the_document_is_whole() -> None:
 
 def test_every_code_is_described_somewhere() -> None:
     described = {code for operation in OPERATIONS for code in operation.problems}
-    assert described | {"method_not_allowed"} >= FAULTS.keys() - {"not_found"}
+    assert described | {"method_not_allowed", "method_unknown"} >= FAULTS.keys() - {"not_found"}
 
 
 async def test_every_operation_is_routed(intake: Intake) -> None:

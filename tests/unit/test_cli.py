@@ -135,3 +135,18 @@ def test_the_environment_goes_before_what_a_document_says(elsewhere: Path, monke
 def test_no_instance_says_where_it_was_looked_for(elsewhere: Path) -> None:
     with pytest.raises(NotFoundError, match="ORDERS_REDIS_URL"):
         instance.find().url("orders_redis")
+
+
+@pytest.mark.parametrize("sale_id", ["a/b", "../products", "a b", "%2e", ""])
+@pytest.mark.parametrize("step", ["show", "open", "prewarm", "revoke"])
+def test_an_id_that_no_sale_can_have_is_no_path(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, sale_id: str, step: str
+) -> None:
+    _write_ready(tmp_path / "data")
+    assert run(["sale", step, sale_id, "--data", str(tmp_path / "data")]) == 2
+    assert _complaints(capsys) == [f"there is no sale {sale_id!r}"]
+
+
+def test_bench_complains_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--nope"]) == 2
+    assert _complaints(capsys) == ["bench: unrecognized arguments: --nope"]

@@ -131,3 +131,18 @@ def test_csv_says_what_is_wrong_and_goes_on() -> None:
 def test_an_empty_file_has_no_lines() -> None:
     assert _lines(b"") == []
     assert _lines(b"", "a.csv") == []
+
+
+def test_csv_with_a_column_twice_is_refused_at_its_header() -> None:
+    [line] = _lines(b"product_id,name,name\n1,2,3\n", "catalogue.csv")
+    assert (line.number, line.problem) == (1, "names the column 'name' twice")
+
+
+def test_csv_names_the_line_whose_quote_is_never_closed() -> None:
+    lines = _lines(b'a,b\n1,2\n3,"4\n5,6\n7,8\n', "catalogue.csv")
+    assert [(line.number, line.problem is None) for line in lines] == [(2, True), (3, False)]
+    assert "quote" in (lines[1].problem or "")
+
+
+def test_csv_takes_quotes_inside_a_cell() -> None:
+    assert _lines(b'a,b\n5" pipe,2\n', "catalogue.csv") == [Line(2, {"a": '5" pipe', "b": "2"})]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doorbuster.catalogue_contract import PricesBody
 from doorbuster.contract import OrderRequest, SaleChange, SaleRequest
 from doorbuster.errors import InvalidError
 from doorbuster.reading import MalformedError, read
@@ -76,3 +77,69 @@ def test_no_value_is_refused_without_a_field(value: object) -> None:
 @given(st.binary(max_size=60))
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     assert "NONE NAMED" not in outcome(body)
+
+
+LAMP = [{"product_id": "lamp"}]
+BEYOND = [
+    "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z", "1970-01-01T00:30:00+14:00",
+    "9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", BEYOND)
+def test_a_time_that_not_every_store_can_hold_is_refused_by_name(at: str) -> None:
+    sale = {"sale_id": "s", "products": LAMP, "starts_at": at, "ends_at": at}
+    sale["room"] = {"mode": "always", "lobby_opens_at": at}
+    fields = {"starts_at", "ends_at", "room.lobby_opens_at"}
+    assert fields_of(sale, msgspec.json.Decoder(SaleRequest)) == fields
+    change = {"starts_at": at, "ends_at": at, "room": {"lobby_opens_at": at}}
+    assert fields_of(change, msgspec.json.Decoder(SaleChange)) == fields
+    windows = [{"price": 1, "starts_at": "2030-01-01T00:00:00Z"}, {"price": 1, "starts_at": at, "ends_at": at}]
+    wrong = {"windows[1].starts_at", "windows[1].ends_at"}
+    assert fields_of({"windows": windows}, msgspec.json.Decoder(PricesBody)) == wrong
+
+
+@pytest.mark.parametrize("at", ["1970-01-01T00:00:00Z", "9999-12-30T09:59:59-14:00", "2030-02-28T12:00:00+05:30"])
+def test_other_times_are_taken(at: str) -> None:
+    body = {"sale_id": "s", "products": LAMP, "starts_at": at, "room": {"mode": "always", "lobby_opens_at": at}}
+    taken = read(msgspec.json.encode(body), msgspec.json.Decoder(SaleRequest))
+    assert taken.starts_at is not None
+    assert taken.room.lobby_opens_at == taken.starts_at
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"customer_id": 5}, "must be text, not a whole number"),
+        ({"lines": {}}, "must be a list, not an object"),
+        ({"lines": []}, "must have at least 1 items"),
+        ({"customer_id": ""}, "must have at least 1 characters"),
+        ({"customer_id": "c" * 129}, "must have at most 128 characters"),
+        ({"customer_id": "a\n"}, "has characters that are not allowed, or not the form it must have"),
+        ({"lines": [{"product_id": "a", "quantity": 0}]}, "must be at least 1"),
+        ({"lines": [{"product_id": "a", "quantity": 1001}]}, "must be at most 1000"),
+        ({"lines": [{"product_id": "a", "quantity": "1"}]}, "must be a whole number, not text"),
+        ({"payment": 1}, "must be an object or null, not a whole number"),
+        ({"metadata": []}, "must be an object or null, not a list"),
+    ],
+)
+def test_problems_are_told_in_words_of_json(body: dict[str, object], problem: str) -> None:
+    whole = {"customer_id": "c", "lines": [ONE]} | body
+    with pytest.raises(InvalidError) as caught:
+        read(msgspec.json.encode(whole), ORDER)
+    assert [said for _, said in caught.value.fields] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("at", "problem"),
+    [
+        ("soon", "is no RFC 3339 time"),
+        ("2030-01-01T00:00:00", "must say its offset from UTC, or Z"),
+        (5, "must be a time or null, not a whole number"),
+    ],
+)
+def test_problems_of_times_are_told_in_words(at: object, problem: str) -> None:
+    body = {"sale_id": "s", "products": LAMP, "starts_at": at}
+    with pytest.raises(InvalidError) as caught:
+        read(msgspec.json.encode(body), msgspec.json.Decoder(SaleRequest))
+    assert caught.value.fields == [("starts_at", problem)]

@@ -1,0 +1,73 @@
+"""Ops' part of the HTTP contract beside sales and products: its bodies as types. Owns shapes; never does I/O."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from doorbuster.fields import Moment, Reason
+
+
+class LogEntryView(Struct):
+    """One change that ops made."""
+
+    entry_id: int
+    at: Moment
+    action: str
+    target: str
+    change: dict[str, Any]
+    operator: str
+    """As it was named in `X-Operator`; empty where it was not."""
+
+
+class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `POST /ops/orders/{id}/transitions`; `restock` only when refunding."""
+
+    to: Literal["confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
+    reason: Reason | None = None
+    restock: bool = False
+
+
+class DeadLetterView(Struct, kw_only=True):
+    """An accepted entry that could not become an order."""
+
+    dead_letter_id: int
+    sale_id: str
+    partition: int
+    entry_id: str
+    order_id: str | None
+    reason: str
+    detail: str
+    created_at: Moment
+    retried_at: Moment | None
+
+
+class Retried(Struct):
+    """Answer to a dead letter's retry: where its entry stands in the stream now."""
+
+    dead_letter_id: int
+    entry_id: str
+
+
+class Prewarmed(Struct):
+    """Answer to a prewarm: go or no-go, and each check."""
+
+    sale_id: str
+    go: bool
+    checks: dict[str, dict[str, Any]]
+
+
+class Rejected(Struct):
+    """A line of an import that was not taken."""
+
+    line: int
+    problem: str
+
+
+class ImportReport(Struct):
+    """Answer to an import: how many products were written, and the lines refused (the first thousand, and how many)."""
+
+    imported: int
+    rejected: list[Rejected]
+    rejected_count: int = 0

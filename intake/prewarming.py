@@ -1,0 +1,112 @@
+"""Pre-warm of a sale: fills caches and database buffers by reading, looks at everything it will need, says go or no-go.
+
+Owns the checks and their figures; changes nothing but caches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from doorbuster.errors import DoorbusterError
+from doorbuster.ops_contract import Prewarmed
+from doorbuster.stores import plain_client
+from intake.problems import STORE_ERRORS
+
+if TYPE_CHECKING:
+    from catalogue.catalogue import Catalogue
+    from db.sales import Sale
+    from doorbuster.settings import Settings
+    from intake.health import Health
+    from intake.room.desk import RoomDesk
+    from intake.sales import Sales
+
+Check = dict[str, Any]
+EffectivePhase = Literal["scheduled", "open", "ended", "hold", "drain", "closed"]
+
+FILL_S = 20.0
+"""How long products are filled in at most."""
+_NO_MORE = {"closed": "the sale is closed", "drain": "the sale is draining", "ended": "the sale has ended"}
+
+
+def effective_phase(sale: Sale) -> EffectivePhase:
+    """Return what an order would meet: the stored phase, but for the time outside the window."""
+    if sale.phase != "open":
+        return sale.phase
+    if sale.starts_at > sale.read_at:
+        return "scheduled"
+    return "ended" if sale.ends_at is not None and sale.ends_at <= sale.read_at else "open"
+
+
+class Prewarming:
+    """Looks at a sale before it begins."""
+
+    def __init__(
+        self, settings: Settings, health: Health, sales: Sales, *, catalogue: Catalogue, desk: RoomDesk
+    ) -> None:
+        self._health, self._sales, self._catalogue, self._desk = health, sales, catalogue, desk
+        self._jobs = plain_client(settings.jobs_redis_url.get_secret_value(), timeout_s=settings.store_timeout_s)
+
+    async def close(self) -> None:
+        """Close the connection to the jobs store."""
+        await self._jobs.aclose()
+
+    async def look(self, sale: Sale) -> Prewarmed:
+        """Warm up and look; the sale is in the copy here and its gates are published by now."""
+        _, checks = await self._health.look()
+        checks["sale"] = _sale(sale)
+        room, cache, jobs = await asyncio.gather(self._room(sale), self._cache(sale), self._jobs_store())
+        checks |= {"room": room, "cache": cache, "replicas": self._replicas(), "jobs_store": jobs}
+        return Prewarmed(sale.sale_id, all(check["ok"] for check in checks.values()), checks)
+
+    async def _room(self, sale: Sale) -> Check:
+        mode = sale.room.get("mode", "off")
+        if mode == "off":
+            return {"ok": True, "mode": mode}
+        cached = await self._sales.get(sale.sale_id)
+        try:
+            room = None if cached is None else await self._desk.ready(cached)
+        except (DoorbusterError, ValueError) as error:
+            return {"ok": False, "mode": mode, "reason": f"the room's configuration cannot be used: {error}"}
+        if room is None or room.state is None or not room.is_fresh:
+            return {"ok": False, "mode": mode, "reason": "the room's store does not answer"}
+        return {"ok": True, "mode": mode, "waiting": room.state.waiting, "age_ms": round(room.age_s * 1000)}
+
+    async def _cache(self, sale: Sale) -> Check:
+        began = time.monotonic()
+        filled = await self._catalogue.warm(list(sale.products), within_s=FILL_S)
+        figures: Check = {
+            "products": len(sale.products), "filled": filled, "took_ms": round((time.monotonic() - began) * 1000)
+        }  # fmt: skip
+        if filled == len(sale.products):
+            return {"ok": True} | figures
+        return {"ok": False, "reason": "not every product could be put into the shared cache"} | figures
+
+    def _replicas(self) -> Check:
+        servers = [
+            {"name": one.name, "usable": one.usable, "lag_ms": _lag_ms(one.fresh_as_of)}
+            for one in self._catalogue.replicas.replicas
+        ]
+        out = [one["name"] for one in servers if not one["usable"]]
+        said = {"ok": not out, "configured": len(servers), "servers": servers}
+        return said | ({"reason": f"not read from: {', '.join(map(str, out))}"} if out else {})
+
+    async def _jobs_store(self) -> Check:
+        began = time.monotonic()
+        try:
+            await self._jobs.ping()
+        except STORE_ERRORS as error:
+            return {"ok": False, "reason": f"the jobs store does not answer: {type(error).__name__}"}
+        return {"ok": True, "took_ms": round((time.monotonic() - began) * 1000)}
+
+
+def _sale(sale: Sale) -> Check:
+    phase = effective_phase(sale)
+    said: Check = {"ok": phase not in _NO_MORE, "phase": phase}
+    return said | ({"reason": _NO_MORE[phase]} if phase in _NO_MORE else {})
+
+
+def _lag_ms(fresh_as_of: float) -> int | None:
+    """Return how far behind a replica may be; None when that was never known."""
+    return round((time.monotonic() - fresh_as_of) * 1000) if fresh_as_of else None
