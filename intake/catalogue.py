@@ -61,13 +61,18 @@ class ListProducts:
 
 def answer(req: Request, resp: Response, shown: Shown) -> None:
     """Send what is shown, or 304 if the asker has it."""
-    resp.set_headers(shown.headers)
+    send(req, resp, shown.body, shown.headers)
+
+
+def send(req: Request, resp: Response, body: bytes, headers: dict[str, str]) -> None:
+    """Send a body, or 304 if the asker has it; the headers hold its `ETag`."""
+    resp.set_headers(headers)
     wanted = req.get_header("If-None-Match")
-    if wanted is not None and (shown.etag in wanted or wanted.strip() == "*"):
+    if wanted is not None and (headers["ETag"] in wanted or wanted.strip() == "*"):
         resp.status = falcon.HTTP_304
         return
     resp.content_type = falcon.MEDIA_JSON
-    resp.data = shown.body
+    resp.data = body
 
 
 def _check(req: Request, category: str | None, after: str, limit: str) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import falcon
-
 from catalogue.search.interface import LIMIT_MAX, SORTS, Query, Sort, read_cursor
-from catalogue.search.service import SEARCHES
-from catalogue.showing import NEVER, cache_control
 from doorbuster.errors import InvalidError
+from intake.catalogue import send
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -36,7 +33,7 @@ class SearchProducts:
     async def on_get(self, req: Request, resp: Response) -> None:
         """Show a page of what was found."""
         answer = await self._search.page(_query(req))
-        _send(resp, answer.body, answer.cache_control)
+        send(req, resp, answer.body, answer.headers)
 
 
 class SuggestSearches:
@@ -51,7 +48,7 @@ class SuggestSearches:
         text = reading.text("q", CHARACTERS_MAX)
         limit = reading.number("limit", 1, SUGGESTIONS_MAX)
         reading.refuse()
-        _send(resp, await self._search.suggest(text, limit or SUGGESTIONS), cache_control(SEARCHES, NEVER))
+        send(req, resp, *await self._search.suggest(text, limit or SUGGESTIONS))
 
 
 SEVERAL = ("category", "brand")
@@ -113,9 +110,3 @@ def _query(req: Request) -> Query:
     chosen = cast("Sort", sort)
     after = read_cursor(cursor, chosen) if cursor else None
     return Query(text, categories, brands, low, high, chosen, limit or LIMIT, after)
-
-
-def _send(resp: Response, body: bytes, control: str) -> None:
-    resp.content_type = falcon.MEDIA_JSON
-    resp.set_header("Cache-Control", control)
-    resp.data = body

@@ -14,7 +14,7 @@ from catalogue.search.interface import write_cursor
 from catalogue.search.kept import Kept
 from catalogue.search.postgres import PostgresSearch
 from catalogue.search.words import clean
-from catalogue.showing import NEVER, CacheTerms, cache_control, show_item
+from catalogue.showing import NEVER, CacheTerms, cache_control, etag_of, show_item
 from db import search as rows
 from doorbuster.catalogue_contract import (
     FacetCount,
@@ -43,7 +43,7 @@ _encode = msgspec.json.Encoder().encode
 class Answer:
     """What was found, and how it is shown until a price flips."""
 
-    __slots__ = ("_body", "_items", "_page", "_until")
+    __slots__ = ("_body", "_etag", "_items", "_page", "_until")
 
     def __init__(self, page: SearchPage, items: list[Item]) -> None:
         self._page: SearchPage | None = page
@@ -58,9 +58,9 @@ class Answer:
         return self._body
 
     @property
-    def cache_control(self) -> str:
-        """How long others may keep it: not beyond the flip of a price."""
-        return cache_control(SEARCHES, self._until)
+    def headers(self) -> dict[str, str]:
+        """The validator, and how long others may keep it: not beyond the flip of a price."""
+        return {"Cache-Control": cache_control(SEARCHES, self._until), "ETag": self._etag}
 
     def _show(self) -> None:
         assert self._page is not None
@@ -69,6 +69,7 @@ class Answer:
         self._page.items = [shown for shown, _ in several]
         self._until = min((until for _, until in several), default=NEVER)
         self._body = _encode(self._page)
+        self._etag = etag_of(self._body)
         if self._until == NEVER:
             self._page, self._items = None, []  # never shown otherwise: the bytes are all that is needed
 
@@ -79,7 +80,7 @@ class Search:
     def __init__(self, backend: Backend, replicas: Replicas, *, fresh_s: float) -> None:
         self._backend, self._replicas = backend, replicas
         self._pages: Kept[Answer] = Kept(fresh_s=fresh_s)
-        self._suggestions: Kept[bytes] = Kept(fresh_s=fresh_s)
+        self._suggestions: Kept[tuple[bytes, dict[str, str]]] = Kept(fresh_s=fresh_s)
 
     @property
     def answered(self) -> Counter[str]:
@@ -96,8 +97,8 @@ class Search:
         key = query._replace(text=clean(query.text)), bool(query.text.strip())
         return await self._pages.get(key, lambda: self._find(query))
 
-    async def suggest(self, text: str, limit: int) -> bytes:
-        """Return what an unfinished query may become.
+    async def suggest(self, text: str, limit: int) -> tuple[bytes, dict[str, str]]:
+        """Return what an unfinished query may become, as body and headers.
 
         Raises:
             StoreUnavailableError: no answer in time.
@@ -122,9 +123,10 @@ class Search:
             page.next_cursor = write_cursor(found.after)
         return Answer(page, await self._items([hit.product_id for hit in found.hits]))
 
-    async def _suggest(self, text: str, limit: int) -> bytes:
+    async def _suggest(self, text: str, limit: int) -> tuple[bytes, dict[str, str]]:
         found = await self._backend.suggest(text, limit)
-        return _encode(Suggestions([Suggested(one.kind, one.text) for one in found]))
+        body = _encode(Suggestions([Suggested(one.kind, one.text) for one in found]))
+        return body, {"Cache-Control": cache_control(SEARCHES, NEVER), "ETag": etag_of(body)}
 
     async def _items(self, product_ids: list[str]) -> list[Item]:
         if not product_ids:

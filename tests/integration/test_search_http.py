@@ -34,6 +34,21 @@ async def test_a_search_shows_products_counts_and_the_way_on(shop: Intake) -> No
     assert "next_cursor" not in following.json()
 
 
+@pytest.mark.parametrize("path", ["/search?q=notebook", "/search/suggest?q=note"])
+async def test_an_answer_that_the_asker_has_is_not_sent_again(shop: Intake, path: str) -> None:
+    first = await shop.http.get(path)
+    again = await shop.http.get(path, headers={"If-None-Match": f'"other", W/{first.headers["etag"]}'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    head = await shop.http.head(path)
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", first.headers["etag"])
+    body = {"name": "Notebook stand", "brand": "HP", "category": "Stands", "price": 5, "currency": "EUR"}
+    (await shop.ops.put("/ops/products/hp-9", json=body)).raise_for_status()
+    changed = await shop.http.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+
+
 async def test_a_price_that_holds_for_a_time_is_shown(shop: Intake) -> None:
     body = {"windows": [{"price": 100, "starts_at": "2026-01-01T00:00:00Z"}]}
     (await shop.ops.put("/ops/products/hp-2/prices", json=body)).raise_for_status()
