@@ -14,6 +14,7 @@ from db.sales import get_sale
 from doorbuster.ids import OrderIds
 from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import accept_client, plain_client
+from intake.accepting import Accepting
 from intake.awaiting import Awaiting
 from intake.catalogue import ListProducts, ShowProduct
 from intake.database import Database
@@ -31,6 +32,7 @@ from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDea
 from intake.ops_prices import ProductPrices
 from intake.ops_products import ImportProducts, OneProduct, ProductStock
 from intake.ops_sales import OneSale, OpsLog, RevokeAdmissions, SaleList, SaleVerb
+from intake.order_lane import OrderLane
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
@@ -64,9 +66,9 @@ class Parts:
             retry_after_s=settings.retry_after_s,
         )
         self.database = Database(settings.database_url.get_secret_value(), timeout_s=timeout_s)
-        self.accepting = accept_client(url, timeout_s=timeout_s + _wait_s(settings))
+        self.accept_redis = accept_client(url, timeout_s=timeout_s + _wait_s(settings))
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
-        self.script = AcceptScript(self.accepting, terms_of(settings))
+        self.script = AcceptScript(self.accept_redis, terms_of(settings))
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
         self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
@@ -77,6 +79,8 @@ class Parts:
         self.catalogue = Catalogue(settings)
         self.search = open_search(settings, self.catalogue.replicas)
         self.waiting = Waiting(settings, self.sales)
+        order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
+        self.accepting = Accepting(order_ids, self.waiting.desk, self.durability)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -99,9 +103,15 @@ class Parts:
 
     async def close_stores(self) -> None:
         """Close the connections to Redis."""
-        await self.accepting.aclose()
+        await self.accept_redis.aclose()
         await self.waiting.close()
         await self.orders_redis.aclose()
+
+    def order_lane(self) -> OrderLane:
+        """Return the short way of plain orders."""
+        desk, door = self.waiting.desk, self.waiting.door
+        keys_asked = self.waiting.admission.is_needed_everywhere
+        return OrderLane(self.sales, self.accepting, desk, door, keys_asked=keys_asked)
 
     def lifespan(self) -> Lifespan:
         """Return what begins and ends with the process."""
@@ -157,6 +167,7 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     parts.guard.application = app
     if role != "ops":
         parts.guard.lanes = (ProductLane(parts.catalogue), parts.waiting.lane())
+        parts.guard.order_lane = parts.order_lane()
     return parts.guard
 
 
@@ -171,13 +182,9 @@ def add_process(app: App[Request, Response], parts: Parts) -> None:
 
 def add_storefront(app: App[Request, Response], parts: Parts) -> None:
     """Add what shoppers and storefronts call."""
-    settings = parts.settings
-    order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
     waiting = parts.waiting
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
-    posting = PostOrder(
-        parts.sales, order_ids, waiting.admission, waiting.desk, awaiting=awaiting, durability=parts.durability
-    )
+    posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
     app.add_route("/sales/{sale}/orders", posting)
     waiting.add_routes(app)
     waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ SPENT, REVOKED = b"s", b"r"
 UNKNOWN = b"~"
 """First byte of a verdict; after NEW and REPLAY comes the entry's id."""
 
+_TERMS = struct.Struct(">IHQ")
 _SOURCE = Path(__file__).with_name("scripts").joinpath("accept.lua").read_text()
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
@@ -60,10 +62,13 @@ class Spend(NamedTuple):
 
     key: str
     """Where the orders placed with it are counted, in the order's slot."""
-    allowed: int
-    epoch: int
-    ttl_ms: int
-    """How long the count must live: longer than the admission."""
+    terms: bytes
+    """What `spend_terms` says of it."""
+
+
+def spend_terms(*, epoch: int, allowed: int, ttl_ms: int) -> bytes:
+    """Return an admission as the accept script reads it; `ttl_ms`: how long its count lives, longer than itself."""
+    return _TERMS.pack(epoch, allowed, ttl_ms)
 
 
 class Candidate:
@@ -92,15 +97,13 @@ class AcceptScript:
         Raises:
             RedisError, OSError, TimeoutError: the outcome is unknown.
         """
-        spends = [(place, one.spend) for place, one in enumerate(batch, 1) if one.spend is not None]
+        spends = [candidate.spend.key for candidate in batch if candidate.spend is not None]
         arguments: list[str | bytes | int] = [len(batch) + len(spends) + 2, *names]
         arguments += [candidate.key for candidate in batch]
-        arguments += [spend.key for _, spend in spends]
+        arguments += spends
         arguments += (self.terms.ttl_ms, self.terms.backlog_max, 1 if self.terms.replicas else 0, len(batch))
         for candidate in batch:
-            arguments += (candidate.fingerprint, candidate.entry)
-        for place, spend in spends:
-            arguments += (place, *spend[1:])
+            arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
         try:
             return await self._evaluate("EVALSHA", _SHA, arguments)
         except NoScriptError:  # nothing was run, so running it now is no repetition

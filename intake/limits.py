@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Scope = dict[str, Any]
     Answer = tuple[Message, Message]
     Lane = Callable[[Scope], Answer | None]
+    OrderLane = Callable[[Scope], Awaitable[Answer | None]]
     Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY = "doorbuster.body"
@@ -75,6 +76,8 @@ class Guard:
         self.application: Application = _nothing
         self.lanes: tuple[Lane, ...] = ()
         """Short ways, asked in turn before the application; what one answers the application does not see."""
+        self.order_lane: OrderLane = _long_way
+        """The short way of orders, asked after the others; it waits for the order store."""
         self.ops_application: Application = _nothing
         self._max = in_flight_max
         self._body_timeout_s = body_timeout_s
@@ -112,7 +115,8 @@ class Guard:
                 return
             if scope["method"] in _WITH_BODY:
                 receive = await self._before(scope, receive)
-            if (ready := self._at_hand(scope)) is None:
+            ready = self._at_hand(scope) or await self.order_lane(scope)
+            if ready is None:
                 await self.application(scope, receive, send)
             else:
                 await send(ready[0])
@@ -239,3 +243,7 @@ async def send_last_problem(
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise RuntimeError("the guard has no application yet")
+
+
+async def _long_way(_scope: Scope) -> Answer | None:
+    return None

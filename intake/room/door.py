@@ -64,17 +64,25 @@ class RoomDoor:
         Raises:
             RefusedError: there is no admission, or it is not good for this sale, moment and customer.
         """
-        page = page_of(room.cached.sale.sale_id)
         token = given(req, room.cached.number)
         if token is None:
+            page = page_of(room.cached.sale.sale_id)
             raise RefusedError("admission_required", "Wait in the sale's room for an admission", room=page)
+        return self.admit(token, room, customer_id)
+
+    def admit(self, token: str, room: OpenRoom, customer_id: str) -> Pass:
+        """Return what the order spends that comes with this token.
+
+        Raises:
+            RefusedError: it is no admission, or not good for this sale, moment and customer.
+        """
+        now_s = room.now_s
         found = self._admissions.check(
-            token, sale_number=room.cached.number, epoch=room.epoch, now_s=room.now_s, customer_id=customer_id
+            token, sale_number=room.cached.number, epoch=room.epoch, now_s=now_s, customer_id=customer_id
         )
         if isinstance(found, Refusal):
-            raise RefusedError(*_SAYS[found], room=page)
-        life_ms = max(0, int((found.expires_s - room.now_s) * 1000))
-        return Pass(found.spend_id, found.orders_allowed, found.epoch, life_ms, found)
+            raise RefusedError(*_SAYS[found], room=page_of(room.cached.sale.sale_id))
+        return Pass(found, max(0, int((found.expires_s - now_s) * 1000)))
 
     def offered(self, req: Request, known: CachedSale, customer_id: str) -> Pass | None:
         """Return what the order spends if it carries a good admission that nobody asks for now."""
@@ -94,7 +102,10 @@ class RoomDoor:
 
 def given(req: Request, sale_number: int) -> str | None:
     """Return the admission that a request carries: in its header, else in its cookie."""
-    header = req.get_header("Authorization")
-    if header is not None and header.startswith(BEARER):
-        return header.removeprefix(BEARER).strip()
-    return admission_of(req, sale_number)
+    token = token_of(req.get_header("Authorization") or "")
+    return admission_of(req, sale_number) if token is None else token
+
+
+def token_of(authorization: str) -> str | None:
+    """Return the token of an Authorization header, None if there is none."""
+    return authorization[len(BEARER) :].strip() if authorization.startswith(BEARER) else None
