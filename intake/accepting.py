@@ -6,6 +6,7 @@ gives the same bytes. Keeps no order, asks no store itself.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from doorbuster import entry
 from doorbuster.ids import fingerprint, partition_of
 from intake import group_commit as verdicts
+from intake.group_commit import Candidate
 from intake.moments import moment
 from intake.problems import RefusedError
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from doorbuster.ids import OrderIds
     from intake.admission import Pass
     from intake.durability import Durability
+    from intake.group_commit import Tell
     from intake.room.desk import RoomDesk
     from intake.sales import CachedSale
 
@@ -53,8 +56,25 @@ class Accepting:
         self._desk = desk
         self._durability = durability
 
-    def submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> verdicts.Candidate:
-        """Put an order into its partition's next batch; the candidate's future gets the verdict.
+    async def commit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[str, bytes]:
+        """Accept an order; return its id and the verdict, NEW or REPLAY with the entry's id.
+
+        Raises:
+            RefusedError: see `submit` and `settle`.
+        """
+        future: asyncio.Future[tuple[str, bytes]] = asyncio.get_running_loop().create_future()
+
+        def tell(candidate: Candidate, verdict: bytes) -> None:
+            if not future.done():  # who waited may be gone
+                future.set_result((order_id_text(candidate), verdict))
+
+        self.submit(known, order, key, pass_, tell=tell)
+        order_id, verdict = await future
+        self.settle(known, verdict, pass_)
+        return order_id, verdict
+
+    def submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, *, tell: Tell) -> None:
+        """Put an order into its partition's next batch; `tell` is told the verdict, which is then to be settled.
 
         Raises:
             RefusedError: the store is not durable, a product is not in the sale, or Postgres could not hold a value.
@@ -71,9 +91,7 @@ class Accepting:
         mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
         payload = b"" if gone else _entry(order, order_id, mark)
         spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
-        candidate = verdicts.Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend)
-        lane.commit.submit(candidate)
-        return candidate
+        lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend, tell))
 
     def settle(self, known: CachedSale, verdict: bytes, pass_: Pass | None) -> None:
         """Give the slot of a used-up admission back, and refuse what was not taken.
@@ -90,7 +108,7 @@ class Accepting:
             raise RefusedError(*_REFUSALS[first])
 
 
-def order_id_text(candidate: verdicts.Candidate) -> str:
+def order_id_text(candidate: Candidate) -> str:
     """Return the order's id as the contract writes it, without the cost of a UUID object."""
     digits = candidate.key[-32:]
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -107,12 +107,6 @@ class Parts:
         await self.waiting.close()
         await self.orders_redis.aclose()
 
-    def order_lane(self) -> OrderLane:
-        """Return the short way of plain orders."""
-        desk, door = self.waiting.desk, self.waiting.door
-        keys_asked = self.waiting.admission.is_needed_everywhere
-        return OrderLane(self.sales, self.accepting, desk, door, keys_asked=keys_asked)
-
     def lifespan(self) -> Lifespan:
         """Return what begins and ends with the process."""
         return Lifespan(
@@ -167,7 +161,7 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     parts.guard.application = app
     if role != "ops":
         parts.guard.lanes = (ProductLane(parts.catalogue), parts.waiting.lane())
-        parts.guard.order_lane = parts.order_lane()
+        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems)
     return parts.guard
 
 

@@ -1,7 +1,7 @@
 """Group commit: one batch of a partition in flight at a time, what arrives meanwhile goes in the next.
 
 Owns the only way an order gets into a stream. It never repeats a call whose outcome it does not know: such orders end
-as UNKNOWN, and the same idempotency key is safe to send again. A waiter that goes takes only its own future along.
+as UNKNOWN, and the same idempotency key is safe to send again. Who goes while waiting disturbs no batch.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from redis.asyncio import Redis
+
+    Tell = Callable[["Candidate", bytes], None]
 
 log = logging.getLogger("intake.group_commit")
 
@@ -72,16 +74,16 @@ def spend_terms(*, epoch: int, allowed: int, ttl_ms: int) -> bytes:
 
 
 class Candidate:
-    """An order that asks to be accepted."""
+    """An order that asks to be accepted; `tell` is called once, with its verdict."""
 
-    __slots__ = ("entry", "fingerprint", "future", "key", "spend")
+    __slots__ = ("entry", "fingerprint", "key", "spend", "tell")
 
-    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: Spend | None) -> None:
+    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: Spend | None, tell: Tell) -> None:
         self.key = key
         self.fingerprint = fingerprint
         self.entry = entry
         self.spend = spend
-        self.future: asyncio.Future[bytes]
+        self.tell = tell
 
 
 class AcceptScript:
@@ -147,31 +149,24 @@ class PartitionCommit:
         self._gate = gate
         self._watch = watch
         self._waiting: list[Candidate] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def submit(self, candidate: Candidate) -> asyncio.Future[bytes]:
-        """Put an order into the next batch; the future gets its verdict. An empty entry: a product is sold out."""
-        if self._loop is None:  # asked for once: each time costs a system call
-            self._loop = asyncio.get_running_loop()
-        candidate.future = self._loop.create_future()
+    def submit(self, candidate: Candidate) -> None:
+        """Put an order into the next batch. An empty entry: a product is sold out."""
         self._waiting.append(candidate)
         if self._task is None:
-            self._task = self._loop.create_task(self._work_off())
-        return candidate.future
+            self._task = asyncio.get_running_loop().create_task(self._work_off())
 
     async def _work_off(self) -> None:
         try:
             while self._waiting:
                 most = self._script.terms.batch_max
                 batch, self._waiting = self._waiting[:most], self._waiting[most:]
-                await self._commit([candidate for candidate in batch if not candidate.future.done()])
+                await self._commit(batch)
         finally:
             self._task = None
 
     async def _commit(self, batch: list[Candidate]) -> None:
-        if not batch:
-            return
         began = time.perf_counter()
         try:
             verdicts = await self._script.run(self._names, batch)
@@ -190,8 +185,10 @@ class PartitionCommit:
     @staticmethod
     def _tell(batch: list[Candidate], verdicts: list[bytes]) -> None:
         for candidate, verdict in zip(batch, verdicts, strict=True):
-            if not candidate.future.done():
-                candidate.future.set_result(verdict)
+            try:
+                candidate.tell(candidate, verdict)
+            except Exception:  # one that cannot be told must not keep the others waiting
+                log.exception("a verdict could not be told")
 
     async def _with_gate(self, batch: list[Candidate], verdicts: list[bytes]) -> list[bytes]:
         """Publish the gate that was missing and run the orders again that were not decided for want of it."""

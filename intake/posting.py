@@ -1,7 +1,7 @@
 """`POST /sales/{sale}/orders`, the long way: reads and checks an order of any form. Owns the order of the checks.
 
-Everything that can be refused without a store is refused before one is asked. Plain orders come here only to be
-refused, see `order_lane.py`; accepting itself is `accepting.py`.
+Everything that can be refused without a store is refused before one is asked. Plain orders do not come here, see
+`order_lane.py`; accepting itself is `accepting.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from doorbuster.contract import OrderRequest
 from doorbuster.reading import read
-from intake.accepting import answer, order_id_text
+from intake.accepting import answer
 from intake.group_commit import REPLAY
 from intake.limits import BODY
 from intake.problems import RefusedError
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
     from intake.accepting import Accepting
     from intake.admission import Admission
     from intake.awaiting import Awaiting
-    from intake.group_commit import Candidate
     from intake.sales import CachedSale, Sales
 
 KEY_MAX = 255
 JSON = "application/json"
-DECIDED = "doorbuster.decided"
-"""Where the short way leaves the refusal of an order in the request's scope."""
 
 _decoder = msgspec.json.Decoder(OrderRequest)
 _decoder = msgspec.json.Decoder(OrderRequest)
@@ -47,18 +44,16 @@ class PostOrder:
 
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Accept an order durably."""
-        if (decided := req.scope.get(DECIDED)) is not None:
-            raise decided
         require_json(req)
         order = read(req.scope[BODY], _decoder)
         key = _idempotency_key(req)
         known = self._sales.fresh(sale) or await self._sales.get(sale)
         if known is None:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
-        candidate, verdict = await self._commit(req, known, order, key)
+        pass_ = await self._admission.check(req, known, order)
+        order_id, verdict = await self._accepting.commit(known, order, key, pass_)
         if verdict[:1] == REPLAY:
             resp.set_header("Idempotency-Replayed", "true")
-        order_id = order_id_text(candidate)
         if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, UUID(order_id)):
             return
         resp.status = 202
@@ -72,15 +67,9 @@ class PostOrder:
         Raises:
             RefusedError: it is not let in, or not taken.
         """
-        candidate, verdict = await self._commit(req, known, order, key)
-        return UUID(order_id_text(candidate)), verdict
-
-    async def _commit(self, req: Request, known: CachedSale, order: OrderRequest, key: str) -> tuple[Candidate, bytes]:
         pass_ = await self._admission.check(req, known, order)
-        candidate = self._accepting.submit(known, order, key, pass_)
-        verdict = await candidate.future
-        self._accepting.settle(known, verdict, pass_)
-        return candidate, verdict
+        order_id, verdict = await self._accepting.commit(known, order, key, pass_)
+        return UUID(order_id), verdict
 
 
 def require_json(req: Request) -> None:
