@@ -66,7 +66,7 @@ class Parts:
             retry_after_s=settings.retry_after_s,
         )
         self.database = Database(settings.database_url.get_secret_value(), timeout_s=timeout_s)
-        self.accept_redis = accept_client(url, timeout_s=timeout_s + _wait_s(settings))
+        self.accept_redis = accept_client(url, timeout_s=timeout_s)
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
         self.script = AcceptScript(self.accept_redis, terms_of(settings))
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
@@ -132,6 +132,7 @@ def terms_of(settings: Settings) -> Terms:
         batch_max=settings.batch_max,
         replicas=_replicas(settings),
         replica_wait_ms=settings.replica_wait_ms,
+        timeout_s=settings.store_timeout_s + _wait_s(settings),
     )
 
 

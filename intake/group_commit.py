@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from redis.asyncio import Redis
+    from redis.asyncio.connection import AbstractConnection
 
     Tell = Callable[["Candidate", bytes], None]
 
@@ -57,6 +58,8 @@ class Terms:
     batch_max: int
     replicas: int
     replica_wait_ms: int
+    timeout_s: float
+    """For a batch, from asking for a connection to the last byte of the answer."""
 
 
 class Spend(NamedTuple):
@@ -87,11 +90,27 @@ class Candidate:
 
 
 class AcceptScript:
-    """Runs the accept script once per call; knows nothing of waiters."""
+    """What every batch of the process needs: the client and the terms. The work is done over a `Link`."""
 
     def __init__(self, redis: Redis, terms: Terms) -> None:
+        """Take a client without a time-out of its own: here one stands around the whole call, and costs a tenth."""
         self.redis = redis
         self.terms = terms
+
+
+class Link:
+    """A connection that is kept from batch to batch; runs the accept script once per call, knows nothing of waiters."""
+
+    def __init__(self, script: AcceptScript) -> None:
+        self._pool = script.redis.connection_pool
+        self._terms = script.terms
+        self._connection: AbstractConnection | None = None
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._pool.release(connection)
 
     async def run(self, names: tuple[str, str], batch: Sequence[Candidate]) -> list[bytes]:
         """Return one verdict an order.
@@ -103,34 +122,34 @@ class AcceptScript:
         arguments: list[str | bytes | int] = [len(batch) + len(spends) + 2, *names]
         arguments += [candidate.key for candidate in batch]
         arguments += spends
-        arguments += (self.terms.ttl_ms, self.terms.backlog_max, 1 if self.terms.replicas else 0, len(batch))
+        arguments += (self._terms.ttl_ms, self._terms.backlog_max, 1 if self._terms.replicas else 0, len(batch))
         for candidate in batch:
             arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
-        try:
-            return await self._evaluate("EVALSHA", _SHA, arguments)
-        except NoScriptError:  # nothing was run, so running it now is no repetition
-            return await self._evaluate("EVAL", _SOURCE, arguments)
+        async with asyncio.timeout(self._terms.timeout_s):
+            try:
+                return await self._evaluate("EVALSHA", _SHA, arguments)
+            except NoScriptError:  # nothing was run, so running it now is no repetition
+                return await self._evaluate("EVAL", _SOURCE, arguments)
 
     async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
         # The command is packed and sent by hand: for a batch of hundreds of arguments the client's own way costs as
         # much as all else the intake does for the orders. One send, one read, whatever happens.
         commands = [_packed(verb, script, *arguments)]
-        if self.terms.replicas:
-            commands.append(_packed("WAIT", self.terms.replicas, self.terms.replica_wait_ms))
-        pool = self.redis.connection_pool
-        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        if self._terms.replicas:
+            commands.append(_packed("WAIT", self._terms.replicas, self._terms.replica_wait_ms))
+        if self._connection is None:
+            self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        connection = self._connection
         try:
             await connection.send_packed_command(commands, check_health=False)
             verdicts: list[bytes] = await connection.read_response()
-            if self.terms.replicas:
+            if self._terms.replicas:
                 reached: int = await connection.read_response()
-                if reached < self.terms.replicas:
-                    raise RedisError(f"the batch reached {reached} of {self.terms.replicas} replicas")
+                if reached < self._terms.replicas:
+                    raise RedisError(f"the batch reached {reached} of {self._terms.replicas} replicas")
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        finally:
-            await pool.release(connection)
         return verdicts
 
 
@@ -158,20 +177,22 @@ class PartitionCommit:
             self._task = asyncio.get_running_loop().create_task(self._work_off())
 
     async def _work_off(self) -> None:
+        link = Link(self._script)
         try:
             while self._waiting:
                 most = self._script.terms.batch_max
                 batch, self._waiting = self._waiting[:most], self._waiting[most:]
-                await self._commit(batch)
+                await self._commit(link, batch)
         finally:
             self._task = None
+            await link.close()
 
-    async def _commit(self, batch: list[Candidate]) -> None:
+    async def _commit(self, link: Link, batch: list[Candidate]) -> None:
         began = time.perf_counter()
         try:
-            verdicts = await self._script.run(self._names, batch)
+            verdicts = await link.run(self._names, batch)
             if NO_GATE in verdicts:
-                verdicts = await self._with_gate(batch, verdicts)
+                verdicts = await self._with_gate(link, batch, verdicts)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("the outcome of a batch of %d in %s is unknown: %r", len(batch), self._names[1], error)
             verdicts = [UNKNOWN] * len(batch)
@@ -190,11 +211,12 @@ class PartitionCommit:
             except Exception:  # one that cannot be told must not keep the others waiting
                 log.exception("a verdict could not be told")
 
-    async def _with_gate(self, batch: list[Candidate], verdicts: list[bytes]) -> list[bytes]:
+    async def _with_gate(self, link: Link, batch: list[Candidate], verdicts: list[bytes]) -> list[bytes]:
         """Publish the gate that was missing and run the orders again that were not decided for want of it."""
-        await gates.publish(self._script.redis, self._gate())
+        async with asyncio.timeout(self._script.terms.timeout_s):
+            await gates.publish(self._script.redis, self._gate())
         open_places = [place for place, verdict in enumerate(verdicts) if verdict == NO_GATE]
-        again = await self._script.run(self._names, [batch[place] for place in open_places])
+        again = await link.run(self._names, [batch[place] for place in open_places])
         for place, verdict in zip(open_places, again, strict=True):
             verdicts[place] = verdict
         return verdicts

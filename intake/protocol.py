@@ -40,6 +40,11 @@ class Gathering:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
 
+    def send(self, data: bytes) -> None:
+        """Send bytes that nothing follows, behind those written before."""
+        self._parts.append(data)
+        self._flush()
+
     def close(self) -> None:
         """Send what is left, then close."""
         self._flush()
@@ -85,9 +90,9 @@ class Exchange:
         if not self.disconnected:
             last = b"" if self.keep_alive else b"connection: close\r\n"
             head = b"%b%bcontent-length: %d\r\n%b\r\n" % (STATUS_LINE[status], headers, len(body), last)
-            self._protocol.transport.write(head + body)
+            self._protocol.gathering.send(head + body)
             if not self.keep_alive:
-                self._protocol.transport.close()
+                self._protocol.gathering.close()
             self._protocol.on_response_complete()
         self.at_end()
 
@@ -106,7 +111,8 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection."""
-        super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
+        self.gathering = Gathering(transport, self.loop)
+        super().connection_made(self.gathering)  # type: ignore[arg-type]
         self._take_order: TakeOrder = getattr(self.app, "take_order", _take_none)
 
     def data_received(self, data: bytes) -> None:
