@@ -101,7 +101,7 @@ class Protocol(HttpToolsProtocol):
     """uvicorn's protocol over a gathering transport, with a short way for orders.
 
     An order that came in one piece is offered to the application's `take_order` before anything is made for it: scope,
-    cycle and task cost about a third of what a short answer does. Whatever it does not take goes uvicorn's way, which
+    cycle and task cost a quarter of what an order does. Whatever it does not take goes uvicorn's way, which
     begins with what was held back.
     """
 
