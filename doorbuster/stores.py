@@ -15,26 +15,27 @@ BLOCK_MARGIN_S = 2.0
 
 
 def accept_client(url: str, *, timeout_s: float, connections: int = 16) -> Redis:
-    """Make the client of the accept path: never retries, answers or fails within `timeout_s` a step."""
-    return _client(url, timeout_s=timeout_s, connections=connections)
+    """Make the client of the accept path: never retries; connects within `timeout_s`, all else its caller bounds."""
+    return _client(url, timeout_s=timeout_s, connections=connections, step_s=None)
 
 
 def plain_client(url: str, *, timeout_s: float = 5.0, connections: int = 32) -> Redis:
     """Make a client for short commands; repeats nothing, so that a caller decides what is safe to repeat."""
-    return _client(url, timeout_s=timeout_s, connections=connections)
+    return _client(url, timeout_s=timeout_s, connections=connections, step_s=timeout_s)
 
 
 def reader_client(url: str, *, block_s: float, connections: int = 32) -> Redis:
     """Make a client for commands that block up to `block_s` on the server."""
-    return _client(url, timeout_s=block_s + BLOCK_MARGIN_S, connections=connections)
+    timeout_s = block_s + BLOCK_MARGIN_S
+    return _client(url, timeout_s=timeout_s, connections=connections, step_s=timeout_s)
 
 
-def _client(url: str, *, timeout_s: float, connections: int) -> Redis:
+def _client(url: str, *, timeout_s: float, connections: int, step_s: float | None) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
         timeout=timeout_s,
-        socket_timeout=timeout_s,
+        socket_timeout=step_s,
         socket_connect_timeout=timeout_s,
         retry=Retry(NoBackoff(), 0),
         retry_on_timeout=False,

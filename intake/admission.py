@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, NamedTuple
 
-from intake.group_commit import Spend
+from intake.group_commit import Spend, spend_terms
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
 class Pass(NamedTuple):
     """A right to order that is used up: what of a room's admission the accept script must know."""
 
-    spend_id: str
-    orders_allowed: int
-    epoch: int
+    admission: RoomAdmission
     life_ms: int
     """From now to the admission's end; 0: it has run out, and the order may only be a retry."""
-    admission: RoomAdmission
 
     def spend(self, prefix: str) -> Spend:
         """Return what the order spends; it is counted for as long again as the admission lives, and an hour."""
-        ends_ms = self.admission.expires_s * 1000 if self.life_ms else 0
-        return Spend(prefix + self.spend_id, self.orders_allowed, self.epoch, 2 * self.life_ms + 3_600_000, ends_ms)
+        one = self.admission
+        ends_ms = one.expires_s * 1000 if self.life_ms else 0
+        terms = spend_terms(
+            epoch=one.epoch, allowed=one.orders_allowed, ttl_ms=2 * self.life_ms + 3_600_000, ends_ms=ends_ms
+        )
+        return Spend(prefix + one.spend_id, terms)
 
 
 class Admission:

@@ -13,6 +13,7 @@ from doorbuster.ids import OrderIds
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import accept_client, plain_client
+from intake.accepting import Accepting
 from intake.awaiting import Awaiting
 from intake.catalogue import ListProducts, ShowProduct
 from intake.database import Database
@@ -32,6 +33,7 @@ from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDea
 from intake.ops_prices import ProductPrices
 from intake.ops_products import OneProduct, ProductStock
 from intake.ops_sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
+from intake.order_lane import OrderLane
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
@@ -69,9 +71,9 @@ class Parts:
             retry_after_s=settings.retry_after_s,
         )
         self.database = Database(settings.database_url.get_secret_value(), timeout_s=timeout_s)
-        self.accepting = accept_client(url, timeout_s=timeout_s + _wait_s(settings))
+        self.accept_redis = accept_client(url, timeout_s=timeout_s)
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
-        self.script = AcceptScript(self.accepting, terms_of(settings))
+        self.script = AcceptScript(self.accept_redis, terms_of(settings))
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
         self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
@@ -88,6 +90,8 @@ class Parts:
         self.prewarming = Prewarming(
             settings, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
+        order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
+        self.accepting = Accepting(order_ids, self.waiting.desk, self.durability)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -111,7 +115,7 @@ class Parts:
 
     async def close_stores(self) -> None:
         """Close the connections to Redis."""
-        await self.accepting.aclose()
+        await self.accept_redis.aclose()
         await self.waiting.close()
         await self.prewarming.close()
         await self.orders_redis.aclose()
@@ -141,6 +145,7 @@ def terms_of(settings: Settings) -> Terms:
         batch_max=settings.batch_max,
         replicas=_replicas(settings),
         replica_wait_ms=settings.replica_wait_ms,
+        timeout_s=settings.store_timeout_s + _wait_s(settings),
     )
 
 
@@ -168,6 +173,7 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     parts.guard.application = app
     if role != "ops":
         parts.guard.lanes = (parts.product_lane, parts.waiting.lane())
+        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems)
     return parts.guard
 
 
@@ -184,13 +190,9 @@ def add_process(app: Routes, parts: Parts) -> None:
 
 def add_storefront(app: Routes, parts: Parts) -> None:
     """Add what shoppers and storefronts call."""
-    settings = parts.settings
-    order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
     waiting = parts.waiting
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
-    posting = PostOrder(
-        parts.sales, order_ids, waiting.admission, waiting.desk, awaiting=awaiting, durability=parts.durability
-    )
+    posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
     app.add_route("/sales/{sale}/orders", posting)
     waiting.add_routes(app)
     waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader))

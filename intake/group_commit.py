@@ -1,7 +1,7 @@
 """Group commit: one batch of a partition in flight at a time, what arrives meanwhile goes in the next.
 
 Owns the only way an order gets into a stream. It never repeats a call whose outcome it does not know: such orders end
-as UNKNOWN, and the same idempotency key is safe to send again. A waiter that goes takes only its own future along.
+as UNKNOWN, and the same idempotency key is safe to send again. Who goes while waiting disturbs no batch.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from redis.asyncio import Redis
+    from redis.asyncio.connection import AbstractConnection
+
+    Tell = Callable[["Candidate", bytes], None]
 
 log = logging.getLogger("intake.group_commit")
 
@@ -33,6 +37,7 @@ SPENT, REVOKED, EXPIRED = b"s", b"r", b"e"
 UNKNOWN = b"~"
 """First byte of a verdict; after NEW and REPLAY comes the entry's id."""
 
+_TERMS = struct.Struct(">IHQQ")
 _SOURCE = Path(__file__).with_name("scripts").joinpath("accept.lua").read_text()
 _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
@@ -53,6 +58,8 @@ class Terms:
     batch_max: int
     replicas: int
     replica_wait_ms: int
+    timeout_s: float
+    """For a batch, from asking for a connection to the last byte of the answer."""
 
 
 class Spend(NamedTuple):
@@ -60,33 +67,54 @@ class Spend(NamedTuple):
 
     key: str
     """Where the orders placed with it are counted, in the order's slot."""
-    allowed: int
-    epoch: int
-    ttl_ms: int
-    """How long the count must live: longer than the admission."""
-    ends_ms: int
-    """When the admission ends, by the order store's clock; 0: it has run out."""
+    terms: bytes
+    """What `spend_terms` says of it."""
+
+
+def spend_terms(*, epoch: int, allowed: int, ttl_ms: int, ends_ms: int) -> bytes:
+    """Return an admission as the accept script reads it.
+
+    `ttl_ms`: how long its count lives, longer than itself; `ends_ms`: when it ends, by the order store's clock, 0 if it
+    has run out.
+    """
+    return _TERMS.pack(epoch, allowed, ttl_ms, ends_ms)
 
 
 class Candidate:
-    """An order that asks to be accepted."""
+    """An order that asks to be accepted; `tell` is called once, with its verdict."""
 
-    __slots__ = ("entry", "fingerprint", "future", "key", "spend")
+    __slots__ = ("entry", "fingerprint", "key", "spend", "tell")
 
-    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: Spend | None) -> None:
+    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: Spend | None, tell: Tell) -> None:
         self.key = key
         self.fingerprint = fingerprint
         self.entry = entry
         self.spend = spend
-        self.future: asyncio.Future[bytes]
+        self.tell = tell
 
 
 class AcceptScript:
-    """Runs the accept script once per call; knows nothing of waiters."""
+    """What every batch of the process needs: the client and the terms. The work is done over a `Link`."""
 
     def __init__(self, redis: Redis, terms: Terms) -> None:
+        """Take a client without a time-out of its own: here one stands around the whole call, and costs a tenth."""
         self.redis = redis
         self.terms = terms
+
+
+class Link:
+    """A connection that is kept from batch to batch; runs the accept script once per call, knows nothing of waiters."""
+
+    def __init__(self, script: AcceptScript) -> None:
+        self._pool = script.redis.connection_pool
+        self._terms = script.terms
+        self._connection: AbstractConnection | None = None
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._pool.release(connection)
 
     async def run(self, names: tuple[str, str], batch: Sequence[Candidate]) -> list[bytes]:
         """Return one verdict an order.
@@ -94,40 +122,38 @@ class AcceptScript:
         Raises:
             RedisError, OSError, TimeoutError: the outcome is unknown.
         """
-        spends = [(place, one.spend) for place, one in enumerate(batch, 1) if one.spend is not None]
+        spends = [candidate.spend.key for candidate in batch if candidate.spend is not None]
         arguments: list[str | bytes | int] = [len(batch) + len(spends) + 2, *names]
         arguments += [candidate.key for candidate in batch]
-        arguments += [spend.key for _, spend in spends]
-        arguments += (self.terms.ttl_ms, self.terms.backlog_max, 1 if self.terms.replicas else 0, len(batch))
+        arguments += spends
+        arguments += (self._terms.ttl_ms, self._terms.backlog_max, 1 if self._terms.replicas else 0, len(batch))
         for candidate in batch:
-            arguments += (candidate.fingerprint, candidate.entry)
-        for place, spend in spends:
-            arguments += (place, *spend[1:])
-        try:
-            return await self._evaluate("EVALSHA", _SHA, arguments)
-        except NoScriptError:  # nothing was run, so running it now is no repetition
-            return await self._evaluate("EVAL", _SOURCE, arguments)
+            arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
+        async with asyncio.timeout(self._terms.timeout_s):
+            try:
+                return await self._evaluate("EVALSHA", _SHA, arguments)
+            except NoScriptError:  # nothing was run, so running it now is no repetition
+                return await self._evaluate("EVAL", _SOURCE, arguments)
 
     async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
         # The command is packed and sent by hand: for a batch of hundreds of arguments the client's own way costs as
         # much as all else the intake does for the orders. One send, one read, whatever happens.
         commands = [_packed(verb, script, *arguments)]
-        if self.terms.replicas:
-            commands.append(_packed("WAIT", self.terms.replicas, self.terms.replica_wait_ms))
-        pool = self.redis.connection_pool
-        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        if self._terms.replicas:
+            commands.append(_packed("WAIT", self._terms.replicas, self._terms.replica_wait_ms))
+        if self._connection is None:
+            self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        connection = self._connection
         try:
             await connection.send_packed_command(commands, check_health=False)
             verdicts: list[bytes] = await connection.read_response()
-            if self.terms.replicas:
+            if self._terms.replicas:
                 reached: int = await connection.read_response()
-                if reached < self.terms.replicas:
-                    raise RedisError(f"the batch reached {reached} of {self.terms.replicas} replicas")
+                if reached < self._terms.replicas:
+                    raise RedisError(f"the batch reached {reached} of {self._terms.replicas} replicas")
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        finally:
-            await pool.release(connection)
         return verdicts
 
 
@@ -146,36 +172,31 @@ class PartitionCommit:
         self._gate = gate
         self._watch = watch
         self._waiting: list[Candidate] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def submit(self, candidate: Candidate) -> asyncio.Future[bytes]:
-        """Put an order into the next batch; the future gets its verdict. An empty entry: a product is sold out."""
-        if self._loop is None:  # asked for once: each time costs a system call
-            self._loop = asyncio.get_running_loop()
-        candidate.future = self._loop.create_future()
+    def submit(self, candidate: Candidate) -> None:
+        """Put an order into the next batch. An empty entry: a product is sold out."""
         self._waiting.append(candidate)
         if self._task is None:
-            self._task = self._loop.create_task(self._work_off())
-        return candidate.future
+            self._task = asyncio.get_running_loop().create_task(self._work_off())
 
     async def _work_off(self) -> None:
+        link = Link(self._script)
         try:
             while self._waiting:
                 most = self._script.terms.batch_max
                 batch, self._waiting = self._waiting[:most], self._waiting[most:]
-                await self._commit([candidate for candidate in batch if not candidate.future.done()])
+                await self._commit(link, batch)
         finally:
             self._task = None
+            await link.close()
 
-    async def _commit(self, batch: list[Candidate]) -> None:
-        if not batch:
-            return
+    async def _commit(self, link: Link, batch: list[Candidate]) -> None:
         began = time.perf_counter()
         try:
-            verdicts = await self._script.run(self._names, batch)
+            verdicts = await link.run(self._names, batch)
             if NO_GATE in verdicts:
-                verdicts = await self._with_gate(batch, verdicts)
+                verdicts = await self._with_gate(link, batch, verdicts)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("the outcome of a batch of %d in %s is unknown: %r", len(batch), self._names[1], error)
             verdicts = [UNKNOWN] * len(batch)
@@ -189,14 +210,17 @@ class PartitionCommit:
     @staticmethod
     def _tell(batch: list[Candidate], verdicts: list[bytes]) -> None:
         for candidate, verdict in zip(batch, verdicts, strict=True):
-            if not candidate.future.done():
-                candidate.future.set_result(verdict)
+            try:
+                candidate.tell(candidate, verdict)
+            except Exception:  # one that cannot be told must not keep the others waiting
+                log.exception("a verdict could not be told")
 
-    async def _with_gate(self, batch: list[Candidate], verdicts: list[bytes]) -> list[bytes]:
+    async def _with_gate(self, link: Link, batch: list[Candidate], verdicts: list[bytes]) -> list[bytes]:
         """Publish the gate that was missing and run the orders again that were not decided for want of it."""
-        await gates.publish(self._script.redis, self._gate())
+        async with asyncio.timeout(self._script.terms.timeout_s):
+            await gates.publish(self._script.redis, self._gate())
         open_places = [place for place, verdict in enumerate(verdicts) if verdict == NO_GATE]
-        again = await self._script.run(self._names, [batch[place] for place in open_places])
+        again = await link.run(self._names, [batch[place] for place in open_places])
         for place, verdict in zip(open_places, again, strict=True):
             verdicts[place] = verdict
         return verdicts

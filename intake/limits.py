@@ -17,12 +17,16 @@ from doorbuster.contract import problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from intake.protocol import Exchange
+
     Message = dict[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
     Scope = dict[str, Any]
     Answer = tuple[Message, Message]
     Lane = Callable[[Scope], Answer | None]
+    Headers = list[tuple[bytes, bytes]]
+    OrderLane = Callable[[bytes, Headers, bytes, Exchange], bool]
     Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY = "doorbuster.body"
@@ -79,6 +83,8 @@ class Guard:
         self.application: Application = _nothing
         self.lanes: tuple[Lane, ...] = ()
         """Short ways, asked in turn before the application; what one answers the application does not see."""
+        self.order_lane: OrderLane = _long_way
+        """The short way of plain orders, see `take_order`."""
         self.ops_application: Application = _nothing
         self._max = in_flight_max
         self._body_timeout_s = body_timeout_s
@@ -131,6 +137,23 @@ class Guard:
                 self.waiting -= 1
             else:
                 self.in_flight -= 1
+
+    def take_order(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
+        """Take an order that came as a whole and see to its answer; False: it goes the long way."""
+        if self.in_flight >= self._max or len(body) > BODY_MAX:
+            return False
+        self.in_flight += 1
+        exchange.at_end = self._ended
+        taken = False
+        try:
+            taken = self.order_lane(url, headers, body, exchange)
+        finally:
+            if not taken:
+                self.in_flight -= 1
+        return taken
+
+    def _ended(self) -> None:
+        self.in_flight -= 1
 
     def _at_hand(self, scope: Scope) -> Answer | None:
         for lane in self.lanes:
@@ -253,3 +276,7 @@ async def send_last_problem(
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise RuntimeError("the guard has no application yet")
+
+
+def _long_way(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:
+    return False

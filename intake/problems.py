@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 import falcon
@@ -68,6 +68,14 @@ class RefusedError(DoorbusterError):
         self.retry_after_s = retry_after_s
 
 
+class Told(NamedTuple):
+    """A problem as it is answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Problems:
     """Writes problems; knows how long callers are to wait before they try again."""
 
@@ -84,18 +92,26 @@ class Problems:
         room: str | None = None,
     ) -> None:
         """Make the response a problem; `room` is where to wait for leave."""
+        told = self.told(code, detail, fields, room)
+        resp.status = told.status
+        resp.set_headers(told.headers)
+        resp.data = told.body
+
+    def told(
+        self, code: str, detail: str, fields: list[tuple[str, str]] | None = None, room: str | None = None
+    ) -> Told:
+        """Return a problem as it is answered, and count it."""
         self._refused(code)
         said = problem(code, detail, [FieldProblem(*field) for field in fields or []])
+        headers = {"content-type": MEDIA}
         if room is not None:
             said.room = room
-            resp.set_header("Link", f'<{room}>; rel="waiting-room"')
-        resp.status = said.status
-        resp.content_type = MEDIA
-        resp.data = _encode(said)
+            headers["link"] = f'<{room}>; rel="waiting-room"'
         if code in RETRY_AFTER:
-            resp.set_header("Retry-After", self._retry_after)
+            headers["retry-after"] = self._retry_after
         elif said.status == 401:
-            resp.set_header("WWW-Authenticate", 'Bearer realm="doorbuster"')
+            headers["www-authenticate"] = 'Bearer realm="doorbuster"'
+        return Told(said.status, headers, _encode(said))
 
     def install(self, app: App[Any, Any]) -> None:
         """Map every exception of the application to a problem."""

@@ -37,7 +37,7 @@ class Refusal(StrEnum):
     """Bound to a customer that is not the order's."""
 
 
-class Admission(msgspec.Struct, frozen=True, kw_only=True):
+class Admission(msgspec.Struct, frozen=True, gc=False):
     """Leave to order in a sale, for a while."""
 
     sale_number: int
@@ -123,17 +123,8 @@ class AdmissionDesk:
         if payload is None or len(payload) != _LAYOUT.size:
             return None
         sale, epoch, number, visitor, customer, issued, expires, allowed, flags = _LAYOUT.unpack(payload)
-        return Admission(
-            sale_number=sale,
-            epoch=epoch,
-            number=number,
-            visitor=visitor,
-            customer=None if customer == _NOBODY else customer,
-            issued_s=issued,
-            expires_s=expires,
-            orders_allowed=allowed,
-            emergency=flags == _EMERGENCY,
-        )
+        bound = None if customer == _NOBODY else customer
+        return Admission(sale, epoch, number, visitor, bound, issued, expires, allowed, flags == _EMERGENCY)
 
     @staticmethod
     def _is_customer(admission: Admission, customer_id: str | None) -> bool:

@@ -38,12 +38,13 @@ class SaleShape(Protocol):
 
 
 _SAME = ("rate_per_s", "burst", "max_active", "orders_allowed", "waiting_max", "one_per_customer", "beacon", "message")
+_MODES = {str(mode): mode for mode in Mode}
 _SECONDS = {"grace_s": "grace_ms", "admission_s": "admission_ms"}
 
 
 def mode_of(sale: SaleShape) -> Mode:
     """Return when an order of the sale needs an admission."""
-    return Mode(sale.room.get("mode", "off"))
+    return _MODES[sale.room.get("mode", "off")]
 
 
 def room_config(sale: SaleShape) -> RoomConfig:

@@ -33,6 +33,9 @@ _EVERY = {
     "auto-aof-rewrite-min-size": "256mb",
     "maxclients": "10000",
 }
+_ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=2000"}
+"""The wheel's server is built on glibc's allocator. A script of a batch of orders frees more small blocks at once than
+that keeps at hand by default; keeping more saves a tenth of the server's processor time for accepting."""
 
 
 class Valkey:
@@ -59,7 +62,7 @@ class Valkey:
     def command(self, env: dict[str, str]) -> Command:
         """Return what starts the server as a direct child."""
         argv = [os.fspath(get_binary_path()), "valkey.conf"]
-        return Command(argv=argv, cwd=self.folder, log=self._log, env=env, death_signal=self.stop_signal)
+        return Command(argv=argv, cwd=self.folder, log=self._log, env=_ALLOCATOR | env, death_signal=self.stop_signal)
 
     def is_ready(self) -> bool:
         """Return whether the server answers and has loaded its data."""

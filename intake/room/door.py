@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from intake.sales import CachedSale
     from waitingroom.admissions import AdmissionDesk
 
-BEARER = "Bearer "
+BEARER = "Bearer"
 _SAYS = {
     Refusal.FORGED: ("admission_invalid", "The admission is none of this house's"),
     Refusal.FOREIGN: ("admission_invalid", "The admission is another sale's"),
@@ -66,15 +66,23 @@ class RoomDoor:
         Raises:
             RefusedError: there is no admission, or it is not good for this sale, moment and customer.
         """
-        page = page_of(room.cached.sale.sale_id)
         token = given(req, room.cached.number)
         if token is None:
+            page = page_of(room.cached.sale.sale_id)
             raise RefusedError("admission_required", "Wait in the sale's room for an admission", room=page)
+        return self.admit(token, room, order)
+
+    def admit(self, token: str, room: OpenRoom, order: OrderRequest) -> Pass:
+        """Return what the order spends that comes with this token, as `check` does.
+
+        Raises:
+            RefusedError: it is no admission, or not good for this sale, moment and customer.
+        """
         found = self._look(token, room, order.customer_id)
         if isinstance(found, Pass) and not found.life_ms and not _was_sold_here(room, order):
             found = Refusal.EXPIRED
         if isinstance(found, Refusal):
-            raise RefusedError(*_SAYS[found], room=page)
+            raise RefusedError(*_SAYS[found], room=page_of(room.cached.sale.sale_id))
         return found
 
     def offered(self, req: Request, known: CachedSale, order: OrderRequest) -> Pass | None:
@@ -97,7 +105,7 @@ class RoomDoor:
         if isinstance(found, Refusal):
             return found
         life_ms = max(0, int((found.expires_s - room.now_s) * 1000))
-        return Pass(found.spend_id, found.orders_allowed, found.epoch, life_ms, found)
+        return Pass(found, life_ms)
 
     def _checked(self, token: str, room: OpenRoom, customer_id: str | None, now_s: float) -> Admission | Refusal:
         return self._admissions.check(
@@ -113,7 +121,11 @@ def _was_sold_here(room: OpenRoom, order: OrderRequest) -> bool:
 
 def given(req: Request, sale_number: int) -> str | None:
     """Return the admission that a request carries: in its header, else in its cookie."""
-    header = req.get_header("Authorization")
-    if header is not None and header.startswith(BEARER):
-        return header.removeprefix(BEARER).strip()
-    return admission_of(req, sale_number)
+    token = token_of(req.get_header("Authorization") or "")
+    return admission_of(req, sale_number) if token is None else token
+
+
+def token_of(authorization: str) -> str | None:
+    """Return the token of an Authorization header, None if there is none; schemes are compared in any case."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme == BEARER or scheme.lower() == BEARER.lower() else None

@@ -9,10 +9,10 @@
 -- ARGV[2]     most orders accepted but not drained
 -- ARGV[3]     '1': write even when nothing is appended, so that WAIT covers earlier writes of other connections too
 -- ARGV[4]     n, the number of orders
--- ARGV[3+2i]  fingerprint of order i, 16 bytes
--- ARGV[4+2i]  stream entry of order i; empty: a product of it is sold out
--- then, for each order that comes with an admission: i, orders allowed, the admission's epoch, lifetime of `spent` in ms,
---             the admission's end in Unix ms
+-- ARGV[2+3i]  fingerprint of order i, 16 bytes
+-- ARGV[3+3i]  stream entry of order i; empty: a product of it is sold out
+-- ARGV[4+3i]  its admission: epoch (4 bytes), orders allowed (2), lifetime of `spent` in ms (8), its end in
+--             Unix ms (8), big-endian; empty: none
 --
 -- Result      one string an order: '+' id appended, '=' id known (replay), '!' known with another body,
 --             '-' sold out, '#' backlog full, '?' no gate, '<' not open yet, '>' past its end, 'h' on hold, 'x' closed,
@@ -43,28 +43,31 @@ local accepted = tonumber(gate[4] or '0')
 local behind = math.max(drained - accepted, 0)
 local room = tonumber(ARGV[2]) - math.max(accepted - drained, 0)
 
--- All at once: a call costs more than what it asks for. What this batch adds is noted in `known`.
+-- All at once: a call costs more than what it asks for. `known` has what was found and what this batch adds.
 local orders = tonumber(ARGV[4])
 local found = orders > 0 and redis.call('MGET', unpack(KEYS, 3, 2 + orders)) or {}
 local known = {}
 
--- Admissions by order: where they are counted, how often they may be, and of which epoch they are.
-local spends = {}
-local epoch = tonumber(gate[6] or '0')
+-- How often admissions are spent, by key.
 local counted = #KEYS > 2 + orders and redis.call('MGET', unpack(KEYS, 3 + orders)) or {}
 local spent = {}
 for j = 1, #KEYS - 2 - orders do
   spent[KEYS[2 + orders + j]] = tonumber(counted[j] or '0')
-  local at = 2 * orders + 5 * j
-  spends[tonumber(ARGV[at])] = {
-    key = KEYS[2 + orders + j], allowed = tonumber(ARGV[at + 1]), epoch = tonumber(ARGV[at + 2]), ttl_ms = ARGV[at + 3],
-    ends_ms = tonumber(ARGV[at + 4])
-  }
 end
+local epoch = tonumber(gate[6] or '0')
 
 local appended, full = 0, 0
 
-local function verdict(key, fingerprint, payload, spend, value)
+local function append(key, fingerprint, payload)
+  local id = redis.call('XADD', KEYS[2], '*', 'e', payload)
+  known[key] = fingerprint .. id
+  redis.call('SET', key, known[key], 'PX', ARGV[1])
+  appended = appended + 1
+  return '+' .. id
+end
+
+local function verdict(key, fingerprint, payload, admission, spend)
+  local value = known[key]
   if value then
     return string.sub(value, 1, 16) == fingerprint and '=' .. string.sub(value, 17) or '!'
   end
@@ -74,34 +77,41 @@ local function verdict(key, fingerprint, payload, spend, value)
   if payload == '' then
     return '-'
   end
-  if spend and now_ms >= spend.ends_ms then
-    return 'e'
+  local signed_epoch, allowed, ttl_ms, ends_ms
+  if spend then
+    signed_epoch, allowed, ttl_ms, ends_ms = struct.unpack('>I4I2I8I8', admission)
+    if now_ms >= ends_ms then
+      return 'e'
+    end
   end
   if appended >= room then
     full = full + 1
     return '#'
   end
-  if spend and spend.epoch < epoch then
+  if not spend then
+    return append(key, fingerprint, payload)
+  end
+  if signed_epoch < epoch then
     return 'r'
   end
-  if spend and spent[spend.key] >= spend.allowed then
+  if spent[spend] >= allowed then
     return 's'
   end
-  local id = redis.call('XADD', KEYS[2], '*', 'e', payload)
-  known[key] = fingerprint .. id
-  redis.call('SET', key, known[key], 'PX', ARGV[1])
-  if spend then
-    spent[spend.key] = spent[spend.key] + 1
-    redis.call('SET', spend.key, spent[spend.key], 'PX', spend.ttl_ms)
-  end
-  appended = appended + 1
-  return '+' .. id
+  local said = append(key, fingerprint, payload)
+  spent[spend] = spent[spend] + 1
+  redis.call('SET', spend, spent[spend], 'PX', ttl_ms)
+  return said
 end
 
-local result = {}
+local result, spends = {}, 2 + orders
 for i = 1, orders do
-  local key = KEYS[2 + i]
-  result[i] = verdict(key, ARGV[3 + 2 * i], ARGV[4 + 2 * i], spends[i], found[i] or known[key])
+  local key, admission, spend = KEYS[2 + i], ARGV[4 + 3 * i], nil
+  if admission ~= '' then
+    spends = spends + 1
+    spend = KEYS[spends]
+  end
+  known[key] = known[key] or found[i]
+  result[i] = verdict(key, ARGV[2 + 3 * i], ARGV[3 + 3 * i], admission, spend)
 end
 
 if appended > 0 or ARGV[3] == '1' then

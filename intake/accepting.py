@@ -1,0 +1,172 @@
+"""Accepting one order, whichever way it came: hands it to the group commit, says what its verdict means.
+
+Owns the checks that need no request, and the one form of the answer: it is built from the verdict alone, so a replay
+gives the same bytes. Keeps no order, asks no store itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from doorbuster import entry
+from doorbuster.ids import fingerprint, partition_of
+from intake import group_commit as verdicts
+from intake.group_commit import Candidate
+from intake.moments import moment
+from intake.problems import RefusedError
+from intake.room.door import page_of
+
+if TYPE_CHECKING:
+    from doorbuster.contract import OrderRequest
+    from doorbuster.ids import OrderIds
+    from intake.admission import Pass
+    from intake.durability import Durability
+    from intake.group_commit import Tell
+    from intake.room.desk import RoomDesk
+    from intake.sales import CachedSale
+
+_canonical = msgspec.msgpack.Encoder(order="sorted").encode
+_json = msgspec.json.Encoder().encode
+
+_REFUSALS = {
+    verdicts.CONFLICT: ("idempotency_conflict", "This Idempotency-Key was used with another body; use a new key"),
+    verdicts.SOLD_OUT: ("sold_out", "A product of the order is sold out"),
+    verdicts.BACKLOG: ("overloaded", "Too many orders wait to be worked off; the key is safe to send again"),
+    verdicts.NO_GATE: ("store_unavailable", "The sale is not ready in the order store; the key is safe to send again"),
+    verdicts.EARLY: ("sale_not_open", "The sale has not begun"),
+    verdicts.LATE: ("sale_not_open", "The sale has ended"),
+    verdicts.HOLD: ("sale_not_open", "The sale is on hold"),
+    verdicts.CLOSED: ("sale_not_open", "The sale is closed"),
+    verdicts.SPENT: ("admission_spent", "As many orders as the admission allows were placed with it"),
+    verdicts.REVOKED: ("admission_invalid", "The admission was revoked; join the room again"),
+    verdicts.EXPIRED: ("admission_expired", "The admission has run out; join the room again"),
+    verdicts.UNKNOWN: (
+        "store_unavailable",
+        "It is not known whether the order was taken; the same Idempotency-Key is safe to send again",
+    ),
+}
+
+
+class Accepting:
+    """Accepts orders."""
+
+    def __init__(self, order_ids: OrderIds, desk: RoomDesk, durability: Durability) -> None:
+        self._ids = order_ids
+        self._desk = desk
+        self._durability = durability
+
+    async def commit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[str, bytes]:
+        """Accept an order; return its id and the verdict, NEW or REPLAY with the entry's id.
+
+        Raises:
+            RefusedError: see `submit` and `settle`.
+        """
+        future: asyncio.Future[tuple[str, bytes]] = asyncio.get_running_loop().create_future()
+
+        def tell(candidate: Candidate, verdict: bytes) -> None:
+            if not future.done():  # who waited may be gone
+                future.set_result((order_id_text(candidate), verdict))
+
+        self.submit(known, order, key, pass_, tell=tell)
+        order_id, verdict = await future
+        self.settle(known, verdict, pass_)
+        return order_id, verdict
+
+    def submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, *, tell: Tell) -> None:
+        """Put an order into its partition's next batch; `tell` is told the verdict, which is then to be settled.
+
+        Raises:
+            RefusedError: the store is not durable, a product is not in the sale, or Postgres could not hold a value.
+        """
+        if self._durability.faults:
+            raise RefusedError("store_unavailable", "The order store is not durable; see /readyz")
+        lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
+        products, sold_out, gone = known.sale.products, lane.sold_out, False
+        for line in order.lines:
+            if line.product_id not in products:
+                raise _not_in_sale(known, order)
+            gone = gone or line.product_id in sold_out
+        order_id = self._ids.derive_bytes(known.number, lane.partition, customer_id=order.customer_id, key=key)
+        try:
+            mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
+            payload = b"" if gone else _entry(order, order_id, mark)
+        except (OverflowError, RecursionError) as error:
+            problem = "must not hold whole numbers beyond 64 bits, nor be nested without end"
+            raise RefusedError("invalid", f"metadata {problem}", [("metadata", problem)]) from error
+        spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
+        lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend, tell))
+
+    def settle(self, known: CachedSale, verdict: bytes, pass_: Pass | None) -> None:
+        """Give the slot of a used-up admission back, and refuse what was not taken.
+
+        Raises:
+            RefusedError: the verdict is neither NEW nor REPLAY.
+        """
+        first = verdict[:1]
+        if pass_ is not None:
+            is_last = first == verdicts.NEW and pass_.admission.orders_allowed == 1
+            if is_last or first == verdicts.SPENT:
+                self._desk.give_back(known, pass_.admission)
+        if first not in (verdicts.NEW, verdicts.REPLAY):
+            room = page_of(known.sale.sale_id) if first == verdicts.EXPIRED else None
+            raise RefusedError(*_REFUSALS[first], room=room)
+
+    def refuse_likely(self, known: CachedSale, order: OrderRequest) -> None:
+        """Say what stands in the way of an order that lacks an admission, if this process knows: no store is asked.
+
+        Raises:
+            RefusedError: the sale is not open, or a product is sold out; it names the room while that is to come.
+        """
+        room = self._desk.known(known)
+        verdict = None if room is None else known.likely_verdict(order, room.now_s)
+        if verdict is not None:
+            page = page_of(known.sale.sale_id) if verdict in (verdicts.EARLY, verdicts.HOLD) else None
+            raise RefusedError(*_REFUSALS[verdict], room=page) from None
+
+
+def order_id_text(candidate: Candidate) -> str:
+    """Return the order's id as the contract writes it, without the cost of a UUID object."""
+    digits = candidate.key[-32:]
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def answer(known: CachedSale, order_id: str, verdict: bytes) -> bytes:
+    """Return the body of the 202 for NEW or REPLAY."""
+    return (
+        f'{{"order_id":"{order_id}{known.answer_head}{moment(int(verdict[1:].split(b"-", 1)[0]))}",'
+        f'"links":{{"self":"/orders/{order_id}","events":"/orders/{order_id}/events"}}}}'
+    ).encode()
+
+
+def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
+    if order.metadata is not None and _holds_nul(order.metadata):
+        raise RefusedError("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
+    return entry.encode_accepted(
+        order_id,
+        order.customer_id,
+        [(line.product_id, line.quantity) for line in order.lines],
+        fingerprint=mark,
+        payment_token=order.payment.token if order.payment else None,
+        metadata=_json(order.metadata) if order.metadata is not None else None,
+    )
+
+
+def _holds_nul(value: Any) -> bool:
+    """Say whether a JSON value holds U+0000, which Postgres cannot store."""
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any("\x00" in name or _holds_nul(inner) for name, inner in value.items())
+    return isinstance(value, list) and any(_holds_nul(inner) for inner in value)
+
+
+def _not_in_sale(known: CachedSale, order: OrderRequest) -> RefusedError:
+    fields = [
+        (f"lines[{place}].product_id", "is not in this sale")
+        for place, line in enumerate(order.lines)
+        if line.product_id not in known.sale.products
+    ]
+    return RefusedError("invalid", f"The sale {known.sale.sale_id!r} does not have all of these products", fields)

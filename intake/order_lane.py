@@ -1,0 +1,107 @@
+"""The short way of a plain order: before the application, for at the peak of a sale it is what there is most of.
+
+Owns the shortcut alone; accepting is `accepting.py`, for both ways. Whatever is not plainly so (another media type,
+`Prefer`, a cookie for an admission, a body or a sale that cannot be read here) goes the long way and gets the same
+answer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from doorbuster.contract import OrderRequest
+from intake.accepting import answer, order_id_text
+from intake.group_commit import REPLAY
+from intake.posting import JSON, is_key
+from intake.problems import RefusedError
+from intake.room.door import token_of
+
+if TYPE_CHECKING:
+    from intake.accepting import Accepting
+    from intake.admission import Pass
+    from intake.group_commit import Candidate
+    from intake.limits import Headers
+    from intake.problems import Problems
+    from intake.protocol import Exchange
+    from intake.room.desk import OpenRoom
+    from intake.room.waiting import Waiting
+    from intake.sales import CachedSale, Sales
+
+BEFORE, AFTER = "/sales/", "/orders"
+_JSON = JSON.encode()
+_HEAD = b"content-type: %b\r\nlocation: /orders/%b\r\n%b"
+_REPLAYED = b"idempotency-replayed: true\r\n"
+_decode = msgspec.json.Decoder(OrderRequest).decode
+
+
+class OrderLane:
+    """Answers orders by the sale and the room at hand."""
+
+    def __init__(self, sales: Sales, accepting: Accepting, waiting: Waiting, problems: Problems) -> None:
+        self._sales, self._accepting, self._problems = sales, accepting, problems
+        self._desk, self._door = waiting.desk, waiting.door
+        self._keys_asked = waiting.admission.is_needed_everywhere
+
+    def __call__(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
+        """Take an order and answer it once it is decided; False: it goes the long way."""
+        path = url.decode("latin-1")
+        known = self._sales.fresh(path[len(BEFORE) : -len(AFTER)]) if path.startswith(BEFORE) else None
+        asked = _asked(headers)
+        if known is None or asked is None:
+            return False
+        is_clear, room = self._room(known)
+        # An admission that is missing, or that nobody asks for now, is for the long way.
+        if not is_clear or (known.has_room and (room is None) != (asked.token is None)):
+            return False
+        try:
+            order = _decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        try:
+            pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
+            self._accepting.submit(known, order, asked.key, pass_, tell=partial(self._tell, known, pass_, exchange))
+        except RefusedError as refused:
+            self._refuse(exchange, refused)
+        return True
+
+    def _room(self, known: CachedSale) -> tuple[bool, OpenRoom | None]:
+        """Return whether it is clear, from what is at hand, if an order needs an admission; and to which room."""
+        room = self._desk.known(known) if known.has_room else None
+        if room is not None and room.needs_admission:
+            return True, room
+        return not self._keys_asked and (room is None or room.state is not None), None
+
+    def _tell(
+        self, known: CachedSale, pass_: Pass | None, exchange: Exchange, candidate: Candidate, verdict: bytes
+    ) -> None:
+        try:
+            self._accepting.settle(known, verdict, pass_)
+        except RefusedError as refused:
+            self._refuse(exchange, refused)
+            return
+        order_id = order_id_text(candidate)
+        replayed = _REPLAYED if verdict[:1] == REPLAY else b""
+        exchange.answer(202, _HEAD % (_JSON, order_id.encode(), replayed), answer(known, order_id, verdict))
+
+    def _refuse(self, exchange: Exchange, refused: RefusedError) -> None:
+        told = self._problems.told(refused.code, refused.detail, refused.fields, refused.room)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
+        exchange.answer(told.status, lines.encode(), told.body)
+
+
+class _Asked(NamedTuple):
+    key: str
+    token: str | None
+
+
+def _asked(headers: Headers) -> _Asked | None:
+    """Return what the headers of a plain order say, None if it is not plain."""
+    by_name = dict(headers)
+    key = by_name.get(b"idempotency-key", b"").decode("latin-1")
+    is_plain = len(by_name) == len(headers) and by_name.get(b"content-type") == _JSON and b"prefer" not in by_name
+    if not is_plain or not is_key(key):
+        return None
+    return _Asked(key, token_of(by_name.get(b"authorization", b"").decode("latin-1")))
