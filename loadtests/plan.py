@@ -66,6 +66,8 @@ class Visits(msgspec.Struct, kw_only=True):
     """Claims answered 202: not yet."""
     replayed: int = 0
     """Accepted orders sent once more that were answered by the first acceptance."""
+    gatecrashed: int = 0
+    """Who ordered without having been in the room; sold out is answered sooner than that an admission is needed."""
     unadmitted: int = 0
     """Orders accepted without an admission."""
     ends: dict[str, int] = {}
@@ -176,7 +178,18 @@ def _merged_visits(found: list[Visits]) -> Visits | None:
     for one in found:
         to_join.extend(Samples.from_bytes(one.to_join))
         waited.extend(Samples.from_bytes(one.waited))
-    counted = ("joined", "admitted", "no_shows", "looks", "fetches", "claims", "early", "replayed", "unadmitted")
+    counted = (
+        "joined",
+        "admitted",
+        "no_shows",
+        "looks",
+        "fetches",
+        "claims",
+        "early",
+        "replayed",
+        "unadmitted",
+        "gatecrashed",
+    )
     return Visits(
         **{name: sum(getattr(one, name) for one in found) for name in counted},
         ends=dict(sum((Counter(one.ends) for one in found), Counter[str]())),

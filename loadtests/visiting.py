@@ -88,6 +88,7 @@ class Visiting(Fleet):
         name = f"{self._plan.mix.prefix}-visitor-{self.tally.offered}"
         visitor = Visitor(self._source(), due, f"secret of {name}")
         if self._random.random() < self._way.gatecrashers:
+            self._visits.gatecrashed += 1
             self._dispatch(Step(visitor.order, due, visitor, self._on_ordered))
             return
         body = msgspec.json.encode(

@@ -23,23 +23,26 @@ from intake.group_commit import AcceptScript, Candidate, Link, Spend, Terms, spe
 
 SALE, PARTITION, EPOCH, BACKLOG = 7, 0, 3, 12
 TERMS = Terms(ttl_ms=60_000, backlog_max=BACKLOG, batch_max=100, replicas=0, replica_wait_ms=0, timeout_s=5)
+NEVER_MS = 1 << 42
 NAMES = keys.gate(SALE, PARTITION), keys.stream(SALE, PARTITION)
 
 
 @dataclass(frozen=True)
 class Posted:
-    """An order: under which key, with which body, whether sold out, and with which admission of which epoch."""
+    """An order: under which key and body, whether sold out, with which admission of which epoch, and whether it ended."""
 
     key: int
     body: int
     gone: bool
     admission: int | None
     epoch: int
+    ended: bool = False
 
     def candidate(self) -> Candidate:
         spend = None
         if self.admission is not None:
-            terms = spend_terms(epoch=self.epoch, allowed=1 + self.admission % 2, ttl_ms=60_000)
+            ends_ms = 0 if self.ended else NEVER_MS
+            terms = spend_terms(epoch=self.epoch, allowed=1 + self.admission % 2, ttl_ms=60_000, ends_ms=ends_ms)
             spend = Spend(keys.spent(SALE, PARTITION, str(self.admission)), terms)
         entry = b"" if self.gone else b"entry of %d" % self.key
         return Candidate(_key(self.key), bytes([self.body]) * 16, entry, spend, lambda _order, _verdict: None)
@@ -62,6 +65,8 @@ class Model:
             return group_commit.HOLD
         if one.gone:
             return group_commit.SOLD_OUT
+        if one.admission is not None and one.ended:
+            return group_commit.EXPIRED
         if self.backlog >= BACKLOG:
             return group_commit.BACKLOG
         if one.admission is not None:
@@ -85,6 +90,7 @@ POSTED = st.builds(
     gone=st.integers(0, 9).map(lambda drawn: drawn == 0),
     admission=st.none() | st.integers(0, 5),
     epoch=st.sampled_from((EPOCH, EPOCH, EPOCH, EPOCH - 1, EPOCH + 1)),
+    ended=st.integers(0, 4).map(lambda drawn: drawn == 0),
 )
 BATCHES = st.lists(st.tuples(st.booleans(), st.lists(POSTED, min_size=1, max_size=8)), min_size=1, max_size=5)
 CHECKED = settings(max_examples=60, deadline=None)

@@ -39,7 +39,8 @@ async def test_the_demo_in_small_keeps_every_promise_and_leaves_nothing_running(
     assert outcome.states["confirmed"] > 0
     visits = outcome.result.visits
     assert visits is not None
-    assert visits.joined + outcome.result.outcomes["admission_required"] == outcome.result.offered
+    assert visits.joined + visits.gatecrashed == outcome.result.offered
+    assert 0 < outcome.result.outcomes["admission_required"] <= visits.gatecrashed
     assert outcome.result.accepted_count <= visits.admitted <= visits.joined
     assert visits.fetches < visits.looks
     assert len(outcome.to_final) == outcome.distinct
@@ -80,7 +81,7 @@ async def test_the_reads_of_a_sale_leave_the_primary_alone_and_an_emptied_cache_
     assert len(outcome.browsed.answers) == len(read_mix.QUICK.reads.arrivals())
     assert outcome.by_server["replica 1"] > 0
     assert outcome.by_place["search", "backend"] > 0
-    assert len({process for process, _, _ in outcome.refills}) == read_mix.QUICK.intake
+    assert 1 <= len({process for process, _, _ in outcome.refills}) <= read_mix.QUICK.intake
     assert outcome.emptied.second >= read_mix.QUICK.height_s
     assert left_running(scratch) == []
 
