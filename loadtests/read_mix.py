@@ -14,8 +14,8 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from time import perf_counter
+from typing import Any
 
 import msgspec
 import redis

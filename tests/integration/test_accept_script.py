@@ -29,7 +29,7 @@ NAMES = keys.gate(SALE, PARTITION), keys.stream(SALE, PARTITION)
 
 @dataclass(frozen=True)
 class Posted:
-    """An order: under which key and body, whether sold out, with which admission of which epoch, and whether it ended."""
+    """An order: under which key and body, whether sold out, with which admission of which epoch, whether that ended."""
 
     key: int
     body: int
