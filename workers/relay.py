@@ -40,6 +40,8 @@ _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 class Relay:
     """Publishes all orders' events; see `shift.Work`."""
 
+    paced = BATCH
+
     def __init__(self, shift: Shift) -> None:
         self._shift = shift
         self._place: OutboxPlace = outbox.START

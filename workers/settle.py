@@ -58,6 +58,8 @@ class Answers:
 class Settle:
     """Settles one partition; see `shift.Work`."""
 
+    paced = BATCH
+
     def __init__(self, shift: Shift, partition: Partition, gateway: Gateway) -> None:
         self._shift = shift
         self._partition = partition

@@ -191,13 +191,13 @@ async def test_a_broken_connection_to_postgres_loses_and_doubles_nothing(
     ids = await shop.buy(*(f"c{n}" for n in range(900)), lamp=1)
     real, calls = drain_module.drain_batch, 0
 
-    async def faulty(connection: Connection, *arguments: object) -> object:
+    async def faulty(connection: Connection, *arguments: object, **named: object) -> object:
         nonlocal calls
         calls += 1
         victim = connection.get_server_pid()
         if calls in (2, 4):
             await db.execute("select pg_terminate_backend($1, 5000)", victim)
-        outcome = await real(connection, *arguments)  # type: ignore[arg-type]
+        outcome = await real(connection, *arguments, **named)  # type: ignore[arg-type]
         if calls == 6:  # committed, the answer never came
             await db.execute("select pg_terminate_backend($1, 5000)", victim)
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
