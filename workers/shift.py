@@ -42,8 +42,11 @@ LOOK_S = 0.25
 """How often a shift looks whether others wait."""
 BLOCK_S = 0.2
 """How long a step may wait for work, so that reasons to end are seen in time."""
-PACE_S = float(os.environ.get("PACE", "0.1"))
-BUSY = int(os.environ.get("BUSY", "100"))
+PACE_S = 0.05
+"""From the beginning of a busy step to the next one's, unless there is as much to do as fits."""
+BUSY = 50
+"""A step that did this much is a busy one; after less, the pause is as much shorter. So below `BUSY / PACE_S` a second
+nothing waits; above, what comes meanwhile shares a transaction, which is what makes it cheap."""
 BACKOFF_S = (0.05, 1.0)
 
 log = logging.getLogger("doorbuster.workers.shift")
@@ -179,8 +182,7 @@ class Work(Protocol):
     """What a shift does."""
 
     paced: int
-    """A step that does something, but less than this, is followed by a pause: under load, what comes meanwhile shares
-    the next one's transaction. 0: never."""
+    """What fits in a step; after a busy one that did less there is a pause. 0: never."""
 
     async def begin(self) -> None:
         """Begin, or begin again after a failure: forget what was under way, read what is committed."""
@@ -252,11 +254,16 @@ async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
                 if count:
                     last_busy = time.monotonic()
                 if 0 < count < work.paced:
-                    await _pause(shift.stop, stepped + PACE_S * min(count / BUSY, 1) - last_busy)
+                    await _pause(shift.stop, stepped + pace_s(count) - last_busy)
             ended = await shift.reason_to_end(last_busy)
     finally:
         await work.end(at_once=ended is None or ended in AT_ONCE or not fresh)
     return ended, done
+
+
+def pace_s(count: int) -> float:
+    """Return how long after the beginning of a step that did so much the next one may begin."""
+    return PACE_S * min(count / BUSY, 1.0)
 
 
 def _back_off_s(failures: int) -> float:
