@@ -173,7 +173,7 @@ create table orders (
   payment_token text,
   fingerprint   bytea not null,            -- of the accepted body: tells a replay from a conflict
   metadata      jsonb
-) with (fillfactor = 50);
+) with (fillfactor = 50);                    -- every order is updated once, by its payment: beside itself, no index
 
 -- By sale in order of acceptance: lists, first come first served.
 create index orders_by_acceptance on orders (sale_number, partition, accepted_at, entry_seq);
@@ -201,7 +201,7 @@ create table reservations (
   payment_token text
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000);
 
-create index reservations_due on reservations (sale_number, partition, due_at);
+create index reservations_due on reservations (sale_number, partition, due_at, order_id);
 create index reservations_expiring on reservations (expires_at);
 
 -- One row a transition, written in its transaction (P5); the outbox that the relay reads (P6).
