@@ -6,13 +6,14 @@ are added (docs/locking.md).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
 
+from db import rows
 from db.sql import load
 from doorbuster.errors import LeaseLostError
 
@@ -21,17 +22,8 @@ if TYPE_CHECKING:
 
 _SQL = load("batch")
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "orders": (
-        "order_id", "sale_number", "partition", "entry_seq", "version", "status", "accepted_at", "updated_at",
-        "total", "currency", "customer_id", "reason", "payment_token", "fingerprint", "metadata",
-    ),
-    "order_lines": ("order_id", "line", "quantity", "unit_price", "product_id"),
-    "reservations": (
-        "order_id", "sale_number", "partition", "due_at", "expires_at", "total", "currency", "payment_token",
-    ),
-    "order_events": ("order_id", "seq", "status", "at", "reason"),
-}  # fmt: skip
+PIECE = 500
+"""Orders that Postgres is sent at a time while the rows of the next are made."""
 
 
 class StockRaceError(Exception):
@@ -92,10 +84,20 @@ async def count_purchases(connection: Connection, sale_number: int, bought: Mapp
     await connection.execute(_SQL["count_purchases"], sale_number, products, customers, list(bought.values()))
 
 
-async def add_rows(connection: Connection, table: str, rows: list[tuple[object, ...]]) -> None:
-    """Add rows, in order, by COPY."""
-    if rows:
-        await connection.copy_records_to_table(table, records=rows, columns=COLUMNS[table])
+async def add_orders(
+    connection: Connection, new: Iterable[rows.NewOrder], made: rows.Batch, *, sent: Callable[[], None]
+) -> None:
+    """Add orders with all of their rows, in order, by COPY; `sent` is called when all are made and the first sent."""
+    pieces = rows.copied_in_pieces(made.orders(new), rows_each=PIECE, sent=sent)
+    await connection.copy_to_table("orders", source=pieces, columns=rows.COLUMNS["orders"], format="binary")
+    for table, those in (
+        ("order_lines", made.lines),
+        ("reservations", made.reservations),
+        ("order_events", made.events),
+    ):
+        if those:
+            source: Any = rows.copied(those)  # the driver takes any buffer; its stubs do not say so
+            await connection.copy_to_table(table, source=source, columns=rows.COLUMNS[table], format="binary")
 
 
 async def bury(

@@ -191,7 +191,7 @@ create table orders (
   payment_token text,
   fingerprint   bytea not null,            -- of the accepted body: tells a replay from a conflict
   metadata      jsonb
-) with (fillfactor = 85);
+) with (fillfactor = 50);                    -- every order is updated once, by its payment: beside itself, no index
 
 -- By sale in order of acceptance: lists, first come first served.
 create index orders_by_acceptance on orders (sale_number, partition, accepted_at, entry_seq);

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from db.batch import COLUMNS
 from db.migrate import migrate
 from db.pool import connect, create_pool
+from db.rows import COLUMNS
 from db.sql import load
 from loadtests.loopback import check_database
 

@@ -6,22 +6,26 @@ Locked read, decision in memory, set-based writes: one hot product costs one row
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
+import asyncpg
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 
 from db import batch, cursors
+from db.rows import Batch, NewOrder
 from doorbuster import entry as codec
 from doorbuster.entry import OrderEntry, UnreadableEntryError
-from workers.decide import Poison, Reason, Shelf, Verdict, decide
+from workers.backlog import place_of
+from workers.decide import Poison, Shelf, Verdict, decide
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from db.pool import Connection
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNLIMITED = 2**62
+CONFLICTS = "another order has this idempotency key"
 
 
 class Partition(NamedTuple):
@@ -47,11 +51,24 @@ class Claim(NamedTuple):
     cursor: str
 
 
-class Entry(NamedTuple):
-    """A stream entry as read: its id and the encoded order."""
+@dataclass(slots=True)
+class Entry:
+    """A stream entry. It is decoded when it is made: while it is read ahead, Postgres is at work and Python is not."""
 
     id: str
     payload: bytes
+    place: tuple[int, int] = field(init=False)
+    """Milliseconds and sequence of the id."""
+    order: OrderEntry | None = field(init=False, default=None)
+    fault: str = field(init=False, default="")
+    """Why there is no order."""
+
+    def __post_init__(self) -> None:
+        self.place = place_of(self.id)
+        try:
+            self.order = codec.decode(self.payload)
+        except UnreadableEntryError as error:
+            self.fault = str(error)
 
 
 @dataclass(slots=True)
@@ -82,25 +99,46 @@ class _Readable:
         self.letters.append((place.id, UUID(bytes=order.order_id), place.payload, reason, detail))
 
 
-async def drain_batch(connection: Connection, claim: Claim, entries: list[Entry]) -> Outcome:
+def _rest() -> None:
+    """Do nothing meanwhile."""
+
+
+async def drain_batch(
+    connection: Connection, claim: Claim, entries: list[Entry], *, meanwhile: Callable[[], None] = _rest
+) -> Outcome:
     """Turn entries into orders, all in one transaction that also moves the cursor past them.
+
+    `meanwhile` is called when all rows are on their way and Postgres will be at work for a while.
 
     Raises:
         LeaseLostError: another shift works on this partition; nothing was written.
         asyncpg.DataError, asyncpg.IntegrityConstraintViolationError: some row is broken; nothing was written.
     """
+    try:
+        return await _drain(connection, claim, entries, meanwhile)
+    except asyncpg.UniqueViolationError:
+        # An order exists already, which is rare: its key says so, and only then is it worth looking which ones do.
+        return await _drain(connection, claim, entries, meanwhile, look=True)
+
+
+async def _drain(
+    connection: Connection, claim: Claim, entries: list[Entry], meanwhile: Callable[[], None], *, look: bool = False
+) -> Outcome:
     partition, lease, cursor = claim
     readable = _read(entries)
     outcome = Outcome(entries[-1].id, 0)
     async with connection.transaction():
         now, hold = await batch.hold_shift(connection, partition.sale_number, **lease._asdict())
-        await _leave_out_known(connection, readable)
+        if look:
+            readable.orders = await _unknown(connection, readable, readable.orders)
         shelves = await _lock_shelves(connection, partition, readable.orders)
         purchases = await _lock_purchases(connection, partition, readable.orders, shelves)
         verdict = decide(readable.orders, shelves, purchases)
-        for order, reason in verdict.poison:
-            readable.bury(order, readable.places[order.order_id], reason, "the sale cannot sell these lines together")
-        await _write(connection, partition, verdict, _Rows(partition, readable.places, shelves, now, hold))
+        await _bury_poison(connection, readable, verdict)
+        await _take(connection, partition, verdict)
+        if verdict.decided:
+            new = _new_orders(verdict, readable.places, shelves)
+            await batch.add_orders(connection, new, Batch(*partition, now, now + hold), sent=meanwhile)
         outcome.buried = await batch.bury(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.buried
         step = cursors.Step(cursor, outcome.cursor, len(entries), repeated)
@@ -129,34 +167,40 @@ async def bury_entry(connection: Connection, claim: Claim, entry: Entry, *, deta
 def _read(entries: list[Entry]) -> _Readable:
     readable = _Readable()
     for place in entries:
-        try:
-            order = codec.decode(place.payload)
-        except UnreadableEntryError as error:
-            readable.letters.append((place.id, None, place.payload, Poison.UNREADABLE, str(error)))
+        order = place.order
+        if order is None:
+            readable.letters.append((place.id, None, place.payload, Poison.UNREADABLE, place.fault))
             continue
         first = readable.places.setdefault(order.order_id, place)
         if first is place:
             readable.orders.append(order)
-        elif order.fingerprint != codec.decode(first.payload).fingerprint:
-            readable.bury(order, place, Poison.CONFLICT, "another order has this idempotency key")
+        elif first.order is not None and order.fingerprint != first.order.fingerprint:
+            readable.bury(order, place, Poison.CONFLICT, CONFLICTS)
     return readable
 
 
-async def _leave_out_known(connection: Connection, readable: _Readable) -> None:
-    """Leave out what exists: redelivered, duplicated or replayed entries change nothing."""
-    known = await batch.known_orders(connection, [FastUUID(order.order_id) for order in readable.orders])
-    if not known:
-        return
-    fresh = []
-    for order in readable.orders:
+async def _unknown(connection: Connection, readable: _Readable, orders: list[OrderEntry]) -> list[OrderEntry]:
+    """Return which of the orders do not exist: redelivered, duplicated or replayed entries change nothing."""
+    known = await batch.known_orders(connection, [FastUUID(order.order_id) for order in orders])
+    unknown = []
+    for order in orders:
         fingerprint = known.get(UUID(bytes=order.order_id))
         if fingerprint is None:
-            fresh.append(order)
+            unknown.append(order)
         elif order.fingerprint != fingerprint:
-            readable.bury(
-                order, readable.places[order.order_id], Poison.CONFLICT, "another order has this idempotency key"
-            )
-    readable.orders = fresh
+            readable.bury(order, readable.places[order.order_id], Poison.CONFLICT, CONFLICTS)
+    return unknown
+
+
+async def _bury_poison(connection: Connection, readable: _Readable, verdict: Verdict) -> None:
+    """Put aside what the sale cannot sell, unless it is an order that was made when the sale still could."""
+    if not verdict.poison:
+        return
+    unknown = await _unknown(connection, readable, [order for order, _ in verdict.poison])
+    reasons = {order.order_id: reason for order, reason in verdict.poison}
+    for order in unknown:
+        place = readable.places[order.order_id]
+        readable.bury(order, place, reasons[order.order_id], "the sale cannot sell these lines together")
 
 
 async def _lock_shelves(connection: Connection, partition: Partition, orders: list[OrderEntry]) -> dict[str, Shelf]:
@@ -188,64 +232,16 @@ async def _lock_purchases(
     return await batch.lock_purchases(connection, partition.sale_number, pairs)
 
 
-class _Rows:
-    """Builds the rows of a batch's orders."""
-
-    def __init__(
-        self,
-        partition: Partition,
-        places: dict[bytes, Entry],
-        shelves: dict[str, Shelf],
-        now: datetime,
-        hold: timedelta,
-    ) -> None:
-        self._partition = partition
-        self._places = places
-        self._shelves = shelves
-        self._now = now
-        self._expires_at = now + hold
-        self.orders: list[tuple[object, ...]] = []
-        self.lines: list[tuple[object, ...]] = []
-        self.reservations: list[tuple[object, ...]] = []
-        self.events: list[tuple[object, ...]] = []
-
-    def add(self, order: OrderEntry, reason: Reason | None) -> None:
-        """Add the rows of one order; `reason` says why it is cancelled, None that it is reserved."""
-        order_id = FastUUID(order.order_id)
-        sale_number, partition = self._partition
-        milliseconds, _, sequence = self._places[order.order_id].id.partition("-")
-        status = "pending" if reason is None else "cancelled"
-        currency = self._shelves[order.lines[0].product_id].currency
-        total = 0
-        for number, line in enumerate(order.lines, 1):
-            price = self._shelves[line.product_id].price_at(int(milliseconds))
-            total += price * line.quantity
-            self.lines.append((order_id, number, line.quantity, price, line.product_id))
-        self.orders.append(
-            (
-                order_id, sale_number, partition, int(sequence), 1, status,
-                _EPOCH + timedelta(milliseconds=int(milliseconds)), self._now, total, currency, order.customer_id,
-                reason, order.payment_token, order.fingerprint, order.metadata,
-            )
-        )  # fmt: skip
-        self.events.append((order_id, 1, status, self._now, reason))
-        if reason is None:
-            self.reservations.append(
-                (order_id, sale_number, partition, self._now, self._expires_at, total, currency, order.payment_token)
-            )
+def _new_orders(verdict: Verdict, places: Mapping[bytes, Entry], shelves: Mapping[str, Shelf]) -> Iterator[NewOrder]:
+    """Yield what was decided as orders to be added, at the prices of the moment each was accepted."""
+    for order, reason in verdict.decided:
+        place = places[order.order_id].place
+        prices = [shelves[line.product_id].price_at(place[0]) for line in order.lines]
+        yield NewOrder(order, place, reason, prices, shelves[order.lines[0].product_id].currency)
 
 
-async def _write(connection: Connection, partition: Partition, verdict: Verdict, rows: _Rows) -> None:
+async def _take(connection: Connection, partition: Partition, verdict: Verdict) -> None:
     if verdict.taken:
         await batch.take(connection, partition.sale_number, verdict.taken)
     if verdict.bought:
         await batch.count_purchases(connection, partition.sale_number, verdict.bought)
-    for order, reason in verdict.decided:
-        rows.add(order, reason)
-    for table, records in (
-        ("orders", rows.orders),
-        ("order_lines", rows.lines),
-        ("reservations", rows.reservations),
-        ("order_events", rows.events),
-    ):
-        await batch.add_rows(connection, table, records)

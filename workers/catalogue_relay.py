@@ -120,6 +120,9 @@ def waits(settings: Settings) -> dict[str, float]:
 class CatalogueRelay:
     """Keeps all targets right; see `shift.Work`."""
 
+    paced = 0
+    """How old a copy may be is promised (P8)."""
+
     def __init__(self, shift: Shift, make: Callable[[Settings], list[Target]] = make_targets) -> None:
         self._shift = shift
         self._targets = make(shift.settings)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from workers.shift import Shift
 
 AT_ONCE_S = 0.5
+PAGE = 250
+"""Entries read at a time: taking them in holds up the loop, and with it what waits for Postgres."""
 
 log = logging.getLogger("doorbuster.workers.drain")
 
@@ -39,11 +41,12 @@ class Drain:
 
     def __init__(self, shift: Shift, partition: Partition) -> None:
         self._shift = shift
+        self.paced = shift.settings.drain_batch_max
         self._partition = partition
         self._stream = keys.stream(*partition)
         self._gate = keys.gate(*partition)
         self._sold_out = keys.sold_out(*partition)
-        self._cursor = START
+        self._cursor = self._after = START
         self._ahead: asyncio.Task[list[Entry]] | None = None
         self._telling: asyncio.Task[None] | None = None
         self._untold: list[Outcome] = []
@@ -63,7 +66,8 @@ class Drain:
             self._cursor = START
         self._untold.append(Outcome(self._cursor, drained))
         await self._tell()
-        self._ahead = asyncio.create_task(self._read(self._cursor, block=True))
+        self._after = self._cursor
+        self._read_ahead()
 
     async def step(self) -> int:
         """Commit what was read ahead while the next batch is being read."""
@@ -73,12 +77,17 @@ class Drain:
         most = self._shift.settings.drain_batch_max
         if waited and 0 < len(entries) < most:
             # It was read before the last commit ended: take what came since as well.
-            entries += await self._read(entries[-1].id, count=most - len(entries))
-        after = entries[-1].id if entries else self._cursor
-        self._ahead = asyncio.create_task(self._read(after, block=True))
+            entries += await self._read(entries[-1].id, most - len(entries))
+        self._ahead, self._after = None, entries[-1].id if entries else self._cursor
         if entries:
             await self._commit(entries)
+        self._read_ahead()
         return len(entries)
+
+    def _read_ahead(self) -> None:
+        """Begin to read what comes next, unless that has begun."""
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(self._wait_and_read(self._after))
 
     async def end(self, *, at_once: bool) -> None:
         """Stop reading; what is committed is told first, unless the order store is away."""
@@ -91,7 +100,7 @@ class Drain:
         connection = await self._shift.connection()
 
         async def write(part: list[Entry]) -> Outcome:
-            return self._moved(await drain_batch(connection, self._claim(), part))
+            return self._moved(await drain_batch(connection, self._claim(), part, meanwhile=self._read_ahead))
 
         async def bury(entry: Entry, detail: str) -> Outcome:
             return self._moved(await bury_entry(connection, self._claim(), entry, detail=detail))
@@ -144,13 +153,26 @@ class Drain:
             return f"{max(milliseconds - keep_s * 1000, 0)}-0"
         return f"{milliseconds}-{sequence + 1}"
 
-    async def _read(self, after: str, *, count: int | None = None, block: bool = False) -> list[Entry]:
+    async def _wait_and_read(self, after: str) -> list[Entry]:
+        """Return the next batch's entries, waiting for the first of them for a moment."""
+        most = self._shift.settings.drain_batch_max
+        first = await self._page(after, min(PAGE, most), wait_ms=int(BLOCK_S * 1000))
+        return first if len(first) < PAGE else first + await self._read(first[-1].id, most - PAGE)
+
+    async def _read(self, after: str, most: int) -> list[Entry]:
+        """Return what is there behind an entry, a page at a time: what waits for Postgres gets its turn in between."""
+        entries: list[Entry] = []
+        while len(entries) < most:
+            page = await self._page(after, min(PAGE, most - len(entries)))
+            entries += page
+            if len(page) < PAGE:
+                break
+            after = page[-1].id
+        return entries
+
+    async def _page(self, after: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
         streams: Any = {self._stream: after}
-        read: Any = await self._shift.reader.xread(
-            streams,
-            count=count or self._shift.settings.drain_batch_max,
-            block=int(BLOCK_S * 1000) if block else None,
-        )
+        read: Any = await self._shift.reader.xread(streams, count=count, block=wait_ms)
         return [_entry(entry_id, fields) for _, found in read for entry_id, fields in found]
 
     async def _drop_tasks(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import asyncpg
 import redis.exceptions
 from asyncpg.exceptions import _base
@@ -14,6 +16,7 @@ DATA: tuple[type[Exception], ...] = (
     asyncpg.IntegrityConstraintViolationError,
     UnicodeError,
     OverflowError,
+    struct.error,  # a number too large for its column, found before sending
 )
 """The rows themselves cannot be written: trying again changes nothing."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workers.shift import Ended, Shift, Work
+
+GARBAGE = 100_000
+"""Objects made beyond those gone before the collector looks."""
 
 log = logging.getLogger("doorbuster.workers.jobs")
 
@@ -57,11 +61,18 @@ def sweep() -> None:
 
 
 def _run(name: str, make: Callable[[Shift], Work]) -> None:
+    _collect_rarely()
     settings = load_settings()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         ended = runner.run(_until_stopped(name, settings, make))
     if ended in shift.WORK_REMAINS:
         _enqueue_successor(name, settings)
+
+
+def _collect_rarely() -> None:
+    """Look for garbage in cycles rarely: a batch makes tens of thousands of objects and no cycles."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 async def _until_stopped(name: str, settings: Settings, make: Callable[[Shift], Work]) -> Ended:

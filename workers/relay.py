@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
 class Relay:
     """Publishes all orders' events; see `shift.Work`."""
+
+    paced = BATCH
 
     def __init__(self, shift: Shift) -> None:
         self._shift = shift
@@ -71,7 +74,7 @@ class Relay:
 
     async def _publish(self, events: list[OutboxEvent]) -> bool:
         """Append a batch to the stream; say whether the stream was there before."""
-        arguments: list[int | bytes] = [KEEP, *(_encode(event) for event in events)]
+        arguments = KEEP, b"\n".join(map(_encode, events))  # JSON has no line break of its own
         try:
             was_there = await self._shift.orders.evalsha(_SHA, 1, keys.EVENTS, *arguments)
         except NoScriptError:
@@ -79,14 +82,17 @@ class Relay:
         return bool(was_there)
 
 
+class _Entry(msgspec.Struct, omit_defaults=True):
+    """What is published of an event."""
+
+    id: str
+    order_id: str
+    seq: int
+    status: str
+    at: datetime
+    reason: str | None = None
+
+
 def _encode(event: OutboxEvent) -> bytes:
-    fields: dict[str, object] = {
-        "id": f"{event.order_id}:{event.seq}",
-        "order_id": event.order_id,
-        "seq": event.seq,
-        "status": event.status,
-        "at": event.at,
-    }
-    if event.reason is not None:
-        fields["reason"] = event.reason
-    return _encoder.encode(fields)
+    order_id = str(event.order_id)
+    return _encoder.encode(_Entry(f"{order_id}:{event.seq}", order_id, event.seq, event.status, event.at, event.reason))

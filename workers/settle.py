@@ -59,6 +59,8 @@ class Answers:
 class Settle:
     """Settles one partition; see `shift.Work`."""
 
+    paced = BATCH
+
     def __init__(self, shift: Shift, partition: Partition, gateway: Gateway) -> None:
         self._shift = shift
         self._partition = partition
@@ -101,14 +103,16 @@ class Settle:
         if room <= 0:
             return 0
         page = await reservations.due(await self._shift.connection(), *self._partition, after=self._after, limit=BATCH)
-        new = 0
+        new, last = 0, None
         for row in page:
             if row.order_id not in self._in_flight and row.order_id not in self._late:
                 if len(self._in_flight) >= self._shift.settings.settle_concurrency:
                     break
                 self._ask(row)
                 new += 1
-            self._after = reservations.Place(row.due_at, row.order_id)
+            last = row
+        if last is not None:
+            self._after = reservations.Place(last.due_at, last.order_id)
         return new
 
     def _ask(self, row: Reservation) -> None:

@@ -25,6 +25,8 @@ BATCH = 1_000
 class Sweep:
     """Sweeps all sales; see `shift.Work`."""
 
+    paced = 0
+
     def __init__(self, shift: Shift, gateway: Gateway) -> None:
         self._shift = shift
         self._gateway = gateway

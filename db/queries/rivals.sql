@@ -44,8 +44,8 @@ insert into order_events (order_id, seq, status, at) select $1, 1, 'pending', no
 truncate orders, order_lines, reservations, order_events;
 
 -- name: drained_orders
-select order_id, sale_number, partition, entry_seq, version, status, accepted_at, updated_at, total, currency,
-       customer_id, reason, payment_token, fingerprint, metadata
+select sale_number, partition, version, updated_at, status, reason, currency, order_id, entry_seq, accepted_at, total,
+       fingerprint, customer_id, payment_token, metadata
   from orders order by partition, accepted_at, entry_seq;
 
 -- name: drained_order_lines
@@ -53,7 +53,7 @@ select order_id, line, quantity, unit_price, product_id
   from order_lines join orders using (order_id) order by partition, accepted_at, entry_seq, line;
 
 -- name: drained_reservations
-select r.order_id, r.sale_number, r.partition, r.due_at, r.expires_at, r.total, r.currency, r.payment_token
+select r.order_id, r.total, r.sale_number, r.partition, r.due_at, r.expires_at, r.currency, r.payment_token
   from reservations r join orders o using (order_id) order by o.partition, o.accepted_at, o.entry_seq;
 
 -- name: drained_order_events

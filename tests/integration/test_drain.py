@@ -88,6 +88,48 @@ async def test_poison_goes_to_the_dead_letters_and_holds_nothing_up(shop: Shop, 
     assert b"field" in letters[3]["payload"]
 
 
+async def test_what_the_columns_cannot_hold_is_poison(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=9)
+    await shop.open_sale("lamp")
+    huge = shop.entry("bob", lamp=2**40)
+    ids = await shop.accept(shop.entry("ada", lamp=1), huge, shop.entry("cyd", lamp=1))
+    await shop.drain()
+    assert await shop.statuses(ids) == ["pending", "missing", "pending"]
+    assert await db.fetchval("select reason from dead_letters") == "rejected_by_database"
+
+
+async def test_an_order_that_exists_is_recognised_beside_new_ones_in_one_batch(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=3)
+    await shop.open_sale("lamp")
+    ada, bob, cyd = (shop.entry(customer, lamp=1) for customer in ("ada", "bob", "cyd"))
+    await shop.accept(ada)
+    await shop.drain()
+    changed = msgspec.structs.replace(ada, fingerprint=b"another body....")
+    ids = await shop.accept(bob, ada, changed, cyd)
+    await shop.drain()
+    assert await shop.statuses(ids) == ["pending"] * 4
+    assert await shop.ledger("lamp") == (0, 3, 0)
+    assert await db.fetchval("select repeated from stream_cursors") == 1
+    assert [row["reason"] for row in await db.fetch("select reason from dead_letters")] == ["idempotency_conflict"]
+
+
+async def test_an_order_that_exists_is_no_poison_when_its_product_left_the_sale(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=3)
+    await shop.open_sale("lamp")
+    ada = shop.entry("ada", lamp=1)
+    await shop.accept(ada)
+    await shop.drain()
+    await db.execute("delete from sale_products")
+    await shop.accept(ada, shop.entry("bob", lamp=1))
+    await shop.drain()
+    assert [row["reason"] for row in await db.fetch("select reason from dead_letters")] == ["unknown_product"]
+    assert await db.fetchval("select repeated from stream_cursors") == 1
+    assert await db.fetchval("select drained from stream_cursors") == 3
+    await db.execute(  # as it was, for the audit
+        "insert into sale_products (sale_number, product_id, taken) values ($1, 'lamp', 1)", shop.sale_number
+    )
+
+
 async def test_metadata_is_kept_and_broken_metadata_is_poison(shop: Shop, db: Connection) -> None:
     await shop.stock(lamp=9)
     await shop.open_sale("lamp")
@@ -191,13 +233,13 @@ async def test_a_broken_connection_to_postgres_loses_and_doubles_nothing(
     ids = await shop.buy(*(f"c{n}" for n in range(900)), lamp=1)
     real, calls = drain_module.drain_batch, 0
 
-    async def faulty(connection: Connection, *arguments: object) -> object:
+    async def faulty(connection: Connection, *arguments: object, **named: object) -> object:
         nonlocal calls
         calls += 1
         victim = connection.get_server_pid()
         if calls in (2, 4):
             await db.execute("select pg_terminate_backend($1, 5000)", victim)
-        outcome = await real(connection, *arguments)  # type: ignore[arg-type]
+        outcome = await real(connection, *arguments, **named)  # type: ignore[arg-type]
         if calls == 6:  # committed, the answer never came
             await db.execute("select pg_terminate_backend($1, 5000)", victim)
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
