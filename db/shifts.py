@@ -19,6 +19,12 @@ async def acquire(connection: Connection, name: str, *, holder: str, lease_s: fl
     return fence
 
 
+async def end_overdue(connection: Connection, name: str, *, application: str, lease_s: float) -> int:
+    """End the sessions of this application whose transaction outlived the lease; return how many there were."""
+    ended: int = await connection.fetchval(_SQL["end_overdue"], name, application, lease_s)
+    return ended
+
+
 async def hold(connection: Connection, name: str, fence: int, *, lease_s: float) -> None:
     """Renew the lease, inside the transaction whose writes it covers: the row stays locked until that ends.
 

@@ -103,16 +103,20 @@ class Shift:
     async def connection(self) -> Connection:
         """Return the shift's connection to Postgres, made anew when the last one broke."""
         if self._connection is None or self._connection.is_closed():
-            self._connection = await pool.connect(
-                self.settings.database_url.get_secret_value(), application=f"doorbuster-{self.name}"
-            )
+            url = self.settings.database_url.get_secret_value()
+            self._connection = await pool.connect(url, application=self._application)
         return self._connection
 
+    @property
+    def _application(self) -> str:
+        return f"doorbuster-{self.name}"
+
     async def acquire(self) -> bool:
-        """Take the lease; say whether it was free."""
-        fence = await shifts.acquire(
-            await self.connection(), self.name, holder=holder_name(), lease_s=self.settings.lease_s
-        )
+        """Take the lease; say whether it was free. A holder that is stuck inside a transaction loses its session."""
+        connection, lease_s = await self.connection(), self.settings.lease_s
+        if await shifts.end_overdue(connection, self.name, application=self._application, lease_s=lease_s):
+            log.warning("a holder outlived its lease in a transaction: session ended", extra={"shift": self.name})
+        fence = await shifts.acquire(connection, self.name, holder=holder_name(), lease_s=lease_s)
         self.fence, self.renewed = fence or 0, time.monotonic()
         return fence is not None
 

@@ -7,6 +7,15 @@ on conflict (name) do update
   where s.lease_expires_at <= clock_timestamp()
 returning fence;
 
+-- name: end_overdue
+-- Ends the session of a holder whose lease ran out while its transaction is open: paused inside of a COPY it is neither
+-- idle nor stopped by any time-out, and would keep the lease's row locked for ever.
+select count(pg_terminate_backend(a.pid))
+  from pg_stat_activity a
+  where a.datname = current_database() and a.application_name = $2 and a.pid <> pg_backend_pid()
+    and a.xact_start < clock_timestamp() - make_interval(secs => $3::float8)
+    and exists (select from shifts where name = $1 and lease_expires_at <= clock_timestamp());
+
 -- name: hold_if_mine
 -- First statement of every batch. The row lock makes a successor wait for this transaction's end.
 update shifts
