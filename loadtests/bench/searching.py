@@ -8,10 +8,9 @@ engines are held against one another.
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -29,6 +28,7 @@ from loadtests.system import System, command, output_of, running
 
 ASKED = 60
 WARM = 3
+LOOK_S = 0.05
 NODE_HEAP = "2g"
 Engine = Literal["postgres", "opensearch"]
 Say = Callable[[str], None]
@@ -121,20 +121,35 @@ async def _grow(system: System, before: int, size: int) -> tuple[float, int]:
             lines.write(msgspec.json.encode(product) + b"\n")
         lines.flush()
         began = perf_counter()
-        peak_kb = await asyncio.to_thread(_peak_kb, command(), "import", lines.name, "--data", system.ready.data)
+        peak_kb = await _peak_kb(command(), "import", lines.name, "--data", system.ready.data)
         return perf_counter() - began, peak_kb // 1024
 
 
-def _peak_kb(*arguments: str) -> int:
-    """Run a command to its end and return the most memory it had.
+async def _peak_kb(*arguments: str) -> int:
+    """Run a command to its end and return the most memory it had, as last seen.
+
+    Not from `wait4`: what that tells of a child begins with its parent's memory.
 
     Raises:
         RuntimeError: it failed.
     """
-    _, status, used = os.wait4(os.posix_spawn(arguments[0], arguments, os.environ), 0)
-    if code := os.waitstatus_to_exitcode(status):
-        raise RuntimeError(f"doorbuster {arguments[1]} ended with {code}")
-    return used.ru_maxrss
+    process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.DEVNULL)
+    ended = asyncio.create_task(process.wait())
+    peak_kb = 0
+    while not ended.done():
+        peak_kb = max(peak_kb, _high_water_kb(process.pid))
+        await asyncio.wait({ended}, timeout=LOOK_S)
+    if process.returncode:
+        raise RuntimeError(f"doorbuster {arguments[1]} ended with {process.returncode}")
+    return peak_kb
+
+
+def _high_water_kb(pid: int) -> int:
+    with suppress(OSError):  # it has ended just now
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    return 0
 
 
 async def _index(system: System, url: str) -> float:
