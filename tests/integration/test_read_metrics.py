@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from db import pool as pools
 from tests.fixtures.intake import Intake
 from tests.fixtures.search import fill
-from tests.fixtures.up import Up
+from tests.fixtures.up import Running, Up
 from tests.fixtures.waiting import wait_until
 
 READS, SERVERS = "doorbuster_catalogue_reads_total", "doorbuster_database_reads_total"
@@ -54,6 +54,7 @@ def test_several_processes_count_together_and_the_primary_answers_nothing(up: Up
     product = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
     running.ops.put("/ops/products/lamp", json=product).raise_for_status()
     wait_until(lambda: running.http.get("/products/lamp").is_success, what="the replica to have the lamp")
+    wait_until(lambda: usable(running) == 1, what="every process to read from the replica")
     before = shown(running.http.get("/metrics").text)
     for number in range(60):
         running.http.get("/products/lamp", headers={"Connection": "close"}).raise_for_status()
@@ -71,6 +72,11 @@ def test_several_processes_count_together_and_the_primary_answers_nothing(up: Up
     assert 0 <= after["doorbuster_replica_lag_seconds", "replica 1"] < 10
 
 
+def usable(running: Running) -> float:
+    """Return 1 while every process reads from the replica."""
+    return figures(running.http.get("/metrics").text)["doorbuster_replica_usable", "replica 1"]
+
+
 def shown(text: str) -> Counter[str]:
     """Return reads asked for in all, and those of the database by server."""
     found = figures(text)
@@ -80,11 +86,7 @@ def shown(text: str) -> Counter[str]:
 
 def test_a_replica_that_is_away_is_shown_to_be(up: Up) -> None:
     running = up("--replicas", "1", "--workers", "1")
-
-    def usable() -> float:
-        return figures(running.http.get("/metrics").text)["doorbuster_replica_usable", "replica 1"]
-
-    wait_until(lambda: usable() == 1, what="the replica to be read from")
+    wait_until(lambda: usable(running) == 1, what="the replica to be read from")
     running.kill("replica")
-    wait_until(lambda: usable() == 0, what="the replica to be left out")
-    wait_until(lambda: usable() == 1, within_s=30, what="the replica to be back")
+    wait_until(lambda: usable(running) == 0, what="the replica to be left out")
+    wait_until(lambda: usable(running) == 1, within_s=30, what="the replica to be back")
