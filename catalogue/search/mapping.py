@@ -24,6 +24,14 @@ def _analyzer(tokenizer: str, *filters: str) -> dict[str, Any]:
 
 OFTEN = "return query.boost * doc.freq / (0.25 + 0.75 * doc.length * field.docCount / field.sumTotalTermFreq);"
 """How often a word stands in a field, less in a long one than in a short one: BM25 (b = 0.75) before it levels off."""
+STOPPED = frozenset(
+    [
+        "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in",
+        "into", "is", "it", "no", "not", "of", "on", "or", "such", "that", "the", "their",
+        "then", "there", "these", "they", "this", "to", "was", "will", "with",
+    ]
+)  # fmt: skip
+"""English words that are not searched, as in Lucene."""
 SETTINGS: dict[str, Any] = {
     "number_of_shards": 1,
     "number_of_replicas": 0,
@@ -34,7 +42,7 @@ SETTINGS: dict[str, Any] = {
         "tokenizer": {"apart": _APART},
         "filter": {
             "joined": _JOINED,
-            "stop": {"type": "stop", "stopwords": "_english_"},
+            "stop": {"type": "stop", "stopwords": sorted(STOPPED)},
             "stem": {"type": "stemmer", "language": "english"},
             "begun": {"type": "edge_ngram", "min_gram": 2, "max_gram": 15},
         },

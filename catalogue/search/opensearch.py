@@ -11,6 +11,7 @@ from opensearchpy.exceptions import OpenSearchException
 
 from catalogue.search import interface as said
 from catalogue.search.interface import ANY, BEGUN, CORRECTED, STRICT
+from catalogue.search.mapping import STOPPED
 from catalogue.search.rarity import Rarities
 from catalogue.search.words import ACCESSORIES, Phrase, Term, Words, clean, read
 from doorbuster.errors import StoreUnavailableError
@@ -53,7 +54,7 @@ class OpenSearchSearch:
 
     async def search(self, query: said.Query) -> said.Page:
         """Return a page, loosening the query while it finds too little."""
-        words = read(query.text)
+        words = _counting(read(query.text))
         if not words.terms:
             everything = Asked(words, [], {"match_all": {}})
             return said.NOTHING if query.text.strip() else await self._page(query, everything, STRICT)
@@ -73,7 +74,7 @@ class OpenSearchSearch:
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
-        words = read(text)
+        words = _counting(read(text))
         begun = _looser(words, BEGUN) if words.terms else None
         if begun is None:
             return []
@@ -185,6 +186,13 @@ class Asked(NamedTuple):
         often = {"multi_match": {"query": word, "type": "most_fields", "fields": fields, **more}}
         script = {"source": BM25F, "params": {"most": MOST, "share": share, "half": HALF}}
         return {"script_score": {"query": often, "script": script}}
+
+
+def _counting(words: Words) -> Words:
+    """Leave out what is not searched, unless nothing else is asked for: no field would have it."""
+    terms = tuple(term for term in words.terms if term.words[0][0][0] not in STOPPED or len(term.words) > 1)
+    tokens = tuple(token for token in words.tokens if token not in STOPPED)
+    return Words(terms, tokens) if terms and tokens else words
 
 
 def _rarity(number: int, whole: int) -> float:

@@ -64,6 +64,13 @@ async def test_a_rare_word_says_more_than_a_common_one(searching: Searching) -> 
     assert {"kb-1", "lamp", "stick"} <= set(ids)
 
 
+async def test_words_that_do_not_count_change_nothing(searching: Searching) -> None:
+    plain, wordy = await searching.page("keyboard dust"), await searching.page("a keyboard for the dust")
+    assert [hit.product_id for hit in wordy.hits] == [hit.product_id for hit in plain.hits]
+    assert [hit.key for hit in wordy.hits] == pytest.approx([hit.key for hit in plain.hits], abs=1e-3)
+    assert wordy.total == plain.total
+
+
 async def test_misspelt_words_rank_like_the_words_they_are_read_as(searching: Searching) -> None:
     assert (await searching.ids("keybord"))[:3] == (await searching.ids("keyboard"))[:3]
 
