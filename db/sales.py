@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from db.pool import Connection
 
 Phase = Literal["open", "hold", "drain", "closed"]
-MAX_PRODUCTS = 10_000
 
 _SQL = load("sales")
 

@@ -12,9 +12,6 @@ PRINTABLE = r"^[^\x00-\x1f\x7f]+(?!\n)$"
 PLAIN_ID = r"^[^\x00-\x1f\x7f/]+(?!\n)$"
 SALE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(?!\n)$"
 
-BIGGEST = 2**53 - 1
-"""Largest integer that every JSON reader keeps exact."""
-
 ProductId = Annotated[str, Meta(min_length=1, max_length=64, pattern=PLAIN_ID)]
 SaleId = Annotated[str, Meta(min_length=1, max_length=64, pattern=SALE_ID)]
 Text = Annotated[str, Meta(max_length=10_000, pattern=r"^[^\x00]*(?!\n)$")]

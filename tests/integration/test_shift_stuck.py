@@ -11,7 +11,10 @@ import pytest
 
 from db import pool as pools
 from db import shifts
+from doorbuster.settings import Settings
 from tests.fixtures.waiting import eventually
+from workers import shift
+from workers.shift import Ended
 
 NAME = "drain:1:0"
 APPLICATION = f"doorbuster-{NAME}"
@@ -66,6 +69,33 @@ async def test_the_successor_ends_the_session_of_a_holder_stuck_in_a_copy(databa
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
             work.result()
         assert await second.fetchval("select count(*) from shifts where name = 'other'") == 0
+
+
+class Idle:
+    """Work that is done at once."""
+
+    paced = 0
+
+    async def begin(self) -> None:
+        """Begin."""
+
+    async def step(self) -> int | None:
+        """Find nothing more, ever."""
+        return None
+
+    async def end(self, *, at_once: bool) -> None:
+        """Have nothing under way."""
+
+
+async def test_a_shift_takes_over_from_a_holder_stuck_in_a_copy(settings: Settings) -> None:
+    url = settings.database_url.get_secret_value()
+    own = settings.model_copy(update={"lease_s": LEASE_S})
+    async with session(url) as first, session(url) as watching:
+        fence = await shifts.acquire(first, NAME, holder="first", lease_s=LEASE_S)
+        assert fence is not None
+        async with stuck(first, fence):
+            await eventually(lambda: _is_over(watching), what="the lease to run out")
+            assert await shift.run(NAME, own, asyncio.Event(), lambda _shift: Idle()) is Ended.DONE
 
 
 async def test_a_holder_whose_lease_lives_keeps_its_session(database_url: str) -> None:
