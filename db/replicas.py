@@ -28,6 +28,9 @@ Work = Callable[[Connection, int], Awaitable[T]]
 
 WATCH_S = 0.2
 LOOK_TIMEOUT_S = 0.5
+LATE_S = 0.1
+"""A wait that ends so much later than its bound says that this process did not run, and nothing of the server."""
+AGAIN_MAX = 2
 SAMPLES = 64
 FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _SQL = load("changes")
@@ -37,6 +40,10 @@ log = logging.getLogger("doorbuster.replicas")
 
 class NotShownError(Exception):
     """The replica does not show yet what the read must show; raised by a read, answered by asking another."""
+
+
+class SlowError(Exception):
+    """A replica did not answer a read in time; the one that did answer a look just after is worth asking again."""
 
 
 class BusyError(Exception):
@@ -55,6 +62,8 @@ class Server:
         self.fresh_as_of = 0.0
         """Monotonic time at which the primary had nothing more than this server shows."""
         self.usable = False
+        self.answers = False
+        """Whether it answered when it was looked at last."""
         self.latency_s = 0.001
         self.busy = 0
 
@@ -76,11 +85,27 @@ class Server:
             self.watching.terminate()
             self.watching = None
 
-    async def look(self) -> Connection:
-        """Return the connection that watches."""
+    async def look(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
+        """Ask through the connection that watches.
+
+        Raises:
+            TimeoutError: it does not answer in time, or another of `FAILURES`.
+        """
+
+        async def asked() -> T:
+            try:
+                return await ask(await self._watch())
+            except (*FAILURES, asyncio.CancelledError):
+                self.drop_watch()
+                raise
+
+        return await _in_time(asked, LOOK_TIMEOUT_S)
+
+    async def _watch(self) -> Connection:
         if self.watching is None or self.watching.is_closed():
+            # Bounded by the look as a whole: two time-outs at a time would race for who tells of it.
             self.watching = await connect(
-                self.dsn, command_timeout_s=LOOK_TIMEOUT_S, application="doorbuster-catalogue-watch"
+                self.dsn, command_timeout_s=LOOK_TIMEOUT_S * 2, application="doorbuster-catalogue-watch"
             )
         return self.watching
 
@@ -92,7 +117,7 @@ class Server:
         self.busy += 1
         try:
             try:
-                connection = await self.pool.acquire(timeout=timeout_s)
+                connection = await _in_time(self.pool.acquire, timeout_s)
             except TimeoutError as error:
                 if self.busy > self._connections:
                     raise BusyError from error
@@ -122,6 +147,7 @@ class Replicas:
         self._lag_max_s, self._timeout_s = lag_max_s, timeout_s
         self._few = asyncio.Semaphore(primary_max)
         self._samples: deque[tuple[float, int]] = deque(maxlen=SAMPLES)
+        self._looking: asyncio.Task[None] | None = None
         self.reads: Counter[str] = Counter()
         """Reads answered, by server; what a server could not answer counts for the one that did."""
 
@@ -137,6 +163,9 @@ class Replicas:
 
     async def close(self) -> None:
         """Close everything at once."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
         for server in (self.primary, *self.replicas):
             server.close()
 
@@ -148,18 +177,22 @@ class Replicas:
             await asyncio.sleep(max(0.0, began + WATCH_S - time.monotonic()))
 
     async def look(self) -> None:
-        """Look once: at the primary first, so that a replica is compared with what was there before it was asked."""
+        """Look once, or wait for the look under way."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        await asyncio.shield(self._looking)
+
+    async def _look(self) -> None:
+        # At the primary first, so that a replica is compared with what was there before it was asked.
         await self._look_at_primary()
         await asyncio.gather(*(self._look_at(replica) for replica in self.replicas))
 
     async def _look_at_primary(self) -> None:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S):
-                position = await changes.log_position(await self.primary.look())
+            position = await self.primary.look(changes.log_position)
         except FAILURES as error:
             # In recovery it is no primary any more, and has no position of its own to tell.
-            self.primary.drop_watch()
             log.debug("the primary's position is not known", extra={"error": repr(error)})
             return
         self.primary.lsn = position
@@ -168,15 +201,14 @@ class Replicas:
     async def _look_at(self, replica: Server) -> None:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S):
-                row = await (await replica.look()).fetchrow(_SQL["replica_state"])
+            row = await replica.look(_state)
         except FAILURES as error:
-            replica.drop_watch()
+            replica.answers = False
             # A late answer may be this machine's doing as well: what was seen last holds for as long as it is fresh.
             if not (isinstance(error, TimeoutError) and self._fresh(replica)):
                 self._turn(replica, usable=False, why=repr(error))
             return
-        assert row is not None
+        replica.answers = True
         replica.latency_s += (time.monotonic() - began - replica.latency_s) * 0.2
         replica.lsn = row["lsn"]
         self._date(replica)
@@ -229,29 +261,39 @@ class Replicas:
             StoreUnavailableError: no replica shows it, and the primary does not answer or has no place free in time;
                 or replicas do, but have more to do than they can: that is no reason to ask the primary.
         """
-        busy = False
-        for replica in self._candidates():
+        with suppress(NotShownError, SlowError):
+            return await self._read_replicas(work, lsn)
+        return await self._read_primary(work, lsn)
+
+    async def _read_replicas(self, work: Work[T], lsn: int) -> T:
+        if not self._candidates() and any(one.usable and one.answers for one in self.replicas):
+            await self.look()  # nothing speaks against a replica but that it was looked at too long ago
+        try:
+            return await self._ask(self._candidates(), work, lsn)
+        except SlowError:
+            await self.look()
+            return await self._ask([one for one in self._candidates() if one.answers], work, lsn)
+
+    async def _ask(self, replicas: list[Server], work: Work[T], lsn: int) -> T:
+        why: Exception = NotShownError()
+        for replica in replicas:
             try:
                 done = await replica.run(_shown(work, lsn), replica.lsn, self._timeout_s)
             except NotShownError:
                 continue
             except BusyError:
-                busy = True
-                continue
+                why = StoreUnavailableError("too many reads wait for the replicas; try again")
             except TimeoutError as error:  # one slow read is no dead server: the next look says what it is
                 log.info("%s did not answer a read in time", replica.name, extra={"error": repr(error)})
-                continue
+                why = SlowError()
             except asyncpg.SerializationError as error:  # what it read was vacuumed away on the primary
                 log.info("%s gave up a read", replica.name, extra={"error": repr(error)})
-                continue
             except FAILURES as error:
                 self._turn(replica, usable=False, why=repr(error))
-                continue
-            self.reads[replica.name] += 1
-            return done
-        if busy:
-            raise StoreUnavailableError("too many reads wait for the replicas; try again")
-        return await self._read_primary(work, lsn)
+            else:
+                self.reads[replica.name] += 1
+                return done
+        raise why
 
     async def _read_primary(self, work: Work[T], lsn: int) -> T:
         try:
@@ -271,13 +313,32 @@ class Replicas:
         raise StoreUnavailableError("the database does not show what was written to it")
 
 
+async def _in_time(do: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+    """Do something within a time; do it anew if the time's end came late."""
+    for _ in range(AGAIN_MAX):
+        due = time.monotonic() + timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await do()
+        except TimeoutError:
+            if time.monotonic() < due + LATE_S:
+                raise
+    async with asyncio.timeout(timeout_s):
+        return await do()
+
+
+async def _state(connection: Connection) -> asyncpg.Record:
+    row = await connection.fetchrow(_SQL["replica_state"])
+    assert row is not None
+    return row
+
+
 def _shown(work: Work[T], lsn: int) -> Work[T]:
     """Ask the replica itself when its position at the last look is not enough."""
 
     async def checked(connection: Connection, known: int) -> T:
         if known < lsn:
-            row = await connection.fetchrow(_SQL["replica_state"])
-            assert row is not None
+            row = await _state(connection)
             known = row["lsn"] if row["in_recovery"] else 0
             if known < lsn:
                 raise NotShownError

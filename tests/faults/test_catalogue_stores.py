@@ -206,9 +206,29 @@ async def test_a_read_that_takes_too_long_is_not_held_against_the_replica(replic
             return there
 
         assert await process.replicas.read(slow_there) is False
-        assert asked == [True, False]
+        assert asked == [True, True, False]
         assert replica.usable
         await asks_the_replica_alone(process)
+
+
+@pytest.mark.parametrize("late_s", [0.7, 1.3])
+async def test_a_process_that_does_not_get_its_turn_leaves_the_primary_alone(
+    replicated: Replicated, late_s: float
+) -> None:
+    """Whatever it waits for is late then: reads, a look at the replica, what it knows of how far that one is."""
+    async with a_shop(replicated) as (process, _):
+        for _ in range(2):
+            asyncio.get_running_loop().call_later(0.01, time.sleep, late_s)  # holds up all of the process
+            looking = asyncio.create_task(process.replicas.look())
+            there = await asyncio.gather(*(process.replicas.read(_a_while) for _ in range(20)))
+            await looking
+            assert all(there)
+        assert process.replicas.reads["primary"] == 0
+
+
+async def _a_while(connection: Connection, _lsn: int) -> bool:
+    await connection.execute("select pg_sleep(0.02)")
+    return bool(await connection.fetchval("select pg_is_in_recovery()"))
 
 
 async def test_the_first_read_of_a_process_goes_to_a_replica(replicated: Replicated) -> None:
