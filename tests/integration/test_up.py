@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,12 +14,14 @@ import pytest
 import redis
 
 from doorbuster.embedded import leftovers
-from tests.fixtures.up import STORES, Running, Up, doorbuster
+from tests.fixtures.up import STORES, Running, Up, doorbuster, instance
 
 
-@pytest.fixture
-def running(up: Up) -> Running:
-    return up()
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """An instance for the tests that leave it as it is."""
+    with instance() as one:
+        yield one
 
 
 def test_the_ready_line_says_all_of_it(running: Running) -> None:

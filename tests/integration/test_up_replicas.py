@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ from doorbuster.embedded import leftovers
 from doorbuster.embedded.postgres import Postgres
 from doorbuster.embedded.standby import Standby
 from tests.fixtures.stores import _QUICK, serving
-from tests.fixtures.up import Running, Up, doorbuster
+from tests.fixtures.up import Running, Up, doorbuster, instance
 from tests.fixtures.waiting import wait_until
 
+_numbers = itertools.count()
 PRODUCT = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
 
 
@@ -38,8 +40,9 @@ def asked(url: str, statement: str) -> object:
         return None
 
 
-def follows(running: Running, product: str) -> None:
+def follows(running: Running) -> None:
     """Write a product, and wait until every replica shows it."""
+    product = f"lamp-{next(_numbers)}"
     (running.ops.put(f"/ops/products/{product}", json=PRODUCT)).raise_for_status()
     for url in running.ready["urls"]["replica"].split(","):
         shown = f"select pg_is_in_recovery() and exists (select from products where product_id = '{product}')"
@@ -50,16 +53,26 @@ def test_replicas_follow_and_are_in_the_ready_line(up: Up) -> None:
     running = up("--replicas", "2", "--workers", "1")
     assert list(running.ready["pids"])[-1] == list(running.ready["urls"])[-1] == "replica"
     assert len(running.pids("replica")) == len(running.ready["urls"]["replica"].split(",")) == 2
-    follows(running, "lamp")
+    follows(running)
     assert running.stop() == 0
     assert list(leftovers.find(running.data.resolve())) == []
     for number in (1, 2):
         assert "was not properly shut down" not in (running.data / "logs" / f"replica-{number}.log").read_text()
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Running]:
+    """An instance that loses its replica in one way after the other."""
+    with instance("--replicas", "1", "--workers", "1") as one:
+        yield one
+
+
 @pytest.fixture
-def running(up: Up) -> Running:
-    return up("--replicas", "1", "--workers", "1")
+def running(shared: Running) -> Running:
+    """The module's instance, whole again."""
+    shared.wait_ready()
+    follows(shared)
+    return shared
 
 
 def inode(running: Running) -> int:
@@ -70,7 +83,7 @@ def inode(running: Running) -> int:
 def test_a_killed_replica_is_replaced_and_not_copied_again(running: Running) -> None:
     before = inode(running)
     running.wait_replaced("replica", running.kill("replica"))
-    follows(running, "lamp")
+    follows(running)
     assert inode(running) == before
 
 
@@ -78,20 +91,21 @@ def test_what_keeps_it_may_be_killed_too(running: Running) -> None:
     (replica,) = running.pids("replica")
     psutil.Process(replica).parent().kill()  # type: ignore[union-attr]
     running.wait_replaced("replica", [replica])
-    follows(running, "lamp")
+    follows(running)
 
 
 def test_it_follows_the_primary_that_was_killed_and_came_back(running: Running) -> None:
     running.wait_replaced("postgres", running.kill("postgres"))
     running.wait_ready()
-    follows(running, "lamp")
+    follows(running)
 
 
-def test_everything_killed_at_once_it_goes_on(up: Up, running: Running) -> None:
-    before = inode(running)
-    running.kill_everything()
+def test_everything_killed_at_once_it_goes_on(up: Up) -> None:
+    first = up("--replicas", "1", "--workers", "1")
+    before = inode(first)
+    first.kill_everything()
     again = up("--replicas", "1", "--workers", "1")
-    follows(again, "lamp")
+    follows(again)
     assert inode(again) == before
 
 
@@ -107,12 +121,12 @@ def test_one_whose_slot_is_gone_is_made_anew(running: Running) -> None:
     for pid in (receiver.pid, former):
         os.kill(pid, signal.SIGCONT)
     running.wait_replaced("replica", [former])
-    follows(running, "lamp")
+    follows(running)
     assert inode(running) != before
 
 
-def test_without_replicas_the_next_time_nothing_of_them_is_kept(up: Up, running: Running) -> None:
-    assert running.stop() == 0
+def test_without_replicas_the_next_time_nothing_of_them_is_kept(up: Up) -> None:
+    assert up("--replicas", "1", "--workers", "1").stop() == 0
     again = up("--workers", "1")
     assert asked(again.ready["urls"]["database"], "select count(*) from pg_replication_slots") == 0
     assert not (again.data / "replica-1").exists()

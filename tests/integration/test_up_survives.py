@@ -6,33 +6,48 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
 from doorbuster.embedded import leftovers
-from tests.fixtures.up import STORES, Up
+from tests.fixtures.up import STORES, Running, Up, instance
 from tests.fixtures.waiting import wait_until
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """An instance that loses one part after the other."""
+    with instance() as one:
+        yield one
+
+
 @pytest.mark.parametrize("role", ["intake", "worker", "scheduler", *STORES])
-def test_what_is_killed_is_replaced(up: Up, role: str) -> None:
-    running = up()
+def test_what_is_killed_is_replaced(running: Running, role: str) -> None:
     former = running.kill(role)
     running.wait_replaced(role, former)
     running.wait_ready()
     assert running.process.poll() is None
     assert running.document()["urls"] == running.ready["urls"]
-    assert running.stop() == 0
 
 
-def test_the_intake_s_master_is_replaced_and_finds_its_port_free(up: Up) -> None:
-    running = up()
+def test_the_intake_s_master_is_replaced_and_finds_its_port_free(running: Running) -> None:
     workers = running.pids("intake")
     os.kill(_parent(workers[0]), signal.SIGKILL)
     running.wait_replaced("intake", workers)
     running.wait_ready()
+
+
+def test_a_stop_is_clean_after_parts_were_replaced(up: Up) -> None:
+    running = up()
+    former = {role: running.kill(role) for role in ("intake", "worker", "orders", "postgres")}
+    for role, pids in former.items():
+        running.wait_replaced(role, pids)
+    running.wait_ready()
+    assert running.stop() == 0
+    assert list(leftovers.find(running.data.resolve())) == []
 
 
 def _parent(pid: int) -> int:
