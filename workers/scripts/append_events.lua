@@ -10,7 +10,8 @@ local was_there = redis.call('EXISTS', KEYS[1])
 local lines, from = ARGV[2], 1
 while from <= #lines do
   local to = string.find(lines, '\n', from, true) or #lines + 1
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'event', string.sub(lines, from, to - 1))
+  redis.call('XADD', KEYS[1], '*', 'event', string.sub(lines, from, to - 1))
   from = to + 1
 end
+redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])  -- once a batch: with every entry it took an eighth of the time
 return was_there
