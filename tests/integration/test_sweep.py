@@ -43,7 +43,8 @@ async def test_sweeping_while_settling_ends_every_order_once(shop: Shop, db: Con
 
     async def sweep() -> None:
         await eventually(asked)
-        for first in range(0, 400, 20):
+        # Those that are asked last come first: on a slow machine nothing else might end before it is paid.
+        for first in (380, *range(0, 380, 20)):
             some = ids[first : first + 10]
             await db.execute("update reservations set expires_at = now() where order_id = any($1)", some)
             await shop.sweep(sweeping)
