@@ -68,7 +68,7 @@ async def test_a_price_flips_at_its_time_in_an_answer_that_is_kept(serve: Serve,
         before = datetime.now(UTC)
         answer = await shop.http.get("/search", params={"q": "6730s"})
         seen.append((before, answer.json()["items"][0]["price"], datetime.now(UTC)))
-        if not asked and before > starts - timedelta(seconds=0.3):
+        if not asked and before > starts - timedelta(seconds=1.5):
             asked = await _asked(shop)  # the change itself was heard by now: nothing but the time is left to change it
         await asyncio.sleep(0.005)
     assert {price for _, price, _ in seen[:-1]} == {79_900}
@@ -87,8 +87,11 @@ async def test_others_keep_a_search_no_longer_than_its_prices_hold(shop: Intake)
     starts = datetime.now(UTC) + timedelta(seconds=4)
     body = {"windows": [{"price": 100, "starts_at": starts.isoformat()}]}
     (await shop.ops.put("/ops/products/hp-2/prices", json=body)).raise_for_status()
+    before = datetime.now(UTC)
     answer = await shop.http.get("/search", params={"q": "6730s"})
-    assert answer.headers["cache-control"] in ("public, max-age=1, s-maxage=3", "public, max-age=1, s-maxage=2")
+    (seconds,) = re.fullmatch(r"public, max-age=[01], s-maxage=(\d)", answer.headers["cache-control"]).groups()  # type: ignore[union-attr]
+    left = [(starts - at).total_seconds() for at in (datetime.now(UTC), before)]
+    assert max(left[0], 0) - 1 <= int(seconds) <= left[1]
     other = await shop.http.get("/search", params={"q": "lamp"})
     assert other.headers["cache-control"] == "public, max-age=1, s-maxage=5, stale-while-revalidate=5"
 
