@@ -20,7 +20,7 @@ from loadtests.tally import Tally
 
 TICK_S = 0.001
 _RETRY_CAP_S = 5.0
-_PREPARED = 50_000
+_PREPARED = 200_000
 """Requests of a closed loop that are made before its clock starts."""
 
 
