@@ -67,7 +67,7 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveSale(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of a sale as the scheduler needs."""
+    """As much of a sale as the scheduler needs; `read_at` is the database's clock when it was read."""
 
     sale_number: int
     sale_id: str
@@ -77,6 +77,7 @@ class LiveSale(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime | None
     room_epoch: int
     version: int
+    read_at: datetime
 
 
 def _sale(row: asyncpg.Record) -> Sale:

@@ -44,6 +44,14 @@ def milliseconds(at: datetime | None) -> int:
     return 0 if at is None else max(1, int(at.timestamp() * 1000))
 
 
+def opens_ms(starts_at: datetime, read_at: datetime) -> int:
+    """Return when a window opens, by the database's clock at `read_at`: one that has begun is 0.
+
+    Whatever the order store's and the room store's clocks say, it stays open then.
+    """
+    return 0 if starts_at <= read_at else milliseconds(starts_at)
+
+
 async def publish(redis: Redis, gate: Gate) -> bool:
     """Set the gate unless a newer version stands; say whether it was set. Safe to repeat."""
     arguments = (

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.gate import Gate, milliseconds, publish
+from doorbuster.gate import Gate, milliseconds, opens_ms, publish
 from doorbuster.ids import partition_of
 from intake import group_commit as verdicts
 from intake.group_commit import PartitionCommit
@@ -95,14 +95,13 @@ class CachedSale:
 
 
 def gate_of(sale: Sale, partition: int) -> Gate:
-    """Return what a partition's gate is to say. A window that has begun opens at 0, whatever the stores' clocks say."""
-    opens_ms = 0 if sale.starts_at <= sale.read_at else milliseconds(sale.starts_at)
+    """Return what a partition's gate is to say."""
     return Gate(
         sale_number=sale.number,
         partition=partition,
         version=sale.version,
         phase=sale.phase,
-        opens_ms=opens_ms,
+        opens_ms=opens_ms(sale.starts_at, sale.read_at),
         closes_ms=milliseconds(sale.ends_at),
         epoch=sale.room_epoch,
     )

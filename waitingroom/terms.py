@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from doorbuster.gate import milliseconds
+from doorbuster.gate import milliseconds, opens_ms
 from waitingroom.room import Mode, RoomConfig
 from waitingroom.shuffle import commitment
 
@@ -63,8 +63,7 @@ def room_config(sale: SaleShape) -> RoomConfig:
         version=sale.version,
         mode=mode_of(sale),
         phase=sale.phase,
-        # As at the gate: a window that has begun opens at 0, whatever the stores' clocks say.
-        opens_ms=0 if sale.starts_at <= sale.read_at else milliseconds(sale.starts_at),
+        opens_ms=opens_ms(sale.starts_at, sale.read_at),
         lobby_opens_ms=milliseconds(_moment(given.get("lobby_opens_at"))),
         closes_ms=milliseconds(sale.ends_at),
         epoch=sale.room_epoch,

@@ -73,7 +73,7 @@ select s.*, clock_timestamp() as now,
 
 -- name: live_sales
 -- Sales that take orders, or closed ones whose work may not be done.
-select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version
+select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version, clock_timestamp() as read_at
   from sales s
   where phase <> 'closed'
      or closed_at > clock_timestamp() - interval '1 hour'
