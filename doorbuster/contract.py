@@ -25,6 +25,7 @@ from doorbuster.fields import (
     SaleId,
     Text,
 )
+from doorbuster.ids import MAX_PARTITIONS
 from doorbuster.room_contract import RoomChange, RoomRequest
 
 __all__ = ["AcceptedAt", "Currency", "Label", "Moment", "Money", "Name", "OrderStatus", "ProductId", "Reason", "SaleId"]
@@ -203,7 +204,7 @@ class SaleRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True
     products: Products
     starts_at: Moment | None = None
     ends_at: Moment | None = None
-    partitions: Annotated[int, Meta(ge=1, le=64)] = 1
+    partitions: Annotated[int, Meta(ge=1, le=MAX_PARTITIONS)] = 1
     hold_s: HoldS = 600
     prewarm_lead_s: LeadS = 1800
     room: RoomRequest = RoomRequest(mode="off")

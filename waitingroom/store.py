@@ -59,8 +59,8 @@ class Room:
     async def configure(self, config: RoomConfig | None = None) -> bool:
         """Set the configuration unless a newer one stands; say whether it was set.
 
-        A higher epoch in it revokes every admission out, as `bump_epoch` does. What the bucket earned until now was
-        earned at the old rate.
+        A higher epoch in it revokes every admission out and takes their slots back. What the bucket earned until now
+        was earned at the old rate.
         """
         fields = (config or self._config()).as_fields()
         return bool(await self._scripts.run("configure", self._keys, fields))
@@ -150,10 +150,6 @@ class Room:
     async def note_sold_out(self, *, whole: bool, products: Sequence[str] = ()) -> None:
         """Say what is sold out: `whole` ends the waiting until it is said otherwise (stock came back)."""
         await self._run("note_sold_out", [], [int(whole), "\n".join(sorted(products))])
-
-    async def bump_epoch(self, epoch: int) -> bool:
-        """Revoke every admission of an earlier epoch and take its slots back; say whether there was anything to do."""
-        return bool(await self._run("bump_epoch", [], [epoch]))
 
     async def _placed(
         self, verb: str, visitor: Visitor, arguments: Sequence[Argument], more_keys: Sequence[str] = ()
