@@ -7,12 +7,10 @@ as UNKNOWN, and the same idempotency key is safe to send again. Who goes while w
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import struct
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hiredis import pack_command
@@ -20,6 +18,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from doorbuster import gate as gates
 from doorbuster import keys
+from doorbuster.script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,8 +37,7 @@ UNKNOWN = b"~"
 """First byte of a verdict; after NEW and REPLAY comes the entry's id."""
 
 _TERMS = struct.Struct(">IHQQ")
-_SOURCE = Path(__file__).with_name("scripts").joinpath("accept.lua").read_text()
-_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
+_accept = Script.beside(__file__, "accept")
 
 
 class Watch(Protocol):
@@ -131,9 +129,9 @@ class Link:
             arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
         async with asyncio.timeout(self._terms.timeout_s):
             try:
-                return await self._evaluate("EVALSHA", _SHA, arguments)
+                return await self._evaluate("EVALSHA", _accept.sha, arguments)
             except NoScriptError:  # nothing was run, so running it now is no repetition
-                return await self._evaluate("EVAL", _SOURCE, arguments)
+                return await self._evaluate("EVAL", _accept.source, arguments)
 
     async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
         # The command is packed and sent by hand: for a batch of hundreds of arguments the client's own way costs as

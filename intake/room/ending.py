@@ -7,20 +7,20 @@ could be spent in, before the room lets somebody else in for it: at no moment do
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
 import intake
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.script import Script
 
 if TYPE_CHECKING:
     from intake.group_commit import AcceptScript
     from intake.sales import CachedSale
     from waitingroom.admissions import Admission
 
-_SOURCE = Path(intake.__file__).with_name("scripts").joinpath("end_admission.lua").read_text()
+_end_admission = Script.beside(intake.__file__, "end_admission")
 
 HOUR_MS = 3_600_000
 """Kept for as long as orders keep the count: twice what is left of the admission, and an hour."""
@@ -49,7 +49,7 @@ class Endings:
 
     async def _end(self, name: str, ttl_ms: int) -> int:
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.eval(_SOURCE, 1, name, str(ttl_ms))
+            pipe.eval(_end_admission.source, 1, name, str(ttl_ms))
             if self._terms.replicas:
                 pipe.wait(self._terms.replicas, self._terms.replica_wait_ms)
             placed, *reached = await pipe.execute()
