@@ -27,6 +27,17 @@ _RELEASE_MAX = 500
 _ATTEMPTS = 3
 
 
+def keys_of(sale_number: int) -> tuple[str, ...]:
+    """Return the keys that every verb is given first, in the order in which scripts count them."""
+    return (
+        keys.room(sale_number),
+        keys.room_done(sale_number),
+        keys.room_releases(sale_number),
+        keys.room_active(sale_number),
+        keys.room_ends(sale_number),
+    )
+
+
 class Room:
     """One sale's room. Make one a process and sale; it remembers cohort and seed, nothing else."""
 
@@ -44,15 +55,8 @@ class Room:
         """
         self._scripts = Scripts(redis, timeout_s=timeout_s, replaced=replaced)
         self._config = config
-        number = config().sale_number
-        self.sale_number = number
-        self._keys = [
-            keys.room(number),
-            keys.room_done(number),
-            keys.room_releases(number),
-            keys.room_active(number),
-            keys.room_ends(number),
-        ]
+        self.sale_number = config().sale_number
+        self._keys = keys_of(self.sale_number)
         self._cohort: int = _UNKNOWN_COHORT
         self._seed = b""
 
