@@ -28,8 +28,6 @@ from doorbuster.fields import (
 from doorbuster.ids import MAX_PARTITIONS
 from doorbuster.room_contract import RoomChange, RoomRequest
 
-__all__ = ["AcceptedAt", "Currency", "Label", "Moment", "Money", "Name", "OrderStatus", "ProductId", "Reason", "SaleId"]
-
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A product and how many of it."""
@@ -331,6 +329,8 @@ FAULTS = MappingProxyType(
     }
 )
 
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
 PROBLEM_TYPE = "urn:doorbuster:problem:"
 """What a problem's `type` begins with; its code follows."""
 

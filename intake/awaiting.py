@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from db.states import Status
-from doorbuster.contract import FAULTS
+from doorbuster.contract import FAULTS, JSON
 from intake.order_views import show
 from intake.outcomes import LOOK_EVERY_S, until
 from intake.problems import STORE_ERRORS
@@ -60,7 +60,7 @@ class Awaiting:
             resp.set_header("Location", f"/orders/{order_id}")
             return True
         resp.status = 201
-        resp.content_type = "application/json"
+        resp.content_type = JSON
         resp.set_header("Location", f"/orders/{order_id}")
         resp.data = _encode(show(order))
         return True

@@ -36,6 +36,8 @@ SPENT, REVOKED, EXPIRED = b"s", b"r", b"e"
 UNKNOWN = b"~"
 """First byte of a verdict; after NEW and REPLAY comes the entry's id."""
 
+HOUR_MS = 3_600_000
+"""What the audit looks back on: counts outlive it (doorbuster/cli/audit_admissions.py)."""
 _TERMS = struct.Struct(">IHQQ")
 _accept = Script.beside(__file__, "accept")
 
@@ -67,6 +69,11 @@ class Spend(NamedTuple):
     """Where the orders placed with it are counted, in the order's slot."""
     terms: bytes
     """What `spend_terms` says of it."""
+
+
+def count_ttl_ms(life_ms: int) -> int:
+    """Return how long it is kept how many orders an admission bought: for as long again as it lives, and an hour."""
+    return 2 * life_ms + HOUR_MS
 
 
 def spend_terms(*, epoch: int, allowed: int, ttl_ms: int, ends_ms: int) -> bytes:

@@ -10,6 +10,7 @@ import msgspec
 
 from db.migrate import pending
 from doorbuster import keys
+from doorbuster.contract import JSON
 from intake import metrics as measured
 from intake.problems import STORE_ERRORS
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("intake.health")
 
-JSON = "application/json"
 CHECK_S = 3.0
 _encode = msgspec.json.Encoder().encode
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from doorbuster.contract import problem
+from doorbuster.contract import PROBLEM_JSON, problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -248,7 +248,7 @@ async def send_problem(
     """Answer with a problem without the application; with `more` the answer is complete but the exchange is not."""
     refusal = problem(code, detail)
     body = msgspec.json.encode(refusal)
-    fixed = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+    fixed = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": refusal.status, "headers": fixed + headers})
     await send({"type": "http.response.body", "body": body, "more_body": more})
 

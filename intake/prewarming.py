@@ -13,6 +13,8 @@ from doorbuster.errors import DoorbusterError
 from doorbuster.ops_contract import Prewarmed
 from doorbuster.stores import plain_client
 from intake.problems import STORE_ERRORS
+from waitingroom.room import Mode
+from waitingroom.terms import mode_of
 
 if TYPE_CHECKING:
     from catalogue.catalogue import Catalogue
@@ -61,8 +63,8 @@ class Prewarming:
         return Prewarmed(sale.sale_id, all(check["ok"] for check in checks.values()), checks)
 
     async def _room(self, sale: Sale) -> Check:
-        mode = sale.room.get("mode", "off")
-        if mode == "off":
+        mode = mode_of(sale)
+        if mode is Mode.OFF:
             return {"ok": True, "mode": mode}
         cached = await self._sales.get(sale.sale_id)
         try:

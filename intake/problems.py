@@ -15,7 +15,7 @@ import msgspec
 from asyncpg.exceptions import _base
 from redis.exceptions import RedisError
 
-from doorbuster.contract import FAULTS, FieldProblem, problem
+from doorbuster.contract import FAULTS, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, InvalidError
 from intake.limits import BodyError
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("intake")
 
-MEDIA = "application/problem+json"
 RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited", "room_full"})
 STORE_ERRORS: tuple[type[Exception], ...] = (
     RedisError,
@@ -103,7 +102,7 @@ class Problems:
         """Return a problem as it is answered, and count it."""
         self._refused(code)
         said = problem(code, detail, [FieldProblem(*field) for field in fields or []])
-        headers = {"content-type": MEDIA}
+        headers = {"content-type": PROBLEM_JSON}
         if room is not None:
             said.room = room
             headers["link"] = f'<{room}>; rel="waiting-room"'

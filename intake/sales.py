@@ -19,6 +19,8 @@ from doorbuster.ids import partition_of
 from intake import group_commit as verdicts
 from intake.group_commit import PartitionCommit
 from intake.problems import STORE_ERRORS
+from waitingroom.room import Mode
+from waitingroom.terms import mode_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,7 +76,7 @@ class CachedSale:
     def take(self, sale: Sale) -> None:
         """Take the sale as it was read last."""
         self.sale = sale
-        self.has_room: bool = sale.room.get("mode", "off") != "off"
+        self.has_room = mode_of(sale) is not Mode.OFF
         """Whether a waiting room stands before the sale, or may."""
 
     def likely_verdict(self, order: OrderRequest, now_s: float) -> bytes | None:

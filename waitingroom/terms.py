@@ -64,7 +64,7 @@ def room_config(sale: SaleShape) -> RoomConfig:
         mode=mode_of(sale),
         phase=sale.phase,
         opens_ms=opens_ms(sale.starts_at, sale.read_at),
-        lobby_opens_ms=milliseconds(_moment(given.get("lobby_opens_at"))),
+        lobby_opens_ms=milliseconds(lobby_opens_at(sale)),
         closes_ms=milliseconds(sale.ends_at),
         epoch=sale.room_epoch,
         commitment=commitment(sale.room_secret),
@@ -72,5 +72,7 @@ def room_config(sale: SaleShape) -> RoomConfig:
     )
 
 
-def _moment(value: str | datetime | None) -> datetime | None:
+def lobby_opens_at(sale: SaleShape) -> datetime | None:
+    """Return from when visitors of the sale register, None if it has no lobby."""
+    value: str | datetime | None = sale.room.get("lobby_opens_at")
     return datetime.fromisoformat(value) if isinstance(value, str) else value

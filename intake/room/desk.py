@@ -189,7 +189,7 @@ class RoomDesk:
 
     def known(self, cached: CachedSale) -> OpenRoom | None:
         """Return the sale's room, None if it has none; costs no I/O. Its state may be missing or old."""
-        if cached.sale.room.get("mode", "off") == "off":
+        if not cached.has_room:
             return None
         found = self._rooms.get(cached.number)
         if found is None:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 import intake
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.script import Script
+from intake.group_commit import count_ttl_ms
 
 if TYPE_CHECKING:
     from intake.group_commit import AcceptScript
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from waitingroom.admissions import Admission
 
 _end_admission = Script.beside(intake.__file__, "end_admission")
-
-HOUR_MS = 3_600_000
-"""Kept for as long as orders keep the count: twice what is left of the admission, and an hour."""
 
 
 class Endings:
@@ -40,7 +38,7 @@ class Endings:
         Raises:
             StoreUnavailableError: it may still buy in some partition.
         """
-        ttl_ms = 2 * max(0, int((admission.expires_s - now_s) * 1000)) + HOUR_MS
+        ttl_ms = count_ttl_ms(max(0, int((admission.expires_s - now_s) * 1000)))
         names = [lane.spent_prefix + admission.spend_id for lane in cached.lanes]
         try:
             return sum(await asyncio.gather(*(self._end(name, ttl_ms) for name in names)))

@@ -16,8 +16,10 @@ from db.states import FINAL, Status
 from doorbuster.contract import OrderRequest
 from doorbuster.errors import DoorbusterError
 from intake.orders import not_found, order_id_of
+from intake.posting import is_key
 from intake.problems import STORE_ERRORS, RefusedError
 from intake.room import cookies
+from intake.room.door import page_of
 from intake.room.page import form_of, go_to
 
 if TYPE_CHECKING:
@@ -133,14 +135,14 @@ class ShopPage:
                 "problem": problem,
                 "to_room": problem in _WAIT,
                 "key": key if key and problem not in _WAIT else secrets.token_urlsafe(18),
-                "wait_url": f"/sales/{sale.sale_id}/wait",
+                "wait_url": page_of(sale.sale_id),
             },
         )
 
 
 def _order(form: dict[str, str], browser: cookies.Browser) -> tuple[OrderRequest, str]:
     key = form.get("key", "")
-    if not 0 < len(key) <= 255 or not (key.isascii() and key.isprintable()):
+    if not is_key(key):
         raise RefusedError("malformed", "The form has no key")
     line = {"product_id": form.get("product_id", ""), "quantity": 1}
     try:
