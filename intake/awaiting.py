@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from intake.order_views import OrderReader
     from intake.outcomes import Outcomes
     from intake.problems import Problems
+
+log = logging.getLogger("intake.awaiting")
 
 WAIT_MAX_S = 30
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.IGNORECASE)
@@ -72,7 +75,8 @@ class Awaiting:
             while not self._guard.stopping:
                 try:
                     order = await self._reader.drained(order_id)
-                except STORE_ERRORS:  # it is accepted, whatever Postgres does
+                except STORE_ERRORS as error:  # it is accepted, whatever Postgres does
+                    log.info("an outcome cannot be read", extra={"order_id": str(order_id), "error": repr(error)})
                     order = None
                 left = deadline - loop.time()
                 if order is not None or left <= 0:

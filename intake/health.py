@@ -114,7 +114,8 @@ class ShowMetrics:
         try:
             await self._read_backlog()
             await self._read_failures()
-        except STORE_ERRORS:  # the other metrics matter most when a store is away
+        except STORE_ERRORS as error:  # the other metrics matter most when a store is away
+            log.warning("the backlog cannot be measured: %r", error)
             self._metrics.backlog.clear()
         resp.content_type = measured.MEDIA
         resp.data = self._metrics.show()

@@ -6,6 +6,7 @@ sent. Who buys is the browser itself, as a guest.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from intake.room.pages import Pages
     from intake.room.resources import Rooms
     from intake.sales import CachedSale
+
+log = logging.getLogger("intake.room")
 
 PRODUCTS_MAX = 24
 REFRESH_S = 3
@@ -76,7 +79,8 @@ class Shop:
         """Return a product, by its id alone if the catalogue cannot be read."""
         try:
             shown = await self.catalogue.product(product_id)
-        except _UNREADABLE:
+        except _UNREADABLE as error:
+            log.warning("the product %s cannot be read: %r", product_id, error)
             return Offer(product_id, product_id, 0, "")
         return _offer.decode(shown.body) if shown.found else Offer(product_id, product_id, 0, "")
 
