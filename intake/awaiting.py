@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from intake.outcomes import Outcomes
     from intake.problems import Problems
 
-log = logging.getLogger("intake.awaiting")
+log = logging.getLogger("doorbuster.intake.awaiting")
 
 WAIT_MAX_S = 30
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.IGNORECASE)

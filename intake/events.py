@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from intake.order_views import OrderReader
     from intake.outcomes import Outcomes
 
-log = logging.getLogger("intake.events")
+log = logging.getLogger("doorbuster.intake.events")
 
 STREAM_S = 300.0
 HEARTBEAT_S = 10.0

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[["Candidate", bytes], None]
 
-log = logging.getLogger("intake.group_commit")
+log = logging.getLogger("doorbuster.intake.group_commit")
 
 NEW, REPLAY, CONFLICT, SOLD_OUT, BACKLOG = b"+", b"=", b"!", b"-", b"#"
 NO_GATE, EARLY, LATE, HOLD, CLOSED = b"?", b"<", b">", b"h", b"x"
@@ -203,7 +203,8 @@ class PartitionCommit:
             if NO_GATE in verdicts:
                 verdicts = await self._with_gate(link, batch, verdicts)
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("the outcome of a batch of %d in %s is unknown: %r", len(batch), self._names[1], error)
+            about = {"orders": len(batch), "stream": self._names[1], "error": repr(error)}
+            log.warning("the outcome of a batch is unknown", extra=about)
             verdicts = [UNKNOWN] * len(batch)
             batch, verdicts = self._give_up_waiting(batch, verdicts)
         except BaseException:  # a defect or the end of the process: nobody may wait for ever

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
 
-log = logging.getLogger("intake.health")
+log = logging.getLogger("doorbuster.intake.health")
 
 CHECK_S = 3.0
 _encode = msgspec.json.Encoder().encode
@@ -115,7 +115,7 @@ class ShowMetrics:
             await self._read_backlog()
             await self._read_failures()
         except STORE_ERRORS as error:  # the other metrics matter most when a store is away
-            log.warning("the backlog cannot be measured: %r", error)
+            log.warning("the backlog cannot be measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
         resp.content_type = measured.MEDIA
         resp.data = self._metrics.show()

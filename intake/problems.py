@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import App, Request, Response
 
-log = logging.getLogger("intake")
+log = logging.getLogger("doorbuster.intake")
 
 RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited", "room_full"})
 STORE_ERRORS: tuple[type[Exception], ...] = (
@@ -124,16 +124,16 @@ class Problems:
         app.add_error_handler(falcon.HTTPError, self._falcon)
 
     async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
-        log.error("%s %s failed", req.method, req.path, exc_info=error)
+        log.error("a request failed", extra=_about(req), exc_info=error)
         self.write(resp, "internal", "The cause is in the log of the server")
 
     async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
-        log.warning("%s %s: a store failed: %r", req.method, req.path, error)
+        log.warning("a store failed", extra=_about(req, error))
         self.write(resp, "store_unavailable", "A store did not answer; the request is safe to repeat")
 
     async def _cannot_be_held(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.
-        log.warning("%s %s: a value that the database cannot hold: %r", req.method, req.path, error)
+        log.warning("the database cannot hold a value", extra=_about(req, error))
         self.write(resp, "invalid", "A value is one that the database cannot hold")
 
     async def _expected(self, req: Request, resp: Response, error: DoorbusterError, _params: dict[str, Any]) -> None:
@@ -155,3 +155,9 @@ class Problems:
         for name, value in dict(error.headers or {}).items():
             resp.set_header(name, value)
         self.write(resp, code, error.description or f"{req.method} {req.path}: {error.title}")
+
+
+def _about(req: Request, error: Exception | None = None) -> dict[str, str]:
+    """Return the request, and what it met, as fields of the log."""
+    about = {"method": req.method, "path": req.path}
+    return about if error is None else about | {"error": repr(error)}

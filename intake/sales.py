@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
 
-log = logging.getLogger("intake.sales")
+log = logging.getLogger("doorbuster.intake.sales")
 
 FRESH_S = 1.0
 POLL_S = 0.25
@@ -193,7 +193,7 @@ class Sales:
                     pipe.smembers(keys.sold_out(cached.number, lane.partition))
                 answers = await pipe.execute()
         except STORE_ERRORS as error:
-            log.warning("what is sold out could not be read: %r", error)
+            log.warning("what is sold out could not be read", extra={"error": repr(error)})
             return
         for (_, lane), members in zip(lanes, answers, strict=True):
             lane.sold_out = {member.decode() for member in members}
@@ -222,10 +222,11 @@ class Sales:
     def _forget_task(self, sale_id: str, done: asyncio.Task[None]) -> None:
         self._loading.pop(sale_id, None)
         if not done.cancelled() and (error := done.exception()) is not None:
-            log.debug("reading the sale %s ended: %r", sale_id, error)  # told by `_serve_stale` to who waited
+            # Told by `_serve_stale` to who waited.
+            log.debug("reading a sale ended", extra={"sale_id": sale_id, "error": repr(error)})
 
     def _serve_stale(self, sale_id: str, error: Exception) -> None:
-        log.warning("the sale %s could not be read: %r", sale_id, error)
+        log.warning("a sale could not be read", extra={"sale_id": sale_id, "error": repr(error)})
         cached = self._cached.get(sale_id)
         if cached is None:
             raise StoreUnavailableError("The sale cannot be looked up now; try again") from error

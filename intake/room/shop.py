@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from intake.room.resources import Rooms
     from intake.sales import CachedSale
 
-log = logging.getLogger("intake.room")
+log = logging.getLogger("doorbuster.intake.room")
 
 PRODUCTS_MAX = 24
 REFRESH_S = 3
@@ -80,7 +80,7 @@ class Shop:
         try:
             shown = await self.catalogue.product(product_id)
         except _UNREADABLE as error:
-            log.warning("the product %s cannot be read: %r", product_id, error)
+            log.warning("a product cannot be read", extra={"product_id": product_id, "error": repr(error)})
             return Offer(product_id, product_id, 0, "")
         return _offer.decode(shown.body) if shown.found else Offer(product_id, product_id, 0, "")
 
