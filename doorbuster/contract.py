@@ -15,6 +15,7 @@ from doorbuster.fields import (
     AcceptedAt,
     Bounded,
     Currency,
+    EffectivePhase,
     Label,
     Moment,
     Money,
@@ -242,7 +243,7 @@ class SaleView(Struct, kw_only=True):
     hold_s: int
     prewarm_lead_s: int
     phase: Literal["open", "hold", "drain", "closed"]
-    effective_phase: Literal["scheduled", "open", "ended", "hold", "drain", "closed"]
+    effective_phase: EffectivePhase
     """What an order would meet now: an open sale is scheduled before its start, ended after its end."""
     room: dict[str, Any]
     room_epoch: int

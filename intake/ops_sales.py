@@ -18,7 +18,7 @@ from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.limits import BODY
 from intake.ops_log import note
 from intake.ops_reading import body_of, limit_of, number_cursor_of, refuse_unknown_params, write, write_page
-from intake.prewarming import effective_phase
+from intake.phases import effective_phase
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
