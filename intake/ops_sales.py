@@ -139,6 +139,7 @@ class OneSale:
         if isinstance(wanted.products, list):
             changes["products"] = _products(wanted.products)
         async with self._database.working() as connection, connection.transaction():
+            await rows.lock_sale(connection, sale)
             found = await _existing(connection, sale)
             if isinstance(wanted.room, RoomChange):
                 changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))

@@ -80,6 +80,10 @@ select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, 
      or exists (select from reservations r where r.sale_number = s.sale_number)
   order by sale_number;
 
+-- name: lock_sale
+-- One change of a sale at a time: what it leaves as it is, it writes again as it was read.
+select sale_number from sales where sale_id = $1 for no key update;
+
 -- name: update_sale
 update sales
   set name = $2, starts_at = $3, ends_at = $4, hold_s = $5, prewarm_lead_s = $6, room = $7, version = version + 1

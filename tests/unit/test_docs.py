@@ -199,7 +199,9 @@ def test_every_error_code_is_in_the_guide_with_its_status() -> None:
 
 def test_every_statement_that_locks_is_in_the_locking_rules() -> None:
     files = [path.stem for path in (ROOT / "db" / "queries").glob("*.sql")]
-    locking = {name for file in files for name, text in load(file).items() if "for update" in text.lower()}
+    locking = {
+        name for file in files for name, text in load(file).items() if re.search(r"for (no key )?update", text.lower())
+    }
     assert locking <= set(coded(text_of("locking.md")))
 
 
