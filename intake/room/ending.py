@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 import intake
+from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.script import Script
 from intake.group_commit import count_ttl_ms
@@ -39,7 +40,7 @@ class Endings:
             StoreUnavailableError: it may still buy in some partition.
         """
         ttl_ms = count_ttl_ms(max(0, int((admission.expires_s - now_s) * 1000)))
-        names = [lane.spent_prefix + admission.spend_id for lane in cached.lanes]
+        names = [keys.spent(cached.number, lane.partition, admission.spend_id) for lane in cached.lanes]
         try:
             return sum(await asyncio.gather(*(self._end(name, ttl_ms) for name in names)))
         except (RedisError, OSError, TimeoutError) as error:
