@@ -129,6 +129,8 @@ class Catalogue:
         for task in tasks:
             task.cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
+        if failures := [end for end in ends if isinstance(end, Exception)]:
+            log.warning("products were not read", extra={"products": len(failures), "error": repr(failures[0])})
         return sum(end is True for end in ends)
 
     async def changed(self, connection: Connection, several: Iterable[Change]) -> None:

@@ -43,7 +43,6 @@ class Following:
         self._look_back_s = look_back_s
         self._connection: Connection | None = None
         self._snapshot: str | None = None
-        self._looked = 0.0
 
     async def hear(self) -> None:
         """Hear the channel until cancelled; a broken subscription is made again."""
@@ -88,7 +87,7 @@ class Following:
             log.info("the outbox cannot be read", extra={"error": repr(error)})
             self._break_off()
             return
-        self._snapshot, self._looked = news.snapshot, time.monotonic()
+        self._snapshot = news.snapshot
         if len(news.changes) > NAMED_MAX:
             self._reader.outdate_everything()
         elif news.changes:

@@ -7,12 +7,10 @@ away is not asked again for a moment: reads go on without it. Never the truth: a
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import random
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -21,6 +19,7 @@ from redis.exceptions import NoScriptError, RedisError
 from catalogue.subjects import NO_FLOOR, Floor
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,24 +38,9 @@ WAIT_S = 1.0
 """How long a call waits for its turn. Too many calls are no sign of a cache that is away."""
 JITTER = 0.1
 AWAY = (RedisError, OSError, TimeoutError)
-_FOLDER = Path(__file__).with_name("scripts")
+_look, _set_if_newer, _invalidate = (Script.beside(__file__, verb) for verb in ("look", "set_if_newer", "invalidate"))
 
 log = logging.getLogger("doorbuster.catalogue")
-
-
-class Script:
-    """One script, sent by its digest."""
-
-    def __init__(self, name: str) -> None:
-        self.source = _FOLDER.joinpath(f"{name}.lua").read_text()
-        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
-
-    async def run(self, redis: Redis, key: str, *arguments: str | int | bytes) -> Any:
-        """Run it on a key."""
-        try:
-            return await redis.evalsha(self.sha, 1, key, *arguments)
-        except NoScriptError:
-            return await redis.eval(self.source, 1, key, *arguments)
 
 
 class Stored(NamedTuple):
@@ -90,7 +74,6 @@ class SharedCache:
     def __init__(self, redis: Redis, *, keep_s: float) -> None:
         self._redis = redis
         self._keep_ms = keep_s * 1000
-        self._look, self._set, self._invalidate = Script("look"), Script("set_if_newer"), Script("invalidate")
         self._away_until = 0.0
         self._turns = asyncio.Semaphore(CALLS_MAX)
 
@@ -116,13 +99,13 @@ class SharedCache:
 
     async def _ask(self, key: str, part: str, product_id: str | None) -> tuple[Any, bytes | None]:
         if product_id is None:
-            return await self._look.run(self._redis, key, part), None
+            return await _look.run(self._redis, [key], part), None
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.evalsha(self._look.sha, 1, key, part)
+            pipe.evalsha(_look.sha, 1, key, part)
             pipe.hget(keys.UNITS, product_id)
             found, units = await pipe.execute(raise_on_error=False)
         if isinstance(found, NoScriptError):
-            found = await self._look.run(self._redis, key, part)
+            found = await _look.run(self._redis, [key], part)
         for said in (found, units):
             if isinstance(said, Exception):
                 raise said
@@ -136,9 +119,10 @@ class SharedCache:
             return Filled(stored=False)
         ttl_ms = int(self._keep_ms * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
         try:
-            verdict = await self._set.run(
-                self._redis, keys.catalogue(subject), part, version, began_ms, FILL_MAX_MS, ttl_ms, PARTS_MAX + 2, body
-            )
+            verdict = await _set_if_newer.run(
+                self._redis, [keys.catalogue(subject)],
+                part, version, began_ms, FILL_MAX_MS, ttl_ms, PARTS_MAX + 2, body,
+            )  # fmt: skip
         except AWAY as error:
             await self._stay_away(error)
             return Filled(stored=False)
@@ -156,9 +140,9 @@ class SharedCache:
         """
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.script_load(self._invalidate.source)
+                pipe.script_load(_invalidate.source)
                 for subject, floor in floors.items():
-                    pipe.evalsha(self._invalidate.sha, 1, keys.catalogue(subject), *floor, FLOOR_KEEP_MS)
+                    pipe.evalsha(_invalidate.sha, 1, keys.catalogue(subject), *floor, FLOOR_KEEP_MS)
                 pipe.publish(keys.CHANGES, encode(floors))
                 await pipe.execute()
         except AWAY as error:

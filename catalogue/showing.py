@@ -18,6 +18,7 @@ from catalogue import subjects
 from catalogue.items import availability, decode_item, decode_page
 from catalogue.prices import price_at
 from doorbuster.catalogue_contract import ShownProduct
+from doorbuster.contract import JSON
 
 if TYPE_CHECKING:
     from catalogue.reader import Copy
@@ -80,7 +81,7 @@ def show_product(copy: Copy, terms: CacheTerms) -> Shown:
 
 def _with_messages(shown: Shown) -> Shown:
     fields = [(name.lower().encode(), value.encode()) for name, value in shown.headers.items()]
-    whole = [*fields, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(shown.body))]
+    whole = [*fields, (b"content-type", JSON.encode()), (b"content-length", b"%d" % len(shown.body))]
     return shown._replace(
         messages=Messages(
             start={"type": "http.response.start", "status": 200, "headers": whole},

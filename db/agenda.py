@@ -1,4 +1,4 @@
-"""What there is to do, as the scheduler asks it. Owns reading alone; a shift's own transaction decides."""
+"""What there is to do, as the scheduler asks it, and where. Owns reading alone; a shift's own transaction decides."""
 
 from __future__ import annotations
 

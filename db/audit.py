@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db.sql import load
-from db.states import ALLOWED, INITIAL, Status
+from db.states import Status, is_legal_step
 
 if TYPE_CHECKING:
     from db.pool import Connection
@@ -29,23 +29,10 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     breaches: int = 0
 
 
-class PartitionCount(msgspec.Struct, frozen=True, kw_only=True):
-    """What a partition's cursor says, to be held against its stream."""
-
-    sale_number: int
-    partition: int
-    entry_id: str
-    drained: int
-    repeated: int
-    orders: int
-    letters: int
-
-
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What Postgres says of the promises."""
 
     figures: list[Figure]
-    partitions: list[PartitionCount]
     states: dict[str, int]
     published: int
     """Order events up to the relay's cursor."""
@@ -54,7 +41,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 async def audit(connection: Connection) -> Findings:
     """Read every figure in one snapshot."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        partitions = [PartitionCount(**row) for row in await connection.fetch(_SQL["p1_entries"])]
+        partitions = await connection.fetch(_SQL["p1_entries"])
         published = await connection.fetchrow(_SQL["p6_published"], RELAY)
         assert published is not None
         figures = [
@@ -67,7 +54,7 @@ async def audit(connection: Connection) -> Findings:
             Figure(promise="P6", what="events waiting for the relay", value=published["waiting"]),
         ]  # fmt: skip
         states = {row["status"]: row["orders"] for row in await connection.fetch(_SQL["states"])}
-    return Findings(figures=figures, partitions=partitions, states=states, published=published["published"])
+    return Findings(figures=figures, states=states, published=published["published"])
 
 
 async def always_rooms(connection: Connection) -> list[tuple[int, int]]:
@@ -80,14 +67,16 @@ async def _count(connection: Connection, name: str) -> int:
     return count
 
 
-def _accounted(partitions: list[PartitionCount], orphans: int) -> list[Figure]:
-    drained = sum(one.drained for one in partitions)
-    lost = sum(abs(one.drained - one.orders - one.letters - one.repeated) for one in partitions)
+def _accounted(partitions: list[Any], orphans: int) -> list[Figure]:
+    drained, repeated, orders, letters = (
+        sum(row[name] for row in partitions) for name in ("drained", "repeated", "orders", "letters")
+    )
+    lost = sum(abs(row["drained"] - row["orders"] - row["letters"] - row["repeated"]) for row in partitions)
     return [
         Figure(promise="P1", what="accepted entries worked off", value=drained, breaches=lost),
-        Figure(promise="P1", what="of these: orders", value=sum(one.orders for one in partitions)),
-        Figure(promise="P1", what="of these: dead letters", value=sum(one.letters for one in partitions)),
-        Figure(promise="P1", what="of these: repeated an order", value=sum(one.repeated for one in partitions)),
+        Figure(promise="P1", what="of these: orders", value=orders),
+        Figure(promise="P1", what="of these: dead letters", value=letters),
+        Figure(promise="P1", what="of these: repeated an order", value=repeated),
         Figure(
             promise="P1", what="rows without their order, orders without their rows", value=orphans, breaches=orphans
         ),
@@ -129,13 +118,10 @@ async def _in_turn(connection: Connection) -> Figure:
 
 async def _steps(connection: Connection) -> list[Figure]:
     rows: list[Any] = await connection.fetch(_SQL["p5_steps"])
-    illegal = sum(row["steps"] for row in rows if not _legal(row["was"], row["became"]))
+    taken = [(row["was"] and Status(row["was"]), Status(row["became"]), row["steps"]) for row in rows]
+    illegal = sum(times for was, became, times in taken if not is_legal_step(was, became))
     broken = await _count(connection, "p5_histories")
     return [
-        Figure(promise="P5", what="transitions", value=sum(row["steps"] for row in rows), breaches=illegal),
+        Figure(promise="P5", what="transitions", value=sum(times for *_, times in taken), breaches=illegal),
         Figure(promise="P5", what="orders whose history is not their state's", value=broken, breaches=broken),
     ]
-
-
-def _legal(was: str | None, became: str) -> bool:
-    return Status(became) in (INITIAL if was is None else ALLOWED[Status(was)])

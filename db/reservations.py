@@ -46,11 +46,6 @@ async def due(
     return [Reservation(*row.values()) for row in rows]
 
 
-async def any_due(connection: Connection) -> set[tuple[int, int]]:
-    """Return the (sale number, partition) pairs that have holds to settle now."""
-    return {(row["sale_number"], row["partition"]) for row in await connection.fetch(_SQL["any_due"])}
-
-
 async def expired(connection: Connection, *, limit: int) -> list[UUID]:
     """Return pending orders whose hold has ended."""
     return [row["order_id"] for row in await connection.fetch(_SQL["expired"], limit)]

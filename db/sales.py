@@ -67,7 +67,7 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveSale(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of a sale as the scheduler needs."""
+    """As much of a sale as the scheduler needs; `read_at` is the database's clock when it was read."""
 
     sale_number: int
     sale_id: str
@@ -77,6 +77,7 @@ class LiveSale(msgspec.Struct, frozen=True, kw_only=True):
     ends_at: datetime | None
     room_epoch: int
     version: int
+    read_at: datetime
 
 
 def _sale(row: asyncpg.Record) -> Sale:
@@ -159,6 +160,11 @@ async def _existing(connection: Connection, sale_id: str) -> Sale:
     return sale
 
 
+async def lock_sale(connection: Connection, sale_id: str) -> None:
+    """Let nobody else change the sale until the transaction ends; nothing happens where there is none."""
+    await connection.execute(_SQL["lock_sale"], sale_id)
+
+
 async def get_sale_by_number(connection: Connection, number: int) -> Sale | None:
     """Return the sale of this number."""
     row = await connection.fetchrow(_SQL["get_sale_by_number"], number)
@@ -188,6 +194,7 @@ async def update_sale(connection: Connection, sale_id: str, changes: Mapping[str
         InvalidError: a product that has been sold here is left out, or a value contradicts another.
     """
     async with connection.transaction():
+        await lock_sale(connection, sale_id)
         sale = await _existing(connection, sale_id)
         new = {name: changes.get(name, getattr(sale, name)) for name in _CHANGEABLE}
         await _guarded(connection.execute(_SQL["update_sale"], sale.number, *new.values()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from itertools import pairwise
 from types import MappingProxyType
 
 
@@ -40,6 +39,6 @@ def sources_of(to: Status) -> frozenset[Status]:
     return frozenset(status for status, onward in ALLOWED.items() if to in onward)
 
 
-def is_legal_path(path: list[Status]) -> bool:
-    """Say whether a history begins in an initial state and takes only legal steps."""
-    return bool(path) and path[0] in INITIAL and all(b in ALLOWED[a] for a, b in pairwise(path))
+def is_legal_step(was: Status | None, became: Status) -> bool:
+    """Say whether an order may go from one state to another; None: it begins there."""
+    return became in (INITIAL if was is None else ALLOWED[was])

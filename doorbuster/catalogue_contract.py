@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from doorbuster.contract import Moment, Money
-from doorbuster.fields import Bounded
+from doorbuster.fields import Bounded, Moment, Money
 
 
 class ShownProduct(Struct, kw_only=True):

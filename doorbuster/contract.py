@@ -15,6 +15,7 @@ from doorbuster.fields import (
     AcceptedAt,
     Bounded,
     Currency,
+    EffectivePhase,
     Label,
     Moment,
     Money,
@@ -25,9 +26,8 @@ from doorbuster.fields import (
     SaleId,
     Text,
 )
+from doorbuster.ids import MAX_PARTITIONS
 from doorbuster.room_contract import RoomChange, RoomRequest
-
-__all__ = ["AcceptedAt", "Currency", "Label", "Moment", "Money", "Name", "OrderStatus", "ProductId", "Reason", "SaleId"]
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -203,7 +203,7 @@ class SaleRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True
     products: Products
     starts_at: Moment | None = None
     ends_at: Moment | None = None
-    partitions: Annotated[int, Meta(ge=1, le=64)] = 1
+    partitions: Annotated[int, Meta(ge=1, le=MAX_PARTITIONS)] = 1
     hold_s: HoldS = 600
     prewarm_lead_s: LeadS = 1800
     room: RoomRequest = RoomRequest(mode="off")
@@ -243,7 +243,7 @@ class SaleView(Struct, kw_only=True):
     hold_s: int
     prewarm_lead_s: int
     phase: Literal["open", "hold", "drain", "closed"]
-    effective_phase: Literal["scheduled", "open", "ended", "hold", "drain", "closed"]
+    effective_phase: EffectivePhase
     """What an order would meet now: an open sale is scheduled before its start, ended after its end."""
     room: dict[str, Any]
     room_epoch: int
@@ -330,6 +330,8 @@ FAULTS = MappingProxyType(
     }
 )
 
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
 PROBLEM_TYPE = "urn:doorbuster:problem:"
 """What a problem's `type` begins with; its code follows."""
 

@@ -47,6 +47,11 @@ class InvalidError(DoorbusterError):
         super().__init__(detail)
         self.fields = fields or []
 
+    @classmethod
+    def naming(cls, fields: list[tuple[str, str]], *, most: int | None = None) -> InvalidError:
+        """Make the error whose words are its fields, at most so many of them."""
+        return cls("; ".join(f"{field}: {problem}" for field, problem in fields[:most]), fields)
+
 
 class StoreUnavailableError(DoorbusterError):
     """A store did not answer in time, or not as it must; the outcome of the call is unknown."""

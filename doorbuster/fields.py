@@ -27,6 +27,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzin
 """What every store and every clock here can hold, whatever the offset it was written with."""
 DEPTH_MAX = 64
 """How deep free JSON may be nested."""
+EffectivePhase = Literal["scheduled", "open", "ended", "hold", "drain", "closed"]
 OrderStatus = Literal["accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
 
 

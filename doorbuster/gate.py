@@ -7,21 +7,17 @@ Never read to decide anything outside the order store's scripts.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redis.exceptions import NoScriptError
-
 from doorbuster import keys
+from doorbuster.script import Script
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_SOURCE = Path(__file__).with_name("scripts").joinpath("publish_gate.lua").read_text()
-_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
+_publish = Script.beside(__file__, "publish_gate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +40,16 @@ def milliseconds(at: datetime | None) -> int:
     return 0 if at is None else max(1, int(at.timestamp() * 1000))
 
 
+def opens_ms(starts_at: datetime, read_at: datetime) -> int:
+    """Return when a window opens, by the database's clock at `read_at`: one that has begun is 0.
+
+    Whatever the order store's and the room store's clocks say, it stays open then.
+    """
+    return 0 if starts_at <= read_at else milliseconds(starts_at)
+
+
 async def publish(redis: Redis, gate: Gate) -> bool:
     """Set the gate unless a newer version stands; say whether it was set. Safe to repeat."""
-    arguments = (
-        keys.gate(gate.sale_number, gate.partition),
-        str(gate.version),
-        gate.phase,
-        str(gate.opens_ms),
-        str(gate.closes_ms),
-        str(gate.epoch),
-    )
-    try:
-        done = await redis.evalsha(_SHA, 1, *arguments)
-    except NoScriptError:
-        done = await redis.eval(_SOURCE, 1, *arguments)
-    return bool(done)
+    name = keys.gate(gate.sale_number, gate.partition)
+    terms = (gate.version, gate.phase, gate.opens_ms, gate.closes_ms, gate.epoch)
+    return bool(await _publish.run(redis, [name], *terms))

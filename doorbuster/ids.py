@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from uuid import UUID
 
-MAX_SALE_NUMBER = 2**24 - 1
 MAX_PARTITIONS = 64
 
 _HASH_MASK = 0x0FFF3FFFFFFFFFFFFFFFFFFF
@@ -31,12 +30,11 @@ class OrderIds:
     def __init__(self, key: bytes) -> None:
         self._keyed = hashlib.blake2b(digest_size=12, key=key[:64])
 
-    def derive(self, *, sale_number: int, partition: int, customer_id: str, idempotency_key: str) -> UUID:
-        """Return the order id; the same arguments give the same id for as long as the key stands."""
-        return UUID(bytes=self.derive_bytes(sale_number, partition, customer_id=customer_id, key=idempotency_key))
+    def derive(self, sale_number: int, partition: int, *, customer_id: str, key: str) -> bytes:
+        """Return an order id's 16 bytes; the same arguments give the same id for as long as the secret key stands.
 
-    def derive_bytes(self, sale_number: int, partition: int, *, customer_id: str, key: str) -> bytes:
-        """Return the order id's 16 bytes: on the path of every order a UUID object is a cost of its own."""
+        Bytes, for on the path of every order a UUID object is a cost of its own; `key` is the idempotency key.
+        """
         customer = customer_id.encode()
         keyed = self._keyed.copy()
         keyed.update(b"%d\x00%d\x00%b%b" % (sale_number, len(customer), customer, key.encode()))

@@ -2,26 +2,28 @@
 
 | builder       | type   | store  | lifetime             | written by           | read by            |
 |---------------|--------|--------|----------------------|----------------------|--------------------|
-| `stream`      | stream | orders | trimmed by the drain | accept script        | drain              |
-| `gate`        | hash   | orders | as long as the sale  | gate script, accept  | accept script      |
+| `stream`      | stream | orders | trimmed by the drain | accept script, retry | drain, scheduler, order read |
+| `gate`        | hash   | orders | as long as the sale  | gate script, accept, drain, retry | accept, scheduler |
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
-| `spent`       | string | orders | twice admission's life + 1 h | accept, end script | the same         |
-| `sold_out`    | set    | orders | as long as the sale  | drain, reconcile     | intake             |
-| `outcomes`    | channel| orders | none                 | drain, settle        | intake             |
-| `sales`       | channel| orders | none                 | intake (ops)         | intake             |
-| `starting`    | string | jobs   | seconds              | scheduler            | scheduler          |
+| `spent`       | string | orders | twice admission's life + 1 h | accept, end script | the same     |
+| `sold_out`    | set    | orders | as long as the sale  | drain, scheduler, ops | intake, scheduler |
+| `OUTCOMES`    | channel| orders | none                 | drain, settle, sweep, moves by hand | intake |
+| `SALES`       | channel| orders | none                 | intake (ops)         | intake             |
+| `EVENTS`      | stream | orders | capped               | relay                | subscribers        |
+| `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
+| `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `room`        | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_done`   | bitmap | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_releases` | list | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_active` | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
-| `room_places` | hash   | room   | as long as the sale  | join, claim, leave   | room scripts       |
-| `scheduler_failures` | hash | orders | none            | scheduler            | intake (metrics)   |
-| `events`      | stream | orders | capped               | relay                | subscribers        |
+| `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release | the same |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
-| `changes`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
-| `units`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |
+| `CHANGES`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
+| `UNITS`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |
+
+The audit reads those of the order store, too; docs/keyspace.md says what is in each.
 
 All keys of one partition of a sale carry the same hash tag `{sale-number.partition}`, hence live in one slot; all keys
 of a sale's room carry `{room.sale-number}`.

@@ -17,6 +17,9 @@ from doorbuster.wording import worded
 
 T = TypeVar("T")
 
+SAID_MAX = 20
+"""Wrong fields that the words of an error say; its list has them all."""
+
 
 class MalformedError(DoorbusterError):
     """The bytes are no JSON."""
@@ -44,8 +47,7 @@ def refusal_of(body: bytes, wanted: Any, error: Exception) -> DoorbusterError:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
         return MalformedError(f"The body is no JSON: {broken}" if body else "The body is empty")
     fields = list(problems(wanted, value, ""))
-    named = fields or [("body", str(error))]
-    return InvalidError("; ".join(f"{field}: {what}" for field, what in named[:20]), named)
+    return InvalidError.naming(fields or [("body", str(error))], most=SAID_MAX)
 
 
 def problems(wanted: Any, value: Any, path: str) -> Iterator[tuple[str, str]]:

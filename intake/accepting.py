@@ -89,7 +89,7 @@ class Accepting:
             if line.product_id not in products:
                 raise _not_in_sale(known, order)
             gone = gone or line.product_id in sold_out
-        order_id = self._ids.derive_bytes(known.number, lane.partition, customer_id=order.customer_id, key=key)
+        order_id = self._ids.derive(known.number, lane.partition, customer_id=order.customer_id, key=key)
         try:
             mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
             payload = b"" if gone else _entry(order, order_id, mark)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, NamedTuple
 
-from intake.group_commit import Spend, spend_terms
+from intake.group_commit import Spend, count_ttl_ms, spend_terms
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class Pass(NamedTuple):
     """From now to the admission's end; 0: it has run out, and the order may only be a retry."""
 
     def spend(self, prefix: str) -> Spend:
-        """Return what the order spends; it is counted for as long again as the admission lives, and an hour."""
+        """Return what the order spends."""
         one = self.admission
         ends_ms = one.expires_s * 1000 if self.life_ms else 0
         terms = spend_terms(
-            epoch=one.epoch, allowed=one.orders_allowed, ttl_ms=2 * self.life_ms + 3_600_000, ends_ms=ends_ms
+            epoch=one.epoch, allowed=one.orders_allowed, ttl_ms=count_ttl_ms(self.life_ms), ends_ms=ends_ms
         )
         return Spend(prefix + one.spend_id, terms)
 

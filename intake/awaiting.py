@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from db.states import Status
-from doorbuster.contract import FAULTS
+from doorbuster.contract import FAULTS, JSON
 from intake.order_views import show
 from intake.outcomes import LOOK_EVERY_S, until
 from intake.problems import STORE_ERRORS
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from intake.order_views import OrderReader
     from intake.outcomes import Outcomes
     from intake.problems import Problems
+
+log = logging.getLogger("doorbuster.intake.awaiting")
 
 WAIT_MAX_S = 30
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.IGNORECASE)
@@ -60,7 +63,7 @@ class Awaiting:
             resp.set_header("Location", f"/orders/{order_id}")
             return True
         resp.status = 201
-        resp.content_type = "application/json"
+        resp.content_type = JSON
         resp.set_header("Location", f"/orders/{order_id}")
         resp.data = _encode(show(order))
         return True
@@ -72,7 +75,8 @@ class Awaiting:
             while not self._guard.stopping:
                 try:
                     order = await self._reader.drained(order_id)
-                except STORE_ERRORS:  # it is accepted, whatever Postgres does
+                except STORE_ERRORS as error:  # it is accepted, whatever Postgres does
+                    log.info("an outcome cannot be read", extra={"order_id": str(order_id), "error": repr(error)})
                     order = None
                 left = deadline - loop.time()
                 if order is not None or left <= 0:

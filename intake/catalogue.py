@@ -87,4 +87,4 @@ def _check(req: Request, category: str | None, after: str, limit: str) -> None:
     if not (limit.isascii() and limit.isdecimal() and len(limit) <= 5 and 1 <= int(limit) <= LIMIT_MAX):
         problems.append(("limit", f"must be a whole number from 1 to {LIMIT_MAX}"))
     if problems:
-        raise InvalidError("; ".join(f"{field}: {what}" for field, what in problems), problems)
+        raise InvalidError.naming(problems)

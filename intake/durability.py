@@ -17,7 +17,7 @@ from intake.problems import STORE_ERRORS
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-log = logging.getLogger("intake.durability")
+log = logging.getLogger("doorbuster.intake.durability")
 
 AGAIN_S = 0.25
 """When to ask a store again that was away or not durable: a check that met a short outage must not outlast it."""
@@ -42,11 +42,11 @@ class Durability:
         except STORE_ERRORS as error:
             faults, notes = [f"the order store cannot be asked: {type(error).__name__}"], []
         if faults and faults != self.faults:
-            log.error("orders are refused, the order store is not durable: %s", "; ".join(faults))
+            log.error("orders are refused, the order store is not durable", extra={"faults": faults})
         elif self.faults and not faults:
-            log.info("the order store is durable enough for level %s", self._level)
+            log.info("the order store is durable enough", extra={"durability": self._level})
         if notes and notes != self.notes:
-            log.warning("%s", "; ".join(notes))
+            log.warning("the order store's durability is taken on trust in part", extra={"notes": notes})
         self.faults, self.notes = faults, notes
         return not faults
 

@@ -7,6 +7,7 @@ A stream ends after a final state, after `STREAM_S`, and when the process stops;
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from intake.limits import Guard
     from intake.order_views import OrderReader
     from intake.outcomes import Outcomes
+
+log = logging.getLogger("doorbuster.intake.events")
 
 STREAM_S = 300.0
 HEARTBEAT_S = 10.0
@@ -87,7 +90,8 @@ class OrderEvents:
         try:
             async with self._database.reading() as connection:
                 return await events_after(connection, order_id, seq)
-        except STORE_ERRORS:  # the stream stays open; the next look finds what came meanwhile
+        except STORE_ERRORS as error:  # the stream stays open; the next look finds what came meanwhile
+            log.info("events cannot be read", extra={"order_id": str(order_id), "error": repr(error)})
             return []
 
 

@@ -7,12 +7,10 @@ as UNKNOWN, and the same idempotency key is safe to send again. Who goes while w
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import struct
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hiredis import pack_command
@@ -20,6 +18,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from doorbuster import gate as gates
 from doorbuster import keys
+from doorbuster.script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[["Candidate", bytes], None]
 
-log = logging.getLogger("intake.group_commit")
+log = logging.getLogger("doorbuster.intake.group_commit")
 
 NEW, REPLAY, CONFLICT, SOLD_OUT, BACKLOG = b"+", b"=", b"!", b"-", b"#"
 NO_GATE, EARLY, LATE, HOLD, CLOSED = b"?", b"<", b">", b"h", b"x"
@@ -37,9 +36,10 @@ SPENT, REVOKED, EXPIRED = b"s", b"r", b"e"
 UNKNOWN = b"~"
 """First byte of a verdict; after NEW and REPLAY comes the entry's id."""
 
+HOUR_MS = 3_600_000
+"""What the audit looks back on: counts outlive it (doorbuster/cli/audit_admissions.py)."""
 _TERMS = struct.Struct(">IHQQ")
-_SOURCE = Path(__file__).with_name("scripts").joinpath("accept.lua").read_text()
-_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
+_accept = Script.beside(__file__, "accept")
 
 
 class Watch(Protocol):
@@ -69,6 +69,11 @@ class Spend(NamedTuple):
     """Where the orders placed with it are counted, in the order's slot."""
     terms: bytes
     """What `spend_terms` says of it."""
+
+
+def count_ttl_ms(life_ms: int) -> int:
+    """Return how long it is kept how many orders an admission bought: for as long again as it lives, and an hour."""
+    return 2 * life_ms + HOUR_MS
 
 
 def spend_terms(*, epoch: int, allowed: int, ttl_ms: int, ends_ms: int) -> bytes:
@@ -131,9 +136,9 @@ class Link:
             arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
         async with asyncio.timeout(self._terms.timeout_s):
             try:
-                return await self._evaluate("EVALSHA", _SHA, arguments)
+                return await self._evaluate("EVALSHA", _accept.sha, arguments)
             except NoScriptError:  # nothing was run, so running it now is no repetition
-                return await self._evaluate("EVAL", _SOURCE, arguments)
+                return await self._evaluate("EVAL", _accept.source, arguments)
 
     async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
         # The command is packed and sent by hand: for a batch of hundreds of arguments the client's own way costs as
@@ -198,7 +203,8 @@ class PartitionCommit:
             if NO_GATE in verdicts:
                 verdicts = await self._with_gate(link, batch, verdicts)
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("the outcome of a batch of %d in %s is unknown: %r", len(batch), self._names[1], error)
+            about = {"orders": len(batch), "stream": self._names[1], "error": repr(error)}
+            log.warning("the outcome of a batch is unknown", extra=about)
             verdicts = [UNKNOWN] * len(batch)
             batch, verdicts = self._give_up_waiting(batch, verdicts)
         except BaseException:  # a defect or the end of the process: nobody may wait for ever

@@ -10,6 +10,7 @@ import msgspec
 
 from db.migrate import pending
 from doorbuster import keys
+from doorbuster.contract import JSON
 from intake import metrics as measured
 from intake.problems import STORE_ERRORS
 
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
 
-log = logging.getLogger("intake.health")
+log = logging.getLogger("doorbuster.intake.health")
 
-JSON = "application/json"
 CHECK_S = 3.0
 _encode = msgspec.json.Encoder().encode
 
@@ -114,7 +114,8 @@ class ShowMetrics:
         try:
             await self._read_backlog()
             await self._read_failures()
-        except STORE_ERRORS:  # the other metrics matter most when a store is away
+        except STORE_ERRORS as error:  # the other metrics matter most when a store is away
+            log.warning("the backlog cannot be measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
         resp.content_type = measured.MEDIA
         resp.data = self._metrics.show()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 AGAIN_S = 0.5
 """How long a task has to end before it is cancelled once more."""
 
-log = logging.getLogger("intake")
+log = logging.getLogger("doorbuster.intake")
 
 
 class Lifespan:
@@ -58,5 +58,9 @@ async def _kept_up(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await start()
         except Exception:
-            log.exception("%s ended; it is started again", getattr(start, "__qualname__", start))
+            log.exception("what runs beside the requests ended; it is started again", extra={"task": _name(start)})
             await asyncio.sleep(1.0)
+
+
+def _name(start: Callable[[], Coroutine[Any, Any, None]]) -> str:
+    return str(getattr(start, "__qualname__", start))

@@ -10,9 +10,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from doorbuster.contract import problem
+from intake.refusing import send_last_problem, send_problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,8 +44,6 @@ OPS = "/ops/"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 EXPIRED = -1.0
 DIGITS_MAX = 20
-LINGER_S = 2.0
-LINGER_BYTES = 64 * 1024 * 1024
 _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
@@ -240,38 +236,6 @@ def _refuse_declared(scope: Scope, most: int) -> None:
         # Four digits are below every bound: most requests end here.
         if name == b"content-length" and 4 < len(value) < DIGITS_MAX and int(value) > most:
             raise BodyError("too_large", f"The body may have at most {most} bytes")
-
-
-async def send_problem(
-    send: Send, code: str, detail: str, headers: list[tuple[bytes, bytes]], *, more: bool = False
-) -> None:
-    """Answer with a problem without the application; with `more` the answer is complete but the exchange is not."""
-    refusal = problem(code, detail)
-    body = msgspec.json.encode(refusal)
-    fixed = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": fixed + headers})
-    await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
-async def send_last_problem(
-    receive: Receive, send: Send, code: str, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()
-) -> None:
-    """Answer with a problem and close the connection, throwing away for a while what is still being sent.
-
-    Closed at once, the kernel would answer the rest of the body with a reset, and the sender might never read why.
-    """
-    await send_problem(send, code, detail, [*headers, (b"connection", b"close")], more=True)
-    seen = 0
-    try:
-        async with asyncio.timeout(LINGER_S):
-            while seen < LINGER_BYTES:
-                message = await receive()
-                if not message.get("more_body", False):
-                    break
-                seen += len(message.get("body", b""))
-    except TimeoutError:
-        pass  # long enough: whoever sends on has had the answer
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from doorbuster.contract import FAULTS, Problem
+from doorbuster.contract import FAULTS, JSON, PROBLEM_JSON, Problem
 from intake.operations import OPERATIONS, Media, Operation, Page
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 VERSION = "3.1.0"
 CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_PROBLEM_MEDIA = "application/problem+json"
 _REQUIRED_HEADERS = frozenset({"Idempotency-Key"})
 _STYLE = (
     b"body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -106,7 +105,7 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         schema = {"allOf": [schema_of[repr(Problem)], {"properties": {"code": {"enum": codes}}}]}
         said[str(status)] = {
             "description": "; ".join(f"`{code}`: {FAULTS[code].title}" for code in codes),
-            "content": {_PROBLEM_MEDIA: {"schema": schema}},
+            "content": {PROBLEM_JSON: {"schema": schema}},
         }
         if status in (429, 503):
             said[str(status)]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
@@ -123,8 +122,8 @@ def _content(answer: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
             "required": ["items"],
             "properties": {"items": items, "next_cursor": {"type": "string"}},
         }
-        return {"application/json": {"schema": page}}
-    return {"application/json": {"schema": schema_of[repr(answer)]}}
+        return {JSON: {"schema": page}}
+    return {JSON: {"schema": schema_of[repr(answer)]}}
 
 
 def page(said: dict[str, Any]) -> str:
@@ -173,7 +172,7 @@ def resources() -> dict[str, Constant]:
     """Return the contract's resources by path."""
     said = document()
     return {
-        "/openapi.json": Constant(msgspec.json.encode(said), "application/json"),
+        "/openapi.json": Constant(msgspec.json.encode(said), JSON),
         "/docs": Constant(page(said).encode(), "text/html; charset=utf-8"),
         "/docs/style.css": Constant(_STYLE, "text/css; charset=utf-8"),
     }

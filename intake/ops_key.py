@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from intake.limits import send_last_problem
+from intake.refusing import send_last_problem
 
 if TYPE_CHECKING:
     from intake.limits import Application, Receive, Scope, Send

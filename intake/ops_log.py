@@ -32,8 +32,7 @@ def operator_of(req: Request) -> str:
     given = req.get_header(OPERATOR) or ""
     name = given.encode("latin-1").decode(errors="replace").strip()
     if len(name) > OPERATOR_MAX or not name.isprintable():
-        problem = f"must be at most {OPERATOR_MAX} printable characters"
-        raise InvalidError(f"{OPERATOR} {problem}", [(OPERATOR, problem)])
+        raise InvalidError.naming([(OPERATOR, f"must be at most {OPERATOR_MAX} printable characters")])
     return name
 
 

@@ -8,12 +8,11 @@ import msgspec
 
 from db import catalogue as rows
 from db.changes import Change
-from db.products import get_product
 from doorbuster.catalogue_contract import PricesBody, PriceWindowBody
 from doorbuster.errors import InvalidError
 from intake.ops_log import note
+from intake.ops_products import existing
 from intake.ops_reading import body_of, write
-from intake.problems import RefusedError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,19 +38,18 @@ class ProductPrices:
         _check(wanted)
         windows = [rows.PriceWindow(one.starts_at, one.ends_at, one.price) for one in wanted.windows]
         async with self._database.working() as connection:
-            await _existing(connection, product)
+            await existing(connection, product)
             async with connection.transaction():
                 await rows.set_prices(connection, product, windows)
                 await note(connection, req, "prices", f"product:{product}")
-            stored = await get_product(connection, product)
-            assert stored is not None
+            stored = await existing(connection, product)
             await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
             write(resp, await _shown(connection, product))
 
     async def on_get(self, _req: Request, resp: Response, product: str) -> None:
         """Show all windows."""
         async with self._database.working() as connection:
-            await _existing(connection, product)
+            await existing(connection, product)
             write(resp, await _shown(connection, product))
 
 
@@ -65,12 +63,7 @@ def _check(wanted: PricesBody) -> None:
             wrong.append((f"windows[{place}].ends_at", "must be after starts_at"))
         seen.add(one.starts_at)
     if wrong:
-        raise InvalidError("; ".join(f"{field}: {problem}" for field, problem in wrong), wrong)
-
-
-async def _existing(connection: Connection, product: str) -> None:
-    if await get_product(connection, product) is None:
-        raise RefusedError("product_not_found", f"There is no product {product[:64]!r}")
+        raise InvalidError.naming(wrong)
 
 
 async def _shown(connection: Connection, product: str) -> PricesBody:

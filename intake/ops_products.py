@@ -9,8 +9,9 @@ import msgspec
 from db import products as rows
 from db import stock as ledger
 from db.changes import Change
-from doorbuster.contract import ProductId, ProductRequest, ProductView, StockRequest, StockView
+from doorbuster.contract import ProductRequest, ProductView, StockRequest, StockView
 from doorbuster.errors import InvalidError
+from doorbuster.fields import ProductId
 from doorbuster.reading import problems as problems_of
 from intake.ops_log import note
 from intake.ops_reading import body_of, write
@@ -28,8 +29,16 @@ _product = msgspec.json.Decoder(ProductRequest)
 _stock = msgspec.json.Decoder(StockRequest)
 
 
-def _not_found(product: str) -> RefusedError:
-    return RefusedError("product_not_found", f"There is no product {product[:64]!r}")
+async def existing(connection: Connection, product: str) -> rows.Product:
+    """Return a product as it is stored.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    stored = await rows.get_product(connection, product)
+    if stored is None:
+        raise RefusedError("product_not_found", f"There is no product {product[:64]!r}")
+    return stored
 
 
 def row_of(product_id: str, wanted: ProductRequest) -> rows.Product:
@@ -91,10 +100,7 @@ class OneProduct:
     async def on_get(self, _req: Request, resp: Response, product: str) -> None:
         """Show the product with its ledger."""
         async with self._database.working() as connection:
-            stored = await rows.get_product(connection, product)
-            if stored is None:
-                raise _not_found(product)
-            write(resp, await _view(connection, stored))
+            write(resp, await _view(connection, await existing(connection, product)))
 
 
 class ProductStock:
@@ -110,8 +116,7 @@ class ProductStock:
         wanted = await body_of(req, _stock)
         _check_stock(wanted)
         async with self._database.working() as connection:
-            if await rows.get_product(connection, product) is None:
-                raise _not_found(product)
+            await existing(connection, product)
             async with connection.transaction():
                 if wanted.receive is not None:
                     row = await ledger.receive(connection, product, wanted.receive)
@@ -136,4 +141,4 @@ def _check_stock(wanted: StockRequest) -> None:
     elif wanted.reason is not None:
         problems.append(("reason", "belongs to adjust alone"))
     if problems:
-        raise InvalidError("; ".join(f"{field}: {what}" for field, what in problems), problems)
+        raise InvalidError.naming(problems)

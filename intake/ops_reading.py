@@ -10,10 +10,11 @@ from uuid import UUID
 
 import msgspec
 
+from doorbuster.contract import JSON
 from doorbuster.errors import InvalidError
 from doorbuster.reading import read
 from intake.limits import BODY, OPS_BODY_MAX, BodyError
-from intake.posting import JSON, require_json
+from intake.posting import require_json
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -92,8 +93,8 @@ def refuse_unknown_params(req: Request, *known: str) -> None:
     wrong = [(name, "is not known here") for name in sorted(req.params) if name not in known]
     wrong += [(name, "is given several times") for name in known if isinstance(req.params.get(name), list)]
     if wrong:
-        raise InvalidError("; ".join(f"{field} {problem}" for field, problem in wrong), wrong)
+        raise InvalidError.naming(wrong)
 
 
 def _invalid(field: str, problem: str) -> InvalidError:
-    return InvalidError(f"{field} {problem}", [(field, problem)])
+    return InvalidError.naming([(field, problem)])

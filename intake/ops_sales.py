@@ -18,12 +18,13 @@ from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.limits import BODY
 from intake.ops_log import note
 from intake.ops_reading import body_of, limit_of, number_cursor_of, refuse_unknown_params, write, write_page
-from intake.prewarming import effective_phase
+from intake.phases import effective_phase
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
+    from db.pool import Connection
     from intake.database import Database
     from intake.prewarming import Prewarming
     from intake.sales import Sales
@@ -57,8 +58,11 @@ def show(sale: rows.Sale) -> SaleView:
     )
 
 
-def _sale_not_found(sale: str) -> RefusedError:
-    return RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
+async def _existing(connection: Connection, sale: str) -> rows.Sale:
+    found = await rows.get_sale(connection, sale)
+    if found is None:
+        raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
+    return found
 
 
 def _kept(room: RoomTerms) -> dict[str, Any]:
@@ -125,9 +129,7 @@ class OneSale:
     async def on_get(self, _req: Request, resp: Response, sale: str) -> None:
         """Show the sale."""
         async with self._database.working() as connection:
-            found = await rows.get_sale(connection, sale)
-        if found is None:
-            raise _sale_not_found(sale)
+            found = await _existing(connection, sale)
         write(resp, show(found))
 
     async def on_patch(self, req: Request, resp: Response, sale: str) -> None:
@@ -137,9 +139,8 @@ class OneSale:
         if isinstance(wanted.products, list):
             changes["products"] = _products(wanted.products)
         async with self._database.working() as connection, connection.transaction():
-            found = await rows.get_sale(connection, sale)
-            if found is None:
-                raise _sale_not_found(sale)
+            await rows.lock_sale(connection, sale)
+            found = await _existing(connection, sale)
             if isinstance(wanted.room, RoomChange):
                 changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))
             changed = await rows.update_sale(connection, sale, changes)
@@ -168,9 +169,7 @@ class SaleVerb:
         if verb != "prewarm" and verb not in self._phases:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
         async with self._database.working() as connection, connection.transaction():
-            found = await rows.get_sale(connection, sale)
-            if found is None:
-                raise _sale_not_found(sale)
+            found = await _existing(connection, sale)
             if verb != "prewarm":
                 phase, start_now = self._phases[verb]
                 found = await rows.set_phase(connection, sale, phase, start_now=start_now)
@@ -189,8 +188,7 @@ class RevokeAdmissions:
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Revoke every admission out: who had one joins again."""
         async with self._database.working() as connection, connection.transaction():
-            if await rows.get_sale(connection, sale) is None:
-                raise _sale_not_found(sale)
+            await _existing(connection, sale)
             found = await rows.bump_room_epoch(connection, sale)
             await note(connection, req, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
         await self._sales.publish(found)

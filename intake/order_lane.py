@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from doorbuster.contract import OrderRequest
+from doorbuster.contract import JSON, OrderRequest
 from intake.accepting import answer, order_id_text
 from intake.group_commit import REPLAY
-from intake.posting import JSON, is_key
+from intake.posting import is_key
 from intake.problems import RefusedError
 from intake.room.door import token_of
 

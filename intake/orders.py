@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from db.states import Status
+from doorbuster.contract import JSON
 from intake.order_views import parse_order_id
 from intake.problems import RefusedError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from intake.moving import Moving
     from intake.order_views import OrderReader
 
-JSON = "application/json"
 BY_CUSTOMER = "cancelled_by_customer"
 _encode = msgspec.json.Encoder().encode
 

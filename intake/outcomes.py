@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-log = logging.getLogger("intake.outcomes")
+log = logging.getLogger("doorbuster.intake.outcomes")
 
 LOOK_EVERY_S = 1.0
 RECONNECT_S = 0.5
@@ -52,7 +52,7 @@ class Outcomes:
             try:
                 await self._hear()
             except STORE_ERRORS as error:
-                log.warning("the subscription to outcomes broke: %r", error)
+                log.warning("the subscription to outcomes broke", extra={"error": repr(error)})
                 await asyncio.sleep(RECONNECT_S)
 
     async def _hear(self) -> None:

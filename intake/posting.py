@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from doorbuster.contract import OrderRequest
+from doorbuster.contract import JSON, OrderRequest
 from doorbuster.reading import read
 from intake.accepting import answer
 from intake.group_commit import REPLAY
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from intake.sales import CachedSale, Sales
 
 KEY_MAX = 255
-JSON = "application/json"
 
 _decoder = msgspec.json.Decoder(OrderRequest)
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from doorbuster.errors import DoorbusterError
 from doorbuster.ops_contract import Prewarmed
 from doorbuster.stores import plain_client
+from intake.phases import effective_phase
 from intake.problems import STORE_ERRORS
+from waitingroom.room import Mode
+from waitingroom.terms import mode_of
 
 if TYPE_CHECKING:
     from catalogue.catalogue import Catalogue
@@ -23,20 +26,10 @@ if TYPE_CHECKING:
     from intake.sales import Sales
 
 Check = dict[str, Any]
-EffectivePhase = Literal["scheduled", "open", "ended", "hold", "drain", "closed"]
 
 FILL_S = 20.0
 """How long products are filled in at most."""
 _NO_MORE = {"closed": "the sale is closed", "drain": "the sale is draining", "ended": "the sale has ended"}
-
-
-def effective_phase(sale: Sale) -> EffectivePhase:
-    """Return what an order would meet: the stored phase, but for the time outside the window."""
-    if sale.phase != "open":
-        return sale.phase
-    if sale.starts_at > sale.read_at:
-        return "scheduled"
-    return "ended" if sale.ends_at is not None and sale.ends_at <= sale.read_at else "open"
 
 
 class Prewarming:
@@ -61,8 +54,8 @@ class Prewarming:
         return Prewarmed(sale.sale_id, all(check["ok"] for check in checks.values()), checks)
 
     async def _room(self, sale: Sale) -> Check:
-        mode = sale.room.get("mode", "off")
-        if mode == "off":
+        mode = mode_of(sale)
+        if mode is Mode.OFF:
             return {"ok": True, "mode": mode}
         cached = await self._sales.get(sale.sale_id)
         try:

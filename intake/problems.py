@@ -15,7 +15,7 @@ import msgspec
 from asyncpg.exceptions import _base
 from redis.exceptions import RedisError
 
-from doorbuster.contract import FAULTS, FieldProblem, problem
+from doorbuster.contract import FAULTS, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, InvalidError
 from intake.limits import BodyError
 
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from falcon.asgi import App, Request, Response
 
-log = logging.getLogger("intake")
+log = logging.getLogger("doorbuster.intake")
 
-MEDIA = "application/problem+json"
 RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited", "room_full"})
 STORE_ERRORS: tuple[type[Exception], ...] = (
     RedisError,
@@ -103,7 +102,7 @@ class Problems:
         """Return a problem as it is answered, and count it."""
         self._refused(code)
         said = problem(code, detail, [FieldProblem(*field) for field in fields or []])
-        headers = {"content-type": MEDIA}
+        headers = {"content-type": PROBLEM_JSON}
         if room is not None:
             said.room = room
             headers["link"] = f'<{room}>; rel="waiting-room"'
@@ -125,16 +124,16 @@ class Problems:
         app.add_error_handler(falcon.HTTPError, self._falcon)
 
     async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
-        log.error("%s %s failed", req.method, req.path, exc_info=error)
+        log.error("a request failed", extra=_about(req), exc_info=error)
         self.write(resp, "internal", "The cause is in the log of the server")
 
     async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
-        log.warning("%s %s: a store failed: %r", req.method, req.path, error)
+        log.warning("a store failed", extra=_about(req, error))
         self.write(resp, "store_unavailable", "A store did not answer; the request is safe to repeat")
 
     async def _cannot_be_held(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.
-        log.warning("%s %s: a value that the database cannot hold: %r", req.method, req.path, error)
+        log.warning("the database cannot hold a value", extra=_about(req, error))
         self.write(resp, "invalid", "A value is one that the database cannot hold")
 
     async def _expected(self, req: Request, resp: Response, error: DoorbusterError, _params: dict[str, Any]) -> None:
@@ -156,3 +155,9 @@ class Problems:
         for name, value in dict(error.headers or {}).items():
             resp.set_header(name, value)
         self.write(resp, code, error.description or f"{req.method} {req.path}: {error.title}")
+
+
+def _about(req: Request, error: Exception | None = None) -> dict[str, str]:
+    """Return the request, and what it met, as fields of the log."""
+    about = {"method": req.method, "path": req.path}
+    return about if error is None else about | {"error": repr(error)}

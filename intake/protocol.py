@@ -15,7 +15,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from doorbuster.contract import problem
+from doorbuster.contract import PROBLEM_JSON, problem
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Transport
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     TakeOrder = Callable[[bytes, Headers, bytes, "Exchange"], bool]
 
+_PROBLEM = PROBLEM_JSON.encode()
 ORDERS = b"/orders"
 """How the address ends of what may go the short way."""
 
@@ -157,8 +158,8 @@ class Protocol(HttpToolsProtocol):
         unknown = isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError)
         refusal = problem("method_unknown" if unknown else "malformed", "There is no such method" if unknown else msg)
         body = msgspec.json.encode(refusal)
-        head = b"content-type: application/problem+json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[refusal.status] + head % len(body) + body)
+        head = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (_PROBLEM, len(body))
+        self.transport.write(STATUS_LINE[refusal.status] + head + body)
         self.transport.close()
 
     def _may_be_short(self) -> bool:

@@ -40,7 +40,7 @@ class PlainText:
             raise RefusedError("malformed", "The path is not UTF-8")
         wrong = [(name, "must not hold U+0000") for name, value in req.params.items() if "\x00" in "".join(value)]
         if wrong:
-            raise InvalidError("; ".join(f"{field} {problem}" for field, problem in wrong), wrong)
+            raise InvalidError.naming(wrong)
 
 
 def _is_utf8(raw_path: bytes) -> bool:

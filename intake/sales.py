@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.gate import Gate, milliseconds, publish
+from doorbuster.gate import Gate, milliseconds, opens_ms, publish
 from doorbuster.ids import partition_of
 from intake import group_commit as verdicts
 from intake.group_commit import PartitionCommit
 from intake.problems import STORE_ERRORS
+from waitingroom.room import Mode
+from waitingroom.terms import mode_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
 
-log = logging.getLogger("intake.sales")
+log = logging.getLogger("doorbuster.intake.sales")
 
 FRESH_S = 1.0
 POLL_S = 0.25
@@ -74,7 +76,7 @@ class CachedSale:
     def take(self, sale: Sale) -> None:
         """Take the sale as it was read last."""
         self.sale = sale
-        self.has_room: bool = sale.room.get("mode", "off") != "off"
+        self.has_room = mode_of(sale) is not Mode.OFF
         """Whether a waiting room stands before the sale, or may."""
 
     def likely_verdict(self, order: OrderRequest, now_s: float) -> bytes | None:
@@ -95,14 +97,13 @@ class CachedSale:
 
 
 def gate_of(sale: Sale, partition: int) -> Gate:
-    """Return what a partition's gate is to say. A window that has begun opens at 0, whatever the stores' clocks say."""
-    opens_ms = 0 if sale.starts_at <= sale.read_at else milliseconds(sale.starts_at)
+    """Return what a partition's gate is to say."""
     return Gate(
         sale_number=sale.number,
         partition=partition,
         version=sale.version,
         phase=sale.phase,
-        opens_ms=opens_ms,
+        opens_ms=opens_ms(sale.starts_at, sale.read_at),
         closes_ms=milliseconds(sale.ends_at),
         epoch=sale.room_epoch,
     )
@@ -192,7 +193,7 @@ class Sales:
                     pipe.smembers(keys.sold_out(cached.number, lane.partition))
                 answers = await pipe.execute()
         except STORE_ERRORS as error:
-            log.warning("what is sold out could not be read: %r", error)
+            log.warning("what is sold out could not be read", extra={"error": repr(error)})
             return
         for (_, lane), members in zip(lanes, answers, strict=True):
             lane.sold_out = {member.decode() for member in members}
@@ -221,10 +222,11 @@ class Sales:
     def _forget_task(self, sale_id: str, done: asyncio.Task[None]) -> None:
         self._loading.pop(sale_id, None)
         if not done.cancelled() and (error := done.exception()) is not None:
-            log.debug("reading the sale %s ended: %r", sale_id, error)  # told by `_serve_stale` to who waited
+            # Told by `_serve_stale` to who waited.
+            log.debug("reading a sale ended", extra={"sale_id": sale_id, "error": repr(error)})
 
     def _serve_stale(self, sale_id: str, error: Exception) -> None:
-        log.warning("the sale %s could not be read: %r", sale_id, error)
+        log.warning("a sale could not be read", extra={"sale_id": sale_id, "error": repr(error)})
         cached = self._cached.get(sale_id)
         if cached is None:
             raise StoreUnavailableError("The sale cannot be looked up now; try again") from error

@@ -94,7 +94,7 @@ class Reading:
             InvalidError: naming each parameter.
         """
         if self.problems:
-            raise InvalidError("; ".join(f"{field}: {what}" for field, what in self.problems), self.problems)
+            raise InvalidError.naming(self.problems)
 
 
 def _query(req: Request) -> Query:

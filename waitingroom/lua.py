@@ -11,15 +11,15 @@ on a line alone; a shared file may include others, each is put in once. The simu
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.script import Script
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -52,7 +52,7 @@ class Scripts:
         self._redis = redis
         self._timeout_s = timeout_s
         self._replaced = replaced
-        self._loaded: dict[str, tuple[str, str]] = {}
+        self._loaded: dict[str, Script] = {}
 
     async def run(self, verb: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """Return a verb's answer.
@@ -60,23 +60,14 @@ class Scripts:
         Raises:
             StoreUnavailableError: no answer in time, or an error; whether the verb ran is unknown.
         """
-        source, sha = self.loaded(verb)
         try:
             async with asyncio.timeout(self._timeout_s):
-                try:
-                    return await self._evaluate("EVALSHA", sha, keys, arguments)
-                except NoScriptError:  # nothing was run, so running it now is no repetition
-                    return await self._evaluate("EVAL", source, keys, arguments)
+                return await self.loaded(verb).run(self._redis, keys, *arguments)
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailableError(f"the room's store did not answer {verb}: {error!r}") from error
 
-    async def _evaluate(self, command: str, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        call: Any = self._redis.execute_command(command, script, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
-        return await call
-
-    def loaded(self, verb: str) -> tuple[str, str]:
-        """Return a verb's source and the SHA-1 the server knows it by."""
+    def loaded(self, verb: str) -> Script:
+        """Return a verb's script."""
         if verb not in self._loaded:
-            source = source_of(verb, self._replaced)
-            self._loaded[verb] = source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+            self._loaded[verb] = Script(source_of(verb, self._replaced))
         return self._loaded[verb]

@@ -13,13 +13,11 @@ bytes of SHA-256(seed || round as one byte || value as eight bytes, big endian).
 from __future__ import annotations
 
 import hashlib
-import hmac
 from functools import lru_cache
 from math import isqrt
 from typing import Final
 
 ROUNDS: Final = 8
-SECRET_BYTES: Final = 32
 
 
 def commitment(secret: bytes) -> str:
@@ -61,9 +59,3 @@ def place_of(number: int, cohort: int, seed: bytes) -> int:
     if number > cohort or not seed:
         return number
     return 1 + permute(number - 1, cohort, seed)
-
-
-def is_fair(*, secret: bytes, published_commitment: str, cohort: int, beacon: str, seed: bytes) -> bool:
-    """Say whether a revealed secret is the one committed to and gives the seed that was used."""
-    committed = hmac.compare_digest(commitment(secret), published_commitment)
-    return committed and hmac.compare_digest(seed_of(secret, cohort, beacon), seed)

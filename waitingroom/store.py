@@ -27,6 +27,17 @@ _RELEASE_MAX = 500
 _ATTEMPTS = 3
 
 
+def keys_of(sale_number: int) -> tuple[str, ...]:
+    """Return the keys that every verb is given first, in the order in which scripts count them."""
+    return (
+        keys.room(sale_number),
+        keys.room_done(sale_number),
+        keys.room_releases(sale_number),
+        keys.room_active(sale_number),
+        keys.room_ends(sale_number),
+    )
+
+
 class Room:
     """One sale's room. Make one a process and sale; it remembers cohort and seed, nothing else."""
 
@@ -44,23 +55,16 @@ class Room:
         """
         self._scripts = Scripts(redis, timeout_s=timeout_s, replaced=replaced)
         self._config = config
-        number = config().sale_number
-        self.sale_number = number
-        self._keys = [
-            keys.room(number),
-            keys.room_done(number),
-            keys.room_releases(number),
-            keys.room_active(number),
-            keys.room_ends(number),
-        ]
+        self.sale_number = config().sale_number
+        self._keys = keys_of(self.sale_number)
         self._cohort: int = _UNKNOWN_COHORT
         self._seed = b""
 
     async def configure(self, config: RoomConfig | None = None) -> bool:
         """Set the configuration unless a newer one stands; say whether it was set.
 
-        A higher epoch in it revokes every admission out, as `bump_epoch` does. What the bucket earned until now was
-        earned at the old rate.
+        A higher epoch in it revokes every admission out and takes their slots back. What the bucket earned until now
+        was earned at the old rate.
         """
         fields = (config or self._config()).as_fields()
         return bool(await self._scripts.run("configure", self._keys, fields))
@@ -150,10 +154,6 @@ class Room:
     async def note_sold_out(self, *, whole: bool, products: Sequence[str] = ()) -> None:
         """Say what is sold out: `whole` ends the waiting until it is said otherwise (stock came back)."""
         await self._run("note_sold_out", [], [int(whole), "\n".join(sorted(products))])
-
-    async def bump_epoch(self, epoch: int) -> bool:
-        """Revoke every admission of an earlier epoch and take its slots back; say whether there was anything to do."""
-        return bool(await self._run("bump_epoch", [], [epoch]))
 
     async def _placed(
         self, verb: str, visitor: Visitor, arguments: Sequence[Argument], more_keys: Sequence[str] = ()

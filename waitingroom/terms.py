@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from doorbuster.gate import milliseconds
+from doorbuster.gate import milliseconds, opens_ms
 from waitingroom.room import Mode, RoomConfig
 from waitingroom.shuffle import commitment
 
@@ -63,9 +63,8 @@ def room_config(sale: SaleShape) -> RoomConfig:
         version=sale.version,
         mode=mode_of(sale),
         phase=sale.phase,
-        # As at the gate: a window that has begun opens at 0, whatever the stores' clocks say.
-        opens_ms=0 if sale.starts_at <= sale.read_at else milliseconds(sale.starts_at),
-        lobby_opens_ms=milliseconds(_moment(given.get("lobby_opens_at"))),
+        opens_ms=opens_ms(sale.starts_at, sale.read_at),
+        lobby_opens_ms=milliseconds(lobby_opens_at(sale)),
         closes_ms=milliseconds(sale.ends_at),
         epoch=sale.room_epoch,
         commitment=commitment(sale.room_secret),
@@ -73,5 +72,7 @@ def room_config(sale: SaleShape) -> RoomConfig:
     )
 
 
-def _moment(value: str | datetime | None) -> datetime | None:
+def lobby_opens_at(sale: SaleShape) -> datetime | None:
+    """Return from when visitors of the sale register, None if it has no lobby."""
+    value: str | datetime | None = sale.room.get("lobby_opens_at")
     return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -147,7 +147,7 @@ class Scheduler:
                 partition=partition,
                 version=sale.version,
                 phase=sale.phase,
-                opens_ms=gate.milliseconds(sale.starts_at),
+                opens_ms=gate.opens_ms(sale.starts_at, sale.read_at),
                 closes_ms=gate.milliseconds(sale.ends_at),
                 epoch=sale.room_epoch,
             )

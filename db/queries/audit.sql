@@ -1,10 +1,9 @@
 -- name: p1_entries
 -- Every entry worked off became an order, is a dead letter, or repeated an order that was there.
-select c.sale_number, c.partition, c.entry_id, c.drained, c.repeated,
+select c.drained, c.repeated,
        (select count(*) from orders o where o.sale_number = c.sale_number and o.partition = c.partition) as orders,
        (select count(*) from dead_letters d where d.sale_number = c.sale_number and d.partition = c.partition) as letters
-  from stream_cursors c
-  order by 1, 2;
+  from stream_cursors c;
 
 -- name: p1_orphans
 -- Rows of the hot path have no foreign keys; this is their check. Every order has lines and events and they an order.

@@ -7,12 +7,6 @@ select order_id, due_at, expires_at, expires_at <= clock_timestamp() as expired,
   order by due_at, order_id
   limit $5;
 
--- name: any_due
-select sale_number, partition, min(due_at) as since
-  from reservations
-  where due_at <= statement_timestamp()
-  group by 1, 2;
-
 -- name: expired
 select order_id from reservations where expires_at <= statement_timestamp() order by expires_at limit $1;
 

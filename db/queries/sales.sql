@@ -73,12 +73,16 @@ select s.*, clock_timestamp() as now,
 
 -- name: live_sales
 -- Sales that take orders, or closed ones whose work may not be done.
-select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version
+select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version, clock_timestamp() as read_at
   from sales s
   where phase <> 'closed'
      or closed_at > clock_timestamp() - interval '1 hour'
      or exists (select from reservations r where r.sale_number = s.sale_number)
   order by sale_number;
+
+-- name: lock_sale
+-- One change of a sale at a time: what it leaves as it is, it writes again as it was read.
+select sale_number from sales where sale_id = $1 for no key update;
 
 -- name: update_sale
 update sales

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from db.agenda import Place
     from db.pool import Connection
 
 WINDOW_MS = 3_600_000
@@ -30,8 +31,6 @@ _PAGE = 10_000
 _ALL_ACCEPTED = keys.accepted_prefix(0, 0).replace(keys.slot(0, 0), "{*}") + "*"
 _ALL_SPENT = keys.spent_prefix(0, 0).replace(keys.slot(0, 0), "{*}") + "*"
 _SLOT = re.compile(rb"\{(\d+)\.(\d+)\}")
-
-Place = tuple[int, int]
 
 
 async def admission_figures(connection: Connection, orders: Redis) -> list[Figure]:

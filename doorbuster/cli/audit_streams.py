@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from redis.asyncio import Redis
 
-from db import cursors, sales
+from db import agenda, cursors
 from db.audit import Figure
 from doorbuster import keys
 
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 _LOOKS = 20
 _PAUSE_S = 0.1
 _PAGE = 10_000
-
-
-class Partition(NamedTuple):
-    """A partition by its numbers."""
-
-    sale_number: int
-    partition: int
 
 
 class Count(NamedTuple):
@@ -45,7 +38,7 @@ class Count(NamedTuple):
 async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
     """Return the figures of all partitions of all sales together."""
     await orders.ping()  # without any sale, too, a store that is not there must not pass
-    counts = [await _settled_count(connection, orders, one) for one in await _partitions(connection)]
+    counts = [await _settled_count(connection, orders, one) for one in await agenda.partitions(connection)]
     return [
         Figure(
             promise="P1",
@@ -57,16 +50,7 @@ async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
     ]
 
 
-async def _partitions(connection: Connection) -> list[Partition]:
-    found: list[Partition] = []
-    before: int | None = None
-    while page := await sales.list_sales(connection, before=before, limit=500):
-        found += [Partition(sale.number, partition) for sale in page for partition in range(sale.partitions)]
-        before = page[-1].number
-    return found
-
-
-async def _settled_count(connection: Connection, orders: Redis, one: Partition) -> Count:
+async def _settled_count(connection: Connection, orders: Redis, one: agenda.Place) -> Count:
     """Count between two equal readings of the cursor; failing that, take the whole stream as waiting."""
     gate, stream = keys.gate(*one), keys.stream(*one)
     for _ in range(_LOOKS):

@@ -74,7 +74,7 @@ def _checked(value: dict[str, Any]) -> ProductLine:
         return msgspec.convert(value, ProductLine)
     except msgspec.ValidationError as error:
         wrong = list(problems(ProductLine, value, "")) or [("line", str(error))]
-        raise InvalidError("; ".join(f"{field}: {problem}" for field, problem in wrong), wrong) from error
+        raise InvalidError.naming(wrong) from error
 
 
 def _renamed(record: dict[str, Any], mapping: Columns) -> dict[str, Any]:

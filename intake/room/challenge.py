@@ -19,7 +19,7 @@ from doorbuster.room_contract import ChallengeView
 if TYPE_CHECKING:
     from doorbuster.settings import Settings
 
-log = logging.getLogger("intake.room")
+log = logging.getLogger("doorbuster.intake.room")
 
 NONCE_MAX = 64
 
@@ -109,7 +109,7 @@ class Verifier:
         try:
             said = (await self._http.post(self._url, data=form)).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
-            log.warning("the verifier of challenges did not answer: %r", error)
+            log.warning("the verifier of challenges did not answer", extra={"error": repr(error)})
             raise StoreUnavailableError("The challenge cannot be checked now; try again") from error
         return isinstance(said, dict) and said.get("success") is True
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from doorbuster.contract import JSON
 from doorbuster.room_contract import ClaimRequest
 from intake.limits import BODY
-from intake.posting import JSON
 
 if TYPE_CHECKING:
     from intake.limits import Answer, Scope

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from waitingroom.admissions import Admission
     from waitingroom.room import Phase, RoomConfig, RoomState
 
-log = logging.getLogger("intake.room")
+log = logging.getLogger("doorbuster.intake.room")
 
 LOOK_S = 0.05
 TICK_S = 1.0
@@ -152,11 +152,11 @@ class OpenRoom:
                 state = await self.room.open_lobby(sale.room_secret)
         except StoreUnavailableError as error:
             if self._failed_at is None:
-                log.warning("the room of %s does not answer: %s", sale.sale_id, error.detail)
+                log.warning("the room does not answer", extra={"sale_id": sale.sale_id, "error": error.detail})
                 self._failed_at = time.monotonic()
             return
         if self._failed_at is not None:
-            log.warning("the room of %s answers again", sale.sale_id)
+            log.warning("the room answers again", extra={"sale_id": sale.sale_id})
         self.state, self._read_at, self._failed_at = state, asked_at, None
 
 
@@ -189,7 +189,7 @@ class RoomDesk:
 
     def known(self, cached: CachedSale) -> OpenRoom | None:
         """Return the sale's room, None if it has none; costs no I/O. Its state may be missing or old."""
-        if cached.sale.room.get("mode", "off") == "off":
+        if not cached.has_room:
             return None
         found = self._rooms.get(cached.number)
         if found is None:
@@ -226,7 +226,7 @@ class RoomDesk:
             await room.read()
             self._write(room)
         except DoorbusterError as error:
-            log.error("the room of %s cannot be kept: %s", room.cached.sale.sale_id, error.detail)
+            log.error("the room cannot be kept", extra={"sale_id": room.cached.sale.sale_id, "error": error.detail})
 
     def _write(self, room: OpenRoom) -> None:
         if room.state is not None:

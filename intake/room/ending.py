@@ -7,23 +7,22 @@ could be spent in, before the room lets somebody else in for it: at no moment do
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
 import intake
+from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.script import Script
+from intake.group_commit import count_ttl_ms
 
 if TYPE_CHECKING:
     from intake.group_commit import AcceptScript
     from intake.sales import CachedSale
     from waitingroom.admissions import Admission
 
-_SOURCE = Path(intake.__file__).with_name("scripts").joinpath("end_admission.lua").read_text()
-
-HOUR_MS = 3_600_000
-"""Kept for as long as orders keep the count: twice what is left of the admission, and an hour."""
+_end_admission = Script.beside(intake.__file__, "end_admission")
 
 
 class Endings:
@@ -40,8 +39,8 @@ class Endings:
         Raises:
             StoreUnavailableError: it may still buy in some partition.
         """
-        ttl_ms = 2 * max(0, int((admission.expires_s - now_s) * 1000)) + HOUR_MS
-        names = [lane.spent_prefix + admission.spend_id for lane in cached.lanes]
+        ttl_ms = count_ttl_ms(max(0, int((admission.expires_s - now_s) * 1000)))
+        names = [keys.spent(cached.number, lane.partition, admission.spend_id) for lane in cached.lanes]
         try:
             return sum(await asyncio.gather(*(self._end(name, ttl_ms) for name in names)))
         except (RedisError, OSError, TimeoutError) as error:
@@ -49,7 +48,7 @@ class Endings:
 
     async def _end(self, name: str, ttl_ms: int) -> int:
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.eval(_SOURCE, 1, name, str(ttl_ms))
+            pipe.eval(_end_admission.source, 1, name, str(ttl_ms))
             if self._terms.replicas:
                 pipe.wait(self._terms.replicas, self._terms.replica_wait_ms)
             placed, *reached = await pipe.execute()

@@ -16,7 +16,7 @@ from waitingroom.keyring import KeyRing
 if TYPE_CHECKING:
     from pathlib import Path
 
-log = logging.getLogger("intake.room")
+log = logging.getLogger("doorbuster.intake.room")
 LOOK_S = 1.0
 _MEMBER = "room_keys"
 
@@ -48,7 +48,7 @@ class KeyFile:
                 return False
             found = self._parse(text)
         except SettingsError as error:
-            log.error("the keys stay as they were: %s", error.detail)
+            log.error("the room's keys stay as they were", extra={"error": error.detail})
             return False
         self.ring.replace(found)
         self._text = text

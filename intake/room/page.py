@@ -18,6 +18,7 @@ from doorbuster.room_contract import AdmissionView, JoinRequest, TicketView
 from intake.limits import BODY
 from intake.problems import RefusedError
 from intake.room import cookies
+from intake.room.door import page_of
 from intake.room.resources import is_form, keep_admission
 from intake.room.visits import order_url
 from waitingroom.room import Phase
@@ -87,7 +88,7 @@ class WaitPage:
                 return
             cookies.set_browser(req, resp)
             cookies.set_place(req, resp, number, moved)
-        go_to(resp, f"/sales/{sale}/wait")
+        go_to(resp, page_of(sale))
 
     async def joined(self, req: Request, resp: Response, sale: str) -> None:
         """Take the join form: a place for this browser, its cookies, and the page."""
@@ -175,7 +176,7 @@ class WaitPage:
         self, req: Request, resp: Response, room: OpenRoom, values: dict[str, Any], place: cookies.Place | None = None
     ) -> None:
         sale, browser = room.cached.sale, cookies.set_browser(req, resp)
-        page = f"/sales/{sale.sale_id}/wait"
+        page = page_of(sale.sale_id)
         target = urlsplit(order_url(room))
         lost = values.get("problem") in _LOST or values.get("problem") == "ticket_invalid"
         self._pages.render(

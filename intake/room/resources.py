@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from doorbuster.contract import JSON
 from doorbuster.reading import read
 from doorbuster.room_contract import AdmissionView, ClaimRequest, JoinRequest, LeftView, WaitView
 from intake.limits import BODY
-from intake.posting import JSON, require_json
+from intake.posting import require_json
 from intake.problems import RefusedError
 from intake.room import cookies
 from intake.room.visits import Caller

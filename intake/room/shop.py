@@ -6,6 +6,7 @@ sent. Who buys is the browser itself, as a guest.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from db.states import FINAL, Status
 from doorbuster.contract import OrderRequest
 from doorbuster.errors import DoorbusterError
 from intake.orders import not_found, order_id_of
+from intake.posting import is_key
 from intake.problems import STORE_ERRORS, RefusedError
 from intake.room import cookies
+from intake.room.door import page_of
 from intake.room.page import form_of, go_to
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from intake.room.pages import Pages
     from intake.room.resources import Rooms
     from intake.sales import CachedSale
+
+log = logging.getLogger("doorbuster.intake.room")
 
 PRODUCTS_MAX = 24
 REFRESH_S = 3
@@ -74,7 +79,8 @@ class Shop:
         """Return a product, by its id alone if the catalogue cannot be read."""
         try:
             shown = await self.catalogue.product(product_id)
-        except _UNREADABLE:
+        except _UNREADABLE as error:
+            log.warning("a product cannot be read", extra={"product_id": product_id, "error": repr(error)})
             return Offer(product_id, product_id, 0, "")
         return _offer.decode(shown.body) if shown.found else Offer(product_id, product_id, 0, "")
 
@@ -133,14 +139,14 @@ class ShopPage:
                 "problem": problem,
                 "to_room": problem in _WAIT,
                 "key": key if key and problem not in _WAIT else secrets.token_urlsafe(18),
-                "wait_url": f"/sales/{sale.sale_id}/wait",
+                "wait_url": page_of(sale.sale_id),
             },
         )
 
 
 def _order(form: dict[str, str], browser: cookies.Browser) -> tuple[OrderRequest, str]:
     key = form.get("key", "")
-    if not 0 < len(key) <= 255 or not (key.isascii() and key.isprintable()):
+    if not is_key(key):
         raise RefusedError("malformed", "The form has no key")
     line = {"product_id": form.get("product_id", ""), "quantity": 1}
     try:

@@ -6,7 +6,6 @@ What is committed to before the start stands in it from the beginning; the secre
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from doorbuster.room_contract import PollView, RoomStatus, SoldOutView
 from intake.moments import moment
 from waitingroom.policy import poll_for
+from waitingroom.terms import lobby_opens_at
 
 if TYPE_CHECKING:
     from db.sales import Sale
@@ -53,7 +53,7 @@ def view_of(sale: Sale, state: RoomState, challenge: ChallengeView, *, degraded:
         waiting=state.waiting,
         rate_per_s=round(state.pace_per_s, 2),
         starts_at=sale.starts_at,
-        lobby_opens_at=_moment_of(sale.room.get("lobby_opens_at")),
+        lobby_opens_at=lobby_opens_at(sale),
         ends_at=sale.ends_at,
         cohort=state.cohort if state.places_known else None,
         commitment=config.commitment,
@@ -67,7 +67,3 @@ def view_of(sale: Sale, state: RoomState, challenge: ChallengeView, *, degraded:
         degraded=degraded,
         at=moment(state.now_ms),
     )
-
-
-def _moment_of(value: str | datetime | None) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -10,12 +10,11 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.room_contract import AdmissionView, TicketView, WaitView
 from intake.moments import moment
 from intake.problems import RefusedError
+from intake.room.door import page_of
 from intake.room.join_limits import JoinLimit
 from waitingroom.outcomes import Admitted, Holding, Joined, No, Wait
 from waitingroom.policy import eta_s, poll_for, retry_after_s
@@ -257,7 +256,7 @@ class Visits:
             sale_id=sale_id,
             status_url=f"/sales/{sale_id}/room",
             admissions_url=f"/sales/{sale_id}/room/admissions",
-            page_url=f"/sales/{sale_id}/wait",
+            page_url=page_of(sale_id),
         )
         if admission is not None:
             shown = self._shown(room, admission)
@@ -290,8 +289,7 @@ class Visits:
             now_s=int(room.now_s),
             life_s=self._emergency_life_s,
         )
-        # The same number every time: a visitor has one order while the store is away, however often it claims.
-        return self._shown(room, msgspec.structs.replace(made, number=0))
+        return self._shown(room, made)
 
     @staticmethod
     def _must_be_emergency(room: OpenRoom) -> None:

@@ -184,7 +184,7 @@ class RoomMachine(RuleBasedStateMachine):
     @rule()
     def ops_revoke_the_wave(self) -> None:
         self.epoch += 1
-        self.run(self.rooms[0].bump_epoch(self.epoch))
+        self.run(self.clock.change(epoch=self.epoch))
         self.out = {}
 
     @invariant()

@@ -162,6 +162,17 @@ async def test_a_replaced_order_store_gets_its_gates_back(lamp_sale: Shop, db: C
         await eventually(published)
 
 
+async def test_a_window_that_has_begun_is_open_whatever_the_order_stores_clock_says(
+    lamp_sale: Shop, db: Connection
+) -> None:
+    gate = keys.gate(lamp_sale.sale_number, 0)
+    await _tick(lamp_sale.settings)
+    assert await lamp_sale.orders.hget(gate, "opens_ms") == b"0"
+    await db.execute("update sales set starts_at = clock_timestamp() + interval '1 hour', version = version + 1")
+    await _tick(lamp_sale.settings)
+    assert int(await lamp_sale.orders.hget(gate, "opens_ms") or 0) > 0
+
+
 async def test_what_is_available_again_leaves_the_sold_out_set(lamp_sale: Shop, db: Connection) -> None:
     [first] = await lamp_sale.buy("ada", lamp=50)
     await lamp_sale.drain()

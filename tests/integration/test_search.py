@@ -154,6 +154,7 @@ async def test_very_long_and_strange_queries_end(searching: Searching) -> None:
     for text in STRANGE:
         await searching.page(text)
         await searching.backend.suggest(text, 5)
+    assert "lamp" in await searching.ids("lamp"), "a connection was left in a bad state"
 
 
 async def test_suggestions(searching: Searching) -> None:

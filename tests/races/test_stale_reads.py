@@ -28,6 +28,8 @@ from tests.fixtures.waiting import eventually
 
 BOUND_S = 2.0
 """CATALOGUE_FRESH_S and REPLICA_LAG_MAX_S together; docs/catalogue.md."""
+FRESH_S, OVER_S = 0.2, 0.3
+"""Life of a process's own copy, and a time after which it is over for certain: what is shown then was read anew."""
 
 
 def product(product_id: str, price: int) -> Product:
@@ -161,9 +163,9 @@ class UnguardedCache(SharedCache):
 
 def a_process(replicated: Replicated, *, guarded: bool) -> Catalogue:
     if guarded:
-        return Catalogue(replicated.settings(catalogue_fresh_s=0.2))
+        return Catalogue(replicated.settings(catalogue_fresh_s=FRESH_S))
     # Without versions nothing tells a lagging replica's row from the new one either: the lag allowed is as good as any.
-    made = Catalogue(replicated.settings(catalogue_fresh_s=0.2, replica_lag_max_s=60))
+    made = Catalogue(replicated.settings(catalogue_fresh_s=FRESH_S, replica_lag_max_s=60))
     made.shared = UnguardedCache(made._redis, keep_s=3600)
     made.reader._shared, made.reader._floors = made.shared, UnguardedFloors(keep_s=0)
     return made
@@ -194,7 +196,7 @@ async def test_a_fill_that_began_before_an_update_and_ends_after_it(replicated: 
         await until_replayed(process, connection)
         written.set()
         await filling
-        await asyncio.sleep(0.3)  # a process's own copy is over: what counts is what was left in the cache
+        await asyncio.sleep(OVER_S)  # what counts is what was left in the cache
         shown = [await version_shown(one, "p") for one in (process, other)]
         await asyncio.sleep(BOUND_S if not guarded else 0)
         shown_later = [await version_shown(one, "p") for one in (process, other)]
@@ -211,11 +213,11 @@ async def test_a_replica_that_has_not_replayed_the_update(replicated: Replicated
         await replicated.replica.pause()
         stored = await put_product(connection, product("p", 2))
         await process.changed(connection, [Change("p", stored.version, "c")])
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(OVER_S)
         shown = await version_shown(process, "p")
         await replicated.replica.resume()
         await until_replayed(process, connection)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(OVER_S)
         shown_later = await version_shown(process, "p")
     assert (shown, shown_later) == ((2, 2) if guarded else (1, 1))
 

@@ -84,10 +84,29 @@ def test_every_key_is_in_the_keyspace() -> None:
         ("OUTCOMES", keys.OUTCOMES),
         ("SALES", keys.SALES),
         ("EVENTS", keys.EVENTS),
+        ("SCHEDULER_FAILURES", keys.SCHEDULER_FAILURES),
+        ("room", keys.room(7)),
+        ("room_done", keys.room_done(7)),
+        ("room_releases", keys.room_releases(7)),
+        ("room_active", keys.room_active(7)),
+        ("room_ends", keys.room_ends(7)),
+        ("room_codes", keys.room_codes(7)),
+        ("room_places", keys.room_places(7, b"\0\0\0\0").removesuffix("0")),
+        ("catalogue", keys.catalogue("")),
+        ("CHANGES", keys.CHANGES),
+        ("UNITS", keys.UNITS),
     ],
 )
 def test_a_key_looks_as_its_pattern(name: str, built: str) -> None:
-    assert _patterns()[name].replace("{n.p}", "{7.3}") == built
+    assert _patterns()[name].replace("{n.p}", "{7.3}").replace("{room.n}", "{room.7}") == built
+
+
+def test_the_keyspace_names_every_field_of_the_gate() -> None:
+    published = (ROOT / "doorbuster" / "scripts" / "publish_gate.lua").read_text()
+    accepting = (ROOT / "intake" / "scripts" / "accept.lua").read_text()
+    written = {*re.findall(r"'(\w+)', ARGV", published), *re.findall(r"'HINCRBY', KEYS\[1\], '(\w+)'", accepting)}
+    section = text_of("keyspace.md").partition("**`gate`**")[2].partition("**`accepted`**")[0]
+    assert {coded(row[0])[0] for row in rows_of(section)} == written | {"drained"}
 
 
 def test_the_module_of_keys_lists_its_builders_with_the_same_store() -> None:
@@ -180,13 +199,20 @@ def test_every_error_code_is_in_the_guide_with_its_status() -> None:
 
 def test_every_statement_that_locks_is_in_the_locking_rules() -> None:
     files = [path.stem for path in (ROOT / "db" / "queries").glob("*.sql")]
-    locking = {name for file in files for name, text in load(file).items() if "for update" in text.lower()}
+    locking = {
+        name for file in files for name, text in load(file).items() if re.search(r"for (no key )?update", text.lower())
+    }
     assert locking <= set(coded(text_of("locking.md")))
 
 
 @pytest.mark.parametrize("word", _WORDS)
 def test_the_glossary_has_the_house_word(word: str) -> None:
     assert f"| **{word}** |" in text_of("glossary.md")
+
+
+def test_a_word_stands_once_in_the_glossary() -> None:
+    words = re.findall(r"^\| \*\*(.+?)\*\* \|", text_of("glossary.md"), re.MULTILINE)
+    assert sorted(set(words)) == sorted(words)
 
 
 def test_the_glossary_names_every_table() -> None:

@@ -63,12 +63,12 @@ class Trace:
     asked: int = 0
     """Of these, ticks, joins, claims, leaves, orders and what the scenario does."""
 
+    last: RoomState | None = None
+
     @property
     def idle_calls(self) -> int:
         """Calls made for visitors who only wait."""
         return self.calls - self.asked
-
-    last: RoomState | None = None
 
 
 class Simulation:

@@ -26,10 +26,11 @@ from waitingroom.lua import Argument, source_of
 from waitingroom.room import RoomConfig, RoomState, state_from
 from waitingroom.simulator.clock import VIRTUAL
 from waitingroom.simulator.scenario import SALE
+from waitingroom.store import keys_of
 
 _PIPELINE_MAX = 5_000
 _VERBS = ("configure", "tick", "join", "claim", "leave", "release", "open_lobby", "set_rate")
-_BASE = (keys.room(SALE), keys.room_done(SALE), keys.room_releases(SALE), keys.room_active(SALE), keys.room_ends(SALE))
+_BASE = keys_of(SALE)
 
 Call = tuple[str, bytes, Sequence[Argument]]
 """Verb, the visitor's digest, arguments."""

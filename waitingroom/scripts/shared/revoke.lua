@@ -1,12 +1,9 @@
 -- Revoking a wave: a later epoch ends every admission of the earlier ones and takes its slots back.
 
--- Says whether the epoch was later than the room's.
 local function revoke(room, epoch)
-  if epoch <= room.epoch then
-    return false
+  if epoch > room.epoch then
+    room.epoch = epoch
+    room.active = 0
+    redis.call('DEL', KEYS[4], KEYS[5])
   end
-  room.epoch = epoch
-  room.active = 0
-  redis.call('DEL', KEYS[4], KEYS[5])
-  return true
 end

@@ -1,0 +1,188 @@
+"""A query as clauses of OpenSearch. Owns how it matches, ranks, filters and counts; pure, asks nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from catalogue.search import interface as said
+from catalogue.search.interface import BEGUN, CORRECTED, STRICT
+from catalogue.search.mapping import STOPPED
+from catalogue.search.rungs import may_be_misspelt
+from catalogue.search.words import ACCESSORIES, Phrase, Term, Words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Clause = dict[str, Any]
+
+EVERYWHERE = ("head", "models", "made", "more", "attributes")
+IN_NAME = ("head", "models", "made")
+WEIGHTS = ("title.words^1", "made^0.3", "more^0.25", "attributes^0.1")
+"""How much a word counts by where it stands."""
+BM25F = "params.most * params.share * _score / (_score + params.half)"
+"""Levels off what the similarity `often` counts in all fields together (Robertson, Zaragoza, Taylor 2004)."""
+MOST, HALF = 6.0, 0.8
+MERITS = {"stricter": 10.0, "literal": 3.0, "meant": 0.75, "thing": 1.0}
+"""What lifts a match: of a stricter rung; all as written; in the name in other words too; and being no accessory."""
+FUZZY = {"fuzziness": "AUTO:4,7", "prefix_length": 1, "max_expansions": 20}
+FACETS = ("category", "brand")
+"""Fields that are counted by value."""
+ACTIVE: Clause = {"term": {"active": True}}
+
+
+class Asked(NamedTuple):
+    """A query as clauses; `stricter` are the matches that rank before those of `match`."""
+
+    words: Words
+    shares: list[float]
+    match: Clause
+    stricter: tuple[Clause, ...] = ()
+    rung: int = STRICT
+
+    def or_else(self, looser: Clause, rung: int) -> Asked:
+        """Return the query of a looser rung: what matched still does, and before the rest."""
+        stricter = (*self.stricter, self.match)
+        return self._replace(match=_or([self.match, looser]), stricter=stricter, rung=rung)
+
+    def ranks(self) -> list[Clause]:
+        """Return what ranks a match: as in Postgres."""
+        if not self.words.terms:
+            return []
+        terms = self.words.terms
+        accessories = " ".join(sorted(ACCESSORIES - self.words.plain))
+        return [
+            *(self._counted(word, share) for word, share in zip(self.words.single, self.shares, strict=True)),
+            *(_merit("stricter", clause) for clause in self.stricter),
+            _merit("literal", _and(_written(term, EVERYWHERE) for term in terms)),
+            _merit("meant", _and(_either(term, IN_NAME) for term in terms)),
+            _merit("thing", {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
+        ]
+
+    def _counted(self, word: str, share: float) -> Clause:
+        """Return how much a word counts, read as the rung reads it."""
+        fields, more = list(WEIGHTS), {}
+        if self.rung >= BEGUN and word == self.words.tokens[-1]:
+            fields.append("head.begun^0.1")
+        if self.rung >= CORRECTED and may_be_misspelt(word):
+            more = FUZZY
+        often = {"multi_match": {"query": word, "type": "most_fields", "fields": fields, **more}}
+        script = {"source": BM25F, "params": {"most": MOST, "share": share, "half": HALF}}
+        return {"script_score": {"query": often, "script": script}}
+
+
+def counting(words: Words) -> Words:
+    """Leave out what is not searched, unless nothing else is asked for: no field would have it."""
+    terms = tuple(term for term in words.terms if term.words[0][0][0] not in STOPPED or len(term.words) > 1)
+    tokens = tuple(token for token in words.tokens if token not in STOPPED)
+    return Words(terms, tokens) if terms and tokens else words
+
+
+def _or(clauses: Iterable[Clause]) -> Clause:
+    several = list(clauses)
+    return several[0] if len(several) == 1 else {"bool": {"should": several, "minimum_should_match": 1}}
+
+
+def _and(clauses: Iterable[Clause]) -> Clause:
+    several = list(clauses)
+    return several[0] if len(several) == 1 else {"bool": {"must": several}}
+
+
+def _phrase(phrase: Phrase, fields: tuple[str, ...]) -> Clause:
+    kind = "phrase" if len(phrase) > 1 else "best_fields"
+    return {"multi_match": {"query": " ".join(phrase), "type": kind, "fields": list(fields)}}
+
+
+def _written(term: Term, fields: tuple[str, ...]) -> Clause:
+    """Return a term as it was written, in any spelling."""
+    return _and(_or(_phrase(spelling, fields) for spelling in spellings) for spellings in term.words)
+
+
+def _either(term: Term, fields: tuple[str, ...]) -> Clause:
+    """Return a term as written or in other words."""
+    return _or([_written(term, fields), *(_phrase(other, fields) for other in (*term.same, *term.also))])
+
+
+def strict(words: Words) -> Clause:
+    """Return what matches all that is asked for, as written or in other words."""
+    return _and(_either(term, EVERYWHERE) for term in words.terms)
+
+
+def looser(words: Words, rung: int) -> Clause | None:
+    """Return what a rung adds, as in Postgres."""
+    if rung == BEGUN:
+        last = words.tokens[-1]
+        if len(last) < said.PREFIX_MIN:
+            return None
+        begun: Clause = {"multi_match": {"query": last, "type": "phrase_prefix", "fields": ["name", "made", "models"]}}
+        unfinished = _or([begun, {"match_phrase": {"head.begun": {"query": last}}}])
+        *firsts, _ = [spelling for term in words.terms for spelling in term.words]
+        before = (_or(_phrase(one, EVERYWHERE) for one in spellings) for spellings in firsts)
+        return _and([*before, unfinished])
+    if rung == CORRECTED:
+        if not any(may_be_misspelt(token) for token in words.tokens):
+            return None
+        return _and(_or([_either(term, EVERYWHERE), *_fuzzy(term)]) for term in words.terms)
+    if len(words.terms) < 2:
+        return None
+    return _or(_either(term, EVERYWHERE) for term in words.terms)
+
+
+def _fuzzy(term: Term) -> list[Clause]:
+    found = {word for spellings in term.words for phrase in spellings for word in phrase if may_be_misspelt(word)}
+    return [{"match": {"name": {"query": word, **FUZZY}}} for word in sorted(found)]
+
+
+def _merit(name: str, clause: Clause) -> Clause:
+    return {"constant_score": {"filter": clause, "boost": MERITS[name]}}
+
+
+def filters_of(query: said.Query) -> dict[str, Clause | None]:
+    """Return the filter of each facet, None where nothing was chosen."""
+    bounds = {"gte": query.min_price, "lte": query.max_price}
+    prices = {name: bound for name, bound in bounds.items() if bound is not None}
+    return {
+        "category": {"terms": {"category": list(query.categories)}} if query.categories else None,
+        "brand": {"terms": {"brand": list(query.brands)}} if query.brands else None,
+        "price": {"range": {"price": prices}} if prices else None,
+    }
+
+
+def sign_of(sort: said.Sort) -> int:
+    """Cheapest first means that the greatest key is the least price."""
+    return -1 if sort == "price" else 1
+
+
+def order_of(sort: said.Sort) -> list[dict[str, Any]]:
+    """Return what hits are sorted by, the product's id last."""
+    first = {
+        "relevance": {"_score": "desc"}, "price": {"price": "asc"}, "-price": {"price": "desc"},
+        "newest": {"created_us": "desc"},
+    }  # fmt: skip
+    return [first[sort], {"product_id": "asc"}]
+
+
+def facets_of(filters: dict[str, Clause]) -> dict[str, Any]:
+    """Count by each facet what all other filters let through, and by `matched` what the words alone do."""
+
+    def behind(facet: str, inner: dict[str, Any]) -> dict[str, Any]:
+        others = [clause for name, clause in filters.items() if name != facet]
+        return {"filter": {"bool": {"filter": others}}, "aggs": {"values": inner}}
+
+    order = [{"_count": "desc"}, {"_key": "asc"}]
+    starts = said.PRICE_STEPS
+    steps = [
+        {"from": low} | ({"to": high} if high else {}) for low, high in zip(starts, (*starts[1:], None), strict=True)
+    ]
+    found: dict[str, Any] = {
+        name: behind(name, {"terms": {"field": name, "size": said.FACET_VALUES_MAX, "order": order}}) for name in FACETS
+    }
+    found["price"] = behind("price", {"range": {"field": "price", "ranges": steps}})
+    found["matched"] = {"filter": {"match_all": {}}}
+    return found
+
+
+def beginning(kind: str, text: str, limit: int) -> dict[str, Any]:
+    """Count the products of the brands, or categories, that begin with the text."""
+    values = {"terms": {"field": kind, "size": limit, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
+    begins: list[Clause] = [ACTIVE, {"prefix": {f"{kind}.small": text}}]
+    return {"filter": {"bool": {"filter": begins}}, "aggs": {"values": values}}

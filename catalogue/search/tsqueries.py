@@ -1,0 +1,123 @@
+"""A query as tsqueries of Postgres. Owns how words and terms are written in them; pure, asks nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from catalogue.search.interface import PREFIX_MIN
+from catalogue.search.words import ACCESSORIES, Phrase, Term, Words
+from db import search as rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Readings = dict[str, list[str]]
+"""What else a word may have been meant to be, as tsqueries."""
+
+
+class Looser(NamedTuple):
+    """What a rung lets match besides, and how it reads words."""
+
+    match: str
+    readings: Readings = {}  # noqa: RUF012 - never written to
+
+
+class Texts(NamedTuple):
+    """A query as tsqueries; `stricter` are the matches that rank before those of `match`."""
+
+    words: Words
+    shares: list[float]
+    match: str | None
+    stricter: tuple[str, ...] = ()
+    readings: Readings = {}  # noqa: RUF012 - never written to
+
+    def or_else(self, looser: Looser) -> Texts:
+        """Return the query of a looser rung: what matched still does, and before the rest."""
+        assert self.match is not None
+        return self._replace(
+            match=f"{self.match} | {looser.match}",
+            stricter=(*self.stricter, self.match),
+            readings=self.readings | looser.readings,
+        )
+
+    def asked(self) -> rows.Asked:
+        """Return all that matching and ranking look at."""
+        terms = self.words.terms
+        return rows.Asked(
+            match=self.match,
+            words=[" | ".join((_lexeme(word), *self.readings.get(word, ()))) for word in self.words.single],
+            shares=self.shares,
+            literal=_all(_written(term) for term in terms),
+            name_meant=_all(_either(term, "AB") for term in terms),
+            accessory=" | ".join(_lexeme(word, "A") for word in sorted(ACCESSORIES - self.words.plain)),
+            stricter=list(self.stricter),
+        )
+
+
+def _lexeme(word: str, weight: str = "") -> str:
+    """Return a word as to_tsquery reads it; whatever it holds, it stays one quoted word."""
+    quoted = word.replace("\\", "\\\\").replace("'", "''")
+    return f"'{quoted}':{weight}" if weight else f"'{quoted}'"
+
+
+def _phrase(phrase: Phrase, weight: str = "") -> str:
+    return f"({' <-> '.join(_lexeme(word, weight) for word in phrase)})"
+
+
+def _written(term: Term, weight: str = "") -> str:
+    """Return a term as it was written, in any spelling."""
+    return _all(" | ".join(_phrase(spelling, weight) for spelling in spellings) for spellings in term.words)
+
+
+def _either(term: Term, weight: str = "") -> str:
+    """Return a term as written or in other words."""
+    return " | ".join((f"({_written(term, weight)})", *(_phrase(other, weight) for other in (*term.same, *term.also))))
+
+
+def _all(texts: Iterable[str]) -> str:
+    return " & ".join(f"({text})" for text in texts)
+
+
+def begun(words: Words) -> str:
+    """Return all that is asked for, the last word being only the beginning of one."""
+    last = words.tokens[-1]
+    if len(last) < PREFIX_MIN:
+        return ""
+    *firsts, end = words.terms[-1].words
+    unfinished = " | ".join(_open_phrase(spelling) for spelling in end)
+    before = [_either(term) for term in words.terms[:-1]]
+    return _all([*before, *(" | ".join(_phrase(one) for one in word) for word in firsts), unfinished])
+
+
+def _open_phrase(phrase: Phrase) -> str:
+    *firsts, last = phrase
+    return f"({' <-> '.join([*(_lexeme(word) for word in firsts), f'{_lexeme(last)}:*'])})"
+
+
+def any_of(words: Words) -> str:
+    """Return any of what is asked for."""
+    return " | ".join(f"({_either(term)})" for term in words.terms)
+
+
+def _plain_words(term: Term) -> set[str]:
+    return {word for spellings in term.words for phrase in spellings for word in phrase}
+
+
+def strict(words: Words) -> str:
+    """Return all that is asked for, as written or in other words."""
+    return _all(_either(term) for term in words.terms)
+
+
+def last_begun(words: Words) -> Looser:
+    """Return what lets the last word be only the beginning of one."""
+    return Looser(begun(words), {words.tokens[-1]: [f"{_lexeme(words.tokens[-1])}:*"]})
+
+
+def corrected(words: Words, better: Mapping[str, Sequence[str]]) -> Looser:
+    """Return what lets these words be those they were meant to be."""
+    readings = {word: [_lexeme(other) for other in others] for word, others in better.items()}
+    match = _all(
+        " | ".join((_either(term), *(one for word in _plain_words(term) for one in readings.get(word, ()))))
+        for term in words.terms
+    )
+    return Looser(match, readings)

@@ -1,0 +1,21 @@
+"""What an order would meet at a sale: its phase, but for the time outside its window. Pure; the gate decides.
+
+Of the sale alone: what a waiting room does meanwhile is `waitingroom.room.Phase`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from db.sales import Sale
+    from doorbuster.fields import EffectivePhase
+
+
+def effective_phase(sale: Sale) -> EffectivePhase:
+    """Return what an order would meet: the stored phase, but for the time outside the window."""
+    if sale.phase != "open":
+        return sale.phase
+    if sale.starts_at > sale.read_at:
+        return "scheduled"
+    return "ended" if sale.ends_at is not None and sale.ends_at <= sale.read_at else "open"
