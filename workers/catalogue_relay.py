@@ -16,7 +16,7 @@ from catalogue import subjects
 from catalogue.cloudfront import CloudFrontPurge
 from catalogue.purge import Purge, VarnishPurge
 from catalogue.shared import SharedCache
-from db import changes, outbox, shifts
+from db import changes, outbox
 from db.changes import Change
 from doorbuster.stores import plain_client
 from workers.failures import TRANSIENT
@@ -166,11 +166,9 @@ class CatalogueRelay:
         # Read after the changes: everything they show lies before this position.
         position = await changes.log_position(connection)
         await target.apply([one.change for one in found], position)
-        async with connection.transaction():
-            await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
-            await outbox.advance(connection, target.name, found[-1].place)
+        async with self._shift.holding() as held:
+            await outbox.advance(held, target.name, found[-1].place)
         self._places[target.name] = found[-1].place
-        self._shift.renewed = time.monotonic()
         return len(found)
 
     async def _forget(self, connection: Connection) -> None:

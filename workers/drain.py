@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from redis.exceptions import OutOfMemoryError
 
-from db import cursors, shifts
+from db import cursors
 from doorbuster import keys
 from doorbuster.entry import FIELD
 from workers import bisect
@@ -60,9 +60,8 @@ class Drain:
         last = (await streams(self._shift.orders, [self._partition]))[self._partition].last
         if place_of(last) < place_of(self._cursor):
             log.warning("the order store was replaced", extra={"shift": self._shift.name, "cursor": self._cursor})
-            async with connection.transaction():
-                await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
-                await cursors.rewind(connection, *self._partition)
+            async with self._shift.holding() as held:
+                await cursors.rewind(held, *self._partition)
             self._cursor = START
         self._untold.append(Outcome(self._cursor, drained))
         await self._tell()

@@ -8,18 +8,15 @@ its store: everything is published again. Never reads past a transaction that is
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import time
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from redis.exceptions import NoScriptError
 
-from db import outbox, shifts
+from db import outbox
 from doorbuster import keys
+from doorbuster.script import Script
 
 if TYPE_CHECKING:
     from db.outbox import OutboxEvent, OutboxPlace
@@ -34,8 +31,7 @@ POLL_S = 0.1
 log = logging.getLogger("doorbuster.workers.relay")
 
 _encoder = msgspec.json.Encoder()
-_SOURCE = Path(__file__).with_name("scripts").joinpath("append_events.lua").read_text()
-_SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
+_APPEND = Script.beside(__file__, "append_events")
 
 
 class Relay:
@@ -62,11 +58,9 @@ class Relay:
         place = events[-1].place if goes_on or self._place == outbox.START else outbox.START
         if place == outbox.START:
             log.warning("the event stream began anew, all events are published again")
-        async with connection.transaction():
-            await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
-            await outbox.advance(connection, RELAY, place)
+        async with self._shift.holding() as held:
+            await outbox.advance(held, RELAY, place)
         self._place = place
-        self._shift.renewed = time.monotonic()
         return len(events)
 
     async def end(self, *, at_once: bool) -> None:
@@ -74,11 +68,8 @@ class Relay:
 
     async def _publish(self, events: list[OutboxEvent]) -> bool:
         """Append a batch to the stream; say whether the stream was there before."""
-        arguments = KEEP, b"\n".join(map(_encode, events))  # JSON has no line break of its own
-        try:
-            was_there = await self._shift.orders.evalsha(_SHA, 1, keys.EVENTS, *arguments)
-        except NoScriptError:
-            was_there = await self._shift.orders.eval(_SOURCE, 1, keys.EVENTS, *arguments)
+        lines = b"\n".join(map(_encode, events))  # JSON has no line break of its own
+        was_there = await _APPEND.run(self._shift.orders, [keys.EVENTS], KEEP, lines)
         return bool(was_there)
 
 

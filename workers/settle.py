@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from db import orders, reservations, shifts, transitions
+from db import orders, reservations, transitions
 from db.reservations import BEGINNING
 from db.states import Status
 from workers.outcomes import publish
@@ -22,10 +20,9 @@ from workers.payments import Answer, GatewayError, Payment, void_all
 from workers.units import Units
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
-    from db.pool import Connection
     from db.reservations import Reservation
     from workers.batch import Partition
     from workers.payments import Gateway
@@ -172,7 +169,7 @@ class Settle:
         """Confirm what was approved, put off what is to be asked again; return those still held."""
         if not answers.approved and not answers.unknown:
             return set()
-        async with self._holding() as connection:
+        async with self._shift.holding() as connection:
             confirmed = await transitions.confirm_many(connection, answers.approved)
             retried = await reservations.postpone(
                 connection, answers.unknown, seconds=self._shift.settings.payment_retry_s
@@ -183,19 +180,10 @@ class Settle:
     async def _cancel(self, order_ids: Sequence[UUID], reason: str) -> list[UUID]:
         if not order_ids:
             return []
-        async with self._holding() as connection:
+        async with self._shift.holding() as connection:
             cancelled = await transitions.cancel_many(connection, order_ids, reason=reason)
         await publish(self._shift.orders, cancelled)
         return cancelled
-
-    @asynccontextmanager
-    async def _holding(self) -> AsyncIterator[Connection]:
-        """Give a transaction in which the lease is held."""
-        connection = await self._shift.connection()
-        async with connection.transaction():
-            await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
-            yield connection
-        self._shift.renewed = time.monotonic()
 
     async def _void_cancelled(self, order_ids: Sequence[UUID]) -> None:
         """Let go the money of orders that were cancelled while the gateway was asked."""

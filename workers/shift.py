@@ -12,6 +12,7 @@ import os
 import random
 import socket
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -25,7 +26,7 @@ from workers.failures import TRANSIENT
 from workers.jobqueue import QUEUE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from redis.asyncio import Redis
 
@@ -136,6 +137,19 @@ class Shift:
         if time.monotonic() - self.renewed > self.settings.lease_s / 4:
             await shifts.hold(await self.connection(), self.name, self.fence, lease_s=self.settings.lease_s)
             self.renewed = time.monotonic()
+
+    @asynccontextmanager
+    async def holding(self) -> AsyncIterator[Connection]:
+        """Give a transaction in which the lease is held: nothing is committed once another shift has it.
+
+        Raises:
+            LeaseLostError: another shift holds it.
+        """
+        connection = await self.connection()
+        async with connection.transaction():
+            await shifts.hold(connection, self.name, self.fence, lease_s=self.settings.lease_s)
+            yield connection
+        self.renewed = time.monotonic()
 
     async def reason_to_end(self, last_busy: float) -> Ended | None:
         """Say why the shift should end now, or None."""

@@ -6,10 +6,9 @@ either came first, or finds it cancelled and voids the payment. Ends as soon as 
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from db import reservations, shifts, transitions
+from db import reservations, transitions
 from workers.outcomes import publish
 from workers.payments import void_all
 from workers.settle import EXPIRED
@@ -41,10 +40,8 @@ class Sweep:
         expired = await reservations.expired(connection, limit=BATCH)
         if not expired:
             return None
-        async with connection.transaction():
-            await shifts.hold(connection, *self._shift.lease[:2], lease_s=self._shift.settings.lease_s)
-            cancelled = await transitions.cancel_many(connection, expired, reason=EXPIRED)
-        self._shift.renewed = time.monotonic()
+        async with self._shift.holding() as held:
+            cancelled = await transitions.cancel_many(held, expired, reason=EXPIRED)
         await publish(self._shift.orders, cancelled)
         # A payment may have been authorised without anybody hearing the answer.
         await void_all(self._gateway, cancelled, timeout_s=self._shift.settings.payment_timeout_s)
