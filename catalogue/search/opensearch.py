@@ -11,9 +11,8 @@ from opensearchpy.exceptions import OpenSearchException
 
 from catalogue.search import interface as said
 from catalogue.search.interface import ANY, BEGUN, CORRECTED, STRICT
-from catalogue.search.mapping import STOPPED
 from catalogue.search.rarity import Rarities
-from catalogue.search.words import ACCESSORIES, Phrase, Term, Words, clean, read
+from catalogue.search.words import ACCESSORIES, STOPPED, Phrase, Term, Words, clean, read
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     Clause = dict[str, Any]
 
 ALIAS = "products"
-EVERYWHERE = ("head", "models", "made", "more", "attributes")
+EVERYWHERE = ("all", "models")
 IN_NAME = ("head", "models", "made")
 NAMES_MAX = 200
 WEIGHTS = ("title.words^1", "made^0.3", "more^0.25", "attributes^0.1")
@@ -30,9 +29,13 @@ WEIGHTS = ("title.words^1", "made^0.3", "more^0.25", "attributes^0.1")
 BM25F = "params.most * params.share * _score / (_score + params.half)"
 """Levels off what the similarity `often` counts in all fields together (Robertson, Zaragoza, Taylor 2004)."""
 MOST, HALF = 6.0, 0.8
-MERITS = {"stricter": 10.0, "literal": 3.0, "meant": 0.75, "thing": 1.0}
-"""What lifts a match: of a stricter rung; all as written; in the name in other words too; and being no accessory."""
-FUZZY = {"fuzziness": "AUTO:4,7", "prefix_length": 1, "max_expansions": 20}
+RUNG = 10.0
+"""What lifts a match of a stricter rung before those of the next."""
+MERITS = {"literal": 3.0, "meant": 0.75, "thing": 1.0}
+"""What lifts a match: all as written; in the name in other words too; and being no accessory."""
+FUZZY = {"fuzziness": "AUTO:4,7", "prefix_length": 1}
+READINGS_MAX = 20
+"""Words that all misspelt ones together are read as: Lucene allows a query 1,024 clauses in all."""
 FIELD_OF = {"category": "category", "brand": "brand"}
 
 
@@ -56,9 +59,9 @@ class OpenSearchSearch:
         """Return a page, loosening the query while it finds too little."""
         words = _counting(read(query.text))
         if not words.terms:
-            everything = Asked(words, [], {"match_all": {}})
+            everything = Asked(words, [], ({"match_all": {}},))
             return said.NOTHING if query.text.strip() else await self._page(query, everything, STRICT)
-        asked = Asked(words, await self._rarities.shares(words.single, self._ask_rarities), _strict(words))
+        asked = Asked(words, await self._rarities.shares(words.single, self._ask_rarities), (_strict(words),))
         first = query.after.rung if query.after else STRICT
         page = said.NOTHING
         for rung in range(ANY + 1):
@@ -107,7 +110,7 @@ class OpenSearchSearch:
             "_source": False,
             "docvalue_fields": ["product_id"],
             "track_total_hits": said.COUNTED_MAX + 1,
-            "query": {"bool": {"filter": [_ACTIVE, asked.match], "should": asked.ranks()}},
+            "query": {"bool": {"filter": [_ACTIVE], "must": [asked.match], "should": asked.ranks()}},
             "post_filter": {"bool": {"filter": list(filters.values())}},
             "sort": _sort(query.sort),
             "track_scores": False,
@@ -149,18 +152,23 @@ _ACTIVE: Clause = {"term": {"active": True}}
 
 
 class Asked(NamedTuple):
-    """A query as clauses; `stricter` are the matches that rank before those of `match`."""
+    """A query as clauses, one a rung that matches, the strictest first. Each stands in the query once."""
 
     words: Words
     shares: list[float]
-    match: Clause
-    stricter: tuple[Clause, ...] = ()
+    rungs: tuple[Clause, ...]
     rung: int = STRICT
 
     def or_else(self, looser: Clause, rung: int) -> Asked:
         """Return the query of a looser rung: what matched still does, and before the rest."""
-        stricter = (*self.stricter, self.match)
-        return self._replace(match=_or([self.match, looser]), stricter=stricter, rung=rung)
+        return self._replace(rungs=(*self.rungs, looser), rung=rung)
+
+    @property
+    def match(self) -> Clause:
+        """Match what any rung does, the stricter before the looser."""
+        lifts = range(len(self.rungs) - 1, -1, -1)
+        lifted = [_lifted(clause, RUNG * lift) for clause, lift in zip(self.rungs, lifts, strict=True)]
+        return {"dis_max": {"queries": lifted}}
 
     def ranks(self) -> list[Clause]:
         """Return what ranks a match: as in Postgres."""
@@ -169,28 +177,30 @@ class Asked(NamedTuple):
         terms = self.words.terms
         accessories = " ".join(sorted(ACCESSORIES - self.words.plain))
         return [
-            *(self._counted(word, share) for word, share in zip(self.words.single, self.shares, strict=True)),
-            *(_merit("stricter", clause) for clause in self.stricter),
+            *(self._counted(*word, share) for word, share in zip(self.words.counted, self.shares, strict=True)),
             _merit("literal", _and(_written(term, EVERYWHERE) for term in terms)),
             _merit("meant", _and(_either(term, IN_NAME) for term in terms)),
             _merit("thing", {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
         ]
 
-    def _counted(self, word: str, share: float) -> Clause:
+    def _counted(self, word: str, joined: tuple[str, ...], share: float) -> Clause:
         """Return how much a word counts, read as the rung reads it."""
         fields, more = list(WEIGHTS), {}
         if self.rung >= BEGUN and word == self.words.tokens[-1]:
             fields.append("head.begun^0.1")
         if self.rung >= CORRECTED and _may_be_misspelt(word):
-            more = FUZZY
-        often = {"multi_match": {"query": word, "type": "most_fields", "fields": fields, **more}}
+            more = _fuzziness(self.words)
+        often = _or([
+            {"multi_match": {"query": word, "type": "most_fields", "fields": fields, **more}},
+            *({"multi_match": {"query": one, "type": "most_fields", "fields": fields}} for one in joined),
+        ])  # fmt: skip
         script = {"source": BM25F, "params": {"most": MOST, "share": share, "half": HALF}}
         return {"script_score": {"query": often, "script": script}}
 
 
 def _counting(words: Words) -> Words:
     """Leave out what is not searched, unless nothing else is asked for: no field would have it."""
-    terms = tuple(term for term in words.terms if term.words[0][0][0] not in STOPPED or len(term.words) > 1)
+    terms = tuple(term for term in words.terms if term.whole not in STOPPED)
     tokens = tuple(token for token in words.tokens if token not in STOPPED)
     return Words(terms, tokens) if terms and tokens else words
 
@@ -220,8 +230,9 @@ def _written(term: Term, fields: tuple[str, ...]) -> Clause:
 
 
 def _either(term: Term, fields: tuple[str, ...]) -> Clause:
-    """Return a term as written or in other words."""
-    return _or([_written(term, fields), *(_phrase(other, fields) for other in (*term.same, *term.also))])
+    """Return a term as written, in other words, or in one with its neighbours."""
+    others = (_phrase(other, fields) for other in (*term.same, *term.also, *((one,) for one in term.joined)))
+    return _or([_written(term, fields), *others])
 
 
 def _strict(words: Words) -> Clause:
@@ -242,7 +253,7 @@ def _looser(words: Words, rung: int) -> Clause | None:
     if rung == CORRECTED:
         if not any(_may_be_misspelt(token) for token in words.tokens):
             return None
-        return _and(_or([_either(term, EVERYWHERE), *_fuzzy(term)]) for term in words.terms)
+        return _and(_or([_either(term, EVERYWHERE), *_fuzzy(term, words)]) for term in words.terms)
     if len(words.terms) < 2:
         return None
     return _or(_either(term, EVERYWHERE) for term in words.terms)
@@ -252,13 +263,22 @@ def _may_be_misspelt(word: str) -> bool:
     return said.TYPO_MIN <= len(word) <= said.TYPO_MAX and word.isalpha()
 
 
-def _fuzzy(term: Term) -> list[Clause]:
+def _fuzziness(words: Words) -> dict[str, Any]:
+    doubtful = sum(map(_may_be_misspelt, words.tokens))
+    return FUZZY | {"max_expansions": max(1, READINGS_MAX // max(1, doubtful))}
+
+
+def _fuzzy(term: Term, words: Words) -> list[Clause]:
     found = {word for spellings in term.words for phrase in spellings for word in phrase if _may_be_misspelt(word)}
-    return [{"match": {"name": {"query": word, **FUZZY}}} for word in sorted(found)]
+    return [{"match": {"name": {"query": word, **_fuzziness(words)}}} for word in sorted(found)]
 
 
 def _merit(name: str, clause: Clause) -> Clause:
-    return {"constant_score": {"filter": clause, "boost": MERITS[name]}}
+    return _lifted(clause, MERITS[name])
+
+
+def _lifted(clause: Clause, boost: float) -> Clause:
+    return {"constant_score": {"filter": clause, "boost": boost}}
 
 
 def _filters(query: said.Query) -> dict[str, Clause | None]:

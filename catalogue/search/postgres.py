@@ -67,7 +67,10 @@ class Texts(NamedTuple):
         terms = self.words.terms
         return rows.Asked(
             match=self.match,
-            words=[" | ".join((_lexeme(word), *self.readings.get(word, ()))) for word in self.words.single],
+            words=[
+                " | ".join((*map(_lexeme, (word, *joined)), *self.readings.get(word, ())))
+                for word, joined in self.words.counted
+            ],
             shares=self.shares,
             literal=_all(_written(term) for term in terms),
             name_meant=_all(_either(term, "AB") for term in terms),
@@ -227,8 +230,9 @@ def _written(term: Term, weight: str = "") -> str:
 
 
 def _either(term: Term, weight: str = "") -> str:
-    """Return a term as written or in other words."""
-    return " | ".join((f"({_written(term, weight)})", *(_phrase(other, weight) for other in (*term.same, *term.also))))
+    """Return a term as written, in other words, or in one with its neighbours."""
+    others = (*term.same, *term.also, *((joined,) for joined in term.joined))
+    return " | ".join((f"({_written(term, weight)})", *(_phrase(other, weight) for other in others)))
 
 
 def _all(texts: Iterable[str]) -> str:
