@@ -90,9 +90,14 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         for name in operation.headers
         if name != "X-Storefront-Key"
     ]
-    if operation.path.startswith("/ops/") and operation.method != "get":
+    if _is_noted(operation):
         headers.append({"name": "X-Operator", "in": "header", "required": False, **text})
     return inside + query + headers
+
+
+def _is_noted(operation: Operation) -> bool:
+    """Tell whether the call is noted under the name that `X-Operator` gives, which may be a wrong one."""
+    return operation.path.startswith("/ops/") and operation.method != "get"
 
 
 def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -101,8 +106,9 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         said[str(status)] = {"description": operation.summary}
         if answer is not None:
             said[str(status)]["content"] = _content(answer, schema_of)
-    for status in sorted({FAULTS[code].status for code in operation.problems}):
-        codes = [code for code in operation.problems if FAULTS[code].status == status]
+    problems = {*operation.problems, "invalid"} if _is_noted(operation) else set(operation.problems)
+    for status in sorted({FAULTS[code].status for code in problems}):
+        codes = [code for code in FAULTS if code in problems and FAULTS[code].status == status]
         schema = {"allOf": [schema_of[repr(Problem)], {"properties": {"code": {"enum": codes}}}]}
         said[str(status)] = {
             "description": "; ".join(f"`{code}`: {FAULTS[code].title}" for code in codes),
