@@ -12,7 +12,7 @@ from opensearchpy.exceptions import OpenSearchException
 from catalogue.search import interface as said
 from catalogue.search.interface import ANY, BEGUN, CORRECTED, STRICT
 from catalogue.search.rarity import Rarities
-from catalogue.search.words import ACCESSORIES, STOPPED, Phrase, Term, Words, clean, read
+from catalogue.search.words import ACCESSORIES, STOPPED, Phrase, Term, Words, clean, read, read_beginning
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class OpenSearchSearch:
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
-        words = _counting(read(text))
-        begun = _looser(words, BEGUN) if words.terms else None
+        words = _counting(read_beginning(text))
+        begun = _begun(words, ("head", "made"), ("name", "made")) if words.terms else None
         if begun is None:
             return []
         beginning = clean(text)
@@ -242,14 +242,7 @@ def _strict(words: Words) -> Clause:
 def _looser(words: Words, rung: int) -> Clause | None:
     """Return what a rung adds, as in Postgres."""
     if rung == BEGUN:
-        last = words.tokens[-1]
-        if len(last) < said.PREFIX_MIN:
-            return None
-        begun: Clause = {"multi_match": {"query": last, "type": "phrase_prefix", "fields": ["name", "made", "models"]}}
-        unfinished = _or([begun, {"match_phrase": {"head.begun": {"query": last}}}])
-        *firsts, _ = [spelling for term in words.terms for spelling in term.words]
-        before = (_or(_phrase(one, EVERYWHERE) for one in spellings) for spellings in firsts)
-        return _and([*before, unfinished])
+        return _begun(words, EVERYWHERE, ("name", "made", "models"))
     if rung == CORRECTED:
         if not any(_may_be_misspelt(token) for token in words.tokens):
             return None
@@ -257,6 +250,18 @@ def _looser(words: Words, rung: int) -> Clause | None:
     if len(words.terms) < 2:
         return None
     return _or(_either(term, EVERYWHERE) for term in words.terms)
+
+
+def _begun(words: Words, fields: tuple[str, ...], begun_in: tuple[str, ...]) -> Clause | None:
+    """Return all that is asked for, the last word being only the beginning of one."""
+    last = words.tokens[-1]
+    if len(last) < said.PREFIX_MIN:
+        return None
+    begun: Clause = {"multi_match": {"query": last, "type": "phrase_prefix", "fields": list(begun_in)}}
+    unfinished = _or([begun, {"match_phrase": {"head.begun": {"query": last}}}])
+    *firsts, _ = [spelling for term in words.terms for spelling in term.words]
+    before = (_or(_phrase(one, fields) for one in spellings) for spellings in firsts)
+    return _and([*before, unfinished])
 
 
 def _may_be_misspelt(word: str) -> bool:

@@ -15,7 +15,7 @@ import asyncpg
 from catalogue.search import interface as said
 from catalogue.search.interface import ANY, BEGUN, CORRECTED, STRICT
 from catalogue.search.rarity import Rarities
-from catalogue.search.words import ACCESSORIES, Phrase, Term, Words, clean, read
+from catalogue.search.words import ACCESSORIES, Phrase, Term, Words, clean, read, read_beginning
 from db import search as rows
 from doorbuster.errors import StoreUnavailableError
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+NAMED = "AB"
+"""Weights of names, brands and categories."""
 NAMES_MAX = 1_000
 SORTED_MAX = 200_000
 """Matches sorted by price or age at most; ranking costs more, and stops at `interface.COUNTED_MAX`."""
@@ -73,7 +75,7 @@ class Texts(NamedTuple):
             ],
             shares=self.shares,
             literal=_all(_written(term) for term in terms),
-            name_meant=_all(_either(term, "AB") for term in terms),
+            name_meant=_all(_either(term, NAMED) for term in terms),
             accessory=" | ".join(_lexeme(word, "A") for word in sorted(ACCESSORIES - self.words.plain)),
             stricter=list(self.stricter),
         )
@@ -102,12 +104,12 @@ class PostgresSearch:
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
-        words = read(text)
+        words = read_beginning(text)
         if not words.terms:
             return []
 
         async def work(connection: Connection) -> list[tuple[str, str]]:
-            match, beginning = _begun(words), clean(text)
+            match, beginning = _begun(words, NAMED), clean(text)
             return await rows.suggest(connection, match, beginning, limit=limit, timeout_s=self._timeout_s)
 
         found = dict.fromkeys(await self._bounded(work))
@@ -239,20 +241,20 @@ def _all(texts: Iterable[str]) -> str:
     return " & ".join(f"({text})" for text in texts)
 
 
-def _begun(words: Words) -> str:
+def _begun(words: Words, weight: str = "") -> str:
     """Return all that is asked for, the last word being only the beginning of one."""
     last = words.tokens[-1]
     if len(last) < said.PREFIX_MIN:
         return ""
     *firsts, end = words.terms[-1].words
-    begun = " | ".join(_open_phrase(spelling) for spelling in end)
-    before = [_either(term) for term in words.terms[:-1]]
-    return _all([*before, *(" | ".join(_phrase(one) for one in word) for word in firsts), begun])
+    begun = " | ".join(_open_phrase(spelling, weight) for spelling in end)
+    before = [_either(term, weight) for term in words.terms[:-1]]
+    return _all([*before, *(" | ".join(_phrase(one, weight) for one in word) for word in firsts), begun])
 
 
-def _open_phrase(phrase: Phrase) -> str:
+def _open_phrase(phrase: Phrase, weight: str) -> str:
     *firsts, last = phrase
-    return f"({' <-> '.join([*(_lexeme(word) for word in firsts), f'{_lexeme(last)}:*'])})"
+    return f"({' <-> '.join([*(_lexeme(word, weight) for word in firsts), _lexeme(last, f'*{weight}')])})"
 
 
 def _any(words: Words) -> str:

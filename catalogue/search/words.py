@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from catalogue.search.interface import PREFIX_MIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -88,6 +90,13 @@ def read(query: str) -> Words:
         terms.append(_term(tokens[place : place + length]))
         place += length
     return Words(_with_joined(terms), tuple(tokens))
+
+
+def read_beginning(text: str) -> Words:
+    """Return what an unfinished query asks for so far: a last word that has only begun says nothing yet."""
+    words = read(text)
+    *before, last = words.tokens or ("",)
+    return read(" ".join(before)) if before and len(last) < PREFIX_MIN else words
 
 
 def parts(token: str) -> Phrase:

@@ -182,6 +182,8 @@ async def test_suggestions(searching: Searching) -> None:
     assert (await suggest("lum", 8))[0] == Suggestion("brand", "Lumo")
     assert Suggestion("category", "Keyboards") in await suggest("Key", 8)
     assert Suggestion("product", "HP Notebook Sleeve") in await suggest("notebook sl", 8)
+    assert Suggestion("product", "Lumo Keyboard black") in await suggest("lumo k", 8)  # a letter says nothing yet
+    assert await suggest("quiet", 8) == []  # nor does a description: nobody would see why
     assert await suggest("100%", 8) == []
     assert await suggest("", 8) == []
     assert len(await suggest("hp", 2)) == 2
