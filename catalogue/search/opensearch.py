@@ -78,9 +78,9 @@ class OpenSearchSearch:
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
         words = _counting(read_beginning(text))
-        begun = _begun(words, ("head", "made"), ("name", "made")) if words.terms else None
-        if begun is None:
+        if not words.terms:
             return []
+        begun = _begun(words, ("head", "made"), ("name", "made")) or {"match_none": {}}
         beginning = clean(text)
         answer = await self._ask(
             {

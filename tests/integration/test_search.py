@@ -180,6 +180,7 @@ async def test_very_long_and_strange_queries_end(searching: Searching) -> None:
 async def test_suggestions(searching: Searching) -> None:
     suggest = searching.backend.suggest
     assert (await suggest("lum", 8))[0] == Suggestion("brand", "Lumo")
+    assert await suggest("l", 8) == [Suggestion("brand", "Lumo"), Suggestion("category", "Lamps")]
     assert Suggestion("category", "Keyboards") in await suggest("Key", 8)
     assert Suggestion("product", "HP Notebook Sleeve") in await suggest("notebook sl", 8)
     assert Suggestion("product", "Lumo Keyboard black") in await suggest("lumo k", 8)  # a letter says nothing yet
