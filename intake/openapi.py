@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from catalogue.search.interface import SORTS
 from doorbuster.contract import FAULTS, Problem
 from intake.operations import OPERATIONS, Media, Operation, Page
 
@@ -21,6 +22,14 @@ VERSION = "3.1.0"
 CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _PROBLEM_MEDIA = "application/problem+json"
 _REQUIRED_HEADERS = frozenset({"Idempotency-Key"})
+_TEXT: dict[str, Any] = {"type": "string"}
+_QUERY: dict[str, dict[str, Any]] = {
+    "limit": {"type": "integer", "minimum": 1},
+    "min_price": {"type": "integer", "minimum": 0},
+    "max_price": {"type": "integer", "minimum": 0},
+    "sort": {"enum": list(SORTS)},
+}
+"""What a parameter of the query may be, where it is not any text."""
 _STYLE = (
     b"body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     b"code,pre{background:#f3f3f3;color:#111}pre{padding:.75rem;overflow:auto}"
@@ -82,9 +91,9 @@ def _name(operation: Operation) -> str:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    text = {"schema": {"type": "string"}}
+    text = {"schema": _TEXT}
     inside = [{"name": name, "in": "path", "required": True, **text} for name in re.findall(r"{(\w+)}", operation.path)]
-    query = [{"name": name, "in": "query", "required": False, **text} for name in operation.query]
+    query = [_query(name) for name in operation.query]
     headers = [
         {"name": name, "in": "header", "required": name in _REQUIRED_HEADERS, **text}
         for name in operation.headers
@@ -93,6 +102,13 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     if _is_noted(operation):
         headers.append({"name": "X-Operator", "in": "header", "required": False, **text})
     return inside + query + headers
+
+
+def _query(name: str) -> dict[str, Any]:
+    plain = name.removesuffix("*")
+    schema = _QUERY.get(plain, _TEXT)
+    several = {"type": "array", "items": schema}
+    return {"name": plain, "in": "query", "required": False, "schema": schema if plain == name else several}
 
 
 def _is_noted(operation: Operation) -> bool:

@@ -165,7 +165,7 @@ async def test_every_operation_is_routed(intake: Intake) -> None:
         assert answer.status_code < 500, (path, answer.text)
 
 
-async def test_the_document_says_what_may_be_answered_for_a_header(intake: Intake) -> None:
+async def test_the_document_says_what_may_be_asked_and_answered(intake: Intake) -> None:
     await intake.make_product("lamp")
     paths = document()["paths"]
     for path in ("/products/{product}", "/products", "/search", "/search/suggest"):
@@ -174,6 +174,10 @@ async def test_the_document_says_what_may_be_answered_for_a_header(intake: Intak
         assert (await intake.http.get(at, headers={"If-None-Match": etag})).status_code == 304
         assert "304" in operation["responses"], path
         assert "If-None-Match" in {one["name"] for one in operation["parameters"]}, path
+    schemas = {one["name"]: one["schema"] for one in paths["/search"]["get"]["parameters"]}
+    assert schemas["limit"]["type"] == schemas["min_price"]["type"] == "integer"
+    assert schemas["brand"] == {"type": "array", "items": {"type": "string"}}
+    assert "-price" in schemas["sort"]["enum"]
     for operation in OPERATIONS:
         if operation.path.startswith("/ops/") and operation.method != "get":
             assert "422" in paths[operation.path][operation.method]["responses"], operation  # `X-Operator`
