@@ -41,7 +41,11 @@ def listing(category: str | None, *, after: str, limit: int) -> Source:
         return Loaded(lsn, _encode(await rows.list_products(connection, category, after=after, limit=limit + 1)))
 
     subject = subjects.EVERYTHING if category is None else subjects.listing(category)
-    return Source(subject, f"{limit}/{after}", load)
+    return Source(subject, f"{limit}/{after}", load, listed=_listed)
+
+
+def _listed(body: bytes) -> list[str]:
+    return [item.product_id for item in decode_page(body)]
 
 
 def decode_item(body: bytes) -> Item | None:

@@ -45,6 +45,8 @@ class Loaded(NamedTuple):
 
 
 Key = tuple[str, str]
+Units = tuple[int | None, ...]
+"""Units left of the products of a copy, as far as told; empty if nobody could be asked."""
 
 
 class Source(NamedTuple):
@@ -54,6 +56,8 @@ class Source(NamedTuple):
     part: str
     load: Callable[[Connection, int], Awaitable[Loaded]]
     product_id: str | None = None
+    listed: Callable[[bytes], list[str]] | None = None
+    """Tells the products of a body that has several."""
 
     @property
     def key(self) -> Key:
@@ -66,7 +70,7 @@ class Copy:
 
     __slots__ = ("body", "fresh_until", "refresh_at", "refreshing", "shown", "source", "units", "version")
 
-    def __init__(self, source: Source, loaded: Loaded, units: int | None) -> None:
+    def __init__(self, source: Source, loaded: Loaded, units: Units) -> None:
         self.source = source
         self.version, self.body = loaded
         self.units = units
@@ -180,10 +184,9 @@ class Reader:
             look = await self._shared.look(source.subject, source.part, source.product_id)
             floor = max(floor, self._floors.of(source.subject), look.floor if look else floor)
             stored = self._showable(look, floor) if look else None
-            units = look.units if look else None
             if look and stored and not self._nearly_over(look):
                 self.answered["shared"] += 1
-                return self._copy(source, stored, units, began)
+                return self._copy(source, stored, await self._units(source, stored, look), began)
             try:
                 loaded, floor = await self._load(source, floor, look)
             except StoreUnavailableError:
@@ -192,8 +195,13 @@ class Reader:
                 loaded = stored
             if loaded is not None:
                 self.answered["database"] += 1
-                return self._copy(source, loaded, units, began)
+                return self._copy(source, loaded, await self._units(source, loaded, look), began)
         raise StoreUnavailableError("it changes faster than it can be read; try again")
+
+    async def _units(self, source: Source, loaded: Loaded, look: Look | None) -> Units:
+        if look is None:
+            return ()
+        return (look.units,) if source.listed is None else await self._shared.units(source.listed(loaded.body))
 
     def _seen(self, source: Source) -> Floor:
         """Go not back behind what this process has just shown. Listings have log positions for versions: they may."""
@@ -232,7 +240,7 @@ class Reader:
         newer = self._floors.of(source.subject)
         return (None, newer) if newer.version > loaded.version else (loaded, floor)
 
-    def _copy(self, source: Source, loaded: Loaded, units: int | None, began: float) -> Copy:
+    def _copy(self, source: Source, loaded: Loaded, units: Units, began: float) -> Copy:
         """Make a copy whose age counts from before it was asked for."""
         copy = Copy(source, loaded, units)
         copy.fresh_until = began + self._fresh_s

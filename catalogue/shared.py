@@ -22,7 +22,7 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.script import Script
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -110,6 +110,23 @@ class SharedCache:
             if isinstance(said, Exception):
                 raise said
         return found, units
+
+    async def units(self, product_ids: Sequence[str]) -> tuple[int | None, ...]:
+        """Return the units left of several products, as far as told; nothing when the cache cannot say."""
+        if not product_ids or time.monotonic() < self._away_until:
+            return ()
+        try:
+            await self._turn()
+        except StoreUnavailableError:
+            return ()
+        try:
+            told = await self._redis.hmget(keys.UNITS, list(product_ids))
+        except AWAY as error:
+            await self._stay_away(error)
+            return ()
+        finally:
+            self._turns.release()
+        return tuple(None if units is None else int(units) for units in told)
 
     async def fill(self, subject: str, part: str, began_ms: int, version: int, body: bytes) -> Filled:
         """Store what was read, unless it is older than something there."""

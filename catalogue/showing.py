@@ -70,7 +70,7 @@ def show_product(copy: Copy, terms: CacheTerms) -> Shown:
     tags = subjects.tag(copy.source.subject)
     if item is None or not item.active:
         return Shown(found=False, body=b"", etag="", headers=_headers(terms, NEVER, tags), until=NEVER)
-    shown, until = show_item(item, copy.units, _now_us())
+    shown, until = show_item(item, copy.units[0] if copy.units else None, _now_us())
     body = _encode(shown)
     # The version says which row, the digest which price and availability.
     etag = f'"{item.version}-{blake2b(body, digest_size=6).hexdigest()}"'
@@ -95,7 +95,8 @@ def show_page(copy: Copy, category: str | None, limit: int, terms: CacheTerms) -
     """Make the answer of a page's copy."""
     items = decode_page(copy.body)
     now_us = _now_us()
-    several = [show_item(item, None, now_us) for item in items[:limit]]
+    units = copy.units or (None,) * len(items)
+    several = [show_item(item, left, now_us) for item, left in zip(items[:limit], units, strict=False)]
     page = ShownPage(items=[one for one, _ in several])
     if len(items) > limit:
         page.next_cursor = items[limit - 1].product_id

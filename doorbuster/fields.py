@@ -51,12 +51,17 @@ def _json_problem(whole: dict[str, Any]) -> str | None:
                 deeper += value
             elif isinstance(value, str) and "\x00" in value:
                 return "must not hold a NUL character (U+0000)"
-            elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+            elif isinstance(value, int | float) and not _fits(value):
                 return "must not hold whole numbers beyond 64 bits"
         if not deeper:
             return None
         level = deeper
     return f"must not be nested deeper than {DEPTH_MAX}"
+
+
+def _fits(number: int | float) -> bool:
+    """Tell whether a number comes back as given: jsonb makes 1e20 a whole number, and rounds its lowest digits."""
+    return -(2**63) < number < 2**64 or (isinstance(number, int) and number == -(2**63))
 
 
 class Bounded(Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from catalogue.search.interface import SORTS
 from doorbuster.contract import FAULTS, JSON, PROBLEM_JSON, Problem
 from intake.operations import OPERATIONS, Media, Operation, Page
 
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 VERSION = "3.1.0"
 CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _REQUIRED_HEADERS = frozenset({"Idempotency-Key"})
+_TEXT: dict[str, Any] = {"type": "string"}
+_QUERY: dict[str, dict[str, Any]] = {
+    "limit": {"type": "integer", "minimum": 1},
+    "min_price": {"type": "integer", "minimum": 0},
+    "max_price": {"type": "integer", "minimum": 0},
+    "sort": {"enum": list(SORTS)},
+}
+"""What a parameter of the query may be, where it is not any text."""
 _STYLE = (
     b"body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     b"code,pre{background:#f3f3f3;color:#111}pre{padding:.75rem;overflow:auto}"
@@ -81,17 +90,29 @@ def _name(operation: Operation) -> str:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    text = {"schema": {"type": "string"}}
+    text = {"schema": _TEXT}
     inside = [{"name": name, "in": "path", "required": True, **text} for name in re.findall(r"{(\w+)}", operation.path)]
-    query = [{"name": name, "in": "query", "required": False, **text} for name in operation.query]
+    query = [_query(name) for name in operation.query]
     headers = [
         {"name": name, "in": "header", "required": name in _REQUIRED_HEADERS, **text}
         for name in operation.headers
         if name != "X-Storefront-Key"
     ]
-    if operation.path.startswith("/ops/") and operation.method != "get":
+    if _is_noted(operation):
         headers.append({"name": "X-Operator", "in": "header", "required": False, **text})
     return inside + query + headers
+
+
+def _query(name: str) -> dict[str, Any]:
+    plain = name.removesuffix("*")
+    schema = _QUERY.get(plain, _TEXT)
+    several = {"type": "array", "items": schema}
+    return {"name": plain, "in": "query", "required": False, "schema": schema if plain == name else several}
+
+
+def _is_noted(operation: Operation) -> bool:
+    """Tell whether the call is noted under the name that `X-Operator` gives, which may be a wrong one."""
+    return operation.path.startswith("/ops/") and operation.method != "get"
 
 
 def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -100,8 +121,9 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         said[str(status)] = {"description": operation.summary}
         if answer is not None:
             said[str(status)]["content"] = _content(answer, schema_of)
-    for status in sorted({FAULTS[code].status for code in operation.problems}):
-        codes = [code for code in operation.problems if FAULTS[code].status == status]
+    problems = {*operation.problems, "invalid"} if _is_noted(operation) else set(operation.problems)
+    for status in sorted({FAULTS[code].status for code in problems}):
+        codes = [code for code in FAULTS if code in problems and FAULTS[code].status == status]
         schema = {"allOf": [schema_of[repr(Problem)], {"properties": {"code": {"enum": codes}}}]}
         said[str(status)] = {
             "description": "; ".join(f"`{code}`: {FAULTS[code].title}" for code in codes),

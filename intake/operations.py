@@ -20,6 +20,7 @@ class Operation(NamedTuple):
     problems: tuple[str, ...] = ()
     body: Any = None
     query: tuple[str, ...] = ()
+    """Names of parameters; one with a star may be given several times."""
     headers: tuple[str, ...] = ()
 
 
@@ -103,12 +104,12 @@ _CATALOGUE = (
         ("invalid", *_STORE), None, ("category", "cursor", "limit"), ("If-None-Match",),
     ),
     Operation(
-        "get", "/search", "Search products", {200: cc.SearchPage}, ("invalid", *_STORE), None,
-        ("q", "category", "brand", "min_price", "max_price", "sort", "cursor", "limit"),
+        "get", "/search", "Search products", {200: cc.SearchPage, 304: None}, ("invalid", *_STORE), None,
+        ("q", "category*", "brand*", "min_price", "max_price", "sort", "cursor", "limit"), ("If-None-Match",),
     ),
     Operation(
-        "get", "/search/suggest", "Suggest what to search for", {200: cc.Suggestions}, ("invalid", *_STORE), None,
-        ("q", "limit"),
+        "get", "/search/suggest", "Suggest what to search for", {200: cc.Suggestions, 304: None},
+        ("invalid", *_STORE), None, ("q", "limit"), ("If-None-Match",),
     ),
 )  # fmt: skip
 

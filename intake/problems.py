@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
@@ -43,6 +44,11 @@ _BY_STATUS = {
     413: "too_large",
     415: "unsupported_media_type",
 }
+
+REPEAT = "the request is safe to repeat"
+UNKNOWN = "whether it was done is not known: read before you repeat it"
+_ONCE = re.compile("/ops/|/orders/[^/]+/cancel$")
+"""Posts that do something once more when they are repeated: receiving units, cancelling, moving on."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -129,7 +135,8 @@ class Problems:
 
     async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         log.warning("a store failed", extra=_about(req, error))
-        self.write(resp, "store_unavailable", "A store did not answer; the request is safe to repeat")
+        unsafe = req.method == "POST" and _ONCE.match(req.path)
+        self.write(resp, "store_unavailable", f"A store did not answer; {UNKNOWN if unsafe else REPEAT}")
 
     async def _cannot_be_held(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.

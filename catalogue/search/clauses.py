@@ -6,43 +6,51 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalogue.search import interface as said
 from catalogue.search.interface import BEGUN, CORRECTED, STRICT
-from catalogue.search.mapping import STOPPED
 from catalogue.search.rungs import may_be_misspelt
-from catalogue.search.words import ACCESSORIES, Phrase, Term, Words
+from catalogue.search.words import ACCESSORIES, STOPPED, Phrase, Term, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     Clause = dict[str, Any]
 
-EVERYWHERE = ("head", "models", "made", "more", "attributes")
+EVERYWHERE = ("all", "models")
 IN_NAME = ("head", "models", "made")
 WEIGHTS = ("title.words^1", "made^0.3", "more^0.25", "attributes^0.1")
 """How much a word counts by where it stands."""
 BM25F = "params.most * params.share * _score / (_score + params.half)"
 """Levels off what the similarity `often` counts in all fields together (Robertson, Zaragoza, Taylor 2004)."""
 MOST, HALF = 6.0, 0.8
-MERITS = {"stricter": 10.0, "literal": 3.0, "meant": 0.75, "thing": 1.0}
-"""What lifts a match: of a stricter rung; all as written; in the name in other words too; and being no accessory."""
-FUZZY = {"fuzziness": "AUTO:4,7", "prefix_length": 1, "max_expansions": 20}
+RUNG = 10.0
+"""What lifts a match of a stricter rung before those of the next."""
+MERITS = {"literal": 3.0, "meant": 0.75, "thing": 1.0}
+"""What lifts a match: all as written; in the name in other words too; and being no accessory."""
+FUZZY = {"fuzziness": "AUTO:4,7", "prefix_length": 1}
+READINGS_MAX = 20
+"""Words that all misspelt ones together are read as: Lucene allows a query 1,024 clauses in all."""
 FACETS = ("category", "brand")
 """Fields that are counted by value."""
 ACTIVE: Clause = {"term": {"active": True}}
 
 
 class Asked(NamedTuple):
-    """A query as clauses; `stricter` are the matches that rank before those of `match`."""
+    """A query as clauses, one a rung that matches, the strictest first. Each stands in the query once."""
 
     words: Words
     shares: list[float]
-    match: Clause
-    stricter: tuple[Clause, ...] = ()
+    rungs: tuple[Clause, ...]
     rung: int = STRICT
 
     def or_else(self, looser: Clause, rung: int) -> Asked:
         """Return the query of a looser rung: what matched still does, and before the rest."""
-        stricter = (*self.stricter, self.match)
-        return self._replace(match=_or([self.match, looser]), stricter=stricter, rung=rung)
+        return self._replace(rungs=(*self.rungs, looser), rung=rung)
+
+    @property
+    def match(self) -> Clause:
+        """Match what any rung does, the stricter before the looser."""
+        lifts = range(len(self.rungs) - 1, -1, -1)
+        lifted = [_lifted(clause, RUNG * lift) for clause, lift in zip(self.rungs, lifts, strict=True)]
+        return {"dis_max": {"queries": lifted}}
 
     def ranks(self) -> list[Clause]:
         """Return what ranks a match: as in Postgres."""
@@ -51,28 +59,30 @@ class Asked(NamedTuple):
         terms = self.words.terms
         accessories = " ".join(sorted(ACCESSORIES - self.words.plain))
         return [
-            *(self._counted(word, share) for word, share in zip(self.words.single, self.shares, strict=True)),
-            *(_merit("stricter", clause) for clause in self.stricter),
+            *(self._counted(*word, share) for word, share in zip(self.words.counted, self.shares, strict=True)),
             _merit("literal", _and(_written(term, EVERYWHERE) for term in terms)),
             _merit("meant", _and(_either(term, IN_NAME) for term in terms)),
             _merit("thing", {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
         ]
 
-    def _counted(self, word: str, share: float) -> Clause:
+    def _counted(self, word: str, joined: tuple[str, ...], share: float) -> Clause:
         """Return how much a word counts, read as the rung reads it."""
         fields, more = list(WEIGHTS), {}
         if self.rung >= BEGUN and word == self.words.tokens[-1]:
             fields.append("head.begun^0.1")
         if self.rung >= CORRECTED and may_be_misspelt(word):
-            more = FUZZY
-        often = {"multi_match": {"query": word, "type": "most_fields", "fields": fields, **more}}
+            more = _fuzziness(self.words)
+        often = _or([
+            {"multi_match": {"query": word, "type": "most_fields", "fields": fields, **more}},
+            *({"multi_match": {"query": one, "type": "most_fields", "fields": fields}} for one in joined),
+        ])  # fmt: skip
         script = {"source": BM25F, "params": {"most": MOST, "share": share, "half": HALF}}
         return {"script_score": {"query": often, "script": script}}
 
 
 def counting(words: Words) -> Words:
     """Leave out what is not searched, unless nothing else is asked for: no field would have it."""
-    terms = tuple(term for term in words.terms if term.words[0][0][0] not in STOPPED or len(term.words) > 1)
+    terms = tuple(term for term in words.terms if term.whole not in STOPPED)
     tokens = tuple(token for token in words.tokens if token not in STOPPED)
     return Words(terms, tokens) if terms and tokens else words
 
@@ -98,8 +108,9 @@ def _written(term: Term, fields: tuple[str, ...]) -> Clause:
 
 
 def _either(term: Term, fields: tuple[str, ...]) -> Clause:
-    """Return a term as written or in other words."""
-    return _or([_written(term, fields), *(_phrase(other, fields) for other in (*term.same, *term.also))])
+    """Return a term as written, in other words, or in one with its neighbours."""
+    others = (_phrase(other, fields) for other in (*term.same, *term.also, *((one,) for one in term.joined)))
+    return _or([_written(term, fields), *others])
 
 
 def strict(words: Words) -> Clause:
@@ -110,30 +121,44 @@ def strict(words: Words) -> Clause:
 def looser(words: Words, rung: int) -> Clause | None:
     """Return what a rung adds, as in Postgres."""
     if rung == BEGUN:
-        last = words.tokens[-1]
-        if len(last) < said.PREFIX_MIN:
-            return None
-        begun: Clause = {"multi_match": {"query": last, "type": "phrase_prefix", "fields": ["name", "made", "models"]}}
-        unfinished = _or([begun, {"match_phrase": {"head.begun": {"query": last}}}])
-        *firsts, _ = [spelling for term in words.terms for spelling in term.words]
-        before = (_or(_phrase(one, EVERYWHERE) for one in spellings) for spellings in firsts)
-        return _and([*before, unfinished])
+        return begun(words, EVERYWHERE, ("name", "made", "models"))
     if rung == CORRECTED:
         if not any(may_be_misspelt(token) for token in words.tokens):
             return None
-        return _and(_or([_either(term, EVERYWHERE), *_fuzzy(term)]) for term in words.terms)
+        return _and(_or([_either(term, EVERYWHERE), *_fuzzy(term, words)]) for term in words.terms)
     if len(words.terms) < 2:
         return None
     return _or(_either(term, EVERYWHERE) for term in words.terms)
 
 
-def _fuzzy(term: Term) -> list[Clause]:
+def begun(words: Words, fields: tuple[str, ...], begun_in: tuple[str, ...]) -> Clause | None:
+    """Return all that is asked for, the last word being only the beginning of one; None if that is too short."""
+    last = words.tokens[-1]
+    if len(last) < said.PREFIX_MIN:
+        return None
+    beginning: Clause = {"multi_match": {"query": last, "type": "phrase_prefix", "fields": list(begun_in)}}
+    unfinished = _or([beginning, {"match_phrase": {"head.begun": {"query": last}}}])
+    *firsts, _ = [spelling for term in words.terms for spelling in term.words]
+    before = (_or(_phrase(one, fields) for one in spellings) for spellings in firsts)
+    return _and([*before, unfinished])
+
+
+def _fuzziness(words: Words) -> dict[str, Any]:
+    doubtful = sum(map(may_be_misspelt, words.tokens))
+    return FUZZY | {"max_expansions": max(1, READINGS_MAX // max(1, doubtful))}
+
+
+def _fuzzy(term: Term, words: Words) -> list[Clause]:
     found = {word for spellings in term.words for phrase in spellings for word in phrase if may_be_misspelt(word)}
-    return [{"match": {"name": {"query": word, **FUZZY}}} for word in sorted(found)]
+    return [{"match": {"name": {"query": word, **_fuzziness(words)}}} for word in sorted(found)]
 
 
 def _merit(name: str, clause: Clause) -> Clause:
-    return {"constant_score": {"filter": clause, "boost": MERITS[name]}}
+    return _lifted(clause, MERITS[name])
+
+
+def _lifted(clause: Clause, boost: float) -> Clause:
+    return {"constant_score": {"filter": clause, "boost": boost}}
 
 
 def filters_of(query: said.Query) -> dict[str, Clause | None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from catalogue.search.words import STOPPED
+
 if TYPE_CHECKING:
     from db.search import Document
 
@@ -24,14 +26,6 @@ def _analyzer(tokenizer: str, *filters: str) -> dict[str, Any]:
 
 OFTEN = "return query.boost * doc.freq / (0.25 + 0.75 * doc.length * field.docCount / field.sumTotalTermFreq);"
 """How often a word stands in a field, less in a long one than in a short one: BM25 (b = 0.75) before it levels off."""
-STOPPED = frozenset(
-    [
-        "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in",
-        "into", "is", "it", "no", "not", "of", "on", "or", "such", "that", "the", "their",
-        "then", "there", "these", "they", "this", "to", "was", "will", "with",
-    ]
-)  # fmt: skip
-"""English words that are not searched, as in Lucene."""
 SETTINGS: dict[str, Any] = {
     "number_of_shards": 1,
     "number_of_replicas": 0,
@@ -58,18 +52,20 @@ SETTINGS: dict[str, Any] = {
 
 _WORDS = {"type": "text", "analyzer": "words", "similarity": "often"}
 _BEGUN = {"type": "text", "analyzer": "begun", "search_analyzer": "exact", "similarity": "often"}
+_ANYWHERE = {"copy_to": "all"}
 _KEYWORD = {"type": "keyword", "ignore_above": 500}
 MAPPINGS: dict[str, Any] = {
     "dynamic": "strict",
     "properties": {
         "product_id": {"type": "keyword"},
-        "head": _WORDS | {"fields": {"begun": _BEGUN}},
+        "all": {"type": "text", "analyzer": "words", "norms": False},
+        "head": _WORDS | _ANYWHERE | {"fields": {"begun": _BEGUN}},
         "models": {"type": "text", "analyzer": "models"},
         "name": {"type": "text", "analyzer": "exact"},
         "title": _KEYWORD | {"index": False, "fields": {"words": _WORDS}},
-        "made": _WORDS,
-        "more": _WORDS,
-        "attributes": _WORDS,
+        "made": _WORDS | _ANYWHERE,
+        "more": _WORDS | _ANYWHERE,
+        "attributes": _WORDS | _ANYWHERE,
         "brand": _KEYWORD | {"fields": {"small": {"type": "keyword", "normalizer": "small"}}},
         "category": _KEYWORD | {"fields": {"small": {"type": "keyword", "normalizer": "small"}}},
         "price": {"type": "long"},

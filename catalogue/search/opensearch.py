@@ -12,10 +12,10 @@ from opensearchpy.exceptions import OpenSearchException
 from catalogue.search import clauses
 from catalogue.search import interface as said
 from catalogue.search.clauses import ACTIVE, FACETS, WEIGHTS, Asked
-from catalogue.search.interface import BEGUN, STRICT
+from catalogue.search.interface import STRICT
 from catalogue.search.rarity import Rarities
 from catalogue.search.rungs import search_by_rungs
-from catalogue.search.words import clean, read
+from catalogue.search.words import clean, read, read_beginning
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class OpenSearchSearch:
         """Return a page, loosening the query while it finds too little."""
         words = clauses.counting(read(query.text))
         if not words.terms:
-            everything = Asked(words, [], {"match_all": {}})
+            everything = Asked(words, [], ({"match_all": {}},))
             return said.NOTHING if query.text.strip() else await self._page(query, everything, STRICT)
         shares = await self._rarities.shares(words.single, self._ask_rarities)
 
@@ -56,14 +56,14 @@ class OpenSearchSearch:
         async def find(asked: Asked, rung: int) -> said.Page:
             return await self._page(query, asked, rung)
 
-        return await search_by_rungs(query, Asked(words, shares, clauses.strict(words)), loosen=loosen, find=find)
+        return await search_by_rungs(query, Asked(words, shares, (clauses.strict(words),)), loosen=loosen, find=find)
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
-        words = clauses.counting(read(text))
-        begun = clauses.looser(words, BEGUN) if words.terms else None
-        if begun is None:
+        words = clauses.counting(read_beginning(text))
+        if not words.terms:
             return []
+        begun = clauses.begun(words, ("head", "made"), ("name", "made")) or {"match_none": {}}
         typed = clean(text)
         answer = await self._ask(
             {
@@ -93,7 +93,7 @@ class OpenSearchSearch:
             "_source": False,
             "docvalue_fields": ["product_id"],
             "track_total_hits": said.COUNTED_MAX + 1,
-            "query": {"bool": {"filter": [ACTIVE, asked.match], "should": asked.ranks()}},
+            "query": {"bool": {"filter": [ACTIVE], "must": [asked.match], "should": asked.ranks()}},
             "post_filter": {"bool": {"filter": list(filters.values())}},
             "sort": clauses.order_of(query.sort),
             "track_scores": False,

@@ -14,7 +14,7 @@ from catalogue.search.interface import BEGUN, CORRECTED, STRICT
 from catalogue.search.rarity import Rarities
 from catalogue.search.rungs import may_be_misspelt, search_by_rungs
 from catalogue.search.tsqueries import Looser, Texts
-from catalogue.search.words import clean, read
+from catalogue.search.words import clean, read, read_beginning
 from db import search as rows
 from doorbuster.errors import StoreUnavailableError
 
@@ -56,12 +56,12 @@ class PostgresSearch:
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
-        words = read(text)
+        words = read_beginning(text)
         if not words.terms:
             return []
 
         async def work(connection: Connection) -> list[tuple[str, str]]:
-            match, beginning = tsqueries.begun(words), clean(text)
+            match, beginning = tsqueries.begun(words, tsqueries.NAMED), clean(text)
             return await rows.suggest(connection, match, beginning, limit=limit, timeout_s=self._timeout_s)
 
         found = dict.fromkeys(await self._bounded(work))

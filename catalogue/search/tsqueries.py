@@ -11,6 +11,8 @@ from db import search as rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+NAMED = "AB"
+"""Weights of names, brands and categories."""
 Readings = dict[str, list[str]]
 """What else a word may have been meant to be, as tsqueries."""
 
@@ -45,10 +47,13 @@ class Texts(NamedTuple):
         terms = self.words.terms
         return rows.Asked(
             match=self.match,
-            words=[" | ".join((_lexeme(word), *self.readings.get(word, ()))) for word in self.words.single],
+            words=[
+                " | ".join((*map(_lexeme, (word, *joined)), *self.readings.get(word, ())))
+                for word, joined in self.words.counted
+            ],
             shares=self.shares,
             literal=_all(_written(term) for term in terms),
-            name_meant=_all(_either(term, "AB") for term in terms),
+            name_meant=_all(_either(term, NAMED) for term in terms),
             accessory=" | ".join(_lexeme(word, "A") for word in sorted(ACCESSORIES - self.words.plain)),
             stricter=list(self.stricter),
         )
@@ -70,28 +75,29 @@ def _written(term: Term, weight: str = "") -> str:
 
 
 def _either(term: Term, weight: str = "") -> str:
-    """Return a term as written or in other words."""
-    return " | ".join((f"({_written(term, weight)})", *(_phrase(other, weight) for other in (*term.same, *term.also))))
+    """Return a term as written, in other words, or in one with its neighbours."""
+    others = (*term.same, *term.also, *((joined,) for joined in term.joined))
+    return " | ".join((f"({_written(term, weight)})", *(_phrase(other, weight) for other in others)))
 
 
 def _all(texts: Iterable[str]) -> str:
     return " & ".join(f"({text})" for text in texts)
 
 
-def begun(words: Words) -> str:
+def begun(words: Words, weight: str = "") -> str:
     """Return all that is asked for, the last word being only the beginning of one."""
     last = words.tokens[-1]
     if len(last) < PREFIX_MIN:
         return ""
     *firsts, end = words.terms[-1].words
-    unfinished = " | ".join(_open_phrase(spelling) for spelling in end)
-    before = [_either(term) for term in words.terms[:-1]]
-    return _all([*before, *(" | ".join(_phrase(one) for one in word) for word in firsts), unfinished])
+    unfinished = " | ".join(_open_phrase(spelling, weight) for spelling in end)
+    before = [_either(term, weight) for term in words.terms[:-1]]
+    return _all([*before, *(" | ".join(_phrase(one, weight) for one in word) for word in firsts), unfinished])
 
 
-def _open_phrase(phrase: Phrase) -> str:
+def _open_phrase(phrase: Phrase, weight: str) -> str:
     *firsts, last = phrase
-    return f"({' <-> '.join([*(_lexeme(word) for word in firsts), f'{_lexeme(last)}:*'])})"
+    return f"({' <-> '.join([*(_lexeme(word, weight) for word in firsts), _lexeme(last, f'*{weight}')])})"
 
 
 def any_of(words: Words) -> str:

@@ -9,11 +9,18 @@ import re
 import unicodedata
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from catalogue.search.interface import PREFIX_MIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 QUERY_MAX = 200
 """Characters of a query that count."""
 WORDS_MAX = 12
+JOINED_MAX = 6
+"""Terms up to which neighbours may be one word."""
 _WORD = re.compile(r"\d+(?:[.,]\d+)+(?![^\W_])|[^\W_]+(?:[-./+_][^\W_]+)*")
 _PARTS = re.compile(r"[^\W_]+")
 _DECIMAL = re.compile(r"\d+\.\d+")
@@ -33,6 +40,13 @@ class Term(NamedTuple):
     """The whole by another name for the very thing: `ps4` is `playstation 4`."""
     also: tuple[Phrase, ...] = ()
     """The whole in words that often mean it: `smartphone`, `mobile phone`. Counts less."""
+    joined: tuple[str, ...] = ()
+    """The whole and what stands beside it in one word: `lp 2475w` may be `lp2475w`, `think pad` `thinkpad`."""
+
+    @property
+    def whole(self) -> str:
+        """As written, in one word."""
+        return "".join(part for spellings in self.words for part in spellings[0])
 
 
 class Words(NamedTuple):
@@ -45,7 +59,13 @@ class Words(NamedTuple):
     @property
     def single(self) -> tuple[str, ...]:
         """The words one by one, as written; no more of them than of tokens, however many parts a token has."""
-        return tuple(word for term in self.terms for spellings in term.words for word in spellings[0])[:WORDS_MAX]
+        return tuple(word for word, _ in self.counted)
+
+    @property
+    def counted(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The same, each with the words that it may be a part of."""
+        found = [(word, term.joined) for term in self.terms for spellings in term.words for word in spellings[0]]
+        return tuple(found[:WORDS_MAX])
 
     @property
     def plain(self) -> frozenset[str]:
@@ -69,13 +89,37 @@ def read(query: str) -> Words:
         length = _known_length(tokens, place)
         terms.append(_term(tokens[place : place + length]))
         place += length
-    return Words(tuple(terms), tuple(tokens))
+    return Words(_with_joined(terms), tuple(tokens))
+
+
+def read_beginning(text: str) -> Words:
+    """Return what an unfinished query asks for so far: a last word that has only begun says nothing yet."""
+    words = read(text)
+    *before, last = words.tokens or ("",)
+    return read(" ".join(before)) if before and len(last) < PREFIX_MIN else words
 
 
 def parts(token: str) -> Phrase:
     """Return the plain words of a token: `dv7-1211ea` has two, `10.2` is one."""
     bare = re.sub(r"(?<=\d),(?=\d{3})", "", token)
     return (bare,) if _DECIMAL.fullmatch(bare) else tuple(_PARTS.findall(bare))
+
+
+def _with_joined(terms: list[Term]) -> tuple[Term, ...]:
+    """Add what two or three terms are in one word. A long query is a text: it has better to go by."""
+    if len(terms) > JOINED_MAX:
+        return tuple(terms)
+    whole = [term.whole for term in terms]
+    return tuple(
+        term if whole[place] in STOPPED else term._replace(joined=tuple(_around(whole, place)))
+        for place, term in enumerate(terms)
+    )
+
+
+def _around(words: list[str], place: int) -> Iterator[str]:
+    for length in (2, 3):
+        for start in range(max(0, place - length + 1), min(place, len(words) - length) + 1):
+            yield "".join(words[start : start + length])
 
 
 def _term(tokens: list[str]) -> Term:
@@ -95,9 +139,17 @@ def _spellings(token: str) -> tuple[Phrase, ...]:
     """Return the ways to write a token: dv7-1211ea, dv71211ea; 16gb, 16 gb; ps4, ps 4."""
     whole = parts(token)
     if len(whole) > 1:
-        return whole, ("".join(whole),)
+        joined = ("".join(whole),)
+        return (joined,) if _is_bare(whole) else (whole, joined)
     split = tuple(_EDGE.split(whole[0]))
-    return (whole, split) if len(split) == 2 else (whole,)
+    return (whole, split) if len(split) == 2 and not _is_bare(split) else (whole,)
+
+
+def _is_bare(phrase: Phrase) -> bool:
+    """Tell whether nothing but a number would be searched, for the word beside it does not count: a 4, i 7, 4 s."""
+    if len(phrase) != 2 or _is_measure(list(phrase)):
+        return False
+    return any(one in STOPPED and other.isdecimal() for one, other in (phrase, phrase[::-1]))
 
 
 def _known_length(tokens: list[str], place: int) -> int:
@@ -144,6 +196,22 @@ def _synonyms() -> dict[Phrase, Others]:
             found[phrase] = Others(known.same + meant, known.also) if exact else Others(known.same, known.also + meant)
     return found
 
+
+STOPPED = frozenset(
+    [
+        "i", "me", "my", "myself", "we", "our", "ours", "ourselves", "you", "your", "yours", "yourself", "yourselves",
+        "he", "him", "his", "himself", "she", "her", "hers", "herself", "it", "its", "itself", "they", "them",
+        "their", "theirs", "themselves", "what", "which", "who", "whom", "this", "that", "these", "those", "am", "is",
+        "are", "was", "were", "be", "been", "being", "have", "has", "had", "having", "do", "does", "did", "doing",
+        "a", "an", "the", "and", "but", "if", "or", "because", "as", "until", "while", "of", "at", "by", "for",
+        "with", "about", "against", "between", "into", "through", "during", "before", "after", "above", "below", "to",
+        "from", "up", "down", "in", "out", "on", "off", "over", "under", "again", "further", "then", "once", "here",
+        "there", "when", "where", "why", "how", "all", "any", "both", "each", "few", "more", "most", "other", "some",
+        "such", "no", "nor", "not", "only", "own", "same", "so", "than", "too", "very", "s", "t", "can", "will",
+        "just", "don", "should", "now",
+    ]
+)  # fmt: skip
+"""English words that do not count, as in Postgres."""
 
 UNITS = frozenset(
     [

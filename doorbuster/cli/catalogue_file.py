@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -27,7 +27,7 @@ def read_lines(path: Path, raw: IO[bytes], kind: str | None) -> Iterator[Line]:
     """Yield every line that is not blank; `raw` is the open file, `kind` is `csv`, `jsonl` or None to find out.
 
     Raises:
-        OSError, EOFError: the file, or its compression, is broken.
+        OSError, EOFError, zlib.error: the file, or its compression, is broken.
     """
     magic = raw.read(2)
     raw.seek(0)
@@ -78,6 +78,9 @@ def _csv_rows(text: io.TextIOWrapper) -> Iterator[Line]:
     except csv.Error as error:
         yield Line(1, None, f"is no CSV: {error}")
         return
+    if not _is_utf_8(header or ()):
+        yield Line(1, None, "is not UTF-8")
+        return
     if twice := sorted({name for name in header or () if name and (header or []).count(name) > 1}):
         yield Line(1, None, f"names the column {twice[0]!r} twice")
         return
@@ -103,8 +106,15 @@ def _csv_problem(error: csv.Error) -> str:
 def _csv_line(number: int, header: list[str], cells: list[str]) -> Line:
     if len(cells) > len(header):
         return Line(number, None, f"has {len(cells)} columns, the header {len(header)}")
+    if not _is_utf_8(cells):
+        return Line(number, None, "is not UTF-8")
+    return Line(number, {name: cell for name, cell in zip(header, cells, strict=False) if cell})
+
+
+def _is_utf_8(cells: Iterable[str]) -> bool:
+    """Tell whether all bytes could be read: what could not stands as surrogates."""
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:
-        return Line(number, None, "is not UTF-8")
-    return Line(number, {name: cell for name, cell in zip(header, cells, strict=False) if cell})
+        return False
+    return True

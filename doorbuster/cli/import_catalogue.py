@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -37,6 +38,8 @@ class Tally:
 
     imported: int = 0
     bad: int = 0
+    broken: str | None = None
+    """What is wrong with the file behind the last line that could be read."""
 
     def complain(self, number: int, problem: str) -> None:
         """Tell of a bad line."""
@@ -67,20 +70,21 @@ def import_catalogue(
         --map short_description=description \\
         --default category=Electronics --default currency=EUR
 
-    Bad lines are told by number on stderr and the rest is imported; the exit code is then 1.
+    Bad lines are told by number on stderr and the rest is imported; the exit code is then 1. It is 2 if the file
+    cannot be read to its end; what could be read is imported.
     """
     columns = make_mapping(maps, defaults)
     tally = Tally()
     url = find(data).url("database")
     try:
         with file.open("rb") as raw, _progress(file.stat().st_size) as bar:
-            rows = _rows(read_lines(file, raw, kind), columns, tally)
+            rows = _rows(_until_broken(file, read_lines(file, raw, kind), tally), columns, tally)
             asyncio.run(_import(url, rows, tally, lambda: bar.update(raw.tell() - bar.pos)))
-    except EOFError as error:
-        raise InvalidError(f"{file} ends too early: {error}") from error
     except OSError as error:
         raise InvalidError(f"cannot read {file}: {error}") from error
     click.echo(f"imported {tally.imported} products, {tally.bad} bad lines")
+    if tally.broken:
+        raise InvalidError(tally.broken)
     return 1 if tally.bad else 0
 
 
@@ -105,6 +109,16 @@ async def _import(url: str, rows: Iterator[ImportRow], tally: Tally, progress: C
                 await settle_catalogue(connection)
     finally:
         await connection.close()
+
+
+def _until_broken(file: Path, lines: Iterator[Line], tally: Tally) -> Iterator[Line]:
+    """Yield the lines up to where the file or its compression is broken: those before are whole."""
+    try:
+        yield from lines
+    except EOFError as error:
+        tally.broken = f"{file} ends too early: {error}"
+    except (OSError, zlib.error) as error:
+        tally.broken = f"cannot read {file}: {error}"
 
 
 def _rows(lines: Iterator[Line], columns: Columns, tally: Tally) -> Iterator[ImportRow]:

@@ -25,6 +25,10 @@ async def _shows(http: httpx.AsyncClient, availability: str) -> bool:
     return str((await http.get("/products/lamp")).json()["availability"]) == availability
 
 
+async def _lists(http: httpx.AsyncClient, availability: str) -> bool:
+    return [str(one["availability"]) for one in (await http.get("/products")).json()["items"]] == [availability]
+
+
 async def _units(shop: Shop) -> int | None:
     async with plain_client(shop.settings.cache_redis_url.get_secret_value()) as cache:
         told = await cache.hget(keys.UNITS, "lamp")
@@ -39,11 +43,14 @@ async def test_pages_follow_the_drain(shop: Shop, serve: Serve) -> None:
     await shop.buy("a", "b", lamp=1)
     await shop.drain()
     await eventually(lambda: _shows(intake.http, "low"), within_s=2)
+    await eventually(lambda: _lists(intake.http, "low"), within_s=2)
     await shop.buy("c", lamp=10)
     await shop.drain()
     await eventually(lambda: _shows(intake.http, "sold_out"), within_s=2)
+    await eventually(lambda: _lists(intake.http, "sold_out"), within_s=2)
     (await intake.ops.post("/ops/products/lamp/stock", json={"receive": 30})).raise_for_status()
     await eventually(lambda: _shows(intake.http, "in_stock"), within_s=2)
+    await eventually(lambda: _lists(intake.http, "in_stock"), within_s=2)
 
 
 async def _by_hand(shop: Shop, intake: Intake, order: UUID) -> None:

@@ -24,11 +24,20 @@ class Raises:
         raise RefusedError(code, "why", [("lines[0]", "is wrong")] if code == "invalid" else None)
 
 
+class Silent:
+    async def on_put(self, req: Request, resp: Response) -> None:
+        raise TimeoutError
+
+    on_post = on_put
+
+
 @pytest.fixture(scope="module")
 def client() -> TestClient:
     app: App[Request, Response] = App()
     Problems(7, lambda code: None).install(app)
     app.add_route("/{code}", Raises())
+    for path in ("/ops/products/lamp/stock", "/ops/products/lamp", "/orders/one/cancel", "/sales/one/orders"):
+        app.add_route(path, Silent())
     return TestClient(app)
 
 
@@ -51,6 +60,24 @@ def test_a_defect_shows_no_cause(client: TestClient, caplog: pytest.LogCaptureFi
     assert (answer.status_code, answer.json["code"]) == (500, "internal")
     assert "secret" not in answer.text
     assert "a secret" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "safe"),
+    [
+        ("POST", "/ops/products/lamp/stock", False),  # would receive the units twice
+        ("POST", "/orders/one/cancel", False),
+        ("PUT", "/ops/products/lamp", True),
+        ("POST", "/sales/one/orders", True),  # by its idempotency key
+    ],
+)
+def test_a_store_that_is_silent_does_not_make_every_call_safe_to_repeat(
+    client: TestClient, method: str, path: str, safe: bool
+) -> None:
+    answer = client.simulate_request(method, path)
+    assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
+    assert ("is safe to repeat" in answer.json["detail"]) is safe
+    assert ("read before you repeat" in answer.json["detail"]) is not safe
 
 
 @pytest.mark.parametrize(
@@ -136,6 +163,24 @@ async def test_every_operation_is_routed(intake: Intake) -> None:
         assert answer.status_code != 405, path
         assert answer.status_code != 404 or answer.json()["code"] != "not_found" or "dead-letters" in path, path
         assert answer.status_code < 500, (path, answer.text)
+
+
+async def test_the_document_says_what_may_be_asked_and_answered(intake: Intake) -> None:
+    await intake.make_product("lamp")
+    paths = document()["paths"]
+    for path in ("/products/{product}", "/products", "/search", "/search/suggest"):
+        operation, at = paths[path]["get"], path.replace("{product}", "lamp")
+        etag = (await intake.http.get(at)).headers["etag"]
+        assert (await intake.http.get(at, headers={"If-None-Match": etag})).status_code == 304
+        assert "304" in operation["responses"], path
+        assert "If-None-Match" in {one["name"] for one in operation["parameters"]}, path
+    schemas = {one["name"]: one["schema"] for one in paths["/search"]["get"]["parameters"]}
+    assert schemas["limit"]["type"] == schemas["min_price"]["type"] == "integer"
+    assert schemas["brand"] == {"type": "array", "items": {"type": "string"}}
+    assert "-price" in schemas["sort"]["enum"]
+    for operation in OPERATIONS:
+        if operation.path.startswith("/ops/") and operation.method != "get":
+            assert "422" in paths[operation.path][operation.method]["responses"], operation  # `X-Operator`
 
 
 async def test_the_page_asks_nobody_else(intake: Intake) -> None:

@@ -15,6 +15,8 @@ from db.search import rarities
 from tests.fixtures.up import doorbuster
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from db.pool import Connection
 
 ICECAT = Path(__file__).parents[3] / "shared" / "data" / "icecat_products.jsonl.gz"
@@ -95,12 +97,44 @@ async def _json(db: Connection) -> str:
     return text
 
 
-async def test_a_broken_gzip_ends_with_exit_code_2(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (lambda packed: packed[:-20], "{file} ends too early"),
+        (lambda packed: packed[:-8] + b"\0" * 8, "cannot read {file}"),
+        (lambda packed: packed + b"rest", "cannot read {file}"),
+    ],
+    ids=["cut", "checksum", "rest"],
+)
+async def test_what_stands_before_the_break_of_a_gzip_is_imported(
+    db: Connection, database_url: str, tmp_path: Path, broken: Callable[[bytes], bytes], says: str
+) -> None:
     file = tmp_path / "catalogue.jsonl.gz"
-    file.write_bytes(gzip.compress(_line(1).encode() * 1_000)[:-20])
+    file.write_bytes(broken(gzip.compress("\n".join(_line(n) for n in range(1_500)).encode())))
     done = await _import(database_url, file)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"doorbuster: {file} ends too early")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert done.stderr.startswith(f"doorbuster: {says.format(file=file)}")
+    imported = await db.fetchval("select count(*) from products")
+    assert imported > 1_000  # more than the whole chunks
+    assert done.stdout == f"imported {imported} products, 0 bad lines\n"
+    noted = await db.fetchval("select change from ops_log where action = 'import'")
+    assert noted["imported"] == imported
+
+
+async def test_a_gzip_with_wrong_codes_ends_with_one_line(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.jsonl.gz"
+    file.write_bytes(gzip.compress(b"")[:10] + b"\xff" * 100)
+    done = await _import(database_url, file)
+    assert (done.returncode, done.stdout) == (2, "imported 0 products, 0 bad lines\n")
+    assert done.stderr.startswith(f"doorbuster: cannot read {file}: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+async def test_a_csv_that_is_not_utf_8_is_told_in_one_line(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.csv"
+    file.write_bytes("product_id,name\n1,Lamp\n".encode("utf-16"))
+    done = await _import(database_url, file)
+    assert (done.returncode, done.stderr) == (1, "line 1: is not UTF-8\n")
 
 
 async def test_a_database_that_is_not_there_ends_with_exit_code_1(tmp_path: Path) -> None:

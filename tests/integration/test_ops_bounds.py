@@ -35,6 +35,20 @@ async def test_a_time_beyond_what_the_stores_hold_is_refused_at_the_door(intake:
     assert (await intake.http.get("/products/lamp")).status_code == 200
 
 
+@pytest.mark.parametrize("number", ["18446744073709551616", "1e20", "-1e20", "1e308", "-9223372036854775808.0"])
+async def test_a_number_that_no_page_could_show_is_refused_however_it_is_written(intake: Intake, number: str) -> None:
+    body = json.dumps(PRODUCT | {"attributes": {"a": [0]}}).replace("[0]", f'[{{"b": {number}}}]')
+    answer = await intake.ops.put("/ops/products/lamp", content=body, headers={"Content-Type": "application/json"})
+    assert fields_of(answer) == {"attributes"}
+    assert (await intake.http.get("/products/lamp")).status_code == 404
+
+
+async def test_numbers_up_to_64_bits_come_back(intake: Intake) -> None:
+    numbers = [2**64 - 1, -(2**63), 1.8e19, -9.2e18, 1e-300, 0.1]
+    await intake.ops.put("/ops/products/lamp", json=PRODUCT | {"attributes": {"a": numbers}})
+    assert (await intake.http.get("/products/lamp")).json()["attributes"] == {"a": numbers}
+
+
 def line(product_id: str, **more: Any) -> bytes:
     return json.dumps(PRODUCT | {"product_id": product_id} | more).encode()
 

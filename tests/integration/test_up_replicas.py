@@ -72,6 +72,7 @@ def running(shared: Running) -> Running:
     """The module's instance, whole again."""
     shared.wait_ready()
     follows(shared)
+    wait_until(lambda: list(map(psutil.pid_exists, shared.pids("replica"))) == [True], what="the replica to be told of")
     return shared
 
 

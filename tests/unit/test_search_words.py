@@ -15,6 +15,27 @@ def test_model_numbers_have_their_spellings() -> None:
     assert term.words == ((("dv7", "1211ea"), ("dv71211ea",)),)
 
 
+def test_words_apart_may_be_one() -> None:
+    assert [term.joined for term in read("hp lp 2475w").terms] == [
+        ("hplp", "hplp2475w"),
+        ("hplp", "lp2475w", "hplp2475w"),
+        ("lp2475w", "hplp2475w"),
+    ]
+    assert [term.joined for term in read("the think-pad case").terms] == [
+        (),  # does not count: it would be found by what it is joined to alone
+        ("thethinkpad", "thinkpadcase", "thethinkpadcase"),
+        ("thinkpadcase", "thethinkpadcase"),
+    ]
+    assert not any(term.joined for term in read("one two three four five six seven").terms)
+
+
+def test_what_is_left_of_a_model_number_without_words_that_do_not_count_is_no_spelling() -> None:
+    assert read("a4 i-7 4s").terms[0].words == ((("a4",),),)
+    assert [term.words for term in read("i-7 4s").terms] == [((("i7",),),), ((("4s",),),)]
+    assert read("10a").terms[0].words == ((("10a",), ("10", "a")),)  # amperes
+    assert read("t-shirt").terms[0].words == ((("t", "shirt"), ("tshirt",)),)
+
+
 def test_numbers_and_units_are_one_thing() -> None:
     assert read("16gb").terms[0].words == ((("16gb",), ("16", "gb")),)
     (term,) = read("16 GB").terms

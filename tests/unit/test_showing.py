@@ -35,7 +35,7 @@ def test_the_nearer_a_flip_the_shorter_others_may_keep_the_answer(monkeypatch: p
         product_id="p", name="p", brand="b", category="c", price=100, currency="EUR", active=True, version=1, units=5,
         updated_at=datetime.now(UTC), windows=[(int(flips * 1e6), None, 90)], description=None, attributes=None,
     )  # fmt: skip
-    copy = Copy(items.product("p"), Loaded(1, items._encode(item)), None)
+    copy = Copy(items.product("p"), Loaded(1, items._encode(item)), ())
     shown = show_product(copy, TERMS)
     seen = []
     while clock.now < flips:
