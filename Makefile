@@ -26,7 +26,7 @@ services:  ## what the tests use from Debian, where it is missing and may be ins
 	@! command -v mvn >/dev/null || deploy/opensearch/jars >/dev/null || echo "The jars of OpenSearch could not be had" >&2
 
 test: $(STAMP) services  ## run the tests
-	@$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile
 
 check: $(STAMP)  ## types, lint, import directions
 	@$(BIN)/ruff check .
