@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -126,16 +126,10 @@ async def most_waiting(connection: Connection, sale_id: str) -> int:
     return most
 
 
-async def last_change(connection: Connection, sale_id: str) -> datetime:
-    """Return when the last of the sale's orders changed."""
-    at: datetime = await connection.fetchval(_SQL["last_change"], sale_id)
-    return at
-
-
-async def now(connection: Connection) -> datetime:
-    """Return the database's clock."""
-    at: datetime = await connection.fetchval(_SQL["now"])
-    return at
+async def span(connection: Connection, sale_id: str) -> timedelta:
+    """Return how long it took from the first of the sale's orders being accepted to the last of them changing."""
+    took: timedelta = await connection.fetchval(_SQL["span"], sale_id)
+    return took
 
 
 async def server_version(connection: Connection) -> str:

@@ -47,17 +47,14 @@ select accepted_at as at, count(*) as orders
   group by 1
   order by 1;
 
--- name: last_change
-select max(updated_at) from orders join sales using (sale_number) where sale_id = $1;
+-- name: span
+select max(updated_at) - min(accepted_at) from orders join sales using (sale_number) where sale_id = $1;
 
 -- name: ledger_of_sale
 select s.product_id, s.received, s.stock, s.reserved, s.sold
   from stock s join sale_products using (product_id) join sales using (sale_number)
   where sale_id = $1
   order by s.product_id;
-
--- name: now
-select clock_timestamp();
 
 -- name: server_version
 select current_setting('server_version');

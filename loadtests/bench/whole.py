@@ -20,7 +20,10 @@ WORKERS = 4
 
 
 class Whole(msgspec.Struct):
-    """One repetition; the rate counts until the last order was confirmed, not only until it was accepted."""
+    """One repetition; the rate counts from the first acceptance until the last order was confirmed.
+
+    Not from when the generator was started: the rival's rate counts from its first request too.
+    """
 
     confirmed_per_s: float
     accepted_per_s: float
@@ -46,12 +49,11 @@ async def _turn(system: System, rival: str, turn: int, scale: Scale) -> Whole:
     sale = f"whole-{turn}"
     await open_sale(system, sale)
     async with ledger.connected(system.ready.urls["database"]) as connection:
-        began = await ledger.now(connection)
         result = await _run(system.ready.base, sale, f"ours-{turn}", scale)
         orders = len({result.order_ids[at : at + 16] for at in range(0, len(result.order_ids), 16)})
         await ledger.wait_until_final(connection, sale, orders, bound_s=_BOUND_S)
         states = await ledger.outcomes(connection, sale)
-        seconds = (await ledger.last_change(connection, sale) - began).total_seconds()
+        seconds = (await ledger.span(connection, sale)).total_seconds()
         most_waiting = await ledger.most_waiting(connection, sale)
         to_final = await ledger.times_to_final(connection, sale)
     synchronous = await _run(rival, sale, f"rival-{turn}", scale)
