@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple, Protocol, get_args
 
 import msgspec
 
-from doorbuster.errors import InvalidError
+from doorbuster.errors import InvalidError, StoreUnavailableError
 
 Sort = Literal["relevance", "price", "-price", "newest"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
@@ -26,6 +26,13 @@ STRICT, BEGUN, CORRECTED, ANY = range(4)
 """Rungs: all words; the last one unfinished; misspelt ones corrected; any of the words."""
 PRICE_STEPS = (0, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000)
 """Where each price range begins, in minor units; the last has no end."""
+
+
+class TooLongError(StoreUnavailableError):
+    """The search did not end in time: the query's fault, and not the server's."""
+
+    def __init__(self) -> None:
+        super().__init__("this search takes too long; more words make it narrower")
 
 
 class After(msgspec.Struct, frozen=True, array_like=True, gc=False):

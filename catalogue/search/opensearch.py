@@ -56,7 +56,8 @@ class OpenSearchSearch:
         async def find(asked: Asked, rung: int) -> said.Page:
             return await self._page(query, asked, rung)
 
-        return await search_by_rungs(query, Asked(words, shares, (clauses.strict(words),)), loosen=loosen, find=find)
+        strictly = Asked(words, shares, (clauses.strict(words),))
+        return await search_by_rungs(query, strictly, within_s=self._timeout_s, loosen=loosen, find=find)
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
@@ -114,7 +115,7 @@ class OpenSearchSearch:
         except OpenSearchException as error:
             raise StoreUnavailableError(f"the search index does not answer as it must: {error!r:.200}") from error
         if answer["timed_out"]:
-            raise StoreUnavailableError("this search takes too long; more words make it narrower")
+            raise said.TooLongError
         return answer
 
     async def _ask_rarities(self, words: Sequence[str]) -> dict[str, float]:

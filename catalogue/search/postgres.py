@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from db import search as rows
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from typing import TypeVar
 
     from catalogue.search.words import Words
@@ -75,14 +76,16 @@ class PostgresSearch:
         shares = await self._rarities.shares(words.single, ask)
 
         async def loosen(texts: Texts, rung: int) -> Texts | None:
-            looser = await self._looser(connection, rung, words)
+            with _in_time():
+                looser = await self._looser(connection, rung, words)
             return texts.or_else(looser) if looser.match else None
 
         async def find(texts: Texts, rung: int) -> said.Page:
-            return await self._page(connection, texts, query, rung)
+            with _in_time():
+                return await self._page(connection, texts, query, rung)
 
         strictly = Texts(words, shares, tsqueries.strict(words))
-        return await search_by_rungs(query, strictly, loosen=loosen, find=find)
+        return await search_by_rungs(query, strictly, within_s=self._timeout_s, loosen=loosen, find=find)
 
     async def _looser(self, connection: Connection, rung: int, words: Words) -> Looser:
         """Return what a rung adds."""
@@ -108,14 +111,12 @@ class PostgresSearch:
         return _page(query, rung, await rows.search(connection, texts.asked(), terms, timeout_s=self._timeout_s))
 
     async def _bounded(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do a search in one transaction; one that takes too long is the query's fault and not the server's."""
+        """Do a search in one transaction."""
 
-        async def whole(connection: Connection, _lsn: int) -> T | None:
-            try:
+        async def whole(connection: Connection, _lsn: int) -> T:
+            with _in_time():
                 async with rows.bounded(connection, self._timeout_s):
                     return await work(connection)
-            except asyncpg.QueryCanceledError:
-                return None
 
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -123,12 +124,18 @@ class PostgresSearch:
         except TimeoutError as error:
             raise StoreUnavailableError("too many searches wait; try again") from error
         try:
-            done = await self._replicas.read(whole)
+            return await self._replicas.read(whole)
         finally:
             self._places.release()
-        if done is None:
-            raise StoreUnavailableError("this search takes too long; more words make it narrower")
-        return done
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Tell a statement that took too long from a server that does not answer."""
+    try:
+        yield
+    except asyncpg.QueryCanceledError as error:
+        raise said.TooLongError from error
 
 
 def _looked_at(query: said.Query) -> int:

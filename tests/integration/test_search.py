@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from catalogue.search.interface import Count, PriceCount, Sort, Suggestion
+from catalogue.search.interface import Count, PriceCount, Sort, Suggestion, TooLongError
+from catalogue.search.postgres import PostgresSearch
 from catalogue.search.words import STOPPED
 from db import pool as pools
-from tests.fixtures.search import SHOP, Searching
+from db import search as rows
+from db.replicas import Replicas
+from tests.fixtures.search import SHOP, Searching, fill
 
 FOUND = {
     "006R90321": {"006R90321"},
@@ -189,3 +194,23 @@ async def test_suggestions(searching: Searching) -> None:
     assert await suggest("100%", 8) == []
     assert await suggest("", 8) == []
     assert len(await suggest("hp", 2)) == 2
+
+
+async def test_what_was_found_strictly_is_shown_though_loosening_takes_too_long(
+    db: pools.Connection, replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement really runs into its time-out; the negative control: without anything found it is an error."""
+    await fill(db)
+    searching = Searching(PostgresSearch(replicas, timeout_s=0.3, at_once=3))
+    at_once = rows.search
+
+    async def endless_when_loosened(connection: pools.Connection, asked: rows.Asked, *more: Any, **how: Any) -> Any:
+        if asked.stricter:
+            await connection.execute("select pg_sleep(10)")
+        return await at_once(connection, asked, *more, **how)
+
+    monkeypatch.setattr(rows, "search", endless_when_loosened)
+    assert await searching.ids("wireless keyboard") == ["kb-3"]
+    with pytest.raises(TooLongError, match="more words make it narrower"):
+        await searching.ids("wireless lamp")
+    assert await searching.ids("notebook")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from catalogue.search.interface import ANY, BEGUN, CORRECTED, FEW, STRICT, After, Page, Query
+from catalogue.search.interface import ANY, BEGUN, CORRECTED, FEW, STRICT, After, Page, Query, TooLongError
 from catalogue.search.interface import NOTHING as EMPTY
 from catalogue.search.rungs import may_be_misspelt, search_by_rungs
 
 
-async def climbed(query: Query, found: dict[int, int], *, without: int = -1) -> tuple[list[tuple[int, ...]], Page]:
+async def climbed(
+    query: Query, found: dict[int, int], *, without: int = -1, endless: int = -1, within_s: float = 60.0
+) -> tuple[list[tuple[int, ...]], Page]:
     """Search a backend that finds so many by rung; return what it was asked, as the rungs in it, and the page."""
     asked: list[tuple[int, ...]] = []
 
@@ -18,9 +20,11 @@ async def climbed(query: Query, found: dict[int, int], *, without: int = -1) -> 
 
     async def find(rungs: tuple[int, ...], rung: int) -> Page:
         asked.append(rungs)
+        if rung == endless:
+            raise TooLongError
         return EMPTY._replace(matched=found.get(rung, 0))
 
-    page = await search_by_rungs(query, (STRICT,), loosen=loosen, find=find)
+    page = await search_by_rungs(query, (STRICT,), within_s=within_s, loosen=loosen, find=find)
     return asked, page
 
 
@@ -37,6 +41,22 @@ async def test_it_is_loosened_a_rung_at_a_time_while_it_finds_too_little() -> No
 async def test_a_rung_that_adds_nothing_is_not_asked() -> None:
     asked, _ = await climbed(Query(), {}, without=CORRECTED)
     assert asked == [(STRICT,), (STRICT, BEGUN), (STRICT, BEGUN, ANY)]
+
+
+async def test_what_was_found_is_shown_when_loosening_takes_too_long() -> None:
+    asked, page = await climbed(Query(), {STRICT: 1, BEGUN: 2}, endless=CORRECTED)
+    assert (len(asked), page.matched) == (3, 2)
+    asked, page = await climbed(Query(), {STRICT: 1}, within_s=-1)
+    assert (asked, page.matched) == ([(STRICT,)], 1)
+
+
+async def test_nothing_found_in_time_is_an_error() -> None:
+    with pytest.raises(TooLongError):
+        await climbed(Query(), {}, endless=CORRECTED)
+    with pytest.raises(TooLongError):
+        await climbed(Query(), {}, within_s=-1)
+    with pytest.raises(TooLongError):
+        await climbed(Query(), {STRICT: 1}, endless=STRICT)
 
 
 @pytest.mark.parametrize("rung", [STRICT, BEGUN, CORRECTED, ANY])
