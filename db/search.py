@@ -101,6 +101,12 @@ async def rarities(connection: Connection, words: Sequence[str], *, timeout_s: f
     return {row["word"]: row["rarity"] for row in rows}
 
 
+async def there(connection: Connection, words: Sequence[str], *, timeout_s: float) -> frozenset[str]:
+    """Return those of the words that any product has."""
+    rows = await connection.fetch(_SQL["there"], list(words), timeout=timeout_s + GRACE_S)
+    return frozenset(row["word"] for row in rows)
+
+
 async def correct(
     connection: Connection, words: Sequence[str], *, names_max: int, timeout_s: float
 ) -> dict[str, list[str]]:

@@ -72,6 +72,9 @@ class PostgresSearch:
         """Close nothing: the connections are the replicas'."""
 
     async def _by_rungs(self, connection: Connection, words: Words, query: said.Query) -> said.Page:
+        if words.joined:  # hardly ever a word, and each that is none costs at every product that is ranked
+            known = await rows.there(connection, sorted(words.joined), timeout_s=self._timeout_s)
+            words = words.joined_as(known)
         ask = partial(rows.rarities, connection, timeout_s=self._timeout_s)
         shares = await self._rarities.shares(words.single, ask)
 

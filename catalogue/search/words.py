@@ -57,6 +57,16 @@ class Words(NamedTuple):
     """As typed, in small letters; the last may not be finished yet."""
 
     @property
+    def joined(self) -> frozenset[str]:
+        """Every word that neighbours may be in one."""
+        return frozenset(word for term in self.terms for word in term.joined)
+
+    def joined_as(self, known: frozenset[str]) -> Words:
+        """Leave out of what neighbours may be in one word whatever is no known word."""
+        terms = (term._replace(joined=tuple(word for word in term.joined if word in known)) for term in self.terms)
+        return self._replace(terms=tuple(terms))
+
+    @property
     def single(self) -> tuple[str, ...]:
         """The words one by one, as written; no more of them than of tokens, however many parts a token has."""
         return tuple(word for word, _ in self.counted)

@@ -104,6 +104,14 @@ select (select count(*) from matched) as matched,
        (select coalesce(jsonb_agg(jsonb_build_array(value, n) order by n desc, value), '[]') from brands) as brands,
        (select coalesce(jsonb_agg(jsonb_build_array(step, n)), '[]') from prices) as prices;
 
+-- name: there
+-- Those of $1 that any product has.
+select asked.word
+  from unnest($1::text[]) as asked (word)
+  where exists (
+    select from products p where p.active and p.search @@ to_tsquery('catalogue_words', quote_literal(asked.word))
+  );
+
 -- name: correct
 -- The words of names most like each of $1 that no product has; a word written in more names first. $2 names looked at.
 select asked.word, found.word as corrected

@@ -75,3 +75,11 @@ def test_any_text_is_read_within_bounds(text: str) -> None:
 def test_cursors_come_back_exactly(key: float, product_id: str) -> None:
     after = After("relevance", 2, key, product_id)
     assert read_cursor(write_cursor(after), "relevance") == after
+
+
+def test_neighbours_are_one_word_only_where_there_is_such_a_word() -> None:
+    words = read("think pad charger")
+    assert words.joined == {"thinkpad", "padcharger", "thinkpadcharger"}
+    known = words.joined_as(frozenset({"thinkpad"}))
+    assert [term.joined for term in known.terms] == [("thinkpad",), ("thinkpad",), ()]
+    assert known.tokens == words.tokens
