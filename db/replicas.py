@@ -205,7 +205,7 @@ class Replicas:
         except FAILURES as error:
             replica.answers = False
             # A late answer may be this machine's doing as well: what was seen last holds for as long as it is fresh.
-            if not (isinstance(error, TimeoutError) and self._fresh(replica)):
+            if not (isinstance(error, TimeoutError) and self._fresh(replica, time.monotonic())):
                 self._turn(replica, usable=False, why=repr(error))
             return
         replica.answers = True
@@ -214,7 +214,7 @@ class Replicas:
         self._date(replica)
         if not row["in_recovery"]:
             self._turn(replica, usable=False, why="it is no replica any more")
-        elif not self._fresh(replica):
+        elif not self._fresh(replica, began):  # how long the answer took on its way back is no lag
             self._turn(replica, usable=False, why="it is too far behind")
         else:
             self._turn(replica, usable=True, why="it shows what it must")
@@ -233,11 +233,10 @@ class Replicas:
                 return
         replica.fresh_as_of = 0.0
 
-    def _fresh(self, replica: Server) -> bool:
-        """Whether it lags less than it may; with the primary away, whether it shows all that was known of it."""
-        now = time.monotonic()
-        if self._samples and now - self._samples[-1][0] <= self._lag_max_s:
-            return now - replica.fresh_as_of <= self._lag_max_s
+    def _fresh(self, replica: Server, at: float) -> bool:
+        """Whether it lagged less than it may; with the primary away, whether it shows all that was known of it."""
+        if self._samples and at - self._samples[-1][0] <= self._lag_max_s:
+            return at - replica.fresh_as_of <= self._lag_max_s
         return not self._samples or replica.lsn >= self._samples[-1][1]
 
     @staticmethod
@@ -248,7 +247,8 @@ class Replicas:
 
     def _candidates(self) -> list[Server]:
         """Return usable replicas: the less costly of two drawn first, then the rest by cost."""
-        usable = [replica for replica in self.replicas if replica.usable and self._fresh(replica)]
+        now = time.monotonic()
+        usable = [replica for replica in self.replicas if replica.usable and self._fresh(replica, now)]
         if len(usable) > 1:
             drawn = min(random.sample(usable, 2), key=lambda server: server.cost)
             usable = [drawn, *sorted((other for other in usable if other is not drawn), key=lambda one: one.cost)]
