@@ -23,7 +23,7 @@ PREFIX_MIN = 2
 TYPO_MIN, TYPO_MAX = 4, 30
 """Letters of words that may be misspelt."""
 STRICT, BEGUN, CORRECTED, ANY = range(4)
-"""Rungs: all words; the last one unfinished; misspelt ones corrected; any of the words."""
+"""Rungs: all words; neighbours in one and the last one unfinished; misspelt ones corrected; any of the words."""
 PRICE_STEPS = (0, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000)
 """Where each price range begins, in minor units; the last has no end."""
 

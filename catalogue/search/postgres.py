@@ -72,23 +72,30 @@ class PostgresSearch:
         """Close nothing: the connections are the replicas'."""
 
     async def _by_rungs(self, connection: Connection, words: Words, query: said.Query) -> said.Page:
-        if words.joined:  # hardly ever a word, and each that is none costs at every product that is ranked
-            known = await rows.there(connection, sorted(words.joined), timeout_s=self._timeout_s)
-            words = words.joined_as(known)
         ask = partial(rows.rarities, connection, timeout_s=self._timeout_s)
         shares = await self._rarities.shares(words.single, ask)
 
         async def loosen(texts: Texts, rung: int) -> Texts | None:
+            nonlocal words
             with _in_time():
+                if rung == BEGUN:
+                    words = await self._with_known(connection, words)
                 looser = await self._looser(connection, rung, words)
-            return texts.or_else(looser) if looser.match else None
+            return texts._replace(words=words).or_else(looser) if looser.match else None
 
         async def find(texts: Texts, rung: int) -> said.Page:
             with _in_time():
                 return await self._page(connection, texts, query, rung)
 
-        strictly = Texts(words, shares, tsqueries.strict(words))
+        apart = words.joined_as(frozenset())
+        strictly = Texts(apart, shares, tsqueries.strict(apart))
         return await search_by_rungs(query, strictly, within_s=self._timeout_s, loosen=loosen, find=find)
+
+    async def _with_known(self, connection: Connection, words: Words) -> Words:
+        """Leave out joined words that no product has: nearly all, and each costs at every product that is ranked."""
+        if not words.joined:
+            return words
+        return words.joined_as(await rows.there(connection, sorted(words.joined), timeout_s=self._timeout_s))
 
     async def _looser(self, connection: Connection, rung: int, words: Words) -> Looser:
         """Return what a rung adds."""

@@ -115,8 +115,9 @@ def strict(words: Words) -> str:
 
 
 def last_begun(words: Words) -> Looser:
-    """Return what lets the last word be only the beginning of one."""
-    return Looser(begun(words), {words.tokens[-1]: [f"{_lexeme(words.tokens[-1])}:*"]})
+    """Return what lets neighbours be one word, and the last word only the beginning of one."""
+    match = " | ".join(f"({one})" for one in (strict(words) if words.joined else "", begun(words)) if one)
+    return Looser(match, {words.tokens[-1]: [f"{_lexeme(words.tokens[-1])}:*"]})
 
 
 def corrected(words: Words, better: Mapping[str, Sequence[str]]) -> Looser:
