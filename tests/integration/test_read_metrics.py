@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from db import pool as pools
-from tests.fixtures.intake import Intake
+from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.search import fill
 from tests.fixtures.up import Running, Up
 from tests.fixtures.waiting import wait_until
@@ -28,9 +28,9 @@ def figures(text: str) -> Counter[tuple[str, ...]]:
 
 
 @pytest.fixture
-async def shop(intake: Intake, db: pools.Connection) -> Intake:
+async def shop(serve: Serve, db: pools.Connection) -> Intake:
     await fill(db)
-    return intake
+    return await serve(catalogue_fresh_s=60)
 
 
 async def test_one_process_counts_by_where_a_read_was_answered(shop: Intake) -> None:
