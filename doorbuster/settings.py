@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     search_url: SearchUrl | None = None
     """OpenSearch, when Postgres is not to search; its path names the alias, `/products` if there is none."""
     search_timeout_s: float = Field(1.0, ge=0.05, le=30)
-    """How long a search may take."""
+    """How long a statement of a search may take; after it a search is not loosened either."""
     purge_varnish_urls: SecretList = ()
     """Varnish servers to purge changed products from."""
     purge_cloudfront_distribution: str | None = None
