@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from doorbuster.ports import reserve
 from loadtests.servers import ServerError
 
 _START = Path(__file__).parents[1] / "deploy" / "opensearch" / "start"
@@ -35,9 +35,7 @@ async def node(*, heap: str = "1g") -> AsyncIterator[str]:
         ServerError: it did not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="doorbuster-opensearch-"))
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = reserve()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - starting takes no time
             [str(_START), str(folder / "node"), str(port)],

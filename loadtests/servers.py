@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
+
+from doorbuster.ports import reserve
 
 _START_S = 15.0
 _STOP_S = 10.0
@@ -30,7 +31,7 @@ async def serving(app: str, log: Path, **environment: str) -> AsyncIterator[str]
     Raises:
         ServerError: it did not answer in time; the end of its log is in the message.
     """
-    port = free_port()
+    port = reserve()
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gunicorn", "--config", "python:loadtests.gunicorn_conf"),
@@ -56,13 +57,6 @@ async def stop(process: asyncio.subprocess.Process, grace_s: float = _STOP_S) ->
         except TimeoutError:
             process.kill()
     return await process.wait()
-
-
-def free_port() -> int:
-    """Return a port that is free on the loopback now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _answering(process: asyncio.subprocess.Process, base: str, log: Path) -> None:

@@ -10,13 +10,12 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 from doorbuster.errors import ConflictError, InvalidError
+from doorbuster.ports import reserve
 
 REDIS_ROLES = ("orders", "room", "jobs", "cache")
 DEFAULT = Path(".doorbuster")
@@ -98,23 +97,17 @@ class DataFolder:
         """Return a loopback port for every Redis role: the former one where it is still free."""
         path = self.root / "ports.json"
         former: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
-        ports: dict[str, int] = {}
-        with ExitStack() as held:
-            for role in REDIS_ROLES:
-                taken = held.enter_context(socket.socket())
-                _bind_free(taken, former.get(role, 0))
-                ports[role] = taken.getsockname()[1]
+        ports = {role: _reserved(former.get(role, 0)) for role in REDIS_ROLES}
         if ports != former:
             write_private(path, json.dumps(ports))
         return ports
 
 
-def _bind_free(taken: socket.socket, wanted: int) -> None:
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _reserved(wanted: int) -> int:
     try:
-        taken.bind(("127.0.0.1", wanted))
+        return reserve(port=wanted)
     except OSError:
-        taken.bind(("127.0.0.1", 0))
+        return reserve()
 
 
 def write_private(path: Path, text: str) -> None:

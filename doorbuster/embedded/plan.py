@@ -6,7 +6,6 @@ Reads the environment once. Never starts a process.
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from doorbuster.embedded.folder import REDIS_ROLES, DataFolder
 from doorbuster.embedded.instance import URLS
 from doorbuster.embedded.roles import Fleet, Listeners
 from doorbuster.errors import InvalidError, SettingsError
+from doorbuster.ports import reserve
 from doorbuster.settings import Settings, load_settings
 
 
@@ -133,12 +133,7 @@ def _listeners(options: Options, settings: Settings) -> Listeners:
 
 def _free_port(host: str, port: int) -> int:
     """Return the port, or one the system picks for 0."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise InvalidError(f"cannot listen on {host} port {port}: {error.strerror}") from error
-        number: int = probe.getsockname()[1]
-        return number
+    try:
+        return reserve(host, port)
+    except OSError as error:
+        raise InvalidError(f"cannot listen on {host} port {port}: {error.strerror}") from error

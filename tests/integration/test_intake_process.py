@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from doorbuster.ports import reserve
 from doorbuster.settings import Settings
 from tests.fixtures.waiting import wait_until
 
@@ -26,16 +26,9 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"]} | told | changes
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    return port
-
-
 @contextmanager
 def serving(settings: Settings, **changes: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    bind = f"127.0.0.1:{free_port()}"
+    bind = f"127.0.0.1:{reserve()}"
     told = environment(settings, INTAKE_BIND=bind, **changes)
     process = subprocess.Popen(COMMAND, env=told, stderr=subprocess.DEVNULL)
     try:
@@ -54,7 +47,7 @@ def alive(base: str) -> bool:
 
 
 def test_wrong_settings_end_it_with_a_line_each(settings: Settings) -> None:
-    told = environment(settings, DATABASE_URL="mysql://x", BATCH_MAX="0", INTAKE_BIND=f"127.0.0.1:{free_port()}")
+    told = environment(settings, DATABASE_URL="mysql://x", BATCH_MAX="0", INTAKE_BIND=f"127.0.0.1:{reserve()}")
     ended = subprocess.run(COMMAND, env=told, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 2
     assert "DATABASE_URL: " in ended.stderr

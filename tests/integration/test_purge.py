@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,19 +16,13 @@ from catalogue.cloudfront import PATHS_MAX, CloudFrontPurge, paths
 from catalogue.purge import TAGS_MAX, VarnishPurge
 from db.changes import Change
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.ports import reserve
 from tests.fixtures.intake import Serve
 from tests.fixtures.shop import Shop
 from tests.fixtures.varnish import varnish
 from workers.catalogue_relay import CatalogueRelay, PurgeTarget
 
 PRODUCT = {"name": "Bag", "brand": "Acme", "category": "things", "price": 100, "currency": "EUR"}
-
-
-@pytest.fixture
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Front:
@@ -86,7 +79,7 @@ async def _purged_by_the_relay(ops: httpx.AsyncClient, front: Front, shop: Shop,
     assert (await front.get("/products/hat"))[1] == "hit"
 
 
-async def test_purges_are_batched_and_a_server_that_is_away_is_said_to_be(unused_port: int) -> None:
+async def test_purges_are_batched_and_a_server_that_is_away_is_said_to_be() -> None:
     asked: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -97,7 +90,7 @@ async def test_purges_are_batched_and_a_server_that_is_away_is_said_to_be(unused
     purge._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     await purge.purge([f"product/{number}" for number in range(TAGS_MAX + 1)])
     assert sorted(len(tags.split()) for tags in asked) == [1, 1, TAGS_MAX, TAGS_MAX]
-    away = VarnishPurge([f"http://127.0.0.1:{unused_port}"])
+    away = VarnishPurge([f"http://127.0.0.1:{reserve()}"])
     with pytest.raises(StoreUnavailableError):
         await away.purge(["product/1"])
     await away.close()

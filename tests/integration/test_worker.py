@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from db import shifts
 from doorbuster.embedded.valkey import Valkey
+from doorbuster.ports import reserve
 from doorbuster.settings import Settings
 from tests.fixtures.stores import serving
 from tests.fixtures.up import clean_environment
@@ -159,10 +159,8 @@ async def test_worker_and_scheduler_outlive_the_jobs_store(
     """Killed with -9 and started again, empty: both find back, and the work goes on."""
     await shop.stock(lamp=1000)
     await shop.open_sale("lamp")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    jobs = Valkey("jobs", stores_folder / "killed", stores_folder / "logs" / "killed.log", port=port, password="secret")
+    log = stores_folder / "logs" / "killed.log"
+    jobs = Valkey("jobs", stores_folder / "killed", log, port=reserve(), password="secret")
     with ExitStack() as stack:
         first = stack.enter_context(serving(jobs))
         own = settings.model_copy(update={"jobs_redis_url": type(settings.jobs_redis_url)(jobs.url)})

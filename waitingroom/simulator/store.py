@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from redis.retry import Retry
 from doorbuster import keys
 from doorbuster.embedded.processes import spawn
 from doorbuster.embedded.valkey import Valkey
+from doorbuster.ports import reserve
 from waitingroom.lua import Argument, source_of
 from waitingroom.room import RoomConfig, RoomState, state_from
 from waitingroom.simulator.clock import VIRTUAL
@@ -40,10 +40,8 @@ class SimulatedStore:
     """A Valkey server with the room in it."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port: int = taken.getsockname()[1]
-        self._server = Valkey("room", folder / "room", folder / "room.log", port=port, password=secrets.token_hex())
+        password = secrets.token_hex()
+        self._server = Valkey("room", folder / "room", folder / "room.log", port=reserve(), password=password)
         self._server.prepare()
         self._process = spawn(self._server.command({"PATH": os.environ["PATH"]}))
         self._client = redis.Redis.from_url(self._server.url, retry=Retry(NoBackoff(), 0))
