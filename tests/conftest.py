@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures.search",
     "tests.fixtures.replicas",
     "tests.fixtures.shop",
+    "tests.fixtures.turns",
     "tests.fixtures.up",
     "tests.fixtures.visitors",
 ]
