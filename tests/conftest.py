@@ -3,13 +3,13 @@
 from tests.fixtures.network import forbid_all_but_loopback
 
 pytest_plugins = [
-    "tests.fixtures.stores",  # first: others import it
+    "tests.fixtures.turns",  # first, then the stores: others import them
+    "tests.fixtures.stores",
     "tests.fixtures.intake",
     "tests.fixtures.rooms",
     "tests.fixtures.search",
     "tests.fixtures.replicas",
     "tests.fixtures.shop",
-    "tests.fixtures.turns",
     "tests.fixtures.up",
     "tests.fixtures.visitors",
 ]
