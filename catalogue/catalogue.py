@@ -18,7 +18,8 @@ from catalogue.shared import AWAY, SharedCache
 from catalogue.showing import CacheTerms, Shown, show_page, show_product
 from db import changes
 from db.changes import Change
-from db.replicas import FAILURES, Replicas
+from db.pool import FAILURES
+from db.replicas import Replicas
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.stores import plain_client, reader_client

@@ -16,8 +16,7 @@ import msgspec
 from catalogue import subjects
 from catalogue.shared import AWAY, decode
 from db import changes
-from db.pool import Connection, connect
-from db.replicas import FAILURES
+from db.pool import FAILURES, Connection, connect
 from doorbuster import keys
 
 if TYPE_CHECKING:

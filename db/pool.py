@@ -14,6 +14,16 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 CONNECT_TIMEOUT_S = 5.0
+READ_IDLE_S = 30.0
+"""How long a reader may leave its transaction alone: it keeps no lock, and may be late because its process is."""
+FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,  # the connection is closed
+    asyncpg.InternalClientError,  # it was closed while a call was on its way
+    OSError,
+    TimeoutError,
+)
+"""What the driver raises when a server does not answer, or not as it must."""
 
 
 _JSONB_VERSION = b"\x01"
@@ -75,7 +85,7 @@ async def create_read_pool(dsn: str, *, max_size: int, command_timeout_s: float,
         timeout=CONNECT_TIMEOUT_S,
         init=_prepare,
         reset=_leave,
-        server_settings=_session(application, command_timeout_s) | {"default_transaction_read_only": "on"},
+        server_settings=_session(application, READ_IDLE_S) | {"default_transaction_read_only": "on"},
     )
 
 

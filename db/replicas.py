@@ -18,7 +18,7 @@ from typing import TypeVar
 import asyncpg
 
 from db import changes
-from db.pool import Connection, Pool, connect, create_read_pool
+from db.pool import FAILURES, Connection, Pool, connect, create_read_pool
 from db.sql import load
 from doorbuster.errors import StoreUnavailableError
 
@@ -32,7 +32,6 @@ LATE_S = 0.1
 """A wait that ends so much later than its bound says that this process did not run, and nothing of the server."""
 AGAIN_MAX = 2
 SAMPLES = 64
-FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _SQL = load("changes")
 
 log = logging.getLogger("doorbuster.replicas")
@@ -89,7 +88,7 @@ class Server:
         """Ask through the connection that watches.
 
         Raises:
-            TimeoutError: it does not answer in time, or another of `FAILURES`.
+            TimeoutError: it does not answer in time, or another of `db.pool.FAILURES`.
         """
 
         async def asked() -> T:

@@ -16,6 +16,7 @@ import msgspec
 from asyncpg.exceptions import _base
 from redis.exceptions import RedisError
 
+from db.pool import FAILURES
 from doorbuster.contract import FAULTS, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, InvalidError
 from intake.limits import BodyError
@@ -28,13 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("doorbuster.intake")
 
 RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited", "room_full"})
-STORE_ERRORS: tuple[type[Exception], ...] = (
-    RedisError,
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-)
+STORE_ERRORS: tuple[type[Exception], ...] = (RedisError, *FAILURES)
 DATA_ERRORS: tuple[type[Exception], ...] = (asyncpg.DataError, _base.DataError)
 """A value that the database cannot hold, found by the server or, before sending, by the driver."""
 _BY_STATUS = {

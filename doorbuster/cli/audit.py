@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import asyncpg
 import click
 import msgspec
 import redis
@@ -40,7 +39,7 @@ def audit(as_json: bool, data: Path | None) -> int:
     """Check promises P1 to P6, and P7 as far as can be, against the running stores; exits 1 on any breach."""
     try:
         report = asyncio.run(_audit(find(data)))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, redis.RedisError) as error:
+    except (*pool.FAILURES, redis.RedisError) as error:
         raise StoreUnavailableError(f"a store does not answer: {error}") from error
     click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
     return 1 if report.breaches else 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg
-
+from db.pool import FAILURES
 from doorbuster.errors import StoreUnavailableError
 
 
@@ -19,5 +18,5 @@ def answering() -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except FAILURES as error:
         raise StoreUnavailableError(f"the database does not answer: {error}") from error

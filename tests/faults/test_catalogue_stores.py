@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from catalogue import items, shared
 from catalogue.catalogue import Catalogue
 from catalogue.shared import SharedCache
+from db import search
 from db.changes import Change
 from db.pool import Connection
 from db.products import Product, put_product
@@ -224,6 +225,19 @@ async def test_a_process_that_does_not_get_its_turn_leaves_the_primary_alone(
             there = await asyncio.gather(*(process.replicas.read(_a_while) for _ in range(20)))
             await looking
             assert all(there)
+        assert process.replicas.reads["primary"] == 0
+
+
+async def test_a_process_late_inside_its_transaction_finds_it_as_it_left_it(replicated: Replicated) -> None:
+    async def late(connection: Connection, _lsn: int) -> bool:
+        async with search.bounded(connection, 5):
+            asyncio.get_running_loop().call_soon(time.sleep, 1.3)
+            await asyncio.sleep(0)
+            return bool(await connection.fetchval("select pg_is_in_recovery()"))
+
+    async with a_shop(replicated) as (process, _):
+        assert all([await process.replicas.read(late) for _ in range(3)])
+        assert process.replicas.replicas[0].usable
         assert process.replicas.reads["primary"] == 0
 
 

@@ -21,6 +21,13 @@ from loadtests.servers import serving
 INVOICES = Path(__file__).parents[2] / RECORDED
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for a second beside other tests is no fault of a store."""
+    monkeypatch.setenv("STORE_TIMEOUT_S", "10")
+    monkeypatch.setenv("SEARCH_TIMEOUT_S", "10")
+
+
 def left_running(folder: Path) -> list[str]:
     """Return the command lines of processes that still mention a run's folder."""
     return [

@@ -49,8 +49,9 @@ async def test_one_process_counts_by_where_a_read_was_answered(shop: Intake) -> 
 
 
 def test_several_processes_count_together_and_the_primary_answers_nothing(up: Up) -> None:
-    # A replica that does not get its turn on a busy machine must not be taken for one that lags.
-    running = up("--intake", "2", "--replicas", "1", "--workers", "1", env={"REPLICA_LAG_MAX_S": "10"})
+    # A replica that does not get its turn on a busy machine must not be taken for one that lags or is away.
+    told = {"REPLICA_LAG_MAX_S": "10", "STORE_TIMEOUT_S": "10"}
+    running = up("--intake", "2", "--replicas", "1", "--workers", "1", env=told)
     product = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
     running.ops.put("/ops/products/lamp", json=product).raise_for_status()
     wait_until(lambda: running.http.get("/products/lamp").is_success, what="the replica to have the lamp")
