@@ -121,6 +121,7 @@ class CatalogueRelay:
     """Keeps all targets right; see `shift.Work`."""
 
     paced = 0
+    under_way = False
     """How old a copy may be is promised (P8)."""
 
     def __init__(self, shift: Shift, make: Callable[[Settings], list[Target]] = make_targets) -> None:

@@ -39,6 +39,8 @@ log = logging.getLogger("doorbuster.workers.drain")
 class Drain:
     """Drains one partition; see `shift.Work`."""
 
+    under_way = False
+
     def __init__(self, shift: Shift, partition: Partition) -> None:
         self._shift = shift
         self.paced = shift.settings.drain_batch_max

@@ -38,6 +38,7 @@ class Relay:
     """Publishes all orders' events; see `shift.Work`."""
 
     paced = BATCH
+    under_way = False
 
     def __init__(self, shift: Shift) -> None:
         self._shift = shift

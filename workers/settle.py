@@ -69,6 +69,11 @@ class Settle:
         self._late: set[UUID] = set()
         """Answered after having been in flight, not written yet."""
 
+    @property
+    def under_way(self) -> bool:
+        """Whether payments are: a gateway that takes its time leaves the shift work to do."""
+        return bool(self._in_flight)
+
     async def begin(self) -> None:
         """Forget what was asked and read the work anew: asking again gives the same answers."""
         await self._give_up()

@@ -151,8 +151,8 @@ class Shift:
             yield connection
         self.renewed = time.monotonic()
 
-    async def reason_to_end(self, last_busy: float) -> Ended | None:
-        """Say why the shift should end now, or None."""
+    async def reason_to_end(self, idle_from: float | None) -> Ended | None:
+        """Say why the shift should end now, or None; `idle_from` is since when it has found nothing, None if it did."""
         now = time.monotonic()
         if self.stop.is_set():
             return Ended.STOPPED
@@ -160,7 +160,7 @@ class Shift:
             return Ended.ORPHANED
         if now - self.began > self.settings.shift_s:
             return Ended.TIME_UP
-        idle_s = now - last_busy
+        idle_s = 0.0 if idle_from is None else now - idle_from
         if idle_s > IDLE_S:
             return Ended.IDLE
         if (idle_s > IDLE_CROWDED_S or now - self.began > SLICE_S) and await self._others_wait(now):
@@ -201,6 +201,10 @@ class Work(Protocol):
 
     paced: int
     """What fits in a step; after a busy one that did less there is a pause. 0: never."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether something was begun that has not ended: whoever waits for it is not idle."""
 
     async def begin(self) -> None:
         """Begin, or begin again after a failure: forget what was under way, read what is committed."""
@@ -246,7 +250,7 @@ async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable
 async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
     ended: Ended | None = None
     done, failures = 0, 0
-    last_busy = time.monotonic()
+    idle_from: float | None = None
     fresh = False
     try:
         while ended is None:
@@ -260,7 +264,7 @@ async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
             except TRANSIENT as error:
                 failures += 1
                 fresh = False
-                last_busy = time.monotonic()
+                idle_from = None
                 log.warning("trying again", extra={"shift": shift.name, "failures": failures, "error": repr(error)})
                 await shift.drop_connection()
                 await _pause(shift.stop, _back_off_s(failures))
@@ -269,11 +273,10 @@ async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
                 if count is None:
                     return Ended.DONE, done
                 done += count
-                if count:
-                    last_busy = time.monotonic()
+                idle_from = None if count or work.under_way else idle_from or time.monotonic()
                 if 0 < count < work.paced:
-                    await _pause(shift.stop, stepped + pace_s(count) - last_busy)
-            ended = await shift.reason_to_end(last_busy)
+                    await _pause(shift.stop, stepped + pace_s(count) - time.monotonic())
+            ended = await shift.reason_to_end(idle_from)
     finally:
         await work.end(at_once=ended is None or ended in AT_ONCE or not fresh)
     return ended, done

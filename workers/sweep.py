@@ -25,6 +25,7 @@ class Sweep:
     """Sweeps all sales; see `shift.Work`."""
 
     paced = 0
+    under_way = False
 
     def __init__(self, shift: Shift, gateway: Gateway) -> None:
         self._shift = shift

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from redis.asyncio import Redis
 
 from db import shifts, transitions
 from db.states import Status
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
+from workers import shift
+from workers.batch import Partition
+from workers.jobqueue import QUEUE_KEY
 from workers.payments import Answer, GatewayError, Payment, SimulatedGateway
+from workers.settle import Settle
 from workers.shift import Ended
 
 if TYPE_CHECKING:
@@ -96,6 +101,19 @@ async def test_payments_wait_side_by_side_up_to_the_limit(lamp_sale: Shop) -> No
     await lamp_sale.settle(settle_concurrency=30)
     assert await _is(lamp_sale, ids, "confirmed")
     assert 0.6 <= time.monotonic() - began < 90 * 0.2
+
+
+async def test_a_shift_whose_payments_are_slow_is_not_idle(lamp_sale: Shop, jobs_redis: Redis) -> None:
+    """It gives way to others, and has a successor enqueued: the scheduler does not have to find what remains."""
+    ids = await lamp_sale.buy(*(f"c{n}" for n in range(6)), lamp=1, token="slow:600")
+    await lamp_sale.drain()
+    await jobs_redis.rpush(QUEUE_KEY, "a job that waits")
+    told = lamp_sale.settings.model_copy(update={"settle_concurrency": 1})
+    place = Partition(lamp_sale.sale_number, 0)
+    name = f"settle:{place.sale_number}:{place.number}"
+    ended = await shift.run(name, told, asyncio.Event(), lambda mine: Settle(mine, place, SimulatedGateway()))
+    assert ended is Ended.OTHERS_WAIT
+    assert "pending" in await lamp_sale.statuses(ids)
 
 
 async def test_an_answer_that_never_comes_is_retried_until_the_hold_ends(shop: Shop, db: Connection) -> None:

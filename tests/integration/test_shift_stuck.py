@@ -75,6 +75,7 @@ class Idle:
     """Work that is done at once."""
 
     paced = 0
+    under_way = False
 
     async def begin(self) -> None:
         """Begin."""
