@@ -1,7 +1,7 @@
 """Where reads go: to the fastest replica that shows enough, else to the primary, a few at a time.
 
-Owns the connections for reading, and the watch over replicas: a dead, lagging or promoted one leaves by itself and
-comes back by itself. Never decides what a read must show: the caller names the log position.
+Owns the watch over replicas: a dead, lagging or promoted one leaves by itself and comes back by itself. Never decides
+what a read must show: the caller names the log position.
 """
 
 from __future__ import annotations
@@ -11,26 +11,20 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TypeVar
 
 import asyncpg
 
 from db import changes
-from db.pool import FAILURES, Connection, Pool, connect, create_read_pool
+from db.pool import FAILURES, Connection
+from db.server import BusyError, Server, Work
 from db.sql import load
 from doorbuster.errors import StoreUnavailableError
 
 T = TypeVar("T")
-Work = Callable[[Connection, int], Awaitable[T]]
-"""A read: gets a connection, and a log position up to which that connection shows everything."""
-
 WATCH_S = 0.2
-LOOK_TIMEOUT_S = 0.5
-LATE_S = 0.1
-"""A wait that ends so much later than its bound says that this process did not run, and nothing of the server."""
-AGAIN_MAX = 2
 SAMPLES = 64
 _SQL = load("changes")
 
@@ -43,96 +37,6 @@ class NotShownError(Exception):
 
 class SlowError(Exception):
     """A replica did not answer a read in time; the one that did answer a look just after is worth asking again."""
-
-
-class BusyError(Exception):
-    """All connections to a server were taken for as long as a read may wait; it says nothing against the server."""
-
-
-class Server:
-    """One Postgres server to read from."""
-
-    def __init__(self, dsn: str, name: str, *, connections: int) -> None:
-        self.dsn, self.name, self._connections = dsn, name, connections
-        self.pool: Pool | None = None
-        self.watching: Connection | None = None
-        self.lsn = 0
-        """Everything up to here is shown; it only grows while the server stays a replica."""
-        self.fresh_as_of = 0.0
-        """Monotonic time at which the primary had nothing more than this server shows."""
-        self.usable = False
-        self.answers = False
-        """Whether it answered when it was looked at last."""
-        self.latency_s = 0.001
-        self.busy = 0
-
-    async def open(self, timeout_s: float) -> None:
-        """Make the pool; connects to nothing yet."""
-        self.pool = await create_read_pool(
-            self.dsn, max_size=self._connections, command_timeout_s=timeout_s, application="doorbuster-catalogue"
-        )
-
-    def close(self) -> None:
-        """Close everything at once."""
-        self.drop_watch()
-        if self.pool is not None:
-            self.pool.terminate()
-
-    def drop_watch(self) -> None:
-        """Give up the watching connection; the next look makes another."""
-        if self.watching is not None:
-            self.watching.terminate()
-            self.watching = None
-
-    async def look(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
-        """Ask through the connection that watches.
-
-        Raises:
-            TimeoutError: it does not answer in time, or another of `db.pool.FAILURES`.
-        """
-
-        async def asked() -> T:
-            try:
-                return await ask(await self._watch())
-            except (*FAILURES, asyncio.CancelledError):
-                self.drop_watch()
-                raise
-
-        return await _in_time(asked, LOOK_TIMEOUT_S)
-
-    async def _watch(self) -> Connection:
-        if self.watching is None or self.watching.is_closed():
-            # Bounded by the look as a whole: two time-outs at a time would race for who tells of it.
-            self.watching = await connect(
-                self.dsn, command_timeout_s=LOOK_TIMEOUT_S * 2, application="doorbuster-catalogue-watch"
-            )
-        return self.watching
-
-    async def run(self, work: Work[T], lsn: int, timeout_s: float) -> T:
-        """Do a read here, and remember how long it took."""
-        if self.pool is None:
-            raise StoreUnavailableError("the process is starting or ending")
-        began = time.monotonic()
-        self.busy += 1
-        try:
-            try:
-                connection = await _in_time(self.pool.acquire, timeout_s)
-            except TimeoutError as error:
-                if self.busy > self._connections:
-                    raise BusyError from error
-                raise
-            try:
-                return await work(connection, lsn)
-            finally:
-                await self.pool.release(connection)
-        finally:
-            self.busy -= 1
-            self.latency_s += (time.monotonic() - began - self.latency_s) * 0.2
-
-    @property
-    def cost(self) -> float:
-        """What a read here may take, more or less."""
-        return self.latency_s * (1 + self.busy)
 
 
 class Replicas:
@@ -220,7 +124,7 @@ class Replicas:
 
     def lag_s(self, replica: Server) -> float | None:
         """Return how far the replica was behind the primary when both were seen last; None while that is not known."""
-        if not self._samples:
+        if not self._samples or not replica.lsn:
             return None
         seen = self._samples[-1][0]
         return max(0.0, seen - max(replica.fresh_as_of, self._samples[0][0]))
@@ -310,20 +214,6 @@ class Replicas:
         finally:
             self._few.release()
         raise StoreUnavailableError("the database does not show what was written to it")
-
-
-async def _in_time(do: Callable[[], Awaitable[T]], timeout_s: float) -> T:
-    """Do something within a time; do it anew if the time's end came late."""
-    for _ in range(AGAIN_MAX):
-        due = time.monotonic() + timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await do()
-        except TimeoutError:
-            if time.monotonic() < due + LATE_S:
-                raise
-    async with asyncio.timeout(timeout_s):
-        return await do()
 
 
 async def _state(connection: Connection) -> asyncpg.Record:

@@ -77,9 +77,10 @@ class Prewarming:
         return {"ok": False, "reason": "not every product could be put into the shared cache"} | figures
 
     def _replicas(self) -> Check:
+        replicas = self._catalogue.replicas
         servers = [
-            {"name": one.name, "usable": one.usable, "lag_ms": _lag_ms(one.fresh_as_of)}
-            for one in self._catalogue.replicas.replicas
+            {"name": one.name, "usable": one.usable, "lag_ms": _milliseconds(replicas.lag_s(one))}
+            for one in replicas.replicas
         ]
         out = [one["name"] for one in servers if not one["usable"]]
         said = {"ok": not out, "configured": len(servers), "servers": servers}
@@ -100,6 +101,5 @@ def _sale(sale: Sale) -> Check:
     return said | ({"reason": _NO_MORE[phase]} if phase in _NO_MORE else {})
 
 
-def _lag_ms(fresh_as_of: float) -> int | None:
-    """Return how far behind a replica may be; None when that was never known."""
-    return round((time.monotonic() - fresh_as_of) * 1000) if fresh_as_of else None
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

@@ -19,7 +19,8 @@ from db import search
 from db.changes import Change
 from db.pool import Connection
 from db.products import Product, put_product
-from db.replicas import Replicas, Server
+from db.replicas import Replicas
+from db.server import Server
 from doorbuster.embedded.processes import spawn
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.stores import plain_client

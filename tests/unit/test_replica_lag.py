@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from db.replicas import Replicas, Server
+from db.replicas import Replicas
+from db.server import Server
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, server: Server, said: object, *, after_s: float = 0.0) -> None:
