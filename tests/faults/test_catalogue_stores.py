@@ -303,8 +303,8 @@ async def test_calls_that_wait_for_their_turn_do_not_take_the_cache_for_away(
     monkeypatch.setattr(shared, "WAIT_S", 60.0)
     with Proxy(replicated.cache.url) as network:
         network.delay(0.1)
-        redis = plain_client(network.url, timeout_s=1.0, connections=5)
+        redis = plain_client(network.url, timeout_s=2.5, connections=5)
         cache = SharedCache(redis, keep_s=60)
-        looks = await asyncio.gather(*(cache.look(f"product:none-{n}", items.ITEM) for n in range(80)))
+        looks = await asyncio.gather(*(cache.look(f"product:none-{n}", items.ITEM) for n in range(180)))
         await redis.aclose()
     assert all(looks) is in_turns

@@ -135,7 +135,7 @@ async def test_the_window_is_the_order_stores(intake: Intake, orders_redis: Redi
 
 async def test_a_sale_opens_and_ends_to_the_millisecond(intake: Intake, orders_redis: Redis) -> None:
     opens = datetime.now(UTC) + timedelta(seconds=0.4)
-    sale = await intake.open_sale(starts_at=opens.isoformat(), ends_at=(opens + timedelta(seconds=0.4)).isoformat())
+    sale = await intake.open_sale(starts_at=opens.isoformat(), ends_at=(opens + timedelta(seconds=2)).isoformat())
     accepted: list[str] = []
 
     async def over() -> bool:
@@ -147,7 +147,7 @@ async def test_a_sale_opens_and_ends_to_the_millisecond(intake: Intake, orders_r
     await eventually(over)
     at = [datetime.fromisoformat(moment) for moment in accepted]
     assert opens - timedelta(milliseconds=1) <= min(at)
-    assert max(at) < opens + timedelta(seconds=0.4)
+    assert max(at) < opens + timedelta(seconds=2)
     assert len(await entries(orders_redis, sale["sale_number"])) == len(accepted)
 
 

@@ -65,7 +65,7 @@ async def test_a_price_flips_at_its_time_without_a_new_version(serve: Serve, db:
     intake = await serve()
     await intake.make_product("bag")
     now: datetime = await db.fetchval("select clock_timestamp()")
-    starts, ends = now + timedelta(seconds=0.7), now + timedelta(seconds=1.4)
+    starts, ends = now + timedelta(seconds=1.5), now + timedelta(seconds=3.5)
     await set_prices(db, "bag", [PriceWindow(starts, ends, 60)])
 
     async def shown() -> tuple[int, int | None, str]:

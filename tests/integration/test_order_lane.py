@@ -184,7 +184,7 @@ async def test_who_leaves_before_the_verdict_leaves_nothing_behind(serve: Serve,
         intake = await serve(orders_redis_url=SecretStr(proxy.url))
         await intake.open_sale()
         await intake.post("sale")
-        proxy.delay(0.2)
+        proxy.delay(1.5)
         _, writer = await asyncio.open_connection("127.0.0.1", intake.port)
         writer.write(raw("left"))
 
@@ -203,7 +203,7 @@ async def test_an_order_in_work_is_answered_before_the_end(serve: Serve, setting
         intake = await serve(orders_redis_url=SecretStr(proxy.url))
         await intake.open_sale()
         await intake.post("sale")
-        proxy.delay(0.3)
+        proxy.delay(1.5)
         reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
         writer.write(raw("last"))
 

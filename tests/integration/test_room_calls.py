@@ -169,7 +169,7 @@ async def test_two_processes_show_the_same(serve: Serve, room_redis_url: str) ->
 
 async def test_the_lobby_is_drawn_as_committed(roomy: Intake) -> None:
     await open_room(
-        roomy, room={"lobby_opens_at": at(-60), "beacon": "b", "rate_per_s": 0.001, "burst": 1}, starts_at=at(2)
+        roomy, room={"lobby_opens_at": at(-60), "beacon": "b", "rate_per_s": 0.001, "burst": 1}, starts_at=at(5)
     )
     before = await status(roomy)
     assert (before["phase"], before["secret"], before["seed"], before["cohort"]) == ("lobby", None, None, None)

@@ -42,6 +42,28 @@ class RecordingGateway(SimulatedGateway):
         self.voided.append(order_id)
 
 
+class HeldGateway(RecordingGateway):
+    """Answers no payment of token `held` before it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    def authorise(self, payment: Payment) -> Answer | Awaitable[Answer]:
+        answer = super().authorise(payment)
+        return self._held() if payment.token == "held" else answer
+
+    async def _held(self) -> Answer:
+        await self.go_on.wait()
+        return Answer.APPROVED
+
+    async def was_asked(self, payments: int = 1) -> None:
+        async def asked() -> bool:
+            return len(self.asked) >= payments
+
+        await eventually(asked)
+
+
 @pytest.fixture
 async def lamp_sale(shop: Shop) -> Shop:
     await shop.stock(lamp=5000)
@@ -79,13 +101,15 @@ async def test_a_decline_cancels_and_gives_back(lamp_sale: Shop) -> None:
 
 
 async def test_slow_and_flaky_payments_hold_nobody_up_and_end_well(lamp_sale: Shop) -> None:
-    slow = await lamp_sale.buy("ada", "bob", lamp=1, token="slow:300")
+    slow = await lamp_sale.buy("ada", "bob", lamp=1, token="held")
     flaky = await lamp_sale.buy("cyd", lamp=1, token="flaky:2")
     fast = await lamp_sale.buy("dan", lamp=1)
     await lamp_sale.drain()
-    settling = asyncio.create_task(lamp_sale.settle(payment_retry_s=0.05))
+    gateway = HeldGateway()
+    settling = asyncio.create_task(lamp_sale.settle(gateway, payment_retry_s=0.05, payment_timeout_s=60))
     await eventually(lambda: _is(lamp_sale, fast, "confirmed"))
     assert await lamp_sale.statuses(slow) == ["pending", "pending"]
+    gateway.go_on.set()
     assert await settling == Ended.IDLE
     assert await lamp_sale.statuses(slow + flaky) == ["confirmed"] * 3
 
@@ -134,16 +158,13 @@ async def test_an_answer_that_never_comes_is_retried_until_the_hold_ends(shop: S
 
 
 async def test_an_order_cancelled_while_the_gateway_is_asked_is_voided(lamp_sale: Shop, db: Connection) -> None:
-    ids = await lamp_sale.buy("ada", "bob", lamp=1, token="slow:200")
+    ids = await lamp_sale.buy("ada", "bob", lamp=1, token="held")
     await lamp_sale.drain()
-    gateway = RecordingGateway()
-    settling = asyncio.create_task(lamp_sale.settle(gateway))
-
-    async def asked() -> bool:
-        return len(gateway.asked) == 2
-
-    await eventually(asked)
+    gateway = HeldGateway()
+    settling = asyncio.create_task(lamp_sale.settle(gateway, payment_timeout_s=60))
+    await gateway.was_asked(2)
     await transitions.transition(db, ids[0], Status.CANCELLED, reason="customer")
+    gateway.go_on.set()
     await settling
     assert await lamp_sale.statuses(ids) == ["cancelled:customer", "confirmed"]
     assert gateway.voided == ids[:1]
@@ -151,33 +172,27 @@ async def test_an_order_cancelled_while_the_gateway_is_asked_is_voided(lamp_sale
 
 
 async def test_an_order_confirmed_by_ops_meanwhile_keeps_its_money(lamp_sale: Shop, db: Connection) -> None:
-    ids = await lamp_sale.buy("ada", lamp=1, token="slow:200")
+    ids = await lamp_sale.buy("ada", lamp=1, token="held")
     await lamp_sale.drain()
-    gateway = RecordingGateway()
-    settling = asyncio.create_task(lamp_sale.settle(gateway))
-
-    async def asked() -> bool:
-        return bool(gateway.asked)
-
-    await eventually(asked)
+    gateway = HeldGateway()
+    settling = asyncio.create_task(lamp_sale.settle(gateway, payment_timeout_s=60))
+    await gateway.was_asked()
     await transitions.transition(db, ids[0], Status.CONFIRMED)
+    gateway.go_on.set()
     await settling
     assert gateway.voided == []
 
 
 async def test_whoever_lost_the_lease_confirms_nothing(lamp_sale: Shop, db: Connection) -> None:
     name = f"settle:{lamp_sale.sale_number}:0"
-    ids = await lamp_sale.buy("ada", lamp=1, token="slow:300")
+    ids = await lamp_sale.buy("ada", lamp=1, token="held")
     await lamp_sale.drain()
-    gateway = RecordingGateway()
-    zombie = asyncio.create_task(lamp_sale.settle(gateway))
-
-    async def asked() -> bool:
-        return bool(gateway.asked)
-
-    await eventually(asked)
+    gateway = HeldGateway()
+    zombie = asyncio.create_task(lamp_sale.settle(gateway, payment_timeout_s=60))
+    await gateway.was_asked()
     await db.execute("update shifts set lease_expires_at = now() - interval '1 second' where name = $1", name)
     assert await shifts.acquire(db, name, holder="the next", lease_s=60) == 2
+    gateway.go_on.set()
     assert await zombie == Ended.LEASE_LOST
     assert await lamp_sale.statuses(ids) == ["pending"]
     assert gateway.voided == [], "the next holder may be confirming it"
