@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
     "tests.fixtures.intake",
+    "tests.fixtures.load_runs",
     "tests.fixtures.rooms",
     "tests.fixtures.search",
     "tests.fixtures.replicas",

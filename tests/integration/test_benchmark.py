@@ -1,0 +1,24 @@
+"""The benchmark in small, against a whole system: every line of its table is measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loadtests.bench.run import main as bench
+
+pytestmark = pytest.mark.usefixtures("patience")
+
+
+def test_the_benchmark_measures_every_line_of_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench(["--quick", "--json", str(tmp_path / "bench.json")]) == 0
+    written = json.loads((tmp_path / "bench.json").read_text())
+    assert len(written["table"]) == 10
+    assert all(row["ours"] > 0 and row["rival"] > 0 for row in written["table"])
+    assert {row["met"] for row in written["table"]} <= {True, False}
+    (searched,) = written["repetitions"]["searching"]
+    assert all(kind["found"] and not kind["refused"] for kind in searched["asked"])
+    assert written["machine"]["cores"]
+    assert "MISSED" in capsys.readouterr().out or all(row["met"] for row in written["table"])
