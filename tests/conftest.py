@@ -1,5 +1,6 @@
 """What every test shares. Nothing here leaves the machine: see `tests.fixtures.network`."""
 
+from tests.fixtures.memory import keep_files_in_memory
 from tests.fixtures.network import forbid_all_but_loopback
 
 pytest_plugins = [
@@ -16,3 +17,4 @@ pytest_plugins = [
 ]
 
 forbid_all_but_loopback()
+keep_files_in_memory()
