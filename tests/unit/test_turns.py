@@ -1,0 +1,46 @@
+"""The clock of the tests: stands still while the process does, and runs on while the software only waits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fixtures.waiting import wait_until
+
+STOPPED_S = 0.5
+_CHILD = """
+from tests.fixtures.turns import Watch
+watch = Watch()
+print("watching", flush=True)
+input()
+print(watch.elapsed_s(), flush=True)
+"""
+
+
+def test_a_process_that_is_stopped_loses_no_time() -> None:
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-c", _CHILD], cwd=Path(__file__).parents[2], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as child:  # fmt: skip
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == "watching\n"
+        os.kill(child.pid, signal.SIGSTOP)
+        wait_until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_STOPPED)
+        time.sleep(STOPPED_S)  # what is tested is that this time does not count
+        os.kill(child.pid, signal.SIGCONT)
+        told, _ = child.communicate("\n")
+    assert 0 <= float(told) < time.monotonic() - began - STOPPED_S
+
+
+def test_a_wait_for_what_never_comes_ends() -> None:
+    with pytest.raises(AssertionError, match="the moon"):
+        wait_until(lambda: False, within_s=0.1, what="the moon")
