@@ -15,6 +15,7 @@ from doorbuster.fields import (
     AcceptedAt,
     Bounded,
     Currency,
+    CustomerId,
     EffectivePhase,
     Label,
     Moment,
@@ -46,7 +47,7 @@ class Payment(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `POST /sales/{sale}/orders`."""
 
-    customer_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=PRINTABLE)]
+    customer_id: CustomerId
     lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=20)]
     payment: Payment | None = None
     metadata: dict[str, Any] | None = None
