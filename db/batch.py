@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +24,17 @@ _SQL = load("batch")
 
 PIECE = 500
 """Orders that Postgres is sent at a time while the rows of the next are made."""
+
+
+class Letter(NamedTuple):
+    """An entry that becomes a dead letter; order and customer as far as it can be read."""
+
+    entry_id: str
+    order_id: UUID | None
+    customer_id: str | None
+    payload: bytes
+    reason: str
+    detail: str
 
 
 class StockRaceError(Exception):
@@ -47,6 +58,11 @@ async def hold_shift(
 async def lock_shelf(connection: Connection, sale_number: int, product_ids: Collection[str]) -> list[asyncpg.Record]:
     """Lock stock and allotment of the products, in product order, and return what each has left."""
     return await connection.fetch(_SQL["lock_shelf"], sale_number, list(product_ids))
+
+
+async def read_strays(connection: Connection, product_ids: Collection[str]) -> list[asyncpg.Record]:
+    """Return price and currency of products that are not in the sale; nothing is locked, for nothing is taken."""
+    return await connection.fetch(_SQL["read_strays"], list(product_ids))
 
 
 async def lock_purchases(
@@ -104,11 +120,11 @@ async def bury(
     connection: Connection,
     sale_number: int,
     partition: int,
-    letters: Iterable[tuple[str, UUID | None, bytes, str, str]],
+    letters: Iterable[Letter],
 ) -> int:
-    """Put entries aside as dead letters: (entry id, order id, payload, reason, detail) each.
+    """Put entries aside as dead letters.
 
-    Returns how many were not there yet.
+    Returns how many were not there yet: one that failed before stays the one it was.
     """
     columns = [list(column) for column in zip(*letters, strict=True)]
     if not columns:

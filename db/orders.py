@@ -68,21 +68,6 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     before: tuple[datetime, UUID] | None = None
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted entry that could not become an order."""
-
-    dead_letter_id: int
-    sale_id: str
-    sale_number: int
-    partition: int
-    entry_id: str
-    order_id: UUID | None
-    reason: str
-    detail: str
-    created_at: datetime
-    retried_at: datetime | None
-
-
 def _event(row: asyncpg.Record) -> OrderEvent:
     return OrderEvent(seq=row[0], status=Status(row[1]), at=row[2], reason=row[3])
 
@@ -119,20 +104,3 @@ async def list_orders(connection: Connection, chosen: OrderFilter, *, limit: int
 async def events_after(connection: Connection, order_id: UUID, seq: int) -> list[OrderEvent]:
     """Return an order's events behind the `seq`-th."""
     return [_event(row) for row in await connection.fetch(_SQL["events_after"], order_id, seq)]
-
-
-async def dead_letter_of(connection: Connection, order_id: UUID) -> tuple[str, datetime] | None:
-    """Return why and when this order's entry was put aside, if it was."""
-    row = await connection.fetchrow(_SQL["dead_letter_of"], order_id)
-    return None if row is None else (row["reason"], row["created_at"])
-
-
-async def list_dead_letters(connection: Connection, *, before: int | None = None, limit: int = 50) -> list[DeadLetter]:
-    """Return dead letters, newest first."""
-    return [DeadLetter(**row) for row in await connection.fetch(_SQL["list_dead_letters"], before, limit)]
-
-
-async def take_dead_letter(connection: Connection, dead_letter_id: int) -> tuple[int, int, bytes] | None:
-    """Mark a dead letter as tried again; return (sale number, partition, payload)."""
-    row = await connection.fetchrow(_SQL["take_dead_letter"], dead_letter_id)
-    return None if row is None else (row["sale_number"], row["partition"], row["payload"])

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import asyncpg
 import msgspec
 
 from db.sql import load
+from doorbuster.errors import ConflictError
 
 if TYPE_CHECKING:
     from db.pool import Connection
 
 _SQL = load("products")
+CURRENCY_OF_SALES = "currency_of_sales"
+"""What a change of currency runs against while a sale that is not closed has the product."""
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +45,21 @@ class ImportRow(NamedTuple):
 
 
 async def put_product(connection: Connection, product: Product) -> Product:
-    """Write a product, new or changed, with a stock row; return it as stored."""
+    """Write a product, new or changed, with a stock row; return it as stored.
+
+    Raises:
+        ConflictError: its currency cannot change now: a sale that is not closed has it.
+    """
     async with connection.transaction():
-        await connection.execute(
-            _SQL["put_product"], product.product_id, product.name, product.brand, product.category,
-            product.description, product.price, product.currency, product.active, product.attributes,
-        )  # fmt: skip
+        try:
+            await connection.execute(
+                _SQL["put_product"], product.product_id, product.name, product.brand, product.category,
+                product.description, product.price, product.currency, product.active, product.attributes,
+            )  # fmt: skip
+        except asyncpg.CheckViolationError as error:
+            if error.constraint_name != CURRENCY_OF_SALES:
+                raise
+            raise ConflictError(str(error)) from error
         stored = await get_product(connection, product.product_id)
     assert stored is not None
     return stored
@@ -65,6 +78,19 @@ async def import_products(connection: Connection, rows: Sequence[ImportRow]) -> 
         await connection.copy_records_to_table("imported", records=[_record(row) for row in rows])
         await connection.execute(_SQL["merge_imported_products"])
         await connection.execute(_SQL["stock_imported_products"])
+
+
+async def import_or_name(connection: Connection, rows: Sequence[ImportRow]) -> list[tuple[int, str]]:
+    """Write a chunk as `import_products` does, but for the lines that the database refuses: return them, and why."""
+    try:
+        await import_products(connection, rows)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        if len(rows) == 1:
+            return [(rows[0].line, str(error))]
+        middle = len(rows) // 2
+        refused = await import_or_name(connection, rows[:middle])
+        return refused + await import_or_name(connection, rows[middle:])
+    return []
 
 
 async def settle_catalogue(connection: Connection) -> None:

@@ -166,6 +166,30 @@ create table sale_products (
   constraint allotment_not_oversold check (taken <= quantity)
 ) with (fillfactor = 50);
 
+create index sale_products_by_product on sale_products (product_id);
+
+-- A sale has one currency, so its products keep theirs until it is closed.
+create function keep_currency_of_sales() returns trigger language plpgsql as $$
+declare
+  holder text;
+begin
+  select s.sale_id into holder
+    from sale_products sp join sales s using (sale_number)
+    where sp.product_id = new.product_id and s.phase <> 'closed'
+    order by s.sale_number
+    limit 1;
+  if found then
+    raise exception using
+      errcode = 'check_violation',
+      constraint = 'currency_of_sales',
+      message = format('currency: stays %s while the product is in the sale %s, which is not closed', old.currency, holder);
+  end if;
+  return new;
+end $$;
+
+create trigger products_currency before update of currency on products for each row
+  when (old.currency is distinct from new.currency) execute function keep_currency_of_sales();
+
 -- Units of a limited product that a customer has in orders not cancelled.
 create table purchases (
   sale_number integer not null,
@@ -274,10 +298,16 @@ create table dead_letters (
   detail         text not null,
   created_at     timestamptz not null default now(),
   retried_at     timestamptz,
+  customer_id    text,                     -- when the entry could be read that far
+  failures       integer not null default 1, -- how often it could not become an order
+  failed_at      timestamptz not null default now(), -- the last time
+  discarded_at   timestamptz,              -- when ops gave it up
+  discard_reason text,
   unique (sale_number, partition, entry_id)
 );
 
 create index dead_letters_by_order on dead_letters (order_id);
+create index dead_letters_by_customer on dead_letters (customer_id);
 
 -- What ops changed: one row a call that changed something, in its transaction.
 create table ops_log (

@@ -26,10 +26,11 @@ from intake.limits import Guard
 from intake.metrics import Metrics
 from intake.moving import Moving
 from intake.openapi import resources
+from intake.ops_dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
 from intake.ops_import import ImportProducts
 from intake.ops_key import OpsDoor
 from intake.ops_log import OpsLog
-from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
+from intake.ops_orders import OrderList, OrderTransitions
 from intake.ops_prices import ProductPrices
 from intake.ops_products import OneProduct, ProductStock
 from intake.ops_sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
@@ -48,6 +49,7 @@ from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
+from intake.waiting_orders import WaitingOrders
 
 if TYPE_CHECKING:
     from db.sales import Sale
@@ -81,6 +83,7 @@ class Parts:
         self.health = Health(self.database, self.orders_redis, self.durability, self.guard)
         self.catalogue = Catalogue(settings)
         self.restocking = Restocking(self.database, self.orders_redis, self.sales, self.catalogue)
+        self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)
         self.catalogue.reader.heard.append(self.search.outdate)
@@ -209,11 +212,11 @@ def add_ops(app: Routes, parts: Parts) -> None:
     """Add what ops call; the door before it asks for the ops key."""
     database, sales = parts.database, parts.sales
     app.add_route("/ops/sales", SaleList(database, sales))
-    app.add_route("/ops/sales/{sale}", OneSale(database, sales))
+    app.add_route("/ops/sales/{sale}", OneSale(database, sales, parts.waiting_orders))
     app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.prewarming))
-    app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
+    app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue))
     app.add_route("/ops/products:import", ImportProducts(database))
@@ -221,6 +224,8 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
     app.add_route("/ops/orders/{order}/transitions", OrderTransitions(parts.moving))
     app.add_route("/ops/dead-letters", DeadLetters(database))
+    app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
+    app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))
     app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
 
 

@@ -137,7 +137,8 @@ _SALES = (
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (
     Operation(
-        "put", "/ops/products/{product}", "Write a product", {200: c.ProductView}, (*_BODY, *_OPS), c.ProductRequest
+        "put", "/ops/products/{product}", "Write a product", {200: c.ProductView}, ("conflict", *_BODY, *_OPS),
+        c.ProductRequest,
     ),
     Operation("get", "/ops/products/{product}", "Show a product and its ledger", {200: c.ProductView}, _PRODUCT),
     Operation(
@@ -167,11 +168,18 @@ _ORDERS = (
     ),
     Operation(
         "get", "/ops/dead-letters", "List entries that could not become orders", {200: Page(oc.DeadLetterView)},
-        ("invalid", *_OPS), None, ("cursor", "limit"),
+        ("invalid", *_OPS), None, ("sale", "customer", "state", "cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/dead-letters/{letter}", "Show such an entry", {200: oc.DeadLetterView}, ("not_found", *_OPS)
     ),
     Operation(
         "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: oc.Retried},
-        ("not_found", *_OPS),
+        ("not_found", "conflict", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/dead-letters/{letter}/discard", "Give an entry up", {200: oc.DeadLetterView},
+        ("not_found", "conflict", *_BODY, *_OPS), oc.DiscardRequest,
     ),
 )  # fmt: skip
 

@@ -104,8 +104,10 @@ def _reject(report: ImportReport, number: int, problem: str) -> None:
 
 async def _write(connection: Connection, chunk: dict[str, rows.ImportRow], report: ImportReport) -> None:
     if chunk:
-        await rows.import_products(connection, list(chunk.values()))
-        report.imported += len(chunk)
+        refused = await rows.import_or_name(connection, list(chunk.values()))
+        for number, problem in refused:
+            _reject(report, number, problem)
+        report.imported += len(chunk) - len(refused)
         chunk.clear()
 
 

@@ -13,7 +13,7 @@ from doorbuster.contract import (
     SaleRequest,
     SaleView,
 )
-from doorbuster.errors import ConflictError
+from doorbuster.errors import ConflictError, InvalidError
 from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.limits import BODY
 from intake.ops_log import note
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from intake.database import Database
     from intake.prewarming import Prewarming
     from intake.sales import Sales
+    from intake.waiting_orders import WaitingOrders
 
 _new = msgspec.json.Decoder(SaleRequest)
 _change = msgspec.json.Decoder(SaleChange)
@@ -122,9 +123,10 @@ class SaleList:
 class OneSale:
     """Resource of a sale."""
 
-    def __init__(self, database: Database, sales: Sales) -> None:
+    def __init__(self, database: Database, sales: Sales, waiting: WaitingOrders) -> None:
         self._database = database
         self._sales = sales
+        self._waiting = waiting
 
     async def on_get(self, _req: Request, resp: Response, sale: str) -> None:
         """Show the sale."""
@@ -138,6 +140,7 @@ class OneSale:
         changes = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
         if isinstance(wanted.products, list):
             changes["products"] = _products(wanted.products)
+            await self._keep_wanted(sale, {product.product_id for product in wanted.products})
         async with self._database.working() as connection, connection.transaction():
             await rows.lock_sale(connection, sale)
             found = await _existing(connection, sale)
@@ -147,6 +150,16 @@ class OneSale:
             await note(connection, req, "change", f"sale:{sale}")
         await self._sales.publish(changed)
         write(resp, show(changed))
+
+    async def _keep_wanted(self, sale: str, listed: set[str]) -> None:
+        """Refuse to drop products that accepted orders wait for."""
+        async with self._database.working() as connection:
+            found = await _existing(connection, sale)
+        dropped = found.products.keys() - listed
+        wanted = await self._waiting.wanted(found.number, found.partitions, dropped) if dropped else None
+        if wanted:
+            problem = f"leaves out {', '.join(sorted(wanted))}, for which accepted orders wait"
+            raise InvalidError("products with orders stay in the sale", [("products", problem)])
 
 
 class SaleVerb:

@@ -17,7 +17,7 @@ from db.rows import Batch, NewOrder
 from doorbuster import entry as codec
 from doorbuster.entry import OrderEntry, UnreadableEntryError
 from workers.backlog import place_of
-from workers.decide import Poison, Shelf, Verdict, decide
+from workers.decide import Poison, Reason, Shelf, Verdict, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from db.pool import Connection
 
 _UNLIMITED = 2**62
+_UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
+NO_CURRENCY = "XXX"
+"""ISO 4217 for none: of an order of products that do not exist."""
 CONFLICTS = "another order has this idempotency key"
 
 
@@ -92,11 +95,12 @@ class _Readable:
 
     orders: list[OrderEntry] = field(default_factory=list)
     places: dict[bytes, Entry] = field(default_factory=dict)
-    letters: list[tuple[str, UUID | None, bytes, str, str]] = field(default_factory=list)
+    letters: list[batch.Letter] = field(default_factory=list)
 
     def bury(self, order: OrderEntry, place: Entry, reason: Poison, detail: str) -> None:
         """Put a readable order's entry aside."""
-        self.letters.append((place.id, UUID(bytes=order.order_id), place.payload, reason, detail))
+        customer = None if "\x00" in order.customer_id else order.customer_id  # Postgres' text has no place for it
+        self.letters.append(batch.Letter(place.id, UUID(bytes=order.order_id), customer, place.payload, reason, detail))
 
 
 def _rest() -> None:
@@ -134,10 +138,10 @@ async def _drain(
         shelves = await _lock_shelves(connection, partition, readable.orders)
         purchases = await _lock_purchases(connection, partition, readable.orders, shelves)
         verdict = decide(readable.orders, shelves, purchases)
-        await _bury_poison(connection, readable, verdict)
         await _take(connection, partition, verdict)
         if verdict.decided:
-            new = _new_orders(verdict, readable.places, shelves)
+            known = shelves | await _strays(connection, readable.orders, shelves)
+            new = _new_orders(verdict, readable.places, known)
             await batch.add_orders(connection, new, Batch(*partition, now, now + hold), sent=meanwhile)
         outcome.buried = await batch.bury(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.buried
@@ -169,7 +173,7 @@ def _read(entries: list[Entry]) -> _Readable:
     for place in entries:
         order = place.order
         if order is None:
-            readable.letters.append((place.id, None, place.payload, Poison.UNREADABLE, place.fault))
+            readable.letters.append(batch.Letter(place.id, None, None, place.payload, Poison.UNREADABLE, place.fault))
             continue
         first = readable.places.setdefault(order.order_id, place)
         if first is place:
@@ -192,17 +196,6 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
     return unknown
 
 
-async def _bury_poison(connection: Connection, readable: _Readable, verdict: Verdict) -> None:
-    """Put aside what the sale cannot sell, unless it is an order that was made when the sale still could."""
-    if not verdict.poison:
-        return
-    unknown = await _unknown(connection, readable, [order for order, _ in verdict.poison])
-    reasons = {order.order_id: reason for order, reason in verdict.poison}
-    for order in unknown:
-        place = readable.places[order.order_id]
-        readable.bury(order, place, reasons[order.order_id], "the sale cannot sell these lines together")
-
-
 async def _lock_shelves(connection: Connection, partition: Partition, orders: list[OrderEntry]) -> dict[str, Shelf]:
     wanted = {line.product_id for order in orders for line in order.lines}
     rows = await batch.lock_shelf(connection, partition.sale_number, wanted) if wanted else []
@@ -218,6 +211,17 @@ async def _lock_shelves(connection: Connection, partition: Partition, orders: li
         )
         for row in rows
     }
+
+
+async def _strays(connection: Connection, orders: list[OrderEntry], shelves: dict[str, Shelf]) -> dict[str, Shelf]:
+    """Return what products cost that orders want and the sale has no more: for the cancelled orders' rows alone."""
+    missing = {line.product_id for order in orders for line in order.lines if line.product_id not in shelves}
+    if not missing:
+        return {}
+    found = {one: Shelf(0, 0, NO_CURRENCY, active=False, limit_per_customer=None) for one in missing}
+    for row in await batch.read_strays(connection, missing):
+        found[row["product_id"]] = Shelf(0, row["price"], row["currency"], active=False, limit_per_customer=None)
+    return found
 
 
 async def _lock_purchases(
@@ -237,7 +241,14 @@ def _new_orders(verdict: Verdict, places: Mapping[bytes, Entry], shelves: Mappin
     for order, reason in verdict.decided:
         place = places[order.order_id].place
         prices = [shelves[line.product_id].price_at(place[0]) for line in order.lines]
-        yield NewOrder(order, place, reason, prices, shelves[order.lines[0].product_id].currency)
+        currency = shelves[order.lines[0].product_id].currency
+        if reason in _UNPRICED:
+            # A total of two currencies would be none.
+            prices = [
+                price if shelves[line.product_id].currency == currency else 0
+                for line, price in zip(order.lines, prices, strict=True)
+            ]
+        yield NewOrder(order, place, reason, prices, currency)
 
 
 async def _take(connection: Connection, partition: Partition, verdict: Verdict) -> None:

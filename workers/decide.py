@@ -21,14 +21,14 @@ class Reason(StrEnum):
     SOLD_OUT = "sold_out"
     LIMIT_EXCEEDED = "limit_exceeded"
     UNAVAILABLE = "product_unavailable"
+    """Switched off, or not in the sale any more."""
+    MIXED_CURRENCY = "mixed_currency"
 
 
 class Poison(StrEnum):
     """Why an entry cannot become an order and goes to the dead letters."""
 
     UNREADABLE = "unreadable"
-    UNKNOWN_PRODUCT = "unknown_product"
-    MIXED_CURRENCY = "mixed_currency"
     CONFLICT = "idempotency_conflict"
     REJECTED = "rejected_by_database"
 
@@ -57,8 +57,7 @@ class Verdict:
     """The decisions of one batch, each list in order of acceptance."""
 
     decided: list[tuple[OrderEntry, Reason | None]] = field(default_factory=list)
-    """Every order that comes to be: reserved (None), or cancelled with its reason."""
-    poison: list[tuple[OrderEntry, Poison]] = field(default_factory=list)
+    """Every order: reserved (None), or cancelled with its reason."""
     taken: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Units by product."""
     bought: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
@@ -68,17 +67,13 @@ class Verdict:
 def decide(
     orders: Iterable[OrderEntry], shelves: Mapping[str, Shelf], purchases: Mapping[tuple[str, str], int]
 ) -> Verdict:
-    """Return what each order gets, changing `shelves` on the way.
+    """Return what each order gets, changing `shelves` on the way; what has no shelf is not in the sale.
 
     `purchases` holds the units that (product, customer) had before this batch.
     """
     verdict = Verdict()
     for order in orders:
         wanted = _units(order)
-        problem = _poison(wanted, shelves)
-        if problem is not None:
-            verdict.poison.append((order, problem))
-            continue
         reason = _refusal(order.customer_id, wanted, shelves, purchases, verdict.bought)
         verdict.decided.append((order, reason))
         if reason is not None:
@@ -102,18 +97,6 @@ def _units(order: OrderEntry) -> dict[str, int]:
     return wanted
 
 
-def _poison(wanted: Mapping[str, int], shelves: Mapping[str, Shelf]) -> Poison | None:
-    currency = None
-    for product_id in wanted:
-        shelf = shelves.get(product_id)
-        if shelf is None:
-            return Poison.UNKNOWN_PRODUCT
-        if currency is not None and shelf.currency != currency:
-            return Poison.MIXED_CURRENCY
-        currency = shelf.currency
-    return None
-
-
 def _refusal(
     customer_id: str,
     wanted: Mapping[str, int],
@@ -121,10 +104,16 @@ def _refusal(
     purchases: Mapping[tuple[str, str], int],
     bought: Mapping[tuple[str, str], int],
 ) -> Reason | None:
+    currency = None
+    for product_id in wanted:
+        shelf = shelves.get(product_id)
+        if shelf is None or not shelf.active:
+            return Reason.UNAVAILABLE
+        if currency is not None and shelf.currency != currency:
+            return Reason.MIXED_CURRENCY
+        currency = shelf.currency
     for product_id, units in wanted.items():
         shelf = shelves[product_id]
-        if not shelf.active:
-            return Reason.UNAVAILABLE
         if shelf.limit_per_customer is not None:
             pair = product_id, customer_id
             if purchases.get(pair, 0) + bought.get(pair, 0) + units > shelf.limit_per_customer:

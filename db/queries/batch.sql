@@ -20,6 +20,10 @@ select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_cu
   order by s.product_id
   for update of s, sp;
 
+-- name: read_strays
+-- What products cost that orders want and the sale has no more. Nothing is taken of them, so nothing is locked.
+select product_id, price, currency from products where product_id = any($1::text[]);
+
 -- name: lock_purchases
 select product_id, customer_id, quantity
   from purchases
@@ -51,8 +55,24 @@ select $1, * from unnest($2::text[], $3::text[], $4::integer[])
 on conflict (sale_number, product_id, customer_id) do update set quantity = p.quantity + excluded.quantity;
 
 -- name: bury
-insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)
-select $1, $2, * from unnest($3::text[], $4::uuid[], $5::bytea[], $6::text[], $7::text[])
+-- An entry that failed before, and came again, stays the one dead letter it was: the entry counts as repeated.
+with given as (
+  select * from unnest($3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::text[], $8::text[])
+    as g (entry_id, order_id, customer_id, payload, reason, detail)
+),
+again as (
+  update dead_letters d
+    set failures = d.failures + 1, failed_at = clock_timestamp(), reason = g.reason, detail = g.detail
+    from given g
+    where d.sale_number = $1 and d.partition = $2 and d.payload = g.payload and d.entry_id <> g.entry_id
+      and d.discarded_at is null
+)
+insert into dead_letters (sale_number, partition, entry_id, order_id, customer_id, payload, reason, detail)
+select $1, $2, g.* from given g
+  where not exists (
+    select from dead_letters d
+      where d.sale_number = $1 and d.partition = $2 and d.payload = g.payload and d.discarded_at is null
+  )
 on conflict (sale_number, partition, entry_id) do nothing;
 
 -- name: advance_cursor

@@ -24,21 +24,3 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
 
 -- name: events_after
 select seq, status::text, at, reason from order_events where order_id = $1 and seq > $2 order by seq;
-
--- name: dead_letter_of
-select reason, created_at from dead_letters where order_id = $1 order by dead_letter_id desc limit 1;
-
--- name: list_dead_letters
-select dead_letter_id, s.sale_id, d.sale_number, d.partition, d.entry_id, d.order_id, d.reason, d.detail, d.created_at,
-       d.retried_at
-  from dead_letters d
-  join sales s using (sale_number)
-  where $1::bigint is null or dead_letter_id < $1
-  order by dead_letter_id desc
-  limit $2;
-
--- name: take_dead_letter
--- For one more try: the entry goes back to the end of its stream.
-update dead_letters set retried_at = clock_timestamp()
-  where dead_letter_id = $1
-returning sale_number, partition, payload;

@@ -36,8 +36,9 @@ select * from unnest($1::text[]) as wanted (product_id)
 except
 select product_id from products;
 
--- name: currencies
-select distinct currency from products where product_id = any($1::text[]);
+-- name: lock_currencies
+-- Nobody changes them until the sale has its products: from then on a trigger of `products` keeps them.
+select product_id, currency, active from products where product_id = any($1::text[]) order by product_id for share;
 
 -- name: get_sale
 select s.*, clock_timestamp() as now,
@@ -69,6 +70,12 @@ select s.*, clock_timestamp() as now,
                from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
   from sales s
   where phase <> 'closed' and room ->> 'mode' <> 'off' and (ends_at is null or ends_at > clock_timestamp())
+  order by sale_number;
+
+-- name: closed_sales_of
+-- Closed sales of a product: orders that they accepted may still wait.
+select sale_number, partitions from sale_products join sales using (sale_number)
+  where product_id = $1 and phase = 'closed'
   order by sale_number;
 
 -- name: live_sales
