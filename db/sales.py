@@ -192,6 +192,11 @@ async def closed_sales_of(connection: Connection, product_id: str) -> list[tuple
     return [(row["sale_number"], row["partitions"]) for row in found]
 
 
+async def live_sales_of(connection: Connection, product_id: str) -> list[Sale]:
+    """Return the sales that are not closed and have the product."""
+    return [_sale(row) for row in await connection.fetch(_SQL["live_sales_of"], product_id)]
+
+
 async def live_rooms(connection: Connection) -> list[Sale]:
     """Return the sales with a waiting room that are not closed."""
     return [_sale(row) for row in await connection.fetch(_SQL["live_rooms"])]

@@ -9,6 +9,7 @@
 | `sold_out`    | set    | orders | as long as the sale  | drain, scheduler, ops | intake, scheduler |
 | `OUTCOMES`    | channel| orders | none                 | drain, settle, sweep, moves by hand | intake |
 | `SALES`       | channel| orders | none                 | intake (ops)         | intake             |
+| `HEARD`       | channel| orders | none                 | intake               | intake (ops)       |
 | `EVENTS`      | stream | orders | capped               | relay                | subscribers        |
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
@@ -78,7 +79,10 @@ OUTCOMES = f"{PREFIX}:outcomes"
 """Channel: one message a batch, the 16-byte ids of the orders whose state changed, concatenated."""
 
 SALES = f"{PREFIX}:sales"
-"""Channel: the id of a sale whose row has just changed."""
+"""Channel: what has just changed, a sale or a shelf; see `intake/announcing.py`."""
+
+HEARD = f"{PREFIX}:sales:heard"
+"""Channel: the id of an announcement that a process acts by now."""
 
 EVENTS = f"{PREFIX}:events"
 """Stream of order events for other systems."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
 from db.sales import get_sale
+from doorbuster import keys
 from doorbuster.ids import OrderIds
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
@@ -42,6 +43,7 @@ from intake.posting import PostOrder
 from intake.prewarming import Prewarming
 from intake.problems import Problems
 from intake.product_lane import ProductLane
+from intake.publishing import Publishing
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.shop import Shop
@@ -77,19 +79,25 @@ class Parts:
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
         self.script = AcceptScript(self.accept_redis, terms_of(settings))
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
-        self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
         self.health = Health(self.database, self.orders_redis, self.durability, self.guard)
         self.catalogue = Catalogue(settings)
-        self.restocking = Restocking(self.database, self.orders_redis, self.sales, self.catalogue)
+        self.waiting = Waiting(settings, self.sales, self.script)
+        self.publishing = Publishing(self.orders_redis, self.sales, self.waiting.desk)
+        announcing = self.publishing.announcing
+        self.outcomes = Outcomes(
+            self.orders_redis, {keys.SALES: announcing.take, keys.HEARD: announcing.heard}, self.sales.distrust
+        )
+        self.restocking = Restocking(
+            self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
+        )
         self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)
         self.catalogue.reader.heard.append(self.search.outdate)
         self.product_lane = ProductLane(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
-        self.waiting = Waiting(settings, self.sales, self.script)
         self.prewarming = Prewarming(
             settings, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
@@ -210,12 +218,12 @@ def add_storefront(app: Routes, parts: Parts) -> None:
 
 def add_ops(app: Routes, parts: Parts) -> None:
     """Add what ops call; the door before it asks for the ops key."""
-    database, sales = parts.database, parts.sales
-    app.add_route("/ops/sales", SaleList(database, sales))
-    app.add_route("/ops/sales/{sale}", OneSale(database, sales, parts.waiting_orders))
-    app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales))
+    database, publishing = parts.database, parts.publishing
+    app.add_route("/ops/sales", SaleList(database, publishing))
+    app.add_route("/ops/sales/{sale}", OneSale(database, publishing, parts.restocking, parts.waiting_orders))
+    app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing))
     app.add_route("/ops/audit", OpsLog(database))
-    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.prewarming))
+    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue))

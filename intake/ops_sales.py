@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from db.pool import Connection
     from intake.database import Database
     from intake.prewarming import Prewarming
-    from intake.sales import Sales
+    from intake.publishing import Publishing
+    from intake.restocking import Restocking
     from intake.waiting_orders import WaitingOrders
 
 _new = msgspec.json.Decoder(SaleRequest)
@@ -86,9 +87,9 @@ def _products(products: list[Any]) -> list[rows.SaleProduct]:
 class SaleList:
     """Resource of all sales."""
 
-    def __init__(self, database: Database, sales: Sales) -> None:
+    def __init__(self, database: Database, publishing: Publishing) -> None:
         self._database = database
-        self._sales = sales
+        self._publishing = publishing
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Make a sale; orders may come as soon as this has answered."""
@@ -107,7 +108,7 @@ class SaleList:
         async with self._database.working() as connection, connection.transaction():
             sale = await rows.create_sale(connection, spec)
             await note(connection, req, "create", f"sale:{sale.sale_id}")
-        await self._sales.publish(sale)
+        await self._publishing.sale(sale)
         resp.set_header("Location", f"/ops/sales/{sale.sale_id}")
         write(resp, show(sale), 201)
 
@@ -123,9 +124,12 @@ class SaleList:
 class OneSale:
     """Resource of a sale."""
 
-    def __init__(self, database: Database, sales: Sales, waiting: WaitingOrders) -> None:
+    def __init__(
+        self, database: Database, publishing: Publishing, restocking: Restocking, waiting: WaitingOrders
+    ) -> None:
         self._database = database
-        self._sales = sales
+        self._publishing = publishing
+        self._restocking = restocking
         self._waiting = waiting
 
     async def on_get(self, _req: Request, resp: Response, sale: str) -> None:
@@ -148,7 +152,9 @@ class OneSale:
                 changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))
             changed = await rows.update_sale(connection, sale, changes)
             await note(connection, req, "change", f"sale:{sale}")
-        await self._sales.publish(changed)
+        if "products" in changes:
+            await self._restocking.of_sale(changed)
+        await self._publishing.sale(changed)
         write(resp, show(changed))
 
     async def _keep_wanted(self, sale: str, listed: set[str]) -> None:
@@ -165,9 +171,9 @@ class OneSale:
 class SaleVerb:
     """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
 
-    def __init__(self, database: Database, sales: Sales, prewarming: Prewarming) -> None:
+    def __init__(self, database: Database, publishing: Publishing, prewarming: Prewarming) -> None:
         self._database = database
-        self._sales = sales
+        self._publishing = publishing
         self._prewarming = prewarming
         self._phases: dict[str, tuple[rows.Phase, bool]] = {
             "open": ("open", True),
@@ -187,16 +193,16 @@ class SaleVerb:
                 phase, start_now = self._phases[verb]
                 found = await rows.set_phase(connection, sale, phase, start_now=start_now)
                 await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
-        await self._sales.publish(found)
+        await self._publishing.sale(found)
         write(resp, await self._prewarming.look(found) if verb == "prewarm" else show(found))
 
 
 class RevokeAdmissions:
     """Resource of the sale's revocations."""
 
-    def __init__(self, database: Database, sales: Sales) -> None:
+    def __init__(self, database: Database, publishing: Publishing) -> None:
         self._database = database
-        self._sales = sales
+        self._publishing = publishing
 
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Revoke every admission out: who had one joins again."""
@@ -204,5 +210,5 @@ class RevokeAdmissions:
             await _existing(connection, sale)
             found = await rows.bump_room_epoch(connection, sale)
             await note(connection, req, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
-        await self._sales.publish(found)
+        await self._publishing.sale(found)
         write(resp, show(found))

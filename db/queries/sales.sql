@@ -78,6 +78,15 @@ select sale_number, partitions from sale_products join sales using (sale_number)
   where product_id = $1 and phase = 'closed'
   order by sale_number;
 
+-- name: live_sales_of
+-- Sales of a product that are not closed.
+select s.*, clock_timestamp() as now,
+       array(select row(product_id, price, quantity, limit_per_customer)
+               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+  from sales s
+  where phase <> 'closed' and sale_number in (select sale_number from sale_products where product_id = $1)
+  order by sale_number;
+
 -- name: live_sales
 -- Sales that take orders, or closed ones whose work may not be done.
 select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version, clock_timestamp() as read_at
