@@ -54,6 +54,8 @@ class Order(OrderSummary, frozen=True, kw_only=True):
 
     version: int
     metadata: dict[str, Any] | None
+    refusal: dict[str, Any] | None
+    """What it was refused for at its turn: line, product and figures."""
     reservation_expires_at: datetime | None
     lines: list[OrderLine]
     history: list[OrderEvent]

@@ -214,7 +214,8 @@ create table orders (
   reason        text,                      -- why cancelled or refunded
   payment_token text,
   fingerprint   bytea not null,            -- of the accepted body: tells a replay from a conflict
-  metadata      jsonb
+  metadata      jsonb,
+  refusal       jsonb                      -- what it was refused for at its turn: line, product_id; left, or limit and had
 ) with (fillfactor = 50);                    -- every order is updated once, by its payment: beside itself, no index
 
 -- By sale in order of acceptance: lists, first come first served.

@@ -85,6 +85,16 @@ class Step(Struct):
     at: Moment
 
 
+class Refusal(Struct, omit_defaults=True):
+    """What an order was refused for at its turn: the line, and how many units there were or may be."""
+
+    line: int
+    product_id: str
+    left: int | UnsetType = UNSET
+    limit: int | UnsetType = UNSET
+    had: int | UnsetType = UNSET
+
+
 class OrderView(Struct, kw_only=True):
     """An order as it stands; `total` and `currency` are null before the drain saw it."""
 
@@ -97,6 +107,7 @@ class OrderView(Struct, kw_only=True):
     lines: list[OrderLine]
     total: int | None
     currency: str | None
+    refusal: Refusal | UnsetType = UNSET
     reservation_expires_at: Moment | UnsetType = UNSET
     metadata: Any = UNSET
     history: list[Step]
@@ -276,6 +287,22 @@ class Problem(Struct, omit_defaults=True):
     code: str
     errors: list[FieldProblem] = []
     room: str | None = None
+    order_id: str | UnsetType = UNSET
+    """The order that was decided against, where one came to be."""
+    line: int | UnsetType = UNSET
+    """Which line it is about, from 1."""
+    product_id: str | UnsetType = UNSET
+    left: int | UnsetType = UNSET
+    """Units of the product that the sale still had for the order."""
+    limit: int | UnsetType = UNSET
+    """Units of the product that a customer may have in the sale."""
+    had: int | UnsetType = UNSET
+    """Units of it that the customer has in other orders."""
+    phase: EffectivePhase | UnsetType = UNSET
+    starts_at: Moment | UnsetType = UNSET
+    ends_at: Moment | UnsetType = UNSET
+    allowed: list[OrderStatus] | UnsetType = UNSET
+    """Where the order can go from where it is."""
 
 
 class Fault(NamedTuple):
@@ -288,6 +315,7 @@ class Fault(NamedTuple):
 FAULTS = MappingProxyType(
     {
         "malformed": Fault(400, "The request cannot be read"),
+        "idempotency_key_required": Fault(400, "An idempotency key is needed"),
         "admission_required": Fault(401, "An admission to this sale is needed"),
         "admission_expired": Fault(401, "The admission has expired"),
         "ops_key_required": Fault(401, "The ops key is needed"),

@@ -22,6 +22,7 @@ from intake.room.door import page_of
 
 if TYPE_CHECKING:
     from doorbuster.contract import OrderRequest
+    from doorbuster.fields import EffectivePhase
     from doorbuster.ids import OrderIds
     from intake.admission import Pass
     from intake.durability import Durability
@@ -73,7 +74,7 @@ class Accepting:
 
         self.submit(known, order, key, pass_, tell=tell)
         order_id, verdict = await future
-        self.settle(known, verdict, pass_)
+        self.settle(known, verdict, order, pass_)
         return order_id, verdict
 
     def submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, *, tell: Tell) -> None:
@@ -102,7 +103,7 @@ class Accepting:
         spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend, tell))
 
-    def settle(self, known: CachedSale, verdict: bytes, pass_: Pass | None) -> None:
+    def settle(self, known: CachedSale, verdict: bytes, order: OrderRequest, pass_: Pass | None) -> None:
         """Give the slot of a used-up admission back, and refuse what was not taken.
 
         Raises:
@@ -114,8 +115,8 @@ class Accepting:
             if is_last or first == verdicts.SPENT:
                 self._desk.give_back(known, pass_.admission)
         if first not in (verdicts.NEW, verdicts.REPLAY):
-            room = page_of(known.sale.sale_id) if first == verdicts.EXPIRED else None
-            raise RefusedError(*_REFUSALS[first], room=room)
+            members = {"room": page_of(known.sale.sale_id)} if first == verdicts.EXPIRED else {}
+            raise RefusedError(*_REFUSALS[first], members=members | _facts(known, first, order))
 
     def refuse_likely(self, known: CachedSale, order: OrderRequest) -> None:
         """Say what stands in the way of an order that lacks an admission, if this process knows: no store is asked.
@@ -126,8 +127,27 @@ class Accepting:
         room = self._desk.known(known)
         verdict = None if room is None else known.likely_verdict(order, room.now_s)
         if verdict is not None:
-            page = page_of(known.sale.sale_id) if verdict in (verdicts.EARLY, verdicts.HOLD) else None
-            raise RefusedError(*_REFUSALS[verdict], room=page) from None
+            is_to_come = verdict in (verdicts.EARLY, verdicts.HOLD)
+            members = {"room": page_of(known.sale.sale_id)} if is_to_come else {}
+            raise RefusedError(*_REFUSALS[verdict], members=members | _facts(known, verdict, order)) from None
+
+
+_PHASES: dict[bytes, EffectivePhase] = {verdicts.EARLY: "scheduled", verdicts.LATE: "ended", verdicts.HOLD: "hold"}
+
+
+def _facts(known: CachedSale, verdict: bytes, order: OrderRequest) -> dict[str, Any]:
+    """Return what a refusal is about, as members of its problem."""
+    sale = known.sale
+    if verdict in _PHASES or verdict == verdicts.CLOSED:
+        closed: EffectivePhase = "drain" if sale.phase == "drain" else "closed"
+        facts = {"phase": _PHASES.get(verdict, closed), "starts_at": sale.starts_at}
+        return facts if sale.ends_at is None else facts | {"ends_at": sale.ends_at}
+    if verdict == verdicts.SOLD_OUT:
+        gone = known.lanes[partition_of(order.customer_id, len(known.lanes))].sold_out
+        for number, line in enumerate(order.lines, 1):
+            if line.product_id in gone:
+                return {"line": number, "product_id": line.product_id, "left": 0}
+    return {}
 
 
 def order_id_text(candidate: Candidate) -> str:

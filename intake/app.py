@@ -49,6 +49,7 @@ from intake.restocking import Restocking
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
+from intake.sale_page import ShowSale
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
 from intake.waiting_orders import WaitingOrders
@@ -204,6 +205,7 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     waiting = parts.waiting
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
+    app.add_route("/sales/{sale}", ShowSale(parts.database, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
     waiting.add_routes(app)
     waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader))

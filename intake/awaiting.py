@@ -29,14 +29,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("doorbuster.intake.awaiting")
 
 WAIT_MAX_S = 30
-_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.IGNORECASE)
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d+)"?\s*(?:$|[,;])', re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
 
 
 def wait_of(prefer: str | None) -> int:
     """Return how many seconds a Prefer header asks to wait, at most `WAIT_MAX_S`; 0 if it asks for none."""
     found = _WAIT.search(prefer) if prefer else None
-    return min(int(found[1]), WAIT_MAX_S) if found else 0
+    if not found:
+        return 0
+    digits = found[1].lstrip("0")
+    return WAIT_MAX_S if len(digits) > len(str(WAIT_MAX_S)) else min(int(digits or "0"), WAIT_MAX_S)
 
 
 class Awaiting:
@@ -59,7 +62,10 @@ class Awaiting:
             return False
         if order.status is Status.CANCELLED and len(order.history) == 1:
             code = order.reason if order.reason in FAULTS else "rejected"
-            self._problems.write(resp, code or "rejected", f"The order {order_id} was not reserved: {order.reason}")
+            members = {"order_id": str(order_id)} | (order.refusal or {})
+            self._problems.write(
+                resp, code or "rejected", f"The order {order_id} was not reserved: {order.reason}", members=members
+            )
             resp.set_header("Location", f"/orders/{order_id}")
             return True
         resp.status = 201

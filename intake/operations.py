@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from doorbuster import catalogue_contract as cc
 from doorbuster import contract as c
+from doorbuster import offer_contract as fc
 from doorbuster import ops_contract as oc
 from doorbuster import room_contract as rc
 
@@ -42,11 +43,16 @@ _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
 _OPS = ("ops_key_required", *_STORE)
 _POST_ORDER = (
-    *_BODY, "admission_required", "admission_expired", "admission_invalid", "sale_not_found", "sale_not_open",
-    "sold_out", "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
+    *_BODY, "idempotency_key_required", "admission_required", "admission_expired", "admission_invalid",
+    "sale_not_found", "sale_not_open", "sold_out",
+    "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
 )  # fmt: skip
 
 _STOREFRONT = (
+    Operation(
+        "get", "/sales/{sale}", "Show a sale and its products", {200: fc.OfferedSale, 304: None},
+        ("sale_not_found", "invalid", *_STORE), None, (), ("If-None-Match",),
+    ),
     Operation(
         "post", "/sales/{sale}/orders", "Accept an order durably", {202: c.AcceptedOrder, 201: c.OrderView},
         _POST_ORDER, c.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),

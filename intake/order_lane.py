@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 BEFORE, AFTER = "/sales/", "/orders"
 _JSON = JSON.encode()
 _HEAD = b"content-type: %b\r\nlocation: /orders/%b\r\n%b"
-_REPLAYED = b"idempotency-replayed: true\r\n"
+_REPLAYED = b"idempotency-replayed: true\r\nidempotent-replayed: true\r\n"
 _decode = msgspec.json.Decoder(OrderRequest).decode
 
 
@@ -62,7 +62,9 @@ class OrderLane:
             return False
         try:
             pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
-            self._accepting.submit(known, order, asked.key, pass_, tell=partial(self._tell, known, pass_, exchange))
+            self._accepting.submit(
+                known, order, asked.key, pass_, tell=partial(self._tell, known, (order, pass_), exchange)
+            )
         except RefusedError as refused:
             self._refuse(exchange, refused)
         return True
@@ -75,10 +77,15 @@ class OrderLane:
         return not self._keys_asked and (room is None or room.state is not None), None
 
     def _tell(
-        self, known: CachedSale, pass_: Pass | None, exchange: Exchange, candidate: Candidate, verdict: bytes
+        self,
+        known: CachedSale,
+        sent: tuple[OrderRequest, Pass | None],
+        exchange: Exchange,
+        candidate: Candidate,
+        verdict: bytes,
     ) -> None:
         try:
-            self._accepting.settle(known, verdict, pass_)
+            self._accepting.settle(known, verdict, *sent)
         except RefusedError as refused:
             self._refuse(exchange, refused)
             return
@@ -87,7 +94,7 @@ class OrderLane:
         exchange.answer(202, _HEAD % (_JSON, order_id.encode(), replayed), answer(known, order_id, verdict))
 
     def _refuse(self, exchange: Exchange, refused: RefusedError) -> None:
-        told = self._problems.told(refused.code, refused.detail, refused.fields, refused.room)
+        told = self._problems.told(refused.code, refused.detail, refused.fields, refused.members)
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
         exchange.answer(told.status, lines.encode(), told.body)
 

@@ -13,7 +13,7 @@ from db.dead_letters import dead_letter_of
 from db.orders import read_order
 from db.sales import get_sale_by_number
 from doorbuster import entry, keys
-from doorbuster.contract import Links, OrderLine, OrderView, Step
+from doorbuster.contract import Links, OrderLine, OrderView, Refusal, Step
 from doorbuster.ids import MAX_PARTITIONS, route_of
 from intake.moments import moment, moment_of
 
@@ -50,6 +50,7 @@ def show(order: Order) -> OrderView:
         lines=[OrderLine(line.product_id, line.quantity, line.unit_price) for line in order.lines],
         total=order.total,
         currency=order.currency,
+        refusal=UNSET if order.refusal is None else Refusal(**order.refusal),
         reservation_expires_at=order.reservation_expires_at or UNSET,
         metadata=UNSET if order.metadata is None else order.metadata,
         history=[Step(event.status.value, event.at) for event in order.history],

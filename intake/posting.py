@@ -52,6 +52,7 @@ class PostOrder:
         order_id, verdict = await self._accepting.commit(known, order, key, pass_)
         if verdict[:1] == REPLAY:
             resp.set_header("Idempotency-Replayed", "true")
+            resp.set_header("Idempotent-Replayed", "true")
         if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, UUID(order_id)):
             return
         resp.status = 202
@@ -97,7 +98,12 @@ def _idempotency_key(req: Request) -> str:
     is_twice = key is not None and "," in key and _lines(req, b"idempotency-key") > 1
     if is_key(key) and not is_twice:
         return key
-    problem = "is required" if not key else f"must be 1 to {KEY_MAX} printable ASCII characters"
+    if not key:
+        raise RefusedError(
+            "idempotency_key_required", "Make an Idempotency-Key for each attempt to buy, and send it again with it",
+            [("Idempotency-Key", "is required")],
+        )  # fmt: skip
+    problem = f"must be 1 to {KEY_MAX} printable ASCII characters"
     problem = "is given several times" if is_twice else problem
     raise RefusedError("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
 

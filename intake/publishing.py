@@ -52,4 +52,5 @@ class Publishing:
         for cached in self._sales.all():
             if cached.sale.sale_id == told.sale_id or not cached.sale.products.keys().isdisjoint(told.products):
                 await self._sales.look_at_shelves([cached])
+                cached.document = None
                 await self._desk.renew(cached)

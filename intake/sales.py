@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from db.sales import Sale
     from doorbuster.contract import OrderRequest
     from intake.group_commit import AcceptScript, Watch
+    from intake.sale_page import SaleDocument
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
 
@@ -65,7 +66,7 @@ class Lane:
 class CachedSale:
     """A sale and its lanes; the lanes outlive every reload of the sale."""
 
-    __slots__ = ("answer_head", "fresh_until", "has_room", "lanes", "number", "sale", "used_at")
+    __slots__ = ("answer_head", "document", "fresh_until", "has_room", "lanes", "number", "sale", "taken_at", "used_at")
 
     def __init__(self, sale: Sale, script: AcceptScript, watch: Watch) -> None:
         self.take(sale)
@@ -73,11 +74,14 @@ class CachedSale:
         self.answer_head = f'","sale_id":"{sale.sale_id}","status":"accepted","accepted_at":"'
         self.fresh_until = 0.0
         self.used_at = 0.0
+        self.document: SaleDocument | None = None
+        """As everyone sees the sale; None: it is to be made anew."""
         self.lanes = tuple(self._lane(partition, script, watch) for partition in range(sale.partitions))
 
     def take(self, sale: Sale) -> None:
         """Take the sale as it was read last."""
         self.sale = sale
+        self.taken_at = time.monotonic()
         self.has_room = mode_of(sale) is not Mode.OFF
         """Whether a waiting room stands before the sale, or may."""
 

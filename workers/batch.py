@@ -6,10 +6,12 @@ Locked read, decision in memory, set-based writes: one hot product costs one row
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 
 from db import batch, cursors
@@ -17,7 +19,7 @@ from db.rows import Batch, NewOrder
 from doorbuster import entry as codec
 from doorbuster.entry import OrderEntry, UnreadableEntryError
 from workers.backlog import place_of
-from workers.decide import Poison, Reason, Shelf, Verdict, decide
+from workers.decide import Cause, Poison, Reason, Shelf, Verdict, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -248,7 +250,14 @@ def _new_orders(verdict: Verdict, places: Mapping[bytes, Entry], shelves: Mappin
                 price if shelves[line.product_id].currency == currency else 0
                 for line, price in zip(order.lines, prices, strict=True)
             ]
-        yield NewOrder(order, place, reason, prices, currency)
+        cause = None if reason is None else _told(verdict.causes[order.order_id])
+        yield NewOrder(order, place, reason, prices, currency, cause)
+
+
+@lru_cache(maxsize=1024)
+def _told(cause: Cause) -> bytes:
+    """Return a cause as JSON: when a product has sold out, thousands of orders have the same."""
+    return msgspec.json.encode({name: value for name, value in cause._asdict().items() if value is not None})
 
 
 async def _take(connection: Connection, partition: Partition, verdict: Verdict) -> None:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from catalogue.prices import Window, price_at
 from doorbuster.entry import OrderEntry
@@ -52,12 +53,26 @@ class Shelf:
         return price_at(self.price, self.windows, accepted_ms * 1000)[0] if self.windows else self.price
 
 
+class Cause(NamedTuple):
+    """What an order is refused for: its line, from 1, the product, and the figures that say so."""
+
+    line: int
+    product_id: str
+    left: int | None = None
+    """Units that the sale still had for the order."""
+    limit: int | None = None
+    had: int | None = None
+    """Units of the product that the customer has in other orders."""
+
+
 @dataclass(slots=True)
 class Verdict:
     """The decisions of one batch, each list in order of acceptance."""
 
     decided: list[tuple[OrderEntry, Reason | None]] = field(default_factory=list)
     """Every order: reserved (None), or cancelled with its reason."""
+    causes: dict[bytes, Cause] = field(default_factory=dict)
+    """What orders are refused for, by order id, where figures say it."""
     taken: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Units by product."""
     bought: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
@@ -74,10 +89,13 @@ def decide(
     verdict = Verdict()
     for order in orders:
         wanted = _units(order)
-        reason = _refusal(order.customer_id, wanted, shelves, purchases, verdict.bought)
-        verdict.decided.append((order, reason))
-        if reason is not None:
+        refused = _refusal(order.customer_id, wanted, shelves, purchases, verdict.bought)
+        if refused is not None:
+            reason, product_id, figures = refused
+            verdict.decided.append((order, reason))
+            verdict.causes[order.order_id] = Cause(_line_of(order, product_id), product_id, **figures)
             continue
+        verdict.decided.append((order, None))
         for product_id, units in wanted.items():
             shelf = shelves[product_id]
             shelf.units -= units
@@ -103,21 +121,27 @@ def _refusal(
     shelves: Mapping[str, Shelf],
     purchases: Mapping[tuple[str, str], int],
     bought: Mapping[tuple[str, str], int],
-) -> Reason | None:
+) -> tuple[Reason, str, dict[str, int]] | None:
+    """Return why the order is refused, for which product, and by which figures; None: it is not."""
     currency = None
     for product_id in wanted:
         shelf = shelves.get(product_id)
         if shelf is None or not shelf.active:
-            return Reason.UNAVAILABLE
+            return Reason.UNAVAILABLE, product_id, {}
         if currency is not None and shelf.currency != currency:
-            return Reason.MIXED_CURRENCY
+            return Reason.MIXED_CURRENCY, product_id, {}
         currency = shelf.currency
     for product_id, units in wanted.items():
         shelf = shelves[product_id]
         if shelf.limit_per_customer is not None:
             pair = product_id, customer_id
-            if purchases.get(pair, 0) + bought.get(pair, 0) + units > shelf.limit_per_customer:
-                return Reason.LIMIT_EXCEEDED
+            had = purchases.get(pair, 0) + bought.get(pair, 0)
+            if had + units > shelf.limit_per_customer:
+                return Reason.LIMIT_EXCEEDED, product_id, {"limit": shelf.limit_per_customer, "had": had}
         if units > shelf.units:
-            return Reason.SOLD_OUT
+            return Reason.SOLD_OUT, product_id, {"left": max(shelf.units, 0)}
     return None
+
+
+def _line_of(order: OrderEntry, product_id: str) -> int:
+    return next(number for number, line in enumerate(order.lines, 1) if line.product_id == product_id)

@@ -23,6 +23,9 @@ create trigger products_currency before update of currency on products for each 
 
 create index sale_products_by_product on sale_products (product_id);
 
+-- What an order was refused for at its turn: line, product_id, and left, or limit and had.
+alter table orders add column refusal jsonb;
+
 alter table dead_letters
   add column customer_id    text,                        -- when the entry could be read that far
   add column failures       integer not null default 1,  -- how often it could not become an order

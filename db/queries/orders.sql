@@ -1,6 +1,6 @@
 -- name: read_order
 select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, o.updated_at, o.total, o.currency,
-       o.metadata, o.version, r.expires_at as reservation_expires_at,
+       o.metadata, o.refusal, o.version, r.expires_at as reservation_expires_at,
        array(select row(product_id, quantity, unit_price) from order_lines l
                where l.order_id = o.order_id order by line) as lines,
        array(select row(seq, status::text, at, reason) from order_events e
