@@ -6,6 +6,7 @@ are added (docs/locking.md).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,14 +43,14 @@ class StockRaceError(Exception):
 
 
 async def hold_shift(
-    connection: Connection, sale_number: int, *, name: str, fence: int, lease_s: float
+    connection: Connection, sale_number: int, *, name: str, fence: int, lease_s: float, batch_max: int | None = None
 ) -> tuple[datetime, timedelta]:
     """Renew the lease; return the batch's time and how long its reservations hold.
 
     Raises:
         LeaseLostError: another shift came after.
     """
-    row = await connection.fetchrow(_SQL["hold_shift"], name, fence, lease_s, sale_number)
+    row = await connection.fetchrow(_SQL["hold_shift"], name, fence, lease_s, batch_max, sale_number)
     if row is None:
         raise LeaseLostError(f"the lease {name} with fence {fence} is held by another")
     return row["now"], row["hold"]
@@ -69,7 +70,8 @@ async def lock_purchases(
     connection: Connection, sale_number: int, pairs: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], int]:
     """Lock and return the units that (product, customer) have."""
-    products, customers = [p for p, _ in pairs], [c for _, c in pairs]
+    ordered = sorted(pairs)
+    products, customers = [p for p, _ in ordered], [c for _, c in ordered]
     rows = await connection.fetch(_SQL["lock_purchases"], sale_number, products, customers)
     return {(row["product_id"], row["customer_id"]): row["quantity"] for row in rows}
 
@@ -126,8 +128,25 @@ async def bury(
 
     Returns how many were not there yet: one that failed before stays the one it was.
     """
-    columns = [list(column) for column in zip(*letters, strict=True)]
-    if not columns:
+    rows = list(letters)
+    if not rows:
         return 0
+    new = await _without_known(connection, (sale_number, partition), rows)
+    columns = [list(column) for column in zip(*new, strict=True)] or [[]] * len(Letter._fields)
     done = await connection.execute(_SQL["bury"], sale_number, partition, *columns)
     return int(done.rpartition(" ")[2])
+
+
+async def _without_known(connection: Connection, place: tuple[int, int], letters: list[Letter]) -> list[Letter]:
+    """Count a failure for entries that are dead letters already, and came again; return the others."""
+    hashes = [hashlib.md5(letter.payload, usedforsecurity=False).hexdigest() for letter in letters]
+    found = {
+        row["payload"]: row
+        for row in await connection.fetch(_SQL["known_letters"], hashes)
+        if (row["sale_number"], row["partition"]) == place
+    }
+    for letter in letters:
+        row = found.get(letter.payload)
+        if row is not None and row["entry_id"] != letter.entry_id:
+            await connection.execute(_SQL["fail_again"], row["dead_letter_id"], letter.reason, letter.detail)
+    return [letter for letter in letters if letter.payload not in found]

@@ -48,8 +48,6 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which dead letters a list shows; `before` is the id of the page before's last."""
 
     before: int | None = None
-    dead_letter_id: int | None = None
-    order_id: UUID | None = None
     sale_id: str | None = None
     customer_id: str | None = None
     states: Sequence[State] = STATES
@@ -62,23 +60,24 @@ def _letter(row: asyncpg.Record) -> DeadLetter:
 
 async def list_dead_letters(connection: Connection, chosen: LetterFilter, *, limit: int = 50) -> list[DeadLetter]:
     """Return dead letters, newest first."""
-    rows = await connection.fetch(
-        _SQL["dead_letters"], chosen.before, chosen.dead_letter_id, chosen.order_id, chosen.sale_id,
-        chosen.customer_id, list(chosen.states), limit,
-    )  # fmt: skip
+    terms = (chosen.before, chosen.sale_id, list(chosen.states), limit)
+    if chosen.customer_id is None:
+        rows = await connection.fetch(_SQL["list_dead_letters"], *terms)
+    else:
+        rows = await connection.fetch(_SQL["list_customers_dead_letters"], *terms, chosen.customer_id)
     return [_letter(row) for row in rows]
 
 
 async def dead_letter_of(connection: Connection, order_id: UUID) -> DeadLetter | None:
     """Return the latest dead letter of an order's entry, None if there is none."""
-    found = await list_dead_letters(connection, LetterFilter(order_id=order_id), limit=1)
-    return found[0] if found else None
+    row = await connection.fetchrow(_SQL["dead_letter_of"], order_id)
+    return None if row is None else _letter(row)
 
 
 async def read_dead_letter(connection: Connection, dead_letter_id: int) -> DeadLetter | None:
     """Return the dead letter of this id."""
-    found = await list_dead_letters(connection, LetterFilter(dead_letter_id=dead_letter_id), limit=1)
-    return found[0] if found else None
+    row = await connection.fetchrow(_SQL["read_dead_letter"], dead_letter_id)
+    return None if row is None else _letter(row)
 
 
 async def hold_dead_letter(connection: Connection, dead_letter_id: int) -> DeadLetter | None:

@@ -12,8 +12,9 @@ from doorbuster import entry, keys
 from doorbuster.errors import ConflictError, InvalidError
 from doorbuster.ops_contract import DeadLetterView, DiscardRequest, LetterLine, Retried
 from intake.ops_log import note, operator_of
-from intake.ops_reading import body_of, limit_of, number_cursor_of, refuse_unknown_params, write, write_page
+from intake.ops_reading import body_of, limit_of, number_cursor_of, write, write_page
 from intake.order_views import metadata_of, readable
+from intake.parameters import refuse_unknown_params
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:

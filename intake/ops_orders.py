@@ -18,11 +18,11 @@ from intake.ops_reading import (
     limit_of,
     order_cursor,
     order_cursor_of,
-    refuse_unknown_params,
     write,
     write_page,
 )
 from intake.orders import order_id_of
+from intake.parameters import refuse_unknown_params
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,9 +18,11 @@ from doorbuster.errors import ConflictError, InvalidError
 from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.limits import BODY
 from intake.ops_log import note
-from intake.ops_reading import body_of, limit_of, number_cursor_of, refuse_unknown_params, write, write_page
+from intake.ops_reading import body_of, limit_of, number_cursor_of, write, write_page
+from intake.parameters import refuse_unknown_params
 from intake.phases import effective_phase
 from intake.problems import RefusedError
+from waitingroom.terms import lobby_opens_at
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -80,6 +83,21 @@ def _changed_room(sale: rows.Sale, change: RoomChange, named: frozenset[str]) ->
     return {name: value for name, value in sale.room.items() if name not in named} | _kept(change)
 
 
+def _check_lobby(starts_at: datetime, opens_at: datetime | None) -> None:
+    if opens_at is not None and opens_at >= starts_at:
+        problem = "must be before starts_at: a lobby is where visitors wait for the start"
+        raise InvalidError("the lobby opens after the start", [("room.lobby_opens_at", problem)])
+
+
+def _check_changed_lobby(sale: rows.Sale, wanted: SaleChange) -> None:
+    """Refuse a lobby after the start where either is changed; a sale that ops opened early may have one."""
+    named = wanted.room.lobby_opens_at if isinstance(wanted.room, RoomChange) else None
+    if isinstance(wanted.starts_at, datetime):
+        _check_lobby(wanted.starts_at, named or lobby_opens_at(sale))
+    elif named is not None:
+        _check_lobby(sale.starts_at, named)
+
+
 def _products(products: list[Any]) -> list[rows.SaleProduct]:
     return msgspec.convert(products, list[rows.SaleProduct], from_attributes=True)
 
@@ -94,6 +112,7 @@ class SaleList:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Make a sale; orders may come as soon as this has answered."""
         wanted = await body_of(req, _new)
+        _check_lobby(wanted.starts_at or datetime.now(UTC), wanted.room.lobby_opens_at)
         spec = rows.SaleSpec(
             sale_id=wanted.sale_id,
             name=wanted.name,
@@ -148,6 +167,7 @@ class OneSale:
         async with self._database.working() as connection, connection.transaction():
             await rows.lock_sale(connection, sale)
             found = await _existing(connection, sale)
+            _check_changed_lobby(found, wanted)
             if isinstance(wanted.room, RoomChange):
                 changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))
             changed = await rows.update_sale(connection, sale, changes)

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from db.orders import Order
     from intake.database import Database
 
-_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 FINGERPRINT_BYTES = 16
 
 
 def parse_order_id(text: str) -> UUID | None:
-    """Return the order id, or None if the text is none in its one canonical form."""
+    """Return the order id, or None if the text is none; capitals count as small letters (RFC 9562 section 4)."""
     return UUID(text) if _ID.fullmatch(text) else None
 
 

@@ -9,6 +9,7 @@ import msgspec
 from db.states import Status
 from doorbuster.contract import JSON
 from intake.order_views import parse_order_id
+from intake.parameters import refuse_unknown_params
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ class OneOrder:
     def __init__(self, reader: OrderReader) -> None:
         self._reader = reader
 
-    async def on_get(self, _req: Request, resp: Response, order: str) -> None:
+    async def on_get(self, req: Request, resp: Response, order: str) -> None:
         """Show the order."""
+        refuse_unknown_params(req)
         view = await self._reader.find(order_id_of(order))
         if view is None:
             raise not_found(order)
@@ -62,8 +64,9 @@ class CancelOrder:
     def __init__(self, moving: Moving) -> None:
         self._moving = moving
 
-    async def on_post(self, _req: Request, resp: Response, order: str) -> None:
+    async def on_post(self, req: Request, resp: Response, order: str) -> None:
         """Cancel the order, if it has not been shipped."""
+        refuse_unknown_params(req)
         view = await self._moving.move(order_id_of(order), Status.CANCELLED, BY_CUSTOMER)
         resp.content_type = JSON
         resp.data = _encode(view)

@@ -16,6 +16,7 @@ from doorbuster.reading import read
 from intake.accepting import answer
 from intake.group_commit import REPLAY
 from intake.limits import BODY
+from intake.parameters import refuse_unknown_params
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class PostOrder:
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Accept an order durably."""
         require_json(req)
+        refuse_unknown_params(req)
         order = read(req.scope[BODY], _decoder)
         key = _idempotency_key(req)
         known = self._sales.fresh(sale) or await self._sales.get(sale)

@@ -18,7 +18,7 @@ from catalogue.prices import price_at
 from db.offers import offers_of
 from doorbuster.contract import JSON
 from doorbuster.offer_contract import OfferedProduct, OfferedRoom, OfferedSale, SaleLimits
-from intake.ops_reading import refuse_unknown_params
+from intake.parameters import refuse_unknown_params
 from intake.phases import effective_phase
 from intake.problems import STORE_ERRORS, RefusedError
 from intake.room.door import page_of

@@ -5,8 +5,12 @@ declare
   holder text;
 begin
   select s.sale_id into holder
-    from sale_products sp join sales s using (sale_number)
-    where sp.product_id = new.product_id and s.phase <> 'closed'
+    from sales s
+    cross join lateral (
+      select from sale_products sp
+        where sp.sale_number = s.sale_number and sp.product_id = new.product_id limit 1
+    ) sp
+    where s.phase <> 'closed'
     order by s.sale_number
     limit 1;
   if found then
@@ -21,8 +25,6 @@ end $$;
 create trigger products_currency before update of currency on products for each row
   when (old.currency is distinct from new.currency) execute function keep_currency_of_sales();
 
-create index sale_products_by_product on sale_products (product_id);
-
 -- What an order was refused for at its turn: line, product_id, and left, or limit and had.
 alter table orders add column refusal jsonb;
 
@@ -34,6 +36,17 @@ alter table dead_letters
   add column discard_reason text;
 
 create index dead_letters_by_customer on dead_letters (customer_id);
+create index dead_letters_by_payload on dead_letters (md5(payload));
+
+-- Dead letters with what became of each: an order that exists by now was made by a retry, or was sent again.
+create view dead_letter_states as
+  select d.*,
+         case when d.discarded_at is not null then 'discarded'
+              when d.reason <> 'idempotency_conflict'
+                and (select true from orders o where o.order_id = d.order_id limit 1) then 'resolved'
+              when d.retried_at > d.failed_at then 'retried'
+              else 'open' end as state
+    from dead_letters d;
 
 -- The customer stands behind 20 bytes of an entry of format 1; what cannot be read stays without.
 do $$

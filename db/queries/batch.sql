@@ -2,9 +2,9 @@
 -- First statement of every batch: renews the lease, tells the batch's time and the sale's hold.
 -- No row: the lease is another's.
 update shifts
-  set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8)
+  set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8), batch_max = $4
   where name = $1 and fence = $2
-returning clock_timestamp() as now, (select make_interval(secs => hold_s) from sales where sale_number = $4) as hold;
+returning clock_timestamp() as now, (select make_interval(secs => hold_s) from sales where sale_number = $5) as hold;
 
 -- name: lock_shelf
 -- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.
@@ -16,7 +16,8 @@ select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_cu
   from stock s
   join sale_products sp using (product_id)
   join products p using (product_id)
-  where sp.sale_number = $1 and s.product_id = any($2::text[])
+  where sp.sale_number = $1 and sp.product_id = any($2::text[]) and s.product_id = any($2::text[])
+    and p.product_id = any($2::text[])
   order by s.product_id
   for update of s, sp;
 
@@ -25,12 +26,14 @@ select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_cu
 select product_id, price, currency from products where product_id = any($1::text[]);
 
 -- name: lock_purchases
-select product_id, customer_id, quantity
-  from purchases
-  where sale_number = $1
-    and (product_id, customer_id) in (select * from unnest($2::text[], $3::text[]))
-  order by product_id, customer_id
-  for update;
+-- One look-up each, in the order they are named: by product, then customer.
+select w.product_id, w.customer_id, p.quantity
+  from unnest($2::text[], $3::text[]) as w (product_id, customer_id)
+  cross join lateral (
+    select quantity from purchases
+      where sale_number = $1 and product_id = w.product_id and customer_id = w.customer_id
+      for update
+  ) p;
 
 -- name: known_orders
 select order_id, fingerprint from orders where order_id = any($1::uuid[]);
@@ -40,13 +43,13 @@ select order_id, fingerprint from orders where order_id = any($1::uuid[]);
 update stock s
   set stock = s.stock - w.units, reserved = s.reserved + w.units
   from unnest($1::text[], $2::bigint[]) as w (product_id, units)
-  where s.product_id = w.product_id and s.stock >= w.units;
+  where s.product_id = w.product_id and s.product_id = any($1::text[]) and s.stock >= w.units;
 
 -- name: take_allotment
 update sale_products sp
   set taken = sp.taken + w.units
   from unnest($2::text[], $3::bigint[]) as w (product_id, units)
-  where sp.sale_number = $1 and sp.product_id = w.product_id
+  where sp.sale_number = $1 and sp.product_id = w.product_id and sp.product_id = any($2::text[])
     and (sp.quantity is null or sp.taken + w.units <= sp.quantity);
 
 -- name: count_purchases
@@ -54,25 +57,18 @@ insert into purchases as p (sale_number, product_id, customer_id, quantity)
 select $1, * from unnest($2::text[], $3::text[], $4::integer[])
 on conflict (sale_number, product_id, customer_id) do update set quantity = p.quantity + excluded.quantity;
 
+-- name: known_letters
+-- Dead letters with the bytes of entries that come again; the hash is for the index alone.
+select dead_letter_id, sale_number, partition, entry_id, payload from dead_letters
+  where md5(payload) = any($1::text[]) and discarded_at is null;
+
+-- name: fail_again
+update dead_letters set failures = failures + 1, failed_at = clock_timestamp(), reason = $2, detail = $3
+  where dead_letter_id = $1;
+
 -- name: bury
--- An entry that failed before, and came again, stays the one dead letter it was: the entry counts as repeated.
-with given as (
-  select * from unnest($3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::text[], $8::text[])
-    as g (entry_id, order_id, customer_id, payload, reason, detail)
-),
-again as (
-  update dead_letters d
-    set failures = d.failures + 1, failed_at = clock_timestamp(), reason = g.reason, detail = g.detail
-    from given g
-    where d.sale_number = $1 and d.partition = $2 and d.payload = g.payload and d.entry_id <> g.entry_id
-      and d.discarded_at is null
-)
 insert into dead_letters (sale_number, partition, entry_id, order_id, customer_id, payload, reason, detail)
-select $1, $2, g.* from given g
-  where not exists (
-    select from dead_letters d
-      where d.sale_number = $1 and d.partition = $2 and d.payload = g.payload and d.discarded_at is null
-  )
+select $1, $2, * from unnest($3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::text[], $8::text[])
 on conflict (sale_number, partition, entry_id) do nothing;
 
 -- name: advance_cursor

@@ -1,24 +1,44 @@
--- name: dead_letters
--- Newest first; `state` is what became of each: an order that exists by now was made by a retry, or was sent again.
-select * from (
-  select d.dead_letter_id, s.sale_id, d.sale_number, d.partition, d.entry_id, d.order_id, d.customer_id, d.payload,
-         d.reason, d.detail, d.failures, d.created_at, d.failed_at, d.retried_at, d.discarded_at, d.discard_reason,
-         case when d.discarded_at is not null then 'discarded'
-              when d.reason <> 'idempotency_conflict' and exists (select from orders o where o.order_id = d.order_id)
-                then 'resolved'
-              when d.retried_at > d.failed_at then 'retried'
-              else 'open' end as state
-    from dead_letters d
-    join sales s using (sale_number)
-    where ($1::bigint is null or d.dead_letter_id < $1)
-      and ($2::bigint is null or d.dead_letter_id = $2)
-      and ($3::uuid is null or d.order_id = $3)
-      and ($4::text is null or s.sale_id = $4)
-      and ($5::text is null or d.customer_id = $5)
-  ) as letters
-  where state = any($6::text[])
+-- name: list_dead_letters
+-- Newest first.
+select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sale_number), d.sale_number, d.partition, d.entry_id, d.order_id,
+       d.customer_id, d.payload, d.reason, d.detail, d.failures, d.created_at, d.failed_at, d.retried_at,
+       d.discarded_at, d.discard_reason, d.state
+  from dead_letter_states d
+  where dead_letter_id < coalesce($1::bigint, 9223372036854775807)
+    and ($2::text is null or d.sale_number = (select sale_number from sales where sale_id = $2))
+    and state = any($3::text[])
   order by dead_letter_id desc
-  limit $7;
+  limit $4;
+
+-- name: list_customers_dead_letters
+-- The same of one customer, who has few.
+select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sale_number), d.sale_number, d.partition, d.entry_id, d.order_id,
+       d.customer_id, d.payload, d.reason, d.detail, d.failures, d.created_at, d.failed_at, d.retried_at,
+       d.discarded_at, d.discard_reason, d.state
+  from dead_letter_states d
+  where d.customer_id = $5
+    and dead_letter_id < coalesce($1::bigint, 9223372036854775807)
+    and ($2::text is null or d.sale_number = (select sale_number from sales where sale_id = $2))
+    and state = any($3::text[])
+  order by dead_letter_id desc
+  limit $4;
+
+-- name: read_dead_letter
+select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sale_number), d.sale_number, d.partition, d.entry_id, d.order_id,
+       d.customer_id, d.payload, d.reason, d.detail, d.failures, d.created_at, d.failed_at, d.retried_at,
+       d.discarded_at, d.discard_reason, d.state
+  from dead_letter_states d
+  where dead_letter_id = $1;
+
+-- name: dead_letter_of
+-- The latest of an order's entries.
+select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sale_number), d.sale_number, d.partition, d.entry_id, d.order_id,
+       d.customer_id, d.payload, d.reason, d.detail, d.failures, d.created_at, d.failed_at, d.retried_at,
+       d.discarded_at, d.discard_reason, d.state
+  from dead_letter_states d
+  where order_id = $1
+  order by d.created_at desc, dead_letter_id desc
+  limit 1;
 
 -- name: lock_dead_letter
 select dead_letter_id from dead_letters where dead_letter_id = $1 for update;

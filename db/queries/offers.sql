@@ -6,7 +6,9 @@ select sp.product_id, p.name, sp.price as sale_price, p.price, p.currency, sp.li
                                            (extract(epoch from ends_at) * 1000000)::bigint, r.price))
           from product_prices r where r.product_id = sp.product_id) as windows
   from sale_products sp
-  join products p using (product_id)
-  join stock s using (product_id)
+  cross join lateral (
+    select name, price, currency, active from products where product_id = sp.product_id limit 1
+  ) p
+  cross join lateral (select stock from stock where product_id = sp.product_id limit 1) s
   where sp.sale_number = $1 and p.active
   order by sp.product_id;

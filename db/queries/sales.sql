@@ -32,9 +32,10 @@ select o.sale_number, l.product_id, o.customer_id, sum(l.quantity)
   group by 1, 2, 3;
 
 -- name: unknown_products
-select * from unnest($1::text[]) as wanted (product_id)
-except
-select product_id from products;
+select wanted.product_id
+  from unnest($1::text[]) as wanted (product_id)
+  left join lateral (select true as there from products p where p.product_id = wanted.product_id limit 1) p on true
+  where p.there is null;
 
 -- name: lock_currencies
 -- Nobody changes them until the sale has its products: from then on a trigger of `products` keeps them.
@@ -74,9 +75,11 @@ select s.*, clock_timestamp() as now,
 
 -- name: closed_sales_of
 -- Closed sales of a product: orders that they accepted may still wait.
-select sale_number, partitions from sale_products join sales using (sale_number)
-  where product_id = $1 and phase = 'closed'
-  order by sale_number;
+select s.sale_number, s.partitions
+  from sales s
+  cross join lateral (select from sale_products sp where sp.sale_number = s.sale_number and sp.product_id = $1 limit 1) sp
+  where s.phase = 'closed'
+  order by s.sale_number;
 
 -- name: live_sales_of
 -- Sales of a product that are not closed.
@@ -84,8 +87,9 @@ select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer)
                from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
   from sales s
-  where phase <> 'closed' and sale_number in (select sale_number from sale_products where product_id = $1)
-  order by sale_number;
+  cross join lateral (select from sale_products sp where sp.sale_number = s.sale_number and sp.product_id = $1 limit 1) sp
+  where s.phase <> 'closed'
+  order by s.sale_number;
 
 -- name: live_sales
 -- Sales that take orders, or closed ones whose work may not be done.
@@ -93,7 +97,7 @@ select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, 
   from sales s
   where phase <> 'closed'
      or closed_at > clock_timestamp() - interval '1 hour'
-     or exists (select from reservations r where r.sale_number = s.sale_number)
+     or coalesce((select true from reservations r where r.sale_number = s.sale_number order by r.partition limit 1), false)
   order by sale_number;
 
 -- name: lock_sale
