@@ -5,7 +5,7 @@
 | `stream`      | stream | orders | trimmed by the drain | accept script, retry | drain, scheduler, order read |
 | `gate`        | hash   | orders | as long as the sale  | gate script, accept, drain, retry | accept, scheduler |
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
-| `spent`       | string | orders | twice admission's life + 1 h | accept, end script | the same     |
+| `spent`       | string | orders | twice admission's life + 1 h | accept, end, return scripts | the same, intake |
 | `sold_out`    | set    | orders | as long as the sale  | drain, scheduler, ops | intake, scheduler |
 | `OUTCOMES`    | channel| orders | none                 | drain, settle, sweep, moves by hand | intake |
 | `SALES`       | channel| orders | none                 | intake (ops)         | intake             |
@@ -19,7 +19,7 @@
 | `room_active` | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
-| `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release | the same |
+| `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release, reinstate | the same |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `CHANGES`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
 | `UNITS`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |

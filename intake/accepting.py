@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from intake.durability import Durability
     from intake.group_commit import Tell
     from intake.room.desk import RoomDesk
+    from intake.room.uses import Uses
     from intake.sales import CachedSale
 
 _canonical = msgspec.msgpack.Encoder(order="sorted").encode
@@ -55,9 +56,10 @@ _REFUSALS = {
 class Accepting:
     """Accepts orders."""
 
-    def __init__(self, order_ids: OrderIds, desk: RoomDesk, durability: Durability) -> None:
+    def __init__(self, order_ids: OrderIds, desk: RoomDesk, durability: Durability, uses: Uses) -> None:
         self._ids = order_ids
         self._desk = desk
+        self._uses = uses
         self._durability = durability
 
     async def commit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[str, bytes]:
@@ -66,6 +68,20 @@ class Accepting:
         Raises:
             RefusedError: see `submit` and `settle`.
         """
+        order_id, verdict = await self._decided(known, order, key, pass_)
+        if verdict[:1] == verdicts.SPENT and pass_ is not None and await self._came_back(known, pass_):
+            order_id, verdict = await self._decided(known, order, key, pass_)
+        self.settle(known, verdict, order, pass_)
+        return order_id, verdict
+
+    async def _came_back(self, known: CachedSale, pass_: Pass) -> bool:
+        """Give the admission the uses again of orders that ended without units; say whether there were any."""
+        if not await self._uses.come_back(known, pass_.admission.spend_id):
+            return False
+        await self._desk.take_again(known, pass_.admission)
+        return True
+
+    async def _decided(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[str, bytes]:
         future: asyncio.Future[tuple[str, bytes]] = asyncio.get_running_loop().create_future()
 
         def tell(candidate: Candidate, verdict: bytes) -> None:
@@ -73,9 +89,7 @@ class Accepting:
                 future.set_result((order_id_text(candidate), verdict))
 
         self.submit(known, order, key, pass_, tell=tell)
-        order_id, verdict = await future
-        self.settle(known, verdict, order, pass_)
-        return order_id, verdict
+        return await future
 
     def submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, *, tell: Tell) -> None:
         """Put an order into its partition's next batch; `tell` is told the verdict, which is then to be settled.

@@ -47,6 +47,7 @@ from intake.publishing import Publishing
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.shop import Shop
+from intake.room.uses import Uses
 from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
 from intake.sale_page import ShowSale
@@ -84,7 +85,7 @@ class Parts:
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
         self.health = Health(self.database, self.orders_redis, self.durability, self.guard)
         self.catalogue = Catalogue(settings)
-        self.waiting = Waiting(settings, self.sales, self.script)
+        self.waiting = Waiting(settings, self.sales, self.script, Uses(self.database, self.orders_redis))
         self.publishing = Publishing(self.orders_redis, self.sales, self.waiting.desk)
         announcing = self.publishing.announcing
         self.outcomes = Outcomes(
@@ -103,7 +104,7 @@ class Parts:
             settings, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
-        self.accepting = Accepting(order_ids, self.waiting.desk, self.durability)
+        self.accepting = Accepting(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""

@@ -7,16 +7,19 @@ answer.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from doorbuster.contract import JSON, OrderRequest
+from doorbuster.errors import DoorbusterError
 from intake.accepting import answer, order_id_text
-from intake.group_commit import REPLAY
+from intake.group_commit import REPLAY, SPENT
 from intake.posting import is_key
-from intake.problems import RefusedError
+from intake.problems import STORE_ERRORS, RefusedError
 from intake.room.door import token_of
 
 if TYPE_CHECKING:
@@ -30,10 +33,13 @@ if TYPE_CHECKING:
     from intake.room.waiting import Waiting
     from intake.sales import CachedSale, Sales
 
+log = logging.getLogger("doorbuster.intake.order_lane")
+
 BEFORE, AFTER = "/sales/", "/orders"
 _JSON = JSON.encode()
 _HEAD = b"content-type: %b\r\nlocation: /orders/%b\r\n%b"
 _REPLAYED = b"idempotency-replayed: true\r\nidempotent-replayed: true\r\n"
+_AWAY: tuple[type[Exception], ...] = (DoorbusterError, *STORE_ERRORS)
 _decode = msgspec.json.Decoder(OrderRequest).decode
 
 
@@ -44,6 +50,7 @@ class OrderLane:
         self._sales, self._accepting, self._problems = sales, accepting, problems
         self._desk, self._door = waiting.desk, waiting.door
         self._keys_asked = waiting.admission.is_needed_everywhere
+        self._asking: set[asyncio.Task[None]] = set()
 
     def __call__(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
         """Take an order and answer it once it is decided; False: it goes the long way."""
@@ -62,9 +69,8 @@ class OrderLane:
             return False
         try:
             pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
-            self._accepting.submit(
-                known, order, asked.key, pass_, tell=partial(self._tell, known, (order, pass_), exchange)
-            )
+            sent = _Sent(order, asked.key, pass_)
+            self._accepting.submit(known, *sent, tell=partial(self._tell, known, sent, exchange))
         except RefusedError as refused:
             self._refuse(exchange, refused)
         return True
@@ -79,17 +85,41 @@ class OrderLane:
     def _tell(
         self,
         known: CachedSale,
-        sent: tuple[OrderRequest, Pass | None],
+        sent: _Sent,
         exchange: Exchange,
         candidate: Candidate,
         verdict: bytes,
     ) -> None:
+        if verdict[:1] == SPENT:
+            # Rare, and perhaps not the last word: a use of the admission may have come back.
+            task = asyncio.ensure_future(self._ask_again(known, sent, exchange))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+            return
         try:
-            self._accepting.settle(known, verdict, *sent)
+            self._accepting.settle(known, verdict, sent.order, sent.pass_)
         except RefusedError as refused:
             self._refuse(exchange, refused)
             return
-        order_id = order_id_text(candidate)
+        self._answer(known, exchange, order_id_text(candidate), verdict)
+
+    async def _ask_again(self, known: CachedSale, sent: _Sent, exchange: Exchange) -> None:
+        try:
+            order_id, verdict = await self._accepting.commit(known, *sent)
+        except RefusedError as refused:
+            self._refuse(exchange, refused)
+        except _AWAY as error:
+            log.warning("a spent admission cannot be asked about", extra={"error": repr(error)})
+            said = "A store did not answer; the key is safe to send again"
+            self._refuse(exchange, RefusedError("store_unavailable", said))
+        except BaseException:  # a defect or the end of the process: nobody may wait for ever
+            self._refuse(exchange, RefusedError("internal", "The cause is in the log of the server"))
+            raise
+        else:
+            self._answer(known, exchange, order_id, verdict)
+
+    @staticmethod
+    def _answer(known: CachedSale, exchange: Exchange, order_id: str, verdict: bytes) -> None:
         replayed = _REPLAYED if verdict[:1] == REPLAY else b""
         exchange.answer(202, _HEAD % (_JSON, order_id.encode(), replayed), answer(known, order_id, verdict))
 
@@ -97,6 +127,12 @@ class OrderLane:
         told = self._problems.told(refused.code, refused.detail, refused.fields, refused.members)
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
         exchange.answer(told.status, lines.encode(), told.body)
+
+
+class _Sent(NamedTuple):
+    order: OrderRequest
+    key: str
+    pass_: Pass | None
 
 
 class _Asked(NamedTuple):

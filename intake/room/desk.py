@@ -17,6 +17,7 @@ from intake.room.status import Document, document_of
 from waitingroom.room import Mode, effective_phase
 from waitingroom.store import Room
 from waitingroom.terms import mode_of, room_config
+from waitingroom.tickets import Ticket, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,6 +220,17 @@ class RoomDesk:
         if found is not None and found.document is None:
             self._write(found)
         return found
+
+    async def take_again(self, cached: CachedSale, admission: Admission) -> None:
+        """Take the slot of an admission again of which a use came back; without the room's store it orders without."""
+        found = self.known(cached)
+        if found is None or admission.emergency:
+            return
+        visitor = Visitor(admission.visitor, b"", admission.customer)
+        try:
+            await found.room.reinstate(Ticket(cached.number, admission.number, visitor))
+        except StoreUnavailableError as error:
+            log.warning("an admission has no slot", extra=_about(cached.sale, error))
 
     async def configure(self, cached: CachedSale) -> None:
         """Put a sale's change before its room now; a store that is away hears of it when it is back."""
