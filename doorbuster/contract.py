@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from doorbuster.fields import (
     PRINTABLE,
+    TOTAL_MAX,
     AcceptedAt,
     Bounded,
     Currency,
@@ -51,6 +52,8 @@ class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=20)]
     payment: Payment | None = None
     metadata: dict[str, Any] | None = None
+    expected_total: Annotated[int, Meta(ge=0, le=TOTAL_MAX)] | None = None
+    """What its sender shows the shopper for all lines: at other prices nothing is ordered."""
 
 
 class Links(Struct):
@@ -277,6 +280,13 @@ class FieldProblem(Struct):
     problem: str
 
 
+class UnitPrice(Struct):
+    """What a unit of a line's product costs."""
+
+    product_id: str
+    unit_price: int
+
+
 class Problem(Struct, omit_defaults=True):
     """RFC 9457 problem details; `code` is stable."""
 
@@ -301,6 +311,9 @@ class Problem(Struct, omit_defaults=True):
     phase: EffectivePhase | UnsetType = UNSET
     starts_at: Moment | UnsetType = UNSET
     ends_at: Moment | UnsetType = UNSET
+    total: int | UnsetType = UNSET
+    """Of the order at the prices in force."""
+    lines: list[UnitPrice] | UnsetType = UNSET
     allowed: list[OrderStatus] | UnsetType = UNSET
     """Where the order can go from where it is."""
 
@@ -332,6 +345,7 @@ FAULTS = MappingProxyType(
         "sale_not_open": Fault(409, "The sale takes no orders now"),
         "sold_out": Fault(409, "Sold out"),
         "limit_exceeded": Fault(409, "More than a customer may have"),
+        "price_changed": Fault(409, "The prices have changed"),
         "admission_spent": Fault(409, "The admission is spent"),
         "illegal_transition": Fault(409, "The order cannot go there from its present state"),
         "rejected": Fault(409, "The order was not reserved"),

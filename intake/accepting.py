@@ -7,6 +7,7 @@ gives the same bytes. Keeps no order, asks no store itself.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,12 +22,15 @@ from intake.problems import RefusedError
 from intake.room.door import page_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from doorbuster.contract import OrderRequest
     from doorbuster.fields import EffectivePhase
     from doorbuster.ids import OrderIds
     from intake.admission import Pass
     from intake.durability import Durability
     from intake.group_commit import Tell
+    from intake.offering import Quote
     from intake.room.desk import RoomDesk
     from intake.room.uses import Uses
     from intake.sales import CachedSale
@@ -62,15 +66,26 @@ class Accepting:
         self._uses = uses
         self._durability = durability
 
-    async def commit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[str, bytes]:
+    async def commit(
+        self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, quote: Quote | None = None
+    ) -> tuple[str, bytes]:
         """Accept an order; return its id and the verdict, NEW or REPLAY with the entry's id.
+
+        With a quote, which says that it costs something else than is expected, it is taken only if it was before.
 
         Raises:
             RefusedError: see `submit` and `settle`.
         """
-        order_id, verdict = await self._decided(known, order, key, pass_)
+        if quote is not None:
+            order_id, verdict = await self._decided(partial(self._ask, known, order, key))
+            if verdict[:1] == verdicts.SOLD_OUT:
+                raise quote.refusal()
+            self.settle(known, verdict, order, None)
+            return order_id, verdict
+        submit = partial(self.submit, known, order, key, pass_)
+        order_id, verdict = await self._decided(submit)
         if verdict[:1] == verdicts.SPENT and pass_ is not None and await self._came_back(known, pass_):
-            order_id, verdict = await self._decided(known, order, key, pass_)
+            order_id, verdict = await self._decided(submit)
         self.settle(known, verdict, order, pass_)
         return order_id, verdict
 
@@ -81,14 +96,15 @@ class Accepting:
         await self._desk.take_again(known, pass_.admission)
         return True
 
-    async def _decided(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[str, bytes]:
+    @staticmethod
+    async def _decided(submit: Callable[..., None]) -> tuple[str, bytes]:
         future: asyncio.Future[tuple[str, bytes]] = asyncio.get_running_loop().create_future()
 
         def tell(candidate: Candidate, verdict: bytes) -> None:
             if not future.done():  # who waited may be gone
                 future.set_result((order_id_text(candidate), verdict))
 
-        self.submit(known, order, key, pass_, tell=tell)
+        submit(tell=tell)
         return await future
 
     def submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, *, tell: Tell) -> None:
@@ -109,13 +125,19 @@ class Accepting:
             gone = gone or line.product_id in sold_out
         order_id = self._ids.derive(known.number, lane.partition, customer_id=order.customer_id, key=key)
         try:
-            mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
+            mark = _mark(order)
             payload = b"" if gone else _entry(order, order_id, mark)
         except (OverflowError, RecursionError) as error:
             problem = "must not hold whole numbers beyond 64 bits, nor be nested without end"
             raise RefusedError("invalid", f"metadata {problem}", [("metadata", problem)]) from error
         spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend, tell))
+
+    def _ask(self, known: CachedSale, order: OrderRequest, key: str, *, tell: Tell) -> None:
+        """Ask whether the order is known; SOLD_OUT says that it is not: nothing is stored."""
+        lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
+        order_id = self._ids.derive(known.number, lane.partition, customer_id=order.customer_id, key=key)
+        lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), _mark(order), b"", None, tell))
 
     def settle(self, known: CachedSale, verdict: bytes, order: OrderRequest, pass_: Pass | None) -> None:
         """Give the slot of a used-up admission back, and refuse what was not taken.
@@ -178,9 +200,26 @@ def answer(known: CachedSale, order_id: str, verdict: bytes) -> bytes:
     ).encode()
 
 
+def _mark(order: OrderRequest) -> bytes:
+    """Return what tells the order's body from another; what its sender expects to pay is no part of it."""
+    return fingerprint(_canonical((order.lines, order.payment, order.metadata)))
+
+
 def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
     if order.metadata is not None and _holds_nul(order.metadata):
         raise RefusedError("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
+    if order.expected_total is not None:
+        return entry.encode(
+            entry.OrderEntry(
+                order_id=order_id,
+                customer_id=order.customer_id,
+                lines=tuple(entry.Line(line.product_id, line.quantity) for line in order.lines),
+                fingerprint=mark,
+                payment_token=order.payment.token if order.payment else None,
+                metadata=_json(order.metadata) if order.metadata is not None else None,
+                expected_total=order.expected_total,
+            )
+        )
     return entry.encode_accepted(
         order_id,
         order.customer_id,

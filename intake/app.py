@@ -26,6 +26,7 @@ from intake.lifespan import Lifespan
 from intake.limits import Guard
 from intake.metrics import Metrics
 from intake.moving import Moving
+from intake.offering import Offering
 from intake.openapi import resources
 from intake.ops_dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
 from intake.ops_import import ImportProducts
@@ -94,6 +95,7 @@ class Parts:
         self.restocking = Restocking(
             self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
         )
+        self.offering = Offering(self.database)
         self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)
@@ -205,8 +207,8 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     """Add what shoppers and storefronts call."""
     waiting = parts.waiting
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
-    posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
-    app.add_route("/sales/{sale}", ShowSale(parts.database, parts.sales))
+    posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
+    app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
     waiting.add_routes(app)
     waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader))
@@ -227,9 +229,9 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
-    app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, parts.waiting_orders))
+    app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
-    app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue))
+    app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
     app.add_route("/ops/products:import", ImportProducts(database))
     app.add_route("/ops/orders", OrderList(database))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))

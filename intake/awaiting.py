@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from db.states import Status
-from doorbuster.contract import FAULTS, JSON
+from doorbuster.contract import FAULTS, JSON, UnitPrice
 from intake.order_views import show
 from intake.outcomes import LOOK_EVERY_S, until
 from intake.problems import STORE_ERRORS
@@ -62,7 +62,10 @@ class Awaiting:
             return False
         if order.status is Status.CANCELLED and len(order.history) == 1:
             code = order.reason if order.reason in FAULTS else "rejected"
-            members = {"order_id": str(order_id)} | (order.refusal or {})
+            members: dict[str, Any] = {"order_id": str(order_id)} | (order.refusal or {})
+            if code == "price_changed":
+                prices = [UnitPrice(line.product_id, line.unit_price) for line in order.lines]
+                members |= {"total": order.total, "lines": prices}
             self._problems.write(
                 resp, code or "rejected", f"The order {order_id} was not reserved: {order.reason}", members=members
             )

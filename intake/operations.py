@@ -44,7 +44,7 @@ _STORE = ("overloaded", "store_unavailable", "internal")
 _OPS = ("ops_key_required", *_STORE)
 _POST_ORDER = (
     *_BODY, "idempotency_key_required", "admission_required", "admission_expired", "admission_invalid",
-    "sale_not_found", "sale_not_open", "sold_out",
+    "sale_not_found", "sale_not_open", "price_changed", "sold_out",
     "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
 )  # fmt: skip
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from catalogue.catalogue import Catalogue
     from db.pool import Connection
     from intake.database import Database
+    from intake.publishing import Publishing
     from intake.restocking import Restocking
     from intake.waiting_orders import WaitingOrders
 
@@ -83,8 +84,11 @@ def _stock_view(row: ledger.StockRow) -> StockView:
 class OneProduct:
     """Resource of a product."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, waiting: WaitingOrders) -> None:
-        self._database, self._catalogue, self._waiting = database, catalogue, waiting
+    def __init__(
+        self, database: Database, catalogue: Catalogue, publishing: Publishing, waiting: WaitingOrders
+    ) -> None:
+        self._database, self._catalogue = database, catalogue
+        self._publishing, self._waiting = publishing, waiting
 
     async def on_put(self, req: Request, resp: Response, product: str) -> None:
         """Write the product, new or changed."""
@@ -99,6 +103,7 @@ class OneProduct:
                 await note(connection, req, "put", f"product:{product}")
             await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
             write(resp, await _view(connection, stored))
+        await self._publishing.shelf([product])
 
     async def _keep_currency(self, product: str, currency: str) -> None:
         """Refuse another currency while orders of closed sales wait; Postgres refuses it while a sale is not closed."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from intake.accepting import Accepting
     from intake.admission import Admission, Pass
     from intake.awaiting import Awaiting
+    from intake.offering import Offering
     from intake.sales import CachedSale, Sales
 
 KEY_MAX = 255
@@ -35,8 +36,11 @@ _decoder = msgspec.json.Decoder(OrderRequest)
 class PostOrder:
     """Resource of a sale's orders."""
 
-    def __init__(self, sales: Sales, accepting: Accepting, admission: Admission, awaiting: Awaiting) -> None:
+    def __init__(
+        self, sales: Sales, accepting: Accepting, admission: Admission, awaiting: Awaiting, offering: Offering
+    ) -> None:
         self._sales = sales
+        self._offering = offering
         self._accepting = accepting
         self._admission = admission
         self._awaiting = awaiting
@@ -51,7 +55,8 @@ class PostOrder:
         if known is None:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
         pass_ = await self._admit(req, known, order)
-        order_id, verdict = await self._accepting.commit(known, order, key, pass_)
+        quote = await self._offering.quote(known, order)
+        order_id, verdict = await self._accepting.commit(known, order, key, pass_, quote)
         if verdict[:1] == REPLAY:
             resp.set_header("Idempotency-Replayed", "true")
             resp.set_header("Idempotent-Replayed", "true")

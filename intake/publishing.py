@@ -38,7 +38,7 @@ class Publishing:
         await self.announcing.tell(sale_id=sale.sale_id, version=sale.version)
 
     async def shelf(self, products: Collection[str]) -> None:
-        """Let products be had again, whose flags are taken away by now.
+        """Let products be had again, whose flags are taken away by now, or be shown at their new prices.
 
         Raises:
             RedisError, OSError, TimeoutError: the order store does not answer.
@@ -52,5 +52,5 @@ class Publishing:
         for cached in self._sales.all():
             if cached.sale.sale_id == told.sale_id or not cached.sale.products.keys().isdisjoint(told.products):
                 await self._sales.look_at_shelves([cached])
-                cached.document = None
+                cached.offers = None
                 await self._desk.renew(cached)

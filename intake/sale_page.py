@@ -1,12 +1,8 @@
-"""`GET /sales/{sale}`: what everyone may know of a sale. Owns its document, made once a second a process.
-
-Names, prices and units come from Postgres in one reading; while that is away, the last document is shown.
-"""
+"""`GET /sales/{sale}`: what everyone may know of a sale. Owns its document, made anew with what it is made of."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -14,13 +10,12 @@ import msgspec
 from msgspec import UNSET
 
 from catalogue.items import LOW_UNITS
-from catalogue.prices import price_at
-from db.offers import offers_of
 from doorbuster.contract import JSON
 from doorbuster.offer_contract import OfferedProduct, OfferedRoom, OfferedSale, SaleLimits
+from intake.offering import price_of
 from intake.parameters import refuse_unknown_params
 from intake.phases import effective_phase
-from intake.problems import STORE_ERRORS, RefusedError
+from intake.problems import RefusedError
 from intake.room.door import page_of
 from waitingroom.room import Mode
 from waitingroom.terms import mode_of
@@ -32,12 +27,9 @@ if TYPE_CHECKING:
     from db.sales import Sale
     from doorbuster.fields import EffectivePhase
     from doorbuster.room_contract import RoomMode
-    from intake.database import Database
+    from intake.offering import Offering, Offers
     from intake.sales import CachedSale, Sales
 
-MAX_AGE_S = 1.0
-
-log = logging.getLogger("doorbuster.intake.sale_page")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,16 +38,15 @@ class SaleDocument(NamedTuple):
 
     data: bytes
     etag: str
-    version: int
+    offers: Offers
     phase: EffectivePhase
-    made_at: float
 
 
 class ShowSale:
     """Resource of a sale as everyone sees it."""
 
-    def __init__(self, database: Database, sales: Sales) -> None:
-        self._database, self._sales = database, sales
+    def __init__(self, offering: Offering, sales: Sales) -> None:
+        self._offering, self._sales = offering, sales
 
     async def on_get(self, req: Request, resp: Response, sale: str) -> None:
         """Show it."""
@@ -71,23 +62,13 @@ class ShowSale:
         resp.data = document.data
 
     async def _document(self, known: CachedSale) -> SaleDocument:
-        kept, began = known.document, time.monotonic()
-        phase = effective_phase(known.sale, later_s=began - known.taken_at)
-        made_of = (known.sale.version, phase)
-        if kept is not None and (kept.version, kept.phase) == made_of and began - kept.made_at < MAX_AGE_S:
+        offers = await self._offering.of(known)
+        phase = effective_phase(known.sale, later_s=time.monotonic() - known.taken_at)
+        kept = known.document
+        if kept is not None and kept.offers is offers and kept.phase == phase:
             return kept
-        try:
-            async with self._database.reading() as connection:
-                offers = await offers_of(connection, known.number)
-        except STORE_ERRORS as error:
-            if kept is None:
-                raise
-            log.warning(
-                "a sale's products could not be read", extra={"sale_id": known.sale.sale_id, "error": repr(error)}
-            )
-            return kept
-        data = _encode(_shown(known, phase, offers))
-        made = SaleDocument(data, f'"{hashlib.blake2b(data, digest_size=12).hexdigest()}"', *made_of, began)
+        data = _encode(_shown(known, phase, list(offers.by_id.values())))
+        made = SaleDocument(data, f'"{hashlib.blake2b(data, digest_size=12).hexdigest()}"', offers, phase)
         known.document = made
         return made
 
@@ -123,8 +104,7 @@ def _room(sale: Sale) -> OfferedRoom:
 
 
 def _product(offer: Offer, *, is_gone: bool) -> OfferedProduct:
-    own = price_at(offer.price, offer.windows, time.time_ns() // 1000)[0]
-    price = own if offer.sale_price is None else offer.sale_price
+    price = price_of(offer)
     has: Literal["low", "in_stock"] = "low" if offer.units <= LOW_UNITS else "in_stock"
     return OfferedProduct(
         product_id=offer.product_id,

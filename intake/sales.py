@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from db.sales import Sale
     from doorbuster.contract import OrderRequest
     from intake.group_commit import AcceptScript, Watch
+    from intake.offering import Offers
     from intake.sale_page import SaleDocument
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
@@ -66,7 +67,18 @@ class Lane:
 class CachedSale:
     """A sale and its lanes; the lanes outlive every reload of the sale."""
 
-    __slots__ = ("answer_head", "document", "fresh_until", "has_room", "lanes", "number", "sale", "taken_at", "used_at")
+    __slots__ = (
+        "answer_head",
+        "document",
+        "fresh_until",
+        "has_room",
+        "lanes",
+        "number",
+        "offers",
+        "sale",
+        "taken_at",
+        "used_at",
+    )
 
     def __init__(self, sale: Sale, script: AcceptScript, watch: Watch) -> None:
         self.take(sale)
@@ -74,8 +86,10 @@ class CachedSale:
         self.answer_head = f'","sale_id":"{sale.sale_id}","status":"accepted","accepted_at":"'
         self.fresh_until = 0.0
         self.used_at = 0.0
+        self.offers: Offers | None = None
+        """What it offers; None: that is to be read anew."""
         self.document: SaleDocument | None = None
-        """As everyone sees the sale; None: it is to be made anew."""
+        """As everyone sees the sale."""
         self.lanes = tuple(self._lane(partition, script, watch) for partition in range(sale.partitions))
 
     def take(self, sale: Sale) -> None:

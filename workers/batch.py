@@ -18,6 +18,7 @@ from db import batch, cursors
 from db.rows import Batch, NewOrder
 from doorbuster import entry as codec
 from doorbuster.entry import OrderEntry, UnreadableEntryError
+from doorbuster.fields import LINES_SURE, TOTAL_MAX
 from workers.backlog import place_of
 from workers.decide import Cause, Poison, Reason, Shelf, Verdict, decide
 
@@ -141,7 +142,7 @@ async def _drain(
             readable.orders = await _unknown(connection, readable, readable.orders)
         shelves = await _lock_shelves(connection, partition, readable.orders)
         purchases = await _lock_purchases(connection, partition, readable.orders, shelves)
-        verdict = decide(readable.orders, shelves, purchases)
+        verdict = decide(readable.orders, shelves, purchases, _judged(readable, shelves))
         await _take(connection, partition, verdict)
         if verdict.decided:
             known = shelves | await _strays(connection, readable.orders, shelves)
@@ -252,8 +253,26 @@ def _new_orders(verdict: Verdict, places: Mapping[bytes, Entry], shelves: Mappin
                 price if shelves[line.product_id].currency == currency else 0
                 for line, price in zip(order.lines, prices, strict=True)
             ]
-        cause = None if reason is None else _told(verdict.causes[order.order_id])
+        known = None if reason is None else verdict.causes.get(order.order_id)
+        cause = None if known is None else _told(known)
         yield NewOrder(order, place, reason, prices, currency, cause)
+
+
+def _judged(readable: _Readable, shelves: Mapping[str, Shelf]) -> dict[bytes, Reason]:
+    """Return the orders that cost something else than is expected, or more than any may."""
+    found = {}
+    for order in readable.orders:
+        if order.expected_total is None and len(order.lines) <= LINES_SURE:
+            continue
+        if any(line.product_id not in shelves for line in order.lines):
+            continue
+        at = readable.places[order.order_id].place[0]
+        total = sum(line.quantity * shelves[line.product_id].price_at(at) for line in order.lines)
+        if total > TOTAL_MAX:
+            found[order.order_id] = Reason.TOTAL
+        elif order.expected_total not in (None, total):
+            found[order.order_id] = Reason.PRICE_CHANGED
+    return found
 
 
 @lru_cache(maxsize=1024)

@@ -24,6 +24,9 @@ class Reason(StrEnum):
     UNAVAILABLE = "product_unavailable"
     """Switched off, or not in the sale any more."""
     MIXED_CURRENCY = "mixed_currency"
+    PRICE_CHANGED = "price_changed"
+    """It costs something else than its sender expects."""
+    TOTAL = "total_too_large"
 
 
 class Poison(StrEnum):
@@ -80,10 +83,14 @@ class Verdict:
 
 
 def decide(
-    orders: Iterable[OrderEntry], shelves: Mapping[str, Shelf], purchases: Mapping[tuple[str, str], int]
+    orders: Iterable[OrderEntry],
+    shelves: Mapping[str, Shelf],
+    purchases: Mapping[tuple[str, str], int],
+    judged: Mapping[bytes, Reason] | None = None,
 ) -> Verdict:
     """Return what each order gets, changing `shelves` on the way; what has no shelf is not in the sale.
 
+    `judged` has the orders that are refused for what they cost, by their ids.
     `purchases` holds the units that (product, customer) had before this batch.
     """
     verdict = Verdict()
@@ -94,6 +101,9 @@ def decide(
             reason, product_id, figures = refused
             verdict.decided.append((order, reason))
             verdict.causes[order.order_id] = Cause(_line_of(order, product_id), product_id, **figures)
+            continue
+        if judged and order.order_id in judged:
+            verdict.decided.append((order, judged[order.order_id]))
             continue
         verdict.decided.append((order, None))
         for product_id, units in wanted.items():
