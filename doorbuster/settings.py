@@ -129,6 +129,8 @@ class Settings(BaseSettings):
     """Joins a minute from one address and process; 0: any number."""
     room_joins_per_customer: int = Field(30, ge=0, le=1_000_000)
     """Joins a minute of one customer and process; 0: any number."""
+    room_wrong_codes_per_sale: int = Field(100, ge=1, le=1_000_000)
+    """Wrong access codes a minute in one sale and process; beyond it no code is looked at."""
     room_challenge_bits: int = Field(16, ge=1, le=30)
     """Difficulty of the proof of work."""
     room_challenge_window_s: int = Field(120, ge=10, le=3600)
