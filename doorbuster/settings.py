@@ -47,6 +47,7 @@ SearchUrl = Annotated[SecretStr, _url("http", "https")]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 TextList = Annotated[tuple[str, ...], NoDecode]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
+KeyList = Annotated[tuple[Key, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -64,7 +65,8 @@ class Settings(BaseSettings):
     order_id_key: Key
     """Key of the derived order ids; changing it makes old idempotency keys new."""
     ops_key: Key
-    storefront_keys: SecretList = ()
+    storefront_keys: KeyList = ()
+    """With any, what is bound to no customer needs one of them too."""
     ops_port: int | None = Field(None, ge=1, le=65_535)
     """Port of a listener of its own for the ops API; without one it shares the storefront's."""
     ops_bind: str | None = None

@@ -37,6 +37,7 @@ from intake.order_lane import OrderLane
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
+from intake.owners import Owners
 from intake.posting import PostOrder
 from intake.prewarming import Prewarming
 from intake.problems import Problems
@@ -48,6 +49,7 @@ from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
+from intake.shared_looks import SharedLooks
 
 if TYPE_CHECKING:
     from db.sales import Sale
@@ -195,10 +197,13 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
     app.add_route("/sales/{sale}/orders", posting)
     waiting.add_routes(app)
-    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader))
-    app.add_route("/orders/{order}", OneOrder(parts.reader))
-    app.add_route("/orders/{order}/events", OrderEvents(parts.reader, parts.database, parts.outcomes, parts.guard))
-    app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving))
+    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader, Owners(waiting.admission, waiting.door)))
+    owners = Owners(waiting.admission, waiting.door)
+    app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
+    looks = SharedLooks(parts.database)
+    watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
+    app.add_route("/orders/{order}/events", watching)
+    app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
     app.add_route("/products", ListProducts(parts.catalogue))
     app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
     app.add_route("/search", SearchProducts(parts.search))

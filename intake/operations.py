@@ -51,14 +51,17 @@ _STOREFRONT = (
         "post", "/sales/{sale}/orders", "Accept an order durably", {202: c.AcceptedOrder, 201: c.OrderView},
         _POST_ORDER, c.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
     ),
-    Operation("get", "/orders/{order}", "Show an order", {200: c.OrderView}, ("order_not_found", *_STORE)),
+    Operation(
+        "get", "/orders/{order}", "Show an order", {200: c.OrderView},
+        ("admission_required", "order_not_found", *_STORE), None, (), ("X-Storefront-Key",),
+    ),
     Operation(
         "get", "/orders/{order}/events", "Follow an order's transitions", {200: EVENT_STREAM, 204: None},
-        ("order_not_found", *_STORE), None, (), ("Last-Event-ID",),
+        ("admission_required", "order_not_found", *_STORE), None, (), ("Last-Event-ID", "X-Storefront-Key"),
     ),
     Operation(
         "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: c.OrderView},
-        ("order_not_found", "illegal_transition", *_STORE),
+        ("admission_required", "order_not_found", "illegal_transition", *_STORE), None, (), ("X-Storefront-Key",),
     ),
 )  # fmt: skip
 

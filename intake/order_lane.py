@@ -44,6 +44,7 @@ class OrderLane:
         self._sales, self._accepting, self._problems = sales, accepting, problems
         self._desk, self._door = waiting.desk, waiting.door
         self._keys_asked = waiting.admission.is_needed_everywhere
+        self._is_anybodys = waiting.admission.is_anybodys
 
     def __call__(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
         """Take an order and answer it once it is decided; False: it goes the long way."""
@@ -62,6 +63,8 @@ class OrderLane:
             return False
         try:
             pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
+            if self._keys_asked and self._is_anybodys(pass_):
+                return False
             self._accepting.submit(known, order, asked.key, pass_, tell=partial(self._tell, known, pass_, exchange))
         except RefusedError as refused:
             self._refuse(exchange, refused)

@@ -22,8 +22,10 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
   order by o.accepted_at desc, o.order_id desc
   limit $6;
 
--- name: events_after
-select seq, status::text, at, reason from order_events where order_id = $1 and seq > $2 order by seq;
+-- name: events_behind
+select e.seq, e.status::text, e.at, e.reason, e.order_id
+  from unnest($1::uuid[], $2::smallint[]) as asked (order_id, seen)
+  join order_events e on e.order_id = asked.order_id and e.seq > asked.seen;
 
 -- name: dead_letter_of
 select reason, created_at from dead_letters where order_id = $1 order by dead_letter_id desc limit 1;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
@@ -43,6 +44,7 @@ async def full(db: Connection) -> Connection:
         ("outbox", "any_unpublished", ("events",)),
         ("reservations", "due", (1, 0, *BEGINNING, 1000)),
         ("reservations", "expired", (1000,)),
+        ("orders", "events_behind", ([UUID(int=n) for n in range(50)], [0] * 50)),
         ("agenda", "due", ([1, 2], [0, 0])),
         ("agenda", "any_expired", ()),
     ],
