@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     """How long a statement of a search may take; after it a search is not loosened either."""
     purge_varnish_urls: SecretList = ()
     """Varnish servers to purge changed products from."""
+    purge_varnish_key: Key | None = None
+    """What `deploy/varnish.vcl` asks for before it purges; varnishd has the same in its environment."""
     purge_cloudfront_distribution: str | None = None
     """Id of a CloudFront distribution to purge changed products from; credentials come as boto3 finds them."""
 

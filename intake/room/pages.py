@@ -24,6 +24,10 @@ HERE = Path(__file__).parent
 HTML = "text/html; charset=utf-8"
 FALLBACK = "en"
 LANGUAGES_MAX, LANGUAGES_CHARACTERS_MAX = 10, 400
+PERMISSIONS = ", ".join(
+    f"{name}=()" for name in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
+)
+"""What the pages never ask a browser for, nor anything that they might be made to load."""
 _MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
@@ -78,7 +82,9 @@ class Pages:
                 "Content-Language": language,
                 "Vary": "Accept-Language, Cookie",
                 "Content-Security-Policy": csp(values.get("form_target", "")),
-                "Referrer-Policy": "no-referrer",
+                # Not `no-referrer`: with that browsers send forms as from nowhere (`Origin: null`), which is refused.
+                "Referrer-Policy": "same-origin",
+                "Permissions-Policy": PERMISSIONS,
                 "X-Content-Type-Options": "nosniff",
                 "Cross-Origin-Opener-Policy": "same-origin",
             }
