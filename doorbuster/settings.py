@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     ops_bind: str | None = None
     """Address of that listener; without one the storefront's."""
 
+    ops_tries_per_address: int = Field(60, ge=1, le=1_000_000)
+    """Wrong ops keys a minute from one address and process; beyond it none is looked at."""
+
     durability: Annotated[str, AfterValidator(_durability)] = "fsync"
     """Level an order must reach before its 202: `fsync`, `replicas:N`, `none`."""
     durability_check_s: float = Field(5.0, ge=0.1, le=300)

@@ -20,14 +20,14 @@ from intake.database import Database
 from intake.durability import Durability
 from intake.events import OrderEvents
 from intake.group_commit import AcceptScript, Terms
-from intake.health import Alive, Health, Ready, ShowMetrics
+from intake.health import Alive, Health, Inside, Ready, ShowMetrics
 from intake.lifespan import Lifespan
 from intake.limits import Guard
 from intake.metrics import Metrics
 from intake.moving import Moving
 from intake.openapi import resources
 from intake.ops_import import ImportProducts
-from intake.ops_key import OpsDoor
+from intake.ops_key import OpsDoor, OpsKey
 from intake.ops_log import OpsLog
 from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
 from intake.ops_prices import ProductPrices
@@ -44,6 +44,7 @@ from intake.problems import Problems
 from intake.product_lane import ProductLane
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
+from intake.room.addresses import Addresses
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
@@ -65,6 +66,11 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         url, timeout_s = settings.orders_redis_url.get_secret_value(), settings.store_timeout_s
         self.settings = settings
+        self.ops_key = OpsKey(
+            settings.ops_key.get_secret_value(),
+            Addresses(settings.trusted_proxies),
+            tries_per_minute=settings.ops_tries_per_address,
+        )
         self.metrics = Metrics()
         self.problems = Problems(settings.retry_after_s, self.metrics.refused)
         self.guard = Guard(
@@ -162,14 +168,15 @@ def _wait_s(settings: Settings) -> float:
 def create_app(settings: Settings, role: str = "all") -> Guard:
     """Put the intake together for a role: `public`, `ops` or `all`."""
     parts = Parts(settings)
-    app = make_app(parts.problems, parts.lifespan())
+    inside = [Inside(parts.ops_key)] if role == "public" else []
+    app = make_app(parts.problems, parts.lifespan(), *inside)
     add_process(app, parts)
     if role != "ops":
         add_storefront(app, parts)
     if role != "public":
         ops = make_app(parts.problems, PlainText())
         add_ops(ops, parts)
-        parts.guard.ops_application = OpsDoor(ops, settings.ops_key.get_secret_value())
+        parts.guard.ops_application = OpsDoor(ops, parts.ops_key)
     else:
         parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app

@@ -40,7 +40,7 @@ EVENT_STREAM = Media("text/event-stream")
 JSON_LINES = Media("application/x-ndjson")
 _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
-_OPS = ("ops_key_required", *_STORE)
+_OPS = ("ops_key_required", "rate_limited", *_STORE)
 _POST_ORDER = (
     *_BODY, "admission_required", "admission_expired", "admission_invalid", "sale_not_found", "sale_not_open",
     "sold_out", "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
@@ -180,8 +180,8 @@ _ORDERS = (
 
 _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: c.Health}),
-    Operation("get", "/readyz", "Say whether orders can be taken", {200: c.Health, 503: c.Health}),
-    Operation("get", "/metrics", "Show metrics for Prometheus", {200: Media("text/plain")}),
+    Operation("get", "/readyz", "Say whether orders can be taken", {200: c.Health, 503: c.Health}, ("not_found",)),
+    Operation("get", "/metrics", "Show metrics for Prometheus", {200: Media("text/plain")}, ("not_found",)),
     Operation("get", "/openapi.json", "Show this contract", {200: Media("application/json")}),
     Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),
 )
