@@ -53,7 +53,8 @@ async def lock_purchases(
     connection: Connection, sale_number: int, pairs: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], int]:
     """Lock and return the units that (product, customer) have."""
-    products, customers = [p for p, _ in pairs], [c for _, c in pairs]
+    ordered = sorted(pairs)
+    products, customers = [p for p, _ in ordered], [c for _, c in ordered]
     rows = await connection.fetch(_SQL["lock_purchases"], sale_number, products, customers)
     return {(row["product_id"], row["customer_id"]): row["quantity"] for row in rows}
 

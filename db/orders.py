@@ -13,7 +13,7 @@ from db.sql import load
 from db.states import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from db.pool import Connection
 
@@ -112,16 +112,18 @@ async def read_order(connection: Connection, order_id: UUID) -> Order | None:
 async def list_orders(connection: Connection, chosen: OrderFilter, *, limit: int = 50) -> list[OrderSummary]:
     """Return orders, newest first by acceptance."""
     accepted_at, order_id = chosen.before or (None, None)
-    rows = await connection.fetch(
-        _SQL["list_orders"], chosen.sale_id, chosen.customer_id, chosen.status, accepted_at, order_id, limit
-    )
+    terms = (chosen.sale_id, chosen.status, accepted_at, order_id, limit)
+    if chosen.customer_id is None:
+        rows = await connection.fetch(_SQL["list_orders"], *terms)
+    else:
+        rows = await connection.fetch(_SQL["list_customers_orders"], *terms, chosen.customer_id)
     return [OrderSummary(**dict(row) | {"order_id": _order_id(row), "status": Status(row["status"])}) for row in rows]
 
 
-async def events_behind(connection: Connection, asked: Mapping[UUID, int]) -> dict[UUID, list[OrderEvent]]:
-    """Return the events of several orders, of each behind the `seq`-th that is asked for."""
+async def events_of(connection: Connection, order_ids: Iterable[UUID]) -> dict[UUID, list[OrderEvent]]:
+    """Return the events of several orders, of each in their order."""
     found: dict[UUID, list[OrderEvent]] = {}
-    for row in await connection.fetch(_SQL["events_behind"], list(asked), list(asked.values())):
+    for row in await connection.fetch(_SQL["events_of"], list(order_ids)):
         found.setdefault(_order_id(row), []).append(_event(row))
     for events in found.values():
         events.sort(key=lambda event: event.seq)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from db.orders import events_behind
+from db.orders import events_of
 from intake.problems import STORE_ERRORS
 
 if TYPE_CHECKING:
@@ -75,8 +75,5 @@ class SharedLooks:
                 answer.set_result([event for event in found.get(order_id, ()) if event.seq > seq])
 
     async def _read(self, batch: list[Question]) -> dict[UUID, list[OrderEvent]]:
-        least: dict[UUID, int] = {}
-        for order_id, seq, _ in batch:
-            least[order_id] = min(seq, least.get(order_id, seq))
         async with self._database.reading() as connection:
-            return await events_behind(connection, least)
+            return await events_of(connection, {order_id for order_id, _, _ in batch})

@@ -32,6 +32,8 @@ BATCH = 2_000
 POLL_S = 0.1
 KEEP_S = 3_600.0
 FORGET_S = 60.0
+FORGET_MAX = 10_000
+"""Changes deleted at a time: an import brings millions."""
 COMMIT_S = 1.0
 """Longest that a transaction goes on after it wrote a change, usually."""
 
@@ -177,4 +179,4 @@ class CatalogueRelay:
     async def _forget(self, connection: Connection) -> None:
         if time.monotonic() - self._forgot > FORGET_S:
             self._forgot = time.monotonic()
-            await changes.forget(connection, [one.name for one in self._targets], older_than_s=KEEP_S)
+            await changes.forget(connection, [one.name for one in self._targets], older_than_s=KEEP_S, limit=FORGET_MAX)

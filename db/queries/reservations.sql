@@ -12,9 +12,11 @@ select order_id from reservations where expires_at <= statement_timestamp() orde
 
 -- name: postpone
 -- Another attempt later, at the latest when the hold ends.
-update reservations r
-  set attempts = r.attempts + 1,
-      due_at = least(clock_timestamp() + make_interval(secs => $2::float8), r.expires_at)
-  from (select order_id from reservations where order_id = any($1::uuid[]) order by order_id for update) as mine
-  where r.order_id = mine.order_id
-returning r.order_id;
+with held as (
+  select order_id from reservations where order_id = any($1::uuid[]) order by order_id for update
+)
+update reservations
+  set attempts = attempts + 1,
+      due_at = least(clock_timestamp() + make_interval(secs => $2::float8), expires_at)
+  where order_id = any(array(select order_id from held))
+returning order_id;
