@@ -20,7 +20,7 @@ from doorbuster.embedded import instance, leftovers
 from doorbuster.embedded.folder import REDIS_ROLES
 from doorbuster.embedded.plan import Plan
 from doorbuster.embedded.postgres import Postgres
-from doorbuster.embedded.processes import Keeper, stop_all
+from doorbuster.embedded.processes import Keeper, rotate, stop_all
 from doorbuster.embedded.standby import no_longer_wanted, standbys
 from doorbuster.embedded.stores import replica_keepers, store_keepers
 from doorbuster.embedded.wake import Wake
@@ -128,7 +128,16 @@ class Supervisor:
         self._wake.wait(min([_TICK_S, *(keeper.pause_s for keeper in self._keepers())]))
         if not self._stopping:
             self._keep_up()
+            self._rotate_logs()
             self._publish_when_possible()
+
+    def _rotate_logs(self) -> None:
+        """Keep log files bounded; a full disk must not end what runs, so it is tried again at the next look."""
+        for log in self._plan.folder.logs.glob("*.log"):
+            try:
+                rotate(log)
+            except OSError as error:
+                _log.warning("cannot rotate a log file", extra={"log": str(log), "error": str(error)})
 
     def _document(self) -> instance.Ready:
         plan = self._plan
