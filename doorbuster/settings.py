@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     """How long the cache keeps a copy that nothing invalidates, about."""
     catalogue_copies_max: int = Field(20_000, ge=100, le=5_000_000)
     """Copies in one process."""
+    catalogue_copies_mb: int = Field(200, ge=1, le=1_000_000)
+    """MiB that they may take there, about."""
     replica_lag_max_s: float = Field(1.0, ge=0.3, le=60)
     """A replica further behind than this is not read from."""
     primary_reads_max: int = Field(4, ge=1, le=100)
