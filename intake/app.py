@@ -51,6 +51,7 @@ from intake.routing import PlainText, make_app
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
 from intake.shared_looks import SharedLooks
+from intake.store_memory import StoreMemory
 
 if TYPE_CHECKING:
     from db.sales import Sale
@@ -86,7 +87,8 @@ class Parts:
         self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
-        self.health = Health(self.database, self.orders_redis, self.durability, self.guard)
+        self.memory = StoreMemory(self.orders_redis, self.script, limit_mb=settings.order_store_max_mb)
+        self.health = Health(self.database, self.orders_redis, self.durability, self.guard, self.memory)
         self.catalogue = Catalogue(settings)
         self.restocking = Restocking(self.database, self.orders_redis, self.sales, self.catalogue)
         self.moving = Moving(self.reader, self.database, self.restocking)
@@ -137,6 +139,7 @@ class Parts:
                 self.sales.keep_fresh,
                 self.outcomes.listen,
                 self.durability.keep_checking,
+                self.memory.keep_looking,
                 self.measure,
                 *self.waiting.running(),
                 *self.catalogue.running(),

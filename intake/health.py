@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from intake.read_figures import ReadFigures
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
+    from intake.store_memory import StoreMemory
 
 log = logging.getLogger("doorbuster.intake.health")
 
@@ -37,7 +38,10 @@ _encode = msgspec.json.Encoder().encode
 class Health:
     """Asks every store how it is."""
 
-    def __init__(self, database: Database, redis: Redis, durability: Durability, guard: Guard) -> None:
+    def __init__(
+        self, database: Database, redis: Redis, durability: Durability, guard: Guard, memory: StoreMemory
+    ) -> None:
+        self._memory = memory
         self._database = database
         self._redis = redis
         self._durability = durability
@@ -72,7 +76,7 @@ class Health:
                 await self._redis.ping()
         except STORE_ERRORS as error:
             return {"ok": False, "reason": f"the order store does not answer: {type(error).__name__}"}
-        return {"ok": True}
+        return self._memory.check
 
 
 class Inside:

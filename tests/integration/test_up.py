@@ -54,6 +54,8 @@ def test_each_redis_role_is_as_durable_as_it_must_be(running: Running) -> None:
             config = client.config_get("appendonly", "appendfsync", "maxmemory-policy", "no-appendfsync-on-rewrite")
             found[role] = (config["appendonly"], config["appendfsync"], config["maxmemory-policy"])
             assert config["no-appendfsync-on-rewrite"] == "no"
+            bounded = int(client.config_get("maxmemory")["maxmemory"])
+            assert role not in ("orders", "cache") or bounded >= 256 * 2**20
     assert found["orders"] == ("yes", "always", "noeviction")
     assert found["room"] == found["jobs"] == ("yes", "everysec", "noeviction")
     assert found["cache"][::2] == ("no", "allkeys-lru")
