@@ -123,7 +123,9 @@ _SALES = (
         "get", "/ops/sales", "List sales", {200: Page(c.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
     ),
     Operation("get", "/ops/sales/{sale}", "Show a sale", {200: c.SaleView}, _SALE),
-    Operation("patch", "/ops/sales/{sale}", "Change a sale", {200: c.SaleView}, (*_BODY, *_SALE), c.SaleChange),
+    Operation(
+        "patch", "/ops/sales/{sale}", "Change a sale", {200: c.SaleView}, ("conflict", *_BODY, *_SALE), c.SaleChange
+    ),
     Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: c.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: c.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: c.SaleView}, ("conflict", *_SALE)),
