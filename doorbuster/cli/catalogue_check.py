@@ -1,0 +1,102 @@
+"""Checks a catalogue file before anything of it is imported: its header, its prices. Pure but for reading."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from difflib import get_close_matches
+
+from doorbuster.cli.catalogue_file import CatalogueFile
+from doorbuster.cli.catalogue_map import NOTES, OURS, REQUIRED, Columns, price_of
+from doorbuster.errors import InvalidError
+from doorbuster.prices import has_decimals, shown
+
+_SAID_MAX = 20
+
+
+def check_header(header: list[str], mapping: Columns) -> None:
+    """Compare a header with what the options say of it.
+
+    Raises:
+        InvalidError: a column that they name is not there, a field has no column, or a column is no field.
+    """
+    wrong = [_no_column(theirs, header) for theirs in mapping.columns if theirs not in header]
+    given = {ours for theirs, ours in mapping.columns.items() if theirs in header} | set(mapping.defaults)
+    if mapping.preset is not None:
+        missing = mapping.preset.missing(header)
+        needed = {
+            ours: theirs for ours, theirs in missing.items() if ours in REQUIRED and ours not in ("brand", "category")
+        }
+        wrong += [
+            f"{_no_column(theirs, header)} (--preset {mapping.preset.name} takes {ours} from it)"
+            for ours, theirs in needed.items()
+            if ours not in given
+        ]
+        if not mapping.preset.currency_in_price and "currency" not in given:
+            wrong.append(f"{mapping.preset.name} exports name no currency; give --default currency=EUR, or what it is")
+    else:
+        wrong += _unknown(header, mapping) + _without(header, given, mapping)
+    if wrong:
+        more = [f"and {len(wrong) - _SAID_MAX} more of the kind"] if len(wrong) > _SAID_MAX else []
+        raise InvalidError("the header does not fit", [("header", problem) for problem in wrong[:_SAID_MAX] + more])
+
+
+def _no_column(name: str, header: Iterable[str]) -> str:
+    return f"no column {shown(name)}{_perhaps(name, header)}"
+
+
+def _perhaps(name: str, known: Iterable[str]) -> str:
+    by_small = {one.casefold(): one for one in known if one}
+    close = get_close_matches(name.casefold(), list(by_small)[:500], n=1, cutoff=0.6)
+    return f"; did you mean {by_small[close[0]]!r}?" if close else ""
+
+
+def _unknown(header: list[str], mapping: Columns) -> list[str]:
+    if mapping.columns:
+        return []  # they become attributes
+    return [
+        f"column {shown(name)} is not known here{_perhaps(name, OURS)}; --map {name}= leaves it out, --map {name}=FIELD"
+        " takes it as a field, and with any --map the columns left over become attributes"
+        for name in header
+        if name and name not in OURS and name not in NOTES
+    ]
+
+
+def _without(header: list[str], given: set[str], mapping: Columns) -> list[str]:
+    dropped = {theirs for theirs, ours in mapping.columns.items() if ours != theirs}
+    there = given | (set(header) - dropped)
+    return [
+        f"no column for {field}{_perhaps(field, set(header) - set(mapping.columns))};"
+        f" name it with --map THEIRS={field}, or give --default {field}=VALUE"
+        for field in REQUIRED
+        if field not in there and not (field == "currency" and mapping.unit == "major")
+    ]
+
+
+def check_prices(file: CatalogueFile, mapping: Columns) -> None:
+    """Read all prices of a file of which nobody said what they are in.
+
+    Raises:
+        InvalidError: some have decimals: then all are in major units, also those that have none.
+    """
+    if mapping.unit is not None:
+        return
+    prices, found, first = 0, 0, ""
+    with suppress(OSError, EOFError, zlib.error):  # a broken file is told when it is imported
+        for line in file.lines():
+            if line.record is None or (price := price_of(line.record, mapping)) is None:
+                continue
+            prices += 1
+            if has_decimals(price):
+                found += 1
+                first = first or f"line {line.number}: {shown(price)}"
+    if found:
+        raise InvalidError(
+            "prices have decimals",
+            [
+                ("price", f"{found:,} of {prices:,} prices have decimals, the first in {first}; nothing was imported"),
+                ("price", "say --price-unit major if they are in whole EUR or USD (19.99), as shops export them,"),
+                ("price", "or --price-unit minor if they are in cents (1999); then those with decimals are refused"),
+            ],
+        )
