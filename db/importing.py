@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 1_000
 CHUNK_BYTES = 4 * 2**20
 """A chunk is written when it has as many rows, or came from as many bytes."""
-ATTRIBUTES_MAX = 256 * 1024
+ATTRIBUTES_MAX = 2**20
 """Bytes of a product's attributes as JSON."""
 _REFUSED = (
     asyncpg.DataError,

@@ -9,10 +9,13 @@ from difflib import get_close_matches
 
 from doorbuster.cli.catalogue_file import CatalogueFile
 from doorbuster.cli.catalogue_map import NOTES, OURS, REQUIRED, Columns, price_of
+from doorbuster.cli.presets import PRESETS
 from doorbuster.errors import InvalidError
 from doorbuster.prices import has_decimals, shown
 
 _SAID_MAX = 20
+_TELLING = frozenset({"product_id", "name", "brand", "category", "price"})
+"""Fields whose columns, all of them there, show whose export a file is."""
 
 
 def check_header(header: list[str], mapping: Columns) -> None:
@@ -38,40 +41,48 @@ def check_header(header: list[str], mapping: Columns) -> None:
     else:
         wrong += _unknown(header, mapping) + _without(header, given, mapping)
     if wrong:
-        more = [f"and {len(wrong) - _SAID_MAX} more of the kind"] if len(wrong) > _SAID_MAX else []
-        raise InvalidError("the header does not fit", [("header", problem) for problem in wrong[:_SAID_MAX] + more])
+        raise InvalidError("the header does not fit", [("header", problem) for problem in wrong])
 
 
 def _no_column(name: str, header: Iterable[str]) -> str:
-    return f"no column {shown(name)}{_perhaps(name, header)}"
+    return f"no column {shown(name)}" + _perhaps(name, header).replace(" (", "; ").removesuffix(")")
 
 
 def _perhaps(name: str, known: Iterable[str]) -> str:
     by_small = {one.casefold(): one for one in known if one}
     close = get_close_matches(name.casefold(), list(by_small)[:500], n=1, cutoff=0.6)
-    return f"; did you mean {by_small[close[0]]!r}?" if close else ""
+    return f" (did you mean {by_small[close[0]]!r}?)" if close else ""
 
 
 def _unknown(header: list[str], mapping: Columns) -> list[str]:
     if mapping.columns:
         return []  # they become attributes
-    return [
-        f"column {shown(name)} is not known here{_perhaps(name, OURS)}; --map {name}= leaves it out, --map {name}=FIELD"
-        " takes it as a field, and with any --map the columns left over become attributes"
-        for name in header
-        if name and name not in OURS and name not in NOTES
+    unknown = [name for name in header if name and name not in OURS and name not in NOTES]
+    if not unknown:
+        return []
+    known = ", ".join(f"{shown(name)}{_perhaps(name, OURS)}" for name in unknown[:_SAID_MAX])
+    more = f" and {len(unknown) - _SAID_MAX} more" if len(unknown) > _SAID_MAX else ""
+    said = [
+        f"not known here: {known}{more}",
+        "--map COLUMN=FIELD takes a column as a field, --map COLUMN= leaves it out;"
+        " with any --map the columns left over become attributes",
     ]
+    likely = next((name for name, preset in PRESETS.items() if not preset().missing(header).keys() & _TELLING), None)
+    return [*said, f"these look like {likely}'s columns: try --preset {likely}"] if likely else said
 
 
 def _without(header: list[str], given: set[str], mapping: Columns) -> list[str]:
     dropped = {theirs for theirs, ours in mapping.columns.items() if ours != theirs}
     there = given | (set(header) - dropped)
-    return [
-        f"no column for {field}{_perhaps(field, set(header) - set(mapping.columns))};"
-        f" name it with --map THEIRS={field}, or give --default {field}=VALUE"
+    free = set(header) - set(mapping.columns)
+    missing = [
+        f"{field}{_perhaps(field, free)}"
         for field in REQUIRED
         if field not in there and not (field == "currency" and mapping.unit == "major")
     ]
+    if not missing:
+        return []
+    return [f"no column for {', '.join(missing)}; --map COLUMN=FIELD names one, --default FIELD=VALUE does without"]
 
 
 def check_prices(file: CatalogueFile, mapping: Columns) -> None:

@@ -31,7 +31,6 @@ _REMEDIES = {
     "brand": "a brand has at most 200 characters in one line",
     "category": "a category has at most 200 characters in one line",
     "description": "a description has at most 10,000 characters",
-    "currency": "write a code of ISO 4217 in capitals, like EUR",
     "active": "write true or false",
     "attributes": 'write a JSON object, like {"colour": "red"}',
     "stock": "write a whole number of units",
@@ -193,9 +192,11 @@ def _problems(value: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _with_remedy(field: str, problem: str, value: dict[str, Any]) -> str:
     if problem == "is required":
-        return f"{problem}; name its column with --map THEIRS={field}, or give --default {field}=VALUE"
+        return f"{problem}; --default {field}=VALUE stands in where a line has none"
     if field not in OURS:
         return f"{problem}; --map {field}= leaves it out, --map {field}=FIELD takes it"
+    if field == "currency" and isinstance(value[field], str):
+        return f"{shown(value[field])} is no currency of ISO 4217; write its code in capitals, like EUR"
     remedy = f"; {_REMEDIES[field]}" if field in _REMEDIES else ""
     return f"{problem}: {shown(value.get(field))}{remedy}"
 
