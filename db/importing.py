@@ -117,12 +117,8 @@ class Importing:
         chunk, self._chunk, self._size = self._chunk, [], 0
         if not chunk:
             return
-        rows = self._latest(chunk)
-        before = await products.earlier_lines(self._connection, rows)
-        written = await self._write(rows)
-        for row in written:
-            if (line := before.get(row.product.product_id)) is not None:
-                self._report.double(row, line)
+        before = await products.earlier_lines(self._connection, chunk)
+        written = await self._write(self._latest(chunk, dict(before)))
         self.imported -= sum(row.product.product_id in before for row in written)
         await products.keep_lines(self._connection, written)
 
@@ -133,12 +129,15 @@ class Importing:
             more = {"broken": broken} if broken else {}
             await ops_log.amend(self._connection, self._entry, self._said(self.imported) | more)
 
-    def _latest(self, chunk: list[ImportRow]) -> list[ImportRow]:
+    def _latest(self, chunk: list[ImportRow], lines: dict[str, int]) -> list[ImportRow]:
+        """Return the last row of each product; `lines` has where products stood before the chunk."""
         latest: dict[str, ImportRow] = {}
         for row in chunk:
-            if (before := latest.get(row.product.product_id)) is not None:
-                self._report.double(row, before.line)
-            latest[row.product.product_id] = row
+            product_id = row.product.product_id
+            if product_id in lines:
+                self._report.double(row, lines[product_id])
+            lines[product_id] = row.line
+            latest[product_id] = row
         return list(latest.values())
 
     async def _write(self, rows: Sequence[ImportRow]) -> list[ImportRow]:

@@ -75,7 +75,7 @@ class _Report:
         """Take note of a product that stood in an earlier line too."""
         self.said.doubled_count += 1
         if len(self.said.doubled) < REJECTED_MAX:
-            problem = f"product_id {row.product.product_id!r} stands in line {before} already; this line counts"
+            problem = f"product_id {row.product.product_id!r} stands in line {before} already; the later one counts"
             self.said.doubled.append(Rejected(row.line, problem))
 
 

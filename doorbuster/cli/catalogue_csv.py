@@ -198,5 +198,6 @@ def _worded(error: csv.Error, opened: int | None = None) -> str:
         where = f"a quote opened in line {opened} ends in the middle of a cell" if opened else "has text behind a quote"
         return f'{where}; inside a quoted cell a quote is written twice ("")'
     if "field limit" in text:
-        return f"has a cell of more than {csv.field_size_limit()} characters"
+        more = "; is a quote never closed?" if opened else ""
+        return f"has a cell of more than {csv.field_size_limit()} characters{more}"
     return f"is no CSV: {text}"

@@ -88,7 +88,8 @@ def make_mapping(
 def price_of(record: dict[str, Any], mapping: Columns) -> Any:
     """Return what stands for the price in a record."""
     theirs = next((theirs for theirs, ours in mapping.columns.items() if ours == "price"), "price")
-    return record.get(theirs) or mapping.defaults.get("price")
+    price = record.get(theirs)
+    return mapping.defaults.get("price") if price is None or price == "" else price
 
 
 def to_row(number: int, record: dict[str, Any], mapping: Columns, *, cells: bool = False) -> ImportRow | Skipped:

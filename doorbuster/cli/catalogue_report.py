@@ -102,7 +102,7 @@ class Tally:
         self.doubled += 1
         self._tell(
             self._waiting[row.line],
-            f"product_id {row.product.product_id!r} stands in line {before} already; this line counts",
+            f"product_id {row.product.product_id!r} stands in line {before} already; the later one counts",
         )
 
     def _tell(self, line: Line, problem: str) -> None:

@@ -95,7 +95,7 @@ def _source(path: Path, raw: IO[bytes], said: Options) -> _Source:
         if said.preset:
             raise InvalidError("wrong form", [("--preset", "is for CSV; say --format csv if the file is one")])
         check_prices(file, columns)
-        return _Source(path, file, columns, None, "")
+        return _Source(path, file, columns, None, ",")
     csv.close()
     if csv.header and not csv.problem:
         check_header(csv.header, columns)
