@@ -19,6 +19,7 @@ _PLAIN = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f", " ") | {"\u2019
 _PRICE = re.compile(r"(?:(?P<before>[A-Za-z]{3})\s*)?(?P<number>-?\d[\d.,' ]*)(?<!\s)(?:\s*(?P<behind>[A-Za-z]{3}))?")
 _GROUPED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*|\d+")
 _WHOLE = re.compile(r"(-?\d+)(?:[.,]0+)?")
+_DECIMALS = re.compile(r"\d[.,]\d")
 _FLOAT_OF_INT = re.compile(r"-?\d+(?:\.0)?")
 
 
@@ -36,9 +37,9 @@ def has_decimals(value: object) -> bool:
     """Tell whether a price shows that it is not in minor units; `1999.0` is how programs write a whole number."""
     if isinstance(value, float):
         return not value.is_integer()
-    if not isinstance(value, str) or (found := _split(value)) is None:
+    if not isinstance(value, str) or len(value) > _LENGTH_MAX:
         return False
-    return any(sign in found[0] for sign in ".,") and not _FLOAT_OF_INT.fullmatch(found[0])
+    return bool(_DECIMALS.search(value)) and not _FLOAT_OF_INT.fullmatch(value.strip())
 
 
 def read_price(value: str | int | float, currency: str | None, unit: Unit) -> tuple[int, str | None]:

@@ -14,6 +14,8 @@ from doorbuster.errors import InvalidError
 from doorbuster.prices import has_decimals, shown
 
 _SAID_MAX = 20
+_NAMES_MAX, _NAME_MAX = 500, 100
+"""Names of JSON's fields that are compared, and how long one is at most."""
 _TELLING = frozenset({"product_id", "name", "brand", "category", "price"})
 """Fields whose columns, all of them there, show whose export a file is."""
 
@@ -25,7 +27,7 @@ def check_header(header: list[str], mapping: Columns) -> None:
         InvalidError: a column that they name is not there, a field has no column, or a column is no field.
     """
     wrong = [_no_column(theirs, header) for theirs in mapping.columns if theirs not in header]
-    given = {ours for theirs, ours in mapping.columns.items() if theirs in header} | set(mapping.defaults)
+    given = {*mapping.columns.values(), *mapping.defaults}
     if mapping.preset is not None:
         missing = mapping.preset.missing(header)
         needed = {
@@ -44,8 +46,8 @@ def check_header(header: list[str], mapping: Columns) -> None:
         raise InvalidError("the header does not fit", [("header", problem) for problem in wrong])
 
 
-def _no_column(name: str, header: Iterable[str]) -> str:
-    return f"no column {shown(name)}" + _perhaps(name, header).replace(" (", "; ").removesuffix(")")
+def _no_column(name: str, header: Iterable[str], what: str = "column") -> str:
+    return f"no {what} {shown(name)}" + _perhaps(name, header).replace(" (", "; ").removesuffix(")")
 
 
 def _perhaps(name: str, known: Iterable[str]) -> str:
@@ -85,29 +87,39 @@ def _without(header: list[str], given: set[str], mapping: Columns) -> list[str]:
     return [f"no column for {', '.join(missing)}; --map COLUMN=FIELD names one, --default FIELD=VALUE does without"]
 
 
-def check_prices(file: CatalogueFile, mapping: Columns) -> None:
-    """Read all prices of a file of which nobody said what they are in.
+def check_lines(file: CatalogueFile, mapping: Columns) -> None:
+    """Read a file once for what only the whole of it tells.
 
     Raises:
-        InvalidError: some have decimals: then all are in major units, also those that have none.
+        InvalidError: prices have decimals and nobody said what they are in: then all of them are in major units, also
+            those that have none; or no line has a field that the options name for a required one.
     """
-    if mapping.unit is not None:
+    unseen = set() if file.kind == "csv" else {theirs for theirs, ours in mapping.columns.items() if ours in REQUIRED}
+    if mapping.unit is not None and not unseen:
         return
     prices, found, first = 0, 0, ""
+    names: set[str] = set()
     with suppress(OSError, EOFError, zlib.error):  # a broken file is told when it is imported
         for line in file.lines():
-            if line.record is None or (price := price_of(line.record, mapping)) is None:
+            if line.record is None:
                 continue
-            prices += 1
-            if has_decimals(price):
+            unseen.difference_update(line.record)
+            if unseen and len(names) < _NAMES_MAX:
+                names.update(name for name in line.record if len(name) <= _NAME_MAX)
+            price = price_of(line.record, mapping)
+            prices += price is not None
+            if mapping.unit is None and has_decimals(price):
                 found += 1
                 first = first or f"line {line.number}: {shown(price)}"
+    if names and unseen:
+        raise InvalidError("fields are missing", [("lines", _no_column(one, names, "field")) for one in sorted(unseen)])
     if found:
-        raise InvalidError(
-            "prices have decimals",
-            [
-                ("price", f"{found:,} of {prices:,} prices have decimals, the first in {first}; nothing was imported"),
-                ("price", "say --price-unit major if they are in whole EUR or USD (19.99), as shops export them,"),
-                ("price", "or --price-unit minor if they are in cents (1999); then those with decimals are refused"),
-            ],
-        )
+        raise InvalidError("prices have decimals", _decimals(found, prices, first))
+
+
+def _decimals(found: int, prices: int, first: str) -> list[tuple[str, str]]:
+    return [
+        ("price", f"{found:,} of {prices:,} prices have decimals, the first in {first}; nothing was imported"),
+        ("price", "say --price-unit major if they are in whole EUR or USD (19.99), as shops export them,"),
+        ("price", "or --price-unit minor if they are in cents (1999); then those with decimals are refused"),
+    ]

@@ -18,7 +18,8 @@ from doorbuster.errors import InvalidError
 COLUMNS_MAX = 2_000
 DELIMITERS = ",;\t|"
 _SUSPICIOUS_FROM = 4
-"""Columns from which on a line inside a cell that has as many is taken for a row that a stray quote swallowed."""
+"""Columns from which on a line inside a cell may be taken for a row that a stray quote swallowed."""
+_ROWS_MAX = 20
 _RAW_MAX = 2_000
 
 
@@ -34,14 +35,14 @@ class _Lines:
         self.number = 0
         self.first = 1
         self.raw = ""
-        self.rows_inside = 0
-        """Lines of the record that have as many columns as the header, if quotes are not heeded."""
+        self.rows_inside: list[list[str]] = []
+        """Lines of the record behind its first that have as many columns as the header, if quotes are not heeded."""
         self.delimiter, self.columns = ",", 0
         self._size = 0
 
     def begin(self) -> None:
         """Begin a record with the next line."""
-        self.first, self.raw, self.rows_inside, self._size = self.number + 1, "", 0, 0
+        self.first, self.raw, self.rows_inside, self._size = self.number + 1, "", [], 0
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -54,7 +55,12 @@ class _Lines:
         self._size += len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
         if len(self.raw) < _RAW_MAX:
             self.raw += line[:_RAW_MAX]
-        self.rows_inside += line.count(self.delimiter) + 1 == self.columns
+        if (
+            self.number > self.first
+            and line.count(self.delimiter) + 1 == self.columns
+            and len(self.rows_inside) < _ROWS_MAX
+        ):
+            self.rows_inside.append(line.split(self.delimiter))
         if self._size > LINE_MAX or (len(line) == LINE_MAX and not line.endswith("\n")):
             self._skip(line)
             raise _TooLongError
@@ -80,6 +86,8 @@ class CsvFile:
         self.header: list[str] | None = None
         self.problem: Line | None = None
         """What is wrong with the header; then no record can be read."""
+        self._numbers: set[int] = set()
+        """Columns in which the last row of one line had a number."""
 
     @property
     def delimiter(self) -> str:
@@ -144,12 +152,19 @@ class CsvFile:
         if not is_utf_8(cells):
             return lines.told(NOT_UTF_8)
         several = lines.number > lines.first
-        if several and len(header) >= _SUSPICIOUS_FROM and lines.rows_inside == lines.number - lines.first + 1:
+        if not several:
+            self._numbers = {place for place, cell in enumerate(cells) if _is_number(cell)}
+        elif len(header) >= _SUSPICIOUS_FROM and any(map(self._looks_like_a_row, lines.rows_inside)):
             return lines.told("look like rows of their own, but a quote makes one of them; is it a stray one?")
         record = dict(zip(header, cells, strict=False))
         if record.pop("", "").strip():
             return lines.told("has a value in a column that the header gives no name")
         return Line(lines.first, record, last=lines.number if several else None, cells=True)
+
+    def _looks_like_a_row(self, cells: list[str]) -> bool:
+        """Tell whether a line inside a cell has numbers where the rows before have some: prose has none there."""
+        numbers = {place for place, cell in enumerate(cells) if _is_number(cell.strip('"\r\n'))}
+        return bool(numbers) and numbers >= self._numbers
 
     def close(self) -> None:
         """Let go of the file without closing it."""
@@ -175,6 +190,10 @@ def delimiter_of(said: str) -> str:
     if len(sign) != 1 or sign in '"\r\n' or not sign.isascii():
         raise InvalidError("wrong delimiter", [("--delimiter", f"{said!r} is neither one character nor 'tab'")])
     return sign
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(".", "").replace(",", "").isdecimal()
 
 
 def is_utf_8(cells: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ from doorbuster.contract import ProductLine
 from doorbuster.errors import InvalidError
 from doorbuster.fields import tidy_id
 from doorbuster.prices import PriceError, Unit, read_price, read_whole, shown
-from doorbuster.reading import problems
+from doorbuster.reading import SAID_MAX, problems
 
 OURS = frozenset(field.name for field in msgspec.structs.fields(ProductLine))
 REQUIRED = tuple(field.name for field in msgspec.structs.fields(ProductLine) if field.required)
@@ -181,7 +181,9 @@ def _checked(value: dict[str, Any], wrong: dict[str, str]) -> ProductLine:
     except (msgspec.ValidationError, RecursionError):
         pass  # said below, field by field
     said = [(name, _with_remedy(name, problem, value)) for name, problem in _problems(value) if name not in wrong]
-    raise InvalidError.naming([*wrong.items(), *said] or [("line", "cannot be read")])
+    named = [*wrong.items(), *said] or [("line", "cannot be read")]
+    more = [("line", f"{len(named) - SAID_MAX} more problems")] if len(named) > SAID_MAX else []
+    raise InvalidError.naming(named[:SAID_MAX] + more)
 
 
 def _problems(value: dict[str, Any]) -> list[tuple[str, str]]:

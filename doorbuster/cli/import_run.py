@@ -15,7 +15,7 @@ import click
 from db import pool
 from db.importing import Importing
 from db.products import ImportRow, settle_catalogue
-from doorbuster.cli.catalogue_check import check_header, check_prices
+from doorbuster.cli.catalogue_check import check_header, check_lines
 from doorbuster.cli.catalogue_csv import delimiter_of
 from doorbuster.cli.catalogue_file import STDIN, CatalogueFile, opened
 from doorbuster.cli.catalogue_line import Line
@@ -25,7 +25,7 @@ from doorbuster.cli.database import answering
 from doorbuster.cli.ops import operator
 from doorbuster.cli.presets import PRESETS
 from doorbuster.cli.presets.preset import Skipped
-from doorbuster.errors import InvalidError
+from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.prices import Unit
 
 if TYPE_CHECKING:
@@ -78,11 +78,21 @@ def run(path: Path, url: str, said: Options) -> int:
         bar = stack.enter_context(_progress(size))
         try:
             asyncio.run(_import(url, importing, source, tally, lambda: bar.update(raw.tell() - bar.pos)))
+        except StoreUnavailableError as error:
+            raise (_lost(error) if importing.begun else error) from error
         finally:
             _conclude(importing, tally)
     if tally.broken:
         raise InvalidError(tally.broken)
     return 1 if tally.bad or tally.doubled else 0
+
+
+def _lost(error: BaseException) -> StoreUnavailableError:
+    """Return what to say of a database that went away: what it said first, and what to do."""
+    first = error
+    while (before := first.__cause__ or first.__context__) is not None:
+        first = before
+    return StoreUnavailableError(f"the database went away: {first}; what is in stays, and importing again is safe")
 
 
 def _source(path: Path, raw: IO[bytes], said: Options) -> _Source:
@@ -94,12 +104,12 @@ def _source(path: Path, raw: IO[bytes], said: Options) -> _Source:
     if csv is None:
         if said.preset:
             raise InvalidError("wrong form", [("--preset", "is for CSV; say --format csv if the file is one")])
-        check_prices(file, columns)
+        check_lines(file, columns)
         return _Source(path, file, columns, None, ",")
     csv.close()
     if csv.header and not csv.problem:
         check_header(csv.header, columns)
-        check_prices(file, columns)
+        check_lines(file, columns)
     return _Source(path, file, columns, csv.header or [], csv.delimiter)
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.products import ImportRow
+from doorbuster.cli.catalogue_check import check_lines
 from doorbuster.cli.catalogue_csv import COLUMNS_MAX, delimiter_of, sniff
 from doorbuster.cli.catalogue_file import CatalogueFile, TooLargeError, _Counted
 from doorbuster.cli.catalogue_line import LINE_MAX, Line
@@ -233,3 +234,31 @@ def test_a_currency_is_one_of_iso_4217() -> None:
     record = dict.fromkeys(HEADER.split(","), "x") | {"price": "1", "currency": "ABC"}
     with pytest.raises(InvalidError, match="'ABC' is no currency of ISO 4217"):
         to_row(1, record, PLAIN, cells=True)
+
+
+def test_a_swallowed_row_is_known_by_its_numbers() -> None:
+    columns = f"{HEADER},description"
+    rows = [
+        "q1,Lamp,L,C,1,EUR,bright",
+        'q2,"Chair, big",L,C,2,EUR,"good',
+        "q3,Desk,L,C,3,EUR,a desk",
+        'q4,Shelf,L,C,4,EUR,"',
+    ]
+    lines = read("\n".join([columns, *rows]))
+    assert [(first, last) for first, last, _ in wrong(lines)] == [(3, 5)]
+    prose = 'q2,Chair,L,C,2,EUR,"in red, blue,\nblack, white, pink, grey, 3, silver, gold\nor, or, or, or, or, or, or"'
+    assert wrong(read("\n".join([columns, rows[0], prose]))) == []
+
+
+def test_problems_of_a_line_are_bounded() -> None:
+    with pytest.raises(InvalidError) as caught:
+        to_row(1, {f"{n}" * 1_000: n for n in range(2_000)}, PLAIN)
+    assert len(caught.value.detail) < 8_000
+    assert "more problems" in caught.value.detail
+
+
+def test_a_field_that_no_line_has_is_refused_with_what_was_meant() -> None:
+    raw = io.BytesIO(b'{"title": "a"}\n{"title": "b", "id": "1"}\n')
+    with pytest.raises(InvalidError) as caught:
+        check_lines(CatalogueFile(Path("c.jsonl"), raw), make_mapping(("ids=product_id", "title=name"), (), "major"))
+    assert caught.value.fields == [("lines", "no field 'ids'; did you mean 'id'?")]

@@ -96,7 +96,9 @@ def test_minor_units_have_no_decimals(given: str | float) -> None:
 
 
 def test_decimals_show_that_a_column_is_in_major_units() -> None:
-    assert [has_decimals(one) for one in ("69.99", "69,99 EUR", "500.00", "14.0000", "1,999", 0.5)] == [True] * 6
+    assert [has_decimals(one) for one in ("69.99", "69,99 EUR", "500.00", "14.0000", "1,999", "$6.99", 0.5)] == [
+        True
+    ] * 7
     assert [has_decimals(one) for one in ("500", "1999.0", "cheap", "a.b", 5, 5.0, None, True, "9" * 999)] == [
         False
     ] * 9
