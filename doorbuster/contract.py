@@ -154,10 +154,21 @@ class ProductRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=T
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-class ProductLine(ProductRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of `POST /ops/products:import`; `stock` is received when the product is new."""
+class ProductLine(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line of `POST /ops/products:import`: what it leaves out stays as it is in a product that exists.
+
+    A new product gets the defaults of `ProductRequest`, and its `stock` is received.
+    """
 
     product_id: ProductId
+    name: Name
+    brand: Label
+    category: Label
+    price: Money
+    currency: Currency
+    description: Text | UnsetType | None = UNSET
+    active: bool | UnsetType = UNSET
+    attributes: dict[str, Any] | UnsetType = UNSET
     stock: Annotated[int, Meta(ge=0, le=10**9)] | None = None
 
 

@@ -21,6 +21,7 @@ from db.states import ALLOWED, Status
 from doorbuster.contract import FAULTS, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError
 from intake.limits import BodyError
+from intake.refusing import NOT_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -117,7 +118,7 @@ class Problems:
         """Return a problem as it is answered, and count it."""
         self._refused(code)
         said = problem(code, detail, [FieldProblem(*field) for field in fields or []])
-        headers = {"content-type": PROBLEM_JSON}
+        headers = {"content-type": PROBLEM_JSON, **NOT_KEPT}
         for name, value in (members or {}).items():
             setattr(said, name, value)
         if said.room is not None:
