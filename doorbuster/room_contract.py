@@ -12,7 +12,7 @@ from doorbuster.fields import PRINTABLE, AcceptedAt, Bounded, CustomerId, Moment
 class AccessCode(Struct, frozen=True, forbid_unknown_fields=True):
     """A code that lets its holders past the queue, inside the room's caps, `quota` times."""
 
-    code: Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[\x21-\x7e]+(?!\n)$")]
+    code: Annotated[str, Meta(min_length=12, max_length=64, pattern=r"^[\x21-\x7e]+(?!\n)$")]
     quota: Annotated[int, Meta(ge=1, le=10**6)]
 
 
