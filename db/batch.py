@@ -31,14 +31,14 @@ class StockRaceError(Exception):
 
 
 async def hold_shift(
-    connection: Connection, sale_number: int, *, name: str, fence: int, lease_s: float
+    connection: Connection, sale_number: int, *, name: str, fence: int, lease_s: float, batch_max: int | None = None
 ) -> tuple[datetime, timedelta]:
     """Renew the lease; return the batch's time and how long its reservations hold.
 
     Raises:
         LeaseLostError: another shift came after.
     """
-    row = await connection.fetchrow(_SQL["hold_shift"], name, fence, lease_s, sale_number)
+    row = await connection.fetchrow(_SQL["hold_shift"], name, fence, lease_s, batch_max, sale_number)
     if row is None:
         raise LeaseLostError(f"the lease {name} with fence {fence} is held by another")
     return row["now"], row["hold"]

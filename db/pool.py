@@ -100,14 +100,25 @@ async def _leave(_connection: object) -> None:
 
 
 async def connect(
-    dsn: str, *, command_timeout_s: float = 5.0, application: str = "doorbuster", steady: bool = True
+    dsn: str,
+    *,
+    command_timeout_s: float = 5.0,
+    transaction_timeout_s: float | None = None,
+    application: str = "doorbuster",
+    steady: bool = True,
 ) -> Connection:
-    """Open one connection like those of the pools; not `steady` where whole tables are asked about, once."""
+    """Open one connection like those of the pools; not `steady` where whole tables are asked about, once.
+
+    With `transaction_timeout_s` Postgres itself ends a session whose transaction takes longer.
+    """
+    session = _session(application, transaction_timeout_s or command_timeout_s, steady=steady)
+    if transaction_timeout_s is not None:
+        session["transaction_timeout"] = str(int(transaction_timeout_s * 1000))
     connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
         dsn,
         command_timeout=command_timeout_s,
         timeout=CONNECT_TIMEOUT_S,
-        server_settings=_session(application, command_timeout_s, steady=steady),
+        server_settings=session,
     )
     await _prepare(connection)
     return connection

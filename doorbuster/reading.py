@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 import msgspec
 
 from doorbuster.errors import DoorbusterError, InvalidError
-from doorbuster.fields import bounds_problem
+from doorbuster.fields import bounds_problem, check_of
 from doorbuster.wording import worded
 
 T = TypeVar("T")
@@ -95,7 +95,8 @@ def _own_problem(wanted: Any, value: Any, path: str, *, inner: bool = False) -> 
         if not (inner and where):  # a mistake inside an item is the item's own
             yield path or "body", worded(text)
     else:
-        if problem := bounds_problem(converted):
+        check = check_of(wanted) if isinstance(converted, str) else None
+        if problem := check(converted) if check else bounds_problem(converted):
             yield path, problem
 
 

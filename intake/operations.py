@@ -156,7 +156,7 @@ _PRODUCTS = (
     ),
     Operation(
         "post", "/ops/products:import", "Import products, one JSON object a line", {200: oc.ImportReport},
-        ("malformed", "too_large", "unsupported_media_type", *_OPS), JSON_LINES,
+        (*_BODY, *_OPS), JSON_LINES, ("price_unit",),
     ),
 )  # fmt: skip
 

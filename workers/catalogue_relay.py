@@ -124,7 +124,8 @@ def waits(settings: Settings) -> dict[str, float]:
 class CatalogueRelay:
     """Keeps all targets right; see `shift.Work`."""
 
-    paced = 0
+    full = BATCH
+    paced = False
     under_way = False
     """How old a copy may be is promised (P8)."""
 
@@ -164,7 +165,7 @@ class CatalogueRelay:
 
     async def _tell(self, connection: Connection, target: Target) -> int:
         place = self._places[target.name]
-        found = await changes.unrelayed(connection, place, limit=BATCH)
+        found = await changes.unrelayed(connection, place, limit=self._shift.size.now)
         found = list(takewhile(lambda one: one.age_s >= target.wait_s, found))
         if not found:
             return 0

@@ -2,9 +2,9 @@
 -- First statement of every batch: renews the lease, tells the batch's time and the sale's hold.
 -- No row: the lease is another's.
 update shifts
-  set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8)
+  set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8), batch_max = $4
   where name = $1 and fence = $2
-returning clock_timestamp() as now, (select make_interval(secs => hold_s) from sales where sale_number = $4) as hold;
+returning clock_timestamp() as now, (select make_interval(secs => hold_s) from sales where sale_number = $5) as hold;
 
 -- name: lock_shelf
 -- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.

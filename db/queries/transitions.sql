@@ -8,6 +8,9 @@ returning old.status as was, version, updated_at;
 -- name: status_of
 select status from orders where order_id = $1;
 
+-- name: cancelled_of
+select order_id from orders where order_id = any($1::uuid[]) and status = 'cancelled';
+
 -- name: tell
 insert into order_events (order_id, seq, status, at, reason) values ($1, $2, $3::order_status, $4, $5);
 
