@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from catalogue.search import interface as said
 from catalogue.search.interface import BEGUN, CORRECTED, STRICT
 from catalogue.search.rungs import may_be_misspelt
-from catalogue.search.words import ACCESSORIES, STOPPED, Phrase, Term, Words
+from catalogue.search.words import ACCESSORIES, STOPPED, Phrase, Term, Words, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 EVERYWHERE = ("all", "models")
 IN_NAME = ("head", "models", "made")
-WEIGHTS = ("title.words^1", "made^0.3", "more^0.25", "attributes^0.1")
+AS_THEY_STAND = ("name", "maker")
+"""Fields that have the words that do not count, too: names, and brands and categories."""
+WEIGHTS = ("named^1", "made^0.3", "more^0.25", "attributes^0.1")
 """How much a word counts by where it stands."""
 BM25F = "params.most * params.share * _score / (_score + params.half)"
 """Levels off what the similarity `often` counts in all fields together (Robertson, Zaragoza, Taylor 2004)."""
@@ -56,6 +58,8 @@ class Asked(NamedTuple):
         """Return what ranks a match: as in Postgres."""
         if not self.words.terms:
             return []
+        if self.words.none_counts:
+            return _as_they_follow(self.words)
         terms = self.words.terms
         accessories = " ".join(sorted(ACCESSORIES - self.words.plain))
         return [
@@ -87,6 +91,13 @@ def counting(words: Words) -> Words:
     return Words(terms, tokens) if terms and tokens else words
 
 
+def _as_they_follow(words: Words) -> list[Clause]:
+    """Rank words of which none counts: one after the other before scattered, in a short name before a long one."""
+    phrase = " ".join(words.single)
+    anywhere = {"multi_match": {"query": phrase, "type": "phrase", "fields": list(AS_THEY_STAND)}}
+    return [_lifted(anywhere, 3.0), {"match_phrase": {"name": {"query": phrase}}}]
+
+
 def _or(clauses: Iterable[Clause]) -> Clause:
     several = list(clauses)
     return several[0] if len(several) == 1 else {"bool": {"should": several, "minimum_should_match": 1}}
@@ -115,11 +126,15 @@ def _either(term: Term, fields: tuple[str, ...]) -> Clause:
 
 def strict(words: Words) -> Clause:
     """Return what matches all that is asked for, as written or in other words."""
+    if words.none_counts:
+        return _and(_written(term, AS_THEY_STAND) for term in words.terms)
     return _and(_either(term, EVERYWHERE) for term in words.terms)
 
 
 def looser(words: Words, rung: int) -> Clause | None:
     """Return what a rung adds, as in Postgres."""
+    if words.none_counts:
+        return _none_counting(words, rung)
     if rung == BEGUN:
         return begun(words, EVERYWHERE, ("name", "made", "models"))
     if rung == CORRECTED:
@@ -131,11 +146,27 @@ def looser(words: Words, rung: int) -> Clause | None:
     return _or(_either(term, EVERYWHERE) for term in words.terms)
 
 
+def _none_counting(words: Words, rung: int) -> Clause | None:
+    if rung == BEGUN:
+        return begun(words, AS_THEY_STAND, AS_THEY_STAND)
+    if rung == CORRECTED or len(words.terms) < 2:
+        return None
+    return _or(_written(term, AS_THEY_STAND) for term in words.terms)
+
+
+def named_so_far(words: Words) -> Clause | None:
+    """Return what names match that begin as typed: in name, brand or category."""
+    if words.none_counts:
+        return begun(words, AS_THEY_STAND, ("name",))
+    return begun(words, ("head", "made"), ("name", "made"))
+
+
 def begun(words: Words, fields: tuple[str, ...], begun_in: tuple[str, ...]) -> Clause | None:
     """Return all that is asked for, the last word being only the beginning of one; None if that is too short."""
     last = words.tokens[-1]
     if len(last) < said.PREFIX_MIN:
         return None
+    last = " ".join(parts(last))
     beginning: Clause = {"multi_match": {"query": last, "type": "phrase_prefix", "fields": list(begun_in)}}
     unfinished = _or([beginning, {"match_phrase": {"head.begun": {"query": last}}}])
     *firsts, _ = [spelling for term in words.terms for spelling in term.words]
@@ -209,5 +240,5 @@ def facets_of(filters: dict[str, Clause]) -> dict[str, Any]:
 def beginning(kind: str, text: str, limit: int) -> dict[str, Any]:
     """Count the products of the brands, or categories, that begin with the text."""
     values = {"terms": {"field": kind, "size": limit, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
-    begins: list[Clause] = [ACTIVE, {"prefix": {f"{kind}.small": text}}]
+    begins: list[Clause] = [ACTIVE, {"prefix": {f"{kind}_folded": text}}]
     return {"filter": {"bool": {"filter": begins}}, "aggs": {"values": values}}

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 NAMED = "AB"
 """Weights of names, brands and categories."""
+EXACT = "catalogue_exact"
+"""The configuration of words as they stand; those of names, brands and categories are in the index without a weight."""
 Readings = dict[str, list[str]]
 """What else a word may have been meant to be, as tsqueries."""
 
@@ -43,8 +45,10 @@ class Texts(NamedTuple):
         )
 
     def asked(self) -> rows.Asked:
-        """Return all that matching and ranking look at."""
+        """Return all that matching and ranking look at; where no word counts, how they stand ranks, see `manner_of`."""
         terms = self.words.terms
+        if self.words.none_counts:
+            return rows.Asked(self.match, [], [], "", "", "", list(self.stricter))
         return rows.Asked(
             match=self.match,
             words=[
@@ -57,6 +61,11 @@ class Texts(NamedTuple):
             accessory=" | ".join(_lexeme(word, "A") for word in sorted(ACCESSORIES - self.words.plain)),
             stricter=list(self.stricter),
         )
+
+
+def manner_of(words: Words) -> rows.Manner:
+    """Return how the texts of a query are meant."""
+    return rows.Manner(EXACT, f" {' '.join(words.single)} ") if words.none_counts else rows.Manner()
 
 
 def _lexeme(word: str, weight: str = "") -> str:
@@ -89,10 +98,27 @@ def begun(words: Words, weight: str = "") -> str:
     last = words.tokens[-1]
     if len(last) < PREFIX_MIN:
         return ""
+    if words.none_counts:
+        *before, end = words.single
+        return " & ".join((*map(_lexeme, before), _lexeme(end, "*")))
     *firsts, end = words.terms[-1].words
     unfinished = " | ".join(_open_phrase(spelling, weight) for spelling in end)
     before = [_either(term, weight) for term in words.terms[:-1]]
     return _all([*before, *(" | ".join(_phrase(one, weight) for one in word) for word in firsts), unfinished])
+
+
+def beginning(words: Words) -> str:
+    """Return what names match that begin as typed: in name, brand or category."""
+    return begun(words, "" if words.none_counts else NAMED)
+
+
+def _apart(words: Words, operator: str = " & ") -> str:
+    """Return words of which none counts, wherever they stand: the index knows no places of them."""
+    return operator.join(
+        f"({' | '.join(' & '.join(map(_lexeme, spelling)) for spelling in spellings)})"
+        for term in words.terms
+        for spellings in term.words
+    )
 
 
 def _open_phrase(phrase: Phrase, weight: str) -> str:
@@ -102,6 +128,8 @@ def _open_phrase(phrase: Phrase, weight: str) -> str:
 
 def any_of(words: Words) -> str:
     """Return any of what is asked for."""
+    if words.none_counts:
+        return _apart(words, " | ")
     return " | ".join(f"({_either(term)})" for term in words.terms)
 
 
@@ -111,6 +139,8 @@ def _plain_words(term: Term) -> set[str]:
 
 def strict(words: Words) -> str:
     """Return all that is asked for, as written or in other words."""
+    if words.none_counts:
+        return _apart(words)
     return _all(_either(term) for term in words.terms)
 
 
