@@ -124,6 +124,13 @@ create function search_models(said text) returns text language sql immutable str
     where found[1] ~ '[0-9]'
 $$;
 
+-- The words that the parts of a folded category end with, which name its things: of `home > cameras & photo printers`
+-- cameras and printers.
+create function search_kinds(category text) returns text language sql immutable strict parallel safe as $$
+  select coalesce(string_agg(substring(rtrim(search_words(part)) from '[^ ]+$'), ' '), '')
+    from regexp_split_to_table(substring(category from '[^>/|]*$'), '[&,;+]|\yand\y') as part
+$$;
+
 -- A folded name up to what the thing is for or comes with.
 create function search_head(name text) returns text language sql immutable strict parallel safe as $$
   select coalesce(substring(name from '^(.+?)\y(?:for|with|without|incl|including)\y'), name)
@@ -137,7 +144,8 @@ $$;
 
 -- A: the name up to what it is for or comes with, the product's id, model numbers; B: brand and category;
 -- C: the rest of the name and the description; D: attributes. Unstemmed words of name, brand and category stand without
--- a place: found, by the beginning of a word too and where no word counts (The Who), they count for little.
+-- a place: found, by the beginning of a word too and where no word counts (The Who), they count for little. What the
+-- category ends with stands there with a sign, =camera: that is what the thing is.
 create function search_vector(product_id text, name text, brand text, category text, description text, attributes jsonb)
 returns tsvector language sql immutable parallel safe as $$
   select setweight(to_tsvector('catalogue_words', search_words(said.head)), 'A')
@@ -149,10 +157,13 @@ returns tsvector language sql immutable parallel safe as $$
       || setweight(to_tsvector('catalogue_words', search_words(said.more)), 'D')
       || strip(to_tsvector('catalogue_exact', search_words(said.name) || ' ' || said.made || ' '
                                               || search_models(said.more)))
+      || array_to_tsvector(array(
+           select '=' || lexeme
+             from unnest(tsvector_to_array(to_tsvector('catalogue_words', search_kinds(said.category)))) as lexeme))
     from (
       select folded.*, search_head(folded.name) as head
         from (
-          select search_fold(product_id) as id, search_fold(name) as name,
+          select search_fold(product_id) as id, search_fold(name) as name, search_fold(category) as category,
                  search_words(search_fold(brand || ' ; ' || category)) as made,
                  coalesce(search_fold(description), '') as description,
                  search_fold(search_attributes(attributes)) as more

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SQL = load("search")
 GRACE_S = 0.5
+TEXTS = 7
+"""Parameters of a search before its filters."""
 SHOWN = 8
 """Columns of a document before those that are searched."""
 
@@ -25,7 +27,7 @@ class Asked(NamedTuple):
     """The texts of a search, each a tsquery of English words; `match` is None where everything matches.
 
     Each of `words` has its share, of 1 in all, in what is asked for. What matches one of `stricter` ranks before the
-    rest.
+    rest. An accessory ranks `malus` lower; `kinds` are words that the category of what is asked for ends with.
     """
 
     match: str | None
@@ -35,6 +37,8 @@ class Asked(NamedTuple):
     name_meant: str
     accessory: str
     stricter: list[str]
+    malus: float
+    kinds: list[str]
 
 
 class Manner(NamedTuple):
@@ -83,6 +87,7 @@ class Words(NamedTuple):
     attributes: str
     brand: str
     category: str
+    kinds: str
 
 
 class Document(NamedTuple):
@@ -114,7 +119,9 @@ async def fold(connection: Connection, text: str) -> str:
 
 async def search(connection: Connection, asked: Asked, terms: Terms, manner: Manner, *, timeout_s: float) -> Found:
     """Find products."""
-    row = await connection.fetchrow(_SQL["search"], *asked, *terms, *manner, timeout=timeout_s + GRACE_S)
+    row = await connection.fetchrow(
+        _SQL["search"], *asked[:TEXTS], *terms, *manner, *asked[TEXTS:], timeout=timeout_s + GRACE_S
+    )
     assert row is not None
     return Found(
         row["matched"],
@@ -172,5 +179,5 @@ async def page_documents(connection: Connection, after: str, limit: int) -> list
 
 
 def _document(row: Record) -> Document:
-    shown, words = list(row.values())[:SHOWN], list(row.values())[SHOWN:]
-    return Document(*shown, words=Words(*words))
+    values = tuple(row.values())
+    return Document._make((*values[:SHOWN], Words._make(values[SHOWN:])))

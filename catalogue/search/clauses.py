@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from catalogue.search import interface as said
 from catalogue.search.interface import BEGUN, CORRECTED, STRICT
 from catalogue.search.rungs import may_be_misspelt
-from catalogue.search.words import ACCESSORIES, STOPPED, Phrase, Term, Words, parts
+from catalogue.search.things import KIND, is_accessory_asked, thing_of
+from catalogue.search.words import STOPPED, Phrase, Term, Words, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,8 +26,8 @@ BM25F = "params.most * params.share * _score / (_score + params.half)"
 MOST, HALF = 6.0, 0.8
 RUNG = 10.0
 """What lifts a match of a stricter rung before those of the next."""
-MERITS = {"literal": 3.0, "meant": 0.75, "thing": 1.0}
-"""What lifts a match: all as written; in the name in other words too; and being no accessory."""
+MERITS = {"literal": 3.0, "meant": 0.75}
+"""What lifts a match: all as written; in the name in other words too. Being no accessory does, too, see `things.py`."""
 FUZZY = {"fuzziness": "AUTO:4,7", "prefix_length": 1}
 READINGS_MAX = 20
 """Words that all misspelt ones together are read as: Lucene allows a query 1,024 clauses in all."""
@@ -61,15 +62,18 @@ class Asked(NamedTuple):
         if self.words.none_counts:
             return _as_they_follow(self.words)
         terms = self.words.terms
-        accessories = " ".join(sorted(ACCESSORIES - self.words.plain))
+        same, thing = not is_accessory_asked(self.words), thing_of(self.words)
+        written = _same if same else _written
+        counted = zip(self.words.counted_with(same=same), self.shares, strict=True)
         return [
-            *(self._counted(*word, share) for word, share in zip(self.words.counted, self.shares, strict=True)),
-            _merit("literal", _and(_written(term, EVERYWHERE) for term in terms)),
+            *(self._counted(*word, share) for word, share in counted),
+            _merit("literal", _and(written(term, EVERYWHERE) for term in terms)),
             _merit("meant", _and(_either(term, IN_NAME) for term in terms)),
-            _merit("thing", {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
+            _lifted({"bool": {"must_not": [{"match": {"head": " ".join(thing.accessories)}}]}}, thing.malus),
+            _lifted({"match": {"kinds": " ".join(thing.kinds)}}, KIND),
         ]
 
-    def _counted(self, word: str, joined: tuple[str, ...], share: float) -> Clause:
+    def _counted(self, word: str, others: tuple[Phrase, ...], share: float) -> Clause:
         """Return how much a word counts, read as the rung reads it."""
         fields, more = list(WEIGHTS), {}
         if self.rung >= BEGUN and word == self.words.tokens[-1]:
@@ -78,10 +82,15 @@ class Asked(NamedTuple):
             more = _fuzziness(self.words)
         often = _or([
             {"multi_match": {"query": word, "type": "most_fields", "fields": fields, **more}},
-            *({"multi_match": {"query": one, "type": "most_fields", "fields": fields}} for one in joined),
+            *(_often(one, fields) for one in others),
         ])  # fmt: skip
         script = {"source": BM25F, "params": {"most": MOST, "share": share, "half": HALF}}
         return {"script_score": {"query": often, "script": script}}
+
+
+def _often(phrase: Phrase, fields: list[str]) -> Clause:
+    kind = "phrase" if len(phrase) > 1 else "most_fields"
+    return {"multi_match": {"query": " ".join(phrase), "type": kind, "fields": fields}}
 
 
 def counting(words: Words) -> Words:
@@ -116,6 +125,11 @@ def _phrase(phrase: Phrase, fields: tuple[str, ...]) -> Clause:
 def _written(term: Term, fields: tuple[str, ...]) -> Clause:
     """Return a term as it was written, in any spelling."""
     return _and(_or(_phrase(spelling, fields) for spelling in spellings) for spellings in term.words)
+
+
+def _same(term: Term, fields: tuple[str, ...]) -> Clause:
+    """Return a term as it was written, or by another name for the very thing."""
+    return _or([_written(term, fields), *(_phrase(other, fields) for other in term.same)])
 
 
 def _either(term: Term, fields: tuple[str, ...]) -> Clause:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from catalogue.search.interface import PREFIX_MIN
-from catalogue.search.words import ACCESSORIES, Phrase, Term, Words
+from catalogue.search.things import is_accessory_asked, thing_of
+from catalogue.search.words import Phrase, Term, Words
 from db import search as rows
 
 if TYPE_CHECKING:
@@ -48,18 +49,22 @@ class Texts(NamedTuple):
         """Return all that matching and ranking look at; where no word counts, how they stand ranks, see `manner_of`."""
         terms = self.words.terms
         if self.words.none_counts:
-            return rows.Asked(self.match, [], [], "", "", "", list(self.stricter))
+            return rows.Asked(self.match, [], [], "", "", "", list(self.stricter), 0.0, [])
+        same = not is_accessory_asked(self.words)
+        thing = thing_of(self.words)
         return rows.Asked(
             match=self.match,
             words=[
-                " | ".join((*map(_lexeme, (word, *joined)), *self.readings.get(word, ())))
-                for word, joined in self.words.counted
+                " | ".join((*map(_phrase, ((word,), *others)), *self.readings.get(word, ())))
+                for word, others in self.words.counted_with(same=same)
             ],
             shares=self.shares,
-            literal=_all(_written(term) for term in terms),
+            literal=_all(_written(term) if not same else _same(term) for term in terms),
             name_meant=_all(_either(term, NAMED) for term in terms),
-            accessory=" | ".join(_lexeme(word, "A") for word in sorted(ACCESSORIES - self.words.plain)),
+            accessory=" | ".join(_lexeme(word, "A") for word in thing.accessories),
             stricter=list(self.stricter),
+            malus=thing.malus,
+            kinds=list(thing.kinds),
         )
 
 
@@ -83,6 +88,11 @@ def _written(term: Term, weight: str = "") -> str:
     return _all(" | ".join(_phrase(spelling, weight) for spelling in spellings) for spellings in term.words)
 
 
+def _same(term: Term) -> str:
+    """Return a term as it was written, or by another name for the very thing."""
+    return " | ".join((f"({_written(term)})", *map(_phrase, term.same)))
+
+
 def _either(term: Term, weight: str = "") -> str:
     """Return a term as written, in other words, or in one with its neighbours."""
     others = (*term.same, *term.also, *((joined,) for joined in term.joined))
@@ -99,8 +109,8 @@ def begun(words: Words, weight: str = "") -> str:
     if len(last) < PREFIX_MIN:
         return ""
     if words.none_counts:
-        *before, end = words.single
-        return " & ".join((*map(_lexeme, before), _lexeme(end, "*")))
+        *whole, begins = words.single
+        return " & ".join((*map(_lexeme, whole), _lexeme(begins, "*")))
     *firsts, end = words.terms[-1].words
     unfinished = " | ".join(_open_phrase(spelling, weight) for spelling in end)
     before = [_either(term, weight) for term in words.terms[:-1]]

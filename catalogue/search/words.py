@@ -1,6 +1,6 @@
 """What shoppers' words mean: tokens, model numbers, units, synonyms, accessories. Pure; knows no backend.
 
-Reads folded text only (`folding.py`): in it every sign beyond ASCII is part of a word, so no rule of Unicode stands here.
+Reads folded text only (`folding.py`): in it every sign beyond ASCII is part of a word. No rule of Unicode stands here.
 
 These are facts of language, not answers to known queries: a rule belongs here only if it holds for words nobody tried.
 """
@@ -82,6 +82,11 @@ class Words(NamedTuple):
         """The same, each with the words that it may be a part of."""
         found = [(word, term.joined) for term in self.terms for spellings in term.words for word in spellings[0]]
         return tuple(found[:WORDS_MAX])
+
+    def counted_with(self, *, same: bool) -> list[tuple[str, tuple[Phrase, ...]]]:
+        """Return them with what else counts as them; `same`: other names for the very thing do, too."""
+        named = {term.whole: term.same for term in self.terms if same and len(term.words) == 1}
+        return [(word, (*((one,) for one in joined), *named.get(word, ()))) for word, joined in self.counted]
 
     @property
     def none_counts(self) -> bool:

@@ -37,9 +37,15 @@ select asked.word,
 -- as written, $5 in the name or brand in other words too, $6 words in the name that make it an accessory, $7 what ranks
 -- before the rest. $8 categories, $9 brands, $10 and $11 prices; $12 sort; $13 and $14 key and product to go on behind;
 -- $15 hits; $16 matches looked at; $17 price steps; $18 facet values. $19 the configuration that the texts are in; where
--- none of the words counts, $20 is all of them as they follow one another, else null.
+-- none of the words counts, $20 is all of them as they follow one another, else null. $21 what an accessory loses; $22
+-- words that the category of what is asked for ends with.
 with words as materialized (
   select to_tsquery($19::regconfig, query) as query, share from unnest($2::text[], $3::float8[]) as asked (query, share)
+),
+kinds as materialized (
+  select string_agg(quote_literal('=' || lexeme), ' | ')::tsquery as query
+    from unnest($22::text[]) as asked (word),
+         unnest(tsvector_to_array(to_tsvector('catalogue_words', asked.word))) as lexeme
 ),
 chosen as materialized (
   select p.product_id, p.category, p.brand, p.price,
@@ -55,7 +61,8 @@ chosen as materialized (
              ), 0)
              + 3 * (p.search @@ to_tsquery($19::regconfig, $4))::int
              + 0.75 * (p.search @@ to_tsquery($19::regconfig, $5))::int
-             - (p.search @@ to_tsquery($19::regconfig, $6))::int
+             - $21::float8 * (p.search @@ to_tsquery($19::regconfig, $6))::int
+             + 3 * coalesce(p.search @@ (select query from kinds), false)::int
              + case when $20::text is null then 0 else (
                select 3 * (strpos(' ' || named || made || ' ', $20) > 0)::int
                       + 3 * (strpos(named, $20) > 0)::int * length($20)::float8 / length(named)
@@ -182,7 +189,7 @@ select p.product_id, p.name, p.brand, p.category, p.price, p.active,
        search_words(f.name) as title, search_words(f.id) as id,
        concat_ws(' ', search_models(f.name), search_words(f.id), search_models(f.id), search_models(f.attributes))
        as models, search_words(f.brand || ' ; ' || f.category) as made, search_words(f.attributes) as attributes,
-       f.brand as folded_brand, f.category as folded_category
+       f.brand as folded_brand, f.category as folded_category, search_kinds(f.category) as kinds
   from products p
   cross join lateral (
     select search_head(folded.name) as head, folded.* from (
@@ -202,7 +209,7 @@ select p.product_id, p.name, p.brand, p.category, p.price, p.active,
        search_words(f.name) as title, search_words(f.id) as id,
        concat_ws(' ', search_models(f.name), search_words(f.id), search_models(f.id), search_models(f.attributes))
        as models, search_words(f.brand || ' ; ' || f.category) as made, search_words(f.attributes) as attributes,
-       f.brand as folded_brand, f.category as folded_category
+       f.brand as folded_brand, f.category as folded_category, search_kinds(f.category) as kinds
   from products p
   cross join lateral (
     select search_head(folded.name) as head, folded.* from (
