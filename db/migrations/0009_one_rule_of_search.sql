@@ -13,10 +13,12 @@ alter text search configuration catalogue_exact alter mapping for hword, hword_p
 -- Small letters; compatible forms (half and full width, ligatures) are one; final sigma is sigma, the Turkish letters i
 -- are i; accents, Hebrew points, Arabic marks, soft hyphens and what else is not seen are left out; the signs of other
 -- scripts that make a word another one (Thai and Indic vowels, the marks of Japanese) stay. Signs that are no part of a
--- word become blanks, but for those of ASCII, which models and decimals are told by.
+-- word become blanks, but for those of ASCII, which models and decimals are told by. Where words are written without
+-- blanks between them (Thai, Lao, Khmer, Burmese, Chinese, Japanese) each letter with its marks is a word, joined to
+-- the next as the parts of a model are.
 create function search_fold(said text) returns text language sql immutable strict parallel safe as $$
   select case when octet_length(said) = length(said) then translate(lower(said collate "C"), chr(1), ' ') else
-    regexp_replace(
+    regexp_replace(regexp_replace(regexp_replace(
       normalize(
         replace(replace(replace(replace(
           translate(
@@ -71,8 +73,23 @@ create function search_fold(said text) returns text language sql immutable stric
       '\ua9de-\ua9df\uaa5c-\uaa5f\uaa77-\uaa79\uaade-\uaadf\uaaf0-\uaaf1\uab5b\uab6a-\uab6b\uabeb\ue000-\uf8ff'
       '\ufb29\ufbb2-\ufbc2\ufd3e-\ufd4f\ufdcf\ufdfc-\ufdff\ufe10-\ufe19\ufe30-\ufe6b\ufeff-\uff0f\uff1a-\uff20'
       '\uff3b-\uff40\uff5b-\uff65\uffe0-\ufffd\U0001d100-\U0001d1ff\U0001f000-\U0001faff\U000f0000-\U0010ffff]+',
-      ' ', 'g'
-    ) end
+      ' ', 'g'),
+      -- Letters that are words, with their marks, before what follows in one piece; then what comes before such a letter.
+      '('
+      '[\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6\u1000-\u102a\u103f'
+      '\u1050-\u1055\u1780-\u17b3\u3005-\u3007\u3041-\u3096\u309d-\u30fa\u30fd-\u30ff\u3400-\u4dbf'
+      '\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]'
+      '[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u1056-\u1059'
+      '\u17b6-\u17d3\u17dd\u3099\u309a\u30fc]'
+      '*)(?!'
+      '[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u1056-\u1059'
+      '\u17b6-\u17d3\u17dd\u3099\u309a\u30fc]'
+      ')(?=[^\u0001-\u002f\u003a-\u0060\u007b-\u007f])', '\1_', 'g'),
+      '([^\u0001-\u002f\u003a-\u0060\u007b-\u007f])(?='
+      '[\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6\u1000-\u102a\u103f'
+      '\u1050-\u1055\u1780-\u17b3\u3005-\u3007\u3041-\u3096\u309d-\u30fa\u30fd-\u30ff\u3400-\u4dbf'
+      '\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]'
+      ')', '\1_', 'g') end
 $$;
 
 -- Words apart, of a folded text; decimals stay whole, thousands lose their comma.

@@ -25,17 +25,17 @@ SCRIPTS = {
     "german": ("Weißbier Gläser", ["weissbier", "WEISSBIER", "weißbier", "glaser", "Gläser"]),
     "nordic": ("Smørrebrød Fjällräven", ["smorrebrod", "SMØRREBRØD", "fjallraven"]),
     "polish": ("Żółw Łódź", ["zolw", "łódź", "LODZ"]),
-    "thai": ("เสื้อยืดสีดำ", ["เสื้อยืดสีดำ", "เสื้อยืด"]),
+    "thai": ("เสื้อยืดสีดำ", ["เสื้อยืดสีดำ", "เสื้อยืด", "สีดำ", "ยืด"]),
     "hindi": ("हिन्दी किताब", ["हिन्दी", "किताब"]),
     "nukta": ("क़लम", ["क़लम", unicodedata.normalize("NFD", "क़लम")]),
     "tamil": ("தமிழ் நூல்", ["தமிழ்", "நூல்"]),
     "hebrew": ("שָׁלוֹם עֲלֵיכֶם", ["שלום", "שָׁלוֹם", "עליכם"]),
     "arabic": ("كِتَاب القـــرآن", ["كتاب", "كِتَاب", "القرآن", "القران"]),
     "persian": ("می‌خواهم دفتری", ["میخواهم", "می‌خواهم"]),
-    "japanese": ("ｶﾞﾝﾀﾞﾑ プラモデル", ["ガンダム", "ｶﾞﾝﾀﾞﾑ", "プラモデル"]),
+    "japanese": ("ｶﾞﾝﾀﾞﾑ プラモデル", ["ガンダム", "ｶﾞﾝﾀﾞﾑ", "プラモデル", "モデル"]),
     "kana": ("がくせい かばん", ["がくせい", unicodedata.normalize("NFD", "がくせい")]),
     "korean": ("한국어 사전", ["한국어", unicodedata.normalize("NFD", "한국어"), "사전"]),
-    "chinese": ("黑色Ｔ恤", ["黑色T恤", "黑色t恤", "黑色"]),
+    "chinese": ("黑色Ｔ恤", ["黑色T恤", "黑色t恤", "黑色", "T恤", "恤"]),
     "wide": ("Ｗｉｄｅ　ＡＢＣ１２３", ["wide", "abc123", "ＡＢＣ１２３"]),
     "soft": ("Donau\u00addampf\u200bschiff", ["donaudampfschiff", "Donau\u00addampfschiff"]),
     "russian": ("Ёлка Майская", ["елка", "ёлка", "МАЙСКАЯ"]),
@@ -75,6 +75,12 @@ async def test_each_script_is_found(everything: Searching) -> None:
     for key, (name, words) in SCRIPTS.items():
         missed += [(key, text) for text in (name, *words) if (await everything.ids(text))[:1] != [key]]
     assert missed == []
+
+
+async def test_letters_that_are_words_must_follow_one_another(everything: Searching) -> None:
+    assert await everything.ids("色黑") == []
+    assert await everything.ids("ดำสี") == []
+    assert Suggestion("product", "เสื้อยืดสีดำ") in await everything.backend.suggest("เสื้อยื", 8)
 
 
 async def test_suggestions_begin_as_typed_whatever_the_letters(

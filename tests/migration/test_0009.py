@@ -8,7 +8,9 @@ import db as database
 from db import pool as pools
 
 FOLDER = Path(database.__file__).with_name("migrations")
-FOUND = "select product_id from products where search @@ to_tsquery('catalogue_exact', search_words(search_fold($1)))"
+FOUND = (
+    "select product_id from products where search @@ plainto_tsquery('catalogue_exact', search_words(search_fold($1)))"
+)
 
 
 async def test_products_of_before_are_found_by_the_new_rule(empty_database_url: str) -> None:
