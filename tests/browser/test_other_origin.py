@@ -107,3 +107,17 @@ def test_a_browser_keeps_out_an_origin_that_is_not_named(shop: Shop, visit: Open
     assert (
         page.evaluate(f"fetch('{shop.running.base}/products/lamp').then(() => 'read', () => 'kept out')") == "kept out"
     )
+
+
+@pytest.mark.parametrize(("host", "is_shown"), [("127.0.0.1", True), ("localhost", False)])
+def test_only_a_named_origin_may_have_the_room_in_a_frame(
+    shop: Shop, visit: Open, other_origin: str, host: str, is_shown: bool
+) -> None:
+    sale = shop.sale(rate_per_s=0.001)
+    page = visit().new_page()
+    page.goto(address(shop, other_origin.replace("127.0.0.1", host), sale))
+    make = "src => { const f = document.createElement('iframe'); f.src = src; document.body.append(f) }"
+    with page.expect_event("framenavigated", lambda frame: frame.parent_frame is not None):
+        page.evaluate(make, f"{shop.running.base}/sales/{sale}/wait")
+    within = page.frame_locator("iframe")
+    expect(within.get_by_role("button", name="Join the queue")).to_be_visible(visible=is_shown)
