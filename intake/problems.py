@@ -74,7 +74,10 @@ class RefusedError(DoorbusterError):
 
 def prefers_html(req: Request) -> bool:
     """Say whether who asks would rather have a page than JSON: a browser, not a program that takes anything."""
-    return accepts_page(req.get_header("Accept") or "")
+    return accepts_page((req.get_header("Accept") or "")[:ACCEPT_MAX])
+
+
+ACCEPT_MAX = 512
 
 
 @lru_cache(maxsize=256)
@@ -150,7 +153,10 @@ class Problems:
     def _answer(self, req: Request, resp: Response, code: str, detail: str, *more: Any) -> None:
         """Write a problem as whoever asks can read it."""
         self.write(resp, code, detail, *more)
-        if self.page is not None and not req.path.startswith(OPS) and prefers_html(req):
+        if self.page is None or req.path.startswith(OPS):
+            return
+        resp.set_header("Vary", "Accept")
+        if prefers_html(req):
             self.page(req, resp, code)
 
     async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:

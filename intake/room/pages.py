@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from intake.room.tongue import Tongue
 
 HERE = Path(__file__).parent
-MINUTE_S, LONG_S = 60, 12 * 3600
+MINUTE_S, HOUR_S, LONG_S = 60, 3600, 12 * 3600
 HTML = "text/html; charset=utf-8"
 _MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
@@ -118,7 +118,11 @@ def wait_of(seconds: tuple[float, float] | None, say: Words, tongue: Tongue) -> 
     if seconds[0] < MINUTE_S:
         return say("eta_most", most=most)
     least = tongue.duration(seconds[0] // MINUTE_S * MINUTE_S, rough=True)
-    return say("eta_about", time=most) if least == most else say("eta_range", least=least, most=most)
+    if least == most:
+        return say("eta_about", time=most)
+    if seconds[1] <= HOUR_S - MINUTE_S:  # the unit once
+        least = tongue.number(int(seconds[0] // MINUTE_S))
+    return say("eta_range", least=least, most=most)
 
 
 class Statics:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from doorbuster.contract import FAULTS
-from intake.problems import RETRY_AFTER, accepts_page
+from intake.problems import ACCEPT_MAX, RETRY_AFTER, accepts_page
 from intake.room.pages import HTML, csp
 
 if TYPE_CHECKING:
@@ -37,14 +37,15 @@ class ProblemPages:
     def write(self, req: Request, resp: Response, code: str) -> None:
         """Make the response, whose status stands, a page."""
         again = code in RETRY_AFTER or code == "internal"
-        back = way_back(req.path, has_form=req.method not in _SAFE)
+        has_form = req.method not in _SAFE
+        back = way_back(req.path, has_form=has_form) if again or has_form else ""
         resp.data = None
         self._pages.render(req, resp, "problem.html", _values(code, back, again=again))
 
     def busy(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, list[tuple[bytes, bytes]]] | None:
         """Return the page of a process that is overloaded, with its headers, to whoever wants a page."""
         given = dict(headers)
-        if not accepts_page(given.get(b"accept", b"").decode("latin-1")):
+        if not accepts_page(given.get(b"accept", b"").decode("latin-1")[:ACCEPT_MAX]):
             return None
         tongue = self._pages.tongue(given.get(b"accept-language", b"").decode("latin-1"))
         language = tongue._replace(figures=tongue.words)

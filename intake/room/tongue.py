@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,13 +18,14 @@ from babel.dates import format_skeleton, format_time
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
-from doorbuster.currencies import exponent_of, in_major_units
+from doorbuster.currencies import EXPONENTS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 Texts = "Mapping[str, str | Mapping[str, str]]"
 FALLBACK = "en"
+_USUAL = 2
 TAGS_MAX, TAG_MAX, HEADER_MAX = 10, 35, 512
 OTHER = "other"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -88,8 +90,9 @@ def _pattern(locale: Locale, exponent: int) -> object:
 def _amount(locale: Locale, minor_units: int, currency: str) -> str:
     if not currency:  # of a product that cannot be read
         return ""
-    pattern = _pattern(locale, exponent_of(currency))
-    value = in_major_units(minor_units, currency)
+    # The CLDR likes no decimals of some currencies that have two: what is worth what is the standard's to say.
+    exponent = EXPONENTS.get(currency, _USUAL)
+    pattern, value = _pattern(locale, exponent), Decimal(minor_units).scaleb(-exponent)
     return str(pattern.apply(value, locale, currency=currency, currency_digits=False))  # type: ignore[attr-defined]
 
 

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.browser
 def buy(page: Page) -> None:
     """Buy the lamp, and see it confirmed."""
     page.get_by_role("button", name="Buy Desk lamp").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Your order")
+    confirmed = re.compile(r"Your order [0-9A-Z]{4} is confirmed")
+    expect(page.get_by_role("heading", level=1)).to_have_text(confirmed, timeout=30_000)
     expect(page.locator('[data-step="confirmed"].done')).to_be_visible(timeout=30_000)
 
 

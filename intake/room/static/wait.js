@@ -24,7 +24,7 @@
     history.replaceState(null, "", location.pathname);
     const form = document.createElement("form");
     form.method = "post";
-    form.action = room.dataset.page;
+    form.action = location.pathname;
     for (const [name, value] of [["do", "move"], ["place", carried]]) {
       const input = document.createElement("input");
       input.type = "hidden"; input.name = name; input.value = value;
@@ -52,7 +52,8 @@
     const most = page.duration(late, true);
     if (soon < 60) return say("eta_most", { most });
     const least = page.duration(Math.floor(soon / 60) * 60, true);
-    return least === most ? say("eta_about", { time: most }) : say("eta_range", { least, most });
+    if (least === most) return say("eta_about", { time: most });
+    return say("eta_range", { least: late <= 3540 ? numbers.format(Math.floor(soon / 60)) : least, most }); // the unit once
   }
 
   // The puzzle against robots: a nonce so that SHA-256(salt:visitor:nonce) begins with so many zero bits.
