@@ -32,7 +32,10 @@
 
   function follow() {
     source = new EventSource(order.dataset.events);
-    source.addEventListener("transition", look);
+    source.addEventListener("transition", (event) => {
+      const { status } = JSON.parse(event.data);
+      if (!order.querySelector(`[data-step="${status}"].done`)) look();
+    });
     source.addEventListener("error", () => {
       if (source.readyState !== EventSource.CLOSED) return;
       look(); // all was told, or it cannot be told now
@@ -40,7 +43,7 @@
     });
   }
 
-  // What the page was loaded with is no reason to load it again: only what comes then.
+  // The stream begins with what the page shows already: only what is new is looked at.
   follow();
   addEventListener("pagehide", () => source.close());
 })();

@@ -11,8 +11,10 @@ const page = (() => {
   const numbers = new Intl.NumberFormat(navigator.languages.find((one) => one.toLowerCase().startsWith(locale.slice(0, 2))) || locale);
   const SCALE = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
   const FORMS = {
-    moment: { dateStyle: "full", timeStyle: "short" },
-    clock: { timeStyle: "short" },
+    moment: {
+      weekday: "short", year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short",
+    },
+    clock: { hour: "numeric", minute: "2-digit", timeZoneName: "short" },
     seconds: { timeStyle: "medium" },
   };
 
@@ -23,15 +25,7 @@ const page = (() => {
     return line.replace(/\{(\w+)\}/g, (whole, key) => said[key] ?? whole);
   }
 
-  function shown(at, form) {
-    const options = FORMS[form];
-    if (form === "moment") {
-      return new Intl.DateTimeFormat(locale, {
-        weekday: "short", year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short",
-      }).format(at);
-    }
-    return new Intl.DateTimeFormat(locale, options).format(at);
-  }
+  const shown = (at, form) => new Intl.DateTimeFormat(locale, FORMS[form]).format(at);
 
   const unit = (count, name) =>
     new Intl.NumberFormat(locale, { style: "unit", unit: name, unitDisplay: "short" }).format(count);
@@ -66,7 +60,7 @@ const page = (() => {
   function anew() {
     if (isBusy()) { setTimeout(anew, 5000); return; }
     try { sessionStorage.setItem("focus", "1"); } catch { /* no storage here: only the focus is lost */ }
-    location.replace(here);
+    location.replace(here === location.pathname ? here + location.search : here);
   }
 
   const title = document.title;

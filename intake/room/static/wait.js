@@ -121,7 +121,7 @@
 
   // Without a place the page follows the sale: it is loaded anew when that has gone on.
   async function watch() {
-    let wait = 10;
+    let wait = view === "over" || view === "closing" ? 60 : 10;
     try {
       const answer = await fetch(room.dataset.status);
       if (answer.ok) {
