@@ -145,11 +145,11 @@ class PollView(Struct):
     jitter: float
 
 
-class PaceView(Struct):
+class PaceView(Struct, frozen=True):
     """How fast the frontier goes on, places a second: the wait is from position / most to position / least."""
 
-    least_per_s: float
-    most_per_s: float
+    least_per_s: float = 0.0
+    most_per_s: float = 0.0
 
 
 class ChallengeView(Struct, omit_defaults=True):
@@ -173,8 +173,8 @@ class RoomStatus(Struct, kw_only=True):
     waiting: int
     rate_per_s: float
     """Measured."""
-    pace: PaceView
-    admitted: int
+    pace: PaceView = PaceView()
+    admitted: int = 0
     """Let in so far; the frontier also passes places that nobody claims."""
     starts_at: Moment
     lobby_opens_at: Moment | None
