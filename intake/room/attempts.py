@@ -1,8 +1,8 @@
 """A browser's attempts to buy: the idempotency key of each, and which orders came of them. Owns both; posts nothing.
 
-The key is made from what is bought and from the orders of it that the browser knows of. So a page that is loaded anew,
-another tab, or a form that is sent again after an answer was lost has the same key, until the browser has been led to
-the order: only then is another press of the button another order.
+The key is made from what is bought and from the last order of it that the browser has shown. So a page that is loaded
+anew, another tab, or a form that is sent again after an answer was lost has the same key, until the order's page has
+been seen: only then is another press of the button another order.
 """
 
 from __future__ import annotations
@@ -25,18 +25,20 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that sounds or looks like another sign."""
 _SPOKEN_DIGITS = 5
 _ID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
-_PLACED = re.compile(f"({_ID})_([0-9a-f]{{8}})_([0-9]{{1,20}}-[0-9]{{1,20}})?")
+_PLACED = re.compile(f"({_ID})_([0-9a-f]{{8}})_([0-9]{{1,20}}-[0-9]{{1,20}})?_(seen)?")
 _BETWEEN = "~"
 
 
 class Placed(NamedTuple):
-    """An order that the browser was led to."""
+    """An order of the browser's."""
 
     order_id: str
     product: str
     """Digest of its product."""
     admission: str
     """Which admission paid for it; empty: none was needed."""
+    seen: bool = False
+    """Whether its page has been shown."""
 
     @property
     def number(self) -> str:
@@ -56,12 +58,13 @@ def spoken(order_id: str) -> str:
 def read_placed(text: str | None) -> list[Placed]:
     """Return the orders that a cookie names, the oldest first; what is none is left out."""
     found = map(_PLACED.fullmatch, (text or "").split(_BETWEEN)[-KEPT_MAX:])
-    return [Placed(one[1], one[2], one[3] or "") for one in found if one]
+    return [Placed(one[1], one[2], one[3] or "", one[4] is not None) for one in found if one]
 
 
 def write_placed(placed: Iterable[Placed]) -> str:
     """Return the cookie that names these orders."""
-    return _BETWEEN.join("_".join(one) for one in list(placed)[-KEPT_MAX:])
+    kept = list(placed)[-KEPT_MAX:]
+    return _BETWEEN.join("_".join((*one[:3], "seen" if one.seen else "")) for one in kept)
 
 
 def links_of(placed: Iterable[Placed], sale_id: str) -> list[tuple[str, str]]:
@@ -82,7 +85,7 @@ def digest_of(product_id: str) -> str:
 def key_of(browser: Browser, sale_number: int, product_id: str, placed: Iterable[Placed]) -> str:
     """Return the idempotency key of the browser's next order of a product."""
     digest = digest_of(product_id)
-    last = next((one.order_id for one in reversed(list(placed)) if one.product == digest), "")
+    last = next((one.order_id for one in reversed(list(placed)) if one.product == digest and one.seen), "")
     parts = (browser.value, str(sale_number), product_id, last)
     packed = b"".join(b"%d:%b" % (len(part.encode()), part.encode()) for part in parts)
     return encode(hashlib.sha256(b"attempt:" + packed).digest()[:18])

@@ -117,8 +117,17 @@ def sales_with_orders(req: Request) -> list[int]:
 
 def add_order(req: Request, resp: Response, sale_number: int, order: Placed) -> None:
     """Let the browser remember an order."""
-    others = [one for one in orders_of(req, sale_number) if one.order_id != order.order_id]
-    _set(req, resp, _orders(sale_number), write_placed([*others, order]), 7 * DAY_S)
+    known = orders_of(req, sale_number)
+    if all(one.order_id != order.order_id for one in known):
+        _set(req, resp, _orders(sale_number), write_placed([*known, order]), 7 * DAY_S)
+
+
+def saw_order(req: Request, resp: Response, sale_number: int, order_id: str) -> None:
+    """Let the browser remember that it has shown one of its orders."""
+    known = orders_of(req, sale_number)
+    shown = [one._replace(seen=True) if one.order_id == order_id else one for one in known]
+    if shown != known:
+        _set(req, resp, _orders(sale_number), write_placed(shown), 7 * DAY_S)
 
 
 def forget_place(resp: Response, sale_number: int) -> None:

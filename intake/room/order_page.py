@@ -51,6 +51,7 @@ class OrderPage:
     async def on_get(self, req: Request, resp: Response, sale: str, order: str) -> None:
         """Show where the order stands; with a script, live."""
         order_id = order_id_of(order)
+        cookies.saw_order(req, resp, route_of(order_id)[0], order)
         known = await self._sale(sale)
         try:
             view = await self._shop.reader.find(order_id)

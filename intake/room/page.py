@@ -29,6 +29,7 @@ from waitingroom.policy import eta_range_s
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
+    from doorbuster.room_contract import RoomStatus
     from intake.room.desk import OpenRoom
     from intake.room.offers import Offers
     from intake.room.pages import Pages
@@ -255,7 +256,8 @@ class WaitPage:
                 "title": sale.name or sale.sale_id,
                 "status": status,
                 "now_s": room.now_s,
-                "seen": None if status is None else f"{status.phase} {status.needs_admission} {status.sold_out.whole}",
+                "seen": "" if status is None else _seen(status),
+                "starts": "" if status is None else msgspec.to_builtins(status.starts_at),
                 "sold_out": list((await self._offers.names(gone)).values()),
                 "names": await self._offers.names(list(sale.products)[:NAMES_MAX]) if place is not None else {},
                 "orders": links_of(cookies.orders_of(req, room.cached.number), sale.sale_id),
@@ -274,6 +276,12 @@ class WaitPage:
         if values["view"] == "down":
             resp.status = 503
             resp.set_header("Retry-After", str(values["refresh"]))
+
+
+def _seen(status: RoomStatus) -> str:
+    """Return what of a status document makes another page of it; the script reads the same from a later one."""
+    starts_at = msgspec.to_builtins(status.starts_at)
+    return f"{status.phase} {starts_at} {status.needs_admission} {status.sold_out.whole}"
 
 
 def entrance_of(found: AdmissionView) -> str:

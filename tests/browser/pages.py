@@ -34,6 +34,10 @@ class Shop:
         self.running.ops.post("/ops/sales", json=body | {"room": terms}).raise_for_status()
         return sale
 
+    def change(self, sale: str, **terms: Any) -> None:
+        """Change a sale; `room` may be a part of its terms."""
+        self.running.ops.patch(f"/ops/sales/{sale}", json=terms).raise_for_status()
+
     def crowd(self, sale: str, count: int) -> None:
         """Let others join, who never come."""
         for _ in range(count):

@@ -54,6 +54,8 @@ async def test_after_a_lost_answer_the_same_button_buys_once(
             assert await orders(orders_redis, sale) == 2
             assert (await browser.send(SHOP, **pressed)).headers["Location"] == ordered.headers["Location"]
             assert await orders(orders_redis, sale) == 2
+            assert fields(await browser.open(SHOP))["key"] == pressed["key"], "the order's page may not have come"
+            await browser.open(ordered.headers["Location"])
             another = fields(await browser.open(SHOP))
             assert another["key"] != pressed["key"], "who has seen the order may buy another one"
             assert (await browser.send(SHOP, **another)).headers["Location"] != ordered.headers["Location"]

@@ -157,20 +157,21 @@ def test_only_pictures_that_a_page_may_show(attributes: dict[str, object], image
     assert image_of(attributes) == image
 
 
-def test_a_key_stays_until_the_browser_was_led_to_an_order_of_that_product() -> None:
-    browser, placed = Browser("b" * 32), Placed(ORDER, digest_of("lamp"), "1-7")
+def test_a_key_stays_until_the_browser_has_shown_an_order_of_that_product() -> None:
+    browser, placed = Browser("b" * 32), Placed(ORDER, digest_of("lamp"), "1-7", seen=True)
     first = key_of(browser, 1, "lamp", [])
     assert first == key_of(browser, 1, "lamp", [])
     others = [key_of(browser, 2, "lamp", []), key_of(browser, 1, "mug", []), key_of(Browser("c" * 32), 1, "lamp", [])]
     assert first not in others
     assert key_of(browser, 1, "lamp", [placed]) != first
+    assert key_of(browser, 1, "lamp", [placed._replace(seen=False)]) == first
     assert key_of(browser, 1, "mug", [placed]) == others[1]
 
 
 def test_what_a_browser_remembers_is_read_back_and_nothing_else() -> None:
-    placed = [Placed(ORDER, digest_of("lamp"), "1-7"), Placed(ORDER, digest_of("mug"), "")]
+    placed = [Placed(ORDER, digest_of("lamp"), "1-7"), Placed(ORDER, digest_of("mug"), "", seen=True)]
     assert read_placed(write_placed(placed)) == placed
-    assert read_placed(f"x~{ORDER}_zz_1-7~{write_placed(placed)}~") == placed
+    assert read_placed(f"x~{ORDER}_zz_1-7_~{write_placed(placed)}~") == placed
     assert len(read_placed(write_placed(placed * 20))) == 12
     assert read_placed(None) == []
 

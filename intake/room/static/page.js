@@ -74,12 +74,23 @@ const page = (() => {
     if (body.dataset.titleUntil) document.title = `(${duration((new Date(body.dataset.titleUntil) - now()) / 1000)}) ${title}`;
   }
 
+  // A notification is the visitor's own wish, made on the waiting page; it is told once, to who looks elsewhere.
+  function tell(head, text) {
+    try {
+      if (sessionStorage.getItem("notify") !== "1" || Notification.permission !== "granted" || !document.hidden) return;
+      sessionStorage.removeItem("notify");
+      const told = new Notification(head, { body: text, tag: "doorbuster", requireInteraction: true });
+      told.onclick = () => window.focus();
+    } catch { /* no storage, or notifications only by a service worker: the title says it as well */ }
+  }
+
   localise(document);
   tick();
+  if (body.dataset.titleUntil) tell(document.getElementById("headline").textContent, title);
   setInterval(tick, 1000);
   if (body.dataset.again) setTimeout(anew, Number(body.dataset.again) * 1000 * (1 + 0.2 * Math.random()));
   let returned = null;
   try { returned = sessionStorage.getItem("focus"); sessionStorage.removeItem("focus"); } catch { /* see above */ }
   if (returned) document.getElementById("headline").focus();
-  return { now, text, shown, duration, localise, anew, numbers };
+  return { now, text, shown, duration, localise, anew, numbers, tell };
 })();

@@ -117,7 +117,7 @@
   }
 
   const view = room.dataset.view;
-  const seenOf = (status) => `${status.phase} ${status.needs_admission ? "True" : "False"} ${status.sold_out.whole ? "True" : "False"}`;
+  const seenOf = (status) => `${status.phase} ${status.starts_at} ${status.needs_admission ? "True" : "False"} ${status.sold_out.whole ? "True" : "False"}`;
 
   // Without a place the page follows the sale: it is loaded anew when that has gone on.
   async function watch() {
@@ -164,6 +164,8 @@
   function headline(still) {
     const head = still ? texts.paused_title : position === 0 ? texts.next_title : texts.waiting_title;
     put("headline", head);
+    const phase = document.querySelector(".phase"), stands = still ? "paused" : "queue";
+    if (phase && phase.dataset.standing !== stands) { phase.dataset.standing = stands; phase.textContent = texts[`now_${stands}`]; }
     show("near", position === 0 && !still);
     for (const id of ["position-box", "way"]) show(id, position !== 0);
     title(head);
@@ -251,6 +253,7 @@
     notices(status);
     const ended = status.sold_out.whole || status.phase === "over" || status.phase === "drain";
     const drawn = place === null && status.cohort !== null;
+    if (place === null && !drawn && room.dataset.starts !== status.starts_at) { page.anew(); return; }
     phase = status.phase;
     if (place !== null) paint(status);
     if (ended || drawn || (place !== null && position === 0)) {
@@ -277,8 +280,8 @@
       put("headline", texts.admitted_title);
       put("spoken", texts.admitted_title);
       document.title = texts.admitted_title;
-      tell(texts.admitted_title, texts.admitted_text);
       const foreign = new URL(url, location.href).origin !== location.origin;
+      if (foreign) page.tell(texts.admitted_title, texts.admitted_text); // the shop here tells it itself
       location.assign(foreign ? `${url}#doorbuster_admission=${admission}` : url);
       return;
     }
@@ -297,13 +300,9 @@
     later(waiting.retry_after_s);
   }
 
-  // A notification is the visitor's own wish, and the browser asks for it.
+  // Notifications are asked for by the visitor, and then by the browser.
   const bell = element("notify");
   const wanted = () => "Notification" in window && Notification.permission === "granted" && kept.get("notify") === "1";
-  function tell(head, text) {
-    if (!wanted() || !document.hidden) return;
-    try { new Notification(head, { body: text, tag: room.dataset.status, requireInteraction: true }); } catch { /* only by a service worker here */ }
-  }
   if (bell && "Notification" in window && window.isSecureContext) {
     bell.hidden = false;
     const said = (name) => { bell.textContent = texts[name]; bell.disabled = true; put("spoken", texts[name]); };
