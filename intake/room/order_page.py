@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from db.states import FINAL, Status
 from doorbuster.errors import DoorbusterError
 from doorbuster.ids import route_of
-from intake.orders import not_found, order_id_of
-from intake.problems import STORE_ERRORS
+from intake.orders import found_for, not_found, order_id_of
+from intake.problems import STORE_ERRORS, RefusedError
 from intake.room import cookies
 from intake.room.attempts import spoken
 from intake.room.standing import standing_of
@@ -54,15 +54,14 @@ class OrderPage:
         cookies.saw_order(req, resp, route_of(order_id)[0], order)
         known = await self._sale(sale)
         try:
-            view = await self._shop.reader.find(order_id)
+            view = await found_for(req, order, self._shop.reader, self._shop.owners)
         except _UNREADABLE as error:
+            if isinstance(error, RefusedError) and error.code != "store_unavailable":
+                raise
             log.warning("an order's page cannot read it", extra={"order_id": order, "error": repr(error)})
             await self._later(req, resp, order_id, sale, known)
             return
-        if view is None and known is None:
-            await self._later(req, resp, order_id, sale, known)
-            return
-        if view is None or view.sale_id != sale:
+        if view.sale_id != sale:
             raise not_found(order)
         self._pages.render(req, resp, "order.html", await self._values(view, known, sale))
 
@@ -110,7 +109,7 @@ class OrderPage:
             {
                 "title": sale if known is None else known.sale.name or sale,
                 "standing": None if known is None else standing_of(known, self._door.known(known)),
-                "has_order": is_mine or await self._is_accepted(order_id),
+                "has_order": is_mine or (not self._shop.owners.are_asked and await self._is_accepted(order_id)),
                 "order_id": str(order_id),
                 "number": spoken(str(order_id)),
                 "refresh": AWAY_S,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from intake.order_views import OrderReader
+    from intake.owners import Owners
     from intake.posting import PostOrder
     from intake.room.cookies import Browser
     from intake.room.desk import OpenRoom
@@ -55,6 +56,7 @@ class Shop:
     posting: PostOrder
     offers: Offers
     reader: OrderReader
+    owners: Owners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
