@@ -86,7 +86,7 @@ class WaitPage:
             await self._show(req, resp, room, self._entrance(room))
             return
         try:
-            found = await self._visits.claim(room, place.ticket, place.secret)
+            found = await self._visits.claim(room, place.ticket, place.secret, sure=True)
         except DoorbusterError as error:
             await self._show(req, resp, room, self._refused(req, room, error), place)
             return
