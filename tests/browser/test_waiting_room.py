@@ -39,7 +39,7 @@ def test_a_person_waits_comes_in_and_buys(shop: Shop, visit: Open) -> None:
     )  # not before: who is slow to look must not be let in meanwhile
     expect(page.locator("#moved")).to_contain_text("You moved up")
     expect(page.locator("#position")).not_to_have_text(first)
-    page.wait_for_url(f"**/shop/{sale}")
+    page.wait_for_url(f"**/shop/{sale}", timeout=90_000)
     no_grave_fault(page)
     buy(page)
     no_grave_fault(page)
@@ -54,7 +54,7 @@ def test_the_same_without_a_script(shop: Shop, visit: Open) -> None:
     page.get_by_role("button", name="Join the queue").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are in the queue")
     shop.change(sale, room={"rate_per_s": 10, "burst": 1})
-    page.wait_for_url(f"**/shop/{sale}")
+    page.wait_for_url(f"**/shop/{sale}", timeout=90_000)
     buy(page)
 
 
