@@ -42,6 +42,7 @@ from intake.posting import PostOrder
 from intake.prewarming import Prewarming
 from intake.problems import Problems
 from intake.product_lane import ProductLane
+from intake.progress import Progress
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.addresses import Addresses
@@ -87,6 +88,7 @@ class Parts:
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
         self.script = AcceptScript(self.accept_redis, terms_of(settings))
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
+        self.progress = Progress(self.database, self.orders_redis, self.sales)
         self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
@@ -200,9 +202,12 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
 def add_process(app: Routes, parts: Parts) -> None:
     """Add what tells how the process is and what it can do."""
     app.add_route("/healthz", Alive())
-    app.add_route("/readyz", Ready(parts.health))
+    app.add_route("/readyz", Ready(parts.health, parts.progress))
     app.add_route(
-        "/metrics", ShowMetrics(parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures)
+        "/metrics",
+        ShowMetrics(
+            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.progress
+        ),
     )
     for path, resource in resources().items():
         app.add_route(path, resource)
