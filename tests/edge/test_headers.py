@@ -80,7 +80,7 @@ async def test_forms_from_elsewhere_are_refused(roomy: Intake, headers: dict[str
     async with Browser(roomy) as browser:
         await browser.open("/sales/sale/wait")
         for path in (TICKETS, "/sales/sale/wait", "/shop/sale"):
-            refused = await browser.send(path, headers, do="leave")
+            refused = await browser.send(path, headers | {"Accept": "application/json"}, do="leave")
             assert (refused.status_code, refused.json()["code"]) == (403, "ticket_invalid"), path
 
 
@@ -97,7 +97,7 @@ async def test_a_form_of_many_fields_is_refused(roomy: Intake) -> None:
     await open_room(roomy)
     async with Browser(roomy) as browser:
         await browser.open("/sales/sale/wait")
-        refused = await browser.send(TICKETS, **{f"field{n}": "x" for n in range(21)})
+        refused = await browser.send(TICKETS, {"Accept": "application/json"}, **{f"field{n}": "x" for n in range(21)})
         assert (refused.status_code, refused.json()["code"]) == (400, "malformed")
 
 
