@@ -286,6 +286,7 @@ create table sale_products (
   quantity           bigint check (quantity >= 0),                -- allotment of this sale; null: all there is
   taken              bigint not null default 0 check (taken >= 0),-- of the allotment, in orders not cancelled
   limit_per_customer integer check (limit_per_customer > 0),
+  list_position      integer not null default 0,                  -- in the order in which ops named the products
   primary key (sale_number, product_id),
   constraint allotment_not_oversold check (taken <= quantity)
 ) with (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
-from db.sales import get_sale
+from db.sales import get_sale, list_sales
 from doorbuster.ids import OrderIds
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
@@ -47,6 +47,9 @@ from intake.progress import Progress
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.addresses import Addresses
+from intake.room.landing import Landing
+from intake.room.offers import Offers
+from intake.room.problem_pages import ProblemPages
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
@@ -110,6 +113,11 @@ class Parts:
         """Read a sale from Postgres."""
         async with self.database.reading() as connection:
             return await get_sale(connection, sale_id)
+
+    async def list_sales(self) -> list[Sale]:
+        """Read the newest sales from Postgres."""
+        async with self.database.reading() as connection:
+            return await list_sales(connection)
 
     async def first_check(self) -> None:
         """Judge the order store before the first order."""
@@ -214,9 +222,11 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
     app.add_route("/sales/{sale}/orders", posting)
-    waiting.add_routes(app)
-    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader, Owners(waiting.admission, waiting.door)))
     owners = Owners(waiting.admission, waiting.door)
+    waiting.add_routes(app, Shop(posting, Offers(parts.catalogue), parts.reader, owners))
+    app.add_route("/", Landing(parts.list_sales, parts.sales, waiting.door, waiting.pages))
+    problem_pages = ProblemPages(waiting.pages)
+    parts.problems.page, parts.guard.busy_page = problem_pages.write, problem_pages.busy
     app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
     looks = SharedLooks(parts.database)
     watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)

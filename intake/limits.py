@@ -10,7 +10,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from intake.refusing import send_last_problem, send_problem
+from intake.refusing import send_last_problem, send_page, send_problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Answer = tuple[Message, Message]
     Lane = Callable[[Scope], Answer | None]
     Headers = list[tuple[bytes, bytes]]
+    BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
     OrderLane = Callable[[bytes, Headers, bytes, Exchange], bool]
     Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -82,6 +83,8 @@ class Guard:
         """Short ways, asked in turn before the application; what one answers the application does not see."""
         self.order_lane: OrderLane = _long_way
         """The short way of plain orders, see `take_order`."""
+        self.busy_page: BusyPage = _no_page
+        """What a person is shown instead of a problem when there is too much to do."""
         self.ops_application: Application = _nothing
         self.cross_origin: CrossOrigin | None = None
         """Which other origins' scripts may call; None: none, and nothing is asked for it."""
@@ -118,7 +121,11 @@ class Guard:
         if self.in_flight >= self._max:
             self._refused += 1
             detail = "Too many requests are in work; try again soon"
-            await send_problem(send, "overloaded", detail, [(b"retry-after", self._retry_after)])
+            again = (b"retry-after", self._retry_after)
+            if (busy := self.busy_page(scope["headers"])) is None:
+                await send_problem(send, "overloaded", detail, [again])
+            else:
+                await send_page(send, "overloaded", busy[0], [*busy[1], again])
             return
         self.in_flight += 1
         try:
@@ -249,6 +256,10 @@ def _refuse_declared(scope: Scope, most: int) -> None:
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise RuntimeError("the guard has no application yet")
+
+
+def _no_page(_headers: Headers) -> None:
+    return None
 
 
 def _long_way(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:
