@@ -16,6 +16,7 @@ from doorbuster.stores import accept_client, plain_client
 from intake.accepting import Accepting
 from intake.awaiting import Awaiting
 from intake.catalogue import ListProducts, ShowProduct
+from intake.cross_origin import CrossOrigin
 from intake.database import Database
 from intake.durability import Durability
 from intake.events import OrderEvents
@@ -195,7 +196,9 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     parts.guard.application = app
     if role != "ops":
         parts.guard.lanes = (parts.product_lane, parts.waiting.lane())
-        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems)
+        cross_origin = CrossOrigin(settings.cors_origins)
+        parts.guard.cross_origin = cross_origin if settings.cors_origins else None
+        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems, cross_origin)
     return parts.guard
 
 

@@ -15,6 +15,7 @@ from intake.refusing import send_last_problem, send_page, send_problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from intake.cross_origin import CrossOrigin
     from intake.protocol import Exchange
 
     Message = dict[str, Any]
@@ -85,6 +86,8 @@ class Guard:
         self.busy_page: BusyPage = _no_page
         """What a person is shown instead of a problem when there is too much to do."""
         self.ops_application: Application = _nothing
+        self.cross_origin: CrossOrigin | None = None
+        """Which other origins' scripts may call; None: none, and nothing is asked for it."""
         self._max = in_flight_max
         self._body_timeout_s = body_timeout_s
         self._retry_after = str(retry_after_s).encode()
@@ -109,6 +112,12 @@ class Guard:
         if scope["type"] != "http":  # the process's start and end
             await self.application(scope, receive, send)
             return
+        if self.cross_origin is not None:
+            await self.cross_origin.answer(scope, receive, send, self._within_limits)
+            return
+        await self._within_limits(scope, receive, send)
+
+    async def _within_limits(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.in_flight >= self._max:
             self._refused += 1
             detail = "Too many requests are in work; try again soon"

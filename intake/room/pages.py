@@ -34,22 +34,25 @@ PERMISSIONS = ", ".join(
 _MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
-def csp(form_target: str = "", images: str = "") -> str:
+def csp(form_target: str = "", images: str = "", ancestors: str = "'none'") -> str:
     """Return the page's content security policy: nothing inline, nobody else.
 
     Forms may lead to the order page, images come from where the operator's catalogue says.
     """
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{images}; connect-src 'self'; "
-        f"form-action 'self'{form_target}; base-uri 'none'; frame-ancestors 'none'"
+        f"form-action 'self'{form_target}; base-uri 'none'; frame-ancestors {ancestors}"
     )
 
 
 class Pages:
     """The pages of one process."""
 
-    def __init__(self, folder: str | None) -> None:
-        """Take the operator's folder, if there is one."""
+    def __init__(self, folder: str | None, framed_by: tuple[str, ...] = ()) -> None:
+        """Take the operator's folder, if there is one, and the origins that may have the pages in a frame."""
+        self._ancestors = " ".join("'self'" if one == "self" else one for one in framed_by) or "'none'"
+        # Of browsers that know no frame-ancestors; it cannot name an origin, so where any is named it is left out.
+        self._frame_options = {"'none'": "DENY", "'self'": "SAMEORIGIN"}.get(self._ancestors)
         self._folders = [HERE] if folder is None else [Path(folder), HERE]
         loaders = [FileSystemLoader(one / "templates") for one in self._folders]
         self._environment = Environment(
@@ -62,6 +65,10 @@ class Pages:
         self.texts = read_texts(reversed(self._folders))
         self.statics = self._read_statics()
         self._version = version_of({name: data for name, (data, _) in self.statics.items()})
+
+    def policy(self, form_target: str = "", images: str = "") -> str:
+        """Return the content security policy of a page."""
+        return csp(form_target, images, self._ancestors)
 
     def tongue(self, accept_language: str) -> Tongue:
         """Return how to speak to who likes these languages."""
@@ -98,7 +105,7 @@ class Pages:
                 "Cache-Control": "no-store",
                 "Content-Language": tongue.language,
                 "Vary": "Accept, Accept-Language, Cookie",
-                "Content-Security-Policy": csp(values.get("form_target", ""), values.get("image_sources", "")),
+                "Content-Security-Policy": self.policy(values.get("form_target", ""), values.get("image_sources", "")),
                 # Not `no-referrer`: with that browsers send forms as from nowhere (`Origin: null`), which is refused.
                 "Referrer-Policy": "same-origin",
                 "Permissions-Policy": PERMISSIONS,
@@ -106,6 +113,8 @@ class Pages:
                 "Cross-Origin-Opener-Policy": "same-origin",
             }
         )
+        if self._frame_options is not None:
+            resp.set_header("X-Frame-Options", self._frame_options)
 
     def _read_statics(self) -> dict[str, tuple[bytes, str]]:
         found: dict[str, tuple[bytes, str]] = {}

@@ -77,7 +77,7 @@ class Waiting:
         self.admission = Admission((key.get_secret_value() for key in settings.storefront_keys), self.door)
         self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.admission)
         self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges, Endings(script))
-        self.pages = Pages(settings.room_pages)
+        self.pages = Pages(settings.room_pages, settings.frame_ancestors)
         self._browsers_key = _derived(settings, b"browsers")
 
     def _challenge_of(self, cached: CachedSale) -> ChallengeView:
