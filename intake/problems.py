@@ -45,6 +45,8 @@ _BY_STATUS = {
     415: "unsupported_media_type",
 }
 
+FIELDS_MAX, NAME_MAX, WORDS_MAX = 20, 200, 2_000
+"""Wrong fields that a problem names, and characters of a name and of words."""
 REPEAT = "the request is safe to repeat"
 UNKNOWN = "whether it was done is not known: read before you repeat it"
 _ONCE = re.compile("/ops/|/orders/[^/]+/cancel$")
@@ -129,7 +131,9 @@ class Problems:
     ) -> Told:
         """Return a problem as it is answered, and count it."""
         self._refused(code)
-        said = problem(code, detail, [FieldProblem(*field) for field in fields or []])
+        # Whatever somebody sends, the answer is short.
+        named = [FieldProblem(name[:NAME_MAX], what[:WORDS_MAX]) for name, what in (fields or [])[:FIELDS_MAX]]
+        said = problem(code, detail[:WORDS_MAX], named)
         headers = {"content-type": PROBLEM_JSON, **NOT_KEPT}
         if room is not None:
             said.room = room

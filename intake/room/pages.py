@@ -105,7 +105,13 @@ class Pages:
                 "Cache-Control": "no-store",
                 "Content-Language": tongue.language,
                 "Vary": "Accept, Accept-Language, Cookie",
+<<<<<<< HEAD
                 "Content-Security-Policy": self.policy(values.get("form_target", ""), values.get("image_sources", "")),
+=======
+                "Content-Security-Policy": csp(
+                    values.get("form_target", ""), values.get("image_sources", ""), self._ancestors
+                ),
+>>>>>>> main
                 # Not `no-referrer`: with that browsers send forms as from nowhere (`Origin: null`), which is refused.
                 "Referrer-Policy": "same-origin",
                 "Permissions-Policy": PERMISSIONS,
@@ -115,6 +121,11 @@ class Pages:
         )
         if self._frame_options is not None:
             resp.set_header("X-Frame-Options", self._frame_options)
+
+    @property
+    def policy(self) -> str:
+        """The content security policy of a page that leads nowhere and shows nobody's images."""
+        return csp(ancestors=self._ancestors)
 
     def _read_statics(self) -> dict[str, tuple[bytes, str]]:
         found: dict[str, tuple[bytes, str]] = {}
