@@ -66,10 +66,6 @@ class Pages:
         self.statics = self._read_statics()
         self._version = version_of({name: data for name, (data, _) in self.statics.items()})
 
-    def policy(self, form_target: str = "", images: str = "") -> str:
-        """Return the content security policy of a page."""
-        return csp(form_target, images, self._ancestors)
-
     def tongue(self, accept_language: str) -> Tongue:
         """Return how to speak to who likes these languages."""
         return tongue_of(accept_language, tuple(self.texts))
@@ -105,13 +101,9 @@ class Pages:
                 "Cache-Control": "no-store",
                 "Content-Language": tongue.language,
                 "Vary": "Accept, Accept-Language, Cookie",
-<<<<<<< HEAD
-                "Content-Security-Policy": self.policy(values.get("form_target", ""), values.get("image_sources", "")),
-=======
                 "Content-Security-Policy": csp(
                     values.get("form_target", ""), values.get("image_sources", ""), self._ancestors
                 ),
->>>>>>> main
                 # Not `no-referrer`: with that browsers send forms as from nowhere (`Origin: null`), which is refused.
                 "Referrer-Policy": "same-origin",
                 "Permissions-Policy": PERMISSIONS,

@@ -55,11 +55,7 @@ class ProblemPages:
             page = self._pages.written(language, "problem.html", _values("overloaded", "", again=True)).encode()
             self._busy[language] = page
         fixed = {
-<<<<<<< HEAD
-            "content-type": HTML, "cache-control": "no-store", "content-security-policy": self._pages.policy(),
-=======
             "content-type": HTML, "cache-control": "no-store", "content-security-policy": self._pages.policy,
->>>>>>> main
             "content-language": tongue.language, "x-content-type-options": "nosniff",
         }  # fmt: skip
         return page, [(name.encode(), value.encode()) for name, value in fixed.items()]
