@@ -41,6 +41,11 @@ class Health:
         self._durability = durability
         self._guard = guard
 
+    @property
+    def durability_faults(self) -> str:
+        """What makes the order store less durable than it must be, empty when nothing does."""
+        return "; ".join(self._durability.faults)
+
     async def look(self) -> tuple[bool, dict[str, Any]]:
         """Return whether orders can be taken, and each check with its reason."""
         postgres, orders = await asyncio.gather(self._postgres(), self._orders())

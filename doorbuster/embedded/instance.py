@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from doorbuster.embedded.folder import DEFAULT, write_private
-from doorbuster.errors import NotFoundError
+from doorbuster.errors import InvalidError, NotFoundError
+from doorbuster.log import redact
 
 _log = logging.getLogger(__name__)
 URLS = {
@@ -40,6 +41,27 @@ class Ready:
     def line(self) -> str:
         """Return the document as one line of JSON."""
         return json.dumps(asdict(self))
+
+    def line_without_secrets(self) -> str:
+        """Return the line as it may be logged: it names the file of the ops key and the passwords instead."""
+        shown = asdict(self) | {"ops_key": None, "urls": {name: redact(url) for name, url in self.urls.items()}}
+        return json.dumps(shown | {"ready_file": str(Path(self.data) / "ready.json")})
+
+
+def check_writable(path: Path) -> None:
+    """Check that the document could be written to a path, without leaving anything there.
+
+    Raises:
+        InvalidError: it could not, or something else than a file is there and would be replaced.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise InvalidError(f"--ready-file: {path} is no plain file")
+        trial = path.with_name(f".{path.name}.trial.{os.getpid()}")
+        write_private(trial, "")
+        trial.unlink()
+    except OSError as error:
+        raise InvalidError(f"--ready-file: cannot write {path}: {error.strerror}") from error
 
 
 def publish(ready: Ready, paths: list[Path]) -> None:
@@ -118,9 +140,25 @@ def find(data: Path | None = None) -> Instance:
     folders = [named] if named else [DEFAULT, *_last_started()]
     looked_in = [folder.absolute() / "ready.json" for folder in folders]
     for path in looked_in:
-        if path.exists():
-            return Instance(json.loads(path.read_text()), looked_in)
+        if (document := _document(path)) is not None:
+            return Instance(document, looked_in)
     return Instance({}, looked_in)
+
+
+def _document(path: Path) -> dict[str, object] | None:
+    try:
+        text = path.read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise InvalidError(f"cannot read {path}: {error}") from error
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise InvalidError(f"{path} is no ready document: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidError(f"{path} is no ready document")
+    return document
 
 
 def _last_started() -> list[Path]:
