@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from doorbuster.interrupted import EXIT_CODE, say_interrupted
+
 __all__ = ["main"]
 
 
@@ -21,6 +23,6 @@ def main() -> None:
 
         code = run()
     except KeyboardInterrupt:
-        sys.stderr.write("doorbuster: interrupted\n")
-        code = 130
+        say_interrupted()
+        code = EXIT_CODE
     sys.exit(code)

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from importlib.metadata import version
+from typing import Any
 
 import click
 
@@ -24,13 +25,32 @@ from doorbuster.cli.stock import stock
 from doorbuster.cli.up import down, env, up
 from doorbuster.embedded.detached import StartError
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, SettingsError
+from doorbuster.interrupted import EXIT_CODE, say_interrupted
 from doorbuster.log import redact
 
-FAILED, WRONG, INTERRUPTED = 1, 2, 130
+FAILED, WRONG = 1, 2
 _WRONG = (SettingsError, InvalidError, ConflictError, NotFoundError)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Interrupted(click.ClickException):
+    """Ctrl-C, before click makes an empty line of it."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
+
+class Commands(click.Group):
+    """The commands, all of which Ctrl-C may end at any time."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(version("doorbuster"), prog_name="doorbuster")
 def cli() -> None:
     """Takes a shop's orders during a flash sale: never oversold, nothing accepted ever lost."""
@@ -48,14 +68,15 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = cli.main(arguments, prog_name="doorbuster", standalone_mode=False)
         sys.stdout.flush()
+    except (click.Abort, KeyboardInterrupt, Interrupted):
+        say_interrupted()
+        return EXIT_CODE
     except Declined as error:
         return _complain(error.format_message(), FAILED)
     except click.exceptions.NoArgsIsHelpError as error:
         return _complain(_choices(error), WRONG)
     except click.ClickException as error:
         return _complain(" ".join(error.format_message().split()), WRONG)
-    except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted", INTERRUPTED)
     except StartError as error:
         return _complain(error.detail, error.exit_code or FAILED)
     except DoorbusterError as error:

