@@ -39,7 +39,7 @@ class OpsStatus:
         refuse_unknown_params(req)
         stores, workers, (sales, work) = await asyncio.gather(self._checks.look(), self._workers(), self._all_sales())
         shown = [_store(name, check) for name, check in stores.items()]
-        troubles = [f"{one.name}: {one.reason}" for one in shown if not one.ok]
+        troubles = [one.reason for one in shown if not one.ok]
         if workers is not None:
             troubles += _missing(workers) + [f"{one.role} {one.name}: {one.reason}" for one in workers if not one.ok]
         write(

@@ -63,7 +63,7 @@ class StoreChecks:
         found = await asyncio.gather(*(_bounded(NAMES[name], look) for name, look in looks.items()))
         checks = dict(zip(looks, found, strict=True))
         if checks["orders_store"]["ok"] and (faults := self._health.durability_faults):
-            checks["orders_store"] |= {"ok": False, "reason": f"not durable: {faults}"}
+            checks["orders_store"] |= {"ok": False, "reason": f"the order store is not durable: {faults}"}
         return checks
 
     async def one(self, name: str) -> Check:

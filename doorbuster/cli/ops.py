@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from doorbuster.cli.trouble import Readiness, readiness
+from doorbuster.cli.trouble import readiness
 from doorbuster.embedded.instance import Instance
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, StoreUnavailableError
 
@@ -57,7 +57,7 @@ def call(
         )
 
     try:
-        answer = send() if within_s else _patiently(send, lambda: readiness(instance.ops_base))
+        answer = send() if within_s else _patiently(send, instance.ops_base, method)
     except httpx.InvalidURL as error:
         raise InvalidError(f"OPS_URL: {error}") from error
     except httpx.HTTPError as error:
@@ -78,7 +78,7 @@ def pages(instance: Instance, path: str, params: dict[str, str] | None = None) -
         asked["cursor"] = page["next_cursor"]
 
 
-def _patiently(send: Callable[[], httpx.Response], look: Callable[[], Readiness]) -> httpx.Response:
+def _patiently(send: Callable[[], httpx.Response], base: str, method: str) -> httpx.Response:
     """Return the answer; when it is late, look whether a store is away, and give up if so."""
     answers: queue.SimpleQueue[httpx.Response | Exception] = queue.SimpleQueue()
 
@@ -92,10 +92,10 @@ def _patiently(send: Callable[[], httpx.Response], look: Callable[[], Readiness]
     try:
         found = answers.get(timeout=_PATIENCE_S)
     except queue.Empty:
-        found_out = look()
-        if not found_out.ready and answers.empty():
-            text = f"{found_out.reason}; whether it was done is not known"
-            raise StoreUnavailableError(text, checks=found_out.checks) from None
+        looked = readiness(base)
+        if not looked.ready and answers.empty():
+            doubt = "" if method == "GET" else "; whether it was done is not known"
+            raise StoreUnavailableError(f"{looked.reason}{doubt}", checks=looked.checks) from None
         found = answers.get()
     if isinstance(found, Exception):
         raise found

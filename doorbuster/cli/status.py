@@ -48,7 +48,7 @@ def look(instance: Instance) -> dict[str, Any]:
         ready, detail, _ = asked.result()
     if told is None:
         stores = _asked_directly(instance)
-        troubles += [f"{one['name']}: {one['reason']}" for one in stores if not one["ok"]] or [failed]
+        troubles += [one["reason"] for one in stores if not one["ok"]] or [failed]
         told = {"stores": stores, "processes": [], "sales": [], "work": {}, "troubles": []}
     own = process_ages.merged(own, told["processes"])
     troubles += told["troubles"]

@@ -22,7 +22,7 @@ from doorbuster.log import redact
 
 READY_S = 3.2
 """The intake gives its stores three seconds."""
-LOOK_S = 4.0
+LOOK_S = 3.0
 NAMES = {
     "database": "Postgres",
     "orders_redis": "the order store",
