@@ -47,6 +47,7 @@ SearchUrl = Annotated[SecretStr, _url("http", "https")]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 TextList = Annotated[tuple[str, ...], NoDecode]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
+KeyList = Annotated[tuple[Key, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -64,11 +65,15 @@ class Settings(BaseSettings):
     order_id_key: Key
     """Key of the derived order ids; changing it makes old idempotency keys new."""
     ops_key: Key
-    storefront_keys: SecretList = ()
+    storefront_keys: KeyList = ()
+    """With any, what is bound to no customer needs one of them too."""
     ops_port: int | None = Field(None, ge=1, le=65_535)
     """Port of a listener of its own for the ops API; without one it shares the storefront's."""
     ops_bind: str | None = None
     """Address of that listener; without one the storefront's."""
+
+    ops_tries_per_address: int = Field(60, ge=1, le=1_000_000)
+    """Wrong ops keys a minute from one address and process; beyond it none is looked at."""
 
     durability: Annotated[str, AfterValidator(_durability)] = "fsync"
     """Level an order must reach before its 202: `fsync`, `replicas:N`, `none`."""
@@ -81,6 +86,8 @@ class Settings(BaseSettings):
     """Requests in work in one intake process; beyond it 503 `overloaded`."""
     backlog_max: int = Field(500_000, ge=1, le=50_000_000)
     """Orders accepted but not drained in one partition; beyond it 503 `overloaded`."""
+    order_store_max_mb: int | None = Field(None, ge=64, le=10_000_000)
+    """MiB that the order store may take: past nine tenths of it new orders are refused with 503 `overloaded`."""
     batch_max: int = Field(256, ge=1, le=2_000)
     """Orders in one call of the accept script."""
     body_timeout_s: float = Field(10.0, ge=0.1, le=120)
@@ -102,6 +109,8 @@ class Settings(BaseSettings):
     """How long the cache keeps a copy that nothing invalidates, about."""
     catalogue_copies_max: int = Field(20_000, ge=100, le=5_000_000)
     """Copies in one process."""
+    catalogue_copies_mb: int = Field(200, ge=1, le=1_000_000)
+    """MiB that they may take there, about."""
     replica_lag_max_s: float = Field(1.0, ge=0.3, le=60)
     """A replica further behind than this is not read from."""
     primary_reads_max: int = Field(4, ge=1, le=100)
@@ -116,6 +125,8 @@ class Settings(BaseSettings):
     """How long a statement of a search may take; after it a search is not loosened either."""
     purge_varnish_urls: SecretList = ()
     """Varnish servers to purge changed products from."""
+    purge_varnish_key: Key | None = None
+    """What `deploy/varnish.vcl` asks for before it purges; varnishd has the same in its environment."""
     purge_cloudfront_distribution: str | None = None
     """Id of a CloudFront distribution to purge changed products from; credentials come as boto3 finds them."""
 
@@ -129,6 +140,8 @@ class Settings(BaseSettings):
     """Joins a minute from one address and process; 0: any number."""
     room_joins_per_customer: int = Field(30, ge=0, le=1_000_000)
     """Joins a minute of one customer and process; 0: any number."""
+    room_wrong_codes_per_sale: int = Field(100, ge=1, le=1_000_000)
+    """Wrong access codes a minute in one sale and process; beyond it no code is looked at."""
     room_challenge_bits: int = Field(16, ge=1, le=30)
     """Difficulty of the proof of work."""
     room_challenge_window_s: int = Field(120, ge=10, le=3600)

@@ -20,14 +20,14 @@ from intake.database import Database
 from intake.durability import Durability
 from intake.events import OrderEvents
 from intake.group_commit import AcceptScript, Terms
-from intake.health import Alive, Health, Ready, ShowMetrics
+from intake.health import Alive, Health, Inside, Ready, ShowMetrics
 from intake.lifespan import Lifespan
 from intake.limits import Guard
 from intake.metrics import Metrics
 from intake.moving import Moving
 from intake.openapi import resources
 from intake.ops_import import ImportProducts
-from intake.ops_key import OpsDoor
+from intake.ops_key import OpsDoor, OpsKey
 from intake.ops_log import OpsLog
 from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
 from intake.ops_prices import ProductPrices
@@ -38,18 +38,22 @@ from intake.order_lane import OrderLane
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
+from intake.owners import Owners
 from intake.posting import PostOrder
 from intake.prewarming import Prewarming
 from intake.problems import Problems
 from intake.product_lane import ProductLane
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
+from intake.room.addresses import Addresses
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
+from intake.shared_looks import SharedLooks
 from intake.store_checks import StoreChecks
+from intake.store_memory import StoreMemory
 
 if TYPE_CHECKING:
     from db.sales import Sale
@@ -65,6 +69,11 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         url, timeout_s = settings.orders_redis_url.get_secret_value(), settings.store_timeout_s
         self.settings = settings
+        self.ops_key = OpsKey(
+            settings.ops_key.get_secret_value(),
+            Addresses(settings.trusted_proxies),
+            tries_per_minute=settings.ops_tries_per_address,
+        )
         self.metrics = Metrics()
         self.problems = Problems(settings.retry_after_s, self.metrics.refused)
         self.guard = Guard(
@@ -80,7 +89,8 @@ class Parts:
         self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
-        self.health = Health(self.database, self.orders_redis, self.durability, self.guard)
+        self.memory = StoreMemory(self.orders_redis, self.script, limit_mb=settings.order_store_max_mb)
+        self.health = Health(self.database, self.orders_redis, self.durability, self.guard, self.memory)
         self.catalogue = Catalogue(settings)
         self.restocking = Restocking(self.database, self.orders_redis, self.sales, self.catalogue)
         self.moving = Moving(self.reader, self.database, self.restocking)
@@ -132,6 +142,7 @@ class Parts:
                 self.sales.keep_fresh,
                 self.outcomes.listen,
                 self.durability.keep_checking,
+                self.memory.keep_looking,
                 self.measure,
                 *self.waiting.running(),
                 *self.catalogue.running(),
@@ -163,14 +174,15 @@ def _wait_s(settings: Settings) -> float:
 def create_app(settings: Settings, role: str = "all") -> Guard:
     """Put the intake together for a role: `public`, `ops` or `all`."""
     parts = Parts(settings)
-    app = make_app(parts.problems, parts.lifespan())
+    inside = [Inside(parts.ops_key)] if role == "public" else []
+    app = make_app(parts.problems, parts.lifespan(), *inside)
     add_process(app, parts)
     if role != "ops":
         add_storefront(app, parts)
     if role != "public":
         ops = make_app(parts.problems, PlainText())
         add_ops(ops, parts)
-        parts.guard.ops_application = OpsDoor(ops, settings.ops_key.get_secret_value())
+        parts.guard.ops_application = OpsDoor(ops, parts.ops_key)
     else:
         parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app
@@ -198,10 +210,13 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
     app.add_route("/sales/{sale}/orders", posting)
     waiting.add_routes(app)
-    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader))
-    app.add_route("/orders/{order}", OneOrder(parts.reader))
-    app.add_route("/orders/{order}/events", OrderEvents(parts.reader, parts.database, parts.outcomes, parts.guard))
-    app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving))
+    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader, Owners(waiting.admission, waiting.door)))
+    owners = Owners(waiting.admission, waiting.door)
+    app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
+    looks = SharedLooks(parts.database)
+    watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
+    app.add_route("/orders/{order}/events", watching)
+    app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
     app.add_route("/products", ListProducts(parts.catalogue))
     app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
     app.add_route("/search", SearchProducts(parts.search))

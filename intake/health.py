@@ -12,7 +12,7 @@ from db.migrate import pending
 from doorbuster import keys
 from doorbuster.contract import JSON
 from intake import metrics as measured
-from intake.problems import STORE_ERRORS
+from intake.problems import STORE_ERRORS, RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -22,20 +22,26 @@ if TYPE_CHECKING:
     from intake.durability import Durability
     from intake.limits import Guard
     from intake.metrics import Metrics
+    from intake.ops_key import OpsKey
     from intake.read_figures import ReadFigures
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
+    from intake.store_memory import StoreMemory
 
 log = logging.getLogger("doorbuster.intake.health")
 
 CHECK_S = 3.0
+INSIDE = frozenset({"/metrics", "/readyz"})
 _encode = msgspec.json.Encoder().encode
 
 
 class Health:
     """Asks every store how it is."""
 
-    def __init__(self, database: Database, redis: Redis, durability: Durability, guard: Guard) -> None:
+    def __init__(
+        self, database: Database, redis: Redis, durability: Durability, guard: Guard, memory: StoreMemory
+    ) -> None:
+        self._memory = memory
         self._database = database
         self._redis = redis
         self._durability = durability
@@ -75,7 +81,26 @@ class Health:
                 await self._redis.ping()
         except STORE_ERRORS as error:
             return {"ok": False, "reason": f"the order store does not answer: {type(error).__name__}"}
-        return {"ok": True}
+        return self._memory.check
+
+
+class Inside:
+    """Middleware where shoppers alone come, because ops have a listener of their own: there is no inside to see there.
+
+    With the ops key there is: each process can tell of itself only.
+    """
+
+    def __init__(self, key: OpsKey) -> None:
+        self._key = key
+
+    async def process_request(self, req: Request, _resp: Response) -> None:
+        """Refuse what tells of the inside.
+
+        Raises:
+            RefusedError: `not_found`.
+        """
+        if req.path in INSIDE and not self._key.is_in(req.scope):
+            raise RefusedError("not_found", "There is nothing here")
 
 
 class Alive:

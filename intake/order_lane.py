@@ -1,7 +1,7 @@
 """The short way of a plain order: before the application, for at the peak of a sale it is what there is most of.
 
 Owns the shortcut alone; accepting is `accepting.py`, for both ways. Whatever is not plainly so (another media type,
-`Prefer`, a cookie for an admission, a body or a sale that cannot be read here) goes the long way and gets the same
+`Prefer`, a cookie for an admission, a sale that is not at hand) goes the long way and gets the same
 answer.
 """
 
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from doorbuster.contract import JSON, OrderRequest
+from doorbuster.errors import InvalidError
+from doorbuster.reading import refusal_of
 from intake.accepting import answer, order_id_text
 from intake.group_commit import REPLAY
 from intake.posting import is_key
@@ -20,6 +22,7 @@ from intake.problems import RefusedError
 from intake.room.door import token_of
 
 if TYPE_CHECKING:
+    from doorbuster.errors import DoorbusterError
     from intake.accepting import Accepting
     from intake.admission import Pass
     from intake.group_commit import Candidate
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = "/sales/", "/orders"
 _JSON = JSON.encode()
-_HEAD = b"content-type: %b\r\nlocation: /orders/%b\r\n%b"
+_HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orders/%b\r\n%b"
 _REPLAYED = b"idempotency-replayed: true\r\n"
 _decode = msgspec.json.Decoder(OrderRequest).decode
 
@@ -44,6 +47,7 @@ class OrderLane:
         self._sales, self._accepting, self._problems = sales, accepting, problems
         self._desk, self._door = waiting.desk, waiting.door
         self._keys_asked = waiting.admission.is_needed_everywhere
+        self._is_anybodys = waiting.admission.is_anybodys
 
     def __call__(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
         """Take an order and answer it once it is decided; False: it goes the long way."""
@@ -58,10 +62,13 @@ class OrderLane:
             return False
         try:
             order = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return False
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._refuse(exchange, refusal_of(body, OrderRequest, error))
+            return True
         try:
             pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
+            if self._keys_asked and self._is_anybodys(pass_):
+                return False
             self._accepting.submit(known, order, asked.key, pass_, tell=partial(self._tell, known, pass_, exchange))
         except RefusedError as refused:
             self._refuse(exchange, refused)
@@ -86,8 +93,10 @@ class OrderLane:
         replayed = _REPLAYED if verdict[:1] == REPLAY else b""
         exchange.answer(202, _HEAD % (_JSON, order_id.encode(), replayed), answer(known, order_id, verdict))
 
-    def _refuse(self, exchange: Exchange, refused: RefusedError) -> None:
-        told = self._problems.told(refused.code, refused.detail, refused.fields, refused.room)
+    def _refuse(self, exchange: Exchange, refused: DoorbusterError) -> None:
+        fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
+        room = refused.room if isinstance(refused, RefusedError) else None
+        told = self._problems.told(refused.code, refused.detail, fields, room)
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
         exchange.answer(told.status, lines.encode(), told.body)
 

@@ -12,6 +12,12 @@ from doorbuster.contract import PROBLEM_JSON, problem
 if TYPE_CHECKING:
     from intake.limits import Receive, Send
 
+NOT_KEPT = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+"""Headers of every problem: it is about one request at one moment, and is JSON whatever it quotes."""
+_FIXED = [
+    (b"content-type", PROBLEM_JSON.encode()),
+    *((name.encode(), value.encode()) for name, value in NOT_KEPT.items()),
+]
 LINGER_S = 2.0
 LINGER_BYTES = 64 * 1024 * 1024
 """How long, and how much of, what is still being sent is thrown away before a connection is closed."""
@@ -23,7 +29,7 @@ async def send_problem(
     """Answer with a problem without the application; with `more` the answer is complete but the exchange is not."""
     refusal = problem(code, detail)
     body = msgspec.json.encode(refusal)
-    fixed = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(body))]
+    fixed = [*_FIXED, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": refusal.status, "headers": fixed + headers})
     await send({"type": "http.response.body", "body": body, "more_body": more})
 

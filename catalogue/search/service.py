@@ -27,6 +27,7 @@ from doorbuster.catalogue_contract import (
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Hashable
 
     from catalogue.search.interface import Backend, Facets, Query
     from db.catalogue import Item
@@ -74,13 +75,23 @@ class Answer:
             self._page, self._items = None, []  # never shown otherwise: the bytes are all that is needed
 
 
+ANSWER_BYTES, BYTES_PER_CHARACTER, BYTES_PER_BODY = 2_000, 4, 3
+"""What an answer takes: itself, what it was asked by, and its body as found and as shown, about."""
+
+
+def _weight(key: Hashable, body: bytes) -> int:
+    return ANSWER_BYTES + BYTES_PER_CHARACTER * len(repr(key)) + BYTES_PER_BODY * len(body)
+
+
 class Search:
     """Answers searches for one process."""
 
     def __init__(self, backend: Backend, replicas: Replicas, *, fresh_s: float) -> None:
         self._backend, self._replicas = backend, replicas
-        self._pages: Kept[Answer] = Kept(fresh_s=fresh_s)
-        self._suggestions: Kept[tuple[bytes, dict[str, str]]] = Kept(fresh_s=fresh_s)
+        self._pages: Kept[Answer] = Kept(fresh_s=fresh_s, weigh=lambda key, page: _weight(key, page.body))
+        self._suggestions: Kept[tuple[bytes, dict[str, str]]] = Kept(
+            fresh_s=fresh_s, weigh=lambda key, said: _weight(key, said[0])
+        )
 
     @property
     def answered(self) -> Counter[str]:

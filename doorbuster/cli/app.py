@@ -6,13 +6,13 @@ import errno
 import os
 import sys
 from importlib.metadata import version
-from typing import Any
 
 import click
 
 from doorbuster.cli.answer import Declined
 from doorbuster.cli.audit import audit
 from doorbuster.cli.bench import bench
+from doorbuster.cli.group import Commands, Interrupted
 from doorbuster.cli.import_catalogue import import_catalogue
 from doorbuster.cli.keys import keys
 from doorbuster.cli.migrate import migrate
@@ -30,24 +30,6 @@ from doorbuster.log import redact
 
 FAILED, WRONG = 1, 2
 _WRONG = (SettingsError, InvalidError, ConflictError, NotFoundError)
-
-
-class Interrupted(click.ClickException):
-    """Ctrl-C, before click makes an empty line of it."""
-
-    def __init__(self) -> None:
-        super().__init__("interrupted")
-
-
-class Commands(click.Group):
-    """The commands, all of which Ctrl-C may end at any time."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise Interrupted from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

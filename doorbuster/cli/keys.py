@@ -12,6 +12,7 @@ import click
 from doorbuster.cli import options
 from doorbuster.cli.answer import confirm
 from doorbuster.cli.answer import yes as yes_option
+from doorbuster.cli.group import Commands
 from doorbuster.embedded.folder import DataFolder
 from doorbuster.embedded.instance import find
 from doorbuster.errors import NotFoundError
@@ -21,7 +22,7 @@ SPREAD_S = 3.0
 """An intake looks at its keys each second: after so long every process knows a new one."""
 
 
-@click.group()
+@click.group(cls=Commands)
 def keys() -> None:
     """Change the keys that sign tickets and admissions."""
 

@@ -14,6 +14,7 @@ import httpx
 from doorbuster.cli import options
 from doorbuster.cli.answer import as_json as json_option
 from doorbuster.cli.answer import plain, print_json, table
+from doorbuster.cli.group import Commands
 from doorbuster.cli.ops import call
 from doorbuster.cli.times import show_time
 from doorbuster.embedded.instance import Instance, find
@@ -24,7 +25,7 @@ _REQUIRED = ("name", "brand", "category", "price", "currency")
 _TIMEOUT_S = 4.0
 
 
-@click.group()
+@click.group(cls=Commands)
 def product() -> None:
     """Make, change, show and list products."""
 

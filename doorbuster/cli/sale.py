@@ -13,6 +13,7 @@ from doorbuster.cli import options, sale_words
 from doorbuster.cli.answer import as_json as json_option
 from doorbuster.cli.answer import confirm, print_json, table, warn
 from doorbuster.cli.answer import yes as yes_option
+from doorbuster.cli.group import Commands
 from doorbuster.cli.ops import call, pages
 from doorbuster.cli.ops_log import print_log
 from doorbuster.cli.prewarm import run_prewarm
@@ -33,7 +34,7 @@ _STEPS = {
 }
 
 
-@click.group()
+@click.group(cls=Commands)
 def sale() -> None:
     """Make, show and steer sales."""
 

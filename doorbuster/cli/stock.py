@@ -10,6 +10,7 @@ import click
 from doorbuster.cli import options
 from doorbuster.cli.answer import as_json as json_option
 from doorbuster.cli.answer import plain, print_json, table
+from doorbuster.cli.group import Commands
 from doorbuster.cli.ops import call
 from doorbuster.cli.product import product_path
 from doorbuster.embedded.instance import find
@@ -17,7 +18,7 @@ from doorbuster.embedded.instance import find
 _HEAD = ("product", "in stock", "reserved", "sold", "received")
 
 
-@click.group()
+@click.group(cls=Commands)
 def stock() -> None:
     """Show, receive and adjust the units of products."""
 

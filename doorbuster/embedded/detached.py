@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from doorbuster.embedded import trust
 from doorbuster.embedded.folder import DataFolder
 from doorbuster.errors import DoorbusterError, NotFoundError, StoreUnavailableError
 
@@ -83,8 +84,14 @@ def stop(root: Path) -> int:
 
 
 def holder(lock: Path) -> int | None:
-    """Return the id of the process that holds a lock, None if nobody does."""
+    """Return the id of the process that holds a lock, None if nobody does.
+
+    Raises:
+        InvalidError: others could have written it.
+    """
     try:
+        trust.judge_folder(lock.parent)
+        trust.read_trusted(lock)
         file = lock.open("r")
     except OSError:
         return None

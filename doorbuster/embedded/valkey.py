@@ -44,9 +44,13 @@ class Valkey:
     stop_signal = signal.SIGTERM
     """The append-only file is flushed and synced, then the server ends."""
 
-    def __init__(self, role: str, folder: Path, log: Path, *, port: int, password: str) -> None:
+    def __init__(
+        self, role: str, folder: Path, log: Path, *, port: int, password: str, max_mb: int | None = None
+    ) -> None:
+        """Take the role, where things are, and how many MiB of memory it may take at most: None, as the role says."""
         self.role, self.folder, self._log = role, folder, log
         self.port, self._password = port, password
+        self._bound = {} if max_mb is None else {"maxmemory": f"{max_mb}mb"}
 
     @property
     def url(self) -> str:
@@ -56,7 +60,7 @@ class Valkey:
     def prepare(self) -> None:
         """Make the folder and write the server's configuration, readable by its owner alone."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        settings = _EVERY | _ROLES[self.role] | {"port": str(self.port), "requirepass": self._password}
+        settings = _EVERY | _ROLES[self.role] | self._bound | {"port": str(self.port), "requirepass": self._password}
         write_private(self.folder / "valkey.conf", "".join(f"{k} {v}\n" for k, v in settings.items()))
 
     def command(self, env: dict[str, str]) -> Command:
