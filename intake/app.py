@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
-from db.sales import get_sale
+from db.sales import get_sale, list_sales
 from doorbuster.ids import OrderIds
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
@@ -16,6 +16,7 @@ from doorbuster.stores import accept_client, plain_client
 from intake.accepting import Accepting
 from intake.awaiting import Awaiting
 from intake.catalogue import ListProducts, ShowProduct
+from intake.cross_origin import CrossOrigin
 from intake.database import Database
 from intake.durability import Durability
 from intake.events import OrderEvents
@@ -43,9 +44,13 @@ from intake.posting import PostOrder
 from intake.prewarming import Prewarming
 from intake.problems import Problems
 from intake.product_lane import ProductLane
+from intake.progress import Progress
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.addresses import Addresses
+from intake.room.landing import Landing
+from intake.room.offers import Offers
+from intake.room.problem_pages import ProblemPages
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
@@ -86,6 +91,7 @@ class Parts:
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
         self.script = AcceptScript(self.accept_redis, terms_of(settings))
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
+        self.progress = Progress(self.database, self.orders_redis, self.sales)
         self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
@@ -110,6 +116,11 @@ class Parts:
         """Read a sale from Postgres."""
         async with self.database.reading() as connection:
             return await get_sale(connection, sale_id)
+
+    async def list_sales(self) -> list[Sale]:
+        """Read the newest sales from Postgres."""
+        async with self.database.reading() as connection:
+            return await list_sales(connection)
 
     async def first_check(self) -> None:
         """Judge the order store before the first order."""
@@ -188,16 +199,21 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     parts.guard.application = app
     if role != "ops":
         parts.guard.lanes = (parts.product_lane, parts.waiting.lane())
-        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems)
+        cross_origin = CrossOrigin(settings.cors_origins)
+        parts.guard.cross_origin = cross_origin if settings.cors_origins else None
+        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems, cross_origin)
     return parts.guard
 
 
 def add_process(app: Routes, parts: Parts) -> None:
     """Add what tells how the process is and what it can do."""
     app.add_route("/healthz", Alive())
-    app.add_route("/readyz", Ready(parts.health))
+    app.add_route("/readyz", Ready(parts.health, parts.progress))
     app.add_route(
-        "/metrics", ShowMetrics(parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures)
+        "/metrics",
+        ShowMetrics(
+            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.progress
+        ),
     )
     for path, resource in resources().items():
         app.add_route(path, resource)
@@ -209,9 +225,11 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
     app.add_route("/sales/{sale}/orders", posting)
-    waiting.add_routes(app)
-    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader, Owners(waiting.admission, waiting.door)))
     owners = Owners(waiting.admission, waiting.door)
+    waiting.add_routes(app, Shop(posting, Offers(parts.catalogue), parts.reader, owners))
+    app.add_route("/", Landing(parts.list_sales, parts.sales, waiting.door, waiting.pages))
+    problem_pages = ProblemPages(waiting.pages)
+    parts.problems.page, parts.guard.busy_page = problem_pages.write, problem_pages.busy
     app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
     looks = SharedLooks(parts.database)
     watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
@@ -230,7 +248,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/sales/{sale}", OneSale(database, sales))
     app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales, parts.waiting.desk))
     app.add_route("/ops/audit", OpsLog(database))
-    app.add_route("/ops/status", OpsStatus(database, sales, parts.checks))
+    app.add_route("/ops/status", OpsStatus(database, sales, parts.checks, parts.progress))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.prewarming))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from intake.limits import Guard
     from intake.metrics import Metrics
     from intake.ops_key import OpsKey
+    from intake.progress import Progress
     from intake.read_figures import ReadFigures
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
@@ -115,23 +116,34 @@ class Alive:
 class Ready:
     """Resource that says whether orders can be taken now."""
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: Health, progress: Progress) -> None:
         self._health = health
+        self._progress = progress
 
     async def on_get(self, _req: Request, resp: Response) -> None:
-        """Show each check; 503 if any fails."""
-        ready, checks = await self._health.look()
+        """Show each check, 503 if any fails; and how late the stages are that follow, which does not stop orders."""
+        (ready, checks), progress = await asyncio.gather(self._health.look(), self._measured())
+        body = {"status": "ready" if ready else "not_ready", "checks": checks, "progress": progress}
         resp.status = 200 if ready else 503
         resp.content_type = JSON
         resp.cache_control = ["no-store"]
-        resp.data = _encode({"status": "ready" if ready else "not_ready", "checks": checks})
+        resp.data = _encode(body)
+
+    async def _measured(self) -> dict[str, Any]:
+        try:
+            return (await self._progress.look()).shown()
+        except STORE_ERRORS as error:
+            return {"late": [f"it cannot be measured: {type(error).__name__}"]}
 
 
 class ShowMetrics:
     """Resource of the metrics."""
 
-    def __init__(self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomDesk, reads: ReadFigures) -> None:
+    def __init__(
+        self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomDesk, reads: ReadFigures, progress: Progress
+    ) -> None:
         self._metrics = metrics
+        self._progress = progress
         self._sales = sales
         self._redis = redis
         self._desk = desk
@@ -144,9 +156,11 @@ class ShowMetrics:
         try:
             await self._read_backlog()
             await self._read_failures()
+            self._metrics.progress(await self._progress.look())
         except STORE_ERRORS as error:  # the other metrics matter most when a store is away
             log.warning("the backlog cannot be measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
+            self._metrics.oldest.clear()
         resp.content_type = measured.MEDIA
         resp.data = self._metrics.show()
 

@@ -10,11 +10,12 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from intake.refusing import send_last_problem, send_problem
+from intake.refusing import send_last_problem, send_page, send_problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from intake.cross_origin import CrossOrigin
     from intake.protocol import Exchange
 
     Message = dict[str, Any]
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Answer = tuple[Message, Message]
     Lane = Callable[[Scope], Answer | None]
     Headers = list[tuple[bytes, bytes]]
+    BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
     OrderLane = Callable[[bytes, Headers, bytes, Exchange], bool]
     Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -81,7 +83,11 @@ class Guard:
         """Short ways, asked in turn before the application; what one answers the application does not see."""
         self.order_lane: OrderLane = _long_way
         """The short way of plain orders, see `take_order`."""
+        self.busy_page: BusyPage = _no_page
+        """What a person is shown instead of a problem when there is too much to do."""
         self.ops_application: Application = _nothing
+        self.cross_origin: CrossOrigin | None = None
+        """Which other origins' scripts may call; None: none, and nothing is asked for it."""
         self._max = in_flight_max
         self._body_timeout_s = body_timeout_s
         self._retry_after = str(retry_after_s).encode()
@@ -106,10 +112,20 @@ class Guard:
         if scope["type"] != "http":  # the process's start and end
             await self.application(scope, receive, send)
             return
+        if self.cross_origin is not None:
+            await self.cross_origin.answer(scope, receive, send, self._within_limits)
+            return
+        await self._within_limits(scope, receive, send)
+
+    async def _within_limits(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.in_flight >= self._max:
             self._refused += 1
             detail = "Too many requests are in work; try again soon"
-            await send_problem(send, "overloaded", detail, [(b"retry-after", self._retry_after)])
+            again = (b"retry-after", self._retry_after)
+            if (busy := self.busy_page(scope["headers"])) is None:
+                await send_problem(send, "overloaded", detail, [again])
+            else:
+                await send_page(send, "overloaded", busy[0], [*busy[1], again])
             return
         self.in_flight += 1
         try:
@@ -240,6 +256,10 @@ def _refuse_declared(scope: Scope, most: int) -> None:
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise RuntimeError("the guard has no application yet")
+
+
+def _no_page(_headers: Headers) -> None:
+    return None
 
 
 def _long_way(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from db.sales import LiveSale
     from intake.database import Database
+    from intake.progress import Progress
     from intake.sales import Sales
     from intake.store_checks import Check, StoreChecks
 
@@ -31,15 +32,19 @@ _OVER = frozenset({"closed", "ended"})
 class OpsStatus:
     """Resource of how everything is."""
 
-    def __init__(self, database: Database, sales: Sales, checks: StoreChecks) -> None:
-        self._database, self._sales, self._checks = database, sales, checks
+    def __init__(self, database: Database, sales: Sales, checks: StoreChecks, progress: Progress) -> None:
+        self._database, self._sales, self._checks, self._progress = database, sales, checks, progress
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """Show it; 200 also when something is amiss: `ok` says so."""
         refuse_unknown_params(req)
-        stores, workers, (sales, work) = await asyncio.gather(self._checks.look(), self._workers(), self._all_sales())
+        stores, workers, (sales, backlog), progress = await asyncio.gather(
+            self._checks.look(), self._workers(), self._all_sales(), self._late()
+        )
+        work = {"backlog": backlog} | progress
         shown = [_store(name, check) for name, check in stores.items()]
         troubles = [one.reason for one in shown if not one.ok]
+        troubles += work.get("late", [])
         if workers is not None:
             troubles += _missing(workers) + [f"{one.role} {one.name}: {one.reason}" for one in workers if not one.ok]
         write(
@@ -57,8 +62,16 @@ class OpsStatus:
         except STORE_ERRORS:  # told by the check of the store
             return None
 
-    async def _all_sales(self) -> tuple[list[SaleStatusView], dict[str, Any]]:
-        """Return the sales that are not over, or have a backlog, and the figures of the work on them."""
+    async def _late(self) -> dict[str, Any]:
+        """Return how late the stages behind the intake are, nothing when the stores that know do not answer."""
+        try:
+            async with asyncio.timeout(LOOK_S):
+                return (await self._progress.look()).shown()
+        except STORE_ERRORS:  # told by the check of the store
+            return {}
+
+    async def _all_sales(self) -> tuple[list[SaleStatusView], int | None]:
+        """Return the sales that are not over, or have a backlog, and how many accepted orders wait in all."""
         live: list[LiveSale | rows.Sale] = await self._live()
         backlogs = await self._backlogs(live)
         shown = [
@@ -69,8 +82,7 @@ class OpsStatus:
             if (phase := effective_phase(sale)) not in _OVER or backlog
         ]
         known = [backlog for backlog in backlogs if backlog is not None]
-        # Here belongs what the shifts have before them: the oldest order pending, payments due, events unpublished.
-        return shown, {"backlog": sum(known) if len(known) == len(live) else None}
+        return shown, sum(known) if len(known) == len(live) else None
 
     async def _live(self) -> list[LiveSale | rows.Sale]:
         """Return the sales from Postgres, those this process holds a copy of when it does not answer."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract import PROBLEM_JSON, problem
+from doorbuster.contract import FAULTS, PROBLEM_JSON, problem
 
 if TYPE_CHECKING:
     from intake.limits import Receive, Send
@@ -32,6 +32,13 @@ async def send_problem(
     fixed = [*_FIXED, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": refusal.status, "headers": fixed + headers})
     await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def send_page(send: Send, code: str, page: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Answer with a problem that a page tells a person."""
+    length = (b"content-length", b"%d" % len(page))
+    await send({"type": "http.response.start", "status": FAULTS[code].status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": page})
 
 
 async def send_last_problem(

@@ -103,8 +103,19 @@ def _shown(found: dict[str, Any], instance: Instance) -> str:
         lines += ["", table(("sale", "backlog", "state"), sales)]
     elif found["ready"]:
         lines += ["", "no sale is on or to come"]
+    lines += _lateness(found["work"])
     lines += [""] + [f"trouble: {plain(text)}" for text in found["troubles"]] if found["troubles"] else []
     return "\n".join(lines)
+
+
+def _lateness(work: dict[str, Any]) -> list[str]:
+    """Return how long the oldest of each kind of work has waited, in a line."""
+    ages = [
+        f"{name.removeprefix('oldest_').removesuffix('_s').replace('_', ' ')} {span(age)}"
+        for name, age in work.items()
+        if name.startswith("oldest_")
+    ]
+    return ["", f"oldest waiting: {', '.join(ages)}"] if ages else []
 
 
 def _short(store: str) -> str:

@@ -20,7 +20,7 @@ from doorbuster.embedded.instance import URLS, Instance
 from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.log import redact
 
-READY_S = 3.2
+READY_S = 3.5
 """The intake gives its stores three seconds."""
 LOOK_S = 3.0
 NAMES = {

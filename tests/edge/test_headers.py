@@ -99,3 +99,12 @@ async def test_a_form_of_many_fields_is_refused(roomy: Intake) -> None:
         await browser.open("/sales/sale/wait")
         refused = await browser.send(TICKETS, **{f"field{n}": "x" for n in range(21)})
         assert (refused.status_code, refused.json()["code"]) == (400, "malformed")
+
+
+async def test_a_problem_is_short_whatever_was_wrong(intake: Intake) -> None:
+    many = "&".join(f"unknown-{n}=1" for n in range(1_500))
+    for path in (f"/products?{many}", f"/search?{many}", f"/ops/orders?{many}", f"/search?{'x' * 20_000}=1"):
+        refused = await intake.ops.get(path)
+        assert refused.status_code == 422, refused.text[:200]
+        assert len(refused.content) < 8_000
+        assert 0 < len(refused.json()["errors"]) <= 20

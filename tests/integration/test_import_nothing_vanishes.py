@@ -296,6 +296,7 @@ async def test_a_preset_takes_a_shop_s_export(db: Connection, database_url: str)
         (("--errors", "{file}"), "is the file to import"),
         (("--errors", "/nowhere/bad.csv"), "cannot write /nowhere/bad.csv"),
         (("--format", "jsonl", "--preset", "google"), "--preset: is for CSV"),
+        (("--format", "jsonl", "--delimiter", ";"), "--delimiter: is for CSV"),
     ],
 )
 async def test_options_that_do_not_fit_are_refused(

@@ -52,6 +52,14 @@ def test_secrets_are_for_the_owner_alone(running: Running) -> None:
         stranger.ping()
 
 
+def test_started_as_root_no_store_is(running: Running) -> None:
+    for role in ("postgres", "orders", "room", "jobs", "cache"):
+        for pid in running.pids(role):
+            owner = psutil.Process(pid).uids()
+            assert owner.effective == owner.real
+            assert owner.real != 0 or os.geteuid() != 0, role
+
+
 def test_each_redis_role_is_as_durable_as_it_must_be(running: Running) -> None:
     found = {}
     for role in ("orders", "room", "jobs", "cache"):
