@@ -171,7 +171,8 @@ class Problems:
     async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         log.warning("a store failed", extra=_about(req, error))
         unsafe = req.method == "POST" and _ONCE.match(req.path)
-        self._answer(req, resp, "store_unavailable", f"A store did not answer; {UNKNOWN if unsafe else REPEAT}")
+        store = "A Redis store" if isinstance(error, RedisError) else "Postgres"
+        self._answer(req, resp, "store_unavailable", f"{store} did not answer; {UNKNOWN if unsafe else REPEAT}")
 
     async def _cannot_be_held(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.
