@@ -34,6 +34,7 @@ from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDea
 from intake.ops_prices import ProductPrices
 from intake.ops_products import OneProduct, ProductStock
 from intake.ops_sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
+from intake.ops_status import OpsStatus
 from intake.order_lane import OrderLane
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
@@ -56,6 +57,7 @@ from intake.routing import PlainText, make_app
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
 from intake.shared_looks import SharedLooks
+from intake.store_checks import StoreChecks
 from intake.store_memory import StoreMemory
 
 if TYPE_CHECKING:
@@ -103,8 +105,9 @@ class Parts:
         self.product_lane = ProductLane(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
         self.waiting = Waiting(settings, self.sales, self.script)
+        self.checks = StoreChecks(settings, self.database, self.health)
         self.prewarming = Prewarming(
-            settings, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
+            self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
         self.accepting = Accepting(order_ids, self.waiting.desk, self.durability)
@@ -138,7 +141,7 @@ class Parts:
         """Close the connections to Redis."""
         await self.accept_redis.aclose()
         await self.waiting.close()
-        await self.prewarming.close()
+        await self.checks.close()
         await self.orders_redis.aclose()
 
     def lifespan(self) -> Lifespan:
@@ -243,8 +246,9 @@ def add_ops(app: Routes, parts: Parts) -> None:
     database, sales = parts.database, parts.sales
     app.add_route("/ops/sales", SaleList(database, sales))
     app.add_route("/ops/sales/{sale}", OneSale(database, sales))
-    app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales))
+    app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales, parts.waiting.desk))
     app.add_route("/ops/audit", OpsLog(database))
+    app.add_route("/ops/status", OpsStatus(database, sales, parts.checks, parts.progress))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.prewarming))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))

@@ -45,6 +45,8 @@ _BY_STATUS = {
     415: "unsupported_media_type",
 }
 
+FIELDS_MAX, NAME_MAX, WORDS_MAX = 20, 200, 2_000
+"""Wrong fields that a problem names, and characters of a name and of words."""
 REPEAT = "the request is safe to repeat"
 UNKNOWN = "whether it was done is not known: read before you repeat it"
 _ONCE = re.compile("/ops/|/orders/[^/]+/cancel$")
@@ -129,7 +131,9 @@ class Problems:
     ) -> Told:
         """Return a problem as it is answered, and count it."""
         self._refused(code)
-        said = problem(code, detail, [FieldProblem(*field) for field in fields or []])
+        # Whatever somebody sends, the answer is short.
+        named = [FieldProblem(name[:NAME_MAX], what[:WORDS_MAX]) for name, what in (fields or [])[:FIELDS_MAX]]
+        said = problem(code, detail[:WORDS_MAX], named)
         headers = {"content-type": PROBLEM_JSON, **NOT_KEPT}
         if room is not None:
             said.room = room
@@ -167,7 +171,8 @@ class Problems:
     async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         log.warning("a store failed", extra=_about(req, error))
         unsafe = req.method == "POST" and _ONCE.match(req.path)
-        self._answer(req, resp, "store_unavailable", f"A store did not answer; {UNKNOWN if unsafe else REPEAT}")
+        store = "A Redis store" if isinstance(error, RedisError) else "Postgres"
+        self._answer(req, resp, "store_unavailable", f"{store} did not answer; {UNKNOWN if unsafe else REPEAT}")
 
     async def _cannot_be_held(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.

@@ -114,6 +114,11 @@ class Pages:
         if self._frame_options is not None:
             resp.set_header("X-Frame-Options", self._frame_options)
 
+    @property
+    def policy(self) -> str:
+        """The content security policy of a page that leads nowhere and shows nobody's images."""
+        return csp(ancestors=self._ancestors)
+
     def _read_statics(self) -> dict[str, tuple[bytes, str]]:
         found: dict[str, tuple[bytes, str]] = {}
         for folder in reversed(self._folders):

@@ -43,7 +43,7 @@ class _Text(HTMLParser):
             self.parts.append(data)
 
 
-@lru_cache(maxsize=2_000)
+@lru_cache(maxsize=500)
 def plain(text: str) -> str:
     """Return what a reader of the HTML would read, in one line."""
     if "<" not in text and "&" not in text:

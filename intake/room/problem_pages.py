@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from doorbuster.contract import FAULTS
 from intake.problems import ACCEPT_MAX, RETRY_AFTER, accepts_page
-from intake.room.pages import HTML, csp
+from intake.room.pages import HTML
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,7 @@ class ProblemPages:
             page = self._pages.written(language, "problem.html", _values("overloaded", "", again=True)).encode()
             self._busy[language] = page
         fixed = {
-            "content-type": HTML, "cache-control": "no-store", "content-security-policy": csp(),
+            "content-type": HTML, "cache-control": "no-store", "content-security-policy": self._pages.policy,
             "content-language": tongue.language, "x-content-type-options": "nosniff",
         }  # fmt: skip
         return page, [(name.encode(), value.encode()) for name, value in fixed.items()]
