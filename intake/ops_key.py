@@ -28,4 +28,4 @@ class OpsDoor:
             return
         challenge = (b"www-authenticate", b'Bearer realm="doorbuster ops"')
         detail = "Send the ops key as Authorization: Bearer"
-        await send_last_problem(receive, send, "ops_key_required", detail, (challenge,))
+        await send_last_problem(send, "ops_key_required", detail, (challenge,))

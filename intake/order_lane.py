@@ -14,6 +14,7 @@ import msgspec
 
 from doorbuster.contract import JSON, OrderRequest
 from intake.accepting import answer, order_id_text
+from intake.framing import is_host
 from intake.group_commit import REPLAY
 from intake.posting import is_key
 from intake.problems import RefusedError
@@ -22,10 +23,10 @@ from intake.room.door import token_of
 if TYPE_CHECKING:
     from intake.accepting import Accepting
     from intake.admission import Pass
+    from intake.exchange import Exchange
     from intake.group_commit import Candidate
     from intake.limits import Headers
     from intake.problems import Problems
-    from intake.protocol import Exchange
     from intake.room.desk import OpenRoom
     from intake.room.waiting import Waiting
     from intake.sales import CachedSale, Sales
@@ -102,6 +103,7 @@ def _asked(headers: Headers) -> _Asked | None:
     by_name = dict(headers)
     key = by_name.get(b"idempotency-key", b"").decode("latin-1")
     is_plain = len(by_name) == len(headers) and by_name.get(b"content-type") == _JSON and b"prefer" not in by_name
-    if not is_plain or not is_key(key):
+    is_framed = is_host(by_name.get(b"host")) and b"transfer-encoding" not in by_name
+    if not is_plain or not is_framed or not is_key(key):
         return None
     return _Asked(key, token_of(by_name.get(b"authorization", b"").decode("latin-1")))

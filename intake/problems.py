@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from db.pool import FAILURES
 from doorbuster.contract import FAULTS, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, InvalidError
-from intake.limits import BodyError
+from intake.limits import METHOD, BodyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,10 +153,11 @@ class Problems:
         self.write(resp, error.code or "malformed", error.detail)
 
     async def _falcon(self, req: Request, resp: Response, error: falcon.HTTPError, _params: dict[str, Any]) -> None:
+        method = req.scope.get(METHOD, req.method)
         code = _BY_STATUS.get(error.status_code, "malformed" if error.status_code < 500 else "internal")
         for name, value in dict(error.headers or {}).items():
             resp.set_header(name, value)
-        self.write(resp, code, error.description or f"{req.method} {req.path}: {error.title}")
+        self.write(resp, code, error.description or f"{method} {req.path}: {error.title}")
 
 
 def _about(req: Request, error: Exception | None = None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
+from intake.descriptors import raise_limit
 from intake.protocol import Protocol
 
 PR_SET_PDEATHSIG = 1
@@ -26,7 +27,7 @@ class Worker(UvicornWorker):
         "http": Protocol,
         "ws": "none",
         "server_header": False,
-        "date_header": False,
+        "date_header": True,
         "access_log": False,
         "proxy_headers": False,
         "lifespan": "on",
@@ -38,6 +39,7 @@ class Worker(UvicornWorker):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != self.ppid:
             raise SystemExit("the master died before its worker began")
+        raise_limit()
         super().init_process()  # type: ignore[no-untyped-call]
 
     def load_wsgi(self) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from intake.room.resources import Rooms
     from intake.room.visits import Visits
 
+FIELDS_MAX = 20
 REFRESH_LEAST_S = 5
 """Without a script the whole page comes again: not as often as a script asks."""
 FRAGMENT = "doorbuster_admission"
@@ -228,7 +229,10 @@ def form_of(req: Request) -> dict[str, str]:
         foreign = urlsplit(origin or "").netloc not in (req.forwarded_host, req.netloc)
     if foreign:
         raise RefusedError("ticket_invalid", "The form is another site's")
-    fields = parse_qs(req.scope[BODY].decode("utf-8", "replace"), max_num_fields=20)
+    try:
+        fields = parse_qs(req.scope[BODY].decode("utf-8", "replace"), max_num_fields=FIELDS_MAX)
+    except ValueError as error:
+        raise RefusedError("malformed", f"A form may have at most {FIELDS_MAX} fields") from error
     return {name: values[0] for name, values in fields.items()}
 
 
