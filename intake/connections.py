@@ -112,7 +112,7 @@ class Connections:
                 return False
             self._leave_stages(spare)
             spare.transport.abort()
-        self.silent[one] = self.now
+        self.silent[one] = one.loop.time()
         return True
 
     def forget(self, one: Ending) -> None:
@@ -132,7 +132,7 @@ class Connections:
 
     def _spare(self) -> Ending | None:
         """Return who idles longest, or makes a head longest: whoever is honest has only just come."""
-        fronts = [(stage[front], front) for stage in (self.silent, self.idle, self.heads) for front in islice(stage, 1)]
+        fronts = [(stage[front], front) for stage in (self.heads, self.silent, self.idle) for front in islice(stage, 1)]
         return min(fronts, key=lambda front: front[0])[1] if fronts else None
 
     def _wait(self) -> None:

@@ -79,7 +79,7 @@ class Ending(HttpToolsProtocol):
 
     def finish(self) -> None:
         """Close, whatever is still being sent."""
-        self._all.closing[self] = self._all.now
+        self._all.closing[self] = self.loop.time()
         self.gathering.finish()
 
     def _lingers(self) -> bool:
@@ -88,7 +88,7 @@ class Ending(HttpToolsProtocol):
         self._phase = ENDED
         self._unread.drop()
         if self in self._all.open:
-            (self._all.lingering if lingers else self._all.closing)[self] = self._all.now
+            (self._all.lingering if lingers else self._all.closing)[self] = self.loop.time()
         if lingers:
             self.flow.is_full = False
             self.flow.resume_reading()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from intake.bodies import BODY as BODY
 from intake.bodies import BODY_MAX, refuse_declared
 from intake.bodies import BodyError as BodyError
+from intake.protocol import WHOLE
 from intake.refusing import send_last_problem, send_problem
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ OPS = "/ops/"
 MONITORING = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that are answered however much is in work: who watches must see it."""
 MONITORING_MAX = 32
-"""How many of these at a time."""
+"""How many requests they may make it in work beyond `IN_FLIGHT_MAX`."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STRANGE = "PROPFIND"
 """What stands for every other method: Falcon knows it, no resource has it, so that all of them are answered alike."""
@@ -71,7 +72,6 @@ class Guard:
         self._retry_after = str(retry_after_s).encode()
         self.in_flight = 0
         self.waiting = 0
-        self._monitoring = 0
         self._refused = 0
         self.stopping = False
 
@@ -92,29 +92,31 @@ class Guard:
         path, method = scope["path"], scope["method"]
         if method not in METHODS:
             scope[METHOD], scope["method"] = method, STRANGE
-        if path in MONITORING and self._monitoring < MONITORING_MAX:
-            self._monitoring += 1
-            try:
-                await self._work(scope, receive, send, self.application)
-            finally:
-                self._monitoring -= 1
-        elif self.in_flight >= self._max:
+        if self.in_flight >= self._max and not self._may_pass(path):
             await self._refuse(send)
         elif path.startswith(OPS):
             await self._work(scope, receive, send, self._ops)
-        elif method not in _WITH_BODY:
+        elif method not in _WITH_BODY and WHOLE in scope:
             await self._work(scope, receive, send, self._public)
         else:
-            try:
-                receive = await self.bodies.read(scope, receive)
-            except BodyError as error:
-                if error.code:
-                    await self._refuse_body(send, error)
-                return
-            if self.in_flight >= self._max:
-                await self._refuse(send)
-            else:
-                await self._work(scope, receive, send, self._public)
+            await self._read(scope, receive, send)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request once its body is whole."""
+        try:
+            receive = await self.bodies.read(scope, receive)
+        except BodyError as error:
+            if error.code:
+                await self._refuse_body(send, error)
+            return
+        if self.in_flight >= self._max and not self._may_pass(scope["path"]):
+            await self._refuse(send)
+        else:
+            await self._work(scope, receive, send, self._public)
+
+    def _may_pass(self, path: str) -> bool:
+        """Say whether a request is answered however much is in work."""
+        return path in MONITORING and self.in_flight < self._max + MONITORING_MAX
 
     async def _work(self, scope: Scope, receive: Receive, send: Send, application: Application) -> None:
         self.in_flight += 1

@@ -121,7 +121,10 @@ class Protocol(Ending):
             except httptools.HttpParserUpgrade as upgrade:
                 data = self._past_upgrade(data[upgrade.args[0] :])
             except httptools.HttpParserError as error:
-                self._end(fault_in(error, error.__context__))
+                fault = fault_in(error, error.__context__)
+                if self._phase == BODY and fault.code == "malformed":  # the parser knows less of codings
+                    fault = fault_of(self.parser.get_http_version(), self._head) or fault
+                self._end(fault)
                 return
         if self._held is not None:
             try:
@@ -146,7 +149,7 @@ class Protocol(Ending):
         bounds = self._bounds
         if self._phase == HEAD:
             self._is_late = True
-            self._all.heads.setdefault(self, self._all.now)
+            self._all.heads.setdefault(self, self.loop.time())
             self._sure = self._sure + size if goes_on else size_of(self.url, self.headers)
             if self._sure > bounds.head_bytes:
                 self._end(Fault("head_too_large", f"A head may have {bounds.head_bytes} bytes"))
@@ -308,14 +311,14 @@ class Protocol(Ending):
             if connections.rests:
                 connections.rests.pop(self, None)
             self._resting = connections.idle
-            self._resting[self] = connections.now
+            self._resting[self] = self.loop.time()
         elif self._phase == BODY:
-            self._all.rests[self] = self._all.now
+            self._all.rests[self] = self.loop.time()
 
     def pause_writing(self) -> None:
         """Take note that answers are not read."""
         super().pause_writing()
-        self._all.stuck.setdefault(self, self._all.now)
+        self._all.stuck.setdefault(self, self.loop.time())
 
     def resume_writing(self) -> None:
         """Go on: the answers were read."""

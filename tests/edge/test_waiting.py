@@ -109,7 +109,7 @@ async def test_large_bodies_do_not_pile_up_behind_one_in_work(serve: Serve, sett
 
 @pytest.mark.parametrize("behind", [0, 5])
 async def test_who_reads_no_answer_holds_no_place_and_is_cut_off(serve: Serve, behind: int) -> None:
-    intake = await opened(await serve(in_flight_max=40, write_timeout_s=1.0))
+    intake = await opened(await serve(in_flight_max=40, write_timeout_s=3.0))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(shopping(intake))
         pushing = []
