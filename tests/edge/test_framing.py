@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pytest
@@ -12,7 +13,12 @@ from tests.edge.oddities import ODDITIES, Oddity
 from tests.fixtures.intake import Intake
 from tests.fixtures.raw import Answer, Raw, chunked, get, order
 
+SHARES = 4
 CANARY = get("/sales/canary/room")
+
+
+def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (items[at : at + size] for at in range(0, len(items), size))
 
 
 def is_canary(answer: Answer) -> bool:
@@ -30,26 +36,33 @@ async def _meets(port: int, oddity: Oddity, *pieces: bytes) -> None:
             assert is_canary(await raw.answer())
 
 
-@pytest.mark.parametrize("name", ODDITIES)
-async def test_in_one_piece_and_in_two(shop: Intake, name: str) -> None:
-    oddity = ODDITIES[name]
-    sent = oddity.sent + CANARY
-    head = sent.find(b"\r\n\r\n", 4) + 4
-    cuts = {1, head - 1, head, head + 1, len(oddity.sent) - 1, len(oddity.sent), len(oddity.sent) + 1} - {0, 3}
-    await asyncio.gather(
-        _meets(shop.port, oddity, sent),
-        *(_meets(shop.port, oddity, sent[:cut], sent[cut:]) for cut in cuts if 0 < cut < len(sent)),
-    )
+async def _meet(port: int, names: list[str], *, everywhere: bool) -> None:
+    for name in names:
+        oddity = ODDITIES[name]
+        sent = oddity.sent + CANARY
+        head = sent.find(b"\r\n\r\n", 4) + 4
+        cuts = {1, head - 1, head, head + 1, len(oddity.sent) - 1, len(oddity.sent), len(oddity.sent) + 1} - {0, 3}
+        if everywhere:
+            cuts = set(range(1, len(sent)))
+        try:
+            for some in batched(sorted(cut for cut in cuts if 0 < cut < len(sent)), 16):
+                await asyncio.gather(*(_meets(port, oddity, sent[:cut], sent[cut:]) for cut in some))
+            await _meets(port, oddity, sent)
+            if everywhere:
+                await _meets(port, oddity, *(sent[at : at + 1] for at in range(len(sent))))
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from error
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+async def test_in_one_piece_and_in_two(shop: Intake, share: int) -> None:
+    await _meet(shop.port, list(ODDITIES)[share::SHARES], everywhere=False)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ODDITIES)
-async def test_in_two_pieces_anywhere_and_byte_by_byte(shop: Intake, name: str) -> None:
-    oddity = ODDITIES[name]
-    sent = oddity.sent + CANARY
-    for cut in range(1, len(sent)):
-        await _meets(shop.port, oddity, sent[:cut], sent[cut:])
-    await _meets(shop.port, oddity, *(sent[at : at + 1] for at in range(len(sent))))
+@pytest.mark.parametrize("share", range(SHARES))
+async def test_in_two_pieces_anywhere_and_byte_by_byte(shop: Intake, share: int) -> None:
+    await _meet(shop.port, list(ODDITIES)[share::SHARES], everywhere=True)
 
 
 PLAIN = [name for name, oddity in ODDITIES.items() if not oddity.is_end]

@@ -16,28 +16,25 @@ HEAD = b"POST /sales/sale/orders HTTP/1.1\r\nContent-Type: application/json\r\nI
 TAIL = b"Content-Length: %d\r\n\r\n" % len(ORDER_BODY) + ORDER_BODY
 
 
-@pytest.mark.parametrize(
-    "hosts",
-    [[], ["a", "a"], ["a", "b"], ["a b"], ["a/b"], ["a@b"], ["a,b"], ["a:b"], ["[::1"], ["http://a"], ["\xe4"]],
-)  # fmt: skip
 @pytest.mark.parametrize("path", ["/healthz", "/products/hot", "/sales/sale/orders"])
-async def test_one_host_and_no_other(shop: Intake, hosts: list[str], path: str) -> None:
-    lines = "".join(f"Host: {host}\r\n" for host in hosts).encode("latin-1")
-    begin = HEAD + lines + TAIL if path.endswith("orders") else f"GET {path} HTTP/1.1\r\n".encode() + lines + b"\r\n"
-    if hosts == ["a,b"]:
-        return
-    async with Raw(shop.port) as raw:
-        await raw.send(begin)
-        answer = await raw.answer()
-        assert (answer.status, answer.code) == (400, "malformed")
-        assert await raw.rest() == []
+async def test_one_host_and_no_other(shop: Intake, path: str) -> None:
+    for hosts in ([], ["a", "a"], ["a", "b"], ["a b"], ["a/b"], ["a@b"], ["a:b"], ["[::1"], ["http://a"], ["\xe4"]):
+        lines = "".join(f"Host: {host}\r\n" for host in hosts).encode("latin-1")
+        begin = (
+            HEAD + lines + TAIL if path.endswith("orders") else f"GET {path} HTTP/1.1\r\n".encode() + lines + b"\r\n"
+        )
+        async with Raw(shop.port) as raw:
+            await raw.send(begin)
+            answer = await raw.answer()
+            assert (answer.status, answer.code) == (400, "malformed"), hosts
+            assert await raw.rest() == []
 
 
-@pytest.mark.parametrize("host", ["", "a", "a:80", "a:", "[::1]:8000", "sub.shop.example", "10.0.0.1", "a_b", "x%20y"])
-async def test_whatever_is_a_host(shop: Intake, host: str) -> None:
-    async with Raw(shop.port) as raw:
-        await raw.send(HEAD + f"Host: {host}\r\n".encode() + TAIL)
-        assert (await raw.answer()).status == 202
+async def test_whatever_is_a_host(shop: Intake) -> None:
+    for host in ("", "a", "a:80", "a:", "[::1]:8000", "sub.shop.example", "10.0.0.1", "a_b", "x%20y"):
+        async with Raw(shop.port) as raw:
+            await raw.send(HEAD + f"Host: {host}\r\n".encode() + TAIL)
+            assert (await raw.answer()).status == 202, host
 
 
 async def test_an_old_client_needs_none(shop: Intake) -> None:
