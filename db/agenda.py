@@ -34,6 +34,6 @@ async def due(connection: Connection, places: Collection[Place]) -> list[Place]:
     return [(row["sale_number"], row["partition"]) for row in await connection.fetch(_SQL["due"], *columns)]
 
 
-async def any_expired(connection: Connection) -> bool:
-    """Say whether a pending order's hold has ended."""
-    return bool(await connection.fetchval(_SQL["any_expired"]))
+async def any_expired(connection: Connection, *, late_s: float) -> bool:
+    """Say whether there is anything for the sweep: a hold that ended `late_s` ago where nobody settles."""
+    return bool(await connection.fetchval(_SQL["any_expired"], late_s))

@@ -31,14 +31,14 @@ class StockRaceError(Exception):
 
 
 async def hold_shift(
-    connection: Connection, sale_number: int, *, name: str, fence: int, lease_s: float
+    connection: Connection, sale_number: int, *, name: str, fence: int, lease_s: float, batch_max: int | None = None
 ) -> tuple[datetime, timedelta]:
     """Renew the lease; return the batch's time and how long its reservations hold.
 
     Raises:
         LeaseLostError: another shift came after.
     """
-    row = await connection.fetchrow(_SQL["hold_shift"], name, fence, lease_s, sale_number)
+    row = await connection.fetchrow(_SQL["hold_shift"], name, fence, lease_s, batch_max, sale_number)
     if row is None:
         raise LeaseLostError(f"the lease {name} with fence {fence} is held by another")
     return row["now"], row["hold"]
@@ -53,7 +53,8 @@ async def lock_purchases(
     connection: Connection, sale_number: int, pairs: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], int]:
     """Lock and return the units that (product, customer) have."""
-    products, customers = [p for p, _ in pairs], [c for _, c in pairs]
+    ordered = sorted(pairs)
+    products, customers = [p for p, _ in ordered], [c for _, c in ordered]
     rows = await connection.fetch(_SQL["lock_purchases"], sale_number, products, customers)
     return {(row["product_id"], row["customer_id"]): row["quantity"] for row in rows}
 

@@ -70,9 +70,9 @@ async def any_unrelayed(connection: Connection, relay: str, *, age_s: float = 0.
     return bool(await connection.fetchval(_SQL["any_unrelayed"], relay, age_s))
 
 
-async def forget(connection: Connection, relays: Sequence[str], *, older_than_s: float) -> None:
-    """Delete the changes that all of these relays have passed."""
-    await connection.execute(_SQL["forget_changes"], list(relays), older_than_s)
+async def forget(connection: Connection, relays: Sequence[str], *, older_than_s: float, limit: int) -> None:
+    """Delete changes that all of these relays have passed, at most `limit`."""
+    await connection.execute(_SQL["forget_changes"], list(relays), older_than_s, limit)
 
 
 async def log_position(connection: Connection) -> int:

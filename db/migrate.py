@@ -30,7 +30,7 @@ async def pending(connection: Connection) -> list[str]:
 
 async def migrate(dsn: str) -> list[str]:
     """Bring the database up to date; return the names of the migrations applied now."""
-    connection = await pool.connect(dsn, command_timeout_s=600, application="doorbuster-migrate")
+    connection = await pool.connect(dsn, command_timeout_s=600, application="doorbuster-migrate", steady=False)
     try:
         async with connection.transaction():
             await connection.execute(_SQL["lock"])

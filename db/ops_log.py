@@ -39,4 +39,8 @@ async def entries(
     connection: Connection, *, target: str | None = None, before: int | None = None, limit: int = 50
 ) -> list[LogEntry]:
     """Return changes, newest first."""
-    return [LogEntry(**row) for row in await connection.fetch(_SQL["list"], target, before, limit)]
+    if target is None:
+        rows = await connection.fetch(_SQL["list"], before, limit)
+    else:
+        rows = await connection.fetch(_SQL["list_of_target"], before, limit, target)
+    return [LogEntry(**row) for row in rows]

@@ -110,9 +110,11 @@ async def read_order(connection: Connection, order_id: UUID) -> Order | None:
 async def list_orders(connection: Connection, chosen: OrderFilter, *, limit: int = 50) -> list[OrderSummary]:
     """Return orders, newest first by acceptance."""
     accepted_at, order_id = chosen.before or (None, None)
-    rows = await connection.fetch(
-        _SQL["list_orders"], chosen.sale_id, chosen.customer_id, chosen.status, accepted_at, order_id, limit
-    )
+    terms = (chosen.sale_id, chosen.status, accepted_at, order_id, limit)
+    if chosen.customer_id is None:
+        rows = await connection.fetch(_SQL["list_orders"], *terms)
+    else:
+        rows = await connection.fetch(_SQL["list_customers_orders"], *terms, chosen.customer_id)
     return [OrderSummary(**dict(row) | {"order_id": _order_id(row), "status": Status(row["status"])}) for row in rows]
 
 

@@ -26,6 +26,12 @@ FAILURES = (
 """What the driver raises when a server does not answer, or not as it must."""
 
 
+PLANNED_STEADILY = {"enable_seqscan": "off", "enable_nestloop": "off"}
+"""For sessions whose statements are planned once and run for hours: right for an empty table and for a full one.
+
+A table is read by an index condition of its own, and what remains is joined by hash; only a lateral sub-select, which
+leaves no choice, is looked up row by row (docs/adr/0018)."""
+
 _JSONB_VERSION = b"\x01"
 
 
@@ -45,8 +51,8 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     )
 
 
-def _session(application: str, idle_in_transaction_s: float) -> dict[str, str]:
-    return {
+def _session(application: str, idle_in_transaction_s: float, *, steady: bool = True) -> dict[str, str]:
+    return (PLANNED_STEADILY if steady else {}) | {
         "application_name": application,
         "timezone": "UTC",
         # A process paused in the middle of a transaction would keep its row locks, and its successor out, for ever.
@@ -93,13 +99,26 @@ async def _leave(_connection: object) -> None:
     """Leave the session as it is."""
 
 
-async def connect(dsn: str, *, command_timeout_s: float = 5.0, application: str = "doorbuster") -> Connection:
-    """Open one connection like those of the pools."""
+async def connect(
+    dsn: str,
+    *,
+    command_timeout_s: float = 5.0,
+    transaction_timeout_s: float | None = None,
+    application: str = "doorbuster",
+    steady: bool = True,
+) -> Connection:
+    """Open one connection like those of the pools; not `steady` where whole tables are asked about, once.
+
+    With `transaction_timeout_s` Postgres itself ends a session whose transaction takes longer.
+    """
+    session = _session(application, transaction_timeout_s or command_timeout_s, steady=steady)
+    if transaction_timeout_s is not None:
+        session["transaction_timeout"] = str(int(transaction_timeout_s * 1000))
     connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
         dsn,
         command_timeout=command_timeout_s,
         timeout=CONNECT_TIMEOUT_S,
-        server_settings=_session(application, command_timeout_s),
+        server_settings=session,
     )
     await _prepare(connection)
     return connection

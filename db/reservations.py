@@ -46,9 +46,9 @@ async def due(
     return [Reservation(*row.values()) for row in rows]
 
 
-async def expired(connection: Connection, *, limit: int) -> list[UUID]:
-    """Return pending orders whose hold has ended."""
-    return [row["order_id"] for row in await connection.fetch(_SQL["expired"], limit)]
+async def expired(connection: Connection, *, late_s: float, limit: int) -> list[UUID]:
+    """Return pending orders whose hold ended `late_s` ago, whose payment was asked for, and which nobody settles."""
+    return [row["order_id"] for row in await connection.fetch(_SQL["expired"], late_s, limit)]
 
 
 async def postpone(connection: Connection, order_ids: Sequence[UUID], *, seconds: float) -> list[UUID]:

@@ -120,7 +120,10 @@ create table stock (
   constraint reserved_not_negative check (reserved >= 0),
   constraint sold_not_negative check (sold >= 0),
   constraint stock_ledger_balances check (stock + reserved + sold = received)
-) with (fillfactor = 50);
+) with (
+  fillfactor = 50,
+  autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
+);
 
 create table stock_movements (
   movement_id bigint generated always as identity primary key,
@@ -164,7 +167,10 @@ create table sale_products (
   limit_per_customer integer check (limit_per_customer > 0),
   primary key (sale_number, product_id),
   constraint allotment_not_oversold check (taken <= quantity)
-) with (fillfactor = 50);
+) with (
+  fillfactor = 50,
+  autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
+);
 
 -- Units of a limited product that a customer has in orders not cancelled.
 create table purchases (
@@ -217,10 +223,17 @@ create table reservations (
   total         bigint not null,
   currency      text not null,
   payment_token text
-) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000);
+) with (
+  -- Vacuum comes by number of dead rows, not by share of a table that is empty one minute and full the next; it gives no
+  -- pages back at their end, since for that it would lock out everyone else.
+  fillfactor = 80,
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100000, vacuum_truncate = off,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000
+);
 
 create index reservations_due on reservations (sale_number, partition, due_at, order_id);
-create index reservations_expiring on reservations (expires_at);
+-- What the sweep may cancel: its payment was asked for at least once.
+create index reservations_expiring on reservations (expires_at) where attempts > 0;
 
 -- One row a transition, written in its transaction (P5); the outbox that the relay reads (P6).
 -- (order_id, seq) is the event's stable id. `tx` lets the relay wait for commits that are still open.
@@ -242,15 +255,21 @@ create table relay_cursors (
   relay    text primary key,
   tx       xid8 not null,
   position bigint not null
+) with (
+  fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
 );
 
 -- Leases of shifts. `fence` grows with every new holder; a batch of an old one finds no row.
 create table shifts (
   name             text primary key,
   fence            bigint not null,
-  holder           text not null,
-  lease_expires_at timestamptz not null
-) with (fillfactor = 50);
+  holder           text not null,          -- empty: given back
+  lease_expires_at timestamptz not null,
+  batch_max        integer check (batch_max > 0), -- how much it takes at a time; null: as much as fits
+  payments_per_s   real                    -- of a settle shift: what its gateway takes; null: not known, or at once
+) with (
+  fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
+);
 
 -- How far each partition's stream is drained; moves in the batch's own transaction.
 create table stream_cursors (
@@ -260,7 +279,9 @@ create table stream_cursors (
   drained     bigint not null default 0,   -- entries worked off: orders made, dead letters, and
   repeated    bigint not null default 0,   -- entries of orders that were there already
   primary key (sale_number, partition)
-) with (fillfactor = 50);
+) with (
+  fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
+);
 
 -- Accepted entries that could not become orders. Nothing accepted is dropped: they wait here for a person.
 create table dead_letters (
@@ -325,7 +346,7 @@ create table product_changes (
   position        bigint generated always as identity,
   tx              xid8 not null default pg_current_xact_id(),
   primary key (tx, position)
-);
+) with (vacuum_truncate = off);
 
 create index product_changes_recent on product_changes (at);
 

@@ -67,6 +67,11 @@ async def cancel_many(connection: Connection, order_ids: Sequence[UUID], *, reas
     return moved
 
 
+async def cancelled_of(connection: Connection, order_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of the orders that are cancelled."""
+    return [row["order_id"] for row in await connection.fetch(_SQL["cancelled_of"], order_ids)]
+
+
 async def _give_back(connection: Connection, order_ids: Sequence[UUID]) -> None:
     for statement in (
         "lock_stock_of",

@@ -41,6 +41,8 @@ class Lease(NamedTuple):
     name: str
     fence: int
     lease_s: float
+    batch_max: int | None = None
+    """What whoever takes the lease next begins with; None: as much as fits."""
 
 
 class Claim(NamedTuple):

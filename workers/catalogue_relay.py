@@ -32,6 +32,8 @@ BATCH = 2_000
 POLL_S = 0.1
 KEEP_S = 3_600.0
 FORGET_S = 60.0
+FORGET_MAX = 10_000
+"""Changes deleted at a time: an import brings millions."""
 COMMIT_S = 1.0
 """Longest that a transaction goes on after it wrote a change, usually."""
 
@@ -120,7 +122,8 @@ def waits(settings: Settings) -> dict[str, float]:
 class CatalogueRelay:
     """Keeps all targets right; see `shift.Work`."""
 
-    paced = 0
+    full = BATCH
+    paced = False
     under_way = False
     """How old a copy may be is promised (P8)."""
 
@@ -160,7 +163,7 @@ class CatalogueRelay:
 
     async def _tell(self, connection: Connection, target: Target) -> int:
         place = self._places[target.name]
-        found = await changes.unrelayed(connection, place, limit=BATCH)
+        found = await changes.unrelayed(connection, place, limit=self._shift.size.now)
         found = list(takewhile(lambda one: one.age_s >= target.wait_s, found))
         if not found:
             return 0
@@ -175,4 +178,4 @@ class CatalogueRelay:
     async def _forget(self, connection: Connection) -> None:
         if time.monotonic() - self._forgot > FORGET_S:
             self._forgot = time.monotonic()
-            await changes.forget(connection, [one.name for one in self._targets], older_than_s=KEEP_S)
+            await changes.forget(connection, [one.name for one in self._targets], older_than_s=KEEP_S, limit=FORGET_MAX)

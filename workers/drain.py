@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,11 +38,12 @@ log = logging.getLogger("doorbuster.workers.drain")
 class Drain:
     """Drains one partition; see `shift.Work`."""
 
+    paced = True
     under_way = False
 
     def __init__(self, shift: Shift, partition: Partition) -> None:
         self._shift = shift
-        self.paced = shift.settings.drain_batch_max
+        self.full = shift.settings.drain_batch_max
         self._partition = partition
         self._stream = keys.stream(*partition)
         self._gate = keys.gate(*partition)
@@ -75,7 +75,7 @@ class Drain:
         assert self._ahead is not None
         waited = self._ahead.done()
         entries = await self._ahead
-        most = self._shift.settings.drain_batch_max
+        most = self._shift.size.now
         if waited and 0 < len(entries) < most:
             # It was read before the last commit ended: take what came since as well.
             entries += await self._read(entries[-1].id, most - len(entries))
@@ -101,13 +101,15 @@ class Drain:
         connection = await self._shift.connection()
 
         async def write(part: list[Entry]) -> Outcome:
-            return self._moved(await drain_batch(connection, self._claim(), part, meanwhile=self._read_ahead))
+            with self._shift.timed():
+                return self._moved(await drain_batch(connection, self._claim(), part, meanwhile=self._read_ahead))
 
         async def bury(entry: Entry, detail: str) -> Outcome:
             return self._moved(await bury_entry(connection, self._claim(), entry, detail=detail))
 
-        self._untold += await bisect.commit(entries, write=write, bury=bury)
-        self._shift.renewed = time.monotonic()
+        # What was read before batches became smaller is committed in parts.
+        for part in _in_parts(entries, self._shift.size.now):
+            self._untold += await bisect.commit(part, write=write, bury=bury)
         if self._telling is not None:
             await self._telling
         self._telling = asyncio.create_task(self._tell())
@@ -156,7 +158,7 @@ class Drain:
 
     async def _wait_and_read(self, after: str) -> list[Entry]:
         """Return the next batch's entries, waiting for the first of them for a moment."""
-        most = self._shift.settings.drain_batch_max
+        most = self._shift.size.now
         first = await self._page(after, min(PAGE, most), wait_ms=int(BLOCK_S * 1000))
         return first if len(first) < PAGE else first + await self._read(first[-1].id, most - PAGE)
 
@@ -184,6 +186,11 @@ class Drain:
         for failure in await asyncio.gather(*tasks, return_exceptions=True):
             if not isinstance(failure, asyncio.CancelledError | list | None):
                 log.info("dropped", extra={"shift": self._shift.name, "error": repr(failure)})
+
+
+def _in_parts(entries: list[Entry], most: int) -> list[list[Entry]]:
+    """Return the entries in parts of at most so many, in order."""
+    return [entries[at : at + most] for at in range(0, len(entries), most)]
 
 
 def _refused_for_room(answers: list[Any]) -> list[OutOfMemoryError]:

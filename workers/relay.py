@@ -37,7 +37,8 @@ _APPEND = Script.beside(__file__, "append_events")
 class Relay:
     """Publishes all orders' events; see `shift.Work`."""
 
-    paced = BATCH
+    full = BATCH
+    paced = True
     under_way = False
 
     def __init__(self, shift: Shift) -> None:
@@ -51,7 +52,7 @@ class Relay:
     async def step(self) -> int:
         """Publish one batch, then move the cursor."""
         connection = await self._shift.connection()
-        events = await outbox.unpublished(connection, self._place, limit=BATCH)
+        events = await outbox.unpublished(connection, self._place, limit=self._shift.size.now)
         if not events:
             await asyncio.sleep(POLL_S)
             return 0

@@ -27,6 +27,7 @@ from workers.failures import TRANSIENT
 from workers.isolation import Isolation
 from workers.outflow import Outflow
 from workers.relay import RELAY
+from workers.sweep import grace_s
 from workers.units import Units
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ class Scheduler:
 
     async def _sweep(self) -> None:
         connection = await self._open_connection()
-        if "sweep" not in await shifts.live(connection) and await agenda.any_expired(connection):
+        if "sweep" in await shifts.live(connection):
+            return
+        if await agenda.any_expired(connection, late_s=grace_s(self._settings)):
             await self._start("sweep", [()])
 
     async def _catalogue(self) -> None:

@@ -12,21 +12,24 @@ import os
 import random
 import socket
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from redis.exceptions import RedisError
+
 from db import pool, shifts
 from doorbuster import keys
-from doorbuster.errors import LeaseLostError
+from doorbuster.errors import LeaseLostError, StoreUnavailableError
 from doorbuster.stores import plain_client, reader_client
 from workers.batch import Lease
+from workers.batch_size import BatchSize, transaction_bound_s
 from workers.failures import TRANSIENT
 from workers.jobqueue import QUEUE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from redis.asyncio import Redis
 
@@ -71,6 +74,8 @@ class Ended(StrEnum):
 WORK_REMAINS = frozenset({Ended.TIME_UP, Ended.OTHERS_WAIT, Ended.STOPPED, Ended.ORPHANED})
 """Endings after which a successor is enqueued."""
 AT_ONCE = frozenset({Ended.STOPPED, Ended.ORPHANED})
+NOT_THE_DATABASE = (RedisError, StoreUnavailableError)
+"""Failures that say nothing of how much Postgres can take at a time."""
 
 
 def holder_name() -> str:
@@ -95,17 +100,28 @@ class Shift:
     _connection: Connection | None = None
     _looked: float = 0.0
     _crowded: bool = False
+    _taken: shifts.Taken | None = None
+    size: BatchSize = field(init=False)
+    """How much it takes at a time."""
+
+    def __post_init__(self) -> None:
+        self.size = BatchSize(self.name, lease_s=self.settings.lease_s)
 
     @property
     def lease(self) -> Lease:
         """The lease, as transactions hold it."""
-        return Lease(self.name, self.fence, self.settings.lease_s)
+        return Lease(self.name, self.fence, self.settings.lease_s, self.size.kept)
 
     async def connection(self) -> Connection:
         """Return the shift's connection to Postgres, made anew when the last one broke."""
         if self._connection is None or self._connection.is_closed():
             url = self.settings.database_url.get_secret_value()
-            self._connection = await pool.connect(url, application=self._application)
+            self._connection = await pool.connect(
+                url,
+                application=self._application,
+                command_timeout_s=self.settings.lease_s,
+                transaction_timeout_s=transaction_bound_s(self.settings.lease_s),
+            )
         return self._connection
 
     @property
@@ -117,9 +133,21 @@ class Shift:
         connection, lease_s = await self.connection(), self.settings.lease_s
         if await shifts.end_overdue(connection, self.name, application=self._application, lease_s=lease_s):
             log.warning("a holder outlived its lease in a transaction: session ended", extra={"shift": self.name})
-        fence = await shifts.acquire(connection, self.name, holder=holder_name(), lease_s=lease_s)
-        self.fence, self.renewed = fence or 0, time.monotonic()
-        return fence is not None
+        self._taken = await shifts.take(connection, self.name, holder=holder_name(), lease_s=lease_s)
+        self.fence, self.renewed = self._taken.fence if self._taken else 0, time.monotonic()
+        return self._taken is not None
+
+    async def begin_batches(self, full: int) -> None:
+        """Take as much at a time as the last holder could, or less if it was ended; keep that before any batch."""
+        assert self._taken is not None
+        self.size.begin(full, self._taken.batch_max, not_given_back=self._taken.not_given_back)
+        await self._hold()
+
+    async def _hold(self) -> None:
+        await shifts.hold(
+            await self.connection(), self.name, self.fence, lease_s=self.settings.lease_s, batch_max=self.size.kept
+        )
+        self.renewed = time.monotonic()
 
     async def clear_starting(self) -> None:
         """Let a successor be enqueued: this shift is no longer on its way."""
@@ -135,8 +163,7 @@ class Shift:
             LeaseLostError: another shift holds it.
         """
         if time.monotonic() - self.renewed > self.settings.lease_s / 4:
-            await shifts.hold(await self.connection(), self.name, self.fence, lease_s=self.settings.lease_s)
-            self.renewed = time.monotonic()
+            await self._hold()
 
     @asynccontextmanager
     async def holding(self) -> AsyncIterator[Connection]:
@@ -146,10 +173,18 @@ class Shift:
             LeaseLostError: another shift holds it.
         """
         connection = await self.connection()
-        async with connection.transaction():
-            await shifts.hold(connection, self.name, self.fence, lease_s=self.settings.lease_s)
-            yield connection
+        with self.timed():
+            async with connection.transaction():
+                await shifts.hold(connection, **self.lease._asdict())
+                yield connection
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Measure the transaction of a batch, which renews the lease: what comes next is sized by it."""
+        began = time.monotonic()
+        yield
         self.renewed = time.monotonic()
+        self.size.took(self.renewed - began)
 
     async def reason_to_end(self, idle_from: float | None) -> Ended | None:
         """Say why the shift should end now, or None; `idle_from` is since when it has found nothing, None if it did."""
@@ -199,8 +234,10 @@ class Shift:
 class Work(Protocol):
     """What a shift does."""
 
-    paced: int
-    """What fits in a step; after a busy one that did less there is a pause. 0: never."""
+    full: int
+    """What fits in a batch when all is well; less is taken of a store that is slow (`Shift.size`)."""
+    paced: bool
+    """Whether there is a pause after a busy step that did less than fits."""
 
     @property
     def under_way(self) -> bool:
@@ -251,11 +288,14 @@ async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
     ended: Ended | None = None
     done, failures = 0, 0
     idle_from: float | None = None
-    fresh = False
+    begun = fresh = False
     try:
         while ended is None:
             stepped = time.monotonic()
             try:
+                if not begun:
+                    await shift.begin_batches(work.full)
+                    begun = True
                 if not fresh:
                     await work.begin()
                     fresh = True
@@ -267,6 +307,8 @@ async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
                 idle_from = None
                 log.warning("trying again", extra={"shift": shift.name, "failures": failures, "error": repr(error)})
                 await shift.drop_connection()
+                if not isinstance(error, NOT_THE_DATABASE):
+                    shift.size.shrink(f"a batch failed: {type(error).__name__}")
                 await _pause(shift.stop, _back_off_s(failures))
             else:
                 failures = 0
@@ -274,7 +316,7 @@ async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
                     return Ended.DONE, done
                 done += count
                 idle_from = None if count or work.under_way else idle_from or time.monotonic()
-                if 0 < count < work.paced:
+                if work.paced and 0 < count < shift.size.now:
                     await _pause(shift.stop, stepped + pace_s(count) - time.monotonic())
             ended = await shift.reason_to_end(idle_from)
     finally:

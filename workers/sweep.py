@@ -1,7 +1,9 @@
-"""The sweep shift: cancels orders whose hold has ended and gives their units back, in batches.
+"""The sweep shift: cancels orders whose hold has ended where nobody settles, and gives their units back, in batches.
 
-Owns nothing but the batches: guarded statements decide, so a settle shift that confirms the same order at the same time
-either came first, or finds it cancelled and voids the payment. Ends as soon as no hold has run out.
+Owns nothing but the batches. A settle shift asks for the payment once more when a hold ends, and cancels if there is no
+answer; so the sweep comes after it, where none lives, and never touches an order whose payment was not asked for.
+Guarded statements decide: a settle shift that confirms the same order at the same time either came first, or finds it
+cancelled and voids the payment. Ends as soon as there is nothing more to cancel.
 """
 
 from __future__ import annotations
@@ -15,16 +17,23 @@ from workers.settle import EXPIRED
 from workers.units import Units
 
 if TYPE_CHECKING:
+    from doorbuster.settings import Settings
     from workers.payments import Gateway
     from workers.shift import Shift
 
 BATCH = 1_000
 
 
+def grace_s(settings: Settings) -> float:
+    """Return how long after a hold's end the settle shift has its turn: it is started, asks, and hears no answer."""
+    return 2 * settings.lease_s + settings.payment_timeout_s
+
+
 class Sweep:
     """Sweeps all sales; see `shift.Work`."""
 
-    paced = 0
+    full = BATCH
+    paced = False
     under_way = False
 
     def __init__(self, shift: Shift, gateway: Gateway) -> None:
@@ -38,7 +47,8 @@ class Sweep:
     async def step(self) -> int | None:
         """Cancel one batch of orders whose hold has ended; None when there are no more."""
         connection = await self._shift.connection()
-        expired = await reservations.expired(connection, limit=BATCH)
+        late_s = grace_s(self._shift.settings)
+        expired = await reservations.expired(connection, late_s=late_s, limit=self._shift.size.now)
         if not expired:
             return None
         async with self._shift.holding() as held:

@@ -19,6 +19,16 @@ select w.sale_number, w.partition
   ) as first;
 
 -- name: any_expired
-select coalesce((
-  select true from reservations where expires_at <= statement_timestamp() order by expires_at limit 1
-), false);
+-- As the sweep would find it (reservations.sql, expired).
+select exists (
+  select from (
+    select sale_number, partition from reservations
+      where attempts > 0 and expires_at <= statement_timestamp() - make_interval(secs => $1::float8)
+      order by expires_at
+      limit 1000
+  ) r
+  where (
+    select true from shifts s
+      where s.name = 'settle:' || r.sale_number || ':' || r.partition and s.lease_expires_at > clock_timestamp()
+  ) is null
+);

@@ -2,9 +2,9 @@
 -- First statement of every batch: renews the lease, tells the batch's time and the sale's hold.
 -- No row: the lease is another's.
 update shifts
-  set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8)
+  set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8), batch_max = $4
   where name = $1 and fence = $2
-returning clock_timestamp() as now, (select make_interval(secs => hold_s) from sales where sale_number = $4) as hold;
+returning clock_timestamp() as now, (select make_interval(secs => hold_s) from sales where sale_number = $5) as hold;
 
 -- name: lock_shelf
 -- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.
@@ -16,17 +16,20 @@ select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_cu
   from stock s
   join sale_products sp using (product_id)
   join products p using (product_id)
-  where sp.sale_number = $1 and s.product_id = any($2::text[])
+  where sp.sale_number = $1 and sp.product_id = any($2::text[]) and s.product_id = any($2::text[])
+    and p.product_id = any($2::text[])
   order by s.product_id
   for update of s, sp;
 
 -- name: lock_purchases
-select product_id, customer_id, quantity
-  from purchases
-  where sale_number = $1
-    and (product_id, customer_id) in (select * from unnest($2::text[], $3::text[]))
-  order by product_id, customer_id
-  for update;
+-- One look-up each, in the order they are named: by product, then customer.
+select w.product_id, w.customer_id, p.quantity
+  from unnest($2::text[], $3::text[]) as w (product_id, customer_id)
+  cross join lateral (
+    select quantity from purchases
+      where sale_number = $1 and product_id = w.product_id and customer_id = w.customer_id
+      for update
+  ) p;
 
 -- name: known_orders
 select order_id, fingerprint from orders where order_id = any($1::uuid[]);
@@ -36,13 +39,13 @@ select order_id, fingerprint from orders where order_id = any($1::uuid[]);
 update stock s
   set stock = s.stock - w.units, reserved = s.reserved + w.units
   from unnest($1::text[], $2::bigint[]) as w (product_id, units)
-  where s.product_id = w.product_id and s.stock >= w.units;
+  where s.product_id = w.product_id and s.product_id = any($1::text[]) and s.stock >= w.units;
 
 -- name: take_allotment
 update sale_products sp
   set taken = sp.taken + w.units
   from unnest($2::text[], $3::bigint[]) as w (product_id, units)
-  where sp.sale_number = $1 and sp.product_id = w.product_id
+  where sp.sale_number = $1 and sp.product_id = w.product_id and sp.product_id = any($2::text[])
     and (sp.quantity is null or sp.taken + w.units <= sp.quantity);
 
 -- name: count_purchases

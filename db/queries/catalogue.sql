@@ -19,7 +19,8 @@ select p.product_id, p.name, p.brand, p.category, p.description, p.price, p.curr
 select p.product_id, p.name, p.brand, p.category, null as description, p.price, p.currency, p.active, null as attributes,
        p.version, p.updated_at, coalesce(s.stock, 0) as units, w.windows
   from (
-    select * from products where active and category = $1 and product_id > $2 order by product_id limit $3
+    select * from products where active and category = $1 and (category, product_id) > ($1, $2)
+      order by category, product_id limit $3
   ) p
   left join stock s using (product_id)
   cross join lateral (

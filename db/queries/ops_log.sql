@@ -5,6 +5,14 @@ insert into ops_log (action, target, change, operator) values ($1, $2, $3, $4);
 -- Newest first; the cursor is the entry_id of the page's last row.
 select entry_id, at, action, target, change, operator
   from ops_log
-  where ($1::text is null or target = $1) and ($2::bigint is null or entry_id < $2)
+  where entry_id < coalesce($1::bigint, 9223372036854775807)
   order by entry_id desc
-  limit $3;
+  limit $2;
+
+-- name: list_of_target
+-- The same of one target.
+select entry_id, at, action, target, change, operator
+  from ops_log
+  where target = $3 and entry_id < coalesce($1::bigint, 9223372036854775807)
+  order by target desc, entry_id desc
+  limit $2;

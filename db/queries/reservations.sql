@@ -8,13 +8,27 @@ select order_id, due_at, expires_at, expires_at <= clock_timestamp() as expired,
   limit $5;
 
 -- name: expired
-select order_id from reservations where expires_at <= statement_timestamp() order by expires_at limit $1;
+-- Asked for at least once, and in a partition without a settle shift, which would ask once more; of the first so many.
+select order_id
+  from (
+    select order_id, sale_number, partition from reservations
+      where attempts > 0 and expires_at <= statement_timestamp() - make_interval(secs => $1::float8)
+      order by expires_at
+      limit 10 * $2::bigint
+  ) r
+  where (
+    select true from shifts s
+      where s.name = 'settle:' || r.sale_number || ':' || r.partition and s.lease_expires_at > clock_timestamp()
+  ) is null
+  limit $2;
 
 -- name: postpone
 -- Another attempt later, at the latest when the hold ends.
-update reservations r
-  set attempts = r.attempts + 1,
-      due_at = least(clock_timestamp() + make_interval(secs => $2::float8), r.expires_at)
-  from (select order_id from reservations where order_id = any($1::uuid[]) order by order_id for update) as mine
-  where r.order_id = mine.order_id
-returning r.order_id;
+with held as (
+  select order_id from reservations where order_id = any($1::uuid[]) order by order_id for update
+)
+update reservations
+  set attempts = attempts + 1,
+      due_at = least(clock_timestamp() + make_interval(secs => $2::float8), expires_at)
+  where order_id = any(array(select order_id from held))
+returning order_id;

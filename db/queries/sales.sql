@@ -32,9 +32,10 @@ select o.sale_number, l.product_id, o.customer_id, sum(l.quantity)
   group by 1, 2, 3;
 
 -- name: unknown_products
-select * from unnest($1::text[]) as wanted (product_id)
-except
-select product_id from products;
+select wanted.product_id
+  from unnest($1::text[]) as wanted (product_id)
+  left join lateral (select true as there from products p where p.product_id = wanted.product_id limit 1) p on true
+  where p.there is null;
 
 -- name: currencies
 select distinct currency from products where product_id = any($1::text[]);
@@ -77,7 +78,7 @@ select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, 
   from sales s
   where phase <> 'closed'
      or closed_at > clock_timestamp() - interval '1 hour'
-     or exists (select from reservations r where r.sale_number = s.sale_number)
+     or coalesce((select true from reservations r where r.sale_number = s.sale_number order by r.partition limit 1), false)
   order by sale_number;
 
 -- name: lock_sale

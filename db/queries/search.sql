@@ -3,7 +3,8 @@
 -- name: bound
 -- For this transaction: an end to every statement, plans made for the very words asked, how alike a misspelt word is.
 select set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true),
-       set_config('pg_trgm.word_similarity_threshold', '0.45', true);
+       set_config('pg_trgm.word_similarity_threshold', '0.45', true),
+       set_config('enable_seqscan', 'on', true), set_config('enable_nestloop', 'on', true);
 
 -- name: rarities
 -- How much each of $1 says: the rarer the more, nothing for words that do not count. How common a word is the planner
@@ -148,8 +149,8 @@ union all
 select p.product_id, p.name, p.brand, p.category, null as description, p.price, p.currency, p.active, null as attributes,
        p.version, p.updated_at, coalesce(s.stock, 0) as units, w.windows
   from unnest($1::text[]) with ordinality as wanted (product_id, place)
-  join products p using (product_id)
-  left join stock s using (product_id)
+  cross join lateral (select * from products i where i.product_id = wanted.product_id limit 1) p
+  left join lateral (select stock from stock i where i.product_id = wanted.product_id limit 1) s on true
   cross join lateral (
     select coalesce(jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
                                                 (extract(epoch from ends_at) * 1000000)::bigint, price)

@@ -1,11 +1,12 @@
 -- name: acquire_if_free
--- Takes a lease that nobody holds; the fence grows with every holder. No row: it is held.
+-- Takes a lease that nobody holds; the fence grows with every holder. No row: it is held. A holder that gave its lease
+-- back left no name: one that is named there was ended, killed or too slow.
 insert into shifts as s (name, fence, holder, lease_expires_at)
 values ($1, 1, $2, clock_timestamp() + make_interval(secs => $3::float8))
 on conflict (name) do update
   set fence = s.fence + 1, holder = excluded.holder, lease_expires_at = excluded.lease_expires_at
   where s.lease_expires_at <= clock_timestamp()
-returning fence;
+returning fence, batch_max, coalesce(old.holder, '') <> '' as not_given_back;
 
 -- name: end_overdue
 -- Ends the session of a holder whose lease ran out while its transaction is open: paused inside of a COPY it is neither
@@ -19,12 +20,15 @@ select count(pg_terminate_backend(a.pid))
 -- name: hold_if_mine
 -- First statement of every batch. The row lock makes a successor wait for this transaction's end.
 update shifts
-  set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8)
+  set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8), batch_max = $4
   where name = $1 and fence = $2
 returning fence;
 
 -- name: release_if_mine
-update shifts set lease_expires_at = clock_timestamp() where name = $1 and fence = $2;
+update shifts set lease_expires_at = clock_timestamp(), holder = '' where name = $1 and fence = $2;
+
+-- name: note_payments
+update shifts set payments_per_s = $3 where name = $1 and fence = $2;
 
 -- name: live
 select name from shifts where lease_expires_at > clock_timestamp();

@@ -18,11 +18,11 @@ select product_id, stock from stock where product_id = any($1::text[]);
 
 -- name: left_of_orders
 select product_id, stock from stock
-  where product_id in (select product_id from order_lines where order_id = any($1::uuid[]));
+  where product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])));
 
 -- name: available
 -- What a sale can still sell of each product; nothing is locked, so it is a picture, not a promise.
 select product_id, least(s.stock, coalesce(sp.quantity - sp.taken, s.stock)) as units
   from stock s
   join sale_products sp using (product_id)
-  where sp.sale_number = $1 and s.product_id = any($2::text[]);
+  where sp.sale_number = $1 and sp.product_id = any($2::text[]) and s.product_id = any($2::text[]);

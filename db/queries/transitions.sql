@@ -8,6 +8,9 @@ returning old.status as was, version, updated_at;
 -- name: status_of
 select status from orders where order_id = $1;
 
+-- name: cancelled_of
+select order_id from orders where order_id = any($1::uuid[]) and status = 'cancelled';
+
 -- name: tell
 insert into order_events (order_id, seq, status, at, reason) values ($1, $2, $3::order_status, $4, $5);
 
@@ -15,17 +18,18 @@ insert into order_events (order_id, seq, status, at, reason) values ($1, $2, $3:
 delete from reservations where order_id = $1;
 
 -- name: confirm_if_pending
--- Paid: the hold ends, the units stay reserved. Orders are locked in id order, as every batch does.
+-- Paid: the hold ends, the units stay reserved. Orders are locked in id order, as every batch does. Rows are found by
+-- `= any`, never by a join: which side of a join is scanned would depend on statistics (docs/adr/0018).
 with locked as (
   select order_id from orders where order_id = any($1::uuid[]) and status = 'pending' order by order_id for update
 ),
 moved as (
   update orders o set status = 'confirmed', version = o.version + 1, updated_at = clock_timestamp()
-    from locked where o.order_id = locked.order_id
+    where o.order_id = any(array(select order_id from locked))
   returning o.order_id, o.version, o.updated_at
 ),
 ended as (
-  delete from reservations r using moved where r.order_id = moved.order_id
+  delete from reservations where order_id = any(array(select order_id from moved))
 )
 insert into order_events (order_id, seq, status, at)
 select order_id, version, 'confirmed', updated_at from moved
@@ -38,11 +42,11 @@ with locked as (
 ),
 moved as (
   update orders o set status = 'cancelled', version = o.version + 1, reason = $2, updated_at = clock_timestamp()
-    from locked where o.order_id = locked.order_id
+    where o.order_id = any(array(select order_id from locked))
   returning o.order_id, o.version, o.updated_at
 ),
 ended as (
-  delete from reservations r using moved where r.order_id = moved.order_id
+  delete from reservations where order_id = any(array(select order_id from moved))
 )
 insert into order_events (order_id, seq, status, at, reason)
 select order_id, version, 'cancelled', updated_at, $2 from moved
@@ -51,56 +55,87 @@ returning order_id;
 -- name: lock_stock_of
 -- In product order, before anything is given back.
 select product_id from stock
-  where product_id in (select product_id from order_lines where order_id = any($1::uuid[]))
+  where product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])))
   order by product_id
   for update;
 
 -- name: lock_allotments_of
-select sale_number, product_id from sale_products
-  where (sale_number, product_id) in (
-    select o.sale_number, l.product_id from orders o join order_lines l using (order_id) where o.order_id = any($1::uuid[])
-  )
-  order by sale_number, product_id
-  for update;
+-- One by one in that order; what is wanted comes first, so that each is one look-up.
+select sp.sale_number, sp.product_id
+  from (
+    select distinct o.sale_number, l.product_id
+      from orders o join order_lines l using (order_id)
+      where o.order_id = any($1::uuid[]) and l.order_id = any($1::uuid[])
+      order by 1, 2
+  ) wanted
+  cross join lateral (
+    select sale_number, product_id from sale_products a
+      where a.sale_number = wanted.sale_number and a.product_id = wanted.product_id
+      for update
+  ) sp;
 
 -- name: give_back_stock
 update stock s
   set stock = s.stock + u.units, reserved = s.reserved - u.units
   from (select product_id, sum(quantity) as units from order_lines where order_id = any($1::uuid[]) group by 1) u
-  where s.product_id = u.product_id;
+  where s.product_id = u.product_id
+    and s.product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])));
 
 -- name: give_back_allotments
+-- The rows are locked, so that where they lie does not change.
+with units as materialized (
+  select o.sale_number, l.product_id, sum(l.quantity) as units
+    from orders o join order_lines l using (order_id)
+    where o.order_id = any($1::uuid[]) and l.order_id = any($1::uuid[])
+    group by 1, 2
+),
+found as materialized (
+  select sp.place, units.units
+    from units cross join lateral (
+      select ctid as place from sale_products a
+        where a.sale_number = units.sale_number and a.product_id = units.product_id
+        offset 0
+    ) sp
+)
 update sale_products sp
-  set taken = sp.taken - u.units
-  from (
-    select o.sale_number, l.product_id, sum(l.quantity) as units
-      from orders o join order_lines l using (order_id)
-      where o.order_id = any($1::uuid[])
-      group by 1, 2
-  ) u
-  where sp.sale_number = u.sale_number and sp.product_id = u.product_id;
+  set taken = sp.taken - found.units
+  from found
+  where sp.ctid = found.place and sp.ctid = any(array(select place from found));
 
 -- name: give_back_purchases
+-- As above: whoever counts purchases of a product holds its allotment's row.
+with units as materialized (
+  select o.sale_number, l.product_id, o.customer_id, sum(l.quantity) as units
+    from orders o join order_lines l using (order_id)
+    where o.order_id = any($1::uuid[]) and l.order_id = any($1::uuid[])
+    group by 1, 2, 3
+),
+found as materialized (
+  select p.place, units.units
+    from units cross join lateral (
+      select ctid as place from purchases b
+        where b.sale_number = units.sale_number and b.product_id = units.product_id
+          and b.customer_id = units.customer_id
+        offset 0
+    ) p
+)
 update purchases p
-  set quantity = p.quantity - u.units
-  from (
-    select o.sale_number, l.product_id, o.customer_id, sum(l.quantity) as units
-      from orders o join order_lines l using (order_id)
-      where o.order_id = any($1::uuid[])
-      group by 1, 2, 3
-  ) u
-  where (p.sale_number, p.product_id, p.customer_id) = (u.sale_number, u.product_id, u.customer_id);
+  set quantity = p.quantity - found.units
+  from found
+  where p.ctid = found.place and p.ctid = any(array(select place from found));
 
 -- name: sell
 -- Shipped: reserved units are sold ones.
 update stock s
   set reserved = s.reserved - u.units, sold = s.sold + u.units
   from (select product_id, sum(quantity) as units from order_lines where order_id = any($1::uuid[]) group by 1) u
-  where s.product_id = u.product_id;
+  where s.product_id = u.product_id
+    and s.product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])));
 
 -- name: restock
 -- Refunded and sent back: sold units are in stock again.
 update stock s
   set sold = s.sold - u.units, stock = s.stock + u.units
   from (select product_id, sum(quantity) as units from order_lines where order_id = any($1::uuid[]) group by 1) u
-  where s.product_id = u.product_id;
+  where s.product_id = u.product_id
+    and s.product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])));

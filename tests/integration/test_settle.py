@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import asyncpg
 import pytest
 from redis.asyncio import Redis
 
@@ -204,10 +205,63 @@ async def test_a_gateway_that_will_not_void_stops_nothing(lamp_sale: Shop, db: C
             super().void(order_id)
             raise GatewayError("no")
 
-    ids = await lamp_sale.buy("ada", "bob", lamp=1)
+    ids = await lamp_sale.buy("ada", "bob", lamp=1, token="timeout")
     await lamp_sale.drain()
     await db.execute("update reservations set expires_at = now(), due_at = now()")
     gateway = Stubborn()
-    assert await lamp_sale.settle(gateway) == Ended.IDLE
+    assert await lamp_sale.settle(gateway, payment_timeout_s=0.1) == Ended.IDLE
     assert await _is(lamp_sale, ids, "cancelled:hold_expired")
     assert sorted(gateway.voided) == sorted(ids)
+
+
+@pytest.mark.parametrize(("attempts", "token"), [(0, None), (0, "slow:50"), (3, None), (3, "slow:50")])
+async def test_a_hold_does_not_run_out_because_settling_is_late(
+    lamp_sale: Shop, db: Connection, attempts: int, token: str | None
+) -> None:
+    """Not asked for yet, or asked for and nobody knows what became of the answer: it is asked for before it ends."""
+    ids = await lamp_sale.buy("ada", "bob", lamp=1, token=token)
+    await lamp_sale.drain()
+    await db.execute(
+        "update reservations set expires_at = now() - interval '1 h', due_at = now(), attempts = $1", attempts
+    )
+    gateway = RecordingGateway()
+    await lamp_sale.settle(gateway)
+    assert await _is(lamp_sale, ids, "confirmed")
+    assert sorted(gateway.asked) == sorted(ids)
+    assert gateway.voided == []
+
+
+async def test_an_answer_that_could_not_be_written_is_written_later(
+    lamp_sale: Shop, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database fails with every answer at first; meanwhile the holds end. Nobody is asked twice or cancelled."""
+    ids = await lamp_sale.buy(*(f"c{n}" for n in range(40)), lamp=1, token="slow:20")
+    declined = await lamp_sale.buy("dan", lamp=1, token="decline")
+    await lamp_sale.drain()
+    confirm, failures = transitions.confirm_many, 3
+
+    async def failing(connection: Connection, order_ids: Sequence[UUID]) -> list[UUID]:
+        nonlocal failures
+        moved = await confirm(connection, order_ids)
+        if failures and moved:
+            failures -= 1
+            await db.execute("update reservations set expires_at = now() - interval '1 h'")
+            raise asyncpg.QueryCanceledError("too slow")
+        return moved
+
+    monkeypatch.setattr("db.transitions.confirm_many", failing)
+    gateway = RecordingGateway()
+    await lamp_sale.settle(gateway)
+    assert failures == 0
+    assert await _is(lamp_sale, ids, "confirmed")
+    assert await lamp_sale.statuses(declined) == ["cancelled:payment_declined"]
+    assert sorted(gateway.asked) == sorted([*ids, *declined])
+    assert gateway.voided == []
+
+
+async def test_what_the_gateway_takes_is_written_down(lamp_sale: Shop, db: Connection) -> None:
+    await lamp_sale.buy(*(f"c{n}" for n in range(400)), lamp=1, token="slow:50")
+    await lamp_sale.drain()
+    await lamp_sale.settle(settle_concurrency=10)
+    per_s = await db.fetchval("select payments_per_s from shifts where name like 'settle:%'")
+    assert 0 < per_s <= 10 / 0.05, "ten at a time, each at least 50 ms"

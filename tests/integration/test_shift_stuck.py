@@ -43,7 +43,8 @@ async def stuck(connection: pools.Connection, fence: int) -> AsyncIterator[async
     async def work() -> None:
         async with connection.transaction():
             await shifts.hold(connection, NAME, fence, lease_s=LEASE_S)
-            await connection.copy_to_table("shifts", source=rows(), timeout=60)
+            columns = ("name", "fence", "holder", "lease_expires_at")
+            await connection.copy_to_table("shifts", source=rows(), columns=columns, timeout=60)
 
     task = asyncio.create_task(work())
     await copying.wait()
@@ -74,7 +75,8 @@ async def test_the_successor_ends_the_session_of_a_holder_stuck_in_a_copy(databa
 class Idle:
     """Work that is done at once."""
 
-    paced = 0
+    full = 1
+    paced = False
     under_way = False
 
     async def begin(self) -> None:
