@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
+import uvloop
 
 from tests.fixtures.intake import Intake, Serve
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Take the loop that serves: how a connection ends is its transport's."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
