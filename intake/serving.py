@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import signal
+import socket
 from typing import Any
 
 from uvicorn.server import Server
@@ -17,6 +18,8 @@ from intake.protocol import Protocol
 
 PR_SET_PDEATHSIG = 1
 GC_THRESHOLDS = (50_000, 20, 50)
+KERNEL_BUFFER = 256 * 1024
+"""Bytes that the kernel keeps of a connection, each way; of its own accord it keeps megabytes for who reads nothing."""
 
 
 class Worker(UvicornWorker):
@@ -54,6 +57,9 @@ class Worker(UvicornWorker):
         server = _Server(self.config)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGQUIT, None)
+        for listener in self.sockets:  # whose connections have what it has
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
         await server.serve(sockets=self.sockets)
         if not server.started:
             raise SystemExit(3)
