@@ -27,13 +27,15 @@ def is_canary(answer: Answer) -> bool:
 
 async def _meets(port: int, oddity: Oddity, *pieces: bytes) -> None:
     async with Raw(port) as raw:
-        await raw.send(*pieces)
-        answer = await raw.answer()
+        sending = asyncio.create_task(raw.send(*pieces))
+        answer = await raw.answer(within_s=30)
         assert answer.status == oddity.status, answer
         if oddity.is_end:
             assert await raw.rest() == []
         else:
-            assert is_canary(await raw.answer())
+            assert is_canary(await raw.answer(within_s=30))
+        await asyncio.wait([sending])
+        assert sending.exception() is None or oddity.is_end
 
 
 async def _meet(port: int, names: list[str], *, everywhere: bool) -> None:
