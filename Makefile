@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: services help demo test check bench soak loadtest loadtest-reads room-report opensearch relevance clean
+.PHONY: services help demo test check bench endurance soak loadtest loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -43,6 +43,9 @@ loadtest: $(STAMP)  ## Locust, headless: a 50x spike, ended by the audit (SHAPE=
 
 loadtest-reads: $(STAMP)  ## a 50x spike of product pages, searches and category pages with orders beside it
 	@$(BIN)/python -m loadtests.read_mix
+
+endurance: $(STAMP)  ## two million orders at full load, a line every 20 s (ARGS=--mixed, or --existing 5000000)
+	@$(BIN)/python -m loadtests.endurance $(ARGS)
 
 soak: $(STAMP)  ## long fault and load runs
 	@$(BIN)/python -m pytest -m soak --timeout 3600

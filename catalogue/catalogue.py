@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from catalogue import items, subjects
 from catalogue.floors import Floors
 from catalogue.following import BACK_S, Following
-from catalogue.reader import Copy, Reader
+from catalogue.reader import Bounds, Copy, Reader
 from catalogue.shared import AWAY, SharedCache
 from catalogue.showing import CacheTerms, Shown, show_page, show_product
 from db import changes
@@ -63,7 +63,7 @@ class Catalogue:
             self.replicas,
             Floors(keep_s=max(BACK_S, settings.catalogue_keep_s * 1.2)),
             fresh_s=settings.catalogue_fresh_s,
-            copies_max=settings.catalogue_copies_max,
+            bounds=Bounds(settings.catalogue_copies_max, settings.catalogue_copies_mb * 2**20),
         )
         self.following = Following(self.reader, self._hearing, primary)
         self._terms = CacheTerms(settings.cdn_max_age_s, settings.cdn_stale_s)

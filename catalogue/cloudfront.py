@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from catalogue.subjects import EVERYTHING
+from catalogue.subjects import DIGEST, EVERYTHING
 from doorbuster.errors import StoreUnavailableError
 
 PATHS_MAX = 1_000
@@ -56,8 +56,10 @@ class CloudFrontPurge:
 
 def paths(tags: Sequence[str]) -> list[str]:
     """Return the paths of surrogate keys: a listing's pages are many, so all listings go when one changed."""
-    products = sorted({"/products/" + tag.partition("/")[2] for tag in tags if tag.startswith("product/")})
-    if len(products) > PATHS_MAX:
+    names = {tag.partition("/")[2] for tag in tags if tag.startswith("product/")}
+    products = sorted("/products/" + name for name in names)
+    # A digest of a long name is no path: its product is among all of them.
+    if len(products) > PATHS_MAX or any(name.startswith(DIGEST) for name in names):
         products = [EVERY_PRODUCT]
     listings = [LISTING, EVERY_LISTING] if any(tag.startswith(EVERYTHING) for tag in tags) else []
     return products + listings

@@ -36,12 +36,13 @@ class Purge(Protocol):
 
 
 class VarnishPurge:
-    """Varnish servers that run `deploy/varnish.vcl`: `PURGE` with the tags in `Xkey-Purge`."""
+    """Varnish servers that run `deploy/varnish.vcl`: `PURGE` with the tags in `Xkey-Purge` and the key they ask for."""
 
     name = "varnish"
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(self, urls: Sequence[str], key: str | None = None) -> None:
         self._urls = urls
+        self._key = {} if key is None else {"Purge-Key": key}
         self._client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
 
     async def purge(self, tags: Sequence[str]) -> None:
@@ -56,7 +57,7 @@ class VarnishPurge:
 
     async def _tell(self, url: str, tags: str) -> None:
         try:
-            answer = await self._client.request("PURGE", url, headers={"Xkey-Purge": tags})
+            answer = await self._client.request("PURGE", url, headers={"Xkey-Purge": tags, **self._key})
         except httpx.HTTPError as error:
             raise StoreUnavailableError(f"Varnish was not purged: {error!r}") from error
         if not answer.is_success:

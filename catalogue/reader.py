@@ -31,6 +31,8 @@ EARLY = 0.8
 """Part of its life after which a copy in use is read anew behind the answer."""
 ATTEMPTS = 4
 BETA = 1.0
+COPY_BYTES, BYTES_PER_BODY = 2_000, 3
+"""What a copy takes: itself, and its body as read, as shown and as sent, about."""
 SEEN_S = 10.0
 """How long after a copy's life it is remembered which version was shown."""
 
@@ -65,6 +67,13 @@ class Source(NamedTuple):
         return self.subject, self.part
 
 
+class Bounds(NamedTuple):
+    """How many copies a process keeps, and how many bytes they may take, about."""
+
+    copies: int
+    bytes: int
+
+
 class Copy:
     """What this process holds of a part."""
 
@@ -79,15 +88,22 @@ class Copy:
         self.shown: Any = None
         """Whatever the reader's user made of it."""
 
+    @property
+    def weight(self) -> int:
+        """How many bytes it takes, about."""
+        return COPY_BYTES + BYTES_PER_BODY * len(self.body)
+
 
 class Reader:
     """Reads parts of subjects."""
 
     def __init__(
-        self, shared: SharedCache, replicas: Replicas, floors: Floors, *, fresh_s: float, copies_max: int
+        self, shared: SharedCache, replicas: Replicas, floors: Floors, *, fresh_s: float, bounds: Bounds
     ) -> None:
         self._shared, self._replicas, self._floors = shared, replicas, floors
-        self._fresh_s, self._copies_max = fresh_s, copies_max
+        self._fresh_s, self._bounds = fresh_s, bounds
+        self.weight = 0
+        """Bytes that all copies take, about."""
         self._copies: OrderedDict[Key, Copy] = OrderedDict()
         self._parts: dict[str, set[str]] = {}
         self._filling: dict[Key, asyncio.Task[Copy]] = {}
@@ -142,6 +158,7 @@ class Reader:
         """Forget every copy and distrust every shared one: more changed than can be named."""
         self._floors.distrust()
         self._copies.clear()
+        self.weight = 0
         self._parts.clear()
         self._filling.clear()
         self._tell()
@@ -255,14 +272,18 @@ class Reader:
         former = self._copies.get(key)
         if former is not None and former.body == copy.body and former.units == copy.units:
             copy.shown = former.shown
+        if former is not None:
+            self.weight -= former.weight
+        self.weight += copy.weight
         self._copies[key] = copy
         self._copies.move_to_end(key)
         self._parts.setdefault(subject, set()).add(part)
-        while len(self._copies) > self._copies_max:
+        while len(self._copies) > self._bounds.copies or (self.weight > self._bounds.bytes and self._copies):
             self._drop(next(iter(self._copies)))
 
     def _drop(self, key: Key) -> None:
-        self._copies.pop(key, None)
+        if (copy := self._copies.pop(key, None)) is not None:
+            self.weight -= copy.weight
         subject, part = key
         parts = self._parts.get(subject)
         if parts is not None:

@@ -69,7 +69,9 @@ def show_product(copy: Copy, terms: CacheTerms) -> Shown:
     item = decode_item(copy.body)
     tags = subjects.tag(copy.source.subject)
     if item is None or not item.active:
-        return Shown(found=False, body=b"", etag="", headers=_headers(terms, NEVER, tags), until=NEVER)
+        # The answer is a problem, which nobody keeps but a CDN that is told to let go of it.
+        kept = {"Surrogate-Key": tags, "Surrogate-Control": f"max-age={terms.cdn_s}"}
+        return Shown(found=False, body=b"", etag="", headers=kept, until=NEVER)
     shown, until = show_item(item, copy.units[0] if copy.units else None, _now_us())
     body = _encode(shown)
     # The version says which row, the digest which price and availability.
@@ -164,4 +166,8 @@ def _whole_seconds(left: float) -> int:
 
 
 def _headers(terms: CacheTerms, until: float, tags: str) -> dict[str, str]:
-    return {"Cache-Control": cache_control(terms, until), "Surrogate-Key": tags}
+    return {
+        "Cache-Control": cache_control(terms, until),
+        "Surrogate-Key": tags,
+        "X-Content-Type-Options": "nosniff",
+    }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EVERYTHING = "listing"
 """The listing of all categories."""
 TAG_MAX = 120
+DIGEST = "sha256:"
 
 
 class Floor(NamedTuple):
@@ -59,9 +60,12 @@ def category_tag(category: str) -> str:
 
 
 def tag(subject: str) -> str:
-    """Return the subject as a surrogate key: one word of plain characters, long ones by digest."""
-    kind, _, name = subject.partition("/")
+    """Return the subject as a surrogate key: one word of plain characters, long ones by digest.
+
+    No two subjects share one: a digest is marked by a colon, which no quoted name has.
+    """
+    kind, slash, name = subject.partition("/")
     quoted = quote(name, safe="")
     if len(quoted) > TAG_MAX:
-        quoted = f"{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-    return f"{kind}/{quoted}" if quoted else kind
+        quoted = f"{DIGEST}{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    return f"{kind}{slash}{quoted}"

@@ -30,9 +30,15 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 async def note(
     connection: Connection, action: str, target: str, change: Mapping[str, Any], *, operator: str = ""
-) -> None:
-    """Write down a change."""
-    await connection.execute(_SQL["note"], action, target, msgspec.to_builtins(change), operator)
+) -> int:
+    """Write down a change; return the entry's id."""
+    entry: int = await connection.fetchval(_SQL["note"], action, target, msgspec.to_builtins(change), operator)
+    return entry
+
+
+async def amend(connection: Connection, entry_id: int, change: Mapping[str, Any]) -> None:
+    """Let an entry tell of more, in the transaction of what is added."""
+    await connection.execute(_SQL["amend"], entry_id, msgspec.to_builtins(change))
 
 
 async def entries(

@@ -13,6 +13,8 @@ from db.sql import load
 from db.states import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from db.pool import Connection
 
 _SQL = load("orders")
@@ -118,9 +120,14 @@ async def list_orders(connection: Connection, chosen: OrderFilter, *, limit: int
     return [OrderSummary(**dict(row) | {"order_id": _order_id(row), "status": Status(row["status"])}) for row in rows]
 
 
-async def events_after(connection: Connection, order_id: UUID, seq: int) -> list[OrderEvent]:
-    """Return an order's events behind the `seq`-th."""
-    return [_event(row) for row in await connection.fetch(_SQL["events_after"], order_id, seq)]
+async def events_of(connection: Connection, order_ids: Iterable[UUID]) -> dict[UUID, list[OrderEvent]]:
+    """Return the events of several orders, of each in their order."""
+    found: dict[UUID, list[OrderEvent]] = {}
+    for row in await connection.fetch(_SQL["events_of"], list(order_ids)):
+        found.setdefault(_order_id(row), []).append(_event(row))
+    for events in found.values():
+        events.sort(key=lambda event: event.seq)
+    return found
 
 
 async def dead_letter_of(connection: Connection, order_id: UUID) -> tuple[str, datetime] | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from db.sql import load
 
@@ -32,12 +33,34 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime | None = None
 
 
+class ImportedProduct(msgspec.Struct, frozen=True, kw_only=True):
+    """A product as a line of a catalogue has it: what is unset stays as it is in a product that exists."""
+
+    product_id: str
+    name: str
+    brand: str
+    category: str
+    price: int
+    currency: str
+    description: str | UnsetType | None = UNSET
+    active: bool | UnsetType = UNSET
+    attributes: bytes | UnsetType = UNSET
+    """JSON, and not what it stands for, which takes twenty times as much memory."""
+
+
 class ImportRow(NamedTuple):
     """A line of a catalogue file: the product, and the units to receive if it is new."""
 
     line: int
-    product: Product
+    product: Product | ImportedProduct
     stock: int | None = None
+
+
+class Merged(NamedTuple):
+    """What a chunk did to products."""
+
+    new: int
+    changed: int
 
 
 async def put_product(connection: Connection, product: Product) -> Product:
@@ -58,13 +81,37 @@ async def get_product(connection: Connection, product_id: str) -> Product | None
     return None if row is None else Product(**row)
 
 
-async def import_products(connection: Connection, rows: Sequence[ImportRow]) -> None:
-    """Write a chunk of a catalogue in one transaction, by COPY and merge; the same chunk again changes nothing."""
+async def import_products(connection: Connection, rows: Sequence[ImportRow]) -> Merged:
+    """Write a chunk of a catalogue in one transaction, by COPY and merge; no product may stand in it twice.
+
+    The same chunk again changes nothing.
+    """
     async with connection.transaction():
         await connection.execute(_SQL["make_import_table"])
         await connection.copy_records_to_table("imported", records=[_record(row) for row in rows])
-        await connection.execute(_SQL["merge_imported_products"])
+        merged = await connection.fetchrow(_SQL["merge_imported_products"])
         await connection.execute(_SQL["stock_imported_products"])
+    assert merged is not None
+    return Merged(**merged)
+
+
+async def begin_lines(connection: Connection) -> None:
+    """Begin to remember in which line of an import each product stood."""
+    await connection.execute(_SQL["make_import_lines"])
+    await connection.execute(_SQL["empty_import_lines"])
+
+
+async def earlier_lines(connection: Connection, rows: Sequence[ImportRow]) -> dict[str, int]:
+    """Return the lines in which the rows' products stood before."""
+    ids = [row.product.product_id for row in rows]
+    found = await connection.fetch(_SQL["earlier_import_lines"], ids)
+    return {row["product_id"]: row["line"] for row in found}
+
+
+async def keep_lines(connection: Connection, rows: Sequence[ImportRow]) -> None:
+    """Remember in which lines the rows' products stand; on the session, whatever becomes of the rows."""
+    ids = [row.product.product_id for row in rows]
+    await connection.execute(_SQL["keep_import_lines"], ids, [row.line for row in rows])
 
 
 async def settle_catalogue(connection: Connection) -> None:
@@ -74,7 +121,9 @@ async def settle_catalogue(connection: Connection) -> None:
 
 def _record(row: ImportRow) -> tuple[object, ...]:
     one = row.product
+    described = one.description is not UNSET
     return (
-        row.line, one.product_id, one.name, one.brand, one.category, one.description, one.price, one.currency,
-        one.active, one.attributes, row.stock,
+        row.line, one.product_id, one.name, one.brand, one.category, described,
+        one.description if described else None, one.price, one.currency,
+        None if one.active is UNSET else one.active, None if one.attributes is UNSET else one.attributes, row.stock,
     )  # fmt: skip

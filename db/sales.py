@@ -11,6 +11,7 @@ import msgspec
 
 from db.sql import load
 from doorbuster.errors import ConflictError, InvalidError, NotFoundError
+from doorbuster.fields import id_problem
 
 if TYPE_CHECKING:
     from db.pool import Connection
@@ -127,7 +128,9 @@ async def _check_products(connection: Connection, products: Sequence[SaleProduct
     first = {one: i for i, one in reversed(list(enumerate(ids)))}
     problems = [(f"products[{i}].product_id", "stands twice") for i, one in enumerate(ids) if first[one] != i]
     unknown = {row["product_id"] for row in await connection.fetch(_SQL["unknown_products"], ids)}
-    problems += [(f"products[{i}].product_id", "is unknown") for i, one in enumerate(ids) if one in unknown]
+    problems += [
+        (f"products[{i}].product_id", id_problem(one) or "is unknown") for i, one in enumerate(ids) if one in unknown
+    ]
     if problems:
         raise InvalidError("the sale's products are not right", problems)
     currencies = await connection.fetch(_SQL["currencies"], ids)

@@ -15,6 +15,7 @@ from doorbuster.fields import (
     AcceptedAt,
     Bounded,
     Currency,
+    CustomerId,
     EffectivePhase,
     Label,
     Moment,
@@ -46,7 +47,7 @@ class Payment(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `POST /sales/{sale}/orders`."""
 
-    customer_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=PRINTABLE)]
+    customer_id: CustomerId
     lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=20)]
     payment: Payment | None = None
     metadata: dict[str, Any] | None = None
@@ -139,10 +140,21 @@ class ProductRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=T
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-class ProductLine(ProductRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of `POST /ops/products:import`; `stock` is received when the product is new."""
+class ProductLine(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line of `POST /ops/products:import`: what it leaves out stays as it is in a product that exists.
+
+    A new product gets the defaults of `ProductRequest`, and its `stock` is received.
+    """
 
     product_id: ProductId
+    name: Name
+    brand: Label
+    category: Label
+    price: Money
+    currency: Currency
+    description: Text | UnsetType | None = UNSET
+    active: bool | UnsetType = UNSET
+    attributes: dict[str, Any] | UnsetType = UNSET
     stock: Annotated[int, Meta(ge=0, le=10**9)] | None = None
 
 

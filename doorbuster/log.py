@@ -1,6 +1,7 @@
 """Structured logs: one JSON object a line on stderr, with the order's and the sale's id where there is one.
 
-Owns the format and the redaction of passwords in URLs; never logs by itself.
+Owns the format, the redaction of passwords in URLs, and how much of the same is worth a line: what a client can bring
+about as often as it likes must fill no disk. Never logs by itself.
 """
 
 from __future__ import annotations
@@ -8,12 +9,19 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
+from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import TextIO
 
 import msgspec
 
-_PASSWORD_IN_URL = re.compile(r"(\w+://[^\s:/@]*:)[^\s/@]+@")
+FIELD_MAX, LINE_MAX = 4_000, 16_000
+"""Characters of a field, of which the end is kept in a traceback and the beginning elsewhere; and bytes of a line."""
+SAME_MAX, SAME_S = 50, 10.0
+"""So many lines of a kind are written in so many seconds; the next one after them says how many were not."""
+KINDS_MAX = 1_000
+_PASSWORD_IN_URL = re.compile(r"(\w{1,20}://[^\s:/@]*:)[^\s/@]+@")  # bounded, for lines hold what clients send
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -26,13 +34,47 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": redact(record.getMessage())[:FIELD_MAX],
             "process_id": record.process,
         }
-        fields |= {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+        fields |= {name: _bounded(value) for name, value in record.__dict__.items() if name not in _STANDARD}
         if record.exc_info:
-            fields["error"] = self.formatException(record.exc_info)
-        return redact(msgspec.json.encode(fields, enc_hook=str).decode())
+            fields["error"] = redact(self.formatException(record.exc_info))[-FIELD_MAX:]
+        line = msgspec.json.encode(fields, enc_hook=str)
+        if len(line) > LINE_MAX:
+            few = {name: fields[name] for name in ("at", "level", "logger", "message", "process_id")}
+            line = msgspec.json.encode(few | {"left_out": len(line)})
+        return redact(line.decode())
+
+
+class Sampler(logging.Filter):
+    """Lets so many records of a kind through in a while, and counts the rest.
+
+    A kind is where a record comes from: logger, level and words before anything is put into them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kinds: OrderedDict[tuple[str, int, str], tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record is written."""
+        kind, now = (record.name, record.levelno, str(record.msg)[:200]), time.monotonic()
+        began, seen = self._kinds.pop(kind, (now, 0))
+        passed = seen - SAME_MAX
+        if now - began >= SAME_S:
+            began, seen = now, 0
+        self._kinds[kind] = (began, seen + 1)
+        if len(self._kinds) > KINDS_MAX:
+            self._kinds.popitem(last=False)
+        if seen == 0 and passed > 0:
+            record.not_written = passed
+        return seen < SAME_MAX
+
+
+def _bounded(value: object) -> object:
+    # Redacted first: of a URL that is cut in its password nobody could tell that it is one.
+    return redact(value)[:FIELD_MAX] if isinstance(value, str) else value
 
 
 def redact(text: str) -> str:
@@ -44,6 +86,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Send every log record of this process to the stream (stderr by default), one JSON object a line."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(Sampler())
     root = logging.getLogger()
     for former in root.handlers[:]:
         root.removeHandler(former)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from doorbuster.fields import Moment, Reason
 
@@ -71,3 +71,6 @@ class ImportReport(Struct):
     imported: int
     rejected: list[Rejected]
     rejected_count: int = 0
+    doubled: list[Rejected] = field(default_factory=list)
+    """Lines whose product stood in an earlier line too; the later one counts (the first thousand, and how many)."""
+    doubled_count: int = 0

@@ -6,19 +6,23 @@ msgspec stops at the first mistake. The fast path lets it; only after a failure 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from doorbuster.errors import DoorbusterError, InvalidError
-from doorbuster.fields import bounds_problem
+from doorbuster.fields import bounds_problem, check_of
 from doorbuster.wording import worded
 
 T = TypeVar("T")
 
 SAID_MAX = 20
-"""Wrong fields that the words of an error say; its list has them all."""
+"""Wrong fields that an error names: refusing a body must not cost more than taking one."""
+ITEMS_MAX = 20
+"""Items of a list that are looked at; as many lines an order may have."""
 
 
 class MalformedError(DoorbusterError):
@@ -46,8 +50,8 @@ def refusal_of(body: bytes, wanted: Any, error: Exception) -> DoorbusterError:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
         return MalformedError(f"The body is no JSON: {broken}" if body else "The body is empty")
-    fields = list(problems(wanted, value, ""))
-    return InvalidError.naming(fields or [("body", str(error))], most=SAID_MAX)
+    fields = list(islice(problems(wanted, value, ""), SAID_MAX))
+    return InvalidError.naming(fields or [("body", str(error))])
 
 
 def problems(wanted: Any, value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -57,23 +61,29 @@ def problems(wanted: Any, value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield from _struct_problems(plain, value, path)
     elif get_origin(plain) in (list, tuple) and isinstance(value, list):
         yield from _own_problem(wanted, value, path, inner=True)
-        for place, item in enumerate(value[:100]):
+        for place, item in enumerate(value[:ITEMS_MAX]):
             yield from problems(get_args(plain)[0], item, f"{path}[{place}]")
     else:
         yield from _own_problem(wanted, value, path)
 
 
 def _struct_problems(wanted: type[msgspec.Struct], value: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    hints = get_type_hints(wanted, include_extras=True)
-    fields = {field.name: field for field in msgspec.structs.fields(wanted)}
+    fields = _fields(wanted)
     for name in value:
         if name not in fields:
             yield _join(path, name[:100]), "is not known here"
-    for name, field in fields.items():
+    for name, (hint, required) in fields.items():
         if name in value:
-            yield from problems(hints[name], value[name], _join(path, name))
-        elif field.required:
+            yield from problems(hint, value[name], _join(path, name))
+        elif required:
             yield _join(path, name), "is required"
+
+
+@cache
+def _fields(wanted: type[msgspec.Struct]) -> dict[str, tuple[Any, bool]]:
+    """Return a struct's fields with their types and whether they are required, found out once: it takes time."""
+    hints = get_type_hints(wanted, include_extras=True)
+    return {field.name: (hints[field.name], field.required) for field in msgspec.structs.fields(wanted)}
 
 
 def _own_problem(wanted: Any, value: Any, path: str, *, inner: bool = False) -> Iterator[tuple[str, str]]:
@@ -85,7 +95,8 @@ def _own_problem(wanted: Any, value: Any, path: str, *, inner: bool = False) -> 
         if not (inner and where):  # a mistake inside an item is the item's own
             yield path or "body", worded(text)
     else:
-        if problem := bounds_problem(converted):
+        check = check_of(wanted) if isinstance(converted, str) else None
+        if problem := check(converted) if check else bounds_problem(converted):
             yield path, problem
 
 

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from doorbuster.fields import PRINTABLE, AcceptedAt, Bounded, Moment
+from doorbuster.fields import PRINTABLE, AcceptedAt, Bounded, CustomerId, Moment
 
 
 class AccessCode(Struct, frozen=True, forbid_unknown_fields=True):
     """A code that lets its holders past the queue, inside the room's caps, `quota` times."""
 
-    code: Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[\x21-\x7e]+(?!\n)$")]
+    code: Annotated[str, Meta(min_length=12, max_length=64, pattern=r"^[\x21-\x7e]+(?!\n)$")]
     quota: Annotated[int, Meta(ge=1, le=10**6)]
 
 
@@ -65,18 +65,18 @@ class RoomChange(RoomTerms, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     mode: RoomMode | UnsetType = UNSET
 
 
-SecretHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256 of the secret, hexadecimal")]
+SecretHash = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f]{64}(?!\n)$", description="SHA-256 of the secret, hexadecimal")]
 Token = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[\x21-\x7e]+(?!\n)$")]
 VisitorId = Annotated[str, Meta(min_length=8, max_length=128, pattern=r"^[\x21-\x7e]+(?!\n)$")]
 Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+(?!\n)$")]
 
 
-class JoinRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class JoinRequest(Bounded, frozen=True, forbid_unknown_fields=True):
     """Body of `POST /sales/{sale}/room/tickets`."""
 
     visitor_id: VisitorId
     secret_hash: SecretHash
-    customer_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=PRINTABLE)] | None = None
+    customer_id: CustomerId | None = None
     challenge: Annotated[str, Meta(min_length=1, max_length=4096, pattern=PRINTABLE)] | None = None
     access_code: Code | None = None
 

@@ -16,6 +16,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from doorbuster.errors import SettingsError
 
+_HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
+_ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST}(?::(?P<port>[1-9][0-9]{{0,4}}))?")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_PORTS = range(1, 65_536)
 _DURABILITY = re.compile(r"fsync|none|replicas:[1-9]\d?")
 
 
@@ -41,12 +45,33 @@ def _key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _origin(value: str) -> str:
+    """Check that an origin is written as browsers send it (RFC 6454 section 6.2): nothing else would ever match."""
+    found = _ORIGIN.fullmatch(value)
+    if found is None or found["port"] == _DEFAULT_PORTS[found["scheme"]] or int(found["port"] or 1) not in _PORTS:
+        raise ValueError(
+            "must be origins as browsers send them, such as https://shop.example or http://localhost:5173: in small "
+            "letters, with neither path nor slash at the end nor the scheme's own port"
+        )
+    return value
+
+
+def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_origin, value))
+
+
+def _ancestors(value: tuple[str, ...]) -> tuple[str, ...]:
+    named = (one.strip("'") if one in {"self", "'self'"} else one for one in value)
+    return tuple(one if one == "self" else _origin(one) for one in named)
+
+
 PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres")]
 RedisUrl = Annotated[SecretStr, _url("redis", "rediss", "unix")]
 SearchUrl = Annotated[SecretStr, _url("http", "https")]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 TextList = Annotated[tuple[str, ...], NoDecode]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
+KeyList = Annotated[tuple[Key, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -64,11 +89,15 @@ class Settings(BaseSettings):
     order_id_key: Key
     """Key of the derived order ids; changing it makes old idempotency keys new."""
     ops_key: Key
-    storefront_keys: SecretList = ()
+    storefront_keys: KeyList = ()
+    """With any, what is bound to no customer needs one of them too."""
     ops_port: int | None = Field(None, ge=1, le=65_535)
     """Port of a listener of its own for the ops API; without one it shares the storefront's."""
     ops_bind: str | None = None
     """Address of that listener; without one the storefront's."""
+
+    ops_tries_per_address: int = Field(60, ge=1, le=1_000_000)
+    """Wrong ops keys a minute from one address and process; beyond it none is looked at."""
 
     durability: Annotated[str, AfterValidator(_durability)] = "fsync"
     """Level an order must reach before its 202: `fsync`, `replicas:N`, `none`."""
@@ -81,6 +110,8 @@ class Settings(BaseSettings):
     """Requests in work in one intake process; beyond it 503 `overloaded`."""
     backlog_max: int = Field(500_000, ge=1, le=50_000_000)
     """Orders accepted but not drained in one partition; beyond it 503 `overloaded`."""
+    order_store_max_mb: int | None = Field(None, ge=64, le=10_000_000)
+    """MiB that the order store may take: past nine tenths of it new orders are refused with 503 `overloaded`."""
     batch_max: int = Field(256, ge=1, le=2_000)
     """Orders in one call of the accept script."""
     body_timeout_s: float = Field(10.0, ge=0.1, le=120)
@@ -118,6 +149,8 @@ class Settings(BaseSettings):
     """How long the cache keeps a copy that nothing invalidates, about."""
     catalogue_copies_max: int = Field(20_000, ge=100, le=5_000_000)
     """Copies in one process."""
+    catalogue_copies_mb: int = Field(200, ge=1, le=1_000_000)
+    """MiB that they may take there, about."""
     replica_lag_max_s: float = Field(1.0, ge=0.3, le=60)
     """A replica further behind than this is not read from."""
     primary_reads_max: int = Field(4, ge=1, le=100)
@@ -132,6 +165,8 @@ class Settings(BaseSettings):
     """How long a statement of a search may take; after it a search is not loosened either."""
     purge_varnish_urls: SecretList = ()
     """Varnish servers to purge changed products from."""
+    purge_varnish_key: Key | None = None
+    """What `deploy/varnish.vcl` asks for before it purges; varnishd has the same in its environment."""
     purge_cloudfront_distribution: str | None = None
     """Id of a CloudFront distribution to purge changed products from; credentials come as boto3 finds them."""
 
@@ -145,6 +180,8 @@ class Settings(BaseSettings):
     """Joins a minute from one address and process; 0: any number."""
     room_joins_per_customer: int = Field(30, ge=0, le=1_000_000)
     """Joins a minute of one customer and process; 0: any number."""
+    room_wrong_codes_per_sale: int = Field(100, ge=1, le=1_000_000)
+    """Wrong access codes a minute in one sale and process; beyond it no code is looked at."""
     room_challenge_bits: int = Field(16, ge=1, le=30)
     """Difficulty of the proof of work."""
     room_challenge_window_s: int = Field(120, ge=10, le=3600)
@@ -161,9 +198,17 @@ class Settings(BaseSettings):
     room_pages: str | None = None
     """Folder whose templates/, texts/ and static/ come before the built-in ones."""
 
+    cors_origins: Annotated[TextList, AfterValidator(_origins)] = ()
+    """Origins whose scripts may call the storefront and the room, exactly as browsers send them."""
+    frame_ancestors: Annotated[TextList, AfterValidator(_ancestors)] = ()
+    """Origins, and `self`, whose pages may have the pages for people in a frame."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("replica_urls", "storefront_keys", "purge_varnish_urls", "trusted_proxies", mode="before")
+    @field_validator(
+        "replica_urls", "storefront_keys", "purge_varnish_urls", "trusted_proxies", "cors_origins", "frame_ancestors",
+        mode="before",
+    )  # fmt: skip
     @classmethod
     def _split(cls, value: object) -> object:
         """Read a list as it stands in the environment and in files: parts by comma."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from doorbuster import entry
+from doorbuster.fields import id_problem
 from doorbuster.ids import fingerprint, partition_of
 from intake import group_commit as verdicts
 from intake.group_commit import Candidate
@@ -83,6 +84,8 @@ class Accepting:
         """
         if self._durability.faults:
             raise RefusedError("store_unavailable", "The order store is not durable; see /readyz")
+        if (problem := id_problem(order.customer_id)) is not None:
+            raise RefusedError("invalid", f"customer_id: {problem}", [("customer_id", problem)])
         lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
         products, sold_out, gone = known.sale.products, lane.sold_out, False
         for line in order.lines:
@@ -165,7 +168,7 @@ def _holds_nul(value: Any) -> bool:
 
 def _not_in_sale(known: CachedSale, order: OrderRequest) -> RefusedError:
     fields = [
-        (f"lines[{place}].product_id", "is not in this sale")
+        (f"lines[{place}].product_id", id_problem(line.product_id) or "is not in this sale")
         for place, line in enumerate(order.lines)
         if line.product_id not in known.sale.products
     ]

@@ -18,19 +18,20 @@ from intake.awaiting import Awaiting
 from intake.bodies import Bodies
 from intake.catalogue import ListProducts, ShowProduct
 from intake.connections import Connections, bounds_of
+from intake.cross_origin import CrossOrigin
 from intake.database import Database
 from intake.descriptors import connections_within
 from intake.durability import Durability
 from intake.events import OrderEvents
 from intake.group_commit import AcceptScript, Terms
-from intake.health import Alive, Health, Ready, ShowMetrics
+from intake.health import Alive, Health, Inside, Ready, ShowMetrics
 from intake.lifespan import Lifespan
 from intake.limits import Guard
 from intake.metrics import Metrics
 from intake.moving import Moving
 from intake.openapi import resources
 from intake.ops_import import ImportProducts
-from intake.ops_key import OpsDoor
+from intake.ops_key import OpsDoor, OpsKey
 from intake.ops_log import OpsLog
 from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
 from intake.ops_prices import ProductPrices
@@ -40,10 +41,12 @@ from intake.order_lane import OrderLane
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
 from intake.outcomes import Outcomes
+from intake.owners import Owners
 from intake.posting import PostOrder
 from intake.prewarming import Prewarming
 from intake.problems import Problems
 from intake.product_lane import ProductLane
+from intake.progress import Progress
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.addresses import Addresses
@@ -52,6 +55,8 @@ from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
+from intake.shared_looks import SharedLooks
+from intake.store_memory import StoreMemory
 
 if TYPE_CHECKING:
     from db.sales import Sale
@@ -67,6 +72,11 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         url, timeout_s = settings.orders_redis_url.get_secret_value(), settings.store_timeout_s
         self.settings = settings
+        self.ops_key = OpsKey(
+            settings.ops_key.get_secret_value(),
+            Addresses(settings.trusted_proxies),
+            tries_per_minute=settings.ops_tries_per_address,
+        )
         self.metrics = Metrics()
         self.problems = Problems(settings.retry_after_s, self.metrics.refused)
         self.guard = Guard(
@@ -82,10 +92,12 @@ class Parts:
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
         self.script = AcceptScript(self.accept_redis, terms_of(settings))
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
+        self.progress = Progress(self.database, self.orders_redis, self.sales)
         self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
-        self.health = Health(self.database, self.orders_redis, self.durability, self.guard)
+        self.memory = StoreMemory(self.orders_redis, self.script, limit_mb=settings.order_store_max_mb)
+        self.health = Health(self.database, self.orders_redis, self.durability, self.guard, self.memory)
         self.catalogue = Catalogue(settings)
         self.restocking = Restocking(self.database, self.orders_redis, self.sales, self.catalogue)
         self.moving = Moving(self.reader, self.database, self.restocking)
@@ -94,7 +106,7 @@ class Parts:
         self.product_lane = ProductLane(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
         self.waiting = Waiting(settings, self.sales, self.script)
-        self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of
+        self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
         self.prewarming = Prewarming(
             settings, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
@@ -139,6 +151,7 @@ class Parts:
                 self.sales.keep_fresh,
                 self.outcomes.listen,
                 self.durability.keep_checking,
+                self.memory.keep_looking,
                 self.measure,
                 *self.waiting.running(),
                 *self.catalogue.running(),
@@ -170,29 +183,35 @@ def _wait_s(settings: Settings) -> float:
 def create_app(settings: Settings, role: str = "all") -> Guard:
     """Put the intake together for a role: `public`, `ops` or `all`."""
     parts = Parts(settings)
-    app = make_app(parts.problems, parts.lifespan())
+    inside = [Inside(parts.ops_key)] if role == "public" else []
+    app = make_app(parts.problems, parts.lifespan(), *inside)
     add_process(app, parts)
     if role != "ops":
         add_storefront(app, parts)
     if role != "public":
         ops = make_app(parts.problems, PlainText())
         add_ops(ops, parts)
-        parts.guard.ops_application = OpsDoor(ops, settings.ops_key.get_secret_value())
+        parts.guard.ops_application = OpsDoor(ops, parts.ops_key)
     else:
         parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app
     if role != "ops":
         parts.guard.lanes = (parts.product_lane, parts.waiting.lane())
-        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems)
+        cross_origin = CrossOrigin(settings.cors_origins)
+        parts.guard.cross_origin = cross_origin if settings.cors_origins else None
+        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems, cross_origin)
     return parts.guard
 
 
 def add_process(app: Routes, parts: Parts) -> None:
     """Add what tells how the process is and what it can do."""
     app.add_route("/healthz", Alive())
-    app.add_route("/readyz", Ready(parts.health))
+    app.add_route("/readyz", Ready(parts.health, parts.progress))
     app.add_route(
-        "/metrics", ShowMetrics(parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures)
+        "/metrics",
+        ShowMetrics(
+            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.progress
+        ),
     )
     for path, resource in resources().items():
         app.add_route(path, resource)
@@ -205,10 +224,13 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
     app.add_route("/sales/{sale}/orders", posting)
     waiting.add_routes(app)
-    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader))
-    app.add_route("/orders/{order}", OneOrder(parts.reader))
-    app.add_route("/orders/{order}/events", OrderEvents(parts.reader, parts.database, parts.outcomes, parts.guard))
-    app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving))
+    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader, Owners(waiting.admission, waiting.door)))
+    owners = Owners(waiting.admission, waiting.door)
+    app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
+    looks = SharedLooks(parts.database)
+    watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
+    app.add_route("/orders/{order}/events", watching)
+    app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
     app.add_route("/products", ListProducts(parts.catalogue))
     app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
     app.add_route("/search", SearchProducts(parts.search))

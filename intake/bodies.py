@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from intake.protocol import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from falcon.asgi import Request
-
     from intake.limits import Message, Receive, Scope
 
     Task = asyncio.Task[Any]
-    AddressOf = Callable[[Request], str]
+    AddressOf = Callable[[Scope], str]
 
 BODY = "doorbuster.body"
 """Where a body is left in the request's scope."""
@@ -52,18 +50,6 @@ class _Rest:
             return await self._receive()
         self._begun = True
         return _EMPTY
-
-
-class _Asking:
-    """As much of a request as tells its address."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
-
-    def get_header(self, name: str) -> str | None:
-        wanted = name.lower().encode()
-        lines = [value.decode("latin-1") for line, value in self.scope["headers"] if line == wanted]
-        return ",".join(lines) if lines else None
 
 
 class Bodies:
@@ -103,7 +89,7 @@ class Bodies:
         # No timer for each request: two dictionary writes, and `expire_slow` does the rest.
         task = asyncio.current_task()
         assert task is not None
-        self._enter(task, self.address_of(cast("Request", _Asking(scope))))
+        self._enter(task, self.address_of(scope))
         try:
             message = await receive()
             body: bytes = message.get("body", b"")
@@ -163,5 +149,5 @@ def refuse_declared(scope: Scope, most: int) -> None:
             raise BodyError("too_large", f"The body may have at most {most} bytes")
 
 
-def _nobody(_req: Request) -> str:
+def _nobody(_scope: Scope) -> str:
     return ""

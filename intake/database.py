@@ -24,7 +24,7 @@ class Database:
     """Gives out connections."""
 
     def __init__(self, dsn: str, *, timeout_s: float) -> None:
-        self._dsn = dsn
+        self.dsn = dsn
         self._timeout_s = timeout_s
         self._reads: Pool | None = None
         self._work: Pool | None = None
@@ -32,10 +32,10 @@ class Database:
     async def open(self) -> None:
         """Make the pools; connects to nothing yet."""
         self._reads = await create_pool(
-            self._dsn, min_size=0, max_size=8, command_timeout_s=self._timeout_s, application="doorbuster-intake"
+            self.dsn, min_size=0, max_size=8, command_timeout_s=self._timeout_s, application="doorbuster-intake"
         )
         self._work = await create_pool(
-            self._dsn, min_size=0, max_size=4, command_timeout_s=WORK_TIMEOUT_S, application="doorbuster-ops"
+            self.dsn, min_size=0, max_size=4, command_timeout_s=WORK_TIMEOUT_S, application="doorbuster-ops"
         )
 
     async def close(self) -> None:

@@ -14,12 +14,12 @@ import msgspec
 from falcon.asgi import SSEvent
 from msgspec import UNSET
 
-from db.orders import events_after
 from db.states import FINAL
 from doorbuster.contract import TransitionEvent
-from intake.orders import not_found, order_id_of
+from intake.orders import found_for, order_id_of
 from intake.outcomes import LOOK_EVERY_S, until
 from intake.problems import STORE_ERRORS, RefusedError
+from intake.shared_looks import till_tick
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from db.orders import OrderEvent
-    from intake.database import Database
     from intake.limits import Guard
     from intake.order_views import OrderReader
     from intake.outcomes import Outcomes
+    from intake.owners import Owners
+    from intake.shared_looks import SharedLooks
 
 log = logging.getLogger("doorbuster.intake.events")
 
@@ -48,9 +49,12 @@ class OrderEvents:
     streams = True
     """It has no HEAD: a stream's head is of no use without the stream."""
 
-    def __init__(self, reader: OrderReader, database: Database, outcomes: Outcomes, guard: Guard) -> None:
+    def __init__(
+        self, reader: OrderReader, owners: Owners, looks: SharedLooks, *, outcomes: Outcomes, guard: Guard
+    ) -> None:
         self._reader = reader
-        self._database = database
+        self._owners = owners
+        self._looks = looks
         self._outcomes = outcomes
         self._guard = guard
 
@@ -58,9 +62,7 @@ class OrderEvents:
         """Stream the order's transitions behind `Last-Event-ID`."""
         order_id = order_id_of(order)
         after = _last_event_id(req)
-        view = await self._reader.find(order_id)
-        if view is None:
-            raise not_found(order)
+        view = await found_for(req, order, self._reader, self._owners)
         if view.status in FINAL and len(view.history) <= after:
             resp.status = 204  # all was told: tells an EventSource not to come back
             return
@@ -84,12 +86,11 @@ class OrderEvents:
                 if loop.time() >= beat:
                     beat = loop.time() + HEARTBEAT_S
                     yield SSEvent(comment="still here")
-                await until(changed, LOOK_EVERY_S)
+                await until(changed, till_tick(order_id, loop.time(), LOOK_EVERY_S))
 
     async def _behind(self, order_id: UUID, seq: int) -> list[OrderEvent]:
         try:
-            async with self._database.reading() as connection:
-                return await events_after(connection, order_id, seq)
+            return await self._looks.behind(order_id, seq)
         except STORE_ERRORS as error:  # the stream stays open; the next look finds what came meanwhile
             log.info("events cannot be read", extra={"order_id": str(order_id), "error": repr(error)})
             return []

@@ -105,12 +105,19 @@ class AcceptScript:
         """Take a client without a time-out of its own: here one stands around the whole call, and costs a tenth."""
         self.redis = redis
         self.terms = terms
+        self.backlog_max = terms.backlog_max
+        """Most orders that may wait now: none while the store is full."""
+
+    def take_new(self, takes: bool) -> None:
+        """Say whether new orders are taken; those that were accepted replay in any case."""
+        self.backlog_max = self.terms.backlog_max if takes else 0
 
 
 class Link:
     """A connection that is kept from batch to batch; runs the accept script once per call, knows nothing of waiters."""
 
     def __init__(self, script: AcceptScript) -> None:
+        self._script = script
         self._pool = script.redis.connection_pool
         self._terms = script.terms
         self._connection: AbstractConnection | None = None
@@ -131,7 +138,7 @@ class Link:
         arguments: list[str | bytes | int] = [len(batch) + len(spends) + 2, *names]
         arguments += [candidate.key for candidate in batch]
         arguments += spends
-        arguments += (self._terms.ttl_ms, self._terms.backlog_max, 1 if self._terms.replicas else 0, len(batch))
+        arguments += (self._terms.ttl_ms, self._script.backlog_max, 1 if self._terms.replicas else 0, len(batch))
         for candidate in batch:
             arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
         async with asyncio.timeout(self._terms.timeout_s):

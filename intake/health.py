@@ -12,7 +12,7 @@ from db.migrate import pending
 from doorbuster import keys
 from doorbuster.contract import JSON
 from intake import metrics as measured
-from intake.problems import STORE_ERRORS
+from intake.problems import STORE_ERRORS, RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -22,20 +22,27 @@ if TYPE_CHECKING:
     from intake.durability import Durability
     from intake.limits import Guard
     from intake.metrics import Metrics
+    from intake.ops_key import OpsKey
+    from intake.progress import Progress
     from intake.read_figures import ReadFigures
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
+    from intake.store_memory import StoreMemory
 
 log = logging.getLogger("doorbuster.intake.health")
 
 CHECK_S = 3.0
+INSIDE = frozenset({"/metrics", "/readyz"})
 _encode = msgspec.json.Encoder().encode
 
 
 class Health:
     """Asks every store how it is."""
 
-    def __init__(self, database: Database, redis: Redis, durability: Durability, guard: Guard) -> None:
+    def __init__(
+        self, database: Database, redis: Redis, durability: Durability, guard: Guard, memory: StoreMemory
+    ) -> None:
+        self._memory = memory
         self._database = database
         self._redis = redis
         self._durability = durability
@@ -70,7 +77,26 @@ class Health:
                 await self._redis.ping()
         except STORE_ERRORS as error:
             return {"ok": False, "reason": f"the order store does not answer: {type(error).__name__}"}
-        return {"ok": True}
+        return self._memory.check
+
+
+class Inside:
+    """Middleware where shoppers alone come, because ops have a listener of their own: there is no inside to see there.
+
+    With the ops key there is: each process can tell of itself only.
+    """
+
+    def __init__(self, key: OpsKey) -> None:
+        self._key = key
+
+    async def process_request(self, req: Request, _resp: Response) -> None:
+        """Refuse what tells of the inside.
+
+        Raises:
+            RefusedError: `not_found`.
+        """
+        if req.path in INSIDE and not self._key.is_in(req.scope):
+            raise RefusedError("not_found", "There is nothing here")
 
 
 class Alive:
@@ -85,23 +111,32 @@ class Alive:
 class Ready:
     """Resource that says whether orders can be taken now."""
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: Health, progress: Progress) -> None:
         self._health = health
+        self._progress = progress
 
     async def on_get(self, _req: Request, resp: Response) -> None:
-        """Show each check; 503 if any fails."""
+        """Show each check, 503 if any fails; and how late the stages are that follow, which does not stop orders."""
         ready, checks = await self._health.look()
+        body = {"status": "ready" if ready else "not_ready", "checks": checks}
+        try:
+            body["progress"] = (await self._progress.look()).shown()
+        except STORE_ERRORS as error:
+            body["progress"] = {"late": [f"it cannot be measured: {type(error).__name__}"]}
         resp.status = 200 if ready else 503
         resp.content_type = JSON
         resp.cache_control = ["no-store"]
-        resp.data = _encode({"status": "ready" if ready else "not_ready", "checks": checks})
+        resp.data = _encode(body)
 
 
 class ShowMetrics:
     """Resource of the metrics."""
 
-    def __init__(self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomDesk, reads: ReadFigures) -> None:
+    def __init__(
+        self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomDesk, reads: ReadFigures, progress: Progress
+    ) -> None:
         self._metrics = metrics
+        self._progress = progress
         self._sales = sales
         self._redis = redis
         self._desk = desk
@@ -114,9 +149,11 @@ class ShowMetrics:
         try:
             await self._read_backlog()
             await self._read_failures()
+            self._metrics.progress(await self._progress.look())
         except STORE_ERRORS as error:  # the other metrics matter most when a store is away
             log.warning("the backlog cannot be measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
+            self._metrics.oldest.clear()
         resp.content_type = measured.MEDIA
         resp.data = self._metrics.show()
 

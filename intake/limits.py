@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from intake.bodies import Bodies
     from intake.connections import Connections
+    from intake.cross_origin import CrossOrigin
     from intake.exchange import Exchange
 
     Message = dict[str, Any]
@@ -68,6 +69,8 @@ class Guard:
         self.order_lane: OrderLane = _long_way
         """The short way of plain orders, see `take_order`."""
         self.ops_application: Application = _nothing
+        self.cross_origin: CrossOrigin | None = None
+        """Which other origins' scripts may call; None: none, and nothing is asked for it."""
         self._max = in_flight_max
         self._retry_after = str(retry_after_s).encode()
         self.in_flight = 0
@@ -89,6 +92,12 @@ class Guard:
         if scope["type"] != "http":  # the process's start and end
             await self.application(scope, receive, send)
             return
+        if self.cross_origin is not None:
+            await self.cross_origin.answer(scope, receive, send, self._within_limits)
+            return
+        await self._within_limits(scope, receive, send)
+
+    async def _within_limits(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
         if method not in METHODS:
             scope[METHOD], scope["method"] = method, STRANGE

@@ -13,6 +13,7 @@ from intake import group_commit as verdicts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from intake.progress import Seen
     from waitingroom.room import RoomState
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
@@ -61,6 +62,18 @@ class Metrics:
             "doorbuster_backlog_orders", "Orders accepted, not drained", ["sale", "partition"],
             registry=self._registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self.oldest = Gauge(
+            "doorbuster_oldest_seconds", "Age of the oldest work that a shift has not done",
+            ["shift", "sale", "partition"], registry=self._registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+        self.batch_max = Gauge(
+            "doorbuster_shift_batch_max", "How much a shift takes at a time, where it is less than fits", ["shift"],
+            registry=self._registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+        self.payments_per_s = Gauge(
+            "doorbuster_payments_per_second", "Payments a second that the gateway takes at this concurrency", ["shift"],
+            registry=self._registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
         self.scheduler_failures = Gauge(
             "doorbuster_scheduler_failures", "Failures of the scheduler that lie in the data, since the store was made",
             ["part"], registry=self._registry, multiprocess_mode="mostrecent",
@@ -100,6 +113,18 @@ class Metrics:
         for where in ("waiting", "pending", "active"):
             self.room_people.labels(sale_id, where).set(getattr(state, where))
         self.room_pace.labels(sale_id).set(state.pace_per_s)
+
+    def progress(self, seen: Seen) -> None:
+        """Show how late each stage is, and what bounds it."""
+        for stage in seen.stages:
+            self.oldest.labels(stage.shift, stage.sale_id, stage.partition).set(stage.age_s)
+        for gauge in (self.batch_max, self.payments_per_s):
+            gauge.clear()
+        for one in seen.limited:
+            if one.batch_max is not None:
+                self.batch_max.labels(one.name).set(one.batch_max)
+            if one.payments_per_s is not None:
+                self.payments_per_s.labels(one.name).set(one.payments_per_s)
 
     def batch(self, decided: list[bytes], seconds: float) -> None:
         """Count a batch of the accept script."""

@@ -27,6 +27,7 @@ _QUERY: dict[str, dict[str, Any]] = {
     "min_price": {"type": "integer", "minimum": 0},
     "max_price": {"type": "integer", "minimum": 0},
     "sort": {"enum": list(SORTS)},
+    "price_unit": {"enum": ["minor", "major"]},
 }
 """What a parameter of the query may be, where it is not any text."""
 _STYLE = (

@@ -40,7 +40,7 @@ EVENT_STREAM = Media("text/event-stream")
 JSON_LINES = Media("application/x-ndjson")
 _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
-_OPS = ("ops_key_required", *_STORE)
+_OPS = ("ops_key_required", "rate_limited", *_STORE)
 _HTTP = ("request_timeout", "head_too_large", "coding_not_supported", "version_not_supported")
 """What any call may get before its place is looked at."""
 _POST_ORDER = (
@@ -53,14 +53,17 @@ _STOREFRONT = (
         "post", "/sales/{sale}/orders", "Accept an order durably", {202: c.AcceptedOrder, 201: c.OrderView},
         _POST_ORDER, c.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
     ),
-    Operation("get", "/orders/{order}", "Show an order", {200: c.OrderView}, ("order_not_found", *_STORE)),
+    Operation(
+        "get", "/orders/{order}", "Show an order", {200: c.OrderView},
+        ("admission_required", "order_not_found", *_STORE), None, (), ("X-Storefront-Key",),
+    ),
     Operation(
         "get", "/orders/{order}/events", "Follow an order's transitions", {200: EVENT_STREAM, 204: None},
-        ("order_not_found", *_STORE), None, (), ("Last-Event-ID",),
+        ("admission_required", "order_not_found", *_STORE), None, (), ("Last-Event-ID", "X-Storefront-Key"),
     ),
     Operation(
         "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: c.OrderView},
-        ("order_not_found", "illegal_transition", *_STORE),
+        ("admission_required", "order_not_found", "illegal_transition", *_STORE), None, (), ("X-Storefront-Key",),
     ),
 )  # fmt: skip
 
@@ -122,7 +125,9 @@ _SALES = (
         "get", "/ops/sales", "List sales", {200: Page(c.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
     ),
     Operation("get", "/ops/sales/{sale}", "Show a sale", {200: c.SaleView}, _SALE),
-    Operation("patch", "/ops/sales/{sale}", "Change a sale", {200: c.SaleView}, (*_BODY, *_SALE), c.SaleChange),
+    Operation(
+        "patch", "/ops/sales/{sale}", "Change a sale", {200: c.SaleView}, ("conflict", *_BODY, *_SALE), c.SaleChange
+    ),
     Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: c.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: c.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: c.SaleView}, ("conflict", *_SALE)),
@@ -153,7 +158,7 @@ _PRODUCTS = (
     ),
     Operation(
         "post", "/ops/products:import", "Import products, one JSON object a line", {200: oc.ImportReport},
-        ("malformed", "too_large", "unsupported_media_type", *_OPS), JSON_LINES,
+        (*_BODY, *_OPS), JSON_LINES, ("price_unit",),
     ),
 )  # fmt: skip
 
@@ -179,8 +184,8 @@ _ORDERS = (
 
 _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: c.Health}),
-    Operation("get", "/readyz", "Say whether orders can be taken", {200: c.Health, 503: c.Health}),
-    Operation("get", "/metrics", "Show metrics for Prometheus", {200: Media("text/plain")}),
+    Operation("get", "/readyz", "Say whether orders can be taken", {200: c.Health, 503: c.Health}, ("not_found",)),
+    Operation("get", "/metrics", "Show metrics for Prometheus", {200: Media("text/plain")}, ("not_found",)),
     Operation("get", "/openapi.json", "Show this contract", {200: Media("application/json")}),
     Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),
 )

@@ -1,36 +1,34 @@
-"""The import of a catalogue over HTTP: JSON Lines, a product a line. Owns how lines are read and chunks are written."""
+"""The import of a catalogue over HTTP: JSON Lines, a product a line. Owns how the body comes and how it is answered.
+
+The body is kept on disk until it is whole; then a process of its own reads and writes it, so that neither memory nor
+time of the process that serves shoppers goes into it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import os
+import sys
+import tempfile
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from db import products as rows
-from doorbuster.contract import ProductLine
-from doorbuster.errors import DoorbusterError
-from doorbuster.ops_contract import ImportReport, Rejected
-from doorbuster.reading import read
-from intake.ops_log import note, operator_of
-from intake.ops_products import row_of
-from intake.ops_reading import write
+from doorbuster.errors import InvalidError, StoreUnavailableError
+from doorbuster.ops_contract import ImportReport
+from intake import import_process
+from intake.ops_log import operator_of
+from intake.ops_reading import refuse_unknown_params, write
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
-
     from falcon.asgi import Request, Response
 
-    from db.pool import Connection
     from intake.database import Database
 
-CHUNK = 500
-LINE_MAX = 2**20
-"""As for `doorbuster import`."""
-REJECTED_MAX = 1000
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-_line = msgspec.json.Decoder(ProductLine)
+IMPORTS_MAX = 2
+"""Imports that one process takes at a time."""
+_WRITE_BYTES = 2**20
 
 
 class ImportProducts:
@@ -38,37 +36,25 @@ class ImportProducts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._running = 0
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Write the good lines in chunks, name the bad ones; again is safe."""
         _require_json_lines(req)
-        operator_of(req)  # refused before anything is written
-        report = ImportReport(0, [])
+        refuse_unknown_params(req, "price_unit")
+        unit = req.get_param("price_unit") or ""
+        if unit not in import_process.UNITS:
+            raise InvalidError.naming([("price_unit", "must be minor or major")])
+        operator = operator_of(req)  # refused before anything is written
+        if self._running >= IMPORTS_MAX:
+            raise RefusedError("overloaded", f"{IMPORTS_MAX} imports are under way already")
+        self._running += 1
         try:
-            await self._take(req, report)
+            with tempfile.TemporaryFile() as file:
+                await _keep(req, file)
+                write(resp, await _imported(file, self._database.dsn, unit, operator))
         finally:
-            if report.imported:  # also what came before a failure
-                await self._note(req, report)
-        write(resp, report)
-
-    async def _take(self, req: Request, report: ImportReport) -> None:
-        chunk: dict[str, rows.ImportRow] = {}
-        number = 0
-        async with self._database.working() as connection:
-            async for line in _lines(req.stream):
-                number += 1
-                row = _row(line, number, report)
-                if row is None:
-                    continue
-                chunk[row.product.product_id] = row  # the last of the same id counts
-                if len(chunk) >= CHUNK:
-                    await _write(connection, chunk, report)
-            await _write(connection, chunk, report)
-
-    async def _note(self, req: Request, report: ImportReport) -> None:
-        async with self._database.working() as connection:
-            said = {"imported": report.imported, "rejected": report.rejected_count}
-            await note(connection, req, "import", "catalogue", said)
+            self._running -= 1
 
 
 def _require_json_lines(req: Request) -> None:
@@ -80,44 +66,40 @@ def _require_json_lines(req: Request) -> None:
         raise RefusedError("unsupported_media_type", "The body must not be compressed")
 
 
-def _row(line: bytes | None, number: int, report: ImportReport) -> rows.ImportRow | None:
-    if line is None:
-        _reject(report, number, f"is longer than {LINE_MAX} bytes")
-        return None
-    if number == 1:
-        line = line.removeprefix(_BYTE_ORDER_MARK)
-    if not line.strip():
-        return None
+async def _keep(req: Request, file: IO[bytes]) -> None:
+    """Write the body to disk, a MiB at a time and not in the loop's own time."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in req.stream:
+        parts.append(part)
+        size += len(part)
+        if size >= _WRITE_BYTES:
+            await asyncio.to_thread(file.writelines, parts)
+            parts, size = [], 0
+    await asyncio.to_thread(file.writelines, parts)
+    file.seek(0)
+
+
+async def _imported(file: IO[bytes], dsn: str, unit: str, operator: str) -> ImportReport:
+    """Have the file imported by a process of its own; return its report.
+
+    Raises:
+        InvalidError: it refused the file as a whole.
+        StoreUnavailableError: the database went away; what went in is in the log of ops.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", import_process.__name__, unit, operator,
+        stdin=file, stdout=asyncio.subprocess.PIPE, env=os.environ | {"DATABASE_URL": dsn},
+    )  # fmt: skip
     try:
-        wanted = read(line, _line)
-    except DoorbusterError as error:
-        _reject(report, number, error.detail)
-        return None
-    return rows.ImportRow(number, row_of(wanted.product_id, wanted), wanted.stock)
-
-
-def _reject(report: ImportReport, number: int, problem: str) -> None:
-    report.rejected_count += 1
-    if len(report.rejected) < REJECTED_MAX:
-        report.rejected.append(Rejected(number, problem))
-
-
-async def _write(connection: Connection, chunk: dict[str, rows.ImportRow], report: ImportReport) -> None:
-    if chunk:
-        await rows.import_products(connection, list(chunk.values()))
-        report.imported += len(chunk)
-        chunk.clear()
-
-
-async def _lines(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes | None]:
-    """Yield every line, None for one that is too long: the rest of it is thrown away as it comes."""
-    rest, too_long = b"", False
-    async for part in stream:
-        *whole, rest = (rest + part).split(b"\n")
-        for line in whole:
-            yield None if too_long or len(line) > LINE_MAX else line
-            too_long = False
-        if len(rest) > LINE_MAX:
-            rest, too_long = b"", True
-    if rest or too_long:
-        yield None if too_long else rest
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:  # the request was given up
+            process.kill()
+    if process.returncode == import_process.REFUSED:
+        raise InvalidError.naming(msgspec.json.decode(said, type=list[tuple[str, str]]))
+    if process.returncode == import_process.AWAY:
+        raise StoreUnavailableError("The database went away; what was imported stands in /ops/audit")
+    if process.returncode != 0:
+        raise RuntimeError(f"the import's process ended with {process.returncode}")
+    return msgspec.json.decode(said, type=ImportReport)

@@ -1,7 +1,7 @@
 """The short way of a plain order: before the application, for at the peak of a sale it is what there is most of.
 
 Owns the shortcut alone; accepting is `accepting.py`, for both ways. Whatever is not plainly so (another media type,
-`Prefer`, a cookie for an admission, a body or a sale that cannot be read here) goes the long way and gets the same
+`Prefer`, a cookie for an admission, a sale that is not at hand) goes the long way and gets the same
 answer.
 """
 
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from doorbuster.contract import JSON, OrderRequest
+from doorbuster.errors import InvalidError
+from doorbuster.reading import refusal_of
 from intake.accepting import answer, order_id_text
 from intake.framing import is_host
 from intake.group_commit import REPLAY
@@ -21,8 +23,10 @@ from intake.problems import RefusedError
 from intake.room.door import token_of
 
 if TYPE_CHECKING:
+    from doorbuster.errors import DoorbusterError
     from intake.accepting import Accepting
     from intake.admission import Pass
+    from intake.cross_origin import CrossOrigin
     from intake.exchange import Exchange
     from intake.group_commit import Candidate
     from intake.limits import Headers
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = "/sales/", "/orders"
 _JSON = JSON.encode()
-_HEAD = b"content-type: %b\r\nlocation: /orders/%b\r\n%b"
+_HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orders/%b\r\n%b"
 _REPLAYED = b"idempotency-replayed: true\r\n"
 _decode = msgspec.json.Decoder(OrderRequest).decode
 
@@ -41,10 +45,14 @@ _decode = msgspec.json.Decoder(OrderRequest).decode
 class OrderLane:
     """Answers orders by the sale and the room at hand."""
 
-    def __init__(self, sales: Sales, accepting: Accepting, waiting: Waiting, problems: Problems) -> None:
+    def __init__(
+        self, sales: Sales, accepting: Accepting, waiting: Waiting, problems: Problems, cross_origin: CrossOrigin
+    ) -> None:
         self._sales, self._accepting, self._problems = sales, accepting, problems
         self._desk, self._door = waiting.desk, waiting.door
         self._keys_asked = waiting.admission.is_needed_everywhere
+        self._lines_for = cross_origin.lines
+        self._is_anybodys = waiting.admission.is_anybodys
 
     def __call__(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
         """Take an order and answer it once it is decided; False: it goes the long way."""
@@ -57,15 +65,21 @@ class OrderLane:
         # An admission that is missing, or that nobody asks for now, is for the long way.
         if not is_clear or (known.has_room and (room is None) != (asked.token is None)):
             return False
+        lines = self._lines_for(asked.origin) if asked.origin else b""
         try:
             order = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return False
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._refuse(exchange, refusal_of(body, OrderRequest, error), lines)
+            return True
         try:
             pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
-            self._accepting.submit(known, order, asked.key, pass_, tell=partial(self._tell, known, pass_, exchange))
+            if self._keys_asked and self._is_anybodys(pass_):
+                return False
+            self._accepting.submit(
+                known, order, asked.key, pass_, tell=partial(self._tell, known, pass_, exchange, lines)
+            )
         except RefusedError as refused:
-            self._refuse(exchange, refused)
+            self._refuse(exchange, refused, lines)
         return True
 
     def _room(self, known: CachedSale) -> tuple[bool, OpenRoom | None]:
@@ -76,26 +90,30 @@ class OrderLane:
         return not self._keys_asked and (room is None or room.state is not None), None
 
     def _tell(
-        self, known: CachedSale, pass_: Pass | None, exchange: Exchange, candidate: Candidate, verdict: bytes
-    ) -> None:
+        self, known: CachedSale, pass_: Pass | None, exchange: Exchange, lines: bytes,
+        candidate: Candidate, verdict: bytes,
+    ) -> None:  # fmt: skip
         try:
             self._accepting.settle(known, verdict, pass_)
         except RefusedError as refused:
-            self._refuse(exchange, refused)
+            self._refuse(exchange, refused, lines)
             return
         order_id = order_id_text(candidate)
         replayed = _REPLAYED if verdict[:1] == REPLAY else b""
-        exchange.answer(202, _HEAD % (_JSON, order_id.encode(), replayed), answer(known, order_id, verdict))
+        exchange.answer(202, _HEAD % (_JSON, order_id.encode(), replayed) + lines, answer(known, order_id, verdict))
 
-    def _refuse(self, exchange: Exchange, refused: RefusedError) -> None:
-        told = self._problems.told(refused.code, refused.detail, refused.fields, refused.room)
+    def _refuse(self, exchange: Exchange, refused: DoorbusterError, origin_lines: bytes) -> None:
+        fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
+        room = refused.room if isinstance(refused, RefusedError) else None
+        told = self._problems.told(refused.code, refused.detail, fields, room)
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
-        exchange.answer(told.status, lines.encode(), told.body)
+        exchange.answer(told.status, lines.encode() + origin_lines, told.body)
 
 
 class _Asked(NamedTuple):
     key: str
     token: str | None
+    origin: bytes
 
 
 def _asked(headers: Headers) -> _Asked | None:
@@ -106,4 +124,5 @@ def _asked(headers: Headers) -> _Asked | None:
     is_framed = is_host(by_name.get(b"host")) and b"transfer-encoding" not in by_name
     if not is_plain or not is_framed or not is_key(key):
         return None
-    return _Asked(key, token_of(by_name.get(b"authorization", b"").decode("latin-1")))
+    token = token_of(by_name.get(b"authorization", b"").decode("latin-1"))
+    return _Asked(key, token, by_name.get(b"origin", b""))

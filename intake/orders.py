@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
+    from doorbuster.contract import OrderView
     from intake.moving import Moving
     from intake.order_views import OrderReader
+    from intake.owners import Owners
 
 BY_CUSTOMER = "cancelled_by_customer"
 _encode = msgspec.json.Encoder().encode
@@ -40,17 +42,34 @@ def not_found(order: object) -> RefusedError:
     return RefusedError("order_not_found", f"There is no order {str(order)[:64]!r}")
 
 
+async def found_for(req: Request, order: str, reader: OrderReader, owners: Owners | None) -> OrderView:
+    """Return an order that whoever asks may see.
+
+    Raises:
+        RefusedError: there is no such order, or it is not shown to be the asker's.
+    """
+    order_id = order_id_of(order)
+    if owners is not None:
+        owners.expect(req, order_id)
+    view = await reader.find(order_id)
+    if owners is not None:
+        owners.check(req, order_id, None if view is None else view.customer_id)
+    if view is None:
+        raise not_found(order)
+    return view
+
+
 class OneOrder:
     """Resource of an order."""
 
-    def __init__(self, reader: OrderReader) -> None:
+    def __init__(self, reader: OrderReader, owners: Owners | None = None) -> None:
+        """Take who may see it; None: whoever comes here may see every order."""
         self._reader = reader
+        self._owners = owners
 
-    async def on_get(self, _req: Request, resp: Response, order: str) -> None:
+    async def on_get(self, req: Request, resp: Response, order: str) -> None:
         """Show the order."""
-        view = await self._reader.find(order_id_of(order))
-        if view is None:
-            raise not_found(order)
+        view = await found_for(req, order, self._reader, self._owners)
         resp.content_type = JSON
         resp.cache_control = ["no-store"]
         resp.data = _encode(view)
@@ -59,11 +78,15 @@ class OneOrder:
 class CancelOrder:
     """Resource of a customer's cancellation."""
 
-    def __init__(self, moving: Moving) -> None:
+    def __init__(self, moving: Moving, reader: OrderReader, owners: Owners) -> None:
         self._moving = moving
+        self._reader = reader
+        self._owners = owners
 
-    async def on_post(self, _req: Request, resp: Response, order: str) -> None:
+    async def on_post(self, req: Request, resp: Response, order: str) -> None:
         """Cancel the order, if it has not been shipped."""
+        if self._owners.are_asked:
+            await found_for(req, order, self._reader, self._owners)
         view = await self._moving.move(order_id_of(order), Status.CANCELLED, BY_CUSTOMER)
         resp.content_type = JSON
         resp.data = _encode(view)

@@ -60,19 +60,19 @@ class PostOrder:
         resp.data = answer(known, order_id, verdict)
 
     async def take(self, req: Request, known: CachedSale, order: OrderRequest, key: str) -> tuple[UUID, bytes]:
-        """Accept an order; return its id and the verdict, NEW or REPLAY with the entry's id.
+        """Accept an order whose customer is the browser itself; return its id and the verdict, as `on_post` does.
 
         Raises:
             RefusedError: it is not let in, or not taken.
         """
-        pass_ = await self._admit(req, known, order)
+        pass_ = await self._admit(req, known, order, own=True)
         order_id, verdict = await self._accepting.commit(known, order, key, pass_)
         return UUID(order_id), verdict
 
-    async def _admit(self, req: Request, known: CachedSale, order: OrderRequest) -> Pass | None:
+    async def _admit(self, req: Request, known: CachedSale, order: OrderRequest, *, own: bool = False) -> Pass | None:
         """Let the request pass; who is sent to the room hears first whether there is anything to wait for."""
         try:
-            return await self._admission.check(req, known, order)
+            return await self._admission.check(req, known, order, own=own)
         except RefusedError as error:
             if error.code == "admission_required" and error.room is not None:
                 self._accepting.refuse_likely(known, order)

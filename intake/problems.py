@@ -20,6 +20,7 @@ from db.pool import FAILURES
 from doorbuster.contract import FAULTS, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, InvalidError
 from intake.limits import METHOD, BodyError
+from intake.refusing import NOT_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,7 @@ class Problems:
         """Return a problem as it is answered, and count it."""
         self._refused(code)
         said = problem(code, detail, [FieldProblem(*field) for field in fields or []])
-        headers = {"content-type": PROBLEM_JSON}
+        headers = {"content-type": PROBLEM_JSON, **NOT_KEPT}
         if room is not None:
             said.room = room
             headers["link"] = f'<{room}>; rel="waiting-room"'

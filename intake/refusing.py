@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from intake.framing import Fault
     from intake.limits import Send
 
+NOT_KEPT = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+"""Headers of every problem: it is about one request at one moment, and is JSON whatever it quotes."""
+_FIXED = [
+    (b"content-type", PROBLEM_JSON.encode()),
+    *((name.encode(), value.encode()) for name, value in NOT_KEPT.items()),
+]
+
 
 async def send_problem(send: Send, code: str, detail: str, headers: list[tuple[bytes, bytes]]) -> None:
     """Answer with a problem without the application."""
     refusal = problem(code, detail)
     body = msgspec.json.encode(refusal)
-    fixed = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(body))]
+    fixed = [*_FIXED, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": refusal.status, "headers": fixed + headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -33,5 +40,6 @@ def last_words(fault: Fault) -> bytes:
     """Return the whole answer to what is no request; the connection ends with it."""
     said = problem(*fault)
     body = msgspec.json.encode(said)
-    fixed = STATUS_LINE[said.status], DATES.line(), PROBLEM_JSON.encode(), len(body)
-    return b"%b%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % fixed + body
+    fixed = b"".join(b"%b: %b\r\n" % field for field in _FIXED)
+    told = STATUS_LINE[said.status], DATES.line(), fixed, len(body)
+    return b"%b%b%bcontent-length: %d\r\nconnection: close\r\n\r\n" % told + body

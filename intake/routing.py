@@ -24,6 +24,14 @@ class Routes(App[Request, Response]):
         super().add_route(uri_template, resource, **options)
 
 
+class AsDeclared:
+    """Middleware of every answer: it is what its media type says, whatever a browser would rather take it for."""
+
+    async def process_response(self, _req: Request, resp: Response, _resource: object, _succeeded: bool) -> None:
+        """Say so."""
+        resp.set_header("X-Content-Type-Options", "nosniff")
+
+
 class PlainText:
     """Middleware of ops: paths are UTF-8, and nothing in path or parameters holds U+0000, which no store takes."""
 
@@ -53,7 +61,7 @@ def _is_utf8(raw_path: bytes) -> bool:
 
 def make_app(problems: Problems, *middleware: Any) -> Routes:
     """Make an application: a blank parameter is an absent one, as a plain HTML form sends it."""
-    app = Routes(middleware=list(middleware))
+    app = Routes(middleware=[*middleware, AsDeclared()])
     app.req_options.keep_blank_qs_values = False
     problems.install(app)
     return app

@@ -44,7 +44,7 @@ class Signals:
     backlog: int
     """Orders accepted and not drained, in the fullest partition."""
     lag_ms: int
-    """Age of the oldest of them."""
+    """How late the slowest stage is: the age of the oldest of them, of the oldest payment due, of the oldest event."""
     refused: int
     """Orders refused for a full backlog since the last step."""
     remaining: int

@@ -18,7 +18,7 @@ from waitingroom.keyring import KeyRing, Signer
 
 _LAYOUT = struct.Struct(">IQ8s32s8s")
 _NOBODY = bytes(8)
-_SECRET_HASH = re.compile(r"[0-9a-f]{64}")
+_SECRET_HASH = re.compile(r"[0-9A-Fa-f]{64}")
 _SIGNATURE_BYTES: Final = 16
 
 
@@ -67,7 +67,7 @@ def visitor_of(
     customer_id: str | None = None,
     one_per_customer: bool = False,
 ) -> Visitor | None:
-    """Return who joins, or None if `secret_hash` is not 64 lower-case hexadecimal digits.
+    """Return who joins, or None if `secret_hash` is not 64 hexadecimal digits.
 
     With `one_per_customer` the customer has the place, from whatever visitor id it joins; without a customer: None.
     """

@@ -1,23 +1,23 @@
 """How much a shift takes at a time: less after a batch that was slow or was ended, down to one; more when it is quick.
 
-Owns the size and its law, which is that of a queue's congestion (Chiu and Jain 1989), doubled on the way up so that a
-store that was slow for a moment costs a moment. The relation that makes progress certain stands here as well: a batch's
-transaction is ended by Postgres before the lease it began with runs out, so taking over ends none that would have been
-finished in time, and what was ended comes back half as large, also in another process.
+Owns the size and its law: halved when slow, doubled when quick, a sixteenth after a failure. The relation that makes
+progress certain stands here as well. A batch's transaction is ended by Postgres after half of its lease, so that taking
+over ends none that would have been finished, and a batch of a sixteenth fits in the other half: when the database
+becomes a hundred times slower at once, the batch under way is lost, and in every lease from then on something is done.
 """
 
 from __future__ import annotations
 
 import logging
 
-TRANSACTION_SHARE = 0.75
+TRANSACTION_SHARE = 0.5
 """Of a lease: how long the transaction of a batch may take, by Postgres's own clock."""
 SLOW_SHARE = 0.5
 """Of that: a batch that took longer is followed by a smaller one, before any is ended."""
 QUICK_SHARE = 0.125
 """Of that: after a batch that took less the next may be larger."""
-SHRINK = 2
-GROW = 2
+SLOWER, FAILED, QUICKER = 2, 16, 2
+"""What the size is divided by after a slow batch and after one that failed, and multiplied by after a quick one."""
 
 log = logging.getLogger("doorbuster.workers.batch_size")
 
@@ -44,7 +44,7 @@ class BatchSize:
         self._full = full
         self._now = min(kept or full, full)
         if not_given_back:
-            self.shrink("the last holder did not give its lease back")
+            self._shrink(FAILED, "the last holder did not give its lease back")
 
     @property
     def now(self) -> int:
@@ -59,14 +59,17 @@ class BatchSize:
     def took(self, seconds: float) -> None:
         """Hear how long a batch's transaction took."""
         if seconds > self._bound_s * SLOW_SHARE:
-            self.shrink(f"a batch took {seconds:.2f} s")
+            self._shrink(SLOWER, f"a batch took {seconds:.2f} s")
         elif seconds < self._bound_s * QUICK_SHARE and self._now < self._full:
-            self._now = min(self._now * GROW, self._full)
+            self._now = min(self._now * QUICKER, self._full)
             if self._now == self._full:
                 log.info("batches are as large as before", extra={"shift": self._shift, "batch_max": self._now})
 
-    def shrink(self, why: str) -> None:
-        """Take half as much from now on, at least 1."""
+    def failed(self, why: str) -> None:
+        """Hear that a batch was not written."""
+        self._shrink(FAILED, why)
+
+    def _shrink(self, by: int, why: str) -> None:
         if self._now > 1:
-            self._now = max(self._now // SHRINK, 1)
+            self._now = max(self._now // by, 1)
             log.warning("batches are smaller", extra={"shift": self._shift, "batch_max": self._now, "why": why})

@@ -100,7 +100,9 @@ def make_targets(settings: Settings) -> list[Target]:
     if settings.search_url is not None:
         targets.append(SearchTarget(settings))
     if settings.purge_varnish_urls:
-        varnish = VarnishPurge([url.get_secret_value() for url in settings.purge_varnish_urls])
+        key = settings.purge_varnish_key
+        urls = [url.get_secret_value() for url in settings.purge_varnish_urls]
+        varnish = VarnishPurge(urls, None if key is None else key.get_secret_value())
         targets.append(PurgeTarget(varnish, settings))
     if settings.purge_cloudfront_distribution:
         targets.append(PurgeTarget(CloudFrontPurge(settings.purge_cloudfront_distribution), settings))

@@ -7,16 +7,16 @@ the turn is taken in the jobs store, one a second.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from db import cursors, sales, stock
-from doorbuster import keys
+from db import cursors, progress, sales, stock
+from doorbuster import unread
 from waitingroom.outflow import Limits, Net, Signals, next_rate
 from waitingroom.room import Mode
 from waitingroom.store import Room
 from waitingroom.terms import room_config
 from workers.isolation import Isolation
+from workers.relay import RELAY
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -44,7 +44,16 @@ class Controlled:
 class Outflow:
     """Controls every room of the live sales."""
 
-    def __init__(self, orders: Redis, rooms: Redis, *, timeout_s: float, isolation: Isolation | None = None) -> None:
+    def __init__(
+        self,
+        orders: Redis,
+        rooms: Redis,
+        *,
+        timeout_s: float,
+        payment_timeout_s: float,
+        isolation: Isolation | None = None,
+    ) -> None:
+        self._payment_timeout_s = payment_timeout_s
         self._orders = orders
         self._isolation = isolation or Isolation(orders)
         self._rooms = rooms
@@ -97,13 +106,15 @@ class Outflow:
             await room.note_sold_out(whole=whole, products=gone)
 
     async def _measure(self, connection: Connection, one: Controlled, state: RoomState, remaining: int) -> Signals:
-        backlog, lag_ms, refused = 0, 0, 0
-        for partition in range(one.sale.partitions):
-            cursor, drained = await cursors.read(connection, one.sale.number, partition)
-            found = await self._partition(one.sale.number, partition, cursor)
-            backlog = max(backlog, found.accepted - drained)
-            lag_ms = max(lag_ms, found.lag_ms)
-            refused += found.refused
+        at = {
+            (one.sale.number, partition): await cursors.read(connection, one.sale.number, partition)
+            for partition in range(one.sale.partitions)
+        }
+        entries = await unread.look(self._orders, {place: cursor for place, (cursor, _) in at.items()})
+        backlog = max(found.accepted - at[place][1] for place, found in entries.items())
+        refused = sum(found.refused for found in entries.values())
+        lag_ms = max(found.age_ms for found in entries.values())
+        lag_ms = max(lag_ms, int(await self._slowest_s(connection, list(at)) * 1000))
         before, one.refused = one.refused, refused
         return Signals(
             backlog=backlog,
@@ -113,24 +124,11 @@ class Outflow:
             inside=state.active + state.pending,
         )
 
-    async def _partition(self, sale_number: int, partition: int, cursor: str) -> _Partition:
-        pipeline = self._orders.pipeline(transaction=True)
-        pipeline.hmget(keys.gate(sale_number, partition), ["accepted", "full"])
-        pipeline.xrange(keys.stream(sale_number, partition), min=f"({cursor}", count=1)
-        pipeline.time()
-        counters, oldest, clock = await pipeline.execute()
-        return _Partition(int(counters[0] or 0), int(counters[1] or 0), _age_ms(oldest, clock))
+    async def _slowest_s(self, connection: Connection, places: list[tuple[int, int]]) -> float:
+        """Return how late payments and events are: what is let in follows the slowest stage, not the drain alone.
 
-
-@dataclass(frozen=True, slots=True)
-class _Partition:
-    accepted: int
-    refused: int
-    lag_ms: int
-
-
-def _age_ms(oldest: list[Any], clock: tuple[int, int]) -> int:
-    if not oldest:
-        return 0
-    accepted_ms = int(oldest[0][0].partition(b"-")[0])
-    return max(clock[0] * 1000 + clock[1] // 1000 - accepted_ms, 0)
+        A payment that is being asked for is due all the while, so that time is no lateness.
+        """
+        payments = await progress.oldest_payments(connection, places)
+        settle_s = max(payments.values()) - self._payment_timeout_s
+        return max(settle_s, await progress.oldest_event(connection, RELAY), 0.0)

@@ -56,7 +56,13 @@ class Scheduler:
         self._queue = jobqueue.open_queue(self._jobs)
         self._room_store = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
         self._isolation = Isolation(self._orders)
-        self._outflow = Outflow(self._orders, self._room_store, timeout_s=STORE_TIMEOUT_S, isolation=self._isolation)
+        self._outflow = Outflow(
+            self._orders,
+            self._room_store,
+            timeout_s=STORE_TIMEOUT_S,
+            payment_timeout_s=settings.payment_timeout_s,
+            isolation=self._isolation,
+        )
         self._units = Units(settings)
         self._connection: Connection | None = None
         self._failing: set[str] = set()

@@ -308,7 +308,7 @@ async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
                 log.warning("trying again", extra={"shift": shift.name, "failures": failures, "error": repr(error)})
                 await shift.drop_connection()
                 if not isinstance(error, NOT_THE_DATABASE):
-                    shift.size.shrink(f"a batch failed: {type(error).__name__}")
+                    shift.size.failed(f"a batch failed: {type(error).__name__}")
                 await _pause(shift.stop, _back_off_s(failures))
             else:
                 failures = 0

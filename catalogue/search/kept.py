@@ -1,4 +1,4 @@
-"""Answers that a process keeps for a moment, and the questions under way. Owns their age and number; never asks itself.
+"""Answers that a process keeps for a moment, and the questions under way. Owns their age and size; never asks itself.
 
 The bound of promise P8 holds by age alone: an answer counts as old as the moment before its question was asked, and
 nobody is given one older than `fresh_s`, be it kept or waited for. One question a key at a time; no failure is kept.
@@ -18,7 +18,8 @@ T = TypeVar("T")
 
 EARLY = 0.8
 """Part of its life after which an answer in use is asked for anew behind the old one."""
-ANSWERS_MAX = 1_000
+ANSWERS_MAX, BYTES_MAX = 1_000, 64 * 2**20
+"""Answers that are kept, and bytes that they and their questions may take, about."""
 HEARD_MAX = 5
 """Changes within one life of an answer that outdate all of them; when more come, age alone does it."""
 
@@ -36,9 +37,20 @@ class _Question(Generic[T]):
 class Kept(Generic[T]):
     """Answers by key."""
 
-    def __init__(self, *, fresh_s: float, answers_max: int = ANSWERS_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        fresh_s: float,
+        weigh: Callable[[Hashable, T], int] = lambda _key, _answer: 0,
+        answers_max: int = ANSWERS_MAX,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
+        """Take how long an answer may be given, and what tells how many bytes it takes with its key."""
         self._fresh_s, self._answers_max = fresh_s, answers_max
-        self._answers: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
+        self._weigh, self._bytes_max = weigh, bytes_max
+        self.weight = 0
+        """Bytes that are taken, about."""
+        self._answers: OrderedDict[Hashable, tuple[float, T, int]] = OrderedDict()
         self._asking: dict[Hashable, _Question[T]] = {}
         self._heard_since, self._heard = 0.0, 0
         self.answered: Counter[str] = Counter()
@@ -53,7 +65,7 @@ class Kept(Generic[T]):
         while True:
             now = time.monotonic()
             question = self._asking.get(key)
-            began, answer = self._answers.get(key, (0.0, None))
+            began, answer, _ = self._answers.get(key, (0.0, None, 0))
             if answer is not None and now < began + self._fresh_s:
                 if now >= began + self._fresh_s * EARLY and question is None:
                     self._ask(key, ask, now)
@@ -75,6 +87,7 @@ class Kept(Generic[T]):
         if self._heard > HEARD_MAX:
             return
         self._answers.clear()
+        self.weight = 0
         for question in self._asking.values():
             question.outdated = True
 
@@ -89,10 +102,16 @@ class Kept(Generic[T]):
         failed = question.task.cancelled() or question.task.exception() is not None
         if failed or question.outdated:
             return
-        self._answers[key] = (question.began, question.task.result())
-        self._answers.move_to_end(key)
-        while len(self._answers) > self._answers_max:
-            self._answers.popitem(last=False)
+        self._forget(key)
+        weight = self._weigh(key, question.task.result())
+        self._answers[key] = (question.began, question.task.result(), weight)
+        self.weight += weight
+        while len(self._answers) > self._answers_max or (self.weight > self._bytes_max and self._answers):
+            self._forget(next(iter(self._answers)))
+
+    def _forget(self, key: Hashable) -> None:
+        _, _, weight = self._answers.pop(key, (0.0, None, 0))
+        self.weight -= weight
 
 
 async def _whole(ask: Callable[[], Awaitable[T]]) -> T:

@@ -1,5 +1,9 @@
 -- name: note
-insert into ops_log (action, target, change, operator) values ($1, $2, $3, $4);
+insert into ops_log (action, target, change, operator) values ($1, $2, $3, $4) returning entry_id;
+
+-- name: amend
+-- An import is one entry that grows with each of its transactions.
+update ops_log set change = $2 where entry_id = $1;
 
 -- name: list
 -- Newest first; the cursor is the entry_id of the page's last row.

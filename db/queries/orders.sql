@@ -40,8 +40,9 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
   order by o.accepted_at desc, o.order_id desc
   limit $5;
 
--- name: events_after
-select seq, status::text, at, reason from order_events where order_id = $1 and seq > $2 order by seq;
+-- name: events_of
+-- All of them: an order has few.
+select seq, status::text, at, reason, order_id from order_events where order_id = any($1::uuid[]);
 
 -- name: dead_letter_of
 select reason, created_at from dead_letters where order_id = $1

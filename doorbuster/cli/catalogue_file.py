@@ -1,26 +1,128 @@
-"""Reads a catalogue file line by line: JSON Lines or CSV, plain or gzip. Pure but for reading; bounded memory."""
+"""Opens a catalogue file: JSON Lines or CSV, plain or gzip, on disk or from a pipe. Pure but for reading, bounded."""
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
-from collections.abc import Iterable, Iterator
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 
+from doorbuster.cli.catalogue_csv import CsvFile
+from doorbuster.cli.catalogue_line import LINE_MAX, Line, too_long
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 _GZIP = b"\x1f\x8b"
-_LINE_MAX_BYTES = 2**20
+_RAW_MAX = 2_000
+_COPY_BYTES = 2**20
+UNPACKED_MAX = 4 * 2**30
+"""Bytes of a file, unpacked."""
+STDIN = "-"
+_CSV = frozenset({".csv", ".tsv", ".tab", ".txt"})
+_JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
 
 
-class Line(NamedTuple):
-    """A line's number and its record, or what is wrong with it."""
+class TooLargeError(OSError):
+    """A file has more bytes than are read, unpacked."""
 
-    number: int
-    record: dict[str, Any] | None
-    problem: str | None = None
+
+class _Counted(io.RawIOBase):
+    """A file that ends with an error where it is too large: what is packed has no size that could be asked."""
+
+    def __init__(self, file: io.BufferedIOBase, most: int) -> None:
+        self._file = file
+        self._left = most
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Read some bytes."""
+        room = memoryview(buffer)
+        part = self._file.read1(len(room))
+        self._left -= len(part)
+        if self._left < 0:
+            raise TooLargeError(f"it has more than {UNPACKED_MAX} bytes, unpacked")
+        room[: len(part)] = part
+        return len(part)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file so that it can be read twice; what comes through a pipe is kept on disk meanwhile.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with sys.stdin.buffer if str(path) == STDIN else path.open("rb") as raw:
+        if raw.seekable():
+            yield raw
+            return
+        with tempfile.TemporaryFile() as kept:
+            left = UNPACKED_MAX
+            while part := raw.read(_COPY_BYTES):
+                left -= len(part)
+                if left < 0:
+                    raise TooLargeError(f"it has more than {UNPACKED_MAX} bytes")
+                kept.write(part)
+            yield kept
+
+
+class CatalogueFile:
+    """A file as records; `kind` is `csv`, `jsonl` or None to find out, so is `delimiter`."""
+
+    def __init__(self, path: Path, raw: IO[bytes], kind: str | None = None, delimiter: str | None = None) -> None:
+        self._raw = raw
+        plain = self._plain()
+        self.kind = kind or _kind(path, plain)
+        self._delimiter = "\t" if delimiter is None and ".tsv" in _suffixes(path) else delimiter
+        self.csv: CsvFile | None = None
+        """The file as it was read last, if it is CSV."""
+
+    def header(self) -> CsvFile | None:
+        """Return a CSV with its header read; None for JSON Lines.
+
+        Raises:
+            OSError, EOFError, zlib.error: the file, or its compression, is broken.
+        """
+        if self.kind != "csv":
+            return None
+        file = CsvFile(self._plain(), self._delimiter)
+        file.open()
+        return file
+
+    def lines(self) -> Iterator[Line]:
+        """Yield every line that is not blank, from the beginning.
+
+        Raises:
+            OSError, EOFError, zlib.error: the file, or its compression, is broken.
+        """
+        file = self.header()
+        if file is None:
+            yield from _json_lines(self._plain())
+            return
+        try:
+            if file.problem:
+                yield file.problem
+            yield from file.records()
+        finally:
+            file.close()
+
+    def _plain(self) -> IO[bytes]:
+        self._raw.seek(0)
+        packed = self._raw.read(2) == _GZIP
+        self._raw.seek(0)
+        plain = gzip.GzipFile(fileobj=self._raw) if packed else cast("io.BufferedIOBase", self._raw)
+        return cast("IO[bytes]", io.BufferedReader(_Counted(plain, UNPACKED_MAX), 2**18))
 
 
 def read_lines(path: Path, raw: IO[bytes], kind: str | None) -> Iterator[Line]:
@@ -29,92 +131,54 @@ def read_lines(path: Path, raw: IO[bytes], kind: str | None) -> Iterator[Line]:
     Raises:
         OSError, EOFError, zlib.error: the file, or its compression, is broken.
     """
-    magic = raw.read(2)
-    raw.seek(0)
-    plain = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if magic == _GZIP else raw
-    return _csv_lines(plain) if (kind or _kind(path)) == "csv" else _json_lines(plain)
+    return CatalogueFile(path, raw, kind).lines()
 
 
-def _kind(path: Path) -> str:
-    return "csv" if ".csv" in (suffix.lower() for suffix in path.suffixes[-2:]) else "jsonl"
+def _suffixes(path: Path) -> list[str]:
+    return [suffix.lower() for suffix in path.suffixes[-2:]]
+
+
+def _kind(path: Path, plain: IO[bytes]) -> str:
+    """Tell by the name, else by the first sign, of what kind a file is."""
+    for suffix in reversed(_suffixes(path)):
+        if suffix in _CSV or suffix in _JSON_LINES:
+            return "csv" if suffix in _CSV else "jsonl"
+    try:
+        begins = plain.read(2**16).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except (EOFError, OSError, zlib.error):
+        begins = b""  # told when it is read
+    return "jsonl" if begins[:1] in (b"{", b"[", b"") else "csv"
 
 
 def _json_lines(file: IO[bytes]) -> Iterator[Line]:
     number = 0
-    while text := file.readline(_LINE_MAX_BYTES):
+    while text := file.readline(LINE_MAX):
         number += 1
-        if len(text) == _LINE_MAX_BYTES and not text.endswith(b"\n"):
+        if len(text) == LINE_MAX and not text.endswith(b"\n"):
             _skip_line(file)
-            yield Line(number, None, f"is longer than {_LINE_MAX_BYTES} bytes")
+            yield _wrong(number, text, too_long("line"))
         elif text.strip():
             yield _json_line(number, text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text)
 
 
 def _skip_line(file: IO[bytes]) -> None:
-    while (part := file.readline(_LINE_MAX_BYTES)) and not part.endswith(b"\n"):
+    while (part := file.readline(LINE_MAX)) and not part.endswith(b"\n"):
         pass
 
 
 def _json_line(number: int, text: bytes) -> Line:
     try:
         record = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Line(number, None, f"is no JSON: {error}")
-    return Line(number, record) if isinstance(record, dict) else Line(number, None, "is no JSON object")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if text.strip() in (b"[", b"]", b"[]"):
+            return _wrong(number, text, "is no JSON object: the file must have one a line, not a list of them")
+        return _wrong(number, text, f"is no JSON: {error}")
+    except RecursionError:
+        return _wrong(number, text, "is nested too deep")
+    if isinstance(record, dict):
+        return Line(number, record)
+    return _wrong(number, text, "is no JSON object: the file must have one a line, with fields like product_id")
 
 
-def _csv_lines(file: IO[bytes]) -> Iterator[Line]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    try:
-        yield from _csv_rows(text)
-    finally:
-        text.detach()  # or it would close the caller's file
-
-
-def _csv_rows(text: io.TextIOWrapper) -> Iterator[Line]:
-    reader = csv.reader(text, strict=True)  # or a quote that is never closed would be one cell to the file's end
-    try:
-        header = next(reader, None)
-    except csv.Error as error:
-        yield Line(1, None, f"is no CSV: {error}")
-        return
-    if not _is_utf_8(header or ()):
-        yield Line(1, None, "is not UTF-8")
-        return
-    if twice := sorted({name for name in header or () if name and (header or []).count(name) > 1}):
-        yield Line(1, None, f"names the column {twice[0]!r} twice")
-        return
-    while header is not None:
-        number = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Line(number, None, _csv_problem(error))
-            continue
-        if cells:
-            yield _csv_line(number, header, cells)
-
-
-def _csv_problem(error: csv.Error) -> str:
-    if "unexpected end of data" in str(error):
-        return "opens a quote that is never closed; what follows was not read"
-    return f"is no CSV: {error}"
-
-
-def _csv_line(number: int, header: list[str], cells: list[str]) -> Line:
-    if len(cells) > len(header):
-        return Line(number, None, f"has {len(cells)} columns, the header {len(header)}")
-    if not _is_utf_8(cells):
-        return Line(number, None, "is not UTF-8")
-    return Line(number, {name: cell for name, cell in zip(header, cells, strict=False) if cell})
-
-
-def _is_utf_8(cells: Iterable[str]) -> bool:
-    """Tell whether all bytes could be read: what could not stands as surrogates."""
-    try:
-        "".join(cells).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _wrong(number: int, text: bytes, problem: str) -> Line:
+    return Line(number, None, problem, raw=text[:_RAW_MAX].decode(errors="replace").rstrip("\r\n"))

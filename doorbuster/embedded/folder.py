@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from doorbuster.embedded import trust
 from doorbuster.errors import ConflictError, InvalidError
 from doorbuster.ports import reserve
 
@@ -55,13 +56,15 @@ class DataFolder:
         """Make the folder if need be and take its lock; it is held until `close` or the end of the process.
 
         Raises:
-            InvalidError: the folder cannot be made or written.
+            InvalidError: the folder cannot be made or written, or others own it or may write it.
             ConflictError: another run holds the lock.
         """
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            trust.judge_folder(self.root)
             for inner in (self.logs, self.root / "redis"):
                 inner.mkdir(mode=0o700, exist_ok=True)
+                trust.judge_folder(inner)
             lock = (self.root / "lock").open("a+")
         except OSError as error:
             raise InvalidError(f"cannot use the data folder {self.root}: {error.strerror}") from error
@@ -79,9 +82,13 @@ class DataFolder:
             self._lock = None
 
     def secrets(self) -> dict[str, str]:
-        """Return the instance's secrets, made at first use and kept for good."""
+        """Return the instance's secrets, made at first use and kept for good.
+
+        Raises:
+            InvalidError: others own their file or may write it, or it is no JSON object.
+        """
         path = self.secrets_file
-        kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        kept: dict[str, str] = trust.read_object(path) if path.exists() else {}
         made = {name: secrets.token_urlsafe(32) for name in ("ops_key", "order_id_key", "redis_password")}
         made["room_keys"] = f"k{int(time.time()):08x}:{secrets.token_urlsafe(32)}"
         if made.keys() - kept.keys():
@@ -96,7 +103,7 @@ class DataFolder:
     def ports(self) -> dict[str, int]:
         """Return a loopback port for every Redis role: the former one where it is still free."""
         path = self.root / "ports.json"
-        former: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        former: dict[str, int] = trust.read_object(path) if path.exists() else {}
         ports = {role: _reserved(former.get(role, 0)) for role in REDIS_ROLES}
         if ports != former:
             write_private(path, json.dumps(ports))

@@ -11,8 +11,9 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from doorbuster.embedded import trust
 from doorbuster.embedded.folder import DEFAULT, write_private
-from doorbuster.errors import NotFoundError
+from doorbuster.errors import InvalidError, NotFoundError
 
 _log = logging.getLogger(__name__)
 URLS = {
@@ -57,6 +58,7 @@ def remember(data: Path) -> None:
     """Record the folder as the one started last; a home that cannot be written only costs this convenience."""
     try:
         _current().parent.mkdir(parents=True, exist_ok=True)
+        _current().parent.chmod(0o700)
         write_private(_current(), str(data))
     except OSError as error:
         _log.warning("cannot record the instance", extra={"path": str(_current()), "error": str(error)})
@@ -113,18 +115,25 @@ class Instance:
 
 
 def find(data: Path | None = None) -> Instance:
-    """Find the instance: `data`, else DOORBUSTER_DATA, else ./.doorbuster, else the one started last."""
+    """Find the instance: `data`, else DOORBUSTER_DATA, else ./.doorbuster, else the one started last.
+
+    Raises:
+        InvalidError: others own its ready document or may write it: commands would send the ops key wherever that says.
+    """
     named = data or (Path(os.environ["DOORBUSTER_DATA"]) if os.environ.get("DOORBUSTER_DATA") else None)
     folders = [named] if named else [DEFAULT, *_last_started()]
     looked_in = [folder.absolute() / "ready.json" for folder in folders]
     for path in looked_in:
         if path.exists():
-            return Instance(json.loads(path.read_text()), looked_in)
+            return Instance(trust.read_object(path), looked_in)
     return Instance({}, looked_in)
 
 
 def _last_started() -> list[Path]:
     try:
-        return [Path(_current().read_text().strip())]
+        return [Path(trust.read_trusted(_current()).strip())]
     except OSError:
+        return []
+    except InvalidError as error:
+        _log.warning("the instance started last is not looked for", extra={"error": error.detail})
         return []

@@ -9,12 +9,16 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from doorbuster.embedded.folder import REDIS_ROLES, DataFolder
 from doorbuster.embedded.instance import URLS
 from doorbuster.embedded.roles import Fleet, Listeners
 from doorbuster.errors import InvalidError, SettingsError
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings, load_settings
+
+ORDER_STORE_LEAST_MB, ORDER_STORE_MOST_MB = 512, 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,12 @@ class Plan:
     replica_urls: tuple[str, ...] = field(default=(), repr=False)
     """Of the embedded replicas."""
 
+    @property
+    def order_store_mb(self) -> int:
+        """How many MiB the embedded order store may take: as told, else a quarter of the machine's, within bounds."""
+        quarter = psutil.virtual_memory().total // 4 // 2**20
+        return self.settings.order_store_max_mb or min(max(quarter, ORDER_STORE_LEAST_MB), ORDER_STORE_MOST_MB)
+
     def fleet(self) -> Fleet:
         """Return Doorbuster's own processes with their environment: everything by settings, as anywhere else."""
         told = {variable: self.urls[name] for name, variable in URLS.items()}
@@ -54,6 +64,8 @@ class Plan:
             told["REPLICA_URLS"] = ",".join(self.replica_urls)
         if not (_named("ROOM_KEYS") or _named("ROOM_KEYS_FILE")):
             told["ROOM_KEYS_FILE"] = str(self.folder.secrets_file)
+        if "orders_redis" in self.embedded:
+            told["ORDER_STORE_MAX_MB"] = str(self.order_store_mb)
         return Fleet(
             folder=self.folder,
             listeners=self.listeners,

@@ -9,6 +9,7 @@ import ctypes
 import logging
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from pathlib import Path
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
-_LOG_MAX_BYTES = 32 * 2**20
+LOG_MAX_BYTES = 32 * 2**20
+"""Of a log file; as much again of what was in it before is kept beside it."""
 BACKOFF_MIN_S, BACKOFF_MAX_S, SETTLED_S = 0.1, 5.0, 10.0
 
 
@@ -31,6 +33,8 @@ class Command:
     cwd: Path
     log: Path
     env: dict[str, str]
+    reads: Path | None = None
+    """File that it gets as its input, opened by who starts it: it may lie where the user it runs as cannot pass."""
     user: str | None = None
     """System user to run as; None is the present one."""
     death_signal: signal.Signals = signal.SIGKILL
@@ -39,14 +43,13 @@ class Command:
 
 def spawn(command: Command) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own (Ctrl-C reaches the parent alone), its output appended to its log."""
-    if command.log.exists() and command.log.stat().st_size > _LOG_MAX_BYTES:
-        command.log.replace(command.log.with_suffix(".log.1"))
-    with command.log.open("ab") as log:
+    rotate(command.log)
+    with command.log.open("ab") as log, (command.reads or Path(os.devnull)).open("rb") as reads:
         return subprocess.Popen(
             command.argv,
             cwd=command.cwd,
             env=command.env,
-            stdin=subprocess.DEVNULL,
+            stdin=reads,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -55,6 +58,21 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
             group=command.user,
             extra_groups=None if command.user is None else [],
         )
+
+
+def rotate(log: Path) -> bool:
+    """Move what is in a log file beside it once it is too much, also while a process writes; return whether it was.
+
+    The process keeps its file, which is emptied: it writes to the end of it, wherever that is. What it writes between
+    the copy and that is lost.
+    """
+    if not log.exists() or log.stat().st_size <= LOG_MAX_BYTES:
+        return False
+    beside = log.with_suffix(".log.1")
+    shutil.copyfile(log, beside)
+    beside.chmod(0o600)
+    os.truncate(log, 0)
+    return True
 
 
 def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:

@@ -61,10 +61,13 @@ class Fleet:
         """Return one gunicorn, and a second one for ops when it has its own listener."""
         at = self.listeners
         if at.ops_port is None:
-            return [self._gunicorn("intake", "all", _address(at.host, at.port), self.intake)]
+            shared = self._figures() if self.intake > 1 else {}
+            return [self._gunicorn("intake", "all", _address(at.host, at.port), shared)]
+        # The listener of ops shows the figures of both: the public one shows none.
+        shared = self._figures()
         return [
-            self._gunicorn("intake", "public", _address(at.host, at.port), self.intake),
-            self._gunicorn("intake-ops", "ops", _address(at.ops_host or at.host, at.ops_port), 1),
+            self._gunicorn("intake", "public", _address(at.host, at.port), shared),
+            self._gunicorn("intake-ops", "ops", _address(at.ops_host or at.host, at.ops_port), shared),
         ]
 
     def worker_keepers(self) -> list[Keeper]:
@@ -76,10 +79,13 @@ class Fleet:
         scheduler = self._command("scheduler", [*_PYTHON, "workers.scheduler"])
         return [*workers, Keeper("scheduler", "scheduler", scheduler)]
 
-    def _gunicorn(self, name: str, role: str, bind: str, processes: int) -> Keeper:
-        told = {"INTAKE_BIND": bind, "INTAKE_PROCESSES": str(processes), "INTAKE_ROLE": role}
-        if processes > 1:
-            told["PROMETHEUS_MULTIPROC_DIR"] = str(self.folder.fresh("metrics", name))
+    def _figures(self) -> dict[str, str]:
+        """Return where several processes share their figures."""
+        return {"PROMETHEUS_MULTIPROC_DIR": str(self.folder.fresh("metrics", "intake"))}
+
+    def _gunicorn(self, name: str, role: str, bind: str, shared: dict[str, str]) -> Keeper:
+        processes = 1 if role == "ops" else self.intake
+        told = {"INTAKE_BIND": bind, "INTAKE_PROCESSES": str(processes), "INTAKE_ROLE": role} | shared
         make = self._command(name, _GUNICORN, told)
         # A killed master's workers would keep the port from the next one.
         return Keeper(name, "intake", make, before_restart=lambda: _sweep(self.folder, name))

@@ -20,7 +20,7 @@ from doorbuster.embedded import instance, leftovers
 from doorbuster.embedded.folder import REDIS_ROLES
 from doorbuster.embedded.plan import Plan
 from doorbuster.embedded.postgres import Postgres
-from doorbuster.embedded.processes import Keeper, stop_all
+from doorbuster.embedded.processes import Keeper, rotate, stop_all
 from doorbuster.embedded.standby import no_longer_wanted, standbys
 from doorbuster.embedded.stores import replica_keepers, store_keepers
 from doorbuster.embedded.wake import Wake
@@ -99,9 +99,11 @@ class Supervisor:
             self._await(keeper, is_ready, _STORE_READY_S)
         for keeper in [*self._intake, *self._workers]:
             keeper.start()
-        bases = [self._plan.listeners.base, self._plan.listeners.ops_base]
-        for keeper, base in zip(self._intake, bases, strict=False):
-            self._await(keeper, lambda base=base: _answers_ready(base), _INTAKE_READY_S)  # type: ignore[misc]
+        at = self._plan.listeners
+        # The listener of ops says whether orders can be taken, a public one beside it only that it answers.
+        asked = [f"{at.base}/readyz"] if at.ops_port is None else [f"{at.base}/healthz", f"{at.ops_base}/readyz"]
+        for keeper, url in zip(self._intake, asked, strict=True):
+            self._await(keeper, lambda url=url: _answers_well(url), _INTAKE_READY_S)  # type: ignore[misc]
 
     def _await(self, keeper: Keeper, is_ready: Callable[[], bool], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
@@ -126,7 +128,16 @@ class Supervisor:
         self._wake.wait(min([_TICK_S, *(keeper.pause_s for keeper in self._keepers())]))
         if not self._stopping:
             self._keep_up()
+            self._rotate_logs()
             self._publish_when_possible()
+
+    def _rotate_logs(self) -> None:
+        """Keep log files bounded; a full disk must not end what runs, so it is tried again at the next look."""
+        for log in self._plan.folder.logs.glob("*.log"):
+            try:
+                rotate(log)
+            except OSError as error:
+                _log.warning("cannot rotate a log file", extra={"log": str(log), "error": str(error)})
 
     def _document(self) -> instance.Ready:
         plan = self._plan
@@ -190,11 +201,11 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def _answers_ready(base: str) -> bool:
-    parts = urlsplit(base)
+def _answers_well(url: str) -> bool:
+    parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", parts.path)
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False

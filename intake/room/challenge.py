@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import time
-from typing import TYPE_CHECKING, Protocol
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import httpx
 
@@ -21,7 +23,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("doorbuster.intake.room")
 
-NONCE_MAX = 64
+_NONCE = re.compile(r"[\x21-\x39\x3b-\x7e]{1,64}")
+"""Printable, without the colon that stands before it: one text has one reading as salt, visitor and nonce."""
+HELD_MAX = 100_000
+"""Solutions remembered with whose place they bought, about 20 MB; beyond it the oldest is forgotten."""
+
+
+class Asked(NamedTuple):
+    """Who is to have solved a challenge."""
+
+    sale_number: int
+    visitor_id: str
+    customer_id: str | None
+    """Whose the place will be, whatever the visitor id; None: the visitor's."""
+    address: str
 
 
 class Challenge(Protocol):
@@ -30,7 +45,7 @@ class Challenge(Protocol):
     def view(self, sale_number: int) -> ChallengeView:
         """Return what the status document says of it."""
 
-    async def passed(self, sale_number: int, visitor_id: str, answer: str | None, address: str) -> bool:
+    async def passed(self, asked: Asked, answer: str | None) -> bool:
         """Say whether a visitor's answer is right.
 
         Raises:
@@ -45,7 +60,7 @@ class NoChallenge:
         """Return that."""
         return ChallengeView("none")
 
-    async def passed(self, sale_number: int, visitor_id: str, answer: str | None, address: str) -> bool:  # noqa: ARG002
+    async def passed(self, asked: Asked, answer: str | None) -> bool:  # noqa: ARG002
         """Say yes."""
         return True
 
@@ -53,30 +68,40 @@ class NoChallenge:
 class ProofOfWork:
     """Asks for a nonce so that SHA-256(salt:visitor_id:nonce) begins with `bits` zero bits.
 
-    The salt is a keyed hash of the sale and a window of time: nobody can work ahead, nothing is stored, and one
-    solution is good for one visitor id alone, which has one place however often it joins. It holds in its window and
-    the next.
+    The salt is a keyed hash of the sale and a window of time: nobody can work ahead, and one solution is good for one
+    visitor id alone, which has one place however often it joins. It holds in its window and the next. Where places are
+    customers', this process remembers for whom a solution was used, until it holds no longer.
     """
 
     def __init__(self, key: bytes, *, bits: int, window_s: int) -> None:
         self._key = hmac.digest(key, b"doorbuster proof of work", "sha256")
         self._bits = bits
         self._window_s = window_s
+        self._held: OrderedDict[bytes, bytes] = OrderedDict()
 
     def view(self, sale_number: int) -> ChallengeView:
         """Return the salt of this window and the difficulty."""
         return ChallengeView("proof_of_work", salt=self._salt(sale_number, self._window()), bits=self._bits)
 
-    async def passed(self, sale_number: int, visitor_id: str, answer: str | None, address: str) -> bool:  # noqa: ARG002
-        """Say whether the answer, `salt:nonce`, is a solution of this window or the last."""
+    async def passed(self, asked: Asked, answer: str | None) -> bool:
+        """Say whether the answer, `salt:nonce`, is a solution of this window or the last, and nobody else's place."""
         salt, _, nonce = (answer or "").partition(":")
-        if not nonce or len(nonce) > NONCE_MAX:
+        if not _NONCE.fullmatch(nonce):
             return False
-        window = self._window()
-        if salt not in (self._salt(sale_number, window), self._salt(sale_number, window - 1)):  # no secret: it is shown
+        window, number = self._window(), asked.sale_number
+        if salt not in (self._salt(number, window), self._salt(number, window - 1)):  # no secret: it is shown
             return False
-        digest = hashlib.sha256(f"{salt}:{visitor_id}:{nonce}".encode()).digest()
-        return int.from_bytes(digest, "big") >> (256 - self._bits) == 0
+        digest = hashlib.sha256(f"{salt}:{asked.visitor_id}:{nonce}".encode()).digest()
+        if int.from_bytes(digest, "big") >> (256 - self._bits) != 0:
+            return False
+        return asked.customer_id is None or self._is_first(digest, asked.customer_id)
+
+    def _is_first(self, solution: bytes, customer_id: str) -> bool:
+        """Say whether a solution bought no place yet, or this customer's."""
+        holder = hashlib.blake2b(customer_id.encode(), digest_size=16).digest()
+        if len(self._held) >= HELD_MAX and solution not in self._held:
+            self._held.popitem(last=False)
+        return self._held.setdefault(solution, holder) == holder
 
     def _window(self) -> int:
         return int(time.time()) // self._window_s
@@ -99,13 +124,13 @@ class Verifier:
         """Return the site key for the widget."""
         return ChallengeView("verifier", site_key=self._site_key)
 
-    async def passed(self, sale_number: int, visitor_id: str, answer: str | None, address: str) -> bool:  # noqa: ARG002
+    async def passed(self, asked: Asked, answer: str | None) -> bool:
         """Say what the verifier says; without its answer in time nobody gets in."""
         if not answer:
             return False
         if self._http is None:  # no client at import or before the process's loop runs
             self._http = httpx.AsyncClient(timeout=self._timeout_s, limits=httpx.Limits(max_connections=50))
-        form = {"secret": self._secret, "response": answer} | ({"remoteip": address} if address else {})
+        form = {"secret": self._secret, "response": answer} | ({"remoteip": asked.address} if asked.address else {})
         try:
             said = (await self._http.post(self._url, data=form)).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BEFORE, AFTER = "/sales/", "/room/admissions"
 VERIFIED_MAX, BODY_KEPT_MAX = 20_000, 512
 _TYPE = (b"content-type", JSON.encode())
-_FIXED = [_TYPE, (b"cache-control", b"no-store")]
+_FIXED = [_TYPE, (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 _decode = msgspec.json.Decoder(ClaimRequest).decode
 _encode = msgspec.json.Encoder().encode
 

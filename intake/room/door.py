@@ -98,6 +98,11 @@ class RoomDoor:
         token = given(req, room.cached.number)
         return token is not None and isinstance(self._checked(token, room, customer_id, room.now_s), Admission)
 
+    def is_bound_to(self, token: str, sale_number: int, customer_id: str) -> bool:
+        """Say whether a token was signed for this customer in this sale; that it has run out takes nothing from it."""
+        found = self._admissions.check(token, sale_number=sale_number, epoch=0, now_s=0, customer_id=customer_id)
+        return isinstance(found, Admission) and found.customer is not None
+
     def _look(self, token: str, room: OpenRoom, customer_id: str | None) -> Pass | Refusal:
         found = self._checked(token, room, customer_id, room.now_s)
         if found is Refusal.EXPIRED:

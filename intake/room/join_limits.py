@@ -1,12 +1,13 @@
-"""How often one address or customer may join. Owns the counts of this process, in bounded memory; does no I/O."""
+"""How often one address or customer may do something. Owns the counts of this process, in bounded memory; no I/O."""
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import OrderedDict
 
 MOST = 100_000
-"""Names remembered: beyond it the one longest not seen is forgotten."""
+"""Names remembered, about 20 MB: beyond it the one longest not seen is forgotten."""
 MINUTE_S = 60.0
 
 
@@ -16,20 +17,26 @@ class JoinLimit:
     def __init__(self, per_minute: int) -> None:
         """Take how many a minute; 0: any number."""
         self._most = per_minute
-        self._seen: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._seen: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
-    def wait_s(self, name: str, cost: float = 1.0) -> float:
-        """Count one more; return 0, or in how many seconds it would be let through."""
+    def wait_s(self, name: str, cost: float = 1.0, *, homes: int = 1) -> float:
+        """Count one more; return 0, or in how many seconds it would be let through.
+
+        A `cost` of 0 asks and counts nothing. A name that stands for several `homes` may do that many times as much.
+        """
         if not self._most or not name:
             return 0.0
+        # Names are what somebody sends, of any length: eight bytes of digest tell them apart.
+        key = hashlib.blake2b(name.encode(), digest_size=8).digest()
         now, earning = time.monotonic(), self._most / MINUTE_S
-        tokens, at = self._seen.pop(name, (float(self._most), now))
+        tokens, at = self._seen.pop(key, (float(self._most), now))
         tokens = min(self._most, tokens + (now - at) * earning)
-        let_through = tokens >= 1
-        self._seen[name] = (tokens - cost if let_through else tokens, now)
+        least = 1 / homes
+        let_through = tokens >= least
+        self._seen[key] = (tokens - cost / homes if let_through else tokens, now)
         if len(self._seen) > MOST:
             self._seen.popitem(last=False)
-        return 0.0 if let_through else (1 - tokens) / earning
+        return 0.0 if let_through else (least - tokens) / earning
 
     def __len__(self) -> int:
         """Return how many names are remembered."""

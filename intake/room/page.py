@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from intake.room.resources import Rooms
     from intake.room.visits import Visits
 
-FIELDS_MAX = 20
 REFRESH_LEAST_S = 5
 """Without a script the whole page comes again: not as often as a script asks."""
+FIELDS_MAX = 20
+"""Of a form: more than any of ours has."""
 FRAGMENT = "doorbuster_admission"
 _GONE = {"room_over": "over", "room_sold_out": "sold_out"}
 _LOST = frozenset({"place_unknown", "place_lapsed", "place_left", "admission_finished", "admission_revoked"})
@@ -224,15 +225,15 @@ def form_of(req: Request) -> dict[str, str]:
     if not is_form(req):
         raise RefusedError("unsupported_media_type", "The body must be a form")
     site, origin = req.get_header("Sec-Fetch-Site"), req.get_header("Origin")
-    foreign = site not in (None, "same-origin", "none")
-    if site is None and origin not in (None, "null"):
-        foreign = urlsplit(origin or "").netloc not in (req.forwarded_host, req.netloc)
+    foreign = site not in (None, "same-origin", "none") or origin == "null"  # a sandboxed frame's, or a redirect's
+    if site is None and origin is not None:
+        foreign = foreign or origin.partition("://")[2] not in (req.forwarded_host, req.netloc)
     if foreign:
         raise RefusedError("ticket_invalid", "The form is another site's")
     try:
         fields = parse_qs(req.scope[BODY].decode("utf-8", "replace"), max_num_fields=FIELDS_MAX)
     except ValueError as error:
-        raise RefusedError("malformed", f"A form may have at most {FIELDS_MAX} fields") from error
+        raise RefusedError("malformed", f"The form has more than {FIELDS_MAX} fields") from error
     return {name: values[0] for name, values in fields.items()}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,28 +16,37 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from falcon.asgi import Request, Response
 
 HERE = Path(__file__).parent
 HTML = "text/html; charset=utf-8"
 FALLBACK = "en"
-LANGUAGES_MAX = 10
+LANGUAGES_MAX, LANGUAGES_CHARACTERS_MAX = 10, 400
+PERMISSIONS = ", ".join(
+    f"{name}=()" for name in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
+)
+"""What the pages never ask a browser for, nor anything that they might be made to load."""
 _MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
-def csp(form_target: str = "") -> str:
+def csp(form_target: str = "", ancestors: str = "'none'") -> str:
     """Return the page's content security policy: nothing inline, nobody else; forms may lead to the order page."""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        f"form-action 'self'{form_target}; base-uri 'none'; frame-ancestors 'none'"
+        f"form-action 'self'{form_target}; base-uri 'none'; frame-ancestors {ancestors}"
     )
 
 
 class Pages:
     """The pages of one process."""
 
-    def __init__(self, folder: str | None) -> None:
-        """Take the operator's folder, if there is one."""
+    def __init__(self, folder: str | None, framed_by: tuple[str, ...] = ()) -> None:
+        """Take the operator's folder, if there is one, and the origins that may have the pages in a frame."""
+        self._ancestors = " ".join("'self'" if one == "self" else one for one in framed_by) or "'none'"
+        # Of browsers that know no frame-ancestors; it cannot name an origin, so where any is named it is left out.
+        self._frame_options = {"'none'": "DENY", "'self'": "SAMEORIGIN"}.get(self._ancestors)
         self._folders = [HERE] if folder is None else [Path(folder), HERE]
         loaders = [FileSystemLoader(one / "templates") for one in self._folders]
         self._environment = Environment(
@@ -50,7 +58,7 @@ class Pages:
         )
         self.texts = self._read_texts()
         self.statics = self._read_statics()
-        self._version = hashlib.blake2b(b"".join(data for data, _ in self.statics.values()), digest_size=6).hexdigest()
+        self._version = version_of({name: data for name, (data, _) in self.statics.items()})
 
     def language(self, req: Request) -> str:
         """Return the language of ours that the browser likes best."""
@@ -76,12 +84,16 @@ class Pages:
                 "Cache-Control": "no-store",
                 "Content-Language": language,
                 "Vary": "Accept-Language, Cookie",
-                "Content-Security-Policy": csp(values.get("form_target", "")),
-                "Referrer-Policy": "no-referrer",
+                "Content-Security-Policy": csp(values.get("form_target", ""), self._ancestors),
+                # Not `no-referrer`: with that browsers send forms as from nowhere (`Origin: null`), which is refused.
+                "Referrer-Policy": "same-origin",
+                "Permissions-Policy": PERMISSIONS,
                 "X-Content-Type-Options": "nosniff",
                 "Cross-Origin-Opener-Policy": "same-origin",
             }
         )
+        if self._frame_options is not None:
+            resp.set_header("X-Frame-Options", self._frame_options)
 
     def _read_texts(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
@@ -97,6 +109,14 @@ class Pages:
                 if path.suffix in _MEDIA:
                     found[path.name] = path.read_bytes(), _MEDIA[path.suffix]
         return found
+
+
+def version_of(files: Mapping[str, bytes]) -> str:
+    """Return a digest of files with their names: each part with its length, so that no two sets of them look alike."""
+    digest = hashlib.blake2b(digest_size=6)
+    for name, data in sorted(files.items()):
+        digest.update(b"%d:%b%d:" % (len(name.encode()), name.encode(), len(data)) + data)
+    return digest.hexdigest()
 
 
 class Statics:
@@ -131,11 +151,13 @@ def grouped(value: int, language: str) -> str:
     return text.replace(",", {"de": ".", "es": "."}.get(language, ","))
 
 
-@lru_cache(maxsize=1_000)
 def preferred(header: str, known: tuple[str, ...]) -> str:
-    """Return the known language that an Accept-Language header likes best."""
+    """Return the known language that an Accept-Language header likes best.
+
+    Nothing is kept of the header, which is whatever somebody sends; reading the beginning of it costs little.
+    """
     wishes: list[tuple[float, int, str]] = []
-    for place, part in enumerate(header.split(",")[:LANGUAGES_MAX]):
+    for place, part in enumerate(header[:LANGUAGES_CHARACTERS_MAX].split(",")[:LANGUAGES_MAX]):
         tag, _, parameter = part.strip().partition(";")
         wishes.append((-_quality(parameter), place, tag.partition("-")[0].strip().lower()))
     for quality, _, language in sorted(wishes):

@@ -16,7 +16,7 @@ import msgspec
 from db.states import FINAL, Status
 from doorbuster.contract import OrderRequest
 from doorbuster.errors import DoorbusterError
-from intake.orders import not_found, order_id_of
+from intake.orders import found_for, not_found
 from intake.posting import is_key
 from intake.problems import STORE_ERRORS, RefusedError
 from intake.room import cookies
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from catalogue.catalogue import Catalogue
     from doorbuster.contract import OrderView
     from intake.order_views import OrderReader
+    from intake.owners import Owners
     from intake.posting import PostOrder
     from intake.room.door import RoomDoor
     from intake.room.pages import Pages
@@ -64,6 +65,7 @@ class Shop:
     posting: PostOrder
     catalogue: Catalogue
     reader: OrderReader
+    owners: Owners
 
     async def offers(self, known: CachedSale) -> list[dict[str, Any]]:
         """Return what the sale offers, at the sale's prices."""
@@ -166,8 +168,8 @@ class OrderPage:
     async def on_get(self, req: Request, resp: Response, sale: str, order: str) -> None:
         """Show where the order stands; with a script, live."""
         known = await self._rooms.sale(sale)
-        view = await self._shop.reader.find(order_id_of(order))
-        if view is None or view.sale_id != known.sale.sale_id:
+        view = await found_for(req, order, self._shop.reader, self._shop.owners)
+        if view.sale_id != known.sale.sale_id:
             raise not_found(order)
         self._pages.render(
             req,

@@ -14,6 +14,8 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.room_contract import AdmissionView, TicketView, WaitView
 from intake.moments import moment
 from intake.problems import RefusedError
+from intake.room.addresses import counted
+from intake.room.challenge import Asked
 from intake.room.door import page_of
 from intake.room.join_limits import JoinLimit
 from waitingroom.outcomes import Admitted, Holding, Joined, No, Wait
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from waitingroom.tickets import TicketOffice
 
 WRONG_CODE_COST = 10.0
-"""A wrong access code counts as so many joins of the address: codes are not to be guessed."""
+"""A wrong access code counts as so many joins of the address; it is counted by sale as well, from any address."""
 DOWN_RETRY_S = 5.0
 
 _NO = {
@@ -82,6 +84,7 @@ class Visits:
         self._challenges = challenges
         self._by_address = JoinLimit(settings.room_joins_per_address)
         self._by_customer = JoinLimit(settings.room_joins_per_customer)
+        self._wrong_codes = JoinLimit(settings.room_wrong_codes_per_sale)
         self._needs_key = bool(settings.storefront_keys)
         self._emergency_life_s = settings.room_emergency_admission_s
 
@@ -207,28 +210,48 @@ class Visits:
         )
 
     def _quota(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> int | None:
-        """Return the quota of the access code, None without one."""
+        """Return the quota of the access code, None without one.
+
+        The limits are asked before any code is compared: who has used them up learns nothing of a code, right or wrong.
+        """
         if wanted.access_code is None:
             return None
+        sale = room.cached.sale
+        if not caller.vouched:
+            self._count_address(caller.address, 0.0)
+            self._count(self._wrong_codes, sale.sale_id, 0.0)
         given, quota = wanted.access_code.encode(), None
-        for known in room.cached.sale.room.get("access_codes") or ():
+        for known in sale.room.get("access_codes") or ():
             if hmac.compare_digest(given, known["code"].encode()):
                 quota = int(known["quota"])
         if quota is None:
-            self._count(self._by_address, caller.address, WRONG_CODE_COST)
+            if not caller.vouched:
+                self._wrong_codes.wait_s(sale.sale_id)
+                self._count_address(caller.address, WRONG_CODE_COST)
             raise RefusedError("code_invalid", "There is no such access code")
+        if not caller.vouched:
+            self._count_address(caller.address)
         return quota
 
     async def _defend(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> None:
-        self._count(self._by_address, caller.address)
+        self._count_address(caller.address)
         self._count(self._by_customer, wanted.customer_id or "")
-        challenge = self._challenges.of(room.cached.sale.room.get("challenge"))
-        if not await challenge.passed(room.cached.number, wanted.visitor_id, wanted.challenge, caller.address):
+        terms = room.cached.sale.room
+        challenge = self._challenges.of(terms.get("challenge"))
+        # One solution is for one place: where a customer has the place, also from other visitor ids, it is the
+        # customer's.
+        holder = wanted.customer_id if terms.get("one_per_customer") else None
+        asked = Asked(room.cached.number, wanted.visitor_id, holder, caller.address)
+        if not await challenge.passed(asked, wanted.challenge):
             raise RefusedError("challenge_failed", "Solve the challenge of the status document and send its answer")
 
+    def _count_address(self, address: str, cost: float = 1.0) -> None:
+        for name, homes in counted(address):
+            self._count(self._by_address, name, cost, homes=homes)
+
     @staticmethod
-    def _count(limit: JoinLimit, name: str, cost: float = 1.0) -> None:
-        if wait_s := limit.wait_s(name, cost):
+    def _count(limit: JoinLimit, name: str, cost: float = 1.0, *, homes: int = 1) -> None:
+        if wait_s := limit.wait_s(name, cost, homes=homes):
             raise RefusedError("rate_limited", "Too many joins; try again later", retry_after_s=wait_s)
 
     def _visitor(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> Visitor:

@@ -75,7 +75,7 @@ class Waiting:
         self.admission = Admission((key.get_secret_value() for key in settings.storefront_keys), self.door)
         self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.admission)
         self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges, Endings(script))
-        self._pages = Pages(settings.room_pages)
+        self._pages = Pages(settings.room_pages, settings.frame_ancestors)
         self._page = WaitPage(self._rooms, self._visits, self._pages, _derived(settings, b"browsers"))
 
     def _challenge_of(self, cached: CachedSale) -> ChallengeView:

@@ -202,6 +202,9 @@ async def test_metrics_count_what_happened(intake: Intake) -> None:
     assert 'doorbuster_orders_total{verdict="replayed"} 1.0' in text
     assert 'doorbuster_refusals_total{code="sale_not_found"} 1.0' in text
     assert 'doorbuster_backlog_orders{partition="0",sale="sale"} 1.0' in text
+    assert re.search(r'doorbuster_oldest_seconds{partition="0",sale="sale",shift="drain"} [0-9.]+\n', text)
+    assert 'doorbuster_oldest_seconds{partition="0",sale="sale",shift="settle"} 0.0' in text
+    assert 'doorbuster_oldest_seconds{partition="",sale="",shift="relay"} 0.0' in text
     assert "doorbuster_accept_batch_orders_count 2.0" in text
     assert "doorbuster_in_flight 1.0" in text
 
@@ -211,5 +214,7 @@ async def test_health_says_what_is_so(intake: Intake) -> None:
     ready = (await intake.http.get("/readyz")).json()
     assert ready["status"] == "ready"
     assert ready["checks"].keys() == {"postgres", "orders_store", "durability"}
+    assert ready["progress"]["late"] == []
+    assert ready["progress"]["oldest_pending_payment_s"] == 0
     head = await intake.http.head("/healthz")
     assert head.status_code in (200, 405)

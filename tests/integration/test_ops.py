@@ -30,9 +30,16 @@ async def test_roles_split_the_paths(serve: Serve) -> None:
     assert (await public.ops.get("/ops/sales")).status_code == 404
     assert (await ops.ops.get("/ops/sales")).status_code == 200
     assert (await ops.post("sale")).status_code == 404
-    for intake in (public, ops):
-        for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
-            assert (await intake.http.get(path)).status_code == 200, path
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+        assert (await ops.http.get(path)).status_code == 200, path
+        assert (await public.ops.get(path)).status_code == 200, path
+    # Where shoppers alone come there is no inside to see without the ops key.
+    assert [(await public.http.get(path)).status_code for path in ("/healthz", "/openapi.json")] == [200, 200]
+    for path in ("/readyz", "/metrics"):
+        for headers in ({}, {"Authorization": "Bearer wrong-key-of-ops-1"}):
+            hidden = await public.http.get(path, headers=headers)
+            assert (hidden.status_code, hidden.json()["code"]) == (404, "not_found")
+        assert (await public.http.head(path)).status_code == 404
 
 
 async def test_a_product_and_its_ledger(intake: Intake) -> None:

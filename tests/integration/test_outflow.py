@@ -33,7 +33,7 @@ async def make_sale(db: Connection, **room: object) -> Sale:
 
 @pytest.fixture
 def outflow(orders_redis: Redis, jobs_redis: Redis) -> Outflow:
-    return Outflow(orders_redis, jobs_redis, timeout_s=2.0)
+    return Outflow(orders_redis, jobs_redis, timeout_s=2.0, payment_timeout_s=2.0)
 
 
 async def state_of(sale: Sale, rooms: Redis) -> RoomState:
@@ -104,7 +104,7 @@ async def test_without_telemetry_the_rate_stays(
 ) -> None:
     sale = await make_sale(db)
     await outflow.step(db)
-    blind = Outflow(Redis(host="127.0.0.1", port=1), jobs_redis, timeout_s=1.0)
+    blind = Outflow(Redis(host="127.0.0.1", port=1), jobs_redis, timeout_s=1.0, payment_timeout_s=2.0)
     with pytest.raises((StoreUnavailableError, RedisError, OSError)):
         await blind.step(db)
     assert (await state_of(sale, jobs_redis)).rate_now == RATE

@@ -40,6 +40,8 @@ NOT_AT_WORK = {
 WHOLE_BY_NATURE = {
     ("products", "settle_catalogue"): "vacuum; after an import",
     ("products", "make_import_table"): "makes a table",
+    ("products", "make_import_lines"): "makes a table",
+    ("products", "empty_import_lines"): "empties one that is the session's own",
     ("sales", "count_purchases_anew"): "counts a sale's orders when its limits change",
     ("sales", "forget_purchases"): "as above",
     **{
@@ -68,6 +70,7 @@ async def fillable(database_url: str) -> AsyncIterator[tuple[Connection, Connect
     await session.execute("set plan_cache_mode = force_generic_plan")
     await session.execute("set statement_timeout = '5 s'")
     await session.execute(sql.load("products")["make_import_table"].removesuffix(" on commit drop"))
+    await session.execute(sql.load("products")["make_import_lines"])
     try:
         yield session, filler
     finally:

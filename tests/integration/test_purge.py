@@ -17,9 +17,9 @@ from catalogue.purge import TAGS_MAX, VarnishPurge
 from db.changes import Change
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.ports import reserve
-from tests.fixtures.intake import Serve
+from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.shop import Shop
-from tests.fixtures.varnish import varnish
+from tests.fixtures.varnish import KEY, varnish
 from workers.catalogue_relay import CatalogueRelay, PurgeTarget
 
 PRODUCT = {"name": "Bag", "brand": "Acme", "category": "things", "price": 100, "currency": "EUR"}
@@ -38,6 +38,14 @@ class Front:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+async def refused(url: str, key: str | None) -> None:
+    """Purge with this key, and see it refused."""
+    stranger = VarnishPurge([url], key)
+    with pytest.raises(StoreUnavailableError, match="403"):
+        await stranger.purge(["product/hat"])
+    await stranger.close()
 
 
 async def test_varnish_keeps_pages_until_the_relay_purges_them(serve: Serve, shop: Shop) -> None:
@@ -67,7 +75,9 @@ async def _purged_by_the_relay(ops: httpx.AsyncClient, front: Front, shop: Shop,
         update={"purge_varnish_urls": (url,), "catalogue_fresh_s": 0.1, "replica_lag_max_s": 0.3}
     )
     await shop.db.execute("update product_changes set at = at - interval '2 seconds'")  # as if so much time had passed
-    purge = VarnishPurge([url])
+    await refused(url, None)  # any client of this machine
+    assert (await front.get("/products/hat"))[1] == "hit"
+    purge = VarnishPurge([url], KEY)
     await shop.run(
         "catalogue",
         lambda mine: CatalogueRelay(mine, lambda _: [PurgeTarget(purge, settings)]),
@@ -77,6 +87,16 @@ async def _purged_by_the_relay(ops: httpx.AsyncClient, front: Front, shop: Shop,
     listed = (await front.get("/products?category=things"))[2]["items"]
     assert [(one["product_id"], one["price"]) for one in listed] == [("bag", 90), ("hat", 100), ("new", 100)]
     assert (await front.get("/products/hat"))[1] == "hit"
+
+
+async def test_without_a_key_of_its_own_varnish_lets_nobody_purge(intake: Intake) -> None:
+    server = varnish(intake.port, key="")
+    url = await asyncio.to_thread(server.__enter__)
+    try:
+        for key in (None, KEY, ""):
+            await refused(url, key)
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
 
 
 async def test_purges_are_batched_and_a_server_that_is_away_is_said_to_be() -> None:

@@ -206,10 +206,10 @@ async def test_before_the_lobby_nobody_joins(roomy: Intake) -> None:
 
 
 async def test_access_codes_pass_inside_their_quota(roomy: Intake) -> None:
-    await open_room(roomy, room={"rate_per_s": 1, "burst": 5, "access_codes": [{"code": "guest-code", "quota": 1}]})
+    await open_room(roomy, room={"rate_per_s": 1, "burst": 5, "access_codes": [{"code": "guest-code-7", "quota": 1}]})
 
     async def passed() -> dict[str, Any]:  # a room made after its sale's start begins with an empty bucket
-        joined = await Visitor(roomy, "sale", "ann").join(access_code="guest-code")
+        joined = await Visitor(roomy, "sale", "ann").join(access_code="guest-code-7")
         assert joined.status_code == 201, joined.text
         found: dict[str, Any] = joined.json()
         return found if "admission" in found else {}
@@ -217,7 +217,7 @@ async def test_access_codes_pass_inside_their_quota(roomy: Intake) -> None:
     found = await eventually(passed)
     assert found["orders_allowed"] == 1
     assert (await Visitor(roomy, "sale", "ann").order(found["admission"], "k")).status_code == 202
-    spent = await Visitor(roomy, "sale", "bob").join(access_code="guest-code")
+    spent = await Visitor(roomy, "sale", "bob").join(access_code="guest-code-7")
     assert (spent.status_code, spent.json()["code"]) == (409, "code_spent")
     wrong = await Visitor(roomy, "sale", "bob").join(access_code="guess")
     assert (wrong.status_code, wrong.json()["code"]) == (403, "code_invalid")

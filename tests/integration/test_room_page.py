@@ -72,7 +72,7 @@ async def test_headers_let_nothing_foreign_in(roomy: Intake) -> None:
         assert "unsafe" not in policy
         assert "default-src 'none'" in policy
         assert "form-action 'self' https://shop.example;" in policy
-        assert page.headers["Referrer-Policy"] == "no-referrer"
+        assert page.headers["Referrer-Policy"] == "same-origin"
         assert page.headers["Cache-Control"] == "no-store"
         assert not re.findall(r"(?:src|href|action)=\"(?:https?:)?//", page.text)
         assert not re.findall(r"<script(?![^>]*(?:src=|application/json))|\sstyle=|\son\w+=", page.text)

@@ -91,7 +91,7 @@ async def test_a_room_whose_keys_are_of_another_kind_stops_no_other(
 ) -> None:
     first, second = await _sale(db, "first", grace_s=60), await _sale(db, "second", grace_s=60)
     await jobs_redis.set(keys.room(first.number), "something else")
-    await Outflow(orders_redis, jobs_redis, timeout_s=2.0).step(db)
+    await Outflow(orders_redis, jobs_redis, timeout_s=2.0, payment_timeout_s=2.0).step(db)
     assert (await Room(jobs_redis, lambda: room_config(second)).tick()).rate_now is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -47,6 +48,14 @@ def test_secrets_are_for_the_owner_alone(running: Running) -> None:
         stranger.ping()
 
 
+def test_started_as_root_no_store_is(running: Running) -> None:
+    for role in ("postgres", "orders", "room", "jobs", "cache"):
+        for pid in running.pids(role):
+            owner = psutil.Process(pid).uids()
+            assert owner.effective == owner.real
+            assert owner.real != 0 or os.geteuid() != 0, role
+
+
 def test_each_redis_role_is_as_durable_as_it_must_be(running: Running) -> None:
     found = {}
     for role in ("orders", "room", "jobs", "cache"):
@@ -54,6 +63,8 @@ def test_each_redis_role_is_as_durable_as_it_must_be(running: Running) -> None:
             config = client.config_get("appendonly", "appendfsync", "maxmemory-policy", "no-appendfsync-on-rewrite")
             found[role] = (config["appendonly"], config["appendfsync"], config["maxmemory-policy"])
             assert config["no-appendfsync-on-rewrite"] == "no"
+            bounded = int(client.config_get("maxmemory")["maxmemory"])
+            assert role not in ("orders", "cache") or bounded >= 256 * 2**20
     assert found["orders"] == ("yes", "always", "noeviction")
     assert found["room"] == found["jobs"] == ("yes", "everysec", "noeviction")
     assert found["cache"][::2] == ("no", "allkeys-lru")
@@ -118,6 +129,10 @@ def test_ops_may_have_a_listener_of_its_own(up: Up) -> None:
     assert running.ready["ops_base"] == f"http://127.0.0.1:{port}" != running.ready["base"]
     assert running.ops.get("/ops/sales").status_code == 200
     assert running.http.get("/ops/sales").status_code == 404
+    # The figures of both are where ops listens, none where shoppers do.
+    assert running.http.get("/metrics").status_code == running.http.get("/readyz").status_code == 404
+    assert running.ops.get("/readyz").status_code == 200
+    assert 'doorbuster_refusals_total{code="not_found"} 3.0' in running.ops.get("/metrics").text
 
 
 def test_the_ready_file_is_written_too(up: Up, scratch: Path) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
-from doorbuster.cli.catalogue_file import Line, read_lines
+from db.products import ImportRow
+from doorbuster.cli.catalogue_file import read_lines
+from doorbuster.cli.catalogue_line import Line
 from doorbuster.cli.catalogue_map import Columns, make_mapping, to_row
 from doorbuster.errors import InvalidError
 
@@ -28,10 +31,24 @@ def _lines(content: bytes, name: str = "catalogue.jsonl") -> list[Line]:
     return list(read_lines(Path(name), io.BytesIO(content), None))
 
 
+def _row(number: int, record: dict[str, Any], mapping: Columns, *, cells: bool = False) -> ImportRow:
+    row = to_row(number, record, mapping, cells=cells)
+    assert isinstance(row, ImportRow)
+    return row
+
+
 def test_our_own_form_is_taken_as_it_is() -> None:
-    row = to_row(7, GOOD | {"stock": 5, "attributes": {"watt": 9}}, PLAIN)
-    assert (row.line, row.stock, row.product.price, row.product.attributes) == (7, 5, 1999, {"watt": 9})
-    assert row.product.active
+    row = _row(7, GOOD | {"stock": 5, "attributes": {"watt": 9}}, PLAIN)
+    assert (row.line, row.stock, row.product.price, row.product.attributes) == (7, 5, 1999, b'{"watt":9}')
+
+
+def test_what_a_line_does_not_have_is_unset() -> None:
+    product = _row(1, GOOD, PLAIN).product
+    assert (product.description, product.active, product.attributes) == (UNSET, UNSET, UNSET)
+    product = _row(1, GOOD | {"description": "", "active": "", "attributes": ""}, PLAIN, cells=True).product
+    assert (product.description, product.active, product.attributes) == (None, UNSET, UNSET)
+    product = _row(1, GOOD | {"colour": ""}, make_mapping(("x=",), ()), cells=True).product
+    assert product.attributes == b"{}"  # the file has attributes, this line none
 
 
 def test_an_unknown_column_is_refused_by_name() -> None:
@@ -58,19 +75,19 @@ def test_a_mapping_renames_drops_and_keeps_the_rest_as_attributes() -> None:
         "ean": ["1"],
         "attr_t_type": "Original",
     }
-    product = to_row(1, theirs, mapping).product
+    product = _row(1, theirs, mapping).product
     assert (product.product_id, product.name, product.brand) == ("42", "Toner", "Xerox")
     assert (product.currency, product.category) == ("EUR", "Electronics")
-    assert product.attributes == {"name": "Part 42", "attr_t_type": "Original"}
+    assert product.attributes == b'{"name":"Part 42","attr_t_type":"Original"}'
 
 
 def test_a_default_never_replaces_what_is_there() -> None:
-    assert to_row(1, GOOD, make_mapping((), ("currency=USD",))).product.currency == "EUR"
+    assert _row(1, GOOD, make_mapping((), ("currency=USD",))).product.currency == "EUR"
 
 
 def test_texts_are_read_as_numbers_truth_and_attributes() -> None:
-    row = to_row(1, GOOD | {"price": "1999", "stock": " 5", "active": "no", "attributes": '{"watt": 9}'}, PLAIN)
-    assert (row.product.price, row.stock, row.product.active, row.product.attributes) == (1999, 5, False, {"watt": 9})
+    row = _row(1, GOOD | {"price": "1999", "stock": " 5", "active": "no", "attributes": '{"watt": 9}'}, PLAIN)
+    assert (row.product.price, row.stock, row.product.active, row.product.attributes) == (1999, 5, False, b'{"watt":9}')
 
 
 @pytest.mark.parametrize("text", ["19.99", "1e3", "", "²"])
@@ -91,6 +108,9 @@ def test_a_nul_character_is_refused_where_the_database_would() -> None:
         (("=name",), (), "=name"),
         (("id=nothing",), (), "nothing"),
         (("a=name", "b=name"), (), "name"),
+        (("a=name", "a=brand"), (), "'a' is given twice"),
+        ((), ("currency=EUR", "currency=USD"), "'currency' is given twice"),
+        ((), ("brand=\udcff",), "not UTF-8"),
         ((), ("colour=red",), "colour"),
     ],
 )
@@ -119,8 +139,9 @@ def test_gzip_is_seen_by_its_content() -> None:
 def test_csv_has_a_header_numbers_and_empty_cells() -> None:
     content = 'product_id,name,stock\np1,"A ""lamp""\nof two lines",\np2,Lampe \u00e9,3\n'.encode()
     lines = _lines(content, "catalogue.csv")
-    assert lines[0] == Line(2, {"product_id": "p1", "name": 'A "lamp"\nof two lines'})
-    assert lines[1] == Line(4, {"product_id": "p2", "name": "Lampe \u00e9", "stock": "3"})
+    first = {"product_id": "p1", "name": 'A "lamp"\nof two lines', "stock": ""}
+    assert lines[0] == Line(2, first, last=3, cells=True)
+    assert lines[1] == Line(4, {"product_id": "p2", "name": "Lampe \u00e9", "stock": "3"}, cells=True)
 
 
 def test_csv_says_what_is_wrong_and_goes_on() -> None:
@@ -145,4 +166,4 @@ def test_csv_names_the_line_whose_quote_is_never_closed() -> None:
 
 
 def test_csv_takes_quotes_inside_a_cell() -> None:
-    assert _lines(b'a,b\n5" pipe,2\n', "catalogue.csv") == [Line(2, {"a": '5" pipe', "b": "2"})]
+    assert _lines(b'a,b\n5" pipe,2\n', "catalogue.csv") == [Line(2, {"a": '5" pipe', "b": "2"}, cells=True)]

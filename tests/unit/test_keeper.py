@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from doorbuster.embedded import processes
 from doorbuster.embedded.processes import BACKOFF_MAX_S, Command, Keeper
 from tests.fixtures.waiting import wait_until
 
@@ -44,3 +45,22 @@ def test_what_cannot_be_started_is_tried_again_later(tmp_path: Path, code: int) 
     failing.clear()
     wait_until(lambda: keeper.tend() and keeper.pid, what="a start")
     wait_until(keeper.tend, what="the end to be noticed")
+
+
+def test_a_log_file_is_rotated_while_its_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "LOG_MAX_BYTES", 10_000)
+    log = tmp_path / "chatty.log"
+    chatty = "import sys\nwhile True: sys.stdout.write('x' * 99 + '\\n'); sys.stdout.flush(); sys.stdin.read(0)"
+    process = processes.spawn(Command(argv=[sys.executable, "-c", chatty], cwd=tmp_path, log=log, env={}))
+    try:
+        for _ in range(3):
+            wait_until(lambda: log.stat().st_size > 10_000, what="a full log")
+            assert processes.rotate(log)
+            assert log.with_suffix(".log.1").stat().st_size > 10_000
+        wait_until(lambda: log.stat().st_size > 0, what="the process to write on")
+        # It goes on at the new end, and leaves no hole before it.
+        assert log.read_bytes()[:1] == b"x"
+    finally:
+        process.kill()
+        process.wait()
+    assert not processes.rotate(tmp_path / "none.log")

@@ -178,3 +178,23 @@ async def test_changes_that_come_thick_and_fast_leave_it_to_age(clock: Clock) ->
     clock.now += FRESH_S
     answers.outdate()
     assert await answers.get("q", shop.answer) == HEARD_MAX + 1
+
+
+async def test_answers_are_bounded_in_bytes(clock: Clock) -> None:
+    held: Kept[bytes] = Kept(fresh_s=FRESH_S, weigh=lambda key, answer: len(str(key)) + len(answer), bytes_max=1_000)
+
+    async def answer(size: int) -> bytes:
+        return b"x" * size
+
+    for n in range(50):
+        await held.get(n, lambda: answer(300))
+        assert held.weight <= 1_000
+    assert held.weight > 600
+    assert await held.get("one", lambda: answer(5_000)) == b"x" * 5_000  # given, but not kept
+    assert held.weight == 0
+    await held.get("two", lambda: answer(10))
+    clock.now += FRESH_S + 1
+    await held.get("two", lambda: answer(20))
+    assert held.weight == 23
+    held.outdate()
+    assert held.weight == 0

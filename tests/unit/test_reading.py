@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from doorbuster.catalogue_contract import PricesBody
 from doorbuster.contract import OrderRequest, SaleChange, SaleRequest
 from doorbuster.errors import InvalidError
-from doorbuster.reading import MalformedError, read
+from doorbuster.reading import SAID_MAX, MalformedError, read
 
 ORDER = msgspec.json.Decoder(OrderRequest)
 _json = st.recursive(
@@ -56,6 +58,31 @@ def test_optional_structs_and_bounded_lists_are_looked_into() -> None:
         "ends_at",
         "partitions",
     }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"customer_id": "c", "lines": [{"product_id": "a", "quantity": 0}] * 300},
+        {"customer_id": "c", "lines": [ONE]} | {f"unknown-{n}": n for n in range(900)},
+        {"customer_id": "c", "lines": [ONE | {f"unknown-{n}": n for n in range(20)}] * 30},
+        {"customer_id": "c", "lines": ["a"] * 3000, "metadata": [[]] * 2000},
+    ],
+    ids=["lines", "names", "names in lines", "no objects"],
+)
+def test_a_wrong_body_is_refused_at_less_than_a_millisecond(body: dict[str, object]) -> None:
+    raw = msgspec.json.encode(body)
+
+    def refuse() -> None:
+        with pytest.raises(InvalidError) as caught:
+            read(raw, ORDER)
+        assert 0 < len(caught.value.fields) <= SAID_MAX
+
+    refuse()
+    began = time.process_time()
+    for _ in range(20):
+        refuse()
+    assert (time.process_time() - began) / 20 < 0.001
 
 
 def outcome(body: bytes) -> set[str]:

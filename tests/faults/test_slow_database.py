@@ -1,0 +1,170 @@
+"""A database that suddenly is a hundred times slower: something is done in every lease, and full speed comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from tests.fixtures.proxy import Proxy
+from tests.fixtures.waiting import eventually
+from workers import shift
+from workers.batch import Partition
+from workers.batch_size import BatchSize
+from workers.catalogue_relay import CatalogueRelay
+from workers.drain import Drain
+from workers.payments import SimulatedGateway
+from workers.relay import Relay
+from workers.settle import Settle
+from workers.sweep import Sweep
+
+if TYPE_CHECKING:
+    from tests.fixtures.shop import Shop
+
+LEASE_S = 2.0
+LEASES = 3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of shift: what it works on, how far it is, and what is left."""
+
+    name: str
+    make: Callable[[Shop, shift.Shift], shift.Work]
+    fill: Callable[[Shop], Awaitable[object]]
+    done: str
+    left: str
+    bytes_per_s: int = 40_000
+    """To and from the database, when it is slow: a full batch takes a hundred times as long as otherwise, or more."""
+
+
+async def _accepted(shop: Shop) -> None:
+    await shop.stock(lamp=1_000_000)
+    await shop.open_sale("lamp")
+    await shop.buy(*(f"c{n}" for n in range(16_000)), lamp=1)
+
+
+async def _pending(shop: Shop) -> None:
+    await _accepted(shop)
+    await shop.drain()
+
+
+async def _ended(shop: Shop) -> None:
+    await _pending(shop)
+    await shop.db.execute("update reservations set attempts = 1, expires_at = now() - interval '1 h'")
+
+
+async def _changed(shop: Shop) -> None:
+    await shop.stock(lamp=1)
+    for _ in range(40):
+        await shop.db.execute(
+            "insert into product_changes (product_id, version, category)"
+            " select 'lamp', n, 'category' from generate_series(1, 1000) n"
+        )
+
+
+KINDS = [
+    Kind(
+        "drain:1:0",
+        lambda shop, mine: Drain(mine, Partition(shop.sale_number, 0)),
+        _accepted,
+        "select drained from stream_cursors",
+        "select 16000 - drained from stream_cursors",
+        bytes_per_s=150_000,
+    ),
+    Kind(
+        "settle:1:0",
+        lambda shop, mine: Settle(mine, Partition(shop.sale_number, 0), SimulatedGateway()),
+        _pending,
+        "select count(*) from order_events where status = 'confirmed'",
+        "select count(*) from reservations",
+    ),
+    Kind(
+        "sweep",
+        lambda _shop, mine: Sweep(mine, SimulatedGateway()),
+        _ended,
+        "select count(*) from order_events where status = 'cancelled'",
+        "select count(*) from reservations",
+    ),
+    Kind(
+        "relay",
+        lambda _shop, mine: Relay(mine),
+        _pending,
+        "select coalesce(max(position), 0) from relay_cursors where relay = 'events'",
+        "select count(*) from order_events e"
+        " where e.position > (select position from relay_cursors where relay = 'events')",
+    ),
+    Kind(
+        "catalogue",
+        lambda _shop, mine: CatalogueRelay(mine),
+        _changed,
+        "select coalesce(max(position), 0) from relay_cursors where relay = 'catalogue-cache'",
+        "select count(*) from product_changes e"
+        " where e.position > (select position from relay_cursors where relay = 'catalogue-cache')",
+    ),
+]
+
+
+async def _work(shop: Shop, kind: Kind, database_url: str, stop: asyncio.Event) -> None:
+    """Run the kind's shifts one after the other, as the scheduler would."""
+    told = {"lease_s": LEASE_S, "shift_s": 600.0, "database_url": SecretStr(database_url)}
+    settings = shop.settings.model_copy(update=told)
+    while not stop.is_set():
+        await shift.run(kind.name, settings, stop, lambda mine: kind.make(shop, mine))
+        await asyncio.sleep(0.01)
+
+
+async def _in_each_lease(shop: Shop, kind: Kind) -> list[int]:
+    """Return how much was done in each of some leases, after one in which what was under way may be lost."""
+    await asyncio.sleep(LEASE_S)
+    done, before = [], await shop.db.fetchval(kind.done) or 0
+    for _ in range(LEASES):
+        await asyncio.sleep(LEASE_S)  # what is measured is what a lease's time allows
+        now = await shop.db.fetchval(kind.done) or 0
+        done.append(now - before)
+        before = now
+    return done
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name.partition(":")[0])
+async def test_something_is_done_in_every_lease_and_full_speed_returns(shop: Shop, kind: Kind) -> None:
+    await kind.fill(shop)
+    stop = asyncio.Event()
+    with Proxy(shop.settings.database_url.get_secret_value()) as line:
+        line.throttle(kind.bytes_per_s)
+        working = asyncio.create_task(_work(shop, kind, line.url, stop))
+        try:
+            done = await _in_each_lease(shop, kind)
+            assert all(done), done
+            assert await shop.db.fetchval("select batch_max from shifts where name = $1", kind.name)
+            line.mend()
+            await eventually(lambda: _is_done(shop, kind), within_s=30, what="all to be done at full speed")
+        finally:
+            line.mend()
+            stop.set()
+            await working
+
+
+async def _is_done(shop: Shop, kind: Kind) -> bool:
+    at_full_size = await shop.db.fetchval("select batch_max is null from shifts where name = $1", kind.name)
+    return at_full_size and await shop.db.fetchval(kind.left) == 0
+
+
+async def test_without_smaller_batches_nothing_is_done(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control."""
+    monkeypatch.setattr(BatchSize, "_shrink", lambda *_: None)
+    kind = KINDS[0]
+    await kind.fill(shop)
+    stop = asyncio.Event()
+    with Proxy(shop.settings.database_url.get_secret_value()) as line:
+        line.throttle(kind.bytes_per_s)
+        working = asyncio.create_task(_work(shop, kind, line.url, stop))
+        done = await _in_each_lease(shop, kind)
+        line.mend()
+        stop.set()
+        await working
+    assert not any(done), done
