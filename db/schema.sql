@@ -182,7 +182,7 @@ returns tsvector language sql immutable parallel safe as $$
         from (
           select search_fold(product_id) as id, search_fold(name) as name, search_fold(category) as category,
                  search_words(search_fold(brand || ' ; ' || category)) as made,
-                 coalesce(search_fold(description), '') as description,
+                 coalesce(search_fold(left(description, 100000)), '') as description,
                  search_fold(search_attributes(attributes)) as more
           offset 0 -- once each, and not wherever it is read
         ) folded
@@ -286,6 +286,7 @@ create table sale_products (
   quantity           bigint check (quantity >= 0),                -- allotment of this sale; null: all there is
   taken              bigint not null default 0 check (taken >= 0),-- of the allotment, in orders not cancelled
   limit_per_customer integer check (limit_per_customer > 0),
+  list_position      integer not null default 0,                  -- in the order in which ops named the products
   primary key (sale_number, product_id),
   constraint allotment_not_oversold check (taken <= quantity)
 ) with (

@@ -263,6 +263,12 @@ class SaleView(Struct, kw_only=True):
     created_at: Moment
 
 
+class RevokedView(SaleView, kw_only=True):
+    """A sale whose admissions were revoked: how many were out, null when the room's store does not say."""
+
+    revoked: int | None
+
+
 class Health(Struct, omit_defaults=True):
     """Answer of `/healthz` and `/readyz`: a word, and each check with `ok` and its reason."""
 

@@ -102,6 +102,11 @@ class Accepting:
         spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend, tell))
 
+    def order_id(self, known: CachedSale, customer_id: str, key: str) -> bytes:
+        """Return the id of the order that a customer's idempotency key makes or has made."""
+        partition = partition_of(customer_id, len(known.lanes))
+        return self._ids.derive(known.number, partition, customer_id=customer_id, key=key)
+
     def settle(self, known: CachedSale, verdict: bytes, pass_: Pass | None) -> None:
         """Give the slot of a used-up admission back, and refuse what was not taken.
 

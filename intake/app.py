@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
-from db.sales import get_sale
+from db.sales import get_sale, list_sales
 from doorbuster.ids import OrderIds
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
@@ -37,6 +37,7 @@ from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDea
 from intake.ops_prices import ProductPrices
 from intake.ops_products import OneProduct, ProductStock
 from intake.ops_sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
+from intake.ops_status import OpsStatus
 from intake.order_lane import OrderLane
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
@@ -50,12 +51,16 @@ from intake.progress import Progress
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.addresses import Addresses
+from intake.room.landing import Landing
+from intake.room.offers import Offers
+from intake.room.problem_pages import ProblemPages
 from intake.room.shop import Shop
 from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
 from intake.shared_looks import SharedLooks
+from intake.store_checks import StoreChecks
 from intake.store_memory import StoreMemory
 
 if TYPE_CHECKING:
@@ -107,8 +112,9 @@ class Parts:
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
         self.waiting = Waiting(settings, self.sales, self.script)
         self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
+        self.checks = StoreChecks(settings, self.database, self.health)
         self.prewarming = Prewarming(
-            settings, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
+            self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
         self.accepting = Accepting(order_ids, self.waiting.desk, self.durability)
@@ -117,6 +123,11 @@ class Parts:
         """Read a sale from Postgres."""
         async with self.database.reading() as connection:
             return await get_sale(connection, sale_id)
+
+    async def list_sales(self) -> list[Sale]:
+        """Read the newest sales from Postgres."""
+        async with self.database.reading() as connection:
+            return await list_sales(connection)
 
     async def first_check(self) -> None:
         """Judge the order store before the first order."""
@@ -139,7 +150,7 @@ class Parts:
         """Close the connections to Redis."""
         await self.accept_redis.aclose()
         await self.waiting.close()
-        await self.prewarming.close()
+        await self.checks.close()
         await self.orders_redis.aclose()
 
     def lifespan(self) -> Lifespan:
@@ -223,9 +234,11 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
     app.add_route("/sales/{sale}/orders", posting)
-    waiting.add_routes(app)
-    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader, Owners(waiting.admission, waiting.door)))
     owners = Owners(waiting.admission, waiting.door)
+    waiting.add_routes(app, Shop(posting, Offers(parts.catalogue), parts.reader, owners))
+    app.add_route("/", Landing(parts.list_sales, parts.sales, waiting.door, waiting.pages))
+    problem_pages = ProblemPages(waiting.pages)
+    parts.problems.page, parts.guard.busy_page = problem_pages.write, problem_pages.busy
     app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
     looks = SharedLooks(parts.database)
     watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
@@ -242,8 +255,9 @@ def add_ops(app: Routes, parts: Parts) -> None:
     database, sales = parts.database, parts.sales
     app.add_route("/ops/sales", SaleList(database, sales))
     app.add_route("/ops/sales/{sale}", OneSale(database, sales))
-    app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales))
+    app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales, parts.waiting.desk))
     app.add_route("/ops/audit", OpsLog(database))
+    app.add_route("/ops/status", OpsStatus(database, sales, parts.checks, parts.progress))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.prewarming))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))

@@ -13,7 +13,7 @@ from intake.bodies import BODY as BODY
 from intake.bodies import BODY_MAX, refuse_declared
 from intake.bodies import BodyError as BodyError
 from intake.protocol import WHOLE
-from intake.refusing import send_last_problem, send_problem
+from intake.refusing import send_last_problem, send_page, send_problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Answer = tuple[Message, Message]
     Lane = Callable[[Scope], Answer | None]
     Headers = list[tuple[bytes, bytes]]
+    BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
     OrderLane = Callable[[bytes, Headers, bytes, Exchange], bool]
     Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -68,6 +69,8 @@ class Guard:
         """Short ways, asked in turn before the application; what one answers the application does not see."""
         self.order_lane: OrderLane = _long_way
         """The short way of plain orders, see `take_order`."""
+        self.busy_page: BusyPage = _no_page
+        """What a person is shown instead of a problem when there is too much to do."""
         self.ops_application: Application = _nothing
         self.cross_origin: CrossOrigin | None = None
         """Which other origins' scripts may call; None: none, and nothing is asked for it."""
@@ -102,7 +105,7 @@ class Guard:
         if method not in METHODS:
             scope[METHOD], scope["method"] = method, STRANGE
         if self.in_flight >= self._max and not self._may_pass(path):
-            await self._refuse(send)
+            await self._refuse(scope, send)
         elif path.startswith(OPS):
             await self._work(scope, receive, send, self._ops)
         elif method not in _WITH_BODY and WHOLE in scope:
@@ -119,7 +122,7 @@ class Guard:
                 await self._refuse_body(send, error)
             return
         if self.in_flight >= self._max and not self._may_pass(scope["path"]):
-            await self._refuse(send)
+            await self._refuse(scope, send)
         else:
             await self._work(scope, receive, send, self._public)
 
@@ -151,10 +154,13 @@ class Guard:
         refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
         await self.ops_application(scope, self._counted(receive), send)
 
-    async def _refuse(self, send: Send) -> None:
+    async def _refuse(self, scope: Scope, send: Send) -> None:
         self._refused += 1
-        detail = "Too many requests are in work; try again soon"
-        await send_problem(send, "overloaded", detail, [(b"retry-after", self._retry_after)])
+        again = (b"retry-after", self._retry_after)
+        if (busy := self.busy_page(scope["headers"])) is None:
+            await send_problem(send, "overloaded", "Too many requests are in work; try again soon", [again])
+        else:
+            await send_page(send, "overloaded", busy[0], [*busy[1], again])
 
     async def _refuse_body(self, send: Send, error: BodyError) -> None:
         again = ((b"retry-after", self._retry_after),) if error.code == "overloaded" else ()
@@ -219,6 +225,10 @@ class Guard:
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise RuntimeError("the guard has no application yet")
+
+
+def _no_page(_headers: Headers) -> None:
+    return None
 
 
 def _long_way(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:

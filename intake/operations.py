@@ -134,7 +134,8 @@ _SALES = (
     Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: c.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: c.SaleView}, _SALE),
     Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: oc.Prewarmed}, _SALE),
-    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: c.SaleView}, _SALE),
+    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: c.RevokedView}, _SALE),
+    Operation("get", "/ops/status", "Show how stores, workers and sales are", {200: oc.StatusView}, ("invalid", *_OPS)),
     Operation(
         "get", "/ops/audit", "List what ops changed", {200: Page(oc.LogEntryView)}, ("invalid", *_OPS), None,
         ("target", "cursor", "limit"),

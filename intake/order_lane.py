@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 BEFORE, AFTER = "/sales/", "/orders"
 _JSON = JSON.encode()
 _HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orders/%b\r\n%b"
+_VARY = b"vary: Accept\r\n"
+"""Of a problem: who asks for a page gets one, by the full path."""
 _REPLAYED = b"idempotency-replayed: true\r\n"
 _decode = msgspec.json.Decoder(OrderRequest).decode
 
@@ -107,7 +109,7 @@ class OrderLane:
         room = refused.room if isinstance(refused, RefusedError) else None
         told = self._problems.told(refused.code, refused.detail, fields, room)
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
-        exchange.answer(told.status, lines.encode() + origin_lines, told.body)
+        exchange.answer(told.status, lines.encode() + _VARY + origin_lines, told.body)
 
 
 class _Asked(NamedTuple):

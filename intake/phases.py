@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from db.sales import Sale
+    from db.sales import LiveSale, Sale
     from doorbuster.fields import EffectivePhase
 
 
-def effective_phase(sale: Sale) -> EffectivePhase:
+def effective_phase(sale: Sale | LiveSale) -> EffectivePhase:
     """Return what an order would meet: the stored phase, but for the time outside the window."""
     if sale.phase != "open":
         return sale.phase

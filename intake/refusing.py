@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from doorbuster.contract import PROBLEM_JSON, problem
+from doorbuster.contract import FAULTS, PROBLEM_JSON, problem
 from intake.dates import DATES
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ async def send_problem(send: Send, code: str, detail: str, headers: list[tuple[b
     fixed = [*_FIXED, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": refusal.status, "headers": fixed + headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_page(send: Send, code: str, page: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Answer with a problem that a page tells a person."""
+    length = (b"content-length", b"%d" % len(page))
+    await send({"type": "http.response.start", "status": FAULTS[code].status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": page})
 
 
 async def send_last_problem(send: Send, code: str, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:

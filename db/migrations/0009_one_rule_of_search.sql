@@ -152,7 +152,7 @@ returns tsvector language sql immutable parallel safe as $$
         from (
           select search_fold(product_id) as id, search_fold(name) as name, search_fold(category) as category,
                  search_words(search_fold(brand || ' ; ' || category)) as made,
-                 coalesce(search_fold(description), '') as description,
+                 coalesce(search_fold(left(description, 100000)), '') as description,
                  search_fold(search_attributes(attributes)) as more
           offset 0 -- once each, and not wherever it is read
         ) folded

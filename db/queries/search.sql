@@ -195,7 +195,7 @@ select p.product_id, p.name, p.brand, p.category, p.price, p.active,
   cross join lateral (
     select search_head(folded.name) as head, folded.* from (
       select search_fold(p.name) as name, search_fold(p.brand) as brand, search_fold(p.category) as category,
-             search_fold(p.product_id) as id, coalesce(search_fold(p.description), '') as description,
+             search_fold(p.product_id) as id, coalesce(search_fold(left(p.description, 100000)), '') as description,
              search_fold(search_attributes(p.attributes)) as attributes
       offset 0
     ) folded
@@ -215,7 +215,7 @@ select p.product_id, p.name, p.brand, p.category, p.price, p.active,
   cross join lateral (
     select search_head(folded.name) as head, folded.* from (
       select search_fold(p.name) as name, search_fold(p.brand) as brand, search_fold(p.category) as category,
-             search_fold(p.product_id) as id, coalesce(search_fold(p.description), '') as description,
+             search_fold(p.product_id) as id, coalesce(search_fold(left(p.description, 100000)), '') as description,
              search_fold(search_attributes(p.attributes)) as attributes
       offset 0
     ) folded

@@ -113,8 +113,10 @@ class Visits:
             raise refusal_of(joined)
         return self._ticket(room, joined.ticket)
 
-    async def claim(self, room: OpenRoom, token: str, secret: str) -> AdmissionView | WaitView:
-        """Admit the visitor of a ticket, or say how long it waits.
+    async def claim(self, room: OpenRoom, token: str, secret: str, *, sure: bool = False) -> AdmissionView | WaitView:
+        """Admit the visitor of a ticket, or say how long it waits; `sure`: the store is asked also who clearly waits.
+
+        The state at hand does not say who has left: a page that is loaded must not show a place that was given up.
 
         Raises:
             RefusedError: the ticket is not the visitor's, or there is nothing to wait for any more.
@@ -125,9 +127,14 @@ class Visits:
         if ticket.number == 0:
             raise refusal_of(No.UNKNOWN)
         waiting = self.behind(room, ticket)
-        if waiting is not None:
+        if waiting is not None and not sure:
             return waiting
-        found = await room.room.claim(ticket)
+        try:
+            found = await room.room.claim(ticket)
+        except StoreUnavailableError:
+            if waiting is None:
+                raise
+            return waiting
         if isinstance(found, No):
             raise refusal_of(found)
         if isinstance(found, Admitted):

@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from doorbuster.embedded import leftovers
 from doorbuster.embedded.postgres import Postgres
@@ -92,7 +92,8 @@ def visit(chromium: Browser, running: Running) -> Iterator[Open]:
 
     def start(**how: Any) -> BrowserContext:
         context = chromium.new_context(base_url=running.base, **({"locale": "en-GB"} | how))
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)
+        expect.set_options(timeout=30_000)
         opened.append(context)
         return context
 

@@ -161,3 +161,16 @@ def test_a_query_is_cut_and_holds_nothing_that_postgres_refuses() -> None:
 @example("ǅ\u0345\u00ad")
 def test_the_key_under_which_answers_are_kept_loses_nothing(text: str) -> None:
     assert not re.search("[\x00\ud800-\udfff]", clean(text))
+
+
+_IDEOGRAMS = "".join(map(chr, range(0x4E00, 0x9F00)))
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"), [(_IDEOGRAMS * 40, "一丁"), (" ".join(f"w{n}" for n in range(300_000)), "w0 w1")]
+)
+async def test_a_description_of_any_length_can_be_held(db: pools.Connection, text: str, asked: str) -> None:
+    """Postgres holds a megabyte of words: only so much of a description is searched."""
+    await fill(db, {"long": ("Tome", "Puffin", "Books", 100, text, {})})
+    found = "select search @@ phraseto_tsquery('catalogue_exact', search_words(search_fold($1))) from products"
+    assert await db.fetchval(found, asked)
