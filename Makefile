@@ -44,10 +44,11 @@ install: $(RUNS)  ## set up what it takes to run it, without the developers' too
 demo: $(RUNS)  ## set everything up, run a 50x flash sale, print the report and the invariants
 	@$(BIN)/python -m loadtests.demo
 
-services:  ## what the tests use from Debian, where it is missing and may be installed: Chromium, Varnish, a JDK and Maven
-	@command -v chromium >/dev/null && command -v varnishd >/dev/null && command -v javac >/dev/null && command -v mvn >/dev/null \
+services:  ## what the tests use from Debian, where it is missing and may be installed: Chromium, Varnish, nginx, HAProxy, a JDK and Maven
+	@command -v chromium >/dev/null && command -v varnishd >/dev/null && command -v nginx >/dev/null && command -v haproxy >/dev/null \
+		&& command -v javac >/dev/null && command -v mvn >/dev/null \
 		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends chromium varnish varnish-modules default-jdk-headless maven >/dev/null; } \
+		apt-get install -y -qq --no-install-recommends chromium varnish varnish-modules nginx-light haproxy default-jdk-headless maven >/dev/null; } \
 		|| echo "Not everything could be installed: the tests of what is missing are skipped" >&2
 	@! command -v mvn >/dev/null || deploy/opensearch/jars >/dev/null || echo "The jars of OpenSearch could not be had" >&2
 

@@ -115,6 +115,22 @@ class Settings(BaseSettings):
     batch_max: int = Field(256, ge=1, le=2_000)
     """Orders in one call of the accept script."""
     body_timeout_s: float = Field(10.0, ge=0.1, le=120)
+    bodies_max: int = Field(2_000, ge=1, le=100_000)
+    """Requests in one intake process whose body has not wholly come; past it the oldest is given up."""
+    bodies_per_address: int = Field(200, ge=1, le=100_000)
+    """Of these, from one address."""
+    connections_max: int = Field(10_000, ge=8, le=1_000_000)
+    """Open connections of one intake process, if its descriptors allow; past it who idles longest is closed."""
+    head_bytes_max: int = Field(32_768, ge=1_024, le=1_048_576)
+    """Size of a request's head, and of its trailer."""
+    head_lines_max: int = Field(100, ge=10, le=1_000)
+    head_timeout_s: float = Field(10.0, ge=0.1, le=120)
+    """How long a head may take, from its first byte."""
+    first_request_timeout_s: float = Field(30.0, ge=0.1, le=3_600)
+    idle_timeout_s: float = Field(75.0, ge=0.1, le=3_600)
+    """How long a connection is kept open between two requests."""
+    write_timeout_s: float = Field(30.0, ge=0.1, le=600)
+    """How long a connection may leave its answers unread."""
     idempotency_ttl_s: int = Field(86_400, ge=60, le=2_592_000)
     retry_after_s: int = Field(1, ge=1, le=600)
     stream_keep_s: int = Field(0, ge=0, le=86_400)

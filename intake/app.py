@@ -15,9 +15,12 @@ from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import accept_client, plain_client
 from intake.accepting import Accepting
 from intake.awaiting import Awaiting
+from intake.bodies import Bodies
 from intake.catalogue import ListProducts, ShowProduct
+from intake.connections import Connections, bounds_of
 from intake.cross_origin import CrossOrigin
 from intake.database import Database
+from intake.descriptors import connections_within
 from intake.durability import Durability
 from intake.events import OrderEvents
 from intake.group_commit import AcceptScript, Terms
@@ -83,8 +86,11 @@ class Parts:
         self.problems = Problems(settings.retry_after_s, self.metrics.refused)
         self.guard = Guard(
             in_flight_max=settings.in_flight_max,
-            body_timeout_s=settings.body_timeout_s,
             retry_after_s=settings.retry_after_s,
+            bodies=Bodies(
+                most=settings.bodies_max, per_address=settings.bodies_per_address, timeout_s=settings.body_timeout_s
+            ),
+            connections=Connections(bounds_of(settings, connections_within(settings.connections_max))),
         )
         self.database = Database(settings.database_url.get_secret_value(), timeout_s=timeout_s)
         self.accept_redis = accept_client(url, timeout_s=timeout_s)
@@ -105,6 +111,7 @@ class Parts:
         self.product_lane = ProductLane(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
         self.waiting = Waiting(settings, self.sales, self.script)
+        self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
         self.checks = StoreChecks(settings, self.database, self.health)
         self.prewarming = Prewarming(
             self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
@@ -136,6 +143,8 @@ class Parts:
             self.read_figures.flush()
             if refused := guard.take_refused():
                 self.metrics.refused("overloaded", refused)
+            for code, times in guard.connections.take_refused():
+                self.metrics.refused(code, times)
 
     async def close_stores(self) -> None:
         """Close the connections to Redis."""

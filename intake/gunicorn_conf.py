@@ -18,7 +18,6 @@ workers = int(os.environ.get("INTAKE_PROCESSES", "1"))
 worker_class = "intake.serving.Worker"
 wsgi_app = "intake.app:from_environment()"
 backlog = 2048
-keepalive = 75
 timeout = 30
 graceful_timeout = 10
 accesslog = None

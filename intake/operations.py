@@ -41,8 +41,10 @@ JSON_LINES = Media("application/x-ndjson")
 _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
 _OPS = ("ops_key_required", "rate_limited", *_STORE)
+_HTTP = ("request_timeout", "head_too_large", "coding_not_supported", "version_not_supported")
+"""What any call may get before its place is looked at."""
 _POST_ORDER = (
-    *_BODY, "admission_required", "admission_expired", "admission_invalid", "sale_not_found", "sale_not_open",
+    *_BODY, *_HTTP, "admission_required", "admission_expired", "admission_invalid", "sale_not_found", "sale_not_open",
     "sold_out", "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
 )  # fmt: skip
 

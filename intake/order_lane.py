@@ -16,6 +16,7 @@ from doorbuster.contract import JSON, OrderRequest
 from doorbuster.errors import InvalidError
 from doorbuster.reading import refusal_of
 from intake.accepting import answer, order_id_text
+from intake.framing import is_host
 from intake.group_commit import REPLAY
 from intake.posting import is_key
 from intake.problems import RefusedError
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from intake.accepting import Accepting
     from intake.admission import Pass
     from intake.cross_origin import CrossOrigin
+    from intake.exchange import Exchange
     from intake.group_commit import Candidate
     from intake.limits import Headers
     from intake.problems import Problems
-    from intake.protocol import Exchange
     from intake.room.desk import OpenRoom
     from intake.room.waiting import Waiting
     from intake.sales import CachedSale, Sales
@@ -122,7 +123,8 @@ def _asked(headers: Headers) -> _Asked | None:
     by_name = dict(headers)
     key = by_name.get(b"idempotency-key", b"").decode("latin-1")
     is_plain = len(by_name) == len(headers) and by_name.get(b"content-type") == _JSON and b"prefer" not in by_name
-    if not is_plain or not is_key(key):
+    is_framed = is_host(by_name.get(b"host")) and b"transfer-encoding" not in by_name
+    if not is_plain or not is_framed or not is_key(key):
         return None
     token = token_of(by_name.get(b"authorization", b"").decode("latin-1"))
     return _Asked(key, token, by_name.get(b"origin", b""))

@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from db.pool import FAILURES
 from doorbuster.contract import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, InvalidError
-from intake.limits import OPS, BodyError
+from intake.limits import METHOD, OPS, BodyError
 from intake.refusing import NOT_KEPT
 
 if TYPE_CHECKING:
@@ -194,10 +194,11 @@ class Problems:
         self._answer(req, resp, error.code or "malformed", error.detail)
 
     async def _falcon(self, req: Request, resp: Response, error: falcon.HTTPError, _params: dict[str, Any]) -> None:
+        method = req.scope.get(METHOD, req.method)
         code = _BY_STATUS.get(error.status_code, "malformed" if error.status_code < 500 else "internal")
         for name, value in dict(error.headers or {}).items():
             resp.set_header(name, value)
-        self._answer(req, resp, code, error.description or f"{req.method} {req.path}: {error.title}")
+        self._answer(req, resp, code, error.description or f"{method} {req.path}: {error.title}")
 
 
 def _about(req: Request, error: Exception | None = None) -> dict[str, str]:
