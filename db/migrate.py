@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _SQL = load("migrate")
+WITHIN_S = 7_200.0
+"""How long one migration may take: some write every product anew."""
 
 
 def available() -> list[str]:
@@ -30,7 +32,7 @@ async def pending(connection: Connection) -> list[str]:
 
 async def migrate(dsn: str) -> list[str]:
     """Bring the database up to date; return the names of the migrations applied now."""
-    connection = await pool.connect(dsn, command_timeout_s=600, application="doorbuster-migrate", steady=False)
+    connection = await pool.connect(dsn, command_timeout_s=WITHIN_S, application="doorbuster-migrate", steady=False)
     try:
         async with connection.transaction():
             await connection.execute(_SQL["lock"])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 4.0
 READ_IDLE_S = 30.0
 """How long a reader may leave its transaction alone: it keeps no lock, and may be late because its process is."""
 FAILURES = (

@@ -146,6 +146,8 @@ async def _check_products(connection: Connection, products: Sequence[SaleProduct
 
 
 async def _put_products(connection: Connection, number: int, products: Sequence[SaleProduct]) -> None:
+    # Written in the order of ids, as every lock of theirs is taken; shown in the order in which they are named.
+    places = {product.product_id: place for place, product in enumerate(products)}
     ordered = sorted(products, key=lambda product: product.product_id)
     await connection.execute(
         _SQL["put_sale_products"],
@@ -154,6 +156,7 @@ async def _put_products(connection: Connection, number: int, products: Sequence[
         [product.price for product in ordered],
         [product.quantity for product in ordered],
         [product.limit_per_customer for product in ordered],
+        [places[product.product_id] for product in ordered],
     )
 
 

@@ -11,17 +11,23 @@ from db.sql import load
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from asyncpg import Record
+
     from db.pool import Connection
 
 _SQL = load("search")
 GRACE_S = 0.5
+TEXTS = 7
+"""Parameters of a search before its filters."""
+SHOWN = 8
+"""Columns of a document before those that are searched."""
 
 
 class Asked(NamedTuple):
     """The texts of a search, each a tsquery of English words; `match` is None where everything matches.
 
     Each of `words` has its share, of 1 in all, in what is asked for. What matches one of `stricter` ranks before the
-    rest.
+    rest. An accessory ranks `malus` lower; `kinds` are words that the category of what is asked for ends with.
     """
 
     match: str | None
@@ -31,6 +37,15 @@ class Asked(NamedTuple):
     name_meant: str
     accessory: str
     stricter: list[str]
+    malus: float
+    kinds: list[str]
+
+
+class Manner(NamedTuple):
+    """How the texts of a search are meant: stemmed English, or, where no word counts, all of them as they stand."""
+
+    configuration: str = "catalogue_words"
+    exactly: str | None = None
 
 
 class Terms(NamedTuple):
@@ -60,6 +75,21 @@ class Found(NamedTuple):
     prices: list[tuple[int, int]]
 
 
+class Words(NamedTuple):
+    """What is searched of a product, folded; the words parted by blanks, brand and category in one piece as well."""
+
+    head: str
+    more: str
+    title: str
+    product_id: str
+    models: str
+    made: str
+    attributes: str
+    brand: str
+    category: str
+    kinds: str
+
+
 class Document(NamedTuple):
     """A product as a search index keeps it."""
 
@@ -67,25 +97,31 @@ class Document(NamedTuple):
     name: str
     brand: str
     category: str
-    description: str | None
-    attributes: str
     price: int
     active: bool
     created_us: int
     version: int
+    words: Words
 
 
 @asynccontextmanager
-async def bounded(connection: Connection, timeout_s: float) -> AsyncIterator[None]:
-    """Open a transaction whose statements end after `timeout_s`."""
+async def bounded(connection: Connection, timeout_s: float, text: str) -> AsyncIterator[str]:
+    """Open a transaction whose statements end after `timeout_s`; give what is asked, folded."""
     async with connection.transaction(readonly=True):
-        await connection.execute(_SQL["bound"], f"{int(timeout_s * 1000)}")
-        yield
+        yield await connection.fetchval(_SQL["bound"], f"{int(timeout_s * 1000)}", text)
 
 
-async def search(connection: Connection, asked: Asked, terms: Terms, *, timeout_s: float) -> Found:
+async def fold(connection: Connection, text: str) -> str:
+    """Return a text as it is searched."""
+    folded: str = await connection.fetchval(_SQL["fold"], text)
+    return folded
+
+
+async def search(connection: Connection, asked: Asked, terms: Terms, manner: Manner, *, timeout_s: float) -> Found:
     """Find products."""
-    row = await connection.fetchrow(_SQL["search"], *asked, *terms, timeout=timeout_s + GRACE_S)
+    row = await connection.fetchrow(
+        _SQL["search"], *asked[:TEXTS], *terms, *manner, *asked[TEXTS:], timeout=timeout_s + GRACE_S
+    )
     assert row is not None
     return Found(
         row["matched"],
@@ -118,11 +154,12 @@ async def correct(
 
 
 async def suggest(
-    connection: Connection, match: str, beginning: str, *, limit: int, timeout_s: float
+    connection: Connection, match: str, beginning: str, manner: Manner, *, limit: int, timeout_s: float
 ) -> list[tuple[str, str]]:
-    """Return (kind, text) of what an unfinished query may become; `beginning` as it was typed, in small letters."""
+    """Return (kind, text) of what an unfinished query may become; `beginning` as it was typed, folded."""
     like = beginning.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    rows = await connection.fetch(_SQL["suggest"], match, like, limit, 500, timeout=timeout_s + GRACE_S)
+    asked = (match, like, limit, 500, manner.configuration)
+    rows = await connection.fetch(_SQL["suggest"], *asked, timeout=timeout_s + GRACE_S)
     return [(row["kind"], row["text"]) for row in rows]
 
 
@@ -133,9 +170,14 @@ async def read_items(connection: Connection, product_ids: Sequence[str]) -> list
 
 async def read_documents(connection: Connection, product_ids: Sequence[str]) -> list[Document]:
     """Return what an index keeps of these products."""
-    return [Document(*row.values()) for row in await connection.fetch(_SQL["read_documents"], list(product_ids))]
+    return [_document(row) for row in await connection.fetch(_SQL["read_documents"], list(product_ids))]
 
 
 async def page_documents(connection: Connection, after: str, limit: int) -> list[Document]:
     """Return what an index keeps of the products behind `after`, in the order of their ids."""
-    return [Document(*row.values()) for row in await connection.fetch(_SQL["page_documents"], after, limit)]
+    return [_document(row) for row in await connection.fetch(_SQL["page_documents"], after, limit)]
+
+
+def _document(row: Record) -> Document:
+    values = tuple(row.values())
+    return Document._make((*values[:SHOWN], Words._make(values[SHOWN:])))

@@ -29,6 +29,7 @@ from doorbuster.fields import (
     Text,
 )
 from doorbuster.ids import MAX_PARTITIONS
+from doorbuster.offer_contract import UnitPrice
 from doorbuster.room_contract import RoomChange, RoomRequest
 
 
@@ -277,6 +278,12 @@ class SaleView(Struct, kw_only=True):
     created_at: Moment
 
 
+class RevokedView(SaleView, kw_only=True):
+    """A sale whose admissions were revoked: how many were out, null when the room's store does not say."""
+
+    revoked: int | None
+
+
 class Health(Struct, omit_defaults=True):
     """Answer of `/healthz` and `/readyz`: a word, and each check with `ok` and its reason."""
 
@@ -289,13 +296,6 @@ class FieldProblem(Struct):
 
     field: str
     problem: str
-
-
-class UnitPrice(Struct):
-    """What a unit of a line's product costs."""
-
-    product_id: str
-    unit_price: int
 
 
 class Problem(Struct, omit_defaults=True):
@@ -371,16 +371,20 @@ FAULTS = MappingProxyType(
         "place_left": Fault(410, "The place was given up"),
         "admission_finished": Fault(410, "The admission was used or has run out"),
         "admission_revoked": Fault(410, "The admission was revoked"),
+        "request_timeout": Fault(408, "The request did not come in time"),
         "too_large": Fault(413, "The body is too large"),
         "unsupported_media_type": Fault(415, "The body must be JSON"),
         "invalid": Fault(422, "Values are missing or wrong"),
         "idempotency_conflict": Fault(422, "This idempotency key belongs to another body"),
         "rate_limited": Fault(429, "Too many requests"),
+        "head_too_large": Fault(431, "The head of the request is too large"),
         "internal": Fault(500, "Something went wrong here"),
         "method_unknown": Fault(501, "This method is not known here"),
+        "coding_not_supported": Fault(501, "This transfer coding is not decoded here"),
         "overloaded": Fault(503, "Too much to do at the moment"),
         "room_full": Fault(503, "As many wait as the room takes"),
         "store_unavailable": Fault(503, "A store does not answer as it must"),
+        "version_not_supported": Fault(505, "This version of HTTP is not spoken here"),
     }
 )
 

@@ -13,6 +13,8 @@
 | `EVENTS`      | stream | orders | capped               | relay                | subscribers        |
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
+| `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
+| `RQ_WORKERS`  | set    | jobs   | none                 | RQ                   | intake (status)    |
 | `room`        | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_done`   | bitmap | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_releases` | list | room   | as long as the sale  | room scripts         | room scripts       |
@@ -95,6 +97,12 @@ def starting(shift: str) -> str:
     """String: a job for this shift was enqueued a moment ago."""
     return f"{PREFIX}:starting:{shift}"
 
+
+SCHEDULERS = f"{PREFIX}:schedulers"
+"""Hash: of each scheduler, when it began and when it last looked, in Unix seconds."""
+
+RQ_WORKERS = "rq:workers"
+"""Set of the keys of RQ's workers; RQ's own, named here because the status reads it."""
 
 PLACE_BUCKETS = 16_384
 """Hashes that a room's places are spread over: small ones, which the server keeps packed."""

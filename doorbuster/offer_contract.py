@@ -10,6 +10,13 @@ from doorbuster.fields import EffectivePhase, Moment
 from doorbuster.room_contract import RoomMode
 
 
+class UnitPrice(Struct):
+    """What a unit of a product costs an order."""
+
+    product_id: str
+    unit_price: int
+
+
 class SaleLimits(Struct):
     """Most units of a product in one sale."""
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from doorbuster.fields import Moment, Reason
+from doorbuster.fields import EffectivePhase, Moment, Reason
 
 
 class LogEntryView(Struct):
@@ -103,3 +103,49 @@ class ImportReport(Struct):
     doubled: list[Rejected] = field(default_factory=list)
     """Lines whose product stood in an earlier line too; the later one counts (the first thousand, and how many)."""
     doubled_count: int = 0
+
+
+class StoreView(Struct, omit_defaults=True):
+    """How a store is."""
+
+    name: str
+    ok: bool
+    age_s: int | None = None
+    """How long the server has been up, as far as it says."""
+    took_ms: float | None = None
+    reason: str = ""
+
+
+class ProcessView(Struct, omit_defaults=True):
+    """How a worker or a scheduler is, as the jobs store knows."""
+
+    role: str
+    name: str
+    ok: bool
+    age_s: int | None = None
+    silent_s: float | None = None
+    """How long ago it last said something."""
+    state: str = ""
+    reason: str = ""
+
+
+class SaleStatusView(Struct, kw_only=True):
+    """How a sale that is not over is; `backlog` is null when the order store does not answer."""
+
+    sale_id: str
+    phase: EffectivePhase
+    starts_at: Moment
+    ends_at: Moment | None
+    backlog: int | None
+
+
+class StatusView(Struct, kw_only=True):
+    """Answer of `GET /ops/status`: `ok` when nothing is amiss, else every trouble in a line."""
+
+    ok: bool
+    troubles: list[str]
+    stores: list[StoreView]
+    processes: list[ProcessView]
+    sales: list[SaleStatusView]
+    work: dict[str, Any]
+    """Figures of what is being worked off."""

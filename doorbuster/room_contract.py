@@ -148,6 +148,13 @@ class PollView(Struct):
     jitter: float
 
 
+class PaceView(Struct, frozen=True):
+    """How fast the frontier goes on, places a second: the wait is from position / most to position / least."""
+
+    least_per_s: float = 0.0
+    most_per_s: float = 0.0
+
+
 class ChallengeView(Struct, omit_defaults=True):
     """What joining asks for; for a proof of work, the salt and how long it is good for."""
 
@@ -168,6 +175,10 @@ class RoomStatus(Struct, kw_only=True):
     tail: int
     waiting: int
     rate_per_s: float
+    """Measured."""
+    pace: PaceView = PaceView()
+    admitted: int = 0
+    """Let in so far; the frontier also passes places that nobody claims."""
     starts_at: Moment
     lobby_opens_at: Moment | None
     ends_at: Moment | None

@@ -16,6 +16,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from doorbuster.errors import SettingsError
 
+_HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
+_ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST}(?::(?P<port>[1-9][0-9]{{0,4}}))?")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_PORTS = range(1, 65_536)
 _DURABILITY = re.compile(r"fsync|none|replicas:[1-9]\d?")
 
 
@@ -39,6 +43,26 @@ def _key(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < 16:
         raise ValueError("must have at least 16 characters")
     return value
+
+
+def _origin(value: str) -> str:
+    """Check that an origin is written as browsers send it (RFC 6454 section 6.2): nothing else would ever match."""
+    found = _ORIGIN.fullmatch(value)
+    if found is None or found["port"] == _DEFAULT_PORTS[found["scheme"]] or int(found["port"] or 1) not in _PORTS:
+        raise ValueError(
+            "must be origins as browsers send them, such as https://shop.example or http://localhost:5173: in small "
+            "letters, with neither path nor slash at the end nor the scheme's own port"
+        )
+    return value
+
+
+def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_origin, value))
+
+
+def _ancestors(value: tuple[str, ...]) -> tuple[str, ...]:
+    named = (one.strip("'") if one in {"self", "'self'"} else one for one in value)
+    return tuple(one if one == "self" else _origin(one) for one in named)
 
 
 PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres")]
@@ -91,6 +115,22 @@ class Settings(BaseSettings):
     batch_max: int = Field(256, ge=1, le=2_000)
     """Orders in one call of the accept script."""
     body_timeout_s: float = Field(10.0, ge=0.1, le=120)
+    bodies_max: int = Field(2_000, ge=1, le=100_000)
+    """Requests in one intake process whose body has not wholly come; past it the oldest is given up."""
+    bodies_per_address: int = Field(200, ge=1, le=100_000)
+    """Of these, from one address."""
+    connections_max: int = Field(10_000, ge=8, le=1_000_000)
+    """Open connections of one intake process, if its descriptors allow; past it who idles longest is closed."""
+    head_bytes_max: int = Field(32_768, ge=1_024, le=1_048_576)
+    """Size of a request's head, and of its trailer."""
+    head_lines_max: int = Field(100, ge=10, le=1_000)
+    head_timeout_s: float = Field(10.0, ge=0.1, le=120)
+    """How long a head may take, from its first byte."""
+    first_request_timeout_s: float = Field(30.0, ge=0.1, le=3_600)
+    idle_timeout_s: float = Field(75.0, ge=0.1, le=3_600)
+    """How long a connection is kept open between two requests."""
+    write_timeout_s: float = Field(30.0, ge=0.1, le=600)
+    """How long a connection may leave its answers unread."""
     idempotency_ttl_s: int = Field(86_400, ge=60, le=2_592_000)
     retry_after_s: int = Field(1, ge=1, le=600)
     stream_keep_s: int = Field(0, ge=0, le=86_400)
@@ -158,9 +198,17 @@ class Settings(BaseSettings):
     room_pages: str | None = None
     """Folder whose templates/, texts/ and static/ come before the built-in ones."""
 
+    cors_origins: Annotated[TextList, AfterValidator(_origins)] = ()
+    """Origins whose scripts may call the storefront and the room, exactly as browsers send them."""
+    frame_ancestors: Annotated[TextList, AfterValidator(_ancestors)] = ()
+    """Origins, and `self`, whose pages may have the pages for people in a frame."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("replica_urls", "storefront_keys", "purge_varnish_urls", "trusted_proxies", mode="before")
+    @field_validator(
+        "replica_urls", "storefront_keys", "purge_varnish_urls", "trusted_proxies", "cors_origins", "frame_ancestors",
+        mode="before",
+    )  # fmt: skip
     @classmethod
     def _split(cls, value: object) -> object:
         """Read a list as it stands in the environment and in files: parts by comma."""

@@ -1,1 +1,3 @@
 """The HTTP edge: accepts orders durably, shows what became of them, and serves ops. Never reserves stock."""
+
+PART_OF = "doorbuster"

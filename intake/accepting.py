@@ -133,10 +133,15 @@ class Accepting:
         spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend, tell))
 
+    def order_id(self, known: CachedSale, customer_id: str, key: str) -> bytes:
+        """Return the id of the order that a customer's idempotency key makes or has made."""
+        partition = partition_of(customer_id, len(known.lanes))
+        return self._ids.derive(known.number, partition, customer_id=customer_id, key=key)
+
     def _ask(self, known: CachedSale, order: OrderRequest, key: str, *, tell: Tell) -> None:
         """Ask whether the order is known; SOLD_OUT says that it is not: nothing is stored."""
         lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
-        order_id = self._ids.derive(known.number, lane.partition, customer_id=order.customer_id, key=key)
+        order_id = self.order_id(known, order.customer_id, key)
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), _mark(order), b"", None, tell))
 
     def settle(self, known: CachedSale, verdict: bytes, order: OrderRequest, pass_: Pass | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
-from db.sales import get_sale
+from db.sales import get_sale, list_sales
 from doorbuster import keys
 from doorbuster.ids import OrderIds
 from doorbuster.log import configure
@@ -16,8 +16,12 @@ from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import accept_client, plain_client
 from intake.accepting import Accepting
 from intake.awaiting import Awaiting
+from intake.bodies import Bodies
 from intake.catalogue import ListProducts, ShowProduct
+from intake.connections import Connections, bounds_of
+from intake.cross_origin import CrossOrigin
 from intake.database import Database
+from intake.descriptors import connections_within
 from intake.durability import Durability
 from intake.events import OrderEvents
 from intake.group_commit import AcceptScript, Terms
@@ -36,6 +40,7 @@ from intake.ops_orders import OrderList, OrderTransitions
 from intake.ops_prices import ProductPrices
 from intake.ops_products import OneProduct, ProductStock
 from intake.ops_sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
+from intake.ops_status import OpsStatus
 from intake.order_lane import OrderLane
 from intake.order_views import OrderReader
 from intake.orders import CancelOrder, OneOrder
@@ -50,6 +55,9 @@ from intake.publishing import Publishing
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.addresses import Addresses
+from intake.room.landing import Landing
+from intake.room.offers import Offers
+from intake.room.problem_pages import ProblemPages
 from intake.room.shop import Shop
 from intake.room.uses import Uses
 from intake.room.waiting import Waiting
@@ -58,6 +66,7 @@ from intake.sale_page import ShowSale
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
 from intake.shared_looks import SharedLooks
+from intake.store_checks import StoreChecks
 from intake.store_memory import StoreMemory
 from intake.waiting_orders import WaitingOrders
 
@@ -84,8 +93,11 @@ class Parts:
         self.problems = Problems(settings.retry_after_s, self.metrics.refused)
         self.guard = Guard(
             in_flight_max=settings.in_flight_max,
-            body_timeout_s=settings.body_timeout_s,
             retry_after_s=settings.retry_after_s,
+            bodies=Bodies(
+                most=settings.bodies_max, per_address=settings.bodies_per_address, timeout_s=settings.body_timeout_s
+            ),
+            connections=Connections(bounds_of(settings, connections_within(settings.connections_max))),
         )
         self.database = Database(settings.database_url.get_secret_value(), timeout_s=timeout_s)
         self.accept_redis = accept_client(url, timeout_s=timeout_s)
@@ -114,8 +126,10 @@ class Parts:
         self.catalogue.reader.heard.append(self.search.outdate)
         self.product_lane = ProductLane(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
+        self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
+        self.checks = StoreChecks(settings, self.database, self.health)
         self.prewarming = Prewarming(
-            settings, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
+            self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
         self.accepting = Accepting(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
@@ -124,6 +138,11 @@ class Parts:
         """Read a sale from Postgres."""
         async with self.database.reading() as connection:
             return await get_sale(connection, sale_id)
+
+    async def list_sales(self) -> list[Sale]:
+        """Read the newest sales from Postgres."""
+        async with self.database.reading() as connection:
+            return await list_sales(connection)
 
     async def first_check(self) -> None:
         """Judge the order store before the first order."""
@@ -139,12 +158,14 @@ class Parts:
             self.read_figures.flush()
             if refused := guard.take_refused():
                 self.metrics.refused("overloaded", refused)
+            for code, times in guard.connections.take_refused():
+                self.metrics.refused(code, times)
 
     async def close_stores(self) -> None:
         """Close the connections to Redis."""
         await self.accept_redis.aclose()
         await self.waiting.close()
-        await self.prewarming.close()
+        await self.checks.close()
         await self.orders_redis.aclose()
 
     def lifespan(self) -> Lifespan:
@@ -202,7 +223,9 @@ def create_app(settings: Settings, role: str = "all") -> Guard:
     parts.guard.application = app
     if role != "ops":
         parts.guard.lanes = (parts.product_lane, parts.waiting.lane())
-        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems)
+        cross_origin = CrossOrigin(settings.cors_origins)
+        parts.guard.cross_origin = cross_origin if settings.cors_origins else None
+        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems, cross_origin)
     return parts.guard
 
 
@@ -227,9 +250,11 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
     app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
-    waiting.add_routes(app)
-    waiting.add_shop(app, Shop(posting, parts.catalogue, parts.reader, Owners(waiting.admission, waiting.door)))
     owners = Owners(waiting.admission, waiting.door)
+    waiting.add_routes(app, Shop(posting, Offers(parts.catalogue), parts.reader, owners))
+    app.add_route("/", Landing(parts.list_sales, parts.sales, waiting.door, waiting.pages))
+    problem_pages = ProblemPages(waiting.pages)
+    parts.problems.page, parts.guard.busy_page = problem_pages.write, problem_pages.busy
     app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
     looks = SharedLooks(parts.database)
     watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
@@ -246,8 +271,11 @@ def add_ops(app: Routes, parts: Parts) -> None:
     database, publishing = parts.database, parts.publishing
     app.add_route("/ops/sales", SaleList(database, publishing))
     app.add_route("/ops/sales/{sale}", OneSale(database, publishing, parts.restocking, parts.waiting_orders))
-    app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing))
+    app.add_route(
+        "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
+    )
     app.add_route("/ops/audit", OpsLog(database))
+    app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db.states import Status
-from doorbuster.contract import FAULTS, JSON, UnitPrice
+from doorbuster.contract import FAULTS, JSON
+from doorbuster.offer_contract import UnitPrice
 from intake.order_views import show
 from intake.outcomes import LOOK_EVERY_S, until
 from intake.problems import STORE_ERRORS

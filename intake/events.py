@@ -19,6 +19,7 @@ from doorbuster.contract import TransitionEvent
 from intake.orders import found_for, order_id_of
 from intake.outcomes import LOOK_EVERY_S, until
 from intake.problems import STORE_ERRORS, RefusedError
+from intake.shared_looks import till_tick
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,7 +86,7 @@ class OrderEvents:
                 if loop.time() >= beat:
                     beat = loop.time() + HEARTBEAT_S
                     yield SSEvent(comment="still here")
-                await until(changed, LOOK_EVERY_S)
+                await until(changed, till_tick(order_id, loop.time(), LOOK_EVERY_S))
 
     async def _behind(self, order_id: UUID, seq: int) -> list[OrderEvent]:
         try:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 from doorbuster.errors import SettingsError
+from doorbuster.rooms import check_rooms
 from doorbuster.settings import load_settings
 
 bind = os.environ.get("INTAKE_BIND", "127.0.0.1:8000").split(",")
@@ -17,7 +18,6 @@ workers = int(os.environ.get("INTAKE_PROCESSES", "1"))
 worker_class = "intake.serving.Worker"
 wsgi_app = "intake.app:from_environment()"
 backlog = 2048
-keepalive = 75
 timeout = 30
 graceful_timeout = 10
 accesslog = None
@@ -33,9 +33,10 @@ if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 def on_starting(_server: object) -> None:
     """End before any worker starts if a setting is wrong: workers would only die one after another."""
     try:
+        check_rooms()
         load_settings()
     except SettingsError as error:
-        sys.stderr.write(f"The settings are wrong:\n{error.detail}\n")
+        sys.stderr.write(f"Doorbuster cannot start so:\n{error.detail}\n")
         raise SystemExit(2) from error
 
 

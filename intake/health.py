@@ -48,6 +48,11 @@ class Health:
         self._durability = durability
         self._guard = guard
 
+    @property
+    def durability_faults(self) -> str:
+        """What makes the order store less durable than it must be, empty when nothing does."""
+        return "; ".join(self._durability.faults)
+
     async def look(self) -> tuple[bool, dict[str, Any]]:
         """Return whether orders can be taken, and each check with its reason."""
         postgres, orders = await asyncio.gather(self._postgres(), self._orders())
@@ -117,16 +122,18 @@ class Ready:
 
     async def on_get(self, _req: Request, resp: Response) -> None:
         """Show each check, 503 if any fails; and how late the stages are that follow, which does not stop orders."""
-        ready, checks = await self._health.look()
-        body = {"status": "ready" if ready else "not_ready", "checks": checks}
-        try:
-            body["progress"] = (await self._progress.look()).shown()
-        except STORE_ERRORS as error:
-            body["progress"] = {"late": [f"it cannot be measured: {type(error).__name__}"]}
+        (ready, checks), progress = await asyncio.gather(self._health.look(), self._measured())
+        body = {"status": "ready" if ready else "not_ready", "checks": checks, "progress": progress}
         resp.status = 200 if ready else 503
         resp.content_type = JSON
         resp.cache_control = ["no-store"]
         resp.data = _encode(body)
+
+    async def _measured(self) -> dict[str, Any]:
+        try:
+            return (await self._progress.look()).shown()
+        except STORE_ERRORS as error:
+            return {"late": [f"it cannot be measured: {type(error).__name__}"]}
 
 
 class ShowMetrics:

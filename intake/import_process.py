@@ -48,6 +48,7 @@ class _Priced(msgspec.Struct, gc=False):
 
 _line = msgspec.json.Decoder(ProductLine)
 _priced = msgspec.json.Decoder(_Priced)
+_any: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 class _Report:
@@ -153,38 +154,37 @@ def _read(line: bytes, unit: str) -> ProductLine:
             return _line.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
-    value = read(line, _any)
-    wrong = _tidy(value, unit) if isinstance(value, dict) else []
-    try:
-        if not wrong:
+    value, problem = read(line, _any), "cannot be read"
+    wrong = _tidy(value, unit) if isinstance(value, dict) else {}
+    if not wrong:
+        try:
             return msgspec.convert(value, ProductLine)
-    except msgspec.ValidationError as error:
-        wrong = [("line", str(error))]
-    said = [(name, f"{problem}{_value(value, name)}") for name, problem in problems(ProductLine, value, "")]
-    raise InvalidError.naming(
-        [*(one for one in wrong if one[0] != "line" or not said), *(one for one in said if one[0] not in dict(wrong))],
-        most=SAID_MAX,
-    )
+        except msgspec.ValidationError as error:
+            problem = str(error)
+    said = {name: f"{text}{_value(value, name)}" for name, text in problems(ProductLine, value, "")}
+    raise InvalidError.naming(list((said | wrong).items()) or [("line", problem)], most=SAID_MAX)
 
 
-_any: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
-
-
-def _tidy(value: dict[str, Any], unit: str) -> list[tuple[str, str]]:
+def _tidy(value: dict[str, Any], unit: str) -> dict[str, str]:
+    """Give the id its one form, and the price its minor units; return what is wrong so far."""
     if isinstance(product_id := value.get("product_id"), str):
         value["product_id"] = tidy_id(product_id)
     price, currency = value.get("price"), value.get("currency")
-    if isinstance(price, bool) or not isinstance(price, str | int | float):
-        return []
-    if unit == "minor" and not isinstance(price, float):
-        return []
+    if not isinstance(price, float | str | int) or isinstance(price, bool):
+        return {}
+    if unit == "major":
+        known = currency if isinstance(currency, str) else None
+    elif isinstance(price, float):  # 1999.0 is whole; a text stays wrong where minor units are the contract
+        known = None
+    else:
+        return {}
     try:
-        value["price"], found = read_price(price, currency if isinstance(currency, str) else None, unit)  # type: ignore[arg-type]
+        value["price"], found = read_price(price, known, "major" if unit == "major" else "minor")
     except PriceError as error:
-        return [("price", str(error).partition("; write")[0])]
+        return {"price": str(error).partition("; write")[0]}
     if found and currency is None:
         value["currency"] = found
-    return []
+    return {}
 
 
 def _value(value: object, name: str) -> str:

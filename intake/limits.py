@@ -1,21 +1,27 @@
-"""The outermost guard: how many requests are in work, how large and how slow a body may be. Knows no routes' meaning.
+"""The outermost guard: how many requests are in work, and how large a body may be. Knows no routes' meaning.
 
-It reads a small body before the application sees the request, so that a slow or endless sender costs one task, at most
-`BODY_MAX` bytes and at most the body time-out. Bodies of streamed routes are counted as they pass.
+A request is in work from when its body is whole until its answer is handed over: slow senders and slow readers hold
+no place among those. Bodies of streamed routes are counted as they pass.
 """
 
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from intake.refusing import send_last_problem, send_problem
+from intake.bodies import BODY as BODY
+from intake.bodies import BODY_MAX, refuse_declared
+from intake.bodies import BodyError as BodyError
+from intake.protocol import WHOLE
+from intake.refusing import send_last_problem, send_page, send_problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from intake.protocol import Exchange
+    from intake.bodies import Bodies
+    from intake.connections import Connections
+    from intake.cross_origin import CrossOrigin
+    from intake.exchange import Exchange
 
     Message = dict[str, Any]
     Receive = Callable[[], Awaitable[Message]]
@@ -24,16 +30,14 @@ if TYPE_CHECKING:
     Answer = tuple[Message, Message]
     Lane = Callable[[Scope], Answer | None]
     Headers = list[tuple[bytes, bytes]]
+    BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
     OrderLane = Callable[[bytes, Headers, bytes, Exchange], bool]
     Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BODY = "doorbuster.body"
-"""Where the guard leaves a body in the request's scope."""
 PARKED = "doorbuster.parked"
 """Marks in its scope a request that only waits."""
 WAITING_PER_IN_FLIGHT = 5
 """How many waiting requests stand for one in work; they hold a socket and a timer, no more."""
-BODY_MAX = 16 * 1024
 OPS_BODY_MAX = 2 * 1024 * 1024
 STREAM_MAX = 512 * 1024 * 1024
 STREAMED = ":import"
@@ -41,52 +45,37 @@ STREAMED = ":import"
 OPS = "/ops/"
 """Paths of ops: another application answers them, and their bodies pass through to it, counted, up to `STREAM_MAX`."""
 
+MONITORING = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths that are answered however much is in work: who watches must see it."""
+MONITORING_MAX = 32
+"""How many requests they may make it in work beyond `IN_FLIGHT_MAX`."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+STRANGE = "PROPFIND"
+"""What stands for every other method: Falcon knows it, no resource has it, so that all of them are answered alike."""
+METHOD = "doorbuster.method"
+"""Where in its scope the method of such a request is."""
+
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-EXPIRED = -1.0
-DIGITS_MAX = 20
-_EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
-
-
-class BodyError(Exception):
-    """The body did not come as it must; an empty code: nobody is there to be told."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-
-
-class _Rest:
-    """What is left to receive after the body was taken: an empty body, then whatever comes."""
-
-    __slots__ = ("_begun", "_receive")
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._begun = False
-
-    async def __call__(self) -> Message:
-        if self._begun:
-            return await self._receive()
-        self._begun = True
-        return _EMPTY
 
 
 class Guard:
     """ASGI application around the application."""
 
-    def __init__(self, *, in_flight_max: int, body_timeout_s: float, retry_after_s: int):
+    def __init__(self, *, in_flight_max: int, retry_after_s: int, bodies: Bodies, connections: Connections):
+        self.bodies = bodies
+        self.connections = connections
         self.application: Application = _nothing
         self.lanes: tuple[Lane, ...] = ()
         """Short ways, asked in turn before the application; what one answers the application does not see."""
         self.order_lane: OrderLane = _long_way
         """The short way of plain orders, see `take_order`."""
+        self.busy_page: BusyPage = _no_page
+        """What a person is shown instead of a problem when there is too much to do."""
         self.ops_application: Application = _nothing
+        self.cross_origin: CrossOrigin | None = None
+        """Which other origins' scripts may call; None: none, and nothing is asked for it."""
         self._max = in_flight_max
-        self._body_timeout_s = body_timeout_s
         self._retry_after = str(retry_after_s).encode()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._reading: dict[asyncio.Task[Any], float] = {}
         self.in_flight = 0
         self.waiting = 0
         self._refused = 0
@@ -106,33 +95,76 @@ class Guard:
         if scope["type"] != "http":  # the process's start and end
             await self.application(scope, receive, send)
             return
-        if self.in_flight >= self._max:
-            self._refused += 1
-            detail = "Too many requests are in work; try again soon"
-            await send_problem(send, "overloaded", detail, [(b"retry-after", self._retry_after)])
+        if self.cross_origin is not None:
+            await self.cross_origin.answer(scope, receive, send, self._within_limits)
             return
-        self.in_flight += 1
+        await self._within_limits(scope, receive, send)
+
+    async def _within_limits(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if method not in METHODS:
+            scope[METHOD], scope["method"] = method, STRANGE
+        if self.in_flight >= self._max and not self._may_pass(path):
+            await self._refuse(scope, send)
+        elif path.startswith(OPS):
+            await self._work(scope, receive, send, self._ops)
+        elif method not in _WITH_BODY and WHOLE in scope:
+            await self._work(scope, receive, send, self._public)
+        else:
+            await self._read(scope, receive, send)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request once its body is whole."""
         try:
-            if scope["path"].startswith(OPS):
-                _refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
-                await self.ops_application(scope, self._counted(receive), send)
-                return
-            if scope["method"] in _WITH_BODY:
-                receive = await self._before(scope, receive)
-            if (ready := self._at_hand(scope)) is None:
-                await self.application(scope, receive, send)
-            else:
-                await send(ready[0])
-                await send(ready[1])
+            receive = await self.bodies.read(scope, receive)
         except BodyError as error:
             if error.code:
-                self.park(scope)
-                await send_last_problem(receive, send, error.code, error.detail)
+                await self._refuse_body(send, error)
+            return
+        if self.in_flight >= self._max and not self._may_pass(scope["path"]):
+            await self._refuse(scope, send)
+        else:
+            await self._work(scope, receive, send, self._public)
+
+    def _may_pass(self, path: str) -> bool:
+        """Say whether a request is answered however much is in work."""
+        return path in MONITORING and self.in_flight < self._max + MONITORING_MAX
+
+    async def _work(self, scope: Scope, receive: Receive, send: Send, application: Application) -> None:
+        self.in_flight += 1
+        try:
+            await application(scope, receive, send)
+        except BodyError as error:
+            if error.code:
+                await self._refuse_body(send, error)
         finally:
             if PARKED in scope:
                 self.waiting -= 1
             else:
                 self.in_flight -= 1
+
+    async def _public(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (ready := self._at_hand(scope)) is None:
+            await self.application(scope, receive, send)
+        else:
+            await send(ready[0])
+            await send(ready[1])
+
+    async def _ops(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
+        await self.ops_application(scope, self._counted(receive), send)
+
+    async def _refuse(self, scope: Scope, send: Send) -> None:
+        self._refused += 1
+        again = (b"retry-after", self._retry_after)
+        if (busy := self.busy_page(scope["headers"])) is None:
+            await send_problem(send, "overloaded", "Too many requests are in work; try again soon", [again])
+        else:
+            await send_page(send, "overloaded", busy[0], [*busy[1], again])
+
+    async def _refuse_body(self, send: Send, error: BodyError) -> None:
+        again = ((b"retry-after", self._retry_after),) if error.code == "overloaded" else ()
+        await send_last_problem(send, error.code, error.detail, again)
 
     def take_order(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
         """Take an order that came as a whole and see to its answer; False: it goes the long way."""
@@ -166,48 +198,9 @@ class Guard:
         self.waiting += 1
         return True
 
-    async def _before(self, scope: Scope, receive: Receive) -> Receive:
-        # No timer for each request: two dictionary writes, and `expire_slow` does the rest.
-        task = asyncio.current_task(self._loop or self._running_loop())
-        assert task is not None
-        self._reading[task] = monotonic() + self._body_timeout_s
-        try:
-            _refuse_declared(scope, BODY_MAX)
-            message = await receive()
-            body: bytes = message.get("body", b"")
-            while message.get("more_body", False) and len(body) <= BODY_MAX:
-                message = await receive()
-                body += message.get("body", b"")
-        except asyncio.CancelledError:
-            if self._reading[task] > 0:
-                raise
-            task.uncancel()
-            raise BodyError("malformed", f"The body did not arrive within {self._body_timeout_s:g} s") from None
-        finally:
-            del self._reading[task]
-        if len(body) > BODY_MAX:
-            raise BodyError("too_large", f"The body may have at most {BODY_MAX} bytes")
-        if message["type"] == "http.disconnect":
-            raise BodyError("", "the sender went away")
-        scope[BODY] = body
-        return _Rest(receive)
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        # Asked for once: each time costs a system call.
-        self._loop = asyncio.get_running_loop()
-        return self._loop
-
     async def expire_slow(self) -> None:
         """Give up requests whose body takes too long, until cancelled."""
-        while True:
-            await asyncio.sleep(self._body_timeout_s / 8)
-            now = monotonic()
-            for task, deadline in self._reading.items():
-                if deadline > now:
-                    break  # in order of arrival: the rest came later
-                if deadline > 0:
-                    self._reading[task] = EXPIRED
-                    task.cancel()
+        await self.bodies.expire_slow()
 
     def _counted(self, receive: Receive) -> Receive:
         seen, complete = 0, False
@@ -217,10 +210,10 @@ class Guard:
             if complete:
                 return await receive()
             try:
-                async with asyncio.timeout(self._body_timeout_s):
+                async with asyncio.timeout(self.bodies.timeout_s):
                     message = await receive()
             except TimeoutError:
-                raise BodyError("malformed", f"Nothing came for {self._body_timeout_s:g} s") from None
+                raise BodyError("malformed", f"Nothing came for {self.bodies.timeout_s:g} s") from None
             complete = not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > STREAM_MAX:
@@ -230,16 +223,12 @@ class Guard:
         return counted
 
 
-def _refuse_declared(scope: Scope, most: int) -> None:
-    """Refuse a body by its declared length, before any of it is waited for."""
-    for name, value in scope["headers"]:
-        # Four digits are below every bound: most requests end here.
-        if name == b"content-length" and 4 < len(value) < DIGITS_MAX and int(value) > most:
-            raise BodyError("too_large", f"The body may have at most {most} bytes")
-
-
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise RuntimeError("the guard has no application yet")
+
+
+def _no_page(_headers: Headers) -> None:
+    return None
 
 
 def _long_way(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catalogue.prices import price_at
 from db.offers import offers_of
-from doorbuster.contract import UnitPrice
 from doorbuster.fields import LINES_SURE, TOTAL_MAX
+from doorbuster.offer_contract import UnitPrice
 from intake.problems import STORE_ERRORS, RefusedError
 
 if TYPE_CHECKING:

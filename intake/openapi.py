@@ -1,18 +1,20 @@
-"""`/openapi.json`, made from the types that validate, and `/docs`. Owns the document's form alone.
+"""`/openapi.json`, made from the types that validate. Owns the document's form alone.
 
-The table of operations is `operations.py`. The page asks no third party for anything.
+The table of operations is `operations.py`, the words are `openapi_words.py`, the page `/docs` is `docs_page.py`.
 """
 
 from __future__ import annotations
 
 import re
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from catalogue.search.interface import SORTS
 from doorbuster.contract import FAULTS, JSON, PROBLEM_JSON, Problem
+from intake.docs_page import STYLE, page
+from intake.openapi_examples import EXAMPLES
+from intake.openapi_words import DESCRIPTIONS, HEADERS, PARAMETERS, SCHEMES, TAGS, tag_of
 from intake.operations import OPERATIONS, Media, Operation, Page
 
 if TYPE_CHECKING:
@@ -22,6 +24,13 @@ VERSION = "3.1.0"
 CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _REQUIRED_HEADERS = frozenset({"Idempotency-Key"})
 _TEXT: dict[str, Any] = {"type": "string"}
+_NUMBER: dict[str, Any] = {"type": "integer"}
+_ABOUT = (
+    "Takes a shop's orders during a flash sale. JSON in and out, times RFC 3339 in UTC, money in minor units with an "
+    "ISO currency. Every refusal is a problem document (RFC 9457) with a stable `code`; unknown fields are "
+    "refused by name."
+)
+_SUCCESS = {204: "Done; there is nothing to show", 304: "Not changed since the `ETag` that was sent"}
 _QUERY: dict[str, dict[str, Any]] = {
     "limit": {"type": "integer", "minimum": 1},
     "min_price": {"type": "integer", "minimum": 0},
@@ -30,11 +39,6 @@ _QUERY: dict[str, dict[str, Any]] = {
     "price_unit": {"enum": ["minor", "major"]},
 }
 """What a parameter of the query may be, where it is not any text."""
-_STYLE = (
-    b"body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    b"code,pre{background:#f3f3f3;color:#111}pre{padding:.75rem;overflow:auto}"
-    b"section{border-top:1px solid #999;padding:.5rem 0}"
-)
 
 
 def document() -> dict[str, Any]:
@@ -47,14 +51,12 @@ def document() -> dict[str, Any]:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schema_of)
     return {
         "openapi": VERSION,
-        "info": {"title": "Doorbuster", "version": "1", "description": "Takes a shop's orders during a flash sale."},
+        "info": {"title": "Doorbuster", "version": "1", "description": _ABOUT},
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {
-                "ops_key": {"type": "http", "scheme": "bearer"},
-                "storefront_key": {"type": "apiKey", "in": "header", "name": "X-Storefront-Key"},
-            },
+            "securitySchemes": SCHEMES,
         },
     }
 
@@ -71,7 +73,9 @@ def _types() -> list[Any]:
 
 def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     said: dict[str, Any] = {
+        "tags": [tag_of(operation.path)],
         "summary": operation.summary,
+        "description": DESCRIPTIONS.get(f"{operation.method} {operation.path}", f"{operation.summary}."),
         "operationId": _name(operation),
         "parameters": _parameters(operation),
         "responses": _responses(operation, schema_of),
@@ -81,7 +85,8 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     if operation.path.startswith("/ops/"):
         said["security"] = [{"ops_key": []}]
     elif "X-Storefront-Key" in operation.headers:
-        said["security"] = [{}, {"storefront_key": []}]
+        keys = ["admission", "admission_cookie"] if "Idempotency-Key" in operation.headers else []
+        said["security"] = [{}, *({name: []} for name in [*keys, "storefront_key"])]
     return said
 
 
@@ -91,24 +96,28 @@ def _name(operation: Operation) -> str:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    text = {"schema": _TEXT}
-    inside = [{"name": name, "in": "path", "required": True, **text} for name in re.findall(r"{(\w+)}", operation.path)]
+    inside = [_parameter(name, "path", required=True) for name in re.findall(r"{(\w+)}", operation.path)]
     query = [_query(name) for name in operation.query]
     headers = [
-        {"name": name, "in": "header", "required": name in _REQUIRED_HEADERS, **text}
+        _parameter(name, "header", required=name in _REQUIRED_HEADERS)
         for name in operation.headers
         if name != "X-Storefront-Key"
     ]
     if _is_noted(operation):
-        headers.append({"name": "X-Operator", "in": "header", "required": False, **text})
+        headers.append(_parameter("X-Operator", "header"))
     return inside + query + headers
+
+
+def _parameter(name: str, place: str, *, required: bool = False) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": name, "in": place, "required": required, "schema": _TEXT}
+    return said | ({"description": PARAMETERS[name]} if name in PARAMETERS else {})
 
 
 def _query(name: str) -> dict[str, Any]:
     plain = name.removesuffix("*")
     schema = _QUERY.get(plain, _TEXT)
     several = {"type": "array", "items": schema}
-    return {"name": plain, "in": "query", "required": False, "schema": schema if plain == name else several}
+    return _parameter(plain, "query") | {"schema": schema if plain == name else several}
 
 
 def _is_noted(operation: Operation) -> bool:
@@ -119,7 +128,9 @@ def _is_noted(operation: Operation) -> bool:
 def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for status, answer in operation.answers.items():
-        said[str(status)] = {"description": operation.summary}
+        said[str(status)] = {"description": _SUCCESS.get(status, operation.summary)}
+        if headers := _headers(operation, status):
+            said[str(status)]["headers"] = headers
         if answer is not None:
             said[str(status)]["content"] = _content(answer, schema_of)
     problems = {*operation.problems, "invalid"} if _is_noted(operation) else set(operation.problems)
@@ -130,9 +141,28 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
             "description": "; ".join(f"`{code}`: {FAULTS[code].title}" for code in codes),
             "content": {PROBLEM_JSON: {"schema": schema}},
         }
-        if status in (429, 503):
-            said[str(status)]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
+        if headers := _headers(operation, status):
+            said[str(status)]["headers"] = headers
     return said
+
+
+def _headers(operation: Operation, status: int) -> dict[str, Any]:
+    """Return the headers of an answer that a caller should look at."""
+    orders, cached = "Idempotency-Key" in operation.headers, "If-None-Match" in operation.headers
+    rules = {
+        "Location": (orders and status in (201, 202, 409)) or (operation.path == "/ops/sales" and status == 201),
+        "Idempotency-Replayed": orders and status in (201, 202, 409),
+        "Preference-Applied": orders and status in (201, 202, 409),
+        "Link": orders and status in (401, 409),
+        "ETag": cached and status in (200, 304),
+        "Cache-Control": cached and status in (200, 304),
+        "Retry-After": status in (429, 503) or (operation.path.endswith("/admissions") and status == 202),
+        "WWW-Authenticate": status == 401,
+    }
+    named = [name for name, there in rules.items() if there]
+    return {
+        name: {"description": HEADERS[name], "schema": _NUMBER if name == "Retry-After" else _TEXT} for name in named
+    }
 
 
 def _content(answer: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -146,35 +176,8 @@ def _content(answer: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
             "properties": {"items": items, "next_cursor": {"type": "string"}},
         }
         return {JSON: {"schema": page}}
-    return {JSON: {"schema": schema_of[repr(answer)]}}
-
-
-def page(said: dict[str, Any]) -> str:
-    """Return the document as a page for people."""
-    parts = []
-    for path, methods in said["paths"].items():
-        for method, operation in methods.items():
-            rows = "".join(
-                f"<li><strong>{status}</strong> {escape(answer['description'])}</li>"
-                for status, answer in operation["responses"].items()
-            )
-            body = operation.get("requestBody", {}).get("content", {})
-            sent = f"<pre>{escape(_pretty(body))}</pre>" if body else ""
-            parts.append(
-                f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>"
-                f"<p>{escape(operation['summary'])}</p>{sent}<ul>{rows}</ul></section>"
-            )
-    schemas = escape(_pretty(said["components"]["schemas"]))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Doorbuster: the contract</title>'
-        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs/style.css"></head>'
-        f'<body><main><h1>Doorbuster: the contract</h1><p><a href="/openapi.json">openapi.json</a></p>{"".join(parts)}'
-        f"<section><h2>Schemas</h2><pre>{schemas}</pre></section></main></body></html>"
-    )
-
-
-def _pretty(value: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(value)).decode()
+    said: dict[str, Any] = {"schema": schema_of[repr(answer)]}
+    return {JSON: said | ({"example": EXAMPLES[answer]} if answer in EXAMPLES else {})}
 
 
 class Constant:
@@ -197,5 +200,5 @@ def resources() -> dict[str, Constant]:
     return {
         "/openapi.json": Constant(msgspec.json.encode(said), JSON),
         "/docs": Constant(page(said).encode(), "text/html; charset=utf-8"),
-        "/docs/style.css": Constant(_STYLE, "text/css; charset=utf-8"),
+        "/docs/style.css": Constant(STYLE, "text/css; charset=utf-8"),
     }

@@ -42,8 +42,10 @@ JSON_LINES = Media("application/x-ndjson")
 _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
 _OPS = ("ops_key_required", "rate_limited", *_STORE)
+_HTTP = ("request_timeout", "head_too_large", "coding_not_supported", "version_not_supported")
+"""What any call may get before its place is looked at."""
 _POST_ORDER = (
-    *_BODY, "idempotency_key_required", "admission_required", "admission_expired", "admission_invalid",
+    *_BODY, *_HTTP, "idempotency_key_required", "admission_required", "admission_expired", "admission_invalid",
     "sale_not_found", "sale_not_open", "price_changed", "sold_out",
     "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
 )  # fmt: skip
@@ -138,7 +140,8 @@ _SALES = (
     Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: c.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: c.SaleView}, _SALE),
     Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: oc.Prewarmed}, _SALE),
-    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: c.SaleView}, _SALE),
+    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: c.RevokedView}, _SALE),
+    Operation("get", "/ops/status", "Show how stores, workers and sales are", {200: oc.StatusView}, ("invalid", *_OPS)),
     Operation(
         "get", "/ops/audit", "List what ops changed", {200: Page(oc.LogEntryView)}, ("invalid", *_OPS), None,
         ("target", "cursor", "limit"),

@@ -75,8 +75,8 @@ class OpsDoor:
         elif wait_s:
             again = (b"retry-after", b"%d" % math.ceil(wait_s))
             detail = "Too many wrong ops keys; try again later"
-            await send_last_problem(receive, send, "rate_limited", detail, (again,))
+            await send_last_problem(send, "rate_limited", detail, (again,))
         else:
             challenge = (b"www-authenticate", b'Bearer realm="doorbuster ops"')
             detail = "Send the ops key as Authorization: Bearer"
-            await send_last_problem(receive, send, "ops_key_required", detail, (challenge,))
+            await send_last_problem(send, "ops_key_required", detail, (challenge,))

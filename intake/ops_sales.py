@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db import sales as rows
+from db.status import doubtful_products
 from doorbuster.contract import (
+    RevokedView,
     SaleChange,
     SaleProductView,
     SaleRequest,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from intake.prewarming import Prewarming
     from intake.publishing import Publishing
     from intake.restocking import Restocking
+    from intake.room.desk import RoomDesk
+    from intake.sales import Sales
     from intake.waiting_orders import WaitingOrders
 
 _new = msgspec.json.Decoder(SaleRequest)
@@ -209,26 +213,39 @@ class SaleVerb:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
         async with self._database.working() as connection, connection.transaction():
             found = await _existing(connection, sale)
+            doubtful = await doubtful_products(connection, found.number) if verb == "prewarm" else []
             if verb != "prewarm":
                 phase, start_now = self._phases[verb]
                 found = await rows.set_phase(connection, sale, phase, start_now=start_now)
                 await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
         await self._publishing.sale(found)
-        write(resp, await self._prewarming.look(found) if verb == "prewarm" else show(found))
+        write(resp, await self._prewarming.look(found, doubtful) if verb == "prewarm" else show(found))
 
 
 class RevokeAdmissions:
     """Resource of the sale's revocations."""
 
-    def __init__(self, database: Database, publishing: Publishing) -> None:
+    def __init__(self, database: Database, publishing: Publishing, sales: Sales, desk: RoomDesk) -> None:
         self._database = database
         self._publishing = publishing
+        self._sales = sales
+        self._desk = desk
 
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
-        """Revoke every admission out: who had one joins again."""
+        """Revoke every admission out: who had one joins again; tells how many there were."""
+        revoked = await self._active(sale)
         async with self._database.working() as connection, connection.transaction():
             await _existing(connection, sale)
             found = await rows.bump_room_epoch(connection, sale)
             await note(connection, req, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
         await self._publishing.sale(found)
-        write(resp, show(found))
+        write(resp, RevokedView(**msgspec.structs.asdict(show(found)), revoked=revoked))
+
+    async def _active(self, sale: str) -> int | None:
+        """Return how many admissions are out, None when nobody can say."""
+        cached = await self._sales.get(sale)
+        room = None if cached is None else self._desk.known(cached)
+        if room is None:
+            return None
+        await room.read()
+        return room.state.active if room.state is not None and not room.is_down else None

@@ -19,6 +19,7 @@ from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.fields import LINES_SURE
 from doorbuster.reading import refusal_of
 from intake.accepting import answer, order_id_text
+from intake.framing import is_host
 from intake.group_commit import REPLAY, SPENT
 from intake.posting import is_key
 from intake.problems import STORE_ERRORS, RefusedError
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     from doorbuster.errors import DoorbusterError
     from intake.accepting import Accepting
     from intake.admission import Pass
+    from intake.cross_origin import CrossOrigin
+    from intake.exchange import Exchange
     from intake.group_commit import Candidate
     from intake.limits import Headers
     from intake.problems import Problems
-    from intake.protocol import Exchange
     from intake.room.desk import OpenRoom
     from intake.room.waiting import Waiting
     from intake.sales import CachedSale, Sales
@@ -43,17 +45,22 @@ _JSON = JSON.encode()
 _HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orders/%b\r\n%b"
 _REPLAYED = b"idempotency-replayed: true\r\nidempotent-replayed: true\r\n"
 _AWAY: tuple[type[Exception], ...] = (DoorbusterError, *STORE_ERRORS)
+_VARY = b"vary: Accept\r\n"
+"""Of a problem: who asks for a page gets one, by the full path."""
 _decode = msgspec.json.Decoder(OrderRequest).decode
 
 
 class OrderLane:
     """Answers orders by the sale and the room at hand."""
 
-    def __init__(self, sales: Sales, accepting: Accepting, waiting: Waiting, problems: Problems) -> None:
+    def __init__(
+        self, sales: Sales, accepting: Accepting, waiting: Waiting, problems: Problems, cross_origin: CrossOrigin
+    ) -> None:
         self._sales, self._accepting, self._problems = sales, accepting, problems
         self._desk, self._door = waiting.desk, waiting.door
         self._keys_asked = waiting.admission.is_needed_everywhere
         self._asking: set[asyncio.Task[None]] = set()
+        self._lines_for = cross_origin.lines
         self._is_anybodys = waiting.admission.is_anybodys
 
     def __call__(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
@@ -67,10 +74,11 @@ class OrderLane:
         # An admission that is missing, or that nobody asks for now, is for the long way.
         if not is_clear or (known.has_room and (room is None) != (asked.token is None)):
             return False
+        lines = self._lines_for(asked.origin) if asked.origin else b""
         try:
             order = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self._refuse(exchange, refusal_of(body, OrderRequest, error))
+            self._refuse(exchange, refusal_of(body, OrderRequest, error), lines)
             return True
         if order.expected_total is not None or len(order.lines) > LINES_SURE:
             return False  # prices are to be looked at
@@ -78,10 +86,10 @@ class OrderLane:
             pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
             if self._keys_asked and self._is_anybodys(pass_):
                 return False
-            sent = _Sent(order, asked.key, pass_)
-            self._accepting.submit(known, *sent, tell=partial(self._tell, known, sent, exchange))
+            sent = _Sent(order, asked.key, pass_, lines)
+            self._accepting.submit(known, order, asked.key, pass_, tell=partial(self._tell, known, sent, exchange))
         except RefusedError as refused:
-            self._refuse(exchange, refused)
+            self._refuse(exchange, refused, lines)
         return True
 
     def _room(self, known: CachedSale) -> tuple[bool, OpenRoom | None]:
@@ -108,47 +116,52 @@ class OrderLane:
         try:
             self._accepting.settle(known, verdict, sent.order, sent.pass_)
         except RefusedError as refused:
-            self._refuse(exchange, refused)
+            self._refuse(exchange, refused, sent.lines)
             return
-        self._answer(known, exchange, order_id_text(candidate), verdict)
+        self._answer(known, sent, exchange, order_id_text(candidate), verdict)
 
     async def _ask_again(self, known: CachedSale, sent: _Sent, exchange: Exchange) -> None:
         try:
-            order_id, verdict = await self._accepting.commit(known, *sent)
+            order_id, verdict = await self._accepting.commit(known, sent.order, sent.key, sent.pass_)
         except RefusedError as refused:
-            self._refuse(exchange, refused)
+            self._refuse(exchange, refused, sent.lines)
         except _AWAY as error:
             log.warning("a spent admission cannot be asked about", extra={"error": repr(error)})
             said = "A store did not answer; the key is safe to send again"
-            self._refuse(exchange, RefusedError("store_unavailable", said))
+            self._refuse(exchange, RefusedError("store_unavailable", said), sent.lines)
         except BaseException:  # a defect or the end of the process: nobody may wait for ever
-            self._refuse(exchange, RefusedError("internal", "The cause is in the log of the server"))
+            self._refuse(exchange, RefusedError("internal", "The cause is in the log of the server"), sent.lines)
             raise
         else:
-            self._answer(known, exchange, order_id, verdict)
+            self._answer(known, sent, exchange, order_id, verdict)
 
     @staticmethod
-    def _answer(known: CachedSale, exchange: Exchange, order_id: str, verdict: bytes) -> None:
+    def _answer(known: CachedSale, sent: _Sent, exchange: Exchange, order_id: str, verdict: bytes) -> None:
         replayed = _REPLAYED if verdict[:1] == REPLAY else b""
-        exchange.answer(202, _HEAD % (_JSON, order_id.encode(), replayed), answer(known, order_id, verdict))
+        exchange.answer(
+            202, _HEAD % (_JSON, order_id.encode(), replayed) + sent.lines, answer(known, order_id, verdict)
+        )
 
-    def _refuse(self, exchange: Exchange, refused: DoorbusterError) -> None:
+    def _refuse(self, exchange: Exchange, refused: DoorbusterError, origin_lines: bytes) -> None:
         fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
         members = refused.members if isinstance(refused, RefusedError) else None
         told = self._problems.told(refused.code, refused.detail, fields, members)
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
-        exchange.answer(told.status, lines.encode(), told.body)
+        exchange.answer(told.status, lines.encode() + _VARY + origin_lines, told.body)
 
 
 class _Sent(NamedTuple):
     order: OrderRequest
     key: str
     pass_: Pass | None
+    lines: bytes
+    """What the answer's head says to a browser of another origin."""
 
 
 class _Asked(NamedTuple):
     key: str
     token: str | None
+    origin: bytes
 
 
 def _asked(headers: Headers) -> _Asked | None:
@@ -156,6 +169,8 @@ def _asked(headers: Headers) -> _Asked | None:
     by_name = dict(headers)
     key = by_name.get(b"idempotency-key", b"").decode("latin-1")
     is_plain = len(by_name) == len(headers) and by_name.get(b"content-type") == _JSON and b"prefer" not in by_name
-    if not is_plain or not is_key(key):
+    is_framed = is_host(by_name.get(b"host")) and b"transfer-encoding" not in by_name
+    if not is_plain or not is_framed or not is_key(key):
         return None
-    return _Asked(key, token_of(by_name.get(b"authorization", b"").decode("latin-1")))
+    token = token_of(by_name.get(b"authorization", b"").decode("latin-1"))
+    return _Asked(key, token, by_name.get(b"origin", b""))

@@ -82,6 +82,13 @@ class OrderReader:
         order = await self.drained(order_id)
         return waiting if order is None else show(order)
 
+    async def is_accepted(self, order_id: UUID) -> bool:
+        """Say whether the order store still knows that it accepted the order; asks nothing else."""
+        number, partition = route_of(order_id)
+        if partition >= MAX_PARTITIONS:
+            return False
+        return bool(await self._redis.exists(keys.accepted(number, partition, order_id.hex)))
+
     async def _only_accepted(self, order_id: UUID) -> OrderView | None:
         number, partition = route_of(order_id)
         if partition >= MAX_PARTITIONS:

@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from db.sales import Sale
+    from db.sales import LiveSale, Sale
     from doorbuster.fields import EffectivePhase
 
 
-def effective_phase(sale: Sale, *, later_s: float = 0.0) -> EffectivePhase:
+def effective_phase(sale: Sale | LiveSale, *, later_s: float = 0.0) -> EffectivePhase:
     """Return what an order would meet: the stored phase, but for the time outside the window.
 
     The moment is that of the sale's reading, or so much later.

@@ -77,6 +77,10 @@ class PostOrder:
         order_id, verdict = await self._accepting.commit(known, order, key, pass_)
         return UUID(order_id), verdict
 
+    def order_id(self, known: CachedSale, customer_id: str, key: str) -> UUID:
+        """Return the id of the order that a customer's idempotency key makes or has made."""
+        return UUID(bytes=self._accepting.order_id(known, customer_id, key))
+
     async def _admit(self, req: Request, known: CachedSale, order: OrderRequest, *, own: bool = False) -> Pass | None:
         """Let the request pass; who is sent to the room hears first whether there is anything to wait for."""
         try:

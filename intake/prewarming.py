@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from doorbuster.errors import DoorbusterError
 from doorbuster.ops_contract import Prewarmed
-from doorbuster.stores import plain_client
 from intake.phases import effective_phase
-from intake.problems import STORE_ERRORS
+from intake.prewarm_checks import clock_check, product_checks, window_check
 from waitingroom.room import Mode
 from waitingroom.terms import mode_of
 
 if TYPE_CHECKING:
     from catalogue.catalogue import Catalogue
     from db.sales import Sale
-    from doorbuster.settings import Settings
+    from db.status import DoubtfulProduct
     from intake.health import Health
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
+    from intake.store_checks import StoreChecks
 
 Check = dict[str, Any]
 
@@ -36,22 +36,30 @@ class Prewarming:
     """Looks at a sale before it begins."""
 
     def __init__(
-        self, settings: Settings, health: Health, sales: Sales, *, catalogue: Catalogue, desk: RoomDesk
+        self, stores: StoreChecks, health: Health, sales: Sales, *, catalogue: Catalogue, desk: RoomDesk
     ) -> None:
-        self._health, self._sales, self._catalogue, self._desk = health, sales, catalogue, desk
-        self._jobs = plain_client(settings.jobs_redis_url.get_secret_value(), timeout_s=settings.store_timeout_s)
+        self._stores, self._health, self._sales = stores, health, sales
+        self._catalogue, self._desk = catalogue, desk
 
-    async def close(self) -> None:
-        """Close the connection to the jobs store."""
-        await self._jobs.aclose()
+    async def look(self, sale: Sale, doubtful: list[DoubtfulProduct]) -> Prewarmed:
+        """Warm up and look; the sale is in the copy here and its gates are published by now.
 
-    async def look(self, sale: Sale) -> Prewarmed:
-        """Warm up and look; the sale is in the copy here and its gates are published by now."""
+        `doubtful` are the products that it cannot sell as it says.
+        """
         _, checks = await self._health.look()
-        checks["sale"] = _sale(sale)
-        room, cache, jobs = await asyncio.gather(self._room(sale), self._cache(sale), self._jobs_store())
-        checks |= {"room": room, "cache": cache, "replicas": self._replicas(), "jobs_store": jobs}
+        checks |= {"sale": _sale(sale), "window": window_check(sale), **product_checks(doubtful)}
+        room, room_store, cache, jobs, clock = await asyncio.gather(
+            self._room(sale), self._stores.one("room_store"), self._cache(sale), self._stores.one("jobs_store"),
+            self._clock(),
+        )  # fmt: skip
+        checks |= {
+            "room": room, "room_store": room_store, "cache": cache, "replicas": self._replicas(), "jobs_store": jobs,
+            "clock": clock,
+        }  # fmt: skip
         return Prewarmed(sale.sale_id, all(check["ok"] for check in checks.values()), checks)
+
+    async def _clock(self) -> Check:
+        return clock_check(await self._stores.clocks())
 
     async def _room(self, sale: Sale) -> Check:
         mode = mode_of(sale)
@@ -85,14 +93,6 @@ class Prewarming:
         out = [one["name"] for one in servers if not one["usable"]]
         said = {"ok": not out, "configured": len(servers), "servers": servers}
         return said | ({"reason": f"not read from: {', '.join(map(str, out))}"} if out else {})
-
-    async def _jobs_store(self) -> Check:
-        began = time.monotonic()
-        try:
-            await self._jobs.ping()
-        except STORE_ERRORS as error:
-            return {"ok": False, "reason": f"the jobs store does not answer: {type(error).__name__}"}
-        return {"ok": True, "took_ms": round((time.monotonic() - began) * 1000)}
 
 
 def _sale(sale: Sale) -> Check:

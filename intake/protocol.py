@@ -1,175 +1,235 @@
-"""HTTP/1.1 as uvicorn speaks it, with less to do for a short answer. Owns how bytes come and leave, not what they say.
+"""HTTP/1.1 as uvicorn speaks it, with bounds, and with less to do for an order. Owns how bytes come, not what they say.
 
-uvicorn writes an answer's head and its body one after the other, and each write is a system call: about a sixth of what
-a short answer costs. Here what is written in one turn of the event loop leaves together at its end. And an order that
-came in one piece is answered without a task.
+What uvicorn lacks and a public listener needs: a head has a size and a time; few requests wait on one connection, and
+none begins while its predecessor's answer is not read; what the parser takes for another protocol's beginning is
+HTTP all the same; and answers come in the order of requests, the last words to garbage among them.
 """
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from typing import TYPE_CHECKING, Any
+import urllib.parse
+from asyncio import Event
+from typing import TYPE_CHECKING
 
 import httptools
-import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from doorbuster.contract import PROBLEM_JSON, problem
+from intake.connections import LINGER_BYTES, UNREAD_MAX, Connections
+from intake.ending import BETWEEN, BODY, ENDED, HEAD, Ending
+from intake.exchange import Exchange, Flow, Gathering
+from intake.framing import Fault, FaultyError, fault_in, fault_of, size_of, without_upgrade
+from intake.unread import HEAD_END, PIECE, Unread
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Transport
+    import asyncio
     from collections.abc import Callable
 
+    from intake.connections import Stage
     from intake.limits import Headers
 
-    TakeOrder = Callable[[bytes, Headers, bytes, "Exchange"], bool]
+    TakeOrder = Callable[[bytes, Headers, bytes, Exchange], bool]
 
-_PROBLEM = PROBLEM_JSON.encode()
 ORDERS = b"/orders"
 """How the address ends of what may go the short way."""
+WHOLE = "doorbuster.whole"
+"""Marks in its scope a request whose body has come already."""
+WAITING_MAX = 8
+"""How many requests may wait on a connection behind the one in work before no more is read."""
 
 
-class Gathering:
-    """A transport that sends what was written in one turn of the loop at once; all else is the transport's own."""
-
-    __slots__ = ("_loop", "_parts", "_transport")
-
-    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Send bytes at the end of this turn, behind those written before."""
-        if not self._parts:
-            self._loop.call_soon(self._flush)
-        self._parts.append(data)
-
-    def send(self, data: bytes) -> None:
-        """Send bytes that nothing follows, behind those written before."""
-        self._parts.append(data)
-        self._flush()
-
-    def close(self) -> None:
-        """Send what is left, then close."""
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        if self._parts:
-            parts, self._parts = self._parts, []
-            self._transport.write(b"".join(parts))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
-class Exchange:
-    """A request that waits for its answer without a task of its own.
-
-    To uvicorn's protocol it stands where a request's cycle does, so that pipelined requests, disconnects and the end of
-    the process are treated as ever.
-    """
-
-    __slots__ = ("_protocol", "at_end", "disconnected", "keep_alive", "response_complete")
-
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
-        self.at_end: Callable[[], None] = _nothing
-        """Called once, when it was answered or could not be."""
-        self.disconnected = False
-        self.response_complete = False
-        self.keep_alive = True
-
-    @property
-    def message_event(self) -> Exchange:
-        """What uvicorn sets when the sender is gone: nobody waits for it here."""
-        return self
-
-    def set(self) -> None:
-        """Take note of nothing."""
-
-    def answer(self, status: int, headers: bytes, body: bytes) -> None:
-        """Send the answer; `headers` are whole lines, but for the length."""
-        self.response_complete = True
-        if not self.disconnected:
-            last = b"" if self.keep_alive else b"connection: close\r\n"
-            head = b"%b%bcontent-length: %d\r\n%b\r\n" % (STATUS_LINE[status], headers, len(body), last)
-            self._protocol.gathering.send(head + body)
-            if not self.keep_alive:
-                self._protocol.gathering.close()
-            self._protocol.on_response_complete()
-        self.at_end()
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol over a gathering transport, with a short way for orders.
+class Protocol(Ending):
+    """uvicorn's protocol over a gathering transport, with bounds, and with a short way for orders.
 
     An order that came in one piece is offered to the application's `take_order` before anything is made for it: scope,
     cycle and task cost a quarter of what an order does. Whatever it does not take goes uvicorn's way, which
     begins with what was held back.
     """
 
-    app: Any
-    _held: list[bytes] | None = None
-    """Pieces of the body that may go the short way, while the request is being read."""
+    _head: Headers
+    """The head of the message that is being read; trailers are not among it."""
+    _seen = 0
+    """Bytes that the head may have, at most, as far as it was received."""
+    _sure = 0
+    """Bytes that it has at least."""
+    _blank = 0
+    """Bytes received in a row that belong to no body, though its end has not come: a trailer's."""
+    _is_late = False
+    """The head came in pieces."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection."""
-        self.gathering = Gathering(transport, self.loop)
+        known: Connections | None = getattr(self.app, "connections", None)
+        self._all = known if known is not None else Connections()
+        self._bounds = self._all.bounds
+        self._resting: Stage = self._all.silent
+        self._unread = Unread(self._all)
+        self.gathering = Gathering(transport, self.loop, self._lingers)
         super().connection_made(self.gathering)  # type: ignore[arg-type]
+        self.flow = Flow(self.gathering)  # type: ignore[arg-type]
         self._take_order: TakeOrder = getattr(self.app, "take_order", _take_none)
+        if not self._all.add(self):
+            self._end(Fault("overloaded", "Too many connections are open; try again soon"))
+
+    # Reading.
 
     def data_received(self, data: bytes) -> None:
         """Read on; what is not complete by now goes the long way."""
-        super().data_received(data)
-        if self._held is not None and self.parser is not None:
-            self._go_on()
+        if len(data) <= PIECE and self._phase == BETWEEN and not self._unread and data.count(HEAD_END) < 2:
+            self._seen = len(data)
+            self._feed(data)
+            if self._phase or self.pipeline:
+                self._look(len(data), goes_on=False)
+                self.flow.is_full = self._is_full()
+                if self.flow.is_full:
+                    self.flow.pause_reading()
+        elif self._phase == ENDED:
+            self._thrown += len(data)
+            if self._thrown > LINGER_BYTES:
+                self.transport.abort()
+        else:
+            self._unread.add(data)
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Parse what was received, a piece at a time, while few enough requests wait; then read on."""
+        while self._unread and self._phase != ENDED and not self._is_full():
+            piece = self._unread.take(WAITING_MAX - len(self.pipeline))
+            goes_on = self._phase == HEAD
+            self._seen = self._seen + len(piece) if goes_on else len(piece)
+            self._feed(piece)
+            self._look(len(piece), goes_on=goes_on)
+        if self._all.unread > UNREAD_MAX and self._unread:
+            self.transport.abort()
+        was_full, self.flow.is_full = self.flow.is_full, self._is_full()
+        if self.flow.is_full:
+            self.flow.pause_reading()
+            self._all.heads.pop(self, None)  # it cannot come while it is not read
+        elif was_full:
+            self.flow.resume_reading()
+
+    def _is_full(self) -> bool:
+        return len(self.pipeline) >= WAITING_MAX or (
+            bool(self.pipeline) and sum(len(cycle.body) for cycle, _ in self.pipeline) > HIGH_WATER_LIMIT
+        )
+
+    def _feed(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._past_upgrade(data[upgrade.args[0] :])
+            except httptools.HttpParserError as error:
+                fault = fault_in(error, error.__context__)
+                if self._phase == BODY and fault.code == "malformed":  # the parser knows less of codings
+                    fault = fault_of(self.parser.get_http_version(), self._head) or fault
+                self._end(fault)
+                return
+        if self._held is not None:
+            try:
+                self._go_on()
+            except (FaultyError, httptools.HttpParserError) as error:
+                self._end(fault_in(error, error))
+
+    def _past_upgrade(self, rest: bytes) -> bytes:
+        """Return what to read instead of a head that asks for another protocol: the same without that wish."""
+        self._is_upgrading = False
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._end(Fault("method_unknown", "There is no such method"))
+            return b""
+        head = without_upgrade(method, self.url, self.parser.get_http_version(), self._head)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return head + rest
+
+    def _look(self, size: int, *, goes_on: bool) -> None:
+        """Look at a message that is not whole yet; `goes_on`: all of the last piece belongs to its head."""
+        bounds = self._bounds
+        if self._phase == HEAD:
+            self._is_late = True
+            self._all.heads.setdefault(self, self.loop.time())
+            self._sure = self._sure + size if goes_on else size_of(self.url, self.headers)
+            if self._sure > bounds.head_bytes:
+                self._end(Fault("head_too_large", f"A head may have {bounds.head_bytes} bytes"))
+        elif self._phase == BODY:
+            self._blank = 0 if self._blank < 0 else self._blank + size
+            if len(self.headers) > bounds.head_lines or self._blank > bounds.head_bytes + PIECE:
+                self._end(Fault("head_too_large", "A trailer may have what a head may have"))
+
+    # What the parser finds.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._resting.pop(self, None)
+        self._phase, self._is_begun = HEAD, False
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Hold a request back that may go the short way."""
-        if self._may_be_short():
+        self._phase, self._blank = BODY, 0
+        head = self._head = self.headers
+        self.headers = []  # what comes from now on is a trailer, which is no part of the head
+        if self._is_late:
+            self._is_late, self._sure = False, 0
+            self._all.heads.pop(self, None)
+        bounds = self._bounds
+        if len(head) > bounds.head_lines:
+            raise FaultyError(Fault("head_too_large", f"A head may have {bounds.head_lines} lines"))
+        if self._seen > bounds.head_bytes and size_of(self.url, head) > bounds.head_bytes:
+            raise FaultyError(Fault("head_too_large", f"A head may have {bounds.head_bytes} bytes"))
+        if self.parser.should_upgrade():
+            self._is_upgrading = True
+        elif self._may_be_short():
             self._held = []
         else:
-            super().on_headers_complete()
+            self._begin()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
-        if self._held is None:
-            super().on_body(body)
-        else:
+        self._blank = -1
+        if self._held is not None:
             self._held.append(body)
+        elif not self.cycle.response_complete:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Offer a whole request, or end one that is on the long way."""
+        if self._is_upgrading:
+            return
+        if len(self.headers) > self._bounds.head_lines:
+            raise FaultyError(Fault("head_too_large", "A trailer may have what a head may have"))
+        self._phase = BETWEEN
         if self._held is not None:
-            before, exchange = self.cycle, Exchange(self)
-            self.cycle = exchange  # type: ignore[assignment]  # stands for one
-            if self._take_order(self.url, self.headers, b"".join(self._held), exchange):
+            if self._is_taken(self._held):
                 self._held = None
                 return
-            self.cycle = before
             self._go_on()
+        self.scope[WHOLE] = True  # type: ignore[literal-required]  # for the guard alone
         super().on_message_complete()
+        if self._working is None and not self.pipeline:
+            self._rest()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no request, and close; a method that nobody knows is 501 (RFC 9110 section 15.6.2)."""
-        unknown = isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError)
-        refusal = problem("method_unknown" if unknown else "malformed", "There is no such method" if unknown else msg)
-        body = msgspec.json.encode(refusal)
-        head = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (_PROBLEM, len(body))
-        self.transport.write(STATUS_LINE[refusal.status] + head + body)
-        self.transport.close()
+    def _is_taken(self, held: list[bytes]) -> bool:
+        before, exchange = self.cycle, Exchange(self)
+        self.cycle = self._working = exchange  # type: ignore[assignment]  # stands for one
+        is_taken = False
+        try:
+            is_taken = self._take_order(self.url, self._head, b"".join(held), exchange)
+        finally:
+            if not is_taken:
+                self.cycle, self._working = before, None
+        return is_taken
 
     def _may_be_short(self) -> bool:
         return (
             self.url.endswith(ORDERS)
             and self.parser.get_method() == b"POST"
-            and (self.cycle is None or self.cycle.response_complete)
+            and self._working is None
+            and not self.pipeline
             and not self.expect_100_continue
             and not self.flow.write_paused
-            and not self.parser.should_upgrade()
             and self.parser.should_keep_alive()
             and self.parser.get_http_version() == "1.1"
         )
@@ -177,13 +237,95 @@ class Protocol(HttpToolsProtocol):
     def _go_on(self) -> None:
         """Send what was held back the long way."""
         held, self._held = self._held, None
-        super().on_headers_complete()
+        self._begin()
         for body in held or ():
             super().on_body(body)
 
+    def _begin(self) -> None:
+        """Begin the long way: as uvicorn does, but that a request waits while the last answer is not read."""
+        version = self.parser.get_http_version()
+        if (fault := fault_of(version, self._head)) is not None:
+            raise FaultyError(fault)
+        scope = self.scope
+        scope["method"], scope["http_version"] = self.parser.get_method().decode("ascii"), version
+        parsed = httptools.parse_url(self.url)
+        raw_path: bytes = parsed.path or b"/"  # an absolute address may have none
+        path = raw_path.decode("ascii")
+        scope["path"] = urllib.parse.unquote(path) if "%" in path else path
+        scope["raw_path"], scope["query_string"] = raw_path, parsed.query or b""
+        cycle = self.cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        self._is_begun = True
+        self.pipeline.appendleft((cycle, self.app))
+        self._start_next()
 
-def _nothing() -> None:
-    pass
+    # Answering.
+
+    def _start_next(self) -> None:
+        """Begin with the next request, unless one is in work or an answer is not read."""
+        self.gathering.flush()  # only then it is known whether the last answer found room
+        if self._working is None and self.pipeline and not self.flow.write_paused:
+            self._working, app = self.pipeline.pop()
+            self._start_asgi_task(self._working, app)
+
+    def on_response_complete(self) -> None:
+        """Go on to what waits."""
+        self.server_state.total_requests += 1
+        self._working = None
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            self._start_next()
+        else:
+            self._rest()
+        if self.flow.is_full or self._unread:
+            self.loop.call_soon(self._resume)
+        elif self.flow.read_paused:
+            self.flow.resume_reading()
+
+    def _resume(self) -> None:
+        if not self.transport.is_closing():
+            self._read_on()
+            if self._is_at_eof and self._working is None and not self.pipeline:
+                self.transport.close()
+
+    def _rest(self) -> None:
+        """Everything that came is answered: wait for more, or end."""
+        if self._last_words is not None:
+            self._say_last_words(self._last_words)
+        elif self._is_at_eof and not self._unread:
+            self.transport.close()
+        elif self._phase == BETWEEN:
+            connections = self._all
+            if connections.rests:
+                connections.rests.pop(self, None)
+            self._resting = connections.idle
+            self._resting[self] = self.loop.time()
+        elif self._phase == BODY:
+            self._all.rests[self] = self.loop.time()
+
+    def pause_writing(self) -> None:
+        """Take note that answers are not read."""
+        super().pause_writing()
+        self._all.stuck.setdefault(self, self.loop.time())
+
+    def resume_writing(self) -> None:
+        """Go on: the answers were read."""
+        super().resume_writing()
+        self._all.stuck.pop(self, None)
+        if not self.transport.is_closing():
+            self._start_next()
 
 
 def _take_none(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:

@@ -7,15 +7,19 @@ import ctypes
 import gc
 import os
 import signal
+import socket
 from typing import Any
 
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
+from intake.descriptors import raise_limit
 from intake.protocol import Protocol
 
 PR_SET_PDEATHSIG = 1
 GC_THRESHOLDS = (50_000, 20, 50)
+KERNEL_BUFFER = 256 * 1024
+"""Bytes that the kernel keeps of a connection, each way; of its own accord it keeps megabytes for who reads nothing."""
 
 
 class Worker(UvicornWorker):
@@ -26,7 +30,7 @@ class Worker(UvicornWorker):
         "http": Protocol,
         "ws": "none",
         "server_header": False,
-        "date_header": False,
+        "date_header": True,
         "access_log": False,
         "proxy_headers": False,
         "lifespan": "on",
@@ -38,6 +42,7 @@ class Worker(UvicornWorker):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != self.ppid:
             raise SystemExit("the master died before its worker began")
+        raise_limit()
         super().init_process()  # type: ignore[no-untyped-call]
 
     def load_wsgi(self) -> None:
@@ -52,6 +57,9 @@ class Worker(UvicornWorker):
         server = _Server(self.config)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGQUIT, None)
+        for listener in self.sockets:  # whose connections have what it has
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
         await server.serve(sockets=self.sockets)
         if not server.started:
             raise SystemExit(3)

@@ -1,6 +1,7 @@
 """One look into Postgres for all streams of a process that ask at about the same time. Owns the gathering of questions.
 
-However many streams are open, there are at most 1 / `PAUSE_S` looks a second and one at a time. Keeps no answer.
+Streams that look from time to time do it at the same moments, `TICKS` a second. However many are open, there are at
+most 1 / `PAUSE_S` looks a second and one at a time. Keeps no answer.
 """
 
 from __future__ import annotations
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
 
 PAUSE_S = 0.05
 """What a stream may wait for others to ask with it: a message about an order is told so much later at most."""
-ORDERS_MAX = 1_000
+ORDERS_MAX = 500
 """Orders in one look."""
+TICKS = 4
+"""Moments between two looks of a stream; which of them is its own says its order's id, so that not all come at once."""
+
+
+def till_tick(order_id: UUID, now: float, every_s: float) -> float:
+    """Return in how many seconds it is a stream's turn to look again, if it looks every so often: at most that long."""
+    own = order_id.int % TICKS / TICKS * every_s
+    return every_s - (now - own) % every_s
 
 
 class SharedLooks:

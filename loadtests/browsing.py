@@ -22,6 +22,7 @@ from msgspec import Meta
 from loadtests.connection import Attempt, Reply
 from loadtests.fleet import Fleet
 from loadtests.plan import MAX_CONNECTIONS, MAX_REQUESTS, Mix, Plan
+from loadtests.servers import ended
 
 _GRACE_S = 30.0
 _NOTHING = Mix(products=[], weights=[], path="/", prefix="")
@@ -108,7 +109,7 @@ async def browsing(plan: Browse, told: Path) -> AsyncIterator[Browsing]:
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+        await ended(process)
 
 
 async def browse(plan: Browse) -> Browsed:

@@ -10,6 +10,7 @@ import msgspec
 
 from loadtests.generator import Progress
 from loadtests.plan import Plan, Result, merged
+from loadtests.servers import ended
 
 _GRACE_S = 60.0
 
@@ -67,7 +68,7 @@ async def _one(plan: Plan, tell: Progress) -> Result:
         finally:
             if process.returncode is None:
                 process.kill()
-                await process.wait()
+            await ended(process)
 
 
 async def _listen(process: asyncio.subprocess.Process, plan: Plan, tell: Progress) -> None:

@@ -40,7 +40,9 @@ class NotSettledError(RuntimeError):
 @asynccontextmanager
 async def connected(dsn: str) -> AsyncIterator[Connection]:
     """Yield a connection to the audited database."""
-    connection = await connect(check_database(dsn), command_timeout_s=120, application="doorbuster-loadtests")
+    connection = await connect(
+        check_database(dsn), command_timeout_s=600, application="doorbuster-loadtests", steady=False
+    )
     try:
         yield connection
     finally:
@@ -130,6 +132,33 @@ async def span(connection: Connection, sale_id: str) -> timedelta:
     """Return how long it took from the first of the sale's orders being accepted to the last of them changing."""
     took: timedelta = await connection.fetchval(_SQL["span"], sale_id)
     return took
+
+
+async def pending_now(connection: Connection, sale_id: str) -> int:
+    """Return how many of the sale's orders are held and not paid."""
+    return int(await connection.fetchval(_SQL["pending_now"], sale_id))
+
+
+async def database_bytes(connection: Connection) -> int:
+    """Return what the database takes on disk."""
+    return int(await connection.fetchval(_SQL["database_bytes"]))
+
+
+async def rate_of_share(connection: Connection, sale_id: str, *, skip: int, orders: int) -> float:
+    """Return the orders a second of a part of the sale, by acceptance: from its first accepted to its last final."""
+    seconds: float = await connection.fetchval(_SQL["share_of_sale"], sale_id, skip, orders)
+    return orders / seconds
+
+
+async def make_past_orders(connection: Connection, orders: int) -> None:
+    """Put confirmed orders of a sale that is over into the database, with all of their rows."""
+    number = await connection.fetchval(_SQL["make_past_sale"], orders)
+    await connection.execute(_SQL["make_past_stock"], orders)
+    await connection.execute(_SQL["make_past_orders"], orders, number)
+    await connection.execute(_SQL["make_past_lines"], number)
+    await connection.execute(_SQL["make_past_events"], number)
+    await connection.execute(_SQL["tell_past_events"])
+    await connection.execute(_SQL["analyse_past"])
 
 
 async def server_version(connection: Connection) -> str:

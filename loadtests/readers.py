@@ -22,6 +22,7 @@ from msgspec import Meta
 from loadtests.connection import Attempt, Connection, Reply
 from loadtests.loopback import target_of
 from loadtests.samples import Samples
+from loadtests.servers import ended
 
 _GRACE_S = 30.0
 
@@ -81,7 +82,7 @@ async def read(plan: ReadPlan) -> ReadResult:
         finally:
             if process.returncode is None:
                 process.kill()
-                await process.wait()
+            await ended(process)
         if process.returncode:
             raise RuntimeError(complaint.decode(errors="replace")[-2_000:])
         return msgspec.msgpack.decode(told.read(), type=ReadResult)

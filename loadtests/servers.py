@@ -56,6 +56,18 @@ async def stop(process: asyncio.subprocess.Process, grace_s: float = _STOP_S) ->
             await asyncio.wait_for(process.wait(), grace_s)
         except TimeoutError:
             process.kill()
+    return await ended(process)
+
+
+async def ended(process: asyncio.subprocess.Process) -> int:
+    """Wait until a process has ended and its pipes with it; return its exit code.
+
+    `wait` alone returns while a pipe's end is still to be read. On a busy machine the loop may be over before that, and
+    the transport is complained of wherever it happens to be collected.
+    """
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            await pipe.read()
     return await process.wait()
 
 

@@ -106,6 +106,11 @@ class System:
         whole = psutil.cpu_times()
         return used | {"the whole machine": sum(whole) - whole.idle - whole.iowait - whole.guest - whole.guest_nice}
 
+    def resident_bytes(self, *roles: str) -> int:
+        """Return the memory of the largest living process of these roles."""
+        pids = msgspec.json.decode(self._ready_file.read_bytes(), type=Ready).pids
+        return max(_resident(process) for role in roles for process in _with_children(pids.get(role)))
+
     @contextmanager
     def draining_paused(self) -> Iterator[None]:
         """Stop workers and scheduler (SIGSTOP) for the block: the stream fills and nothing drains it."""
@@ -126,6 +131,13 @@ def _used_s(process: psutil.Process) -> float:
     except psutil.NoSuchProcess:
         return 0.0
     return float(used.user + used.system)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def _with_children(pids: list[int] | int | None) -> list[psutil.Process]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from doorbuster.errors import InvalidError
+from waitingroom.policy import Paces, paces
 from waitingroom.shuffle import place_of
 
 
@@ -58,7 +59,7 @@ class RoomConfig:
     burst: int = 10
     max_active: int = 0
     """Most admissions out at once; 0: no cap."""
-    grace_ms: int = 60_000
+    grace_ms: int = 300_000
     """How long a released place waits for its claim."""
     admission_ms: int = 600_000
     orders_allowed: int = 1
@@ -156,6 +157,8 @@ class RoomState:
     """The controller's rate; None: it has not spoken."""
     pace_per_s: float
     """Measured: how fast the frontier moves while people wait."""
+    pace_samples: float
+    """How many places that measuring remembers."""
     net: bool
     """Safety-net mode: whether it is on."""
     sold_out: bool
@@ -171,6 +174,16 @@ class RoomState:
     def needs_admission(self) -> bool:
         """Whether an order needs an admission now."""
         return self.config.mode is Mode.ALWAYS or (self.config.mode is Mode.SAFETY_NET and self.net)
+
+    @property
+    def rate_per_s(self) -> float:
+        """The rate that is set now: the operator's cap, or the controller's under it."""
+        return self.config.rate_per_s if self.rate_now is None else min(self.config.rate_per_s, self.rate_now)
+
+    @property
+    def paces(self) -> Paces:
+        """Between which bounds the frontier goes on."""
+        return paces(self.pace_per_s, self.rate_per_s, self.pace_samples)
 
     @property
     def places_known(self) -> bool:
@@ -223,6 +236,7 @@ def state_from(sale_number: int, reply: list[Any]) -> RoomState:
         seed=seed,
         rate_now=float(raw["rate_now"]) if _whole(raw, "has_rate_now") else None,
         pace_per_s=float(raw.get("pace") or 0),
+        pace_samples=float(raw.get("pace_samples") or 0),
         net=raw.get("net") == "1",
         sold_out=raw.get("sold_out") == "1",
         sold_out_products=tuple(filter(None, raw.get("sold_out_products", "").split("\n"))),

@@ -26,6 +26,7 @@ from workers import backlog, catalogue_relay, jobqueue
 from workers.failures import TRANSIENT
 from workers.isolation import Isolation
 from workers.outflow import Outflow
+from workers.presence import Presence
 from workers.relay import RELAY
 from workers.sweep import grace_s
 from workers.units import Units
@@ -55,6 +56,7 @@ class Scheduler:
         self._jobs = jobqueue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
         self._queue = jobqueue.open_queue(self._jobs)
         self._room_store = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
+        self._sign_of_life = Presence(self._jobs)
         self._isolation = Isolation(self._orders)
         self._outflow = Outflow(
             self._orders,
@@ -85,6 +87,7 @@ class Scheduler:
         await self._orders.aclose()
         await self._units.close()
         await self._room_store.aclose()
+        self._sign_of_life.end()
         self._jobs.close()
 
     async def tick(self) -> None:
@@ -93,7 +96,7 @@ class Scheduler:
             self._drains, self._settles, self._relay, self._sweep, self._catalogue,
         )  # fmt: skip
         if self._is_time("gates", GATES_S):
-            parts += (self._gates, self._shelves, self._rooms)
+            parts += (self._gates, self._shelves, self._rooms, self._presence)
         for part in parts:
             name = part.__name__.strip("_")
             try:
@@ -166,6 +169,10 @@ class Scheduler:
         """Hold each waiting room's outflow to what lies behind it can take."""
         if await asyncio.to_thread(self._takes_turn, "outflow", OUTFLOW_MS):
             await self._outflow.step(await self._open_connection())
+
+    async def _presence(self) -> None:
+        """Say that this scheduler lives."""
+        await asyncio.to_thread(self._sign_of_life.renew)
 
     def _takes_turn(self, what: str, milliseconds: int) -> bool:
         return bool(self._jobs.set(keys.starting(what), "1", nx=True, px=milliseconds))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from catalogue.search import interface as said
 from catalogue.search.interface import BEGUN, CORRECTED, STRICT
 from catalogue.search.rungs import may_be_misspelt
-from catalogue.search.words import ACCESSORIES, STOPPED, Phrase, Term, Words
+from catalogue.search.things import KIND, is_accessory_asked, thing_of
+from catalogue.search.words import STOPPED, Phrase, Term, Words, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,15 +17,17 @@ if TYPE_CHECKING:
 
 EVERYWHERE = ("all", "models")
 IN_NAME = ("head", "models", "made")
-WEIGHTS = ("title.words^1", "made^0.3", "more^0.25", "attributes^0.1")
+AS_THEY_STAND = ("name", "maker")
+"""Fields that have the words that do not count, too: names, and brands and categories."""
+WEIGHTS = ("named^1", "made^0.3", "more^0.25", "attributes^0.1")
 """How much a word counts by where it stands."""
 BM25F = "params.most * params.share * _score / (_score + params.half)"
 """Levels off what the similarity `often` counts in all fields together (Robertson, Zaragoza, Taylor 2004)."""
 MOST, HALF = 6.0, 0.8
 RUNG = 10.0
 """What lifts a match of a stricter rung before those of the next."""
-MERITS = {"literal": 3.0, "meant": 0.75, "thing": 1.0}
-"""What lifts a match: all as written; in the name in other words too; and being no accessory."""
+MERITS = {"literal": 3.0, "meant": 0.75}
+"""What lifts a match: all as written; in the name in other words too. Being no accessory does, too, see `things.py`."""
 FUZZY = {"fuzziness": "AUTO:4,7", "prefix_length": 1}
 READINGS_MAX = 20
 """Words that all misspelt ones together are read as: Lucene allows a query 1,024 clauses in all."""
@@ -56,16 +59,21 @@ class Asked(NamedTuple):
         """Return what ranks a match: as in Postgres."""
         if not self.words.terms:
             return []
+        if self.words.none_counts:
+            return _as_they_follow(self.words)
         terms = self.words.terms
-        accessories = " ".join(sorted(ACCESSORIES - self.words.plain))
+        same, thing = not is_accessory_asked(self.words), thing_of(self.words)
+        written = _same if same else _written
+        counted = zip(self.words.counted_with(same=same), self.shares, strict=True)
         return [
-            *(self._counted(*word, share) for word, share in zip(self.words.counted, self.shares, strict=True)),
-            _merit("literal", _and(_written(term, EVERYWHERE) for term in terms)),
+            *(self._counted(*word, share) for word, share in counted),
+            _merit("literal", _and(written(term, EVERYWHERE) for term in terms)),
             _merit("meant", _and(_either(term, IN_NAME) for term in terms)),
-            _merit("thing", {"bool": {"must_not": [{"match": {"head": accessories}}]}}),
+            _lifted({"bool": {"must_not": [{"match": {"head": " ".join(thing.accessories)}}]}}, thing.malus),
+            _lifted({"match": {"kinds": " ".join(thing.kinds)}}, KIND),
         ]
 
-    def _counted(self, word: str, joined: tuple[str, ...], share: float) -> Clause:
+    def _counted(self, word: str, others: tuple[Phrase, ...], share: float) -> Clause:
         """Return how much a word counts, read as the rung reads it."""
         fields, more = list(WEIGHTS), {}
         if self.rung >= BEGUN and word == self.words.tokens[-1]:
@@ -74,10 +82,15 @@ class Asked(NamedTuple):
             more = _fuzziness(self.words)
         often = _or([
             {"multi_match": {"query": word, "type": "most_fields", "fields": fields, **more}},
-            *({"multi_match": {"query": one, "type": "most_fields", "fields": fields}} for one in joined),
+            *(_often(one, fields) for one in others),
         ])  # fmt: skip
         script = {"source": BM25F, "params": {"most": MOST, "share": share, "half": HALF}}
         return {"script_score": {"query": often, "script": script}}
+
+
+def _often(phrase: Phrase, fields: list[str]) -> Clause:
+    kind = "phrase" if len(phrase) > 1 else "most_fields"
+    return {"multi_match": {"query": " ".join(phrase), "type": kind, "fields": fields}}
 
 
 def counting(words: Words) -> Words:
@@ -85,6 +98,13 @@ def counting(words: Words) -> Words:
     terms = tuple(term for term in words.terms if term.whole not in STOPPED)
     tokens = tuple(token for token in words.tokens if token not in STOPPED)
     return Words(terms, tokens) if terms and tokens else words
+
+
+def _as_they_follow(words: Words) -> list[Clause]:
+    """Rank words of which none counts: one after the other before scattered, in a short name before a long one."""
+    phrase = " ".join(words.single)
+    anywhere = {"multi_match": {"query": phrase, "type": "phrase", "fields": list(AS_THEY_STAND)}}
+    return [_lifted(anywhere, 3.0), {"match_phrase": {"name": {"query": phrase}}}]
 
 
 def _or(clauses: Iterable[Clause]) -> Clause:
@@ -107,6 +127,11 @@ def _written(term: Term, fields: tuple[str, ...]) -> Clause:
     return _and(_or(_phrase(spelling, fields) for spelling in spellings) for spellings in term.words)
 
 
+def _same(term: Term, fields: tuple[str, ...]) -> Clause:
+    """Return a term as it was written, or by another name for the very thing."""
+    return _or([_written(term, fields), *(_phrase(other, fields) for other in term.same)])
+
+
 def _either(term: Term, fields: tuple[str, ...]) -> Clause:
     """Return a term as written, in other words, or in one with its neighbours."""
     others = (_phrase(other, fields) for other in (*term.same, *term.also, *((one,) for one in term.joined)))
@@ -115,11 +140,15 @@ def _either(term: Term, fields: tuple[str, ...]) -> Clause:
 
 def strict(words: Words) -> Clause:
     """Return what matches all that is asked for, as written or in other words."""
+    if words.none_counts:
+        return _and(_written(term, AS_THEY_STAND) for term in words.terms)
     return _and(_either(term, EVERYWHERE) for term in words.terms)
 
 
 def looser(words: Words, rung: int) -> Clause | None:
     """Return what a rung adds, as in Postgres."""
+    if words.none_counts:
+        return _none_counting(words, rung)
     if rung == BEGUN:
         return begun(words, EVERYWHERE, ("name", "made", "models"))
     if rung == CORRECTED:
@@ -131,11 +160,27 @@ def looser(words: Words, rung: int) -> Clause | None:
     return _or(_either(term, EVERYWHERE) for term in words.terms)
 
 
+def _none_counting(words: Words, rung: int) -> Clause | None:
+    if rung == BEGUN:
+        return begun(words, AS_THEY_STAND, AS_THEY_STAND)
+    if rung == CORRECTED or len(words.terms) < 2:
+        return None
+    return _or(_written(term, AS_THEY_STAND) for term in words.terms)
+
+
+def named_so_far(words: Words) -> Clause | None:
+    """Return what names match that begin as typed: in name, brand or category."""
+    if words.none_counts:
+        return begun(words, AS_THEY_STAND, ("name",))
+    return begun(words, ("head", "made"), ("name", "made"))
+
+
 def begun(words: Words, fields: tuple[str, ...], begun_in: tuple[str, ...]) -> Clause | None:
     """Return all that is asked for, the last word being only the beginning of one; None if that is too short."""
     last = words.tokens[-1]
     if len(last) < said.PREFIX_MIN:
         return None
+    last = " ".join(parts(last))
     beginning: Clause = {"multi_match": {"query": last, "type": "phrase_prefix", "fields": list(begun_in)}}
     unfinished = _or([beginning, {"match_phrase": {"head.begun": {"query": last}}}])
     *firsts, _ = [spelling for term in words.terms for spelling in term.words]
@@ -209,5 +254,5 @@ def facets_of(filters: dict[str, Clause]) -> dict[str, Any]:
 def beginning(kind: str, text: str, limit: int) -> dict[str, Any]:
     """Count the products of the brands, or categories, that begin with the text."""
     values = {"terms": {"field": kind, "size": limit, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
-    begins: list[Clause] = [ACTIVE, {"prefix": {f"{kind}.small": text}}]
+    begins: list[Clause] = [ACTIVE, {"prefix": {f"{kind}_folded": text}}]
     return {"filter": {"bool": {"filter": begins}}, "aggs": {"values": values}}

@@ -1,27 +1,20 @@
-"""How products stand in an OpenSearch index: analysers, fields, documents. Pure; words are as in Postgres."""
+"""How products stand in an OpenSearch index: analysers, fields, documents. Pure; words come from Postgres.
+
+Texts come folded, their words parted by blanks, so that nothing here knows a rule of Unicode either.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from catalogue.search.words import STOPPED
+from catalogue.search.words import QUERY_MAX, STOPPED
 
 if TYPE_CHECKING:
     from db.search import Document
 
-_HEAD = re.compile(r"(.+?)\b(?:for|with|without|incl|including)\b", re.IGNORECASE | re.DOTALL)
-_THOUSANDS = {"type": "pattern_replace", "pattern": r"(\d),(?=\d{3})", "replacement": "$1"}
-_APART = {"type": "pattern", "pattern": r"[^\p{L}\p{N}.]+|\.(?!\d)|(?<!\d)\."}
-_JOINED = {
-    "type": "word_delimiter_graph", "generate_word_parts": False, "generate_number_parts": False, "catenate_all": True,
-    "split_on_case_change": False, "split_on_numerics": False, "stem_english_possessive": False,
-}  # fmt: skip
-_SMALL = ("lowercase", "asciifolding")
 
-
-def _analyzer(tokenizer: str, *filters: str) -> dict[str, Any]:
-    return {"type": "custom", "tokenizer": tokenizer, "char_filter": ["thousands"], "filter": list(filters)}
+def _analyzer(*filters: str) -> dict[str, Any]:
+    return {"type": "custom", "tokenizer": "apart", "filter": ["cut", *filters]}
 
 
 OFTEN = "return query.boost * doc.freq / (0.25 + 0.75 * doc.length * field.docCount / field.sumTotalTermFreq);"
@@ -32,21 +25,18 @@ SETTINGS: dict[str, Any] = {
     "refresh_interval": "1s",
     "similarity": {"often": {"type": "scripted", "script": {"source": OFTEN}}},
     "analysis": {
-        "char_filter": {"thousands": _THOUSANDS},
-        "tokenizer": {"apart": _APART},
+        "tokenizer": {"apart": {"type": "pattern", "pattern": " +"}},
         "filter": {
-            "joined": _JOINED,
+            "cut": {"type": "truncate", "length": QUERY_MAX},  # Lucene takes no word of more than 32,766 bytes
             "stop": {"type": "stop", "stopwords": sorted(STOPPED)},
             "stem": {"type": "stemmer", "language": "english"},
             "begun": {"type": "edge_ngram", "min_gram": 2, "max_gram": 15},
         },
         "analyzer": {
-            "words": _analyzer("apart", *_SMALL, "stop", "stem"),
-            "exact": _analyzer("apart", *_SMALL),
-            "models": {"type": "custom", "tokenizer": "whitespace", "filter": ["joined", *_SMALL]},
-            "begun": _analyzer("apart", *_SMALL, "begun"),
+            "words": _analyzer("stop", "stem"),
+            "exact": _analyzer(),
+            "begun": _analyzer("begun"),
         },
-        "normalizer": {"small": {"type": "custom", "filter": _SMALL}},
     },
 }  # fmt: skip
 
@@ -60,14 +50,19 @@ MAPPINGS: dict[str, Any] = {
         "product_id": {"type": "keyword"},
         "all": {"type": "text", "analyzer": "words", "norms": False},
         "head": _WORDS | _ANYWHERE | {"fields": {"begun": _BEGUN}},
-        "models": {"type": "text", "analyzer": "models"},
+        "models": {"type": "text", "analyzer": "exact"},
         "name": {"type": "text", "analyzer": "exact"},
-        "title": _KEYWORD | {"index": False, "fields": {"words": _WORDS}},
+        "maker": {"type": "text", "analyzer": "exact"},
+        "title": _KEYWORD | {"index": False},
+        "named": _WORDS,
         "made": _WORDS | _ANYWHERE,
         "more": _WORDS | _ANYWHERE,
         "attributes": _WORDS | _ANYWHERE,
-        "brand": _KEYWORD | {"fields": {"small": {"type": "keyword", "normalizer": "small"}}},
-        "category": _KEYWORD | {"fields": {"small": {"type": "keyword", "normalizer": "small"}}},
+        "kinds": {"type": "text", "analyzer": "words", "norms": False},
+        "brand": _KEYWORD,
+        "brand_folded": _KEYWORD,
+        "category": _KEYWORD,
+        "category_folded": _KEYWORD,
         "price": {"type": "long"},
         "created_us": {"type": "long"},
         "length": {"type": "integer"},
@@ -81,26 +76,25 @@ def template(alias: str) -> dict[str, Any]:
     return {"index_patterns": [f"{alias}-*"], "priority": 100, "template": {"settings": SETTINGS, "mappings": MAPPINGS}}
 
 
-def head_of(name: str) -> str:
-    """Return a name up to what the product is for or comes with."""
-    found = _HEAD.match(name)
-    return found[1] if found else name
-
-
 def document(one: Document) -> dict[str, Any]:
     """Return a product as it is indexed."""
-    head = head_of(one.name)
+    words = one.words
     return {
         "product_id": one.product_id,
-        "head": head,
-        "models": f"{one.name} {one.product_id} {one.attributes}",
-        "name": f"{one.name} {one.product_id}",
+        "head": words.head,
+        "models": words.models,
+        "name": f"{words.title} {words.product_id}",
+        "maker": words.made,
         "title": one.name,
-        "made": f"{one.brand} ; {one.category}",
-        "more": f"{one.name[len(head) :]} ; {one.description or ''}",
-        "attributes": one.attributes,
+        "named": words.title,
+        "made": words.made,
+        "more": words.more,
+        "attributes": words.attributes,
+        "kinds": words.kinds,
         "brand": one.brand,
+        "brand_folded": words.brand,
         "category": one.category,
+        "category_folded": words.category,
         "price": one.price,
         "created_us": one.created_us,
         "length": len(one.name),

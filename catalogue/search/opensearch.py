@@ -15,11 +15,13 @@ from catalogue.search.clauses import ACTIVE, FACETS, WEIGHTS, Asked
 from catalogue.search.interface import STRICT
 from catalogue.search.rarity import Rarities
 from catalogue.search.rungs import search_by_rungs
-from catalogue.search.words import clean, read, read_beginning
+from catalogue.search.words import QUERY_MAX, read, read_beginning
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    Fold = Callable[[str], Awaitable[str]]
 
 ALIAS = "products"
 NAMES_MAX = 200
@@ -37,13 +39,13 @@ def connect(url: str, *, timeout_s: float) -> tuple[AsyncOpenSearch, str]:
 class OpenSearchSearch:
     """Searches the alias that indices stand behind."""
 
-    def __init__(self, client: AsyncOpenSearch, alias: str, *, timeout_s: float) -> None:
-        self._client, self._alias, self._timeout_s = client, alias, timeout_s
+    def __init__(self, client: AsyncOpenSearch, alias: str, fold: Fold, *, timeout_s: float) -> None:
+        self._client, self._alias, self._fold, self._timeout_s = client, alias, fold, timeout_s
         self._rarities = Rarities()
 
     async def search(self, query: said.Query) -> said.Page:
         """Return a page, loosening the query while it finds too little."""
-        words = clauses.counting(read(query.text))
+        words = clauses.counting(read(await self._fold(query.text)))
         if not words.terms:
             everything = Asked(words, [], ({"match_all": {}},))
             return said.NOTHING if query.text.strip() else await self._page(query, everything, STRICT)
@@ -61,11 +63,12 @@ class OpenSearchSearch:
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
-        words = clauses.counting(read_beginning(text))
+        folded = await self._fold(text)
+        words = clauses.counting(read_beginning(folded))
         if not words.terms:
             return []
-        begun = clauses.begun(words, ("head", "made"), ("name", "made")) or {"match_none": {}}
-        typed = clean(text)
+        begun = clauses.named_so_far(words) or {"match_none": {}}
+        typed = folded.strip()[:QUERY_MAX]
         answer = await self._ask(
             {
                 "size": NAMES_MAX,

@@ -11,11 +11,12 @@ import asyncpg
 
 from catalogue.search import interface as said
 from catalogue.search import tsqueries
+from catalogue.search.folding import clean
 from catalogue.search.interface import BEGUN, CORRECTED, STRICT
 from catalogue.search.rarity import Rarities
 from catalogue.search.rungs import may_be_misspelt, search_by_rungs
 from catalogue.search.tsqueries import Looser, Texts
-from catalogue.search.words import clean, read, read_beginning
+from catalogue.search.words import QUERY_MAX, read, read_beginning
 from db import search as rows
 from doorbuster.errors import StoreUnavailableError
 
@@ -44,28 +45,30 @@ class PostgresSearch:
 
     async def search(self, query: said.Query) -> said.Page:
         """Return a page, loosening the query while it finds too little."""
-        words = read(query.text)
-        if not words.terms and query.text.strip():
-            return said.NOTHING
 
-        async def work(connection: Connection) -> said.Page:
+        async def work(connection: Connection, folded: str) -> said.Page:
+            words = read(folded)
+            if not words.terms and query.text.strip():
+                return said.NOTHING
             if not words.terms:
                 return await self._page(connection, Texts(words, [], None), query, STRICT)
             return await self._by_rungs(connection, words, query)
 
-        return await self._bounded(work)
+        return await self._bounded(query.text, work)
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
-        words = read_beginning(text)
-        if not words.terms:
-            return []
 
-        async def work(connection: Connection) -> list[tuple[str, str]]:
-            match, beginning = tsqueries.begun(words, tsqueries.NAMED), clean(text)
-            return await rows.suggest(connection, match, beginning, limit=limit, timeout_s=self._timeout_s)
+        async def work(connection: Connection, folded: str) -> list[tuple[str, str]]:
+            words = read_beginning(folded)
+            if not words.terms:
+                return []
+            match, manner = tsqueries.beginning(words), tsqueries.manner_of(words)
+            return await rows.suggest(
+                connection, match, folded.strip()[:QUERY_MAX], manner, limit=limit, timeout_s=self._timeout_s
+            )
 
-        found = dict.fromkeys(await self._bounded(work))
+        found = dict.fromkeys(await self._bounded(text, work))
         return [said.Suggestion(kind, text) for kind, text in found if text][:limit]  # type: ignore[arg-type]
 
     async def close(self) -> None:
@@ -106,6 +109,8 @@ class PostgresSearch:
         return Looser(tsqueries.any_of(words) if len(words.terms) > 1 else "")
 
     async def _corrected(self, connection: Connection, words: Words) -> Looser:
+        if words.none_counts:
+            return Looser("")
         doubtful = sorted({word for word in words.plain if may_be_misspelt(word)} & set(words.tokens))
         if not doubtful:
             return Looser("")
@@ -118,15 +123,16 @@ class PostgresSearch:
             query.after.key if query.after else None, query.after.product_id if query.after else None,
             query.limit, _looked_at(query), list(said.PRICE_STEPS), said.FACET_VALUES_MAX,
         )  # fmt: skip
-        return _page(query, rung, await rows.search(connection, texts.asked(), terms, timeout_s=self._timeout_s))
+        asked, manner = texts.asked(), tsqueries.manner_of(texts.words)
+        return _page(query, rung, await rows.search(connection, asked, terms, manner, timeout_s=self._timeout_s))
 
-    async def _bounded(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do a search in one transaction."""
+    async def _bounded(self, text: str, work: Callable[[Connection, str], Awaitable[T]]) -> T:
+        """Do a search in one transaction, given what is asked, folded."""
 
         async def whole(connection: Connection, _lsn: int) -> T:
             with _in_time():
-                async with rows.bounded(connection, self._timeout_s):
-                    return await work(connection)
+                async with rows.bounded(connection, self._timeout_s, clean(text)) as folded:
+                    return await work(connection, folded)
 
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from catalogue.search.folding import Folding, clean
 from catalogue.search.interface import write_cursor
 from catalogue.search.kept import Kept
 from catalogue.search.postgres import PostgresSearch
-from catalogue.search.words import clean
 from catalogue.showing import NEVER, CacheTerms, cache_control, etag_of, show_item
 from db import search as rows
 from doorbuster.catalogue_contract import (
@@ -104,8 +104,8 @@ class Search:
         Raises:
             StoreUnavailableError: no answer in time.
         """
-        # What differs in signs and spaces alone is the same search; of nothing but signs it is another than of nothing.
-        key = query._replace(text=clean(query.text)), bool(query.text.strip())
+        # What differs in capitals and outer spaces alone is the same search; of nothing else, another than of nothing.
+        key = query._replace(text=clean(query.text).lower()), bool(query.text.strip())
         return await self._pages.get(key, lambda: self._find(query))
 
     async def suggest(self, text: str, limit: int) -> tuple[bytes, dict[str, str]]:
@@ -114,7 +114,7 @@ class Search:
         Raises:
             StoreUnavailableError: no answer in time.
         """
-        return await self._suggestions.get((clean(text), limit), lambda: self._suggest(text, limit))
+        return await self._suggestions.get((clean(text).lower(), limit), lambda: self._suggest(text, limit))
 
     def outdate(self) -> None:
         """Hear that a product changed: any search may have found it, or find it now."""
@@ -160,7 +160,7 @@ def open_search(settings: Settings, replicas: Replicas) -> Search:
     from catalogue.search import opensearch
 
     client, alias = opensearch.connect(settings.search_url.get_secret_value(), timeout_s=timeout_s + 0.5)
-    found = opensearch.OpenSearchSearch(client, alias, timeout_s=timeout_s)
+    found = opensearch.OpenSearchSearch(client, alias, Folding(replicas), timeout_s=timeout_s)
     return Search(found, replicas, fresh_s=settings.catalogue_fresh_s)
 
 

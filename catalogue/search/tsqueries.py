@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from catalogue.search.interface import PREFIX_MIN
-from catalogue.search.words import ACCESSORIES, Phrase, Term, Words
+from catalogue.search.things import is_accessory_asked, thing_of
+from catalogue.search.words import Phrase, Term, Words
 from db import search as rows
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 NAMED = "AB"
 """Weights of names, brands and categories."""
+EXACT = "catalogue_exact"
+"""The configuration of words as they stand; those of names, brands and categories are in the index without a weight."""
 Readings = dict[str, list[str]]
 """What else a word may have been meant to be, as tsqueries."""
 
@@ -43,20 +46,31 @@ class Texts(NamedTuple):
         )
 
     def asked(self) -> rows.Asked:
-        """Return all that matching and ranking look at."""
+        """Return all that matching and ranking look at; where no word counts, how they stand ranks, see `manner_of`."""
         terms = self.words.terms
+        if self.words.none_counts:
+            return rows.Asked(self.match, [], [], "", "", "", list(self.stricter), 0.0, [])
+        same = not is_accessory_asked(self.words)
+        thing = thing_of(self.words)
         return rows.Asked(
             match=self.match,
             words=[
-                " | ".join((*map(_lexeme, (word, *joined)), *self.readings.get(word, ())))
-                for word, joined in self.words.counted
+                " | ".join((*map(_phrase, ((word,), *others)), *self.readings.get(word, ())))
+                for word, others in self.words.counted_with(same=same)
             ],
             shares=self.shares,
-            literal=_all(_written(term) for term in terms),
+            literal=_all(_written(term) if not same else _same(term) for term in terms),
             name_meant=_all(_either(term, NAMED) for term in terms),
-            accessory=" | ".join(_lexeme(word, "A") for word in sorted(ACCESSORIES - self.words.plain)),
+            accessory=" | ".join(_lexeme(word, "A") for word in thing.accessories),
             stricter=list(self.stricter),
+            malus=thing.malus,
+            kinds=list(thing.kinds),
         )
+
+
+def manner_of(words: Words) -> rows.Manner:
+    """Return how the texts of a query are meant."""
+    return rows.Manner(EXACT, f" {' '.join(words.single)} ") if words.none_counts else rows.Manner()
 
 
 def _lexeme(word: str, weight: str = "") -> str:
@@ -74,6 +88,11 @@ def _written(term: Term, weight: str = "") -> str:
     return _all(" | ".join(_phrase(spelling, weight) for spelling in spellings) for spellings in term.words)
 
 
+def _same(term: Term) -> str:
+    """Return a term as it was written, or by another name for the very thing."""
+    return " | ".join((f"({_written(term)})", *map(_phrase, term.same)))
+
+
 def _either(term: Term, weight: str = "") -> str:
     """Return a term as written, in other words, or in one with its neighbours."""
     others = (*term.same, *term.also, *((joined,) for joined in term.joined))
@@ -89,10 +108,27 @@ def begun(words: Words, weight: str = "") -> str:
     last = words.tokens[-1]
     if len(last) < PREFIX_MIN:
         return ""
+    if words.none_counts:
+        *whole, begins = words.single
+        return " & ".join((*map(_lexeme, whole), _lexeme(begins, "*")))
     *firsts, end = words.terms[-1].words
     unfinished = " | ".join(_open_phrase(spelling, weight) for spelling in end)
     before = [_either(term, weight) for term in words.terms[:-1]]
     return _all([*before, *(" | ".join(_phrase(one, weight) for one in word) for word in firsts), unfinished])
+
+
+def beginning(words: Words) -> str:
+    """Return what names match that begin as typed: in name, brand or category."""
+    return begun(words, "" if words.none_counts else NAMED)
+
+
+def _apart(words: Words, operator: str = " & ") -> str:
+    """Return words of which none counts, wherever they stand: the index knows no places of them."""
+    return operator.join(
+        f"({' | '.join(' & '.join(map(_lexeme, spelling)) for spelling in spellings)})"
+        for term in words.terms
+        for spellings in term.words
+    )
 
 
 def _open_phrase(phrase: Phrase, weight: str) -> str:
@@ -102,6 +138,8 @@ def _open_phrase(phrase: Phrase, weight: str) -> str:
 
 def any_of(words: Words) -> str:
     """Return any of what is asked for."""
+    if words.none_counts:
+        return _apart(words, " | ")
     return " | ".join(f"({_either(term)})" for term in words.terms)
 
 
@@ -111,6 +149,8 @@ def _plain_words(term: Term) -> set[str]:
 
 def strict(words: Words) -> str:
     """Return all that is asked for, as written or in other words."""
+    if words.none_counts:
+        return _apart(words)
     return _all(_either(term) for term in words.terms)
 
 

@@ -1,12 +1,13 @@
 """What shoppers' words mean: tokens, model numbers, units, synonyms, accessories. Pure; knows no backend.
 
+Reads folded text only (`folding.py`): in it every sign beyond ASCII is part of a word. No rule of Unicode stands here.
+
 These are facts of language, not answers to known queries: a rule belongs here only if it holds for words nobody tried.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,10 +22,15 @@ QUERY_MAX = 200
 WORDS_MAX = 12
 JOINED_MAX = 6
 """Terms up to which neighbours may be one word."""
-_WORD = re.compile(r"\d+(?:[.,]\d+)+(?![^\W_])|[^\W_]+(?:[-./+_][^\W_]+)*")
-_PARTS = re.compile(r"[^\W_]+")
-_DECIMAL = re.compile(r"\d+\.\d+")
-_EDGE = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
+_POINT = "\x01"
+"""Stands for the point of a decimal, as in Postgres's `search_words`."""
+_IN_WORD = r"[^\x00-\x2f\x3a-\x60\x7b-\x7f]"
+_THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3})")
+_DECIMAL = re.compile(rf"(?<!{_IN_WORD})(?<![0-9][.,])([0-9]+)\.([0-9]+)(?!{_IN_WORD})(?![.,][0-9])")
+_PARTS = re.compile(r"[^\x00\x02-\x2f\x3a-\x60\x7b-\x7f]+")
+_TOKEN = re.compile(rf"{_PARTS.pattern}(?:[-./+_]{_PARTS.pattern})*")
+_LETTER = r"[^\x00-\x60\x7b-\x7f]"
+_EDGE = re.compile(rf"(?<=[0-9])(?={_LETTER})|(?<={_LETTER})(?=[0-9])")
 _LIST = Path(__file__).with_name("synonyms.txt")
 
 Phrase = tuple[str, ...]
@@ -77,6 +83,16 @@ class Words(NamedTuple):
         found = [(word, term.joined) for term in self.terms for spellings in term.words for word in spellings[0]]
         return tuple(found[:WORDS_MAX])
 
+    def counted_with(self, *, same: bool) -> list[tuple[str, tuple[Phrase, ...]]]:
+        """Return them with what else counts as them; `same`: other names for the very thing do, too."""
+        named = {term.whole: term.same for term in self.terms if same and len(term.words) == 1}
+        return [(word, (*((one,) for one in joined), *named.get(word, ()))) for word, joined in self.counted]
+
+    @property
+    def none_counts(self) -> bool:
+        """Tell whether nothing is asked for but words that do not count: The Who."""
+        return bool(self.counted) and all(word in STOPPED for word, _ in self.counted)
+
     @property
     def plain(self) -> frozenset[str]:
         """Every single word, in the singular too."""
@@ -84,35 +100,41 @@ class Words(NamedTuple):
         return frozenset(found | {singular((word,))[0] for word in found})
 
 
-def clean(text: str) -> str:
-    """Return the text as it is searched: compatible forms folded, small letters, no control characters, cut."""
-    folded = unicodedata.normalize("NFKC", text[: QUERY_MAX * 2]).casefold()
-    return "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in folded)[:QUERY_MAX].strip()
-
-
-def read(query: str) -> Words:
+def read(folded: str) -> Words:
     """Return what a query asks for; nothing at all where it has no letter and no digit."""
-    tokens = _WORD.findall(clean(query))[:WORDS_MAX]
+    tokens = _TOKEN.findall(_marked(folded[:QUERY_MAX]))[:WORDS_MAX]
     terms: list[Term] = []
     place = 0
     while place < len(tokens):
         length = _known_length(tokens, place)
         terms.append(_term(tokens[place : place + length]))
         place += length
-    return Words(_with_joined(terms), tuple(tokens))
+    return Words(_with_joined(terms), tuple(map(_unmarked, tokens)))
 
 
-def read_beginning(text: str) -> Words:
+def read_beginning(folded: str) -> Words:
     """Return what an unfinished query asks for so far: a last word that has only begun says nothing yet."""
-    words = read(text)
+    words = read(folded)
     *before, last = words.tokens or ("",)
     return read(" ".join(before)) if before and len(last) < PREFIX_MIN else words
 
 
-def parts(token: str) -> Phrase:
-    """Return the plain words of a token: `dv7-1211ea` has two, `10.2` is one."""
-    bare = re.sub(r"(?<=\d),(?=\d{3})", "", token)
-    return (bare,) if _DECIMAL.fullmatch(bare) else tuple(_PARTS.findall(bare))
+def parts(folded: str) -> Phrase:
+    """Return the plain words of a text, as Postgres's `search_words`: `dv7-1211ea` has two, `10.2` is one."""
+    return _parts(_marked(folded))
+
+
+def _marked(folded: str) -> str:
+    """Take the commas out of thousands, and mark the points of decimals, which depend on what stands around."""
+    return _DECIMAL.sub(rf"\1{_POINT}\2", _THOUSANDS.sub("", folded.replace(_POINT, " ")))
+
+
+def _unmarked(marked: str) -> str:
+    return marked.replace(_POINT, ".")
+
+
+def _parts(marked: str) -> Phrase:
+    return tuple(map(_unmarked, _PARTS.findall(marked)))
 
 
 def _with_joined(terms: list[Term]) -> tuple[Term, ...]:
@@ -134,7 +156,7 @@ def _around(words: list[str], place: int) -> Iterator[str]:
 
 def _term(tokens: list[str]) -> Term:
     words = tuple(_spellings(token) for token in tokens)
-    whole = tuple(part for token in tokens for part in parts(token))
+    whole = tuple(part for token in tokens for part in _parts(token))
     keys = {whole, *(spelling for spelling in words[0] if len(words) == 1)}
     found = [_synonyms().get(singular(key), Others()) for key in sorted(keys)]
     same = [other for one in found for other in one.same]
@@ -147,9 +169,9 @@ def _term(tokens: list[str]) -> Term:
 
 def _spellings(token: str) -> tuple[Phrase, ...]:
     """Return the ways to write a token: dv7-1211ea, dv71211ea; 16gb, 16 gb; ps4, ps 4."""
-    whole = parts(token)
+    whole = _parts(token)
     if len(whole) > 1:
-        joined = ("".join(whole),)
+        joined = ("".join(whole).replace(".", ""),)
         return (joined,) if _is_bare(whole) else (whole, joined)
     split = tuple(_EDGE.split(whole[0]))
     return (whole, split) if len(split) == 2 and not _is_bare(split) else (whole,)
@@ -172,7 +194,7 @@ def _known_length(tokens: list[str], place: int) -> int:
 
 
 def _is_measure(tokens: list[str]) -> bool:
-    return len(tokens) == 2 and tokens[0].replace(".", "").isdecimal() and tokens[1] in UNITS
+    return len(tokens) == 2 and _unmarked(tokens[0]).replace(".", "").isdecimal() and tokens[1] in UNITS
 
 
 def singular(phrase: Phrase) -> Phrase:

@@ -58,3 +58,69 @@ select s.product_id, s.received, s.stock, s.reserved, s.sold
 
 -- name: server_version
 select current_setting('server_version');
+
+-- name: pending_now
+select count(*) from reservations join sales using (sale_number) where sale_id = $1;
+
+-- name: database_bytes
+select pg_database_size(current_database());
+
+-- name: share_of_sale
+-- Of a sale's orders by acceptance, $3 of them behind the first $2: how long from the first accepted to the last final.
+select extract(epoch from max(updated_at) - min(accepted_at))::float8 as seconds
+  from (
+    select accepted_at, updated_at from orders join sales using (sale_number)
+      where sale_id = $1
+      order by accepted_at, entry_seq
+      offset $2 limit $3
+  ) as part;
+
+-- name: make_past_sale
+with made as (
+  insert into sales (sale_id, starts_at, ends_at, phase, closed_at)
+  values ('past', now() - interval '2 days', now() - interval '1 day', 'closed', now() - interval '1 day')
+  returning sale_number
+),
+sold as (
+  insert into sale_products (sale_number, product_id, taken) select sale_number, 'past', $1::bigint from made
+),
+drained as (
+  insert into stream_cursors (sale_number, partition, entry_id, drained)
+  select sale_number, 0, '1-0', $1::bigint from made
+),
+product as (
+  insert into products (product_id, name, brand, category, price, currency) values ('past', 'Past', '', '', 100, 'EUR')
+  returning product_id
+)
+select sale_number from made, product;
+
+-- name: make_past_stock
+with moved as (
+  insert into stock_movements (product_id, quantity, reason) values ('past', $1::bigint, 'past')
+)
+insert into stock (product_id, reserved, received) values ('past', $1::bigint, $1::bigint);
+
+-- name: make_past_orders
+insert into orders (order_id, sale_number, partition, entry_seq, version, status, accepted_at, updated_at, total, currency,
+                    customer_id, fingerprint)
+select md5('past' || n)::uuid, $2::integer, 0, n, 2, 'confirmed', now() - interval '1 day', now() - interval '1 day', 100,
+       'EUR', 'past-' || n, '\x00000000000000000000000000000000'
+  from generate_series(1, $1::bigint) as n;
+
+-- name: make_past_lines
+insert into order_lines (order_id, line, quantity, unit_price, product_id)
+select order_id, 1, 1, 100, 'past' from orders where sale_number = $1;
+
+-- name: make_past_events
+insert into order_events (order_id, seq, status, at)
+select order_id, seq, case seq when 1 then 'pending' else 'confirmed' end::order_status, now() - interval '1 day'
+  from orders, generate_series(1, 2) as seq
+  where sale_number = $1;
+
+-- name: tell_past_events
+insert into relay_cursors (relay, tx, position)
+select 'events', max(tx), max(position) from order_events
+on conflict (relay) do update set tx = excluded.tx, position = excluded.position;
+
+-- name: analyse_past
+vacuum analyze;

@@ -23,12 +23,13 @@ select order_id
   limit $2;
 
 -- name: postpone
--- Another attempt later, at the latest when the hold ends.
+-- Another attempt later, at the latest when the hold ends; twice as long after each, up to 32 times, so that payments
+-- that are never answered leave the places of those in flight to others.
 with held as (
   select order_id from reservations where order_id = any($1::uuid[]) order by order_id for update
 )
 update reservations
   set attempts = attempts + 1,
-      due_at = least(clock_timestamp() + make_interval(secs => $2::float8), expires_at)
+      due_at = least(clock_timestamp() + make_interval(secs => $2::float8 * 2 ^ least(attempts, 5)), expires_at)
   where order_id = any(array(select order_id from held))
 returning order_id;

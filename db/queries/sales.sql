@@ -6,10 +6,11 @@ returning sale_number;
 
 -- name: put_sale_products
 -- Adds products to a sale or changes their terms there; what was taken stays.
-insert into sale_products as sp (sale_number, product_id, price, quantity, limit_per_customer)
-select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[])
+insert into sale_products as sp (sale_number, product_id, price, quantity, limit_per_customer, list_position)
+select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[])
 on conflict (sale_number, product_id) do update
-  set price = excluded.price, quantity = excluded.quantity, limit_per_customer = excluded.limit_per_customer;
+  set price = excluded.price, quantity = excluded.quantity, limit_per_customer = excluded.limit_per_customer,
+      list_position = excluded.list_position;
 
 -- name: lock_sale_products
 select product_id from sale_products where sale_number = $1 order by product_id for update;
@@ -44,14 +45,14 @@ select product_id, currency, active from products where product_id = any($1::tex
 -- name: get_sale
 select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer)
-               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+               from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
   where sale_id = $1;
 
 -- name: get_sale_by_number
 select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer)
-               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+               from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
   where sale_number = $1;
 
@@ -59,7 +60,7 @@ select s.*, clock_timestamp() as now,
 -- Newest first; `$1` is the smallest sale_number of the page before.
 select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer)
-               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+               from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
   where $1::integer is null or sale_number < $1
   order by sale_number desc
@@ -68,7 +69,7 @@ select s.*, clock_timestamp() as now,
 -- name: live_rooms
 select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer)
-               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+               from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
   where phase <> 'closed' and room ->> 'mode' <> 'off' and (ends_at is null or ends_at > clock_timestamp())
   order by sale_number;

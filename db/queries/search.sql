@@ -2,9 +2,15 @@
 
 -- name: bound
 -- For this transaction: an end to every statement, plans made for the very words asked, how alike a misspelt word is.
-select set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true),
+-- And what is asked, $2, folded as what is indexed is.
+select search_fold($2) as folded, set_config('statement_timeout', $1, true),
+       set_config('plan_cache_mode', 'force_custom_plan', true),
        set_config('pg_trgm.word_similarity_threshold', '0.45', true),
        set_config('enable_seqscan', 'on', true), set_config('enable_nestloop', 'on', true);
+
+-- name: fold
+-- For a search elsewhere.
+select search_fold($1);
 
 -- name: rarities
 -- How much each of $1 says: the rarer the more, nothing for words that do not count. How common a word is the planner
@@ -31,9 +37,16 @@ select asked.word,
 -- $1 what must match. For relevance: $2 the words asked for, each a tsquery, $3 each one's share in what is asked; $4 all
 -- as written, $5 in the name or brand in other words too, $6 words in the name that make it an accessory, $7 what ranks
 -- before the rest. $8 categories, $9 brands, $10 and $11 prices; $12 sort; $13 and $14 key and product to go on behind;
--- $15 hits; $16 matches looked at; $17 price steps; $18 facet values.
+-- $15 hits; $16 matches looked at; $17 price steps; $18 facet values. $19 the configuration that the texts are in; where
+-- none of the words counts, $20 is all of them as they follow one another, else null. $21 what an accessory loses; $22
+-- words that the category of what is asked for ends with.
 with words as materialized (
-  select to_tsquery('catalogue_words', query) as query, share from unnest($2::text[], $3::float8[]) as asked (query, share)
+  select to_tsquery($19::regconfig, query) as query, share from unnest($2::text[], $3::float8[]) as asked (query, share)
+),
+kinds as materialized (
+  select string_agg(quote_literal('=' || lexeme), ' | ')::tsquery as query
+    from unnest($22::text[]) as asked (word),
+         unnest(tsvector_to_array(to_tsvector('catalogue_words', asked.word))) as lexeme
 ),
 chosen as materialized (
   select p.product_id, p.category, p.brand, p.price,
@@ -47,14 +60,21 @@ chosen as materialized (
                select sum(w.share * f.often / (f.often + 0.2))
                  from words w cross join lateral (select ts_rank_cd(p.search_weights, p.search, w.query) as often) f
              ), 0)
-             + 3 * (p.search @@ to_tsquery('catalogue_words', $4))::int
-             + 0.75 * (p.search @@ to_tsquery('catalogue_words', $5))::int
-             - (p.search @@ to_tsquery('catalogue_words', $6))::int
-             + 10 * (select count(*) from unnest($7::text[]) s (match) where p.search @@ to_tsquery('catalogue_words', match))
+             + 3 * (p.search @@ to_tsquery($19::regconfig, $4))::int
+             + 0.75 * (p.search @@ to_tsquery($19::regconfig, $5))::int
+             - $21::float8 * (p.search @@ to_tsquery($19::regconfig, $6))::int
+             + 3 * coalesce(p.search @@ (select query from kinds), false)::int
+             + case when $20::text is null then 0 else (
+               select 3 * (strpos(' ' || named || made || ' ', $20) > 0)::int
+                      + 3 * (strpos(named, $20) > 0)::int * length($20)::float8 / length(named)
+                 from (select ' ' || search_words(search_fold(p.name)) || ' ' as named,
+                              ' ' || search_words(search_fold(p.brand || ' ; ' || p.category)) as made) w
+             ) end
+             + 10 * (select count(*) from unnest($7::text[]) s (match) where p.search @@ to_tsquery($19::regconfig, match))
            )::numeric, 6)::float8 end
          end as key
     from products p
-    where p.active and ($1::text is null or p.search @@ to_tsquery('catalogue_words', $1))
+    where p.active and ($1::text is null or p.search @@ to_tsquery($19::regconfig, $1))
       and ($8::text[] is null or p.category = any ($8)) and ($9::text[] is null or p.brand = any ($9))
       and ($10::bigint is null or p.price >= $10) and ($11::bigint is null or p.price <= $11)
     limit $16 + 1
@@ -69,7 +89,7 @@ others as materialized (
         from products
     ) p
     where num_nonnulls($8::text[], $9::text[], $10::bigint, $11::bigint) > 0
-      and p.active and ($1::text is null or p.search @@ to_tsquery('catalogue_words', $1))
+      and p.active and ($1::text is null or p.search @@ to_tsquery($19::regconfig, $1))
       and not (p.in_category and p.in_brand and p.in_price)
     limit $16 + 1
 ),
@@ -120,9 +140,9 @@ select asked.word, found.word as corrected
   cross join lateral (
     select w.word
       from (
-        select name from products where active and lower(name) %> asked.word limit $2
+        select search_fold(name) as name from products where active and search_fold(name) %> asked.word limit $2
       ) p
-      cross join lateral regexp_split_to_table(lower(p.name), '[^[:alnum:]]+') as w (word)
+      cross join lateral string_to_table(search_words(p.name), ' ') as w (word)
       where length(w.word) > 2 and similarity(w.word, asked.word) >= 0.3
       group by w.word
       order by similarity(w.word, asked.word) desc, count(*) desc, w.word
@@ -133,15 +153,16 @@ select asked.word, found.word as corrected
   );
 
 -- name: suggest
--- $1 the words with the last unfinished, $2 the beginning as typed, for LIKE, $3 how many of each kind, $4 names looked at.
-(select 'brand' as kind, brand as text from products where active and lower(brand) like $2
+-- $1 the words with the last unfinished, $2 the beginning as typed, for LIKE, $3 how many of each kind, $4 names looked at,
+-- $5 the configuration that the words are in.
+(select 'brand' as kind, brand as text from products where active and search_fold(brand) like $2
    group by brand order by count(*) desc, brand limit $3)
 union all
-(select 'category', category from products where active and lower(category) like $2
+(select 'category', category from products where active and search_fold(category) like $2
    group by category order by count(*) desc, category limit $3)
 union all
 (select 'product', name from (
-     select name from products where active and search @@ to_tsquery('catalogue_words', $1) limit $4
+     select name from products where active and search @@ to_tsquery($5::regconfig, $1) limit $4
    ) p group by name order by length(name), name limit $3);
 
 -- name: read_items
@@ -162,13 +183,41 @@ select p.product_id, p.name, p.brand, p.category, null as description, p.price, 
   order by wanted.place;
 
 -- name: read_documents
--- What a search index keeps of these products.
-select product_id, name, brand, category, description, search_attributes(attributes) as attributes, price, active,
-       (extract(epoch from created_at) * 1000000)::bigint as created_us, version
-  from products where product_id = any ($1::text[]);
+-- What a search index keeps of these products: as shown, and the words as `search_vector` has them.
+select p.product_id, p.name, p.brand, p.category, p.price, p.active,
+       (extract(epoch from p.created_at) * 1000000)::bigint as created_us, p.version,
+       search_words(f.head) as head, search_words(substr(f.name, length(f.head) + 1) || ' ; ' || f.description) as more,
+       search_words(f.name) as title, search_words(f.id) as id,
+       concat_ws(' ', search_models(f.name), search_words(f.id), search_models(f.id), search_models(f.attributes))
+       as models, search_words(f.brand || ' ; ' || f.category) as made, search_words(f.attributes) as attributes,
+       f.brand as folded_brand, f.category as folded_category, search_kinds(f.category) as kinds
+  from products p
+  cross join lateral (
+    select search_head(folded.name) as head, folded.* from (
+      select search_fold(p.name) as name, search_fold(p.brand) as brand, search_fold(p.category) as category,
+             search_fold(p.product_id) as id, coalesce(search_fold(left(p.description, 100000)), '') as description,
+             search_fold(search_attributes(p.attributes)) as attributes
+      offset 0
+    ) folded
+  ) f
+  where p.product_id = any ($1::text[]);
 
 -- name: page_documents
 -- The same of all products, a page at a time.
-select product_id, name, brand, category, description, search_attributes(attributes) as attributes, price, active,
-       (extract(epoch from created_at) * 1000000)::bigint as created_us, version
-  from products where product_id > $1 order by product_id limit $2;
+select p.product_id, p.name, p.brand, p.category, p.price, p.active,
+       (extract(epoch from p.created_at) * 1000000)::bigint as created_us, p.version,
+       search_words(f.head) as head, search_words(substr(f.name, length(f.head) + 1) || ' ; ' || f.description) as more,
+       search_words(f.name) as title, search_words(f.id) as id,
+       concat_ws(' ', search_models(f.name), search_words(f.id), search_models(f.id), search_models(f.attributes))
+       as models, search_words(f.brand || ' ; ' || f.category) as made, search_words(f.attributes) as attributes,
+       f.brand as folded_brand, f.category as folded_category, search_kinds(f.category) as kinds
+  from products p
+  cross join lateral (
+    select search_head(folded.name) as head, folded.* from (
+      select search_fold(p.name) as name, search_fold(p.brand) as brand, search_fold(p.category) as category,
+             search_fold(p.product_id) as id, coalesce(search_fold(left(p.description, 100000)), '') as description,
+             search_fold(search_attributes(p.attributes)) as attributes
+      offset 0
+    ) folded
+  ) f
+  where p.product_id > $1 order by p.product_id limit $2;

@@ -1,63 +1,95 @@
-"""The `doorbuster` command: gathers the commands and turns every error into lines on stderr and an exit code."""
+"""The `doorbuster` command: gathers the commands and turns every error into a line on stderr and an exit code."""
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib.metadata import version
 
 import click
 
+from doorbuster.cli.answer import Declined
 from doorbuster.cli.audit import audit
 from doorbuster.cli.bench import bench
+from doorbuster.cli.group import Commands, Interrupted
 from doorbuster.cli.import_catalogue import import_catalogue
 from doorbuster.cli.keys import keys
 from doorbuster.cli.migrate import migrate
+from doorbuster.cli.ops_log import show_log
+from doorbuster.cli.product import product
 from doorbuster.cli.reindex import reindex
-from doorbuster.cli.sale import sale
+from doorbuster.cli.sale import prewarm, sale, wait
 from doorbuster.cli.status import status
-from doorbuster.cli.up import up
+from doorbuster.cli.stock import stock
+from doorbuster.cli.up import down, env, up
+from doorbuster.embedded.detached import StartError
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, SettingsError
+from doorbuster.interrupted import EXIT_CODE, say_interrupted
 from doorbuster.log import redact
 
-FAILED, WRONG, INTERRUPTED = 1, 2, 130
+FAILED, WRONG = 1, 2
 _WRONG = (SettingsError, InvalidError, ConflictError, NotFoundError)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(version("doorbuster"), prog_name="doorbuster")
 def cli() -> None:
     """Takes a shop's orders during a flash sale: never oversold, nothing accepted ever lost."""
 
 
-for command in (up, migrate, import_catalogue, reindex, sale, keys, status, audit, bench):
+for command in (
+    *(up, down, env, status, migrate, import_catalogue, reindex),
+    *(sale, prewarm, wait, product, stock, show_log, keys, audit, bench),
+):
     cli.add_command(command)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit."""
-    sys.exit(run(arguments))
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     try:
         code = cli.main(arguments, prog_name="doorbuster", standalone_mode=False)
+        sys.stdout.flush()
+    except (click.Abort, KeyboardInterrupt, Interrupted):
+        say_interrupted()
+        return EXIT_CODE
+    except Declined as error:
+        return _complain(error.format_message(), FAILED)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return WRONG
+        return _complain(_choices(error), WRONG)
     except click.ClickException as error:
-        return _complain(error.format_message(), WRONG)
-    except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+        return _complain(" ".join(error.format_message().split()), WRONG)
+    except StartError as error:
+        return _complain(error.detail, error.exit_code or FAILED)
     except DoorbusterError as error:
         return _complain(_problems(error), WRONG if isinstance(error, _WRONG) else FAILED)
+    except OSError as error:
+        return _os_failed(error)
     return code if isinstance(code, int) else 0
+
+
+def _choices(error: click.exceptions.NoArgsIsHelpError) -> str:
+    """Return one line instead of the whole help: what could have been said."""
+    context = error.ctx
+    assert context is not None
+    group = context.command
+    if not isinstance(group, click.Group):
+        return f"{context.command_path}: see {context.command_path} --help"
+    names = ", ".join(group.list_commands(context))
+    return f"say what to do, `{context.command_path} ...`: {names}; or --help"
 
 
 def _problems(error: DoorbusterError) -> str:
     if isinstance(error, InvalidError) and error.fields:
-        return "\n".join(f"{name}: {problem}" for name, problem in error.fields)
+        return "; ".join(f"{name}: {problem}" for name, problem in error.fields)
     return error.detail
+
+
+def _os_failed(error: OSError) -> int:
+    if error.errno == errno.EPIPE:  # who read the output has had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return _complain(f"{error.filename or 'a file'}: {error.strerror or error}", FAILED)
 
 
 def _complain(text: str, code: int) -> int:

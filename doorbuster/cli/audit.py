@@ -16,6 +16,7 @@ from db.audit import audit as audit_database
 from doorbuster.cli import options
 from doorbuster.cli.audit_admissions import admission_figures
 from doorbuster.cli.audit_streams import event_figure, stream_figures
+from doorbuster.cli.trouble import require_stores
 from doorbuster.embedded.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
 
@@ -37,10 +38,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @options.data
 def audit(as_json: bool, data: Path | None) -> int:
     """Check promises P1 to P6, and P7 as far as can be, against the running stores; exits 1 on any breach."""
+    instance = find(data)
+    require_stores(instance, "database", "orders_redis")
     try:
-        report = asyncio.run(_audit(find(data)))
+        report = asyncio.run(_audit(instance))
     except (*pool.FAILURES, redis.RedisError) as error:
-        raise StoreUnavailableError(f"a store does not answer: {error}") from error
+        store = "the order store" if isinstance(error, redis.RedisError) else "Postgres"
+        raise StoreUnavailableError(f"{store} does not answer: {error or type(error).__name__}") from error
     click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
     return 1 if report.breaches else 0
 

@@ -19,4 +19,5 @@ def answering() -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        raise StoreUnavailableError(f"the database does not answer: {error}") from error
+        words = str(error) or f"no answer in time ({type(error).__name__})"
+        raise StoreUnavailableError(f"the database does not answer: {words}") from error

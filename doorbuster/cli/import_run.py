@@ -102,8 +102,10 @@ def _source(path: Path, raw: IO[bytes], said: Options) -> _Source:
     file = CatalogueFile(path, raw, said.kind, delimiter)
     csv = file.header()
     if csv is None:
-        if said.preset:
-            raise InvalidError("wrong form", [("--preset", "is for CSV; say --format csv if the file is one")])
+        wrong = [option for option, value in (("--preset", said.preset), ("--delimiter", delimiter)) if value]
+        if wrong:
+            problem = "is for CSV; say --format csv if the file is one"
+            raise InvalidError("wrong form", [(option, problem) for option in wrong])
         check_lines(file, columns)
         return _Source(path, file, columns, None, ",")
     csv.close()

@@ -10,6 +10,9 @@ from pathlib import Path
 import click
 
 from doorbuster.cli import options
+from doorbuster.cli.answer import confirm
+from doorbuster.cli.answer import yes as yes_option
+from doorbuster.cli.group import Commands
 from doorbuster.embedded.folder import DataFolder
 from doorbuster.embedded.instance import find
 from doorbuster.errors import NotFoundError
@@ -19,7 +22,7 @@ SPREAD_S = 3.0
 """An intake looks at its keys each second: after so long every process knows a new one."""
 
 
-@click.group()
+@click.group(cls=Commands)
 def keys() -> None:
     """Change the keys that sign tickets and admissions."""
 
@@ -32,14 +35,17 @@ def keys() -> None:
     show_default=True,
     help="How long a key that no longer signs still verifies; 0 voids every ticket and admission there is.",
 )
+@yes_option
 @options.data
-def rotate_keys(overlap_s: int, data: Path | None) -> None:
+def rotate_keys(overlap_s: int, data: Path | None, *, yes: bool) -> None:
     """Sign with a new key from now on; the former ones verify for the overlap.
 
     A running instance of `doorbuster up` takes it up by itself, without a restart. Where ROOM_KEYS is set, prints the
     two values to give it, one after the other: with the first every process knows the new key, with the second it
     signs.
     """
+    if overlap_s == 0:
+        confirm("Make every ticket and admission of every sale worthless?", yes=yes)
     if given := os.environ.get("ROOM_KEYS"):
         found = _rotated(given, overlap_s)
         click.echo(f"ROOM_KEYS={found.known}\nROOM_KEYS={found.signing}")

@@ -10,6 +10,7 @@ import click
 from db.migrate import migrate as apply_migrations
 from doorbuster.cli import options
 from doorbuster.cli.database import answering
+from doorbuster.cli.trouble import require_stores
 from doorbuster.embedded.instance import find
 
 
@@ -17,7 +18,9 @@ from doorbuster.embedded.instance import find
 @options.data
 def migrate(data: Path | None) -> None:
     """Apply the migrations that the database lacks; again is safe."""
-    url = find(data).url("database")
+    instance = find(data)
+    url = instance.url("database")
+    require_stores(instance, "database")
     with answering():
         applied = asyncio.run(apply_migrations(url))
     for name in applied:

@@ -1,16 +1,25 @@
-"""Calls of the command line to the ops API; translates its problems into the domain's errors."""
+"""Calls of the command line to the ops API; translates its problems into the domain's errors.
+
+A call that is not answered soon is looked into: when a store is away, that is told within seconds, by its name.
+"""
 
 from __future__ import annotations
 
 import getpass
+import queue
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 
+from doorbuster.cli.trouble import readiness
 from doorbuster.embedded.instance import Instance
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, StoreUnavailableError
 
-_TIMEOUT_S = 60.0
+_TIMEOUT = httpx.Timeout(60.0, connect=3.0)
+_PATIENCE_S = 1.0
+"""How long an answer may take before somebody looks why."""
 _OPERATOR_MAX = 128
 _BY_STATUS: dict[int, type[DoorbusterError]] = {404: NotFoundError, 409: ConflictError}
 
@@ -25,35 +34,99 @@ def operator() -> str:
 
 
 def call(
-    instance: Instance, method: str, path: str, *, body: object = None, params: dict[str, str] | None = None
+    instance: Instance,
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    params: dict[str, str] | None = None,
+    within_s: float | None = None,
 ) -> Any:
-    """Call the ops API and return its JSON answer.
+    """Call the ops API and return its JSON answer; with `within_s`, an answer that is late is none.
 
     Raises:
         NotFoundError, ConflictError, InvalidError: the API refused, with its own words.
-        StoreUnavailableError: it does not answer, or not well.
+        StoreUnavailableError: it does not answer, or not well; a store that is away is named.
     """
     headers = [(b"Authorization", f"Bearer {instance.ops_key}".encode()), (b"X-Operator", operator().encode())]
     url = instance.ops_base.rstrip("/") + path
-    try:
-        answer = httpx.request(
-            method, url, json=body, params=params, headers=headers, timeout=_TIMEOUT_S, trust_env=False
+
+    def send() -> httpx.Response:
+        return httpx.request(
+            method, url, json=body, params=params, headers=headers, timeout=within_s or _TIMEOUT, trust_env=False
         )
+
+    try:
+        answer = send() if within_s else _patiently(send, instance.ops_base, method)
+    except httpx.InvalidURL as error:
+        raise InvalidError(f"OPS_URL: {error}") from error
     except httpx.HTTPError as error:
-        raise StoreUnavailableError(f"{url} does not answer: {error}") from error
+        raise StoreUnavailableError(f"the intake at {instance.ops_base} does not answer: {_words(error)}") from error
     if answer.is_success:
-        return answer.json() if answer.content else None
-    raise _refusal(answer)
+        return _json(answer)
+    raise _refusal(answer, instance)
 
 
-def _refusal(answer: httpx.Response) -> DoorbusterError:
+def pages(instance: Instance, path: str, params: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield every item of a list of the ops API."""
+    asked = dict(params or {})
+    while True:
+        page = call(instance, "GET", path, params=asked)
+        yield from page["items"]
+        if not page.get("next_cursor"):
+            return
+        asked["cursor"] = page["next_cursor"]
+
+
+def _patiently(send: Callable[[], httpx.Response], base: str, method: str) -> httpx.Response:
+    """Return the answer; when it is late, look whether a store is away, and give up if so."""
+    answers: queue.SimpleQueue[httpx.Response | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(send())
+        except Exception as error:  # noqa: BLE001  raised again by who waits
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found = answers.get(timeout=_PATIENCE_S)
+    except queue.Empty:
+        looked = readiness(base)
+        if not looked.ready and answers.empty():
+            doubt = "" if method == "GET" else "; whether it was done is not known"
+            raise StoreUnavailableError(f"{looked.reason}{doubt}", checks=looked.checks) from None
+        found = answers.get()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _json(answer: httpx.Response) -> Any:
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise StoreUnavailableError(f"{answer.request.url} does not answer as Doorbuster does") from error
+
+
+def _words(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__
+
+
+def _refusal(answer: httpx.Response, instance: Instance) -> DoorbusterError:
     try:
         problem = answer.json()
     except ValueError:
         problem = {}
+    problem = problem if isinstance(problem, dict) else {}
     detail = problem.get("detail") or problem.get("title") or f"{answer.request.url} answered {answer.status_code}"
     if answer.is_server_error:
-        return StoreUnavailableError(detail)
+        looked = readiness(instance.ops_base)
+        return StoreUnavailableError(detail if looked.ready else f"{looked.reason}: {detail}", checks=looked.checks)
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        return InvalidError(f"the ops key is not that of {instance.ops_base}: set OPS_KEY, or name --data")
     fields = [(str(item.get("field")), str(item.get("problem"))) for item in problem.get("errors") or []]
     kind = _BY_STATUS.get(answer.status_code)
     return kind(detail) if kind else InvalidError(detail, fields)

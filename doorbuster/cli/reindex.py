@@ -12,6 +12,7 @@ import click
 from db import pool
 from doorbuster.cli import options
 from doorbuster.cli.database import answering
+from doorbuster.cli.trouble import require_stores
 from doorbuster.embedded.instance import find
 from doorbuster.errors import SettingsError
 
@@ -30,7 +31,9 @@ def reindex(data: Path | None) -> None:
     search_url = os.environ.get("SEARCH_URL")
     if not search_url:
         raise SettingsError("SEARCH_URL: is missing")
-    done = asyncio.run(_reindex(find(data).url("database"), search_url))
+    instance = find(data)
+    require_stores(instance, "database")
+    done = asyncio.run(_reindex(instance.url("database"), search_url))
     click.echo(f"indexed {done} products")
 
 

@@ -1,13 +1,18 @@
-"""The options of `doorbuster sale create` and how they become the body of the ops call. Pure."""
+"""The options of `doorbuster sale create` and `set` and how they become the body of the ops call. Reads files alone."""
 
 from __future__ import annotations
 
 import json
+import sys
+import tomllib
 from collections.abc import Callable
+from datetime import date, time
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from doorbuster.cli.times import read_time
 from doorbuster.errors import InvalidError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -46,8 +51,94 @@ def split_room(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return terms, room
 
 
+def terms_options(command: _Command) -> _Command:
+    """Add the options that making and changing a sale share."""
+    add = (
+        click.option("--file", "file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
+                     help="The whole body: sale.json or sale.toml, - for JSON on stdin; options go before it."),
+        click.option("--product", "products", multiple=True, metavar="ID[:quantity=N,limit=N,price=N]",
+                     help="Again for more."),
+        click.option("--name"),
+        click.option("--starts-at", help="RFC 3339 with a time zone."),
+        click.option("--ends-at", help="RFC 3339 with a time zone, or never."),
+        click.option("--hold-s", type=int, help="How long a reservation waits for its payment."),
+    )  # fmt: skip
+    for one in reversed(add):
+        command = one(command)
+    return command
+
+
+def body_of(file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the body that a file and the options make; times checked, a room's options under `room`."""
+    body = read_file(file) if file else {}
+    terms, room = split_room({name: value for name, value in given.items() if value is not None})
+    for name in ("starts_at", "ends_at"):
+        if name in terms:
+            terms[name] = _time(terms[name], f"--{name.replace('_', '-')}", may_be_never=name == "ends_at")
+        elif isinstance(body.get(name), str):
+            body[name] = read_time(body[name], name)
+    if "lobby_opens_at" in room:
+        room["lobby_opens_at"] = read_time(room["lobby_opens_at"], "--lobby-opens-at")
+    if room:
+        body["room"] = (body.get("room") or {}) | room
+    return body | terms
+
+
+def _time(text: str, option: str, *, may_be_never: bool) -> str | None:
+    return None if may_be_never and text == "never" else read_time(text, option)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return a sale's body from a JSON or TOML file, or from JSON on stdin.
+
+    Raises:
+        InvalidError: it cannot be read, or is no object.
+    """
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+    except FileNotFoundError as error:
+        raise InvalidError(f"--file: there is no file {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidError(f"--file: cannot read {path}: {error}") from error
+    if path.suffix == ".toml":
+        return _read_toml(text, path)
+    return read_body(text)
+
+
+def _read_toml(text: str, path: Path) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = json.loads(json.dumps(tomllib.loads(text), default=_toml_value))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidError(f"--file: {path} is no TOML: {error}") from error
+    return body
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    raise InvalidError(f"--file: {value!r} cannot stand in a sale")
+
+
+def merge_products(
+    now: list[dict[str, Any]], wanted: tuple[str, ...], dropped: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Return a sale's products with the terms of `wanted` changed or added and `dropped` left out.
+
+    Raises:
+        InvalidError: the sale has no product that is to be left out.
+    """
+    merged = {one["product_id"]: one for one in now}
+    for product_id in dropped:
+        if merged.pop(product_id, None) is None:
+            raise InvalidError(f"--drop: the sale has no product {product_id!r}")
+    for text in wanted:
+        product = read_product(text)
+        merged[product["product_id"]] = merged.get(product["product_id"], {}) | product
+    return list(merged.values())
+
+
 def read_product(text: str) -> dict[str, Any]:
-    """Return a product of a sale from `ID[:quantity=N,limit=N,price=N]`.
+    """Return a product of a sale from `ID[:quantity=N,limit=N,price=N]`; `none` takes a term away.
 
     Raises:
         InvalidError: the terms cannot be read.
@@ -58,9 +149,9 @@ def read_product(text: str) -> dict[str, Any]:
     product: dict[str, Any] = {"product_id": product_id}
     for term in tail.split(","):
         name, _, value = term.partition("=")
-        if name not in _TERMS or not value.isdecimal():
+        if name not in _TERMS or not (value == "none" or (value.isascii() and value.isdecimal() and len(value) < 16)):
             raise InvalidError(f"--product {text}: '{term}' is none of quantity=N, limit=N, price=N")
-        product[_TERMS[name]] = int(value)
+        product[_TERMS[name]] = None if value == "none" else int(value)
     return product
 
 
@@ -73,7 +164,7 @@ def read_body(text: str) -> dict[str, Any]:
     try:
         body = json.loads(text)
     except ValueError as error:
-        raise InvalidError(f"--json: no JSON: {error}") from error
+        raise InvalidError(f"--file: no JSON: {error}") from error
     if not isinstance(body, dict):
-        raise InvalidError("--json: must be a JSON object")
+        raise InvalidError("--file: must be a JSON object")
     return body

@@ -73,6 +73,9 @@ class DataFolder:
         except BlockingIOError as error:
             lock.close()
             raise ConflictError(f"the data folder {self.root} is in use by another run") from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         self._lock = lock
 
     def close(self) -> None:

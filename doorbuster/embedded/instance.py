@@ -14,6 +14,7 @@ from pathlib import Path
 from doorbuster.embedded import trust
 from doorbuster.embedded.folder import DEFAULT, write_private
 from doorbuster.errors import InvalidError, NotFoundError
+from doorbuster.log import redact
 
 _log = logging.getLogger(__name__)
 URLS = {
@@ -41,6 +42,27 @@ class Ready:
     def line(self) -> str:
         """Return the document as one line of JSON."""
         return json.dumps(asdict(self))
+
+    def line_without_secrets(self) -> str:
+        """Return the line as it may be logged: it names the file of the ops key and the passwords instead."""
+        shown = asdict(self) | {"ops_key": None, "urls": {name: redact(url) for name, url in self.urls.items()}}
+        return json.dumps(shown | {"ready_file": str(Path(self.data) / "ready.json")})
+
+
+def check_writable(path: Path) -> None:
+    """Check that the document could be written to a path, without leaving anything there.
+
+    Raises:
+        InvalidError: it could not, or something else than a file is there and would be replaced.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise InvalidError(f"--ready-file: {path} is no plain file")
+        trial = path.with_name(f".{path.name}.trial.{os.getpid()}")
+        write_private(trial, "")
+        trial.unlink()
+    except OSError as error:
+        raise InvalidError(f"--ready-file: cannot write {path}: {error.strerror}") from error
 
 
 def publish(ready: Ready, paths: list[Path]) -> None:

@@ -31,6 +31,8 @@ class Options:
     workers: int = 4
     replicas: int = 0
     ready_file: Path | None = None
+    hide_secrets: bool = False
+    """Whether the ready line goes where secrets must not."""
 
 
 @dataclass(frozen=True, kw_only=True)

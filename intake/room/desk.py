@@ -102,6 +102,11 @@ class OpenRoom:
         return effective_phase(self._config(), int(self.now_s * 1000))
 
     @property
+    def grace_s(self) -> int:
+        """How long a place that is reached waits for its visitor."""
+        return self._config().grace_ms // 1000
+
+    @property
     def needs_admission(self) -> bool:
         """Whether an order needs an admission; a safety net that nobody can ask stays as it was, off at first."""
         mode = mode_of(self.cached.sale)

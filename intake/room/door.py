@@ -93,10 +93,14 @@ class RoomDoor:
             return None
         return self.check(req, room, order)
 
-    def is_in(self, req: Request, room: OpenRoom, customer_id: str | None) -> bool:
-        """Say whether the request carries a good admission."""
+    def known(self, known: CachedSale) -> OpenRoom | None:
+        """Return the sale's room, None if it has none; costs no I/O."""
+        return self._desk.known(known)
+
+    def held(self, req: Request, room: OpenRoom, customer_id: str) -> Pass | Refusal | None:
+        """Return the admission that the request carries and how long it is still good, or why it is not, if any."""
         token = given(req, room.cached.number)
-        return token is not None and isinstance(self._checked(token, room, customer_id, room.now_s), Admission)
+        return None if token is None else self._look(token, room, customer_id)
 
     def is_bound_to(self, token: str, sale_number: int, customer_id: str) -> bool:
         """Say whether a token was signed for this customer in this sale; that it has run out takes nothing from it."""

@@ -7,6 +7,7 @@ cookies and, to another device, in the part of a link that browsers send nobody.
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,39 +15,65 @@ import msgspec
 from msgspec import UNSET
 
 from doorbuster.errors import DoorbusterError, InvalidError, StoreUnavailableError
-from doorbuster.room_contract import AdmissionView, JoinRequest, TicketView
+from doorbuster.room_contract import AdmissionView, JoinRequest, TicketView, WaitView
 from intake.limits import BODY
-from intake.problems import RefusedError
+from intake.problems import RefusedError, prefers_html
 from intake.room import cookies
+from intake.room.attempts import links_of
 from intake.room.door import page_of
 from intake.room.resources import is_form, keep_admission
+from intake.room.standing import BEFORE, Standing, standing_of
 from intake.room.visits import order_url
-from waitingroom.room import Phase
+from waitingroom.policy import eta_range_s
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
+    from doorbuster.room_contract import RoomStatus
     from intake.room.desk import OpenRoom
+    from intake.room.offers import Offers
     from intake.room.pages import Pages
     from intake.room.resources import Rooms
     from intake.room.visits import Visits
 
 REFRESH_LEAST_S = 5
 """Without a script the whole page comes again: not as often as a script asks."""
+_AGAIN_S = {
+    Standing.UPCOMING: 30, Standing.LOBBY: 60, Standing.QUEUE: 60, Standing.OPEN: 60, Standing.PAUSED: 30,
+    Standing.SOLD_OUT: 60, Standing.CLOSING: 60, Standing.DOWN: 15,
+}  # fmt: skip
+"""How soon a page without a place comes again, so that it follows the sale; one that is over stays."""
+_VIEWS = {
+    Standing.UPCOMING: "closed", Standing.LOBBY: "welcome", Standing.QUEUE: "welcome", Standing.OPEN: "free",
+    Standing.SOLD_OUT: "sold_out", Standing.CLOSING: "closing", Standing.OVER: "over",
+}  # fmt: skip
+NAMES_MAX = 50
+"""Names of products that the page is sent for its script; of more it asks one by one."""
 FIELDS_MAX = 20
 """Of a form: more than any of ours has."""
 FRAGMENT = "doorbuster_admission"
-_GONE = {"room_over": "over", "room_sold_out": "sold_out"}
-_LOST = frozenset({"place_unknown", "place_lapsed", "place_left", "admission_finished", "admission_revoked"})
+_GONE = frozenset({"room_over", "room_sold_out"})
+_LOST = frozenset(
+    {
+        "place_unknown",
+        "place_lapsed",
+        "place_left",
+        "visit_ordered",
+        "visit_ran_out",
+        "admission_revoked",
+        "ticket_invalid",
+    }
+)
 
 
 class WaitPage:
     """Resource of the page."""
 
-    def __init__(self, rooms: Rooms, visits: Visits, pages: Pages, key: bytes) -> None:
+    def __init__(self, rooms: Rooms, visits: Visits, pages: Pages, offers: Offers, key: bytes) -> None:
         self._rooms = rooms
         self._visits = visits
         self._pages = pages
+        self._offers = offers
         self._key = key
 
     async def on_get(self, req: Request, resp: Response, sale: str) -> None:
@@ -56,19 +83,20 @@ class WaitPage:
             return
         place = cookies.place_of(req, room.cached.number)
         if place is None:
-            self._show(req, resp, room, self._entrance(room))
+            await self._show(req, resp, room, self._entrance(room))
             return
         try:
-            found = await self._visits.claim(room, place.ticket, place.secret)
+            found = await self._visits.claim(room, place.ticket, place.secret, sure=True)
         except DoorbusterError as error:
-            self._show(req, resp, room, self._refused(room, error), place)
+            await self._show(req, resp, room, self._refused(req, room, error), place)
             return
         if isinstance(found, AdmissionView):
             self._let_in(req, resp, room, found)
             return
         again = max(REFRESH_LEAST_S, round(found.retry_after_s))
         ticket = self._visits.ticket(room, place.ticket, place.secret)
-        self._show(req, resp, room, {"view": "waiting", "wait": found, "ticket": ticket, "refresh": again}, place)
+        waiting = self._waiting(room, found) | {"wait": found, "ticket": ticket, "refresh": again}
+        await self._show(req, resp, room, waiting, place)
 
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Take one of the page's forms: `leave`, or `move` with a place from another device."""
@@ -86,7 +114,7 @@ class WaitPage:
                     raise RefusedError("ticket_invalid", "That is no place")
                 self._visits.ticket(room, moved.ticket, moved.secret)
             except RefusedError as error:
-                self._show(req, resp, room, self._entrance(room) | {"problem": error.code})
+                await self._show(req, resp, room, self._entrance(room) | {"problem": error.code})
                 return
             cookies.set_browser(req, resp)
             cookies.set_place(req, resp, number, moved)
@@ -98,13 +126,13 @@ class WaitPage:
         form = form_of(req)
         browser = cookies.browser_of(req)
         if browser is None:
-            self._show(req, resp, room, self._entrance(room) | {"problem": "no_cookies"})
+            await self._show(req, resp, room, self._entrance(room) | {"problem": "no_cookies"})
             return
         secret = browser.secret(self._key, room.cached.number)
         try:
             view = await self._visits.join(room, self._wanted(room, browser, secret, form), self._rooms.caller(req))
         except DoorbusterError as error:
-            self._show(req, resp, room, self._refused(room, error))
+            await self._show(req, resp, room, self._refused(req, room, error))
             return
         cookies.set_place(req, resp, room.cached.number, cookies.Place(view.ticket, secret))
         self._keep_bypass(req, resp, room, view)
@@ -137,50 +165,90 @@ class WaitPage:
             raise RefusedError("code_invalid", str(error)) from error
 
     async def _room(self, req: Request, resp: Response, sale: str) -> OpenRoom | None:
-        """Return the room, or write the page that says why there is none."""
+        """Return the room, or write the page for a sale without one."""
         try:
             return await self._rooms.of(sale)
         except RefusedError as error:
-            if "text/html" not in (req.get_header("Accept") or ""):
+            if error.code != "room_not_found" or not prefers_html(req):
                 raise
-            values = {"code": error.code, "sale_id": sale, "title": sale}
-            self._pages.render(req, resp, "absent.html", values)
-            resp.status = 404
-            return None
+        known = await self._rooms.sale(sale)
+        standing = standing_of(known, None)
+        values = {
+            "title": known.sale.name or sale,
+            "sale": known.sale,
+            "standing": standing,
+            "view": _VIEWS.get(standing, "free"),
+            "orders": links_of(cookies.orders_of(req, known.number), sale),
+            "refresh": _AGAIN_S.get(standing),
+            "page_url": page_of(sale),
+            "order_url": f"/shop/{sale}",
+        }
+        self._pages.render(req, resp, "no_room.html", values)
+        return None
 
     def _entrance(self, room: OpenRoom) -> dict[str, Any]:
-        state = room.state
-        if room.is_down or state is None:
-            return {"view": "welcome" if room.is_emergency else "down", "refresh": 15}
-        if state.sold_out:
-            return {"view": "sold_out"}
-        if state.phase in (Phase.DRAIN, Phase.OVER):
-            return {"view": "over"}
-        if not room.needs_admission:
-            return {"view": "free"}
-        return {"view": "closed", "refresh": 30} if state.phase is Phase.CLOSED else {"view": "welcome"}
+        """Return what the page shows to who has no place."""
+        standing = standing_of(room.cached, room)
+        view = _VIEWS.get(standing, "welcome")
+        if standing is Standing.DOWN or (room.state is None and standing in (Standing.LOBBY, Standing.PAUSED)):
+            view = "welcome" if room.is_emergency else "down"
+        elif standing is Standing.PAUSED and not room.needs_admission:
+            view = "free"
+        head = f"{view}_title"
+        if standing is Standing.LOBBY and view == "welcome":
+            head = "welcome_lobby_title"
+        elif standing is Standing.PAUSED and view != "down":
+            head = "paused_title"
+        return {"view": view, "standing": standing, "head": head, "refresh": _AGAIN_S.get(standing)}
 
-    def _refused(self, room: OpenRoom, error: DoorbusterError) -> dict[str, Any]:
+    def _waiting(self, room: OpenRoom, wait: WaitView) -> dict[str, Any]:
+        """Return what the page shows to who has a place; nothing is estimated while nobody moves."""
+        standing, state = standing_of(room.cached, room), room.state
+        values: dict[str, Any] = {"view": "waiting", "standing": standing, "range": None, "back_before": None}
+        if standing is Standing.PAUSED:
+            return values | {"head": "paused_title"}
+        if standing in BEFORE:
+            back = room.cached.sale.starts_at + timedelta(seconds=room.grace_s)
+            return values | {"head": "lobby_title", "back_before": back}
+        if state is None or room.is_down:
+            return values | {"head": "waiting_title"}
+        head = "next_title" if wait.position == 0 else "waiting_title"
+        if wait.position is None:
+            return values | {"head": head}
+        found = eta_range_s(wait.position, state.paces)
+        soonest_s = 0.0 if found is None else found[0]
+        back = datetime.fromtimestamp(room.now_s + soonest_s + room.grace_s, UTC).replace(second=0)
+        return values | {"head": head, "range": found, "back_before": back}
+
+    def _refused(self, req: Request, room: OpenRoom, error: DoorbusterError) -> dict[str, Any]:
         """Return what the page says of a refusal; raises what is no visitor's business."""
         if isinstance(error, StoreUnavailableError):
-            return {"view": "down", "refresh": 15}
+            return self._entrance(room) | {"view": "down", "head": "down_title", "refresh": _AGAIN_S[Standing.DOWN]}
+        entrance = self._entrance(room)
         if error.code in _GONE:
-            return {"view": _GONE[error.code]}
+            view = "sold_out" if error.code == "room_sold_out" else entrance["view"]
+            view = view if view in ("closing", "sold_out") else "over"
+            standing = {"closing": Standing.CLOSING, "sold_out": Standing.SOLD_OUT}.get(view, Standing.OVER)
+            return entrance | {"view": view, "head": f"{view}_title", "standing": standing}
         if not isinstance(error, RefusedError | InvalidError):
             raise error
-        return self._entrance(room) | {"problem": error.code}
+        code = error.code
+        if code == "admission_finished":
+            code = "visit_ordered" if cookies.orders_of(req, room.cached.number) else "visit_ran_out"
+        return entrance | {"problem": code}
 
     def _let_in(self, req: Request, resp: Response, room: OpenRoom, found: AdmissionView) -> None:
         keep_admission(req, resp, room, found)
         go_to(resp, entrance_of(found))
 
-    def _show(
+    async def _show(
         self, req: Request, resp: Response, room: OpenRoom, values: dict[str, Any], place: cookies.Place | None = None
     ) -> None:
         sale, browser = room.cached.sale, cookies.set_browser(req, resp)
-        page = page_of(sale.sale_id)
+        page, status = page_of(sale.sale_id), None if room.document is None else room.document.view
         target = urlsplit(order_url(room))
-        lost = values.get("problem") in _LOST or values.get("problem") == "ticket_invalid"
+        lost = values.get("problem") in _LOST
+        gone = [] if status is None else status.sold_out.products
         self._pages.render(
             req,
             resp,
@@ -188,7 +256,14 @@ class WaitPage:
             {
                 "sale": sale,
                 "title": sale.name or sale.sale_id,
-                "status": None if room.document is None else room.document.view,
+                "status": status,
+                "now_s": room.now_s,
+                "seen": "" if status is None else _seen(status),
+                "starts": "" if status is None else msgspec.to_builtins(status.starts_at),
+                "sold_out": list((await self._offers.names(gone)).values()),
+                "names": await self._offers.names(list(sale.products)[:NAMES_MAX]) if place is not None else {},
+                "orders": links_of(cookies.orders_of(req, room.cached.number), sale.sale_id),
+                "grace_min": max(1, room.grace_s // 60),
                 "page_url": page,
                 "order_url": order_url(room),
                 "visitor_id": browser.visitor_id,
@@ -197,13 +272,18 @@ class WaitPage:
                 "problem": None,
                 "wait": None,
                 "ticket": None,
-                "refresh": None,
                 **values,
             },
         )
         if values["view"] == "down":
             resp.status = 503
             resp.set_header("Retry-After", str(values["refresh"]))
+
+
+def _seen(status: RoomStatus) -> str:
+    """Return what of a status document makes another page of it; the script reads the same from a later one."""
+    starts_at = msgspec.to_builtins(status.starts_at)
+    return f"{status.phase} {starts_at} {status.needs_admission} {status.sold_out.whole}"
 
 
 def entrance_of(found: AdmissionView) -> str:

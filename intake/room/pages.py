@@ -1,4 +1,4 @@
-"""Pages for people: templates, texts by language, what goes with them. Owns rendering and its headers; decides nothing.
+"""Pages for people: templates, what goes with them, headers. Owns rendering; decides nothing.
 
 A folder of the operator's comes before the built-in one, file by file: `templates/*.html`, `texts/<language>.toml`
 (each text by itself falls back to the built-in one), `static/*`.
@@ -7,23 +7,26 @@ A folder of the operator's comes before the built-in one, file by file: `templat
 from __future__ import annotations
 
 import hashlib
-import tomllib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
 from intake.problems import RefusedError
+from intake.room.texts import Words, read_texts
+from intake.room.tongue import tongue_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from falcon.asgi import Request, Response
 
+    from intake.room.tongue import Tongue
+
 HERE = Path(__file__).parent
+MINUTE_S, HOUR_S, LONG_S = 60, 3600, 12 * 3600
 HTML = "text/html; charset=utf-8"
-FALLBACK = "en"
-LANGUAGES_MAX, LANGUAGES_CHARACTERS_MAX = 10, 400
 PERMISSIONS = ", ".join(
     f"{name}=()" for name in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
 )
@@ -31,19 +34,25 @@ PERMISSIONS = ", ".join(
 _MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
-def csp(form_target: str = "") -> str:
-    """Return the page's content security policy: nothing inline, nobody else; forms may lead to the order page."""
+def csp(form_target: str = "", images: str = "", ancestors: str = "'none'") -> str:
+    """Return the page's content security policy: nothing inline, nobody else.
+
+    Forms may lead to the order page, images come from where the operator's catalogue says.
+    """
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        f"form-action 'self'{form_target}; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{images}; connect-src 'self'; "
+        f"form-action 'self'{form_target}; base-uri 'none'; frame-ancestors {ancestors}"
     )
 
 
 class Pages:
     """The pages of one process."""
 
-    def __init__(self, folder: str | None) -> None:
-        """Take the operator's folder, if there is one."""
+    def __init__(self, folder: str | None, framed_by: tuple[str, ...] = ()) -> None:
+        """Take the operator's folder, if there is one, and the origins that may have the pages in a frame."""
+        self._ancestors = " ".join("'self'" if one == "self" else one for one in framed_by) or "'none'"
+        # Of browsers that know no frame-ancestors; it cannot name an origin, so where any is named it is left out.
+        self._frame_options = {"'none'": "DENY", "'self'": "SAMEORIGIN"}.get(self._ancestors)
         self._folders = [HERE] if folder is None else [Path(folder), HERE]
         loaders = [FileSystemLoader(one / "templates") for one in self._folders]
         self._environment = Environment(
@@ -53,35 +62,48 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.texts = self._read_texts()
+        self.texts = read_texts(reversed(self._folders))
         self.statics = self._read_statics()
         self._version = version_of({name: data for name, (data, _) in self.statics.items()})
 
-    def language(self, req: Request) -> str:
-        """Return the language of ours that the browser likes best."""
-        return preferred(req.get_header("Accept-Language") or "", tuple(self.texts))
+    def tongue(self, accept_language: str) -> Tongue:
+        """Return how to speak to who likes these languages."""
+        return tongue_of(accept_language, tuple(self.texts))
+
+    def words(self, tongue: Tongue) -> Words:
+        """Return the texts for a visitor."""
+        return Words(self.texts[tongue.language], tongue)
+
+    def written(self, tongue: Tongue, template: str, values: dict[str, Any]) -> str:
+        """Return a page as text."""
+        texts, say = self.texts[tongue.language], self.words(tongue)
+        shown = {"standing": None, "refresh": None, "refresh_to": "", "orders": (), "now_s": time.time()} | values
+        return self._environment.get_template(template).render(
+            t=texts,
+            lang=tongue.language,
+            locale=str(tongue.words).replace("_", "-"),
+            static=f"/room/static/{self._version}",
+            say=say,
+            eta=lambda seconds: wait_of(seconds, say, tongue),
+            tongue=tongue,
+            **shown,
+        )
 
     def render(self, req: Request, resp: Response, template: str, values: dict[str, Any]) -> None:
         """Write a page in the visitor's language."""
-        language = self.language(req)
-        texts = self.texts[language]
-        page = self._environment.get_template(template).render(
-            t=texts,
-            lang=language,
-            static=f"/room/static/{self._version}",
-            say=lambda name, /, **said: texts[name].format(**said),
-            clock=lambda seconds: clock(texts, seconds),
-            number=lambda value: grouped(value, language),
-            **values,
-        )
+        tongue = self.tongue(req.get_header("Accept-Language") or "")
         resp.content_type = HTML
-        resp.text = page
+        # What a form was answered with is asked for anew at the page's own address.
+        to = {} if req.method in ("GET", "HEAD") else {"refresh_to": values["page_url"]}
+        resp.text = self.written(tongue, template, values | to)
         resp.set_headers(
             {
                 "Cache-Control": "no-store",
-                "Content-Language": language,
-                "Vary": "Accept-Language, Cookie",
-                "Content-Security-Policy": csp(values.get("form_target", "")),
+                "Content-Language": tongue.language,
+                "Vary": "Accept, Accept-Language, Cookie",
+                "Content-Security-Policy": csp(
+                    values.get("form_target", ""), values.get("image_sources", ""), self._ancestors
+                ),
                 # Not `no-referrer`: with that browsers send forms as from nowhere (`Origin: null`), which is refused.
                 "Referrer-Policy": "same-origin",
                 "Permissions-Policy": PERMISSIONS,
@@ -89,13 +111,13 @@ class Pages:
                 "Cross-Origin-Opener-Policy": "same-origin",
             }
         )
+        if self._frame_options is not None:
+            resp.set_header("X-Frame-Options", self._frame_options)
 
-    def _read_texts(self) -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = {}
-        for folder in reversed(self._folders):
-            for path in sorted((folder / "texts").glob("*.toml")):
-                found[path.stem] = found.get(path.stem, {}) | tomllib.loads(path.read_text(encoding="utf-8"))
-        return {language: found[FALLBACK] | texts for language, texts in found.items()}
+    @property
+    def policy(self) -> str:
+        """The content security policy of a page that leads nowhere and shows nobody's images."""
+        return csp(ancestors=self._ancestors)
 
     def _read_statics(self) -> dict[str, tuple[bytes, str]]:
         found: dict[str, tuple[bytes, str]] = {}
@@ -104,6 +126,23 @@ class Pages:
                 if path.suffix in _MEDIA:
                     found[path.name] = path.read_bytes(), _MEDIA[path.suffix]
         return found
+
+
+def wait_of(seconds: tuple[float, float] | None, say: Words, tongue: Tongue) -> str:
+    """Return how long a wait is going to be: from the least to the most."""
+    if seconds is None or seconds[1] > LONG_S:
+        return say("eta_unknown" if seconds is None or seconds[0] > LONG_S else "eta_long")
+    if seconds[1] < MINUTE_S:
+        return say("eta_soon")
+    most = tongue.duration(seconds[1], rough=True)
+    if seconds[0] < MINUTE_S:
+        return say("eta_most", most=most)
+    least = tongue.duration(seconds[0] // MINUTE_S * MINUTE_S, rough=True)
+    if least == most:
+        return say("eta_about", time=most)
+    if seconds[1] <= HOUR_S - MINUTE_S:  # the unit once
+        least = tongue.number(int(seconds[0] // MINUTE_S))
+    return say("eta_range", least=least, most=most)
 
 
 def version_of(files: Mapping[str, bytes]) -> str:
@@ -126,44 +165,3 @@ class Statics:
             raise RefusedError("not_found", "There is no such file")
         resp.data, resp.content_type = self._pages.statics[name]
         resp.set_headers({"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"})
-
-
-def clock(texts: dict[str, str], seconds: float | None) -> str:
-    """Return a time to wait in words, as coarse as it is certain; the page's script says the same."""
-    if seconds is None:
-        return texts["eta_unknown"]
-    if seconds < 60:
-        return texts["eta_soon"]
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return texts["eta_minutes"].format(n=minutes)
-    return texts["eta_hours"].format(h=minutes // 60, m=minutes % 60)
-
-
-def grouped(value: int, language: str) -> str:
-    """Return a number with its thousands set apart as the language does."""
-    text = f"{value:,}"
-    return text.replace(",", {"de": ".", "es": "."}.get(language, ","))
-
-
-def preferred(header: str, known: tuple[str, ...]) -> str:
-    """Return the known language that an Accept-Language header likes best.
-
-    Nothing is kept of the header, which is whatever somebody sends; reading the beginning of it costs little.
-    """
-    wishes: list[tuple[float, int, str]] = []
-    for place, part in enumerate(header[:LANGUAGES_CHARACTERS_MAX].split(",")[:LANGUAGES_MAX]):
-        tag, _, parameter = part.strip().partition(";")
-        wishes.append((-_quality(parameter), place, tag.partition("-")[0].strip().lower()))
-    for quality, _, language in sorted(wishes):
-        if quality < 0 and language in known:
-            return language
-    return FALLBACK
-
-
-def _quality(parameter: str) -> float:
-    name, _, value = parameter.strip().partition("=")
-    try:
-        return float(value) if name.strip().lower() == "q" else 1.0
-    except ValueError:
-        return 0.0

@@ -137,7 +137,8 @@ class Status:
         if document is None:
             raise RefusedError("store_unavailable", "The room's store does not answer")
         resp.set_headers({"Cache-Control": "public, max-age=1", "ETag": document.etag, "Content-Type": JSON})
-        if document.etag in (req.get_header("If-None-Match") or ""):
+        wanted = req.get_header("If-None-Match") or ""
+        if document.etag in wanted or wanted.strip() == "*":
             resp.status = 304
             return
         resp.data = document.data

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import msgspec
 
-from doorbuster.room_contract import PollView, RoomStatus, SoldOutView
+from doorbuster.room_contract import PaceView, PollView, RoomStatus, SoldOutView
 from intake.moments import moment
 from waitingroom.policy import poll_for
 from waitingroom.terms import lobby_opens_at
@@ -51,7 +51,9 @@ def view_of(sale: Sale, state: RoomState, challenge: ChallengeView, *, degraded:
         frontier=state.frontier,
         tail=state.tail,
         waiting=state.waiting,
-        rate_per_s=round(state.pace_per_s, 2),
+        rate_per_s=round(state.pace_per_s, 4),
+        pace=PaceView(round(state.paces.least_per_s, 4), round(state.paces.most_per_s, 4)),
+        admitted=state.counts.admitted,
         starts_at=sale.starts_at,
         lobby_opens_at=lobby_opens_at(sale),
         ends_at=sale.ends_at,

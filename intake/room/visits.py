@@ -122,8 +122,10 @@ class Visits:
             raise refusal_of(joined)
         return self._ticket(room, joined.ticket)
 
-    async def claim(self, room: OpenRoom, token: str, secret: str) -> AdmissionView | WaitView:
-        """Admit the visitor of a ticket, or say how long it waits.
+    async def claim(self, room: OpenRoom, token: str, secret: str, *, sure: bool = False) -> AdmissionView | WaitView:
+        """Admit the visitor of a ticket, or say how long it waits; `sure`: the store is asked also who clearly waits.
+
+        The state at hand does not say who has left: a page that is loaded must not show a place that was given up.
 
         Raises:
             RefusedError: the ticket is not the visitor's, or there is nothing to wait for any more.
@@ -134,9 +136,14 @@ class Visits:
         if ticket.number == 0:
             raise refusal_of(No.UNKNOWN)
         waiting = self.behind(room, ticket)
-        if waiting is not None:
+        if waiting is not None and not sure:
             return waiting
-        found = await room.room.claim(ticket)
+        try:
+            found = await room.room.claim(ticket)
+        except StoreUnavailableError:
+            if waiting is None:
+                raise
+            return waiting
         if found is No.FINISHED and (again := await self._again(room, ticket)) is not None:
             return self._shown(room, again)
         if isinstance(found, No):

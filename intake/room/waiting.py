@@ -15,10 +15,11 @@ from intake.room.desk import RoomDesk, Terms
 from intake.room.door import RoomDoor
 from intake.room.ending import Endings
 from intake.room.keyfile import KeyFile
+from intake.room.order_page import OrderPage
 from intake.room.page import WaitPage
 from intake.room.pages import Pages, Statics
 from intake.room.resources import Admissions, OneTicket, Rooms, Status, Tickets
-from intake.room.shop import OrderPage, Shop, ShopPage
+from intake.room.shop import ShopPage
 from intake.room.visits import Spending, Visits
 from waitingroom.admissions import AdmissionDesk
 from waitingroom.keyring import KeyRing
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from doorbuster.room_contract import ChallengeView
     from doorbuster.settings import Settings
     from intake.group_commit import AcceptScript
+    from intake.room.shop import Shop
     from intake.room.uses import Uses
     from intake.sales import CachedSale, Sales
 
@@ -78,32 +80,30 @@ class Waiting:
         self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.admission)
         spending = Spending(Endings(script), uses)
         self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges, spending)
-        self._pages = Pages(settings.room_pages)
-        self._page = WaitPage(self._rooms, self._visits, self._pages, _derived(settings, b"browsers"))
+        self.pages = Pages(settings.room_pages, settings.frame_ancestors)
+        self._browsers_key = _derived(settings, b"browsers")
 
     def _challenge_of(self, cached: CachedSale) -> ChallengeView:
         return self._challenges.of(cached.sale.room.get("challenge")).view(cached.number)
 
-    def add_routes(self, app: App[Any, Any]) -> None:
-        """Add what visitors call and see."""
-        rooms, visits = self._rooms, self._visits
+    def add_routes(self, app: App[Any, Any], shop: Shop) -> None:
+        """Add what visitors call and see, and the demonstration's storefront."""
+        rooms, visits, pages = self._rooms, self._visits, self.pages
+        page = WaitPage(rooms, visits, pages, shop.offers, self._browsers_key)
         app.add_route("/sales/{sale}/room", Status(rooms))
-        app.add_route("/sales/{sale}/room/tickets", Tickets(rooms, visits, self._page))
+        app.add_route("/sales/{sale}/room/tickets", Tickets(rooms, visits, page))
         app.add_route("/sales/{sale}/room/tickets/{ticket}", OneTicket(rooms, visits))
         app.add_route("/sales/{sale}/room/admissions", Admissions(rooms, visits))
-        app.add_route("/sales/{sale}/wait", self._page)
-        app.add_route("/room/static/{version}/{name}", Statics(self._pages))
+        app.add_route("/sales/{sale}/wait", page)
+        app.add_route("/room/static/{version}/{name}", Statics(pages))
+        app.add_route("/shop/{sale}", ShopPage(rooms, self.door, pages, shop))
+        app.add_route("/shop/{sale}/orders/{order}", OrderPage(rooms, self.door, pages, shop))
 
     def lane(self) -> ClaimLane:
         """Return the short way of early claims."""
         made = ClaimLane(self._sales, self.desk, self._visits)
         self._ring.follow(made.forget)
         return made
-
-    def add_shop(self, app: App[Any, Any], shop: Shop) -> None:
-        """Add the demonstration's storefront."""
-        app.add_route("/shop/{sale}", ShopPage(self._rooms, self.door, self._pages, shop))
-        app.add_route("/shop/{sale}/orders/{order}", OrderPage(self._rooms, self._pages, shop))
 
     def running(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return what runs as long as the process does."""

@@ -16,7 +16,7 @@ from typing import NoReturn
 import msgspec
 
 from loadtests import ledger, report
-from loadtests.bench import accepting, draining, reading, searching, table, waiting, whole
+from loadtests.bench import accepting, draining, reading, searching, steady, table, waiting, whole
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import fresh, open_sale
 from loadtests.servers import serving
@@ -83,7 +83,7 @@ def _search(sizes: Sequence[int], file: Path, *, quick: bool) -> int:
 
 
 async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Measured, str]:
-    measured = table.Measured([], [], [], [], [], [])
+    measured = table.Measured([], [], [], [], [], [], [])
     postgres = ""
     for turn in range(scale.repeats):
         async with fresh(workers=WORKERS) as system:
@@ -107,6 +107,8 @@ async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Meas
             f"(accepted {one.accepted_per_s:,.0f}/s, p99 to final {one.p99_to_final_ms:,.0f} ms) "
             f"against {one.baseline_per_s:,.0f}/s"
         )
+    measured.steady.append(await steady.measure(scale))
+    say(steady.said(measured.steady[-1]))
     return measured, postgres
 
 

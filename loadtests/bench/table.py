@@ -12,12 +12,13 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from loadtests.bench import reading, waiting
+from loadtests.bench import reading, steady, waiting
 from loadtests.bench.accepting import Accepting
 from loadtests.bench.draining import Draining
 from loadtests.bench.reading import Reading
 from loadtests.bench.row import Row
 from loadtests.bench.searching import Searching
+from loadtests.bench.steady import Steady
 from loadtests.bench.waiting import Waiting
 from loadtests.bench.whole import Whole
 
@@ -33,6 +34,7 @@ class Measured(msgspec.Struct):
     reading: list[Reading]
     waiting: list[Waiting]
     searching: list[Searching]
+    steady: list[Steady]
 
 
 def rows(measured: Measured) -> list[Row]:
@@ -77,6 +79,7 @@ def rows(measured: Measured) -> list[Row]:
             rival=median(one.baseline_per_s for one in whole),
             bar=5.0,
         ),
+        *(steady.row(one) for one in measured.steady),
         *waiting.rows(measured.waiting),
         *reading.rows(measured.reading),
     ]

@@ -6,17 +6,21 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from doorbuster.embedded import leftovers
 from doorbuster.embedded.postgres import Postgres
 from tests.browser.pages import Shop
 from tests.fixtures.up import Running, launch
 
+_EXAMPLE = Path(__file__).parents[2] / "examples" / "browser"
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -40,12 +44,29 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture(scope="session")
-def running() -> Iterator[Running]:
+def other_origin() -> Iterator[str]:
+    """Where the shop of `examples/browser` is served: another origin than the instance's, which allows it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(_EXAMPLE))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def running(other_origin: str) -> Iterator[Running]:
     """An instance, real processes."""
     _chromium()
     folder = Path(tempfile.mkdtemp(prefix="doorbuster-browser-"))
-    instance = launch(folder / "data", "--workers", "2", env={"ROOM_CHALLENGE_BITS": "10"})
+    told = {"ROOM_CHALLENGE_BITS": "10", "CORS_ORIGINS": other_origin, "FRAME_ANCESTORS": other_origin}
+    instance = launch(folder / "data", "--workers", "2", env=told)
     yield instance
     if instance.process.poll() is None:
         instance.kill_everything()
@@ -71,7 +92,8 @@ def visit(chromium: Browser, running: Running) -> Iterator[Open]:
 
     def start(**how: Any) -> BrowserContext:
         context = chromium.new_context(base_url=running.base, **({"locale": "en-GB"} | how))
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)
+        expect.set_options(timeout=30_000)
         opened.append(context)
         return context
 

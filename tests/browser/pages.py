@@ -27,10 +27,16 @@ class Shop:
     def sale(self, **room: Any) -> str:
         """Open a sale with a room; return its id."""
         sale = f"sale-{next(_names)}"
-        body = {"sale_id": sale, "name": "Friday sale", "products": [{"product_id": "lamp"}]}
+        body: dict[str, Any] = {"sale_id": sale, "name": "Friday sale", "products": [{"product_id": "lamp"}]}
+        if "starts_at" in room:
+            body["starts_at"] = room.pop("starts_at")
         terms = {"mode": "always", "rate_per_s": 1, "burst": 1} | room
         self.running.ops.post("/ops/sales", json=body | {"room": terms}).raise_for_status()
         return sale
+
+    def change(self, sale: str, **terms: Any) -> None:
+        """Change a sale; `room` may be a part of its terms."""
+        self.running.ops.patch(f"/ops/sales/{sale}", json=terms).raise_for_status()
 
     def crowd(self, sale: str, count: int) -> None:
         """Let others join, who never come."""

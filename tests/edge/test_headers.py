@@ -80,7 +80,7 @@ async def test_forms_from_elsewhere_are_refused(roomy: Intake, headers: dict[str
     async with Browser(roomy) as browser:
         await browser.open("/sales/sale/wait")
         for path in (TICKETS, "/sales/sale/wait", "/shop/sale"):
-            refused = await browser.send(path, headers, do="leave")
+            refused = await browser.send(path, headers | {"Accept": "application/json"}, do="leave")
             assert (refused.status_code, refused.json()["code"]) == (403, "ticket_invalid"), path
 
 
@@ -97,5 +97,14 @@ async def test_a_form_of_many_fields_is_refused(roomy: Intake) -> None:
     await open_room(roomy)
     async with Browser(roomy) as browser:
         await browser.open("/sales/sale/wait")
-        refused = await browser.send(TICKETS, **{f"field{n}": "x" for n in range(21)})
+        refused = await browser.send(TICKETS, {"Accept": "application/json"}, **{f"field{n}": "x" for n in range(21)})
         assert (refused.status_code, refused.json()["code"]) == (400, "malformed")
+
+
+async def test_a_problem_is_short_whatever_was_wrong(intake: Intake) -> None:
+    many = "&".join(f"unknown-{n}=1" for n in range(1_500))
+    for path in (f"/products?{many}", f"/search?{many}", f"/ops/orders?{many}", f"/search?{'x' * 20_000}=1"):
+        refused = await intake.ops.get(path)
+        assert refused.status_code == 422, refused.text[:200]
+        assert len(refused.content) < 8_000
+        assert 0 < len(refused.json()["errors"]) <= 20

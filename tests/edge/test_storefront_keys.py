@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import httpx
 import pytest
-from redis.asyncio import Redis
 
 from doorbuster.errors import SettingsError
 from doorbuster.settings import load_settings
@@ -127,31 +124,3 @@ def test_a_short_storefront_key_is_refused(keys: str, monkeypatch: pytest.Monkey
     with pytest.raises(SettingsError, match="STOREFRONT_KEYS: must have at least 16 characters") as caught:
         load_settings()
     assert "short" not in caught.value.detail.replace("characters", "")
-
-
-async def test_streams_ask_postgres_together(intake: Intake, orders_redis: Redis) -> None:
-    from intake.shared_looks import SharedLooks
-
-    await intake.open_sale()
-    placed = [(await intake.post("sale", customer_id=f"c{n}")).headers["Location"] for n in range(20)]
-    looks: list[SharedLooks] = []
-    kept = SharedLooks.behind
-
-    async def counted(self: SharedLooks, *asked: object) -> object:
-        looks.append(self)
-        return await kept(self, *asked)  # type: ignore[arg-type]
-
-    SharedLooks.behind = counted  # type: ignore[method-assign,assignment]
-    try:
-        streams = [intake.http.stream("GET", f"{path}/events") for path in placed]
-        opened = await asyncio.gather(*(stream.__aenter__() for stream in streams))
-        assert {answer.status_code for answer in opened} == {200}
-
-        async def asked_thrice() -> bool:
-            return len(looks) >= 60
-
-        await eventually(asked_thrice)
-        assert looks[0].looks < 30
-        await asyncio.gather(*(stream.__aexit__(None, None, None) for stream in streams))
-    finally:
-        SharedLooks.behind = kept  # type: ignore[method-assign]

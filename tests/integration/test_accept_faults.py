@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from doorbuster.settings import Settings
-from intake import refusing
+from intake import protocol
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.waiting import eventually
@@ -111,7 +111,7 @@ async def test_a_body_is_counted_as_it_streams(intake: Intake) -> None:
 
 
 async def test_an_endless_sender_is_cut_off(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusing, "LINGER_BYTES", 100_000)
+    monkeypatch.setattr(protocol, "LINGER_BYTES", 100_000)
     reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
     writer.write(b"POST /sales/sale/orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     with pytest.raises(ConnectionError):
@@ -145,29 +145,25 @@ async def test_a_slow_sender_is_given_up(serve: Serve) -> None:
     writer.close()
 
 
-async def test_requests_beyond_the_cap_are_refused(serve: Serve) -> None:
-    intake = await serve(in_flight_max=3, body_timeout_s=5)
-    slow = []
-    for _ in range(3):
-        _, writer = await asyncio.open_connection("127.0.0.1", intake.port)
-        writer.write(b"POST /sales/sale/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-        slow.append(writer)
+async def test_requests_beyond_the_cap_are_refused(serve: Serve, settings: Settings) -> None:
+    with Proxy(settings.orders_redis_url.get_secret_value()) as proxy:
+        intake = await serve(in_flight_max=3, orders_redis_url=SecretStr(proxy.url), store_timeout_s=10)
+        await intake.open_sale()
+        proxy.delay(3)
+        orders = [asyncio.create_task(intake.post("sale")) for _ in range(3)]
 
-    async def full() -> bool:
-        return intake.guard.in_flight == 3
+        async def full() -> bool:
+            return intake.guard.in_flight == 3
 
-    await eventually(full)
-    answer = await intake.http.get("/healthz")
-    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
-    assert answer.headers["retry-after"] == "1"
-    for writer in slow:
-        writer.close()
-
-    async def free() -> bool:
-        return intake.guard.in_flight == 0
-
-    await eventually(free)
-    assert (await intake.http.get("/healthz")).status_code == 200
+        await eventually(full)
+        for answer in (await intake.http.get("/products/hot"), await intake.post("sale")):
+            assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+            assert answer.headers["retry-after"] == "1"
+        assert (await intake.http.get("/healthz")).status_code == 200  # who watches must see it
+        proxy.delay(0)
+        assert {answer.status_code for answer in await asyncio.gather(*orders)} == {202}
+        assert intake.guard.in_flight == 0
+        assert (await intake.http.get("/products/hot")).status_code == 200
 
 
 async def test_a_forgotten_script_is_loaded_again(intake: Intake, orders_redis: Redis) -> None:

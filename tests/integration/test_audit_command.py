@@ -114,5 +114,5 @@ async def test_an_order_without_admission_is_a_breach(urls: dict[str, str], room
 async def test_a_store_that_is_not_there_ends_with_a_line(urls: dict[str, str]) -> None:
     done = await _audit(urls | {"ORDERS_REDIS_URL": "redis://127.0.0.1:1/0"})
     assert done.returncode == 1
-    assert done.stderr.startswith("doorbuster: a store does not answer")
+    assert done.stderr.startswith("doorbuster: the order store (redis://127.0.0.1:1/0) does not answer")
     assert len(done.stderr.splitlines()) == 1

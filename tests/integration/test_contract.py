@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from falcon.asgi import App, Request, Response
 from falcon.testing import TestClient
 
 from doorbuster.contract import FAULTS
 from intake.openapi import CSP, document
+from intake.openapi_examples import EXAMPLES
+from intake.openapi_words import DESCRIPTIONS
 from intake.operations import OPERATIONS
 from intake.problems import RETRY_AFTER, Problems, RefusedError
 from tests.fixtures.intake import Intake
@@ -181,6 +184,47 @@ async def test_the_document_says_what_may_be_asked_and_answered(intake: Intake) 
     for operation in OPERATIONS:
         if operation.path.startswith("/ops/") and operation.method != "get":
             assert "422" in paths[operation.path][operation.method]["responses"], operation  # `X-Operator`
+
+
+def test_the_document_is_one_that_a_newcomer_can_use() -> None:
+    said = document()
+    tags = {tag["name"] for tag in said["tags"] if tag["description"]}
+    operations = {f"{m} {path}": one for path, methods in said["paths"].items() for m, one in methods.items()}
+    for name, one in operations.items():
+        assert set(one["tags"]) <= tags, name
+        assert one["description"], name
+        assert all(parameter.get("description") for parameter in one["parameters"]), name
+    assert tags == {tag for one in operations.values() for tag in one["tags"]}
+    post = operations["post /sales/{sale}/orders"]
+    schemes = said["components"]["securitySchemes"]
+    assert {name for one in post["security"] for name in one} == {"admission", "admission_cookie", "storefront_key"}
+    assert schemes["admission"]["scheme"] == "bearer"
+    assert all(one["description"] for one in schemes.values())
+    assert {"Location", "Idempotency-Replayed", "Preference-Applied"} <= post["responses"]["202"]["headers"].keys()
+    assert "Link" in post["responses"]["401"]["headers"]
+    assert "Retry-After" in operations["post /sales/{sale}/room/admissions"]["responses"]["202"]["headers"]
+    assert "example" in post["requestBody"]["content"]["application/json"]
+
+
+@pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
+def test_an_example_is_one_of_its_type(kind: Any) -> None:
+    read = msgspec.json.decode(msgspec.json.encode(EXAMPLES[kind]), type=kind)
+    shown = msgspec.to_builtins(read)
+    assert EXAMPLES[kind].keys() <= shown.keys()
+
+
+def test_words_are_of_operations_that_are_there() -> None:
+    assert DESCRIPTIONS.keys() <= {f"{one.method} {one.path}" for one in OPERATIONS}
+
+
+async def test_the_page_can_be_found_one_s_way_in(intake: Intake) -> None:
+    page = (await intake.http.get("/docs")).text
+    anchors = set(re.findall(r"href=\"/docs#([^\"]+)\"", page))
+    assert anchors <= set(re.findall(r" id=\"([^\"]+)\"", page))
+    for methods in document()["paths"].values():
+        assert all(operation["operationId"] in anchors for operation in methods.values())
+    assert "&quot;customer_id&quot;: &quot;c-17&quot;" in page
+    assert "<script" not in page
 
 
 async def test_the_page_asks_nobody_else(intake: Intake) -> None:

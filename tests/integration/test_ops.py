@@ -104,6 +104,7 @@ async def test_a_sale_has_only_its_verbs(intake: Intake) -> None:
     await intake.open_sale("one")
     assert (await intake.ops.post("/ops/sales/one/explode")).status_code == 404
     assert (await intake.ops.post("/ops/sales/none/open")).json()["code"] == "sale_not_found"
+    await intake.make_product("hot", units=1)
     assert (await intake.ops.post("/ops/sales/one/prewarm")).json()["go"] is True
     assert (await intake.ops.post("/ops/sales/one/close")).json()["phase"] == "closed"
     assert (await intake.ops.post("/ops/sales/one/open")).json()["code"] == "conflict"

@@ -40,8 +40,8 @@ NOT_AT_WORK = {
 WHOLE_BY_NATURE = {
     ("products", "settle_catalogue"): "vacuum; after an import",
     ("products", "make_import_table"): "makes a table",
-    ("products", "make_import_lines"): "as above",
-    ("products", "empty_import_lines"): "empties it",
+    ("products", "make_import_lines"): "makes a table",
+    ("products", "empty_import_lines"): "empties one that is the session's own",
     ("sales", "count_purchases_anew"): "counts a sale's orders when its limits change",
     ("sales", "forget_purchases"): "as above",
     **{

@@ -98,7 +98,8 @@ async def test_due_payments_events_and_ended_holds_get_their_shifts(lamp_sale: S
     await lamp_sale.buy("ada", "bob", lamp=1)
     await lamp_sale.drain()
     await db.execute(
-        "update reservations set expires_at = now() where order_id = (select min(order_id::text)::uuid from orders)"
+        "update reservations set expires_at = now() - interval '1 h', attempts = 1"
+        " where order_id = (select min(order_id::text)::uuid from orders)"
     )
     await _tick(lamp_sale.settings)
     assert await _enqueued(lamp_sale.settings) == ["relay", f"settle:{lamp_sale.sale_number}:0", "sweep"]

@@ -6,6 +6,7 @@ import asyncio
 
 from opensearchpy import AsyncOpenSearch
 
+from catalogue.search.folding import fold_ascii
 from catalogue.search.indexer import Indexer
 from catalogue.search.interface import Query
 from catalogue.search.opensearch import OpenSearchSearch
@@ -20,10 +21,14 @@ from workers.search_target import SearchTarget
 Index = tuple[AsyncOpenSearch, str]
 
 
+async def plain(text: str) -> str:
+    return fold_ascii(text)
+
+
 async def found(index: Index, text: str) -> list[str]:
     client, alias = index
     await client.indices.refresh(index=f"{alias}.fed")
-    page = await OpenSearchSearch(client, alias, timeout_s=5).search(Query(text))
+    page = await OpenSearchSearch(client, alias, plain, timeout_s=5).search(Query(text))
     return [hit.product_id for hit in page.hits]
 
 
@@ -71,7 +76,7 @@ async def test_searches_and_changes_go_on_while_the_index_is_built_anew(
     await fill(db)
     indexer = Indexer(*index, grace_s=0.3)
     await indexer.reindex(db)
-    search = OpenSearchSearch(*index, timeout_s=5)
+    search = OpenSearchSearch(*index, plain, timeout_s=5)
     changed = asyncio.Event()
 
     def halfway(_: int) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +18,8 @@ import pytest
 import redis
 
 from doorbuster.embedded import leftovers
-from tests.fixtures.up import STORES, Running, Up, doorbuster, instance
+from tests.fixtures.up import COMMAND, STORES, Running, Up, clean_environment, doorbuster, instance
+from tests.fixtures.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,14 @@ def test_secrets_are_for_the_owner_alone(running: Running) -> None:
     assert port is not None
     with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
+
+
+def test_started_as_root_no_store_is(running: Running) -> None:
+    for role in ("postgres", "orders", "room", "jobs", "cache"):
+        for pid in running.pids(role):
+            owner = psutil.Process(pid).uids()
+            assert owner.effective == owner.real
+            assert owner.real != 0 or os.geteuid() != 0, role
 
 
 def test_each_redis_role_is_as_durable_as_it_must_be(running: Running) -> None:
@@ -130,3 +143,94 @@ def test_the_ready_file_is_written_too(up: Up, scratch: Path) -> None:
     running = up("--ready-file", scratch / "ready", "--intake", "2", "--workers", "1")
     assert json.loads((scratch / "ready").read_text()) == running.ready
     assert [len(running.ready["pids"][role]) for role in ("intake", "worker")] == [2, 1]
+
+
+def test_secrets_may_be_left_out_of_the_ready_line(up: Up) -> None:
+    running = up("--hide-secrets", "--workers", "1")
+    kept = running.document()
+    assert running.ready["ops_key"] is None
+    assert running.ready["ready_file"] == str(running.data / "ready.json")
+    assert kept["ops_key"]
+    passwords = [password for url in kept["urls"].values() if (password := urlsplit(url).password)]
+    assert passwords
+    assert not any(secret in json.dumps(running.ready) for secret in (kept["ops_key"], *passwords))
+
+
+def test_on_a_terminal_a_person_is_told_and_no_secret_shown(scratch: Path) -> None:
+    near, far = pty.openpty()
+    data = scratch / "data"
+    env = clean_environment(XDG_STATE_HOME=str(scratch / "state"))
+    process = subprocess.Popen(
+        [str(COMMAND), "up", "--port", "0", "--data", str(data), "--workers", "1"], stdout=far, stderr=far, env=env
+    )
+    os.close(far)
+    said = b""
+    try:
+        while b"Ctrl-C ends it" not in said:
+            assert select.select([near], [], [], 60)[0], said
+            said += os.read(near, 4096)
+        document = json.loads((data / "ready.json").read_text())
+    finally:
+        process.terminate()
+        process.wait(60)
+        os.close(near)
+    assert document["base"].encode() in said
+    assert document["ops_key"].encode() not in said
+    assert str(data / "ready.json").encode() in said
+    assert len(said.splitlines()) == 2
+
+
+def test_in_the_background_it_serves_until_it_is_ended(scratch: Path) -> None:
+    data, told = scratch / "data", {"XDG_STATE_HOME": str(scratch / "state")}
+    started = doorbuster("up", "--detach", "--port", "0", "--data", data, "--workers", "1", env=told)
+    try:
+        assert (started.returncode, started.stderr) == (0, "")
+        ready = json.loads(started.stdout)
+        assert ready == json.loads((data / "ready.json").read_text())
+        again = doorbuster("up", "--detach", "--port", "0", "--data", data, env=told)
+        assert (again.returncode, again.stderr) == (2, f"doorbuster: the data folder {data} is in use by another run\n")
+        exports = doorbuster("env", "--data", data, env=told).stdout
+        shell = subprocess.run(
+            ["bash", "-c", f"{exports}\necho $BASE $OPS_BASE $OPS_KEY $DOORBUSTER_DATA"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert shell.stdout.split() == [ready["base"], ready["ops_base"], ready["ops_key"], str(data)]
+        shown = doorbuster("status", "--data", data, env=told)
+        assert (shown.returncode, "DOWN" in shown.stdout) == (0, False), shown.stdout
+    finally:
+        ended = doorbuster("down", "--data", data, env=told)
+    assert ended.returncode == 0
+    assert not (data / "ready.json").exists()
+    assert list(leftovers.find(data.resolve())) == []
+    assert doorbuster("down", "--data", data, env=told).returncode == 2
+
+
+def test_in_the_background_what_went_wrong_is_told(scratch: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = doorbuster("up", "--detach", "--port", str(port), "--data", scratch / "data")
+    assert refused.returncode == 2
+    assert refused.stderr == f"doorbuster: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+
+
+@pytest.mark.parametrize("name", ["none/ready", "folder", "pipe"])
+def test_a_ready_file_that_cannot_be_is_said_before_anything_starts(scratch: Path, name: str) -> None:
+    (scratch / "folder").mkdir()
+    os.mkfifo(scratch / "pipe")
+    refused = doorbuster("up", "--port", "0", "--data", scratch / "data", "--ready-file", scratch / name)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "--ready-file" in refused.stderr
+    assert not (scratch / "data").exists()
+
+
+def test_ctrl_c_while_starting_is_a_line_and_130(scratch: Path) -> None:
+    env = clean_environment(LOG_LEVEL="error", XDG_STATE_HOME=str(scratch / "state"))
+    process = subprocess.Popen(
+        [str(COMMAND), "up", "--port", "0", "--data", str(scratch / "data")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+    )  # fmt: skip
+    wait_until((scratch / "data" / "logs" / "orders.log").exists, what="the stores to be started")
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == ("", "doorbuster: interrupted\n")
+    assert process.returncode == 130
+    assert list(leftovers.find((scratch / "data").resolve())) == []

@@ -16,6 +16,7 @@ import pytest
 from doorbuster.embedded import leftovers
 from doorbuster.embedded.postgres import Postgres
 from doorbuster.embedded.standby import Standby
+from tests.fixtures.insisting import insist
 from tests.fixtures.stores import _QUICK, serving
 from tests.fixtures.up import Running, Up, doorbuster, instance
 from tests.fixtures.waiting import wait_until
@@ -43,7 +44,7 @@ def asked(url: str, statement: str) -> object:
 def follows(running: Running) -> None:
     """Write a product, and wait until every replica shows it."""
     product = f"lamp-{next(_numbers)}"
-    (running.ops.put(f"/ops/products/{product}", json=PRODUCT)).raise_for_status()
+    insist(running.ops, "PUT", f"/ops/products/{product}", json=PRODUCT)
     for url in running.ready["urls"]["replica"].split(","):
         shown = f"select pg_is_in_recovery() and exists (select from products where product_id = '{product}')"
         wait_until(lambda: asked(url, shown), within_s=30, what=f"{url} to show {product}")  # noqa: B023

@@ -34,7 +34,7 @@ union all
 select 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
 union all
 select 'function', proname, '', prosrc from pg_proc join pg_language l on l.oid = prolang
-  where pronamespace = 'public'::regnamespace and lanname = 'plpgsql'
+  where pronamespace = 'public'::regnamespace and lanname in ('plpgsql', 'sql')
 union all
 select 'text search', cfgname, alias, string_agg(dictname, ',' order by mapseqno)
   from pg_ts_config c join pg_ts_config_map on mapcfg = c.oid join pg_ts_dict d on d.oid = mapdict

@@ -53,7 +53,17 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["up", "--port", "70000"],
         ["up", "--intake", "0"],
         ["import", "no-such-file"],
-        ["sale", "create", "--json", "no-such-file"],
+        ["sale", "create", "--file", "no-such-file"],
+        ["sale", "create"],
+        ["sale", "create", "s1", "--product", "a", "--starts-at", "soon"],
+        ["sale"],
+        [],
+        ["stock", "adjust", "lamp", "-5"],
+        ["up", "--ready-file", "/no/such/folder/ready"],
+        ["up", "--ready-file", "/dev/null"],
+        ["down", "--data", "no-such-folder"],
+        ["product", "set", "lamp"],
+        ["wait", "s1", "--until", "christmas"],
         ["audit"],
         ["migrate"],
         ["sale", "list"],
@@ -150,3 +160,26 @@ def test_an_id_that_no_sale_can_have_is_no_path(
 def test_bench_complains_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--nope"]) == 2
     assert _complaints(capsys) == ["bench: unrecognized arguments: --nope"]
+
+
+@pytest.mark.parametrize("command", [["sale", "list"], ["status"], ["log"]])
+def test_ctrl_c_is_a_line_and_130(
+    command: list[str], elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for module in ("sale", "status", "ops_log"):
+        monkeypatch.setattr(f"doorbuster.cli.{module}.find", interrupt)
+    assert run(command) == 130
+    assert _complaints(capsys) == ["interrupted"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])
+def test_a_ready_document_that_is_none_is_said_in_a_line(
+    content: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "data").mkdir()
+    (elsewhere / "data" / "ready.json").write_text(content)
+    assert run(["status", "--data", str(elsewhere / "data")]) == 2
+    assert len(_complaints(capsys)) == 1

@@ -91,7 +91,14 @@ def test_before_the_draw_there_is_nothing_to_verify(changes: dict[str, Any], mon
 
 def test_a_sale_takes_the_options_of_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
-    monkeypatch.setattr("doorbuster.cli.sale.call", lambda *_, body: sent.append(body))
+
+    def answer(_instance: object, _method: str, _path: str, *, body: Any) -> Any:
+        sent.append(body)
+        return {"sale_id": "s", "products": [], "effective_phase": "open", "ends_at": None, "room": {}} | {
+            "starts_at": "2026-03-01T10:00:00Z"
+        }
+
+    monkeypatch.setattr("doorbuster.cli.sale.call", answer)
     made = "sale create s --product lamp --room-mode always --rate 100 --burst 50 --max-active 7 --hold-s 60"
     assert run([*made.split(), "--lobby-opens-at", "2026-03-01T10:00:00Z", "--orders-allowed", "2"]) == 0
     assert run(["sale", "create", "s", "--product", "lamp", "--rate", "5"]) == 0

@@ -6,7 +6,7 @@ import asyncio
 from array import array
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,16 +54,23 @@ async def serving(seen: list[str]) -> AsyncIterator[str]:
             writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nok" % (503 if path == "/gone" else 200))
 
     async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         try:
             await serve(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+
+    writers: list[asyncio.StreamWriter] = []
 
     server = await asyncio.start_server(quietly, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for writer in writers:  # whoever asked has gone, but this loop may not have heard of it yet
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 async def test_reads_keep_their_times_and_are_asked_once() -> None:

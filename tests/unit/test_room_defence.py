@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import string
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +18,8 @@ from intake.room.addresses import Addresses, counted
 from intake.room.challenge import Asked, ProofOfWork, Verifier
 from intake.room.cookies import Browser, place_from
 from intake.room.join_limits import JoinLimit
-from intake.room.pages import Pages, clock, preferred
+from intake.room.pages import Pages
+from intake.room.tongue import tongue_of
 
 # Addresses.
 
@@ -228,22 +228,6 @@ async def test_a_verifier_elsewhere_is_asked(said: str | None, found: bool | Non
 # Pages.
 
 
-def _values(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-
-def test_every_language_says_everything_with_the_same_values() -> None:
-    import tomllib
-
-    folder = Path(pages.HERE) / "texts"
-    said = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in folder.glob("*.toml")}
-    assert set(said) == {"en", "de", "es", "ja"}
-    for language, texts in said.items():
-        assert texts.keys() == said["en"].keys(), language
-        for name, text in texts.items():
-            assert _values(text) == _values(said["en"][name]), (language, name)
-
-
 def test_no_text_is_called_like_a_method_of_the_table_it_stands_in() -> None:
     assert not set(dir(dict)) & set(Pages(None).texts["en"])
 
@@ -252,22 +236,13 @@ def test_every_text_is_used() -> None:
     here = Path(pages.HERE)
     files = [*(here / "templates").glob("*"), *(here / "static").glob("*.js"), *here.glob("*.py")]
     everything = "\n".join(path.read_text("utf-8") for path in files)
-    made = re.compile(r"problem_|step_|reason_|\w+_(?:title|text)$|language")
+    made = re.compile(r"problem_|step_|reason_|error_|now_|\w+_(?:title|text)$|language")
     unused = {name for name in Pages(None).texts["en"] if not made.match(name) and name not in everything}
     assert unused == set()
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(None, "The queue is not moving right now"), (0, "Less than a minute"), (59.9, "Less than a minute"),
-     (60, "About 1 min"), (600, "About 10 min"), (5400, "About 1 h 30 min")],
-)  # fmt: skip
-def test_times_are_as_coarse_as_they_are_certain(seconds: float | None, said: str) -> None:
-    assert clock(Pages(None).texts["en"], seconds) == said
-
-
 def test_long_headers_of_languages_cost_little() -> None:
-    assert preferred("x," * 100_000 + "de", ("en", "de")) == "en"
+    assert tongue_of("x," * 100_000 + "de", ("en", "de")).language == "en"
 
 
 def test_a_browsers_secret_is_its_own_and_a_sales() -> None:

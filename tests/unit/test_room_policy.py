@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitingroom.policy import eta_s, poll_for, retry_after_s
+from waitingroom.policy import FEW, eta_range_s, eta_s, paces, poll_for, retry_after_s
 
 POSITIONS = st.integers(0, 10_000_000)
 PACES = st.floats(0, 10_000)
@@ -31,3 +31,24 @@ def test_the_estimate() -> None:
     assert eta_s(100, 4) == 25
     assert eta_s(0, 0) == 0
     assert eta_s(100, 0) is None
+
+
+@given(st.integers(1, 10**6), st.floats(0.001, 10_000), st.floats(0.001, 10_000), st.floats(0, 10_000))
+def test_a_range_holds_what_is_measured_and_at_first_what_is_set(
+    position: int, pace: float, rate: float, samples: float
+) -> None:
+    found = eta_range_s(position, paces(pace, rate, samples))
+    assert found is not None
+    least, most = found
+    assert least <= position / pace * 1.001
+    assert position / pace <= most * 1.001
+    if samples < FEW:
+        assert least <= position / rate * 1.001
+        assert position / rate <= most * 1.001
+
+
+def test_more_samples_make_a_narrower_range() -> None:
+    few, many = paces(1.0, 1.0, 0), paces(1.0, 1.0, 1000)
+    assert few.most_per_s / few.least_per_s > many.most_per_s / many.least_per_s
+    assert eta_range_s(5, paces(0, 0, 0)) is None
+    assert eta_range_s(0, paces(0, 0, 0)) == (0, 0)

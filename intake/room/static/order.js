@@ -1,39 +1,49 @@
-// The order page's script: follows the order's events and shows each step as it happens.
+// The order page's script: follows the order's events, and takes what the server says of the order at each of them.
 "use strict";
 (() => {
   const texts = JSON.parse(document.getElementById("texts").textContent);
-  const steps = document.getElementById("steps");
-  const language = document.documentElement.lang;
-  const locale = navigator.languages.find((one) => one.toLowerCase().startsWith(language)) || language;
-  const time = (at) => new Intl.DateTimeFormat(locale, { timeStyle: "medium" }).format(new Date(at));
-  for (const one of document.querySelectorAll(".with-script")) one.hidden = false;
-  for (const one of document.querySelectorAll("time")) one.textContent = time(one.dateTime);
+  let order = document.getElementById("order"), reading = null, source = null;
 
-  function done(step, at) {
-    let line = steps.querySelector(`[data-step="${step}"]`);
-    if (line && line.classList.contains("done")) return;
-    if (!line) {
-      line = steps.lastElementChild.cloneNode(true);
-      line.dataset.step = step;
-      line.querySelector(".name").textContent = texts[`step_${step}`];
-      if (step === "cancelled") for (const open of [...steps.querySelectorAll(".open")]) open.remove();
-      steps.append(line);
+  async function read() {
+    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+    if (!answer.ok) throw new Error(answer.status);
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const next = fresh.getElementById("order");
+    if (!next) throw new Error("no order");
+    const said = next.querySelector("h1").textContent.trim();
+    if (said !== order.querySelector("h1").textContent.trim()) {
+      document.getElementById("spoken").textContent = page.text(texts, "order_announce", { step: said });
     }
-    line.className = "done";
-    line.querySelector(".mark").textContent = step === "cancelled" ? "✕" : "✓";
-    const when = document.createElement("time");
-    when.dateTime = at;
-    when.textContent = time(at);
-    const old = line.querySelector("time, .when");
-    if (old) old.replaceWith(when); else line.append(when);
-    document.getElementById("spoken").textContent = texts.order_announce.replace("{step}", texts[`step_${step}`]);
+    const focused = order.contains(document.activeElement) && document.activeElement.id === "headline";
+    order.replaceWith(next);
+    order = next;
+    document.title = fresh.title;
+    page.localise(order);
+    if (focused) document.getElementById("headline").focus();
   }
 
-  const source = new EventSource(steps.dataset.events);
-  source.addEventListener("transition", (event) => {
-    const { status, at } = JSON.parse(event.data);
-    done(status, at);
-    if (status === "cancelled" && !document.getElementById("reason")) { source.close(); location.reload(); }
-  });
+  // One look at a time; what happens meanwhile is looked at once more. A look that fails is made again.
+  function look() {
+    if (reading) { reading.again = true; return; }
+    const mine = (reading = { again: false });
+    read().catch(() => { mine.again = true; return new Promise((done) => setTimeout(done, 3000 + 2000 * Math.random())); })
+      .finally(() => { reading = null; if (mine.again) look(); });
+  }
+
+  function follow() {
+    source = new EventSource(order.dataset.events);
+    source.addEventListener("transition", (event) => {
+      const { status } = JSON.parse(event.data);
+      if (!order.querySelector(`[data-step="${status}"].done`)) look();
+    });
+    source.addEventListener("error", () => {
+      if (source.readyState !== EventSource.CLOSED) return;
+      look(); // all was told, or it cannot be told now
+      if (order.hasAttribute("data-live")) setTimeout(follow, 5000 + 5000 * Math.random());
+    });
+  }
+
+  // The stream begins with what the page shows already: only what is new is looked at.
+  follow();
   addEventListener("pagehide", () => source.close());
 })();

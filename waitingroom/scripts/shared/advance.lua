@@ -17,7 +17,8 @@ local ENDS_MAX = 64       -- seconds of ended admissions a call
 local ROUNDS_MAX = 8      -- passes over places that are done already
 local OUTAGE_MS = 5000    -- nobody ticked for so long: visitors could not claim either, their grace begins anew
 local PATIENCE_MS = 2500  -- how long after a throttled claim claims are held to be waiting for the bucket
-local PACE_TAU_MS = 10000 -- memory of the measured pace
+local PACE_TAU_MS = 10000 -- memory of the measured pace, at least
+local PACE_PLACES = 20    -- and as long as so many places take: a slow room's pace must not jump with each of them
 local PACE_STEP_MS = 250
 
 local function effective_phase(room, now)
@@ -157,7 +158,11 @@ local function measure(room, now, moved)
     local ms = now - room.pace_ms
     if ms >= PACE_STEP_MS then
       local seen = room.pace_moved * 1000 / ms
-      room.pace = room.pace + (1 - math.exp(-ms / PACE_TAU_MS)) * (seen - room.pace)
+      local rate = rate_of(room)
+      local tau = math.max(PACE_TAU_MS, rate > 0 and PACE_PLACES * 1000 / rate or 0)
+      local kept = math.exp(-ms / tau)
+      room.pace = room.pace + (1 - kept) * (seen - room.pace)
+      room.pace_samples = room.pace_samples * kept + room.pace_moved
       room.pace_ms, room.pace_moved = now, 0
     end
   end

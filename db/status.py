@@ -1,0 +1,44 @@
+"""Questions of whoever watches the running system. Owns no row; never changes anything."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from db.sql import load
+
+if TYPE_CHECKING:
+    from db.pool import Connection
+
+DOUBTFUL_MAX = 1_000
+_SQL = load("status")
+
+
+class DoubtfulProduct(msgspec.Struct, frozen=True, kw_only=True):
+    """A product that its sale cannot sell as it says; `allotted` is what is left of its allotment, if it has one."""
+
+    product_id: str
+    active: bool
+    stock: int
+    allotted: int | None
+
+
+async def server_age_s(connection: Connection) -> float:
+    """Return how long the server has been up."""
+    age: float = await connection.fetchval(_SQL["server_age"])
+    return age
+
+
+async def server_clock(connection: Connection) -> datetime:
+    """Return the server's clock."""
+    now: datetime = await connection.fetchval(_SQL["server_clock"])
+    return now
+
+
+async def doubtful_products(connection: Connection, sale_number: int) -> list[DoubtfulProduct]:
+    """Return the products of a sale that are switched off, without units, or allotted more than there are."""
+    return [
+        DoubtfulProduct(**row) for row in await connection.fetch(_SQL["doubtful_products"], sale_number, DOUBTFUL_MAX)
+    ]

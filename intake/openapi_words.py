@@ -1,0 +1,157 @@
+"""The words of `/openapi.json`: tags, descriptions, what parameters and headers mean. Owns text alone.
+
+An operation without words of its own has its summary.
+"""
+
+from __future__ import annotations
+
+TAGS = {
+    "Orders": "For storefronts: take an order durably, show and follow it, cancel it.",
+    "Waiting room": "For storefronts and browsers: take a place, watch the room, claim the admission.",
+    "Pages": "For shoppers: pages that work without a script.",
+    "Catalogue": "Products, listings and search, from copies and replicas; cacheable.",
+    "Ops: sales": "Make, change, steer and pre-warm sales. Needs the ops key.",
+    "Ops: products": "Products, prices and stock. Needs the ops key.",
+    "Ops: orders": "Find orders, move them on, deal with dead letters. Needs the ops key.",
+    "Ops: system": "How everything is, and what ops changed. Needs the ops key.",
+    "Process": "How a process is, and this contract.",
+}
+_BY_PREFIX = (
+    ("/ops/sales", "Ops: sales"),
+    ("/ops/products", "Ops: products"),
+    ("/ops/orders", "Ops: orders"),
+    ("/ops/dead-letters", "Ops: orders"),
+    ("/ops/", "Ops: system"),
+    ("/sales/{sale}/room", "Waiting room"),
+    ("/sales/{sale}/wait", "Pages"),
+    ("/shop/", "Pages"),
+    ("/products", "Catalogue"),
+    ("/search", "Catalogue"),
+    ("/orders", "Orders"),
+    ("/sales", "Orders"),
+)
+
+DESCRIPTIONS = {
+    "post /sales/{sale}/orders": (
+        "202 once the order lies durably in the order store: from there on nothing loses it. Whether it gets its units "
+        "is decided in its turn, first accepted first served. Repeat a call whose answer is unknown with the same "
+        "`Idempotency-Key` and body: it never makes a second order. Where a waiting room stands before the sale, send "
+        "the admission as bearer token; a browser on the same host sends it by cookie. With `Prefer: wait=5` the "
+        "answer waits for the decision: 201 with the order, or 409 with why not."
+    ),
+    "get /orders/{order}": "`status` is `accepted` until the order was decided in its turn; then it is its state.",
+    "get /orders/{order}/events": (
+        "Server-sent events, one a transition, from the first or behind `Last-Event-ID`. Ends after a final state, "
+        "after five minutes, or when the server stops. 204: all was told already."
+    ),
+    "post /orders/{order}/cancel": (
+        "Gives the units back. Not safe to repeat blindly: read the order after an unknown outcome. An order that is "
+        "only accepted cannot be cancelled yet: try again in a moment."
+    ),
+    "post /sales/{sale}/room/tickets": (
+        "Make `visitor_id` and a secret once a visitor and keep both; send the secret's SHA-256. Again gives the same "
+        "place. With an access code that has quota left the admission comes at once."
+    ),
+    "get /sales/{sale}/room": (
+        "One small document, the same for everyone and cacheable for a second. A visitor's position is its place minus "
+        "`frontier`; ask again as `poll` says."
+    ),
+    "post /sales/{sale}/room/admissions": (
+        "200 with the admission when the place is reached; 202 with position and `Retry-After` when not yet; 410 when "
+        "there is nothing to wait for, and the code says why."
+    ),
+    "delete /sales/{sale}/room/tickets/{ticket}": (
+        "204: place or slot is free for others. 200 with how many orders were accepted before: it was faster."
+    ),
+    "get /search": "Words in any order; categories and brands may be given several times; prices are regular ones.",
+    "post /ops/sales": (
+        "Without a window it is open at once and never ends. `quantity` is the allotment, `limit_per_customer` the "
+        "most one customer may have, `price` the price in this sale. Partitions never change afterwards."
+    ),
+    "patch /ops/sales/{sale}": "What is left out stays; `products` replaces the list; null is the default again.",
+    "post /ops/sales/{sale}/close": "For good: a closed sale never opens again. What was accepted is worked off.",
+    "post /ops/sales/{sale}/prewarm": (
+        "Publishes the gates, reads the sale's products into the caches, and checks sale, window, products, stock, "
+        "allotments, stores, room, replicas and clocks."
+    ),
+    "post /ops/sales/{sale}/room/revoke": (
+        "Begins a new epoch of the room. `revoked` is how many admissions were out, null if the room's store does not "
+        "say."
+    ),
+    "get /ops/status": "200 also when something is amiss: `ok` says so, `troubles` names each in a line.",
+    "post /ops/products/{product}/stock": (
+        "`receive` adds units, `adjust` corrects the count up or down with a reason. Not safe to repeat: read the "
+        "ledger after an unknown outcome."
+    ),
+    "post /ops/products:import": "JSON Lines, a product a line. Bad lines are named, the others are taken.",
+    "post /ops/orders/{order}/transitions": "As the state machine allows; `restock` gives units back when refunding.",
+    "get /readyz": "503 names the check that fails. Use `/healthz` to restart, this one to route.",
+}
+
+PARAMETERS = {
+    "sale": "The sale's id.",
+    "order": "The order's id, a UUID.",
+    "product": "The product's id.",
+    "ticket": "The ticket that joining gave.",
+    "verb": "What to do.",
+    "letter": "The dead letter's number.",
+    "cursor": "`next_cursor` of the page before.",
+    "limit": "Most items of the page.",
+    "q": "What is searched for.",
+    "category": "Of this category.",
+    "brand": "Of this brand.",
+    "min_price": "Regular price at least, in minor units.",
+    "max_price": "Regular price at most, in minor units.",
+    "sort": "The order of what is found.",
+    "customer": "Of this customer.",
+    "status": "In this state.",
+    "state": "In this state.",
+    "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
+    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `dead_letter:N` or `catalogue`.",
+    "Idempotency-Key": "The caller's name for one attempt to order: 1 to 255 visible ASCII characters.",
+    "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
+    "Last-Event-ID": "Resume behind this event.",
+    "If-None-Match": "The `ETag` at hand: 304 if it is still that.",
+    "X-Ticket-Secret": "Proof that the ticket is the visitor's.",
+    "X-Operator": "Who makes the change, for the log; at most 128 printable characters, not checked.",
+}
+
+HEADERS = {
+    "Location": "Where the order is.",
+    "Idempotency-Replayed": "`true`: this key was accepted before, and this is its answer again.",
+    "Preference-Applied": "The wait that was granted.",
+    "Retry-After": "Seconds until it is worth to ask again.",
+    "ETag": "The version; send it as `If-None-Match`.",
+    "Cache-Control": "How long caches may keep it.",
+    "Link": '`rel="waiting-room"`: where to wait for leave to order.',
+    "WWW-Authenticate": "Which scheme is asked for.",
+}
+
+SCHEMES = {
+    "ops_key": {"type": "http", "scheme": "bearer", "description": "`OPS_KEY`, as `Authorization: Bearer KEY`."},
+    "storefront_key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Storefront-Key",
+        "description": "One of `STOREFRONT_KEYS`; needed for orders without an admission where any are set.",
+    },
+    "admission": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": (
+            "The `admission` that the waiting room gave, as `Authorization: Bearer ADMISSION`; good for one sale until "
+            "`expires_at`."
+        ),
+    },
+    "admission_cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "doorbuster_admission_N",
+        "description": "The same for browsers, set by the waiting page; N is the sale's number.",
+    },
+}
+
+
+def tag_of(path: str) -> str:
+    """Return the tag of a path's operations."""
+    return next((tag for prefix, tag in _BY_PREFIX if path.startswith(prefix)), "Process")
