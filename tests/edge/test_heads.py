@@ -86,7 +86,7 @@ async def test_a_trailer_is_no_head(shop: Intake) -> None:
         await raw.send(sent + order("k") + without)
         first, again, none = await raw.answers(3)
     assert (first.status, again.status, again.body) == (202, 202, first.body)
-    assert (none.status, none.code) == (400, "malformed")
+    assert (none.status, none.code) == (400, "idempotency_key_required")
 
 
 HALVES = [b"G", b"GET /heal", get("/healthz")[:-2], b"\r\n", order("k")[:60], b"GET / HTTP/1.1\r\nConnection: Upgr"]
