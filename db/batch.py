@@ -6,9 +6,10 @@ are added (docs/locking.md).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +25,17 @@ _SQL = load("batch")
 
 PIECE = 500
 """Orders that Postgres is sent at a time while the rows of the next are made."""
+
+
+class Letter(NamedTuple):
+    """An entry that becomes a dead letter; order and customer as far as it can be read."""
+
+    entry_id: str
+    order_id: UUID | None
+    customer_id: str | None
+    payload: bytes
+    reason: str
+    detail: str
 
 
 class StockRaceError(Exception):
@@ -47,6 +59,11 @@ async def hold_shift(
 async def lock_shelf(connection: Connection, sale_number: int, product_ids: Collection[str]) -> list[asyncpg.Record]:
     """Lock stock and allotment of the products, in product order, and return what each has left."""
     return await connection.fetch(_SQL["lock_shelf"], sale_number, list(product_ids))
+
+
+async def read_strays(connection: Connection, product_ids: Collection[str]) -> list[asyncpg.Record]:
+    """Return price and currency of products that are not in the sale; nothing is locked, for nothing is taken."""
+    return await connection.fetch(_SQL["read_strays"], list(product_ids))
 
 
 async def lock_purchases(
@@ -105,14 +122,31 @@ async def bury(
     connection: Connection,
     sale_number: int,
     partition: int,
-    letters: Iterable[tuple[str, UUID | None, bytes, str, str]],
+    letters: Iterable[Letter],
 ) -> int:
-    """Put entries aside as dead letters: (entry id, order id, payload, reason, detail) each.
+    """Put entries aside as dead letters.
 
-    Returns how many were not there yet.
+    Returns how many were not there yet: one that failed before stays the one it was.
     """
-    columns = [list(column) for column in zip(*letters, strict=True)]
-    if not columns:
+    rows = list(letters)
+    if not rows:
         return 0
+    new = await _without_known(connection, (sale_number, partition), rows)
+    columns = [list(column) for column in zip(*new, strict=True)] or [[]] * len(Letter._fields)
     done = await connection.execute(_SQL["bury"], sale_number, partition, *columns)
     return int(done.rpartition(" ")[2])
+
+
+async def _without_known(connection: Connection, place: tuple[int, int], letters: list[Letter]) -> list[Letter]:
+    """Count a failure for entries that are dead letters already, and came again; return the others."""
+    hashes = [hashlib.md5(letter.payload, usedforsecurity=False).hexdigest() for letter in letters]
+    found = {
+        row["payload"]: row
+        for row in await connection.fetch(_SQL["known_letters"], hashes)
+        if (row["sale_number"], row["partition"]) == place
+    }
+    for letter in letters:
+        row = found.get(letter.payload)
+        if row is not None and row["entry_id"] != letter.entry_id:
+            await connection.execute(_SQL["fail_again"], row["dead_letter_id"], letter.reason, letter.detail)
+    return [letter for letter in letters if letter.payload not in found]

@@ -56,6 +56,8 @@ class Order(OrderSummary, frozen=True, kw_only=True):
 
     version: int
     metadata: dict[str, Any] | None
+    refusal: dict[str, Any] | None
+    """What it was refused for at its turn: line, product and figures."""
     reservation_expires_at: datetime | None
     lines: list[OrderLine]
     history: list[OrderEvent]
@@ -68,21 +70,6 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str | None = None
     status: Status | None = None
     before: tuple[datetime, UUID] | None = None
-
-
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted entry that could not become an order."""
-
-    dead_letter_id: int
-    sale_id: str
-    sale_number: int
-    partition: int
-    entry_id: str
-    order_id: UUID | None
-    reason: str
-    detail: str
-    created_at: datetime
-    retried_at: datetime | None
 
 
 def _event(row: asyncpg.Record) -> OrderEvent:
@@ -128,20 +115,3 @@ async def events_of(connection: Connection, order_ids: Iterable[UUID]) -> dict[U
     for events in found.values():
         events.sort(key=lambda event: event.seq)
     return found
-
-
-async def dead_letter_of(connection: Connection, order_id: UUID) -> tuple[str, datetime] | None:
-    """Return why and when this order's entry was put aside, if it was."""
-    row = await connection.fetchrow(_SQL["dead_letter_of"], order_id)
-    return None if row is None else (row["reason"], row["created_at"])
-
-
-async def list_dead_letters(connection: Connection, *, before: int | None = None, limit: int = 50) -> list[DeadLetter]:
-    """Return dead letters, newest first."""
-    return [DeadLetter(**row) for row in await connection.fetch(_SQL["list_dead_letters"], before, limit)]
-
-
-async def take_dead_letter(connection: Connection, dead_letter_id: int) -> tuple[int, int, bytes] | None:
-    """Mark a dead letter as tried again; return (sale number, partition, payload)."""
-    row = await connection.fetchrow(_SQL["take_dead_letter"], dead_letter_id)
-    return None if row is None else (row["sale_number"], row["partition"], row["payload"])

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from db.sql import load
+from doorbuster.errors import ConflictError
 
 if TYPE_CHECKING:
     from db.pool import Connection
 
 _SQL = load("products")
+CURRENCY_OF_SALES = "currency_of_sales"
+"""What a change of currency runs against while a sale that is not closed has the product."""
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +68,21 @@ class Merged(NamedTuple):
 
 
 async def put_product(connection: Connection, product: Product) -> Product:
-    """Write a product, new or changed, with a stock row; return it as stored."""
+    """Write a product, new or changed, with a stock row; return it as stored.
+
+    Raises:
+        ConflictError: its currency cannot change now: a sale that is not closed has it.
+    """
     async with connection.transaction():
-        await connection.execute(
-            _SQL["put_product"], product.product_id, product.name, product.brand, product.category,
-            product.description, product.price, product.currency, product.active, product.attributes,
-        )  # fmt: skip
+        try:
+            await connection.execute(
+                _SQL["put_product"], product.product_id, product.name, product.brand, product.category,
+                product.description, product.price, product.currency, product.active, product.attributes,
+            )  # fmt: skip
+        except asyncpg.CheckViolationError as error:
+            if error.constraint_name != CURRENCY_OF_SALES:
+                raise
+            raise ConflictError(str(error)) from error
         stored = await get_product(connection, product.product_id)
     assert stored is not None
     return stored

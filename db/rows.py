@@ -21,7 +21,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "orders": (
         "sale_number", "partition", "version", "updated_at", "status", "reason", "currency",
         "order_id", "entry_seq", "accepted_at", "total",
-        "fingerprint", "customer_id", "payment_token", "metadata",
+        "fingerprint", "customer_id", "payment_token", "metadata", "refusal",
     ),
     "order_lines": ("order_id", "line", "quantity", "unit_price", "product_id"),
     "reservations": (
@@ -61,6 +61,8 @@ class NewOrder(NamedTuple):
     prices: list[int]
     """Of a unit, line by line, in minor units."""
     currency: str
+    refusal: bytes | None = None
+    """JSON that says what it is cancelled for."""
 
 
 class Batch:
@@ -82,7 +84,7 @@ class Batch:
             struct.error, UnicodeError: a value has no place in its column.
         """
         head, hold, at = self._head, self._hold, _event(8, self._now)
-        for order, (milliseconds, sequence), reason, prices, currency in new:
+        for order, (milliseconds, sequence), reason, prices, currency, refusal in new:
             order_id, token = order.order_id, _text(order.payment_token)
             total = 0
             for number, (line, price) in enumerate(zip(order.lines, prices, strict=True), 1):
@@ -97,6 +99,7 @@ class Batch:
             yield b"".join((
                 head, state, why, money, _order(16, order_id, 4, sequence, 8, accepted, 8, total),
                 _bytes(order.fingerprint), _text(order.customer_id), token, _json(order.metadata),
+                _json(refusal),
             ))  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -98,10 +98,11 @@ async def create_sale(connection: Connection, spec: SaleSpec) -> Sale:
 
     Raises:
         ConflictError: there is one with this id.
-        InvalidError: a product is unknown, or stands twice, or currencies differ, or the window ends before it begins.
+        InvalidError: a product is unknown, switched off, or stands twice, or currencies differ, or the window ends
+            before it begins.
     """
     async with connection.transaction():
-        await _check_products(connection, spec.products)
+        await _check_products(connection, spec.products, held=frozenset())
         number = await _guarded(
             connection.fetchval(
                 _SQL["create_sale"], spec.sale_id, spec.name, spec.starts_at, spec.ends_at, spec.partitions,
@@ -123,7 +124,8 @@ async def _guarded(call: Any) -> Any:
         raise
 
 
-async def _check_products(connection: Connection, products: Sequence[SaleProduct]) -> None:
+async def _check_products(connection: Connection, products: Sequence[SaleProduct], *, held: Collection[str]) -> None:
+    """Refuse what cannot be sold; `held` has been in the sale before, and may have been switched off since."""
     ids = [product.product_id for product in products]
     first = {one: i for i, one in reversed(list(enumerate(ids)))}
     problems = [(f"products[{i}].product_id", "stands twice") for i, one in enumerate(ids) if first[one] != i]
@@ -131,10 +133,15 @@ async def _check_products(connection: Connection, products: Sequence[SaleProduct
     problems += [
         (f"products[{i}].product_id", id_problem(one) or "is unknown") for i, one in enumerate(ids) if one in unknown
     ]
+    found = {row["product_id"]: row for row in await connection.fetch(_SQL["lock_currencies"], ids)}
+    problems += [
+        (f"products[{i}].product_id", "is switched off (active: false)")
+        for i, one in enumerate(ids)
+        if one in found and one not in held and not found[one]["active"]
+    ]
     if problems:
         raise InvalidError("the sale's products are not right", problems)
-    currencies = await connection.fetch(_SQL["currencies"], ids)
-    if len(currencies) > 1:
+    if len({row["currency"] for row in found.values()}) > 1:
         raise InvalidError("a sale has one currency", [("products", "have different currencies")])
 
 
@@ -182,6 +189,17 @@ async def list_sales(connection: Connection, *, before: int | None = None, limit
     return [_sale(row) for row in await connection.fetch(_SQL["list_sales"], before, limit)]
 
 
+async def closed_sales_of(connection: Connection, product_id: str) -> list[tuple[int, int]]:
+    """Return number and partitions of each closed sale that has the product."""
+    found = await connection.fetch(_SQL["closed_sales_of"], product_id)
+    return [(row["sale_number"], row["partitions"]) for row in found]
+
+
+async def live_sales_of(connection: Connection, product_id: str) -> list[Sale]:
+    """Return the sales that are not closed and have the product."""
+    return [_sale(row) for row in await connection.fetch(_SQL["live_sales_of"], product_id)]
+
+
 async def live_rooms(connection: Connection) -> list[Sale]:
     """Return the sales with a waiting room that are not closed."""
     return [_sale(row) for row in await connection.fetch(_SQL["live_rooms"])]
@@ -213,7 +231,7 @@ _CHANGEABLE = ("name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "room
 
 
 async def _replace_products(connection: Connection, sale: Sale, products: Sequence[SaleProduct]) -> None:
-    await _check_products(connection, products)
+    await _check_products(connection, products, held=sale.products.keys())
     await connection.execute(_SQL["lock_sale_products"], sale.number)
     ids = [product.product_id for product in products]
     dropped = {row["product_id"] for row in await connection.fetch(_SQL["drop_sale_products"], sale.number, ids)}

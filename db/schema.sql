@@ -294,6 +294,32 @@ create table sale_products (
   autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
 );
 
+-- A sale has one currency, so its products keep theirs until it is closed.
+create function keep_currency_of_sales() returns trigger language plpgsql as $$
+declare
+  holder text;
+begin
+  select s.sale_id into holder
+    from sales s
+    cross join lateral (
+      select from sale_products sp
+        where sp.sale_number = s.sale_number and sp.product_id = new.product_id limit 1
+    ) sp
+    where s.phase <> 'closed'
+    order by s.sale_number
+    limit 1;
+  if found then
+    raise exception using
+      errcode = 'check_violation',
+      constraint = 'currency_of_sales',
+      message = format('currency: stays %s while the product is in the sale %s, which is not closed', old.currency, holder);
+  end if;
+  return new;
+end $$;
+
+create trigger products_currency before update of currency on products for each row
+  when (old.currency is distinct from new.currency) execute function keep_currency_of_sales();
+
 -- Units of a limited product that a customer has in orders not cancelled.
 create table purchases (
   sale_number integer not null,
@@ -318,7 +344,8 @@ create table orders (
   reason        text,                      -- why cancelled or refunded
   payment_token text,
   fingerprint   bytea not null,            -- of the accepted body: tells a replay from a conflict
-  metadata      jsonb
+  metadata      jsonb,
+  refusal       jsonb                      -- what it was refused for at its turn: line, product_id; left, or limit and had
 ) with (fillfactor = 50);                    -- every order is updated once, by its payment: beside itself, no index
 
 -- By sale in order of acceptance: lists, first come first served.
@@ -417,10 +444,27 @@ create table dead_letters (
   detail         text not null,
   created_at     timestamptz not null default now(),
   retried_at     timestamptz,
+  customer_id    text,                     -- when the entry could be read that far
+  failures       integer not null default 1, -- how often it could not become an order
+  failed_at      timestamptz not null default now(), -- the last time
+  discarded_at   timestamptz,              -- when ops gave it up
+  discard_reason text,
   unique (sale_number, partition, entry_id)
 );
 
 create index dead_letters_by_order on dead_letters (order_id);
+create index dead_letters_by_customer on dead_letters (customer_id);
+create index dead_letters_by_payload on dead_letters (md5(payload));
+
+-- Dead letters with what became of each: an order that exists by now was made by a retry, or was sent again.
+create view dead_letter_states as
+  select d.*,
+         case when d.discarded_at is not null then 'discarded'
+              when d.reason <> 'idempotency_conflict'
+                and (select true from orders o where o.order_id = d.order_id limit 1) then 'resolved'
+              when d.retried_at > d.failed_at then 'retried'
+              else 'open' end as state
+    from dead_letters d;
 
 -- What ops changed: one row a call that changed something, in its transaction.
 create table ops_log (

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from doorbuster.fields import (
     PRINTABLE,
+    TOTAL_MAX,
     AcceptedAt,
     Bounded,
     Currency,
@@ -28,6 +29,7 @@ from doorbuster.fields import (
     Text,
 )
 from doorbuster.ids import MAX_PARTITIONS
+from doorbuster.offer_contract import UnitPrice
 from doorbuster.room_contract import RoomChange, RoomRequest
 
 
@@ -51,6 +53,8 @@ class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=20)]
     payment: Payment | None = None
     metadata: dict[str, Any] | None = None
+    expected_total: Annotated[int, Meta(ge=0, le=TOTAL_MAX)] | None = None
+    """What its sender shows the shopper for all lines: at other prices nothing is ordered."""
 
 
 class Links(Struct):
@@ -85,6 +89,16 @@ class Step(Struct):
     at: Moment
 
 
+class Refusal(Struct, omit_defaults=True):
+    """What an order was refused for at its turn: the line, and how many units there were or may be."""
+
+    line: int
+    product_id: str
+    left: int | UnsetType = UNSET
+    limit: int | UnsetType = UNSET
+    had: int | UnsetType = UNSET
+
+
 class OrderView(Struct, kw_only=True):
     """An order as it stands; `total` and `currency` are null before the drain saw it."""
 
@@ -97,6 +111,7 @@ class OrderView(Struct, kw_only=True):
     lines: list[OrderLine]
     total: int | None
     currency: str | None
+    refusal: Refusal | UnsetType = UNSET
     reservation_expires_at: Moment | UnsetType = UNSET
     metadata: Any = UNSET
     history: list[Step]
@@ -293,6 +308,25 @@ class Problem(Struct, omit_defaults=True):
     code: str
     errors: list[FieldProblem] = []
     room: str | None = None
+    order_id: str | UnsetType = UNSET
+    """The order that was decided against, where one came to be."""
+    line: int | UnsetType = UNSET
+    """Which line it is about, from 1."""
+    product_id: str | UnsetType = UNSET
+    left: int | UnsetType = UNSET
+    """Units of the product that the sale still had for the order."""
+    limit: int | UnsetType = UNSET
+    """Units of the product that a customer may have in the sale."""
+    had: int | UnsetType = UNSET
+    """Units of it that the customer has in other orders."""
+    phase: EffectivePhase | UnsetType = UNSET
+    starts_at: Moment | UnsetType = UNSET
+    ends_at: Moment | UnsetType = UNSET
+    total: int | UnsetType = UNSET
+    """Of the order at the prices in force."""
+    lines: list[UnitPrice] | UnsetType = UNSET
+    allowed: list[OrderStatus] | UnsetType = UNSET
+    """Where the order can go from where it is."""
 
 
 class Fault(NamedTuple):
@@ -305,6 +339,7 @@ class Fault(NamedTuple):
 FAULTS = MappingProxyType(
     {
         "malformed": Fault(400, "The request cannot be read"),
+        "idempotency_key_required": Fault(400, "An idempotency key is needed"),
         "admission_required": Fault(401, "An admission to this sale is needed"),
         "admission_expired": Fault(401, "The admission has expired"),
         "ops_key_required": Fault(401, "The ops key is needed"),
@@ -321,6 +356,7 @@ FAULTS = MappingProxyType(
         "sale_not_open": Fault(409, "The sale takes no orders now"),
         "sold_out": Fault(409, "Sold out"),
         "limit_exceeded": Fault(409, "More than a customer may have"),
+        "price_changed": Fault(409, "The prices have changed"),
         "admission_spent": Fault(409, "The admission is spent"),
         "illegal_transition": Fault(409, "The order cannot go there from its present state"),
         "rejected": Fault(409, "The order was not reserved"),

@@ -33,6 +33,8 @@ class OrderEntry(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     payment_token: str | None = None
     metadata: bytes | None = None
     """A JSON object, as the customer sent it."""
+    expected_total: int | None = None
+    """What its sender expects to pay for all lines, in minor units; None: whatever it costs."""
 
 
 class UnreadableEntryError(ValueError):
@@ -57,8 +59,8 @@ def encode_accepted(
     payment_token: str | None,
     metadata: bytes | None,
 ) -> bytes:
-    """Return the bytes that `encode` gives for these values, without the cost of making the types first."""
-    return _encoder.encode((FORMAT, order_id, customer_id, lines, fingerprint, payment_token, metadata))
+    """Return the bytes that `encode` gives for an order of these values alone, without the cost of making the types."""
+    return _encoder.encode((FORMAT, order_id, customer_id, lines, fingerprint, payment_token, metadata, None))
 
 
 def decode(payload: bytes) -> OrderEntry:

@@ -57,6 +57,8 @@ Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=PRINTABLE)]
 Money = Annotated[int, Meta(ge=0, le=10**12, description="Minor units of the currency")]
 TOTAL_MAX = 2**53 - 1
 """Of an order, in minor units: beyond it a number in JSON is not the same number to everyone (RFC 8259 section 6)."""
+LINES_SURE = 9
+"""So many lines, of at most 1000 units at 10^12 each, cannot come to more than `TOTAL_MAX`."""
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$", description="ISO 4217", extra=_checked(currency_problem))]
 Moment = Annotated[datetime, Meta(tz=True)]
 AcceptedAt = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="The order store's clock")]

@@ -5,10 +5,11 @@
 | `stream`      | stream | orders | trimmed by the drain | accept script, retry | drain, scheduler, order read |
 | `gate`        | hash   | orders | as long as the sale  | gate script, accept, drain, retry | accept, scheduler |
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
-| `spent`       | string | orders | twice admission's life + 1 h | accept, end script | the same     |
+| `spent`       | string | orders | twice admission's life + 1 h | accept, end, return scripts | the same, intake |
 | `sold_out`    | set    | orders | as long as the sale  | drain, scheduler, ops | intake, scheduler |
 | `OUTCOMES`    | channel| orders | none                 | drain, settle, sweep, moves by hand | intake |
 | `SALES`       | channel| orders | none                 | intake (ops)         | intake             |
+| `HEARD`       | channel| orders | none                 | intake               | intake (ops)       |
 | `EVENTS`      | stream | orders | capped               | relay                | subscribers        |
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
@@ -20,7 +21,7 @@
 | `room_active` | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
-| `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release | the same |
+| `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release, reinstate | the same |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `CHANGES`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
 | `UNITS`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |
@@ -80,7 +81,10 @@ OUTCOMES = f"{PREFIX}:outcomes"
 """Channel: one message a batch, the 16-byte ids of the orders whose state changed, concatenated."""
 
 SALES = f"{PREFIX}:sales"
-"""Channel: the id of a sale whose row has just changed."""
+"""Channel: what has just changed, a sale or a shelf; see `intake/announcing.py`."""
+
+HEARD = f"{PREFIX}:sales:heard"
+"""Channel: the id of an announcement that a process acts by now."""
 
 EVENTS = f"{PREFIX}:events"
 """Stream of order events for other systems."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from doorbuster.fields import EffectivePhase, Moment, Reason
 
@@ -29,18 +29,47 @@ class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     restock: bool = False
 
 
+class LetterLine(Struct):
+    """A line that an accepted entry wants."""
+
+    product_id: str
+    quantity: int
+
+
 class DeadLetterView(Struct, kw_only=True):
     """An accepted entry that could not become an order."""
 
     dead_letter_id: int
+    kind: Literal["order"] = "order"
     sale_id: str
     partition: int
     entry_id: str
+    """Under which it failed at first."""
     order_id: str | None
+    customer_id: str | None
+    lines: list[LetterLine] = []
+    """As far as the entry can be read."""
     reason: str
     detail: str
+    state: Literal["open", "retried", "resolved", "discarded"]
+    """Resolved: it is an order by now; retried: it waits in its stream again."""
+    failures: int
     created_at: Moment
+    failed_at: Moment
+    """The last time."""
     retried_at: Moment | None
+    discarded_at: Moment | None
+    discard_reason: str | None
+    payload: dict[str, Any] | None
+    """What the entry holds, as far as it can be read; without the payment's token."""
+    payload_base64: str | UnsetType = UNSET
+    """The entry's bytes; of one dead letter, not in lists."""
+
+
+class DiscardRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `POST /ops/dead-letters/{id}/discard`."""
+
+    reason: Reason
 
 
 class Retried(Struct):

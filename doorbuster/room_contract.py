@@ -8,6 +8,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from doorbuster.fields import PRINTABLE, AcceptedAt, Bounded, CustomerId, Moment
 
+ORDER_URL = r"^(https?://[^/\\?#][\x21-\x7e]*|/(?![/\\])[\x21-\x7e]*)(?!\n)$"
+"""An address with its host, or a path of this one: what begins with two slashes would lead to another host."""
+
 
 class AccessCode(Struct, frozen=True, forbid_unknown_fields=True):
     """A code that lets its holders past the queue, inside the room's caps, `quota` times."""
@@ -46,7 +49,7 @@ class RoomTerms(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     message: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$")] | None = None
     challenge: Literal["none", "proof_of_work", "verifier"] | None = None
     access_codes: Annotated[list[AccessCode], Meta(max_length=100)] | None = None
-    order_url: Annotated[str, Meta(max_length=500, pattern=r"^(https?://|/)[\x21-\x7e]*(?!\n)$")] | None = None
+    order_url: Annotated[str, Meta(max_length=500, pattern=ORDER_URL)] | None = None
     """Where an admitted visitor is led."""
 
 

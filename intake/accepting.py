@@ -7,6 +7,7 @@ gives the same bytes. Keeps no order, asks no store itself.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,12 +22,17 @@ from intake.problems import RefusedError
 from intake.room.door import page_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from doorbuster.contract import OrderRequest
+    from doorbuster.fields import EffectivePhase
     from doorbuster.ids import OrderIds
     from intake.admission import Pass
     from intake.durability import Durability
     from intake.group_commit import Tell
+    from intake.offering import Quote
     from intake.room.desk import RoomDesk
+    from intake.room.uses import Uses
     from intake.sales import CachedSale
 
 _canonical = msgspec.msgpack.Encoder(order="sorted").encode
@@ -54,27 +60,52 @@ _REFUSALS = {
 class Accepting:
     """Accepts orders."""
 
-    def __init__(self, order_ids: OrderIds, desk: RoomDesk, durability: Durability) -> None:
+    def __init__(self, order_ids: OrderIds, desk: RoomDesk, durability: Durability, uses: Uses) -> None:
         self._ids = order_ids
         self._desk = desk
+        self._uses = uses
         self._durability = durability
 
-    async def commit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None) -> tuple[str, bytes]:
+    async def commit(
+        self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, quote: Quote | None = None
+    ) -> tuple[str, bytes]:
         """Accept an order; return its id and the verdict, NEW or REPLAY with the entry's id.
+
+        With a quote, which says that it costs something else than is expected, it is taken only if it was before.
 
         Raises:
             RefusedError: see `submit` and `settle`.
         """
+        if quote is not None:
+            order_id, verdict = await self._decided(partial(self._ask, known, order, key))
+            if verdict[:1] == verdicts.SOLD_OUT:
+                raise quote.refusal()
+            self.settle(known, verdict, order, None)
+            return order_id, verdict
+        submit = partial(self.submit, known, order, key, pass_)
+        order_id, verdict = await self._decided(submit)
+        if verdict[:1] == verdicts.SPENT and pass_ is not None and await self._came_back(known, pass_):
+            order_id, verdict = await self._decided(submit)
+        self.settle(known, verdict, order, pass_)
+        return order_id, verdict
+
+    async def _came_back(self, known: CachedSale, pass_: Pass) -> bool:
+        """Give the admission the uses again of orders that ended without units; say whether there were any."""
+        if not await self._uses.come_back(known, pass_.admission.spend_id):
+            return False
+        await self._desk.take_again(known, pass_.admission)
+        return True
+
+    @staticmethod
+    async def _decided(submit: Callable[..., None]) -> tuple[str, bytes]:
         future: asyncio.Future[tuple[str, bytes]] = asyncio.get_running_loop().create_future()
 
         def tell(candidate: Candidate, verdict: bytes) -> None:
             if not future.done():  # who waited may be gone
                 future.set_result((order_id_text(candidate), verdict))
 
-        self.submit(known, order, key, pass_, tell=tell)
-        order_id, verdict = await future
-        self.settle(known, verdict, pass_)
-        return order_id, verdict
+        submit(tell=tell)
+        return await future
 
     def submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, *, tell: Tell) -> None:
         """Put an order into its partition's next batch; `tell` is told the verdict, which is then to be settled.
@@ -94,7 +125,7 @@ class Accepting:
             gone = gone or line.product_id in sold_out
         order_id = self._ids.derive(known.number, lane.partition, customer_id=order.customer_id, key=key)
         try:
-            mark = fingerprint(_canonical((order.lines, order.payment, order.metadata)))
+            mark = _mark(order)
             payload = b"" if gone else _entry(order, order_id, mark)
         except (OverflowError, RecursionError) as error:
             problem = "must not hold whole numbers beyond 64 bits, nor be nested without end"
@@ -107,7 +138,13 @@ class Accepting:
         partition = partition_of(customer_id, len(known.lanes))
         return self._ids.derive(known.number, partition, customer_id=customer_id, key=key)
 
-    def settle(self, known: CachedSale, verdict: bytes, pass_: Pass | None) -> None:
+    def _ask(self, known: CachedSale, order: OrderRequest, key: str, *, tell: Tell) -> None:
+        """Ask whether the order is known; SOLD_OUT says that it is not: nothing is stored."""
+        lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
+        order_id = self.order_id(known, order.customer_id, key)
+        lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), _mark(order), b"", None, tell))
+
+    def settle(self, known: CachedSale, verdict: bytes, order: OrderRequest, pass_: Pass | None) -> None:
         """Give the slot of a used-up admission back, and refuse what was not taken.
 
         Raises:
@@ -119,8 +156,8 @@ class Accepting:
             if is_last or first == verdicts.SPENT:
                 self._desk.give_back(known, pass_.admission)
         if first not in (verdicts.NEW, verdicts.REPLAY):
-            room = page_of(known.sale.sale_id) if first == verdicts.EXPIRED else None
-            raise RefusedError(*_REFUSALS[first], room=room)
+            members = {"room": page_of(known.sale.sale_id)} if first == verdicts.EXPIRED else {}
+            raise RefusedError(*_REFUSALS[first], members=members | _facts(known, first, order))
 
     def refuse_likely(self, known: CachedSale, order: OrderRequest) -> None:
         """Say what stands in the way of an order that lacks an admission, if this process knows: no store is asked.
@@ -131,8 +168,27 @@ class Accepting:
         room = self._desk.known(known)
         verdict = None if room is None else known.likely_verdict(order, room.now_s)
         if verdict is not None:
-            page = page_of(known.sale.sale_id) if verdict in (verdicts.EARLY, verdicts.HOLD) else None
-            raise RefusedError(*_REFUSALS[verdict], room=page) from None
+            is_to_come = verdict in (verdicts.EARLY, verdicts.HOLD)
+            members = {"room": page_of(known.sale.sale_id)} if is_to_come else {}
+            raise RefusedError(*_REFUSALS[verdict], members=members | _facts(known, verdict, order)) from None
+
+
+_PHASES: dict[bytes, EffectivePhase] = {verdicts.EARLY: "scheduled", verdicts.LATE: "ended", verdicts.HOLD: "hold"}
+
+
+def _facts(known: CachedSale, verdict: bytes, order: OrderRequest) -> dict[str, Any]:
+    """Return what a refusal is about, as members of its problem."""
+    sale = known.sale
+    if verdict in _PHASES or verdict == verdicts.CLOSED:
+        closed: EffectivePhase = "drain" if sale.phase == "drain" else "closed"
+        facts = {"phase": _PHASES.get(verdict, closed), "starts_at": sale.starts_at}
+        return facts if sale.ends_at is None else facts | {"ends_at": sale.ends_at}
+    if verdict == verdicts.SOLD_OUT:
+        gone = known.lanes[partition_of(order.customer_id, len(known.lanes))].sold_out
+        for number, line in enumerate(order.lines, 1):
+            if line.product_id in gone:
+                return {"line": number, "product_id": line.product_id, "left": 0}
+    return {}
 
 
 def order_id_text(candidate: Candidate) -> str:
@@ -149,9 +205,26 @@ def answer(known: CachedSale, order_id: str, verdict: bytes) -> bytes:
     ).encode()
 
 
+def _mark(order: OrderRequest) -> bytes:
+    """Return what tells the order's body from another; what its sender expects to pay is no part of it."""
+    return fingerprint(_canonical((order.lines, order.payment, order.metadata)))
+
+
 def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
     if order.metadata is not None and _holds_nul(order.metadata):
         raise RefusedError("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
+    if order.expected_total is not None:
+        return entry.encode(
+            entry.OrderEntry(
+                order_id=order_id,
+                customer_id=order.customer_id,
+                lines=tuple(entry.Line(line.product_id, line.quantity) for line in order.lines),
+                fingerprint=mark,
+                payment_token=order.payment.token if order.payment else None,
+                metadata=_json(order.metadata) if order.metadata is not None else None,
+                expected_total=order.expected_total,
+            )
+        )
     return entry.encode_accepted(
         order_id,
         order.customer_id,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
 from db.sales import get_sale, list_sales
+from doorbuster import keys
 from doorbuster.ids import OrderIds
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
@@ -29,11 +30,13 @@ from intake.lifespan import Lifespan
 from intake.limits import Guard
 from intake.metrics import Metrics
 from intake.moving import Moving
+from intake.offering import Offering
 from intake.openapi import resources
+from intake.ops_dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
 from intake.ops_import import ImportProducts
 from intake.ops_key import OpsDoor, OpsKey
 from intake.ops_log import OpsLog
-from intake.ops_orders import DeadLetters, OrderList, OrderTransitions, RetryDeadLetter
+from intake.ops_orders import OrderList, OrderTransitions
 from intake.ops_prices import ProductPrices
 from intake.ops_products import OneProduct, ProductStock
 from intake.ops_sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
@@ -48,6 +51,7 @@ from intake.prewarming import Prewarming
 from intake.problems import Problems
 from intake.product_lane import ProductLane
 from intake.progress import Progress
+from intake.publishing import Publishing
 from intake.read_figures import ReadFigures
 from intake.restocking import Restocking
 from intake.room.addresses import Addresses
@@ -55,13 +59,16 @@ from intake.room.landing import Landing
 from intake.room.offers import Offers
 from intake.room.problem_pages import ProblemPages
 from intake.room.shop import Shop
+from intake.room.uses import Uses
 from intake.room.waiting import Waiting
 from intake.routing import PlainText, make_app
+from intake.sale_page import ShowSale
 from intake.sales import Sales
 from intake.search import SearchProducts, SuggestSearches
 from intake.shared_looks import SharedLooks
 from intake.store_checks import StoreChecks
 from intake.store_memory import StoreMemory
+from intake.waiting_orders import WaitingOrders
 
 if TYPE_CHECKING:
     from db.sales import Sale
@@ -98,26 +105,34 @@ class Parts:
         self.script = AcceptScript(self.accept_redis, terms_of(settings))
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
         self.progress = Progress(self.database, self.orders_redis, self.sales)
-        self.outcomes = Outcomes(self.orders_redis, self.sales.forget)
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
         self.memory = StoreMemory(self.orders_redis, self.script, limit_mb=settings.order_store_max_mb)
         self.health = Health(self.database, self.orders_redis, self.durability, self.guard, self.memory)
         self.catalogue = Catalogue(settings)
-        self.restocking = Restocking(self.database, self.orders_redis, self.sales, self.catalogue)
+        self.waiting = Waiting(settings, self.sales, self.script, Uses(self.database, self.orders_redis))
+        self.publishing = Publishing(self.orders_redis, self.sales, self.waiting.desk)
+        announcing = self.publishing.announcing
+        self.outcomes = Outcomes(
+            self.orders_redis, {keys.SALES: announcing.take, keys.HEARD: announcing.heard}, self.sales.distrust
+        )
+        self.restocking = Restocking(
+            self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
+        )
+        self.offering = Offering(self.database)
+        self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)
         self.catalogue.reader.heard.append(self.search.outdate)
         self.product_lane = ProductLane(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
-        self.waiting = Waiting(settings, self.sales, self.script)
         self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
         self.checks = StoreChecks(settings, self.database, self.health)
         self.prewarming = Prewarming(
             self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
-        self.accepting = Accepting(order_ids, self.waiting.desk, self.durability)
+        self.accepting = Accepting(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -232,7 +247,8 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     """Add what shoppers and storefronts call."""
     waiting = parts.waiting
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
-    posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting)
+    posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
+    app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
     owners = Owners(waiting.admission, waiting.door)
     waiting.add_routes(app, Shop(posting, Offers(parts.catalogue), parts.reader, owners))
@@ -252,21 +268,25 @@ def add_storefront(app: Routes, parts: Parts) -> None:
 
 def add_ops(app: Routes, parts: Parts) -> None:
     """Add what ops call; the door before it asks for the ops key."""
-    database, sales = parts.database, parts.sales
-    app.add_route("/ops/sales", SaleList(database, sales))
-    app.add_route("/ops/sales/{sale}", OneSale(database, sales))
-    app.add_route("/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, sales, parts.waiting.desk))
+    database, publishing = parts.database, parts.publishing
+    app.add_route("/ops/sales", SaleList(database, publishing))
+    app.add_route("/ops/sales/{sale}", OneSale(database, publishing, parts.restocking, parts.waiting_orders))
+    app.add_route(
+        "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
+    )
     app.add_route("/ops/audit", OpsLog(database))
-    app.add_route("/ops/status", OpsStatus(database, sales, parts.checks, parts.progress))
-    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, sales, parts.prewarming))
-    app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue))
+    app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
+    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
+    app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
-    app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue))
+    app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
     app.add_route("/ops/products:import", ImportProducts(database))
     app.add_route("/ops/orders", OrderList(database))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
     app.add_route("/ops/orders/{order}/transitions", OrderTransitions(parts.moving))
     app.add_route("/ops/dead-letters", DeadLetters(database))
+    app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
+    app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))
     app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
 
 

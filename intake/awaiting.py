@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from db.states import Status
 from doorbuster.contract import FAULTS, JSON
+from doorbuster.offer_contract import UnitPrice
 from intake.order_views import show
 from intake.outcomes import LOOK_EVERY_S, until
 from intake.problems import STORE_ERRORS
@@ -29,14 +30,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("doorbuster.intake.awaiting")
 
 WAIT_MAX_S = 30
-_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.IGNORECASE)
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d+)"?\s*(?:$|[,;])', re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
 
 
 def wait_of(prefer: str | None) -> int:
     """Return how many seconds a Prefer header asks to wait, at most `WAIT_MAX_S`; 0 if it asks for none."""
     found = _WAIT.search(prefer) if prefer else None
-    return min(int(found[1]), WAIT_MAX_S) if found else 0
+    if not found:
+        return 0
+    digits = found[1].lstrip("0")
+    return WAIT_MAX_S if len(digits) > len(str(WAIT_MAX_S)) else min(int(digits or "0"), WAIT_MAX_S)
 
 
 class Awaiting:
@@ -59,7 +63,13 @@ class Awaiting:
             return False
         if order.status is Status.CANCELLED and len(order.history) == 1:
             code = order.reason if order.reason in FAULTS else "rejected"
-            self._problems.write(resp, code or "rejected", f"The order {order_id} was not reserved: {order.reason}")
+            members: dict[str, Any] = {"order_id": str(order_id)} | (order.refusal or {})
+            if code == "price_changed":
+                prices = [UnitPrice(line.product_id, line.unit_price) for line in order.lines]
+                members |= {"total": order.total, "lines": prices}
+            self._problems.write(
+                resp, code or "rejected", f"The order {order_id} was not reserved: {order.reason}", members=members
+            )
             resp.set_header("Location", f"/orders/{order_id}")
             return True
         resp.status = 201

@@ -57,7 +57,7 @@ class Moving:
         async with self._database.working() as connection:
             sale = await get_sale(connection, order.sale_id)
         if sale is not None:
-            await self._restocking.after(order_id, sale.number, sale.partitions, products)
+            await self._restocking.after(order_id, sale, products)
         return show(order)
 
     async def _refuse_unseen(self, order_id: UUID) -> None:

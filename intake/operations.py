@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from doorbuster import catalogue_contract as cc
 from doorbuster import contract as c
+from doorbuster import offer_contract as fc
 from doorbuster import ops_contract as oc
 from doorbuster import room_contract as rc
 
@@ -44,11 +45,16 @@ _OPS = ("ops_key_required", "rate_limited", *_STORE)
 _HTTP = ("request_timeout", "head_too_large", "coding_not_supported", "version_not_supported")
 """What any call may get before its place is looked at."""
 _POST_ORDER = (
-    *_BODY, *_HTTP, "admission_required", "admission_expired", "admission_invalid", "sale_not_found", "sale_not_open",
-    "sold_out", "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
+    *_BODY, *_HTTP, "idempotency_key_required", "admission_required", "admission_expired", "admission_invalid",
+    "sale_not_found", "sale_not_open", "price_changed", "sold_out",
+    "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
 )  # fmt: skip
 
 _STOREFRONT = (
+    Operation(
+        "get", "/sales/{sale}", "Show a sale and its products", {200: fc.OfferedSale, 304: None},
+        ("sale_not_found", "invalid", *_STORE), None, (), ("If-None-Match",),
+    ),
     Operation(
         "post", "/sales/{sale}/orders", "Accept an order durably", {202: c.AcceptedOrder, 201: c.OrderView},
         _POST_ORDER, c.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
@@ -145,7 +151,8 @@ _SALES = (
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (
     Operation(
-        "put", "/ops/products/{product}", "Write a product", {200: c.ProductView}, (*_BODY, *_OPS), c.ProductRequest
+        "put", "/ops/products/{product}", "Write a product", {200: c.ProductView}, ("conflict", *_BODY, *_OPS),
+        c.ProductRequest,
     ),
     Operation("get", "/ops/products/{product}", "Show a product and its ledger", {200: c.ProductView}, _PRODUCT),
     Operation(
@@ -175,11 +182,18 @@ _ORDERS = (
     ),
     Operation(
         "get", "/ops/dead-letters", "List entries that could not become orders", {200: Page(oc.DeadLetterView)},
-        ("invalid", *_OPS), None, ("cursor", "limit"),
+        ("invalid", *_OPS), None, ("sale", "customer", "state", "cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/dead-letters/{letter}", "Show such an entry", {200: oc.DeadLetterView}, ("not_found", *_OPS)
     ),
     Operation(
         "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: oc.Retried},
-        ("not_found", *_OPS),
+        ("not_found", "conflict", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/dead-letters/{letter}/discard", "Give an entry up", {200: oc.DeadLetterView},
+        ("not_found", "conflict", *_BODY, *_OPS), oc.DiscardRequest,
     ),
 )  # fmt: skip
 

@@ -18,7 +18,8 @@ from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.ops_contract import ImportReport
 from intake import import_process
 from intake.ops_log import operator_of
-from intake.ops_reading import refuse_unknown_params, write
+from intake.ops_reading import write
+from intake.parameters import refuse_unknown_params
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from db import ops_log as rows
 from doorbuster.errors import InvalidError
 from doorbuster.ops_contract import LogEntryView
 from intake.limits import BODY
-from intake.ops_reading import limit_of, number_cursor_of, refuse_unknown_params, write_page
+from intake.ops_reading import limit_of, number_cursor_of, write_page
+from intake.parameters import refuse_unknown_params
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

@@ -1,4 +1,4 @@
-"""Orders and dead letters as ops see and move them. Owns these resources; every move goes through `moving.py`."""
+"""Orders as ops see and move them. Owns these resources; every move goes through `moving.py`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,24 @@ import msgspec
 
 from db import orders as rows
 from db.states import Status
-from doorbuster import entry, keys
 from doorbuster.contract import OrderSummaryView
 from doorbuster.errors import InvalidError
-from doorbuster.ops_contract import DeadLetterView, Retried, TransitionRequest
+from doorbuster.ops_contract import TransitionRequest
 from intake.moments import moment_of
-from intake.ops_log import note, operator_of
+from intake.ops_log import note
 from intake.ops_reading import (
     body_of,
     limit_of,
-    number_cursor_of,
     order_cursor,
     order_cursor_of,
-    refuse_unknown_params,
     write,
     write_page,
 )
 from intake.orders import order_id_of
-from intake.problems import RefusedError
+from intake.parameters import refuse_unknown_params
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
-    from redis.asyncio import Redis
 
     from db.pool import Connection
     from intake.database import Database
@@ -104,59 +100,3 @@ class OrderTransitions:
 
         view = await self._moving.move(order_id, Status(wanted.to), wanted.reason, restock=wanted.restock, by=by)
         write(resp, view)
-
-
-class DeadLetters:
-    """Resource of accepted entries that could not become orders."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def on_get(self, req: Request, resp: Response) -> None:
-        """List dead letters, newest first."""
-        refuse_unknown_params(req, "cursor", "limit")
-        limit = limit_of(req)
-        async with self._database.working() as connection:
-            found = await rows.list_dead_letters(connection, before=number_cursor_of(req), limit=limit)
-        cursor = str(found[-1].dead_letter_id) if len(found) == limit else None
-        write_page(resp, [_letter(letter) for letter in found], cursor)
-
-
-def _letter(letter: rows.DeadLetter) -> DeadLetterView:
-    return DeadLetterView(
-        dead_letter_id=letter.dead_letter_id,
-        sale_id=letter.sale_id,
-        partition=letter.partition,
-        entry_id=letter.entry_id,
-        order_id=None if letter.order_id is None else str(letter.order_id),
-        reason=letter.reason,
-        detail=letter.detail,
-        created_at=letter.created_at,
-        retried_at=letter.retried_at,
-    )
-
-
-class RetryDeadLetter:
-    """Resource of one more try: the entry goes to the end of its stream."""
-
-    def __init__(self, database: Database, redis: Redis) -> None:
-        self._database = database
-        self._redis = redis
-
-    async def on_post(self, req: Request, resp: Response, letter: str) -> None:
-        """Append the entry again. Twice does no harm: the drain knows an order by its id."""
-        if not (letter.isascii() and letter.isdigit() and len(letter) <= 18):
-            raise RefusedError("not_found", f"There is no dead letter {letter[:64]!r}")
-        operator_of(req)  # refused before the order store is written to
-        async with self._database.working() as connection, connection.transaction():
-            taken = await rows.take_dead_letter(connection, int(letter))
-            if taken is None:
-                raise RefusedError("not_found", f"There is no dead letter {letter}")
-            number, partition, payload = taken
-            # One transaction in the order store, so that the backlog counts the entry; Postgres is marked only after.
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.xadd(keys.stream(number, partition), {entry.FIELD: payload})
-                pipe.hincrby(keys.gate(number, partition), "accepted", 1)
-                entry_id: bytes = (await pipe.execute())[0]
-            await note(connection, req, "retry", f"dead_letter:{int(letter)}", {"entry_id": entry_id.decode()})
-        write(resp, Retried(int(letter), entry_id.decode()))

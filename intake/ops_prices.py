@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from catalogue.catalogue import Catalogue
     from db.pool import Connection
     from intake.database import Database
+    from intake.publishing import Publishing
 
 _prices = msgspec.json.Decoder(PricesBody)
 
@@ -29,8 +30,8 @@ _prices = msgspec.json.Decoder(PricesBody)
 class ProductPrices:
     """Resource of a product's price windows."""
 
-    def __init__(self, database: Database, catalogue: Catalogue) -> None:
-        self._database, self._catalogue = database, catalogue
+    def __init__(self, database: Database, catalogue: Catalogue, publishing: Publishing) -> None:
+        self._database, self._catalogue, self._publishing = database, catalogue, publishing
 
     async def on_put(self, req: Request, resp: Response, product: str) -> None:
         """Replace all windows."""
@@ -45,6 +46,7 @@ class ProductPrices:
             stored = await existing(connection, product)
             await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
             write(resp, await _shown(connection, product))
+        await self._publishing.shelf([product])
 
     async def on_get(self, _req: Request, resp: Response, product: str) -> None:
         """Show all windows."""

@@ -9,8 +9,9 @@ import msgspec
 from db import products as rows
 from db import stock as ledger
 from db.changes import Change
+from db.sales import closed_sales_of
 from doorbuster.contract import ProductRequest, ProductView, StockRequest, StockView
-from doorbuster.errors import InvalidError
+from doorbuster.errors import ConflictError, InvalidError
 from doorbuster.fields import ProductId
 from doorbuster.reading import problems as problems_of
 from intake.ops_log import note
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from catalogue.catalogue import Catalogue
     from db.pool import Connection
     from intake.database import Database
+    from intake.publishing import Publishing
     from intake.restocking import Restocking
+    from intake.waiting_orders import WaitingOrders
 
 _product = msgspec.json.Decoder(ProductRequest)
 _stock = msgspec.json.Decoder(StockRequest)
@@ -81,8 +84,11 @@ def _stock_view(row: ledger.StockRow) -> StockView:
 class OneProduct:
     """Resource of a product."""
 
-    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+    def __init__(
+        self, database: Database, catalogue: Catalogue, publishing: Publishing, waiting: WaitingOrders
+    ) -> None:
         self._database, self._catalogue = database, catalogue
+        self._publishing, self._waiting = publishing, waiting
 
     async def on_put(self, req: Request, resp: Response, product: str) -> None:
         """Write the product, new or changed."""
@@ -90,12 +96,25 @@ class OneProduct:
         if wrong:
             raise InvalidError("the product's id cannot be used", wrong)
         wanted = await body_of(req, _product)
+        await self._keep_currency(product, wanted.currency)
         async with self._database.working() as connection:
             async with connection.transaction():
                 stored = await rows.put_product(connection, row_of(product, wanted))
                 await note(connection, req, "put", f"product:{product}")
             await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
             write(resp, await _view(connection, stored))
+        await self._publishing.shelf([product])
+
+    async def _keep_currency(self, product: str, currency: str) -> None:
+        """Refuse another currency while orders of closed sales wait; Postgres refuses it while a sale is not closed."""
+        async with self._database.working() as connection:
+            stored = await rows.get_product(connection, product)
+            if stored is None or stored.currency == currency:
+                return
+            closed = await closed_sales_of(connection, product)
+        for number, partitions in closed:
+            if await self._waiting.wanted(number, partitions, {product}):
+                raise ConflictError("currency: stays as it is while accepted orders wait for the product")
 
     async def on_get(self, _req: Request, resp: Response, product: str) -> None:
         """Show the product with its ledger."""

@@ -88,13 +88,5 @@ def order_cursor_of(req: Request) -> tuple[datetime, UUID] | None:
         raise _invalid("cursor", "is not one that a list gave") from error
 
 
-def refuse_unknown_params(req: Request, *known: str) -> None:
-    """Refuse query parameters that mean nothing here, or are given twice: a misspelt filter would show everything."""
-    wrong = [(name, "is not known here") for name in sorted(req.params) if name not in known]
-    wrong += [(name, "is given several times") for name in known if isinstance(req.params.get(name), list)]
-    if wrong:
-        raise InvalidError.naming(wrong)
-
-
 def _invalid(field: str, problem: str) -> InvalidError:
     return InvalidError.naming([(field, problem)])

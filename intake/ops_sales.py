@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,13 +16,15 @@ from doorbuster.contract import (
     SaleRequest,
     SaleView,
 )
-from doorbuster.errors import ConflictError
+from doorbuster.errors import ConflictError, InvalidError
 from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.limits import BODY
 from intake.ops_log import note
-from intake.ops_reading import body_of, limit_of, number_cursor_of, refuse_unknown_params, write, write_page
+from intake.ops_reading import body_of, limit_of, number_cursor_of, write, write_page
+from intake.parameters import refuse_unknown_params
 from intake.phases import effective_phase
 from intake.problems import RefusedError
+from waitingroom.terms import lobby_opens_at
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -29,8 +32,11 @@ if TYPE_CHECKING:
     from db.pool import Connection
     from intake.database import Database
     from intake.prewarming import Prewarming
+    from intake.publishing import Publishing
+    from intake.restocking import Restocking
     from intake.room.desk import RoomDesk
     from intake.sales import Sales
+    from intake.waiting_orders import WaitingOrders
 
 _new = msgspec.json.Decoder(SaleRequest)
 _change = msgspec.json.Decoder(SaleChange)
@@ -81,6 +87,21 @@ def _changed_room(sale: rows.Sale, change: RoomChange, named: frozenset[str]) ->
     return {name: value for name, value in sale.room.items() if name not in named} | _kept(change)
 
 
+def _check_lobby(starts_at: datetime, opens_at: datetime | None) -> None:
+    if opens_at is not None and opens_at >= starts_at:
+        problem = "must be before starts_at: a lobby is where visitors wait for the start"
+        raise InvalidError("the lobby opens after the start", [("room.lobby_opens_at", problem)])
+
+
+def _check_changed_lobby(sale: rows.Sale, wanted: SaleChange) -> None:
+    """Refuse a lobby after the start where either is changed; a sale that ops opened early may have one."""
+    named = wanted.room.lobby_opens_at if isinstance(wanted.room, RoomChange) else None
+    if isinstance(wanted.starts_at, datetime):
+        _check_lobby(wanted.starts_at, named or lobby_opens_at(sale))
+    elif named is not None:
+        _check_lobby(sale.starts_at, named)
+
+
 def _products(products: list[Any]) -> list[rows.SaleProduct]:
     return msgspec.convert(products, list[rows.SaleProduct], from_attributes=True)
 
@@ -88,13 +109,14 @@ def _products(products: list[Any]) -> list[rows.SaleProduct]:
 class SaleList:
     """Resource of all sales."""
 
-    def __init__(self, database: Database, sales: Sales) -> None:
+    def __init__(self, database: Database, publishing: Publishing) -> None:
         self._database = database
-        self._sales = sales
+        self._publishing = publishing
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Make a sale; orders may come as soon as this has answered."""
         wanted = await body_of(req, _new)
+        _check_lobby(wanted.starts_at or datetime.now(UTC), wanted.room.lobby_opens_at)
         spec = rows.SaleSpec(
             sale_id=wanted.sale_id,
             name=wanted.name,
@@ -109,7 +131,7 @@ class SaleList:
         async with self._database.working() as connection, connection.transaction():
             sale = await rows.create_sale(connection, spec)
             await note(connection, req, "create", f"sale:{sale.sale_id}")
-        await self._sales.publish(sale)
+        await self._publishing.sale(sale)
         resp.set_header("Location", f"/ops/sales/{sale.sale_id}")
         write(resp, show(sale), 201)
 
@@ -125,9 +147,13 @@ class SaleList:
 class OneSale:
     """Resource of a sale."""
 
-    def __init__(self, database: Database, sales: Sales) -> None:
+    def __init__(
+        self, database: Database, publishing: Publishing, restocking: Restocking, waiting: WaitingOrders
+    ) -> None:
         self._database = database
-        self._sales = sales
+        self._publishing = publishing
+        self._restocking = restocking
+        self._waiting = waiting
 
     async def on_get(self, _req: Request, resp: Response, sale: str) -> None:
         """Show the sale."""
@@ -141,23 +167,37 @@ class OneSale:
         changes = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
         if isinstance(wanted.products, list):
             changes["products"] = _products(wanted.products)
+            await self._keep_wanted(sale, {product.product_id for product in wanted.products})
         async with self._database.working() as connection, connection.transaction():
             await rows.lock_sale(connection, sale)
             found = await _existing(connection, sale)
+            _check_changed_lobby(found, wanted)
             if isinstance(wanted.room, RoomChange):
                 changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))
             changed = await rows.update_sale(connection, sale, changes)
             await note(connection, req, "change", f"sale:{sale}")
-        await self._sales.publish(changed)
+        if "products" in changes:
+            await self._restocking.of_sale(changed)
+        await self._publishing.sale(changed)
         write(resp, show(changed))
+
+    async def _keep_wanted(self, sale: str, listed: set[str]) -> None:
+        """Refuse to drop products that accepted orders wait for."""
+        async with self._database.working() as connection:
+            found = await _existing(connection, sale)
+        dropped = found.products.keys() - listed
+        wanted = await self._waiting.wanted(found.number, found.partitions, dropped) if dropped else None
+        if wanted:
+            problem = f"leaves out {', '.join(sorted(wanted))}, for which accepted orders wait"
+            raise InvalidError("products with orders stay in the sale", [("products", problem)])
 
 
 class SaleVerb:
     """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
 
-    def __init__(self, database: Database, sales: Sales, prewarming: Prewarming) -> None:
+    def __init__(self, database: Database, publishing: Publishing, prewarming: Prewarming) -> None:
         self._database = database
-        self._sales = sales
+        self._publishing = publishing
         self._prewarming = prewarming
         self._phases: dict[str, tuple[rows.Phase, bool]] = {
             "open": ("open", True),
@@ -178,15 +218,16 @@ class SaleVerb:
                 phase, start_now = self._phases[verb]
                 found = await rows.set_phase(connection, sale, phase, start_now=start_now)
                 await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
-        await self._sales.publish(found)
+        await self._publishing.sale(found)
         write(resp, await self._prewarming.look(found, doubtful) if verb == "prewarm" else show(found))
 
 
 class RevokeAdmissions:
     """Resource of the sale's revocations."""
 
-    def __init__(self, database: Database, sales: Sales, desk: RoomDesk) -> None:
+    def __init__(self, database: Database, publishing: Publishing, sales: Sales, desk: RoomDesk) -> None:
         self._database = database
+        self._publishing = publishing
         self._sales = sales
         self._desk = desk
 
@@ -197,7 +238,7 @@ class RevokeAdmissions:
             await _existing(connection, sale)
             found = await rows.bump_room_epoch(connection, sale)
             await note(connection, req, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
-        await self._sales.publish(found)
+        await self._publishing.sale(found)
         write(resp, RevokedView(**msgspec.structs.asdict(show(found)), revoked=revoked))
 
     async def _active(self, sale: str) -> int | None:

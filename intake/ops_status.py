@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from db import sales as rows
 from doorbuster import keys
 from doorbuster.ops_contract import ProcessView, SaleStatusView, StatusView, StoreView
-from intake.ops_reading import refuse_unknown_params, write
+from intake.ops_reading import write
+from intake.parameters import refuse_unknown_params
 from intake.phases import effective_phase
 from intake.problems import STORE_ERRORS
 from intake.store_checks import LOOK_S

@@ -7,19 +7,22 @@ answer.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from doorbuster.contract import JSON, OrderRequest
-from doorbuster.errors import InvalidError
+from doorbuster.errors import DoorbusterError, InvalidError
+from doorbuster.fields import LINES_SURE
 from doorbuster.reading import refusal_of
 from intake.accepting import answer, order_id_text
 from intake.framing import is_host
-from intake.group_commit import REPLAY
+from intake.group_commit import REPLAY, SPENT
 from intake.posting import is_key
-from intake.problems import RefusedError
+from intake.problems import STORE_ERRORS, RefusedError
 from intake.room.door import token_of
 
 if TYPE_CHECKING:
@@ -35,12 +38,15 @@ if TYPE_CHECKING:
     from intake.room.waiting import Waiting
     from intake.sales import CachedSale, Sales
 
+log = logging.getLogger("doorbuster.intake.order_lane")
+
 BEFORE, AFTER = "/sales/", "/orders"
 _JSON = JSON.encode()
 _HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orders/%b\r\n%b"
+_REPLAYED = b"idempotency-replayed: true\r\nidempotent-replayed: true\r\n"
+_AWAY: tuple[type[Exception], ...] = (DoorbusterError, *STORE_ERRORS)
 _VARY = b"vary: Accept\r\n"
 """Of a problem: who asks for a page gets one, by the full path."""
-_REPLAYED = b"idempotency-replayed: true\r\n"
 _decode = msgspec.json.Decoder(OrderRequest).decode
 
 
@@ -53,6 +59,7 @@ class OrderLane:
         self._sales, self._accepting, self._problems = sales, accepting, problems
         self._desk, self._door = waiting.desk, waiting.door
         self._keys_asked = waiting.admission.is_needed_everywhere
+        self._asking: set[asyncio.Task[None]] = set()
         self._lines_for = cross_origin.lines
         self._is_anybodys = waiting.admission.is_anybodys
 
@@ -73,13 +80,14 @@ class OrderLane:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._refuse(exchange, refusal_of(body, OrderRequest, error), lines)
             return True
+        if order.expected_total is not None or len(order.lines) > LINES_SURE:
+            return False  # prices are to be looked at
         try:
             pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
             if self._keys_asked and self._is_anybodys(pass_):
                 return False
-            self._accepting.submit(
-                known, order, asked.key, pass_, tell=partial(self._tell, known, pass_, exchange, lines)
-            )
+            sent = _Sent(order, asked.key, pass_, lines)
+            self._accepting.submit(known, order, asked.key, pass_, tell=partial(self._tell, known, sent, exchange))
         except RefusedError as refused:
             self._refuse(exchange, refused, lines)
         return True
@@ -92,24 +100,62 @@ class OrderLane:
         return not self._keys_asked and (room is None or room.state is not None), None
 
     def _tell(
-        self, known: CachedSale, pass_: Pass | None, exchange: Exchange, lines: bytes,
-        candidate: Candidate, verdict: bytes,
-    ) -> None:  # fmt: skip
-        try:
-            self._accepting.settle(known, verdict, pass_)
-        except RefusedError as refused:
-            self._refuse(exchange, refused, lines)
+        self,
+        known: CachedSale,
+        sent: _Sent,
+        exchange: Exchange,
+        candidate: Candidate,
+        verdict: bytes,
+    ) -> None:
+        if verdict[:1] == SPENT:
+            # Rare, and perhaps not the last word: a use of the admission may have come back.
+            task = asyncio.ensure_future(self._ask_again(known, sent, exchange))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
             return
-        order_id = order_id_text(candidate)
+        try:
+            self._accepting.settle(known, verdict, sent.order, sent.pass_)
+        except RefusedError as refused:
+            self._refuse(exchange, refused, sent.lines)
+            return
+        self._answer(known, sent, exchange, order_id_text(candidate), verdict)
+
+    async def _ask_again(self, known: CachedSale, sent: _Sent, exchange: Exchange) -> None:
+        try:
+            order_id, verdict = await self._accepting.commit(known, sent.order, sent.key, sent.pass_)
+        except RefusedError as refused:
+            self._refuse(exchange, refused, sent.lines)
+        except _AWAY as error:
+            log.warning("a spent admission cannot be asked about", extra={"error": repr(error)})
+            said = "A store did not answer; the key is safe to send again"
+            self._refuse(exchange, RefusedError("store_unavailable", said), sent.lines)
+        except BaseException:  # a defect or the end of the process: nobody may wait for ever
+            self._refuse(exchange, RefusedError("internal", "The cause is in the log of the server"), sent.lines)
+            raise
+        else:
+            self._answer(known, sent, exchange, order_id, verdict)
+
+    @staticmethod
+    def _answer(known: CachedSale, sent: _Sent, exchange: Exchange, order_id: str, verdict: bytes) -> None:
         replayed = _REPLAYED if verdict[:1] == REPLAY else b""
-        exchange.answer(202, _HEAD % (_JSON, order_id.encode(), replayed) + lines, answer(known, order_id, verdict))
+        exchange.answer(
+            202, _HEAD % (_JSON, order_id.encode(), replayed) + sent.lines, answer(known, order_id, verdict)
+        )
 
     def _refuse(self, exchange: Exchange, refused: DoorbusterError, origin_lines: bytes) -> None:
         fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
-        room = refused.room if isinstance(refused, RefusedError) else None
-        told = self._problems.told(refused.code, refused.detail, fields, room)
+        members = refused.members if isinstance(refused, RefusedError) else None
+        told = self._problems.told(refused.code, refused.detail, fields, members)
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
         exchange.answer(told.status, lines.encode() + _VARY + origin_lines, told.body)
+
+
+class _Sent(NamedTuple):
+    order: OrderRequest
+    key: str
+    pass_: Pass | None
+    lines: bytes
+    """What the answer's head says to a browser of another origin."""
 
 
 class _Asked(NamedTuple):

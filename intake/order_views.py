@@ -9,25 +9,27 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from db.orders import dead_letter_of, read_order
+from db.dead_letters import dead_letter_of
+from db.orders import read_order
 from db.sales import get_sale_by_number
 from doorbuster import entry, keys
-from doorbuster.contract import Links, OrderLine, OrderView, Step
+from doorbuster.contract import Links, OrderLine, OrderView, Refusal, Step
 from doorbuster.ids import MAX_PARTITIONS, route_of
 from intake.moments import moment, moment_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from db.dead_letters import DeadLetter
     from db.orders import Order
     from intake.database import Database
 
-_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 FINGERPRINT_BYTES = 16
 
 
 def parse_order_id(text: str) -> UUID | None:
-    """Return the order id, or None if the text is none in its one canonical form."""
+    """Return the order id, or None if the text is none; capitals count as small letters (RFC 9562 section 4)."""
     return UUID(text) if _ID.fullmatch(text) else None
 
 
@@ -48,6 +50,7 @@ def show(order: Order) -> OrderView:
         lines=[OrderLine(line.product_id, line.quantity, line.unit_price) for line in order.lines],
         total=order.total,
         currency=order.currency,
+        refusal=UNSET if order.refusal is None else Refusal(**order.refusal),
         reservation_expires_at=order.reservation_expires_at or UNSET,
         metadata=UNSET if order.metadata is None else order.metadata,
         history=[Step(event.status.value, event.at) for event in order.history],
@@ -91,34 +94,59 @@ class OrderReader:
         if partition >= MAX_PARTITIONS:
             return None
         known: Any = await self._redis.get(keys.accepted(number, partition, order_id.hex))
-        if known is None:
-            return None
-        entry_id = known[FINGERPRINT_BYTES:].decode()
         async with self._database.reading() as connection:
             sale = await get_sale_by_number(connection, number)
-            buried = await dead_letter_of(connection, order_id)
-        if sale is None:
+            letter = await dead_letter_of(connection, order_id)
+        if sale is None or (known is None and letter is None):
             return None
+        if letter is not None:
+            return _buried(letter, order_id)
+        entry_id = known[FINGERPRINT_BYTES:].decode()
         found: Any = await self._redis.xrange(keys.stream(number, partition), entry_id, entry_id)
-        order = _readable(found[0][1][entry.FIELD]) if found else None
-        return OrderView(
-            order_id=str(order_id),
-            sale_id=sale.sale_id,
-            customer_id=order.customer_id if order else "",
-            status="accepted",
-            reason=buried[0] if buried else UNSET,
-            accepted_at=moment(int(entry_id.partition("-")[0])),
-            lines=[OrderLine(line.product_id, line.quantity) for line in order.lines] if order else [],
-            total=None,
-            currency=None,
-            metadata=msgspec.Raw(order.metadata) if order and order.metadata else UNSET,
-            history=[],
-            links=links_of(order_id),
-        )
+        order = readable(found[0][1].get(entry.FIELD, b"")) if found else None
+        return _accepted(order_id, sale.sale_id, entry_id, order)
 
 
-def _readable(payload: bytes) -> entry.OrderEntry | None:
+def _accepted(order_id: UUID, sale_id: str, entry_id: str, order: entry.OrderEntry | None) -> OrderView:
+    """Return an order that the drain has not seen, as far as its entry can be read."""
+    metadata = metadata_of(order) if order else None
+    return OrderView(
+        order_id=str(order_id),
+        sale_id=sale_id,
+        customer_id=order.customer_id if order else "",
+        status="accepted",
+        accepted_at=moment(int(entry_id.partition("-")[0])),
+        lines=[OrderLine(line.product_id, line.quantity) for line in order.lines] if order else [],
+        total=None,
+        currency=None,
+        metadata=UNSET if metadata is None else metadata,
+        history=[],
+        links=links_of(order_id),
+    )
+
+
+def _buried(letter: DeadLetter, order_id: UUID) -> OrderView:
+    """Return the order of a dead letter: it waits for a person, or was given up."""
+    view = _accepted(order_id, letter.sale_id, letter.entry_id, readable(letter.payload))
+    view.reason = letter.reason
+    if letter.discarded_at is not None:
+        view.status, view.reason = "cancelled", letter.discard_reason or letter.reason
+        view.history = [Step("cancelled", letter.discarded_at)]
+    return view
+
+
+def readable(payload: bytes) -> entry.OrderEntry | None:
+    """Return the order of an entry's bytes, None where there is none."""
     try:
         return entry.decode(payload)
     except entry.UnreadableEntryError:
         return None
+
+
+def metadata_of(order: entry.OrderEntry) -> msgspec.Raw | None:
+    """Return an order's metadata as JSON, None where there is none that can be read."""
+    try:
+        msgspec.json.decode(order.metadata or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return msgspec.Raw(order.metadata or b"")

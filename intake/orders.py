@@ -9,6 +9,7 @@ import msgspec
 from db.states import Status
 from doorbuster.contract import JSON
 from intake.order_views import parse_order_id
+from intake.parameters import refuse_unknown_params
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class OneOrder:
 
     async def on_get(self, req: Request, resp: Response, order: str) -> None:
         """Show the order."""
+        refuse_unknown_params(req)
         view = await found_for(req, order, self._reader, self._owners)
         resp.content_type = JSON
         resp.cache_control = ["no-store"]
@@ -85,6 +87,7 @@ class CancelOrder:
 
     async def on_post(self, req: Request, resp: Response, order: str) -> None:
         """Cancel the order, if it has not been shipped."""
+        refuse_unknown_params(req)
         if self._owners.are_asked:
             await found_for(req, order, self._reader, self._owners)
         view = await self._moving.move(order_id_of(order), Status.CANCELLED, BY_CUSTOMER)

@@ -1,4 +1,4 @@
-"""Wakes those who wait for an order to change. Owns one subscription a process; never the answer itself.
+"""Wakes those who wait for an order to change. Owns the one subscription of a process; never the answer itself.
 
 A message is only a hint: whoever waits also looks into Postgres every `LOOK_EVERY_S`, so a lost one only costs time.
 """
@@ -14,7 +14,7 @@ from doorbuster import keys
 from intake.problems import STORE_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from redis.asyncio import Redis
 
@@ -28,9 +28,11 @@ ID_BYTES = 16
 class Outcomes:
     """Events by order, set when a message names the order."""
 
-    def __init__(self, redis: Redis, sale_changed: Callable[[str], None]) -> None:
+    def __init__(self, redis: Redis, others: Mapping[str, Callable[[bytes], None]], begun: Callable[[], None]) -> None:
+        """Take what hears the messages of other channels, and what is called whenever hearing begins anew."""
         self._redis = redis
-        self._sale_changed = sale_changed
+        self._others = {channel.encode(): take for channel, take in others.items()}
+        self._begun = begun
         self._watched: dict[bytes, set[asyncio.Event]] = {}
 
     @contextmanager
@@ -57,17 +59,18 @@ class Outcomes:
 
     async def _hear(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
-            await subscription.subscribe(keys.OUTCOMES, keys.SALES)
+            await subscription.subscribe(keys.OUTCOMES, *self._others)
+            self._begun()
             while True:
                 message = await subscription.get_message(timeout=LOOK_EVERY_S)
                 if message is not None:
                     self._take(message)
 
     def _take(self, message: dict[str, Any]) -> None:
-        if message["channel"] == keys.SALES.encode():
-            self._sale_changed(message["data"].decode(errors="replace"))
-            return
         data: bytes = message["data"]
+        if (take := self._others.get(message["channel"])) is not None:
+            take(data)
+            return
         if not self._watched:
             return
         for start in range(0, len(data), ID_BYTES):

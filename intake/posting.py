@@ -16,6 +16,7 @@ from doorbuster.reading import read
 from intake.accepting import answer
 from intake.group_commit import REPLAY
 from intake.limits import BODY
+from intake.parameters import refuse_unknown_params
 from intake.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from intake.accepting import Accepting
     from intake.admission import Admission, Pass
     from intake.awaiting import Awaiting
+    from intake.offering import Offering
     from intake.sales import CachedSale, Sales
 
 KEY_MAX = 255
@@ -34,8 +36,11 @@ _decoder = msgspec.json.Decoder(OrderRequest)
 class PostOrder:
     """Resource of a sale's orders."""
 
-    def __init__(self, sales: Sales, accepting: Accepting, admission: Admission, awaiting: Awaiting) -> None:
+    def __init__(
+        self, sales: Sales, accepting: Accepting, admission: Admission, awaiting: Awaiting, offering: Offering
+    ) -> None:
         self._sales = sales
+        self._offering = offering
         self._accepting = accepting
         self._admission = admission
         self._awaiting = awaiting
@@ -43,15 +48,18 @@ class PostOrder:
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Accept an order durably."""
         require_json(req)
+        refuse_unknown_params(req)
         order = read(req.scope[BODY], _decoder)
         key = _idempotency_key(req)
         known = self._sales.fresh(sale) or await self._sales.get(sale)
         if known is None:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
         pass_ = await self._admit(req, known, order)
-        order_id, verdict = await self._accepting.commit(known, order, key, pass_)
+        quote = await self._offering.quote(known, order)
+        order_id, verdict = await self._accepting.commit(known, order, key, pass_, quote)
         if verdict[:1] == REPLAY:
             resp.set_header("Idempotency-Replayed", "true")
+            resp.set_header("Idempotent-Replayed", "true")
         if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, UUID(order_id)):
             return
         resp.status = 202
@@ -101,7 +109,12 @@ def _idempotency_key(req: Request) -> str:
     is_twice = key is not None and "," in key and _lines(req, b"idempotency-key") > 1
     if is_key(key) and not is_twice:
         return key
-    problem = "is required" if not key else f"must be 1 to {KEY_MAX} printable ASCII characters"
+    if not key:
+        raise RefusedError(
+            "idempotency_key_required", "Make an Idempotency-Key for each attempt to buy, and send it again with it",
+            [("Idempotency-Key", "is required")],
+        )  # fmt: skip
+    problem = f"must be 1 to {KEY_MAX} printable ASCII characters"
     problem = "is given several times" if is_twice else problem
     raise RefusedError("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
 

@@ -21,13 +21,14 @@ from falcon.util.mediatypes import quality
 from redis.exceptions import RedisError
 
 from db.pool import FAILURES
+from db.states import ALLOWED, Status
 from doorbuster.contract import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
-from doorbuster.errors import DoorbusterError, InvalidError
+from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError
 from intake.limits import METHOD, OPS, BodyError
 from intake.refusing import NOT_KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from falcon.asgi import App, Request, Response
 
@@ -64,15 +65,24 @@ class RefusedError(DoorbusterError):
         detail: str,
         fields: list[tuple[str, str]] | None = None,
         *,
-        room: str | None = None,
+        members: Mapping[str, Any] | None = None,
         retry_after_s: float | None = None,
     ) -> None:
-        """Take the code, words for developers, wrong fields, the room to wait in, and when to try again."""
+        """Take the code, words for developers, wrong fields, more members of the problem, and when to try again.
+
+        `room` among the members is where to wait for leave.
+        """
         super().__init__(detail)
         self.code = code
         self.fields = fields or []
-        self.room = room
+        self.members = members
         self.retry_after_s = retry_after_s
+
+    @property
+    def room(self) -> str | None:
+        """Where to wait for leave, None where that would not help."""
+        room: str | None = (self.members or {}).get("room")
+        return room
 
 
 def prefers_html(req: Request) -> bool:
@@ -118,16 +128,20 @@ class Problems:
         code: str,
         detail: str,
         fields: list[tuple[str, str]] | None = None,
-        room: str | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make the response a problem; `room` is where to wait for leave."""
-        told = self.told(code, detail, fields, room)
+        """Make the response a problem, with more members; `room` among them is where to wait for leave."""
+        told = self.told(code, detail, fields, members)
         resp.status = told.status
         resp.set_headers(told.headers)
         resp.data = told.body
 
     def told(
-        self, code: str, detail: str, fields: list[tuple[str, str]] | None = None, room: str | None = None
+        self,
+        code: str,
+        detail: str,
+        fields: list[tuple[str, str]] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> Told:
         """Return a problem as it is answered, and count it."""
         self._refused(code)
@@ -135,9 +149,10 @@ class Problems:
         named = [FieldProblem(name[:NAME_MAX], what[:WORDS_MAX]) for name, what in (fields or [])[:FIELDS_MAX]]
         said = problem(code, detail[:WORDS_MAX], named)
         headers = {"content-type": PROBLEM_JSON, **NOT_KEPT}
-        if room is not None:
-            said.room = room
-            headers["link"] = f'<{room}>; rel="waiting-room"'
+        for name, value in (members or {}).items():
+            setattr(said, name, value)
+        if said.room is not None:
+            headers["link"] = f'<{said.room}>; rel="waiting-room"'
         if code in RETRY_AFTER:
             headers["retry-after"] = self._retry_after
         elif said.status == 401:
@@ -184,8 +199,7 @@ class Problems:
             await self._unexpected(req, resp, error, _params)
             return
         fields = error.fields if isinstance(error, RefusedError | InvalidError) else None
-        room = error.room if isinstance(error, RefusedError) else None
-        self._answer(req, resp, error.code, error.detail, fields, room)
+        self._answer(req, resp, error.code, error.detail, fields, _members(error))
         if isinstance(error, RefusedError) and error.retry_after_s is not None:
             resp.set_header("Retry-After", str(math.ceil(error.retry_after_s)))
 
@@ -199,6 +213,13 @@ class Problems:
         for name, value in dict(error.headers or {}).items():
             resp.set_header(name, value)
         self._answer(req, resp, code, error.description or f"{method} {req.path}: {error.title}")
+
+
+def _members(error: DoorbusterError) -> Mapping[str, Any] | None:
+    if isinstance(error, IllegalTransitionError):
+        status = error.context.get("status")
+        return {"allowed": sorted(ALLOWED[Status(status)]) if isinstance(status, str) else []}
+    return error.members if isinstance(error, RefusedError) else None
 
 
 def _about(req: Request, error: Exception | None = None) -> dict[str, str]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from db.sales import Sale
     from doorbuster.contract import OrderRequest
     from intake.group_commit import AcceptScript, Watch
+    from intake.offering import Offers
+    from intake.sale_page import SaleDocument
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
 
@@ -50,7 +52,7 @@ _SALE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 class Lane:
     """A partition of a sale as this process sees it."""
 
-    __slots__ = ("accepted_prefix", "commit", "partition", "sold_out", "spent_prefix")
+    __slots__ = ("accepted_prefix", "commit", "looked", "partition", "sold_out", "spent_prefix")
 
     def __init__(self, number: int, partition: int, commit: PartitionCommit) -> None:
         self.partition = partition
@@ -58,12 +60,25 @@ class Lane:
         self.spent_prefix = keys.spent_prefix(number, partition)
         self.commit = commit
         self.sold_out: set[str] = set()
+        self.looked = 0
+        """Which look at the order store said so: a later one counts."""
 
 
 class CachedSale:
     """A sale and its lanes; the lanes outlive every reload of the sale."""
 
-    __slots__ = ("answer_head", "fresh_until", "has_room", "lanes", "number", "sale", "used_at")
+    __slots__ = (
+        "answer_head",
+        "document",
+        "fresh_until",
+        "has_room",
+        "lanes",
+        "number",
+        "offers",
+        "sale",
+        "taken_at",
+        "used_at",
+    )
 
     def __init__(self, sale: Sale, script: AcceptScript, watch: Watch) -> None:
         self.take(sale)
@@ -71,11 +86,16 @@ class CachedSale:
         self.answer_head = f'","sale_id":"{sale.sale_id}","status":"accepted","accepted_at":"'
         self.fresh_until = 0.0
         self.used_at = 0.0
+        self.offers: Offers | None = None
+        """What it offers; None: that is to be read anew."""
+        self.document: SaleDocument | None = None
+        """As everyone sees the sale."""
         self.lanes = tuple(self._lane(partition, script, watch) for partition in range(sale.partitions))
 
     def take(self, sale: Sale) -> None:
         """Take the sale as it was read last."""
         self.sale = sale
+        self.taken_at = time.monotonic()
         self.has_room = mode_of(sale) is not Mode.OFF
         """Whether a waiting room stands before the sale, or may."""
 
@@ -120,6 +140,8 @@ class Sales:
         self._cached: dict[str, CachedSale] = {}
         self._absent: dict[str, float] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, int] = {}
+        self._looks = 0
 
     def fresh(self, sale_id: str) -> CachedSale | None:
         """Return the sale if its copy is fresh; costs no I/O."""
@@ -149,8 +171,8 @@ class Sales:
         """Return the copies this process holds."""
         return list(self._cached.values())
 
-    def put(self, sale: Sale) -> None:
-        """Take a sale as just read from Postgres."""
+    def put(self, sale: Sale) -> CachedSale:
+        """Take a sale as just read from Postgres; read before a change that was told of, it is not fresh."""
         self._absent.pop(sale.sale_id, None)
         cached = self._cached.get(sale.sale_id)
         if cached is None or cached.number != sale.number:
@@ -158,20 +180,34 @@ class Sales:
             cached = self._cached[sale.sale_id] = CachedSale(sale, self._script, self._watch)
         elif sale.version >= cached.sale.version:
             cached.take(sale)
-        cached.fresh_until = time.monotonic() + FRESH_S
+        is_old = cached.sale.version < self._told.get(sale.sale_id, 0)
+        cached.fresh_until = 0.0 if is_old else time.monotonic() + FRESH_S
+        return cached
 
-    def forget(self, sale_id: str) -> None:
-        """Read the sale anew when it is asked for next."""
+    async def renew(self, sale_id: str, version: int) -> None:
+        """Act by a change of a sale: no copy older than this version counts, nor that there is no such sale."""
         self._absent.pop(sale_id, None)
-        if cached := self._cached.get(sale_id):
+        if len(self._told) >= MOST_SALES and sale_id not in self._told:
+            self._told.clear()
+        self._told[sale_id] = max(version, self._told.get(sale_id, 0))
+        for _ in range(2):  # a reading that is under way may have begun before the change
+            cached = self._cached.get(sale_id)
+            if cached is None or cached.sale.version >= version:
+                return
+            cached.fresh_until = 0.0
+            await self._reload(sale_id, patience_s=FRESH_S)
+
+    def distrust(self) -> None:
+        """Read everything anew when it is asked for next: changes may have been missed."""
+        self._absent.clear()
+        for cached in self._cached.values():
             cached.fresh_until = 0.0
 
     async def publish(self, sale: Sale) -> None:
-        """Put the sale's gates before the streams and tell the other processes; the change is in Postgres already."""
+        """Put the sale's gates before the streams; the change is in Postgres already."""
         self.put(sale)
         for partition in range(sale.partitions):
             await publish(self._redis, gate_of(sale, partition))
-        await self._redis.publish(keys.SALES, sale.sale_id)
 
     async def keep_fresh(self) -> None:
         """Refresh the copies in use and what is sold out, until cancelled."""
@@ -179,11 +215,14 @@ class Sales:
             await asyncio.sleep(POLL_S)
             now = time.monotonic()
             used = [cached for cached in self._cached.values() if now - cached.used_at < IN_USE_S]
-            await self._poll_sold_out(used)
+            await self.look_at_shelves(used)
             stale = [cached for cached in used if cached.fresh_until - now < FRESH_S / 2]
             await asyncio.gather(*(self._reload(cached.sale.sale_id) for cached in stale))
 
-    async def _poll_sold_out(self, used: list[CachedSale]) -> None:
+    async def look_at_shelves(self, used: list[CachedSale]) -> None:
+        """Read what is sold out of these sales."""
+        self._looks += 1
+        look = self._looks
         lanes = [(cached, lane) for cached in used for lane in cached.lanes]
         if not lanes:
             return
@@ -196,16 +235,17 @@ class Sales:
             log.warning("what is sold out could not be read", extra={"error": repr(error)})
             return
         for (_, lane), members in zip(lanes, answers, strict=True):
-            lane.sold_out = {member.decode() for member in members}
+            if lane.looked < look:
+                lane.sold_out, lane.looked = {member.decode() for member in members}, look
 
-    async def _reload(self, sale_id: str) -> None:
+    async def _reload(self, sale_id: str, *, patience_s: float = PATIENCE_S) -> None:
         task = self._loading.get(sale_id)
         if task is None:
             task = self._loading[sale_id] = asyncio.ensure_future(self._read(sale_id))
             task.add_done_callback(lambda done: self._forget_task(sale_id, done))
         try:
             # A Postgres that hangs must not stop the sale: with a copy at hand one waits a moment, the reading goes on.
-            async with asyncio.timeout(PATIENCE_S if sale_id in self._cached else None):
+            async with asyncio.timeout(patience_s if sale_id in self._cached else None):
                 await asyncio.shield(task)
         except STORE_ERRORS as error:
             self._serve_stale(sale_id, error)
@@ -214,7 +254,8 @@ class Sales:
         sale = await self._load(sale_id)
         if sale is not None:
             self.put(sale)
-        elif sale_id not in self._cached:  # sales are never deleted: a copy that came meanwhile is right
+        elif sale_id not in self._cached and sale_id not in self._told:
+            # Sales are never deleted: a copy that came meanwhile is right, and so is who told of it.
             if len(self._absent) >= MOST_SALES:
                 self._absent.clear()
             self._absent[sale_id] = time.monotonic() + ABSENT_S

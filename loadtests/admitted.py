@@ -11,7 +11,10 @@ from loadtests.system import Figure
 
 
 def figures(result: Result, room: RoomRequest, orders: int) -> list[Figure]:
-    """Return the figures of P7; `orders` is what the database has of the sale, not what the answers said."""
+    """Return the figures of P7; `orders` is what the database has of the sale, not what the answers said.
+
+    Orders that ended without units do not count: their use of an admission comes back.
+    """
     visits = result.visits
     assert visits is not None
     allowed = (room.orders_allowed or 1) * visits.admitted

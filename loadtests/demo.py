@@ -127,12 +127,17 @@ async def play(folder: Path, scene: Scene, *, workers: int = 4) -> Outcome:
             names = {product.product_id: product.name for product in catalogue[:IN_SALE]}
             screen.print(report.stock(await ledger.stock_of(connection, SALE), names))
         audit = await system.audit()
-        audit = audit.with_figures(admitted.figures(result, scene.room, sum(outcome.states.values())))
+        audit = audit.with_figures(admitted.figures(result, scene.room, _with_units(outcome.states)))
         screen.print(report.invariants(audit))
         outcome.breaches = audit.breaches
     outcome.seconds = monotonic() - began
     _conclude(screen.print, outcome, scene.shape)
     return outcome
+
+
+def _with_units(states: dict[str, int]) -> int:
+    """Return how many orders did not end without units."""
+    return sum(count for state, count in states.items() if not state.startswith("cancelled"))
 
 
 async def _sell(system: System, scene: Scene, catalogue: list[Product], bars: Progress) -> Result:

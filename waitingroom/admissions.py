@@ -57,7 +57,12 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     @property
     def spend_id(self) -> str:
         """What orders are counted under; unique even if the store lost its last second and gave a number again."""
-        return f"{self.epoch}.{self.number}.{self.visitor.hex()}"
+        return spend_id_of(self.epoch, self.number, self.visitor)
+
+
+def spend_id_of(epoch: int, number: int, visitor: bytes) -> str:
+    """Return what the orders of a visitor's admission are counted under."""
+    return f"{epoch}.{number}.{visitor.hex()}"
 
 
 class AdmissionDesk:

@@ -143,6 +143,11 @@ class Room:
             released += int(await self._run("release", buckets, arguments))
         return released
 
+    async def reinstate(self, ticket: Ticket) -> Admission | None:
+        """Take the slot of a visitor's admission again, whose order ended without units; None: it is good no more."""
+        reply = await self._run("reinstate", [self._bucket(ticket.visitor)], [ticket.visitor.digest, ticket.number])
+        return self._admission(reply, ticket) if reply[0] == b"again" else None
+
     async def set_rate(self, rate_per_s: float | None) -> None:
         """Set the controller's rate, under the operator's cap; None: the operator's alone holds."""
         await self._run("set_rate", [], ["" if rate_per_s is None else rate_per_s])

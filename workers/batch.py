@@ -6,18 +6,21 @@ Locked read, decision in memory, set-based writes: one hot product costs one row
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 
 from db import batch, cursors
 from db.rows import Batch, NewOrder
 from doorbuster import entry as codec
 from doorbuster.entry import OrderEntry, UnreadableEntryError
+from doorbuster.fields import LINES_SURE, TOTAL_MAX
 from workers.backlog import place_of
-from workers.decide import Poison, Shelf, Verdict, decide
+from workers.decide import Cause, Poison, Reason, Shelf, Verdict, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from db.pool import Connection
 
 _UNLIMITED = 2**62
+_UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
+NO_CURRENCY = "XXX"
+"""ISO 4217 for none: of an order of products that do not exist."""
 CONFLICTS = "another order has this idempotency key"
 
 
@@ -94,11 +100,12 @@ class _Readable:
 
     orders: list[OrderEntry] = field(default_factory=list)
     places: dict[bytes, Entry] = field(default_factory=dict)
-    letters: list[tuple[str, UUID | None, bytes, str, str]] = field(default_factory=list)
+    letters: list[batch.Letter] = field(default_factory=list)
 
     def bury(self, order: OrderEntry, place: Entry, reason: Poison, detail: str) -> None:
         """Put a readable order's entry aside."""
-        self.letters.append((place.id, UUID(bytes=order.order_id), place.payload, reason, detail))
+        customer = None if "\x00" in order.customer_id else order.customer_id  # Postgres' text has no place for it
+        self.letters.append(batch.Letter(place.id, UUID(bytes=order.order_id), customer, place.payload, reason, detail))
 
 
 def _rest() -> None:
@@ -135,11 +142,11 @@ async def _drain(
             readable.orders = await _unknown(connection, readable, readable.orders)
         shelves = await _lock_shelves(connection, partition, readable.orders)
         purchases = await _lock_purchases(connection, partition, readable.orders, shelves)
-        verdict = decide(readable.orders, shelves, purchases)
-        await _bury_poison(connection, readable, verdict)
+        verdict = decide(readable.orders, shelves, purchases, _judged(readable, shelves))
         await _take(connection, partition, verdict)
         if verdict.decided:
-            new = _new_orders(verdict, readable.places, shelves)
+            known = shelves | await _strays(connection, readable.orders, shelves)
+            new = _new_orders(verdict, readable.places, known)
             await batch.add_orders(connection, new, Batch(*partition, now, now + hold), sent=meanwhile)
         outcome.buried = await batch.bury(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.buried
@@ -171,7 +178,7 @@ def _read(entries: list[Entry]) -> _Readable:
     for place in entries:
         order = place.order
         if order is None:
-            readable.letters.append((place.id, None, place.payload, Poison.UNREADABLE, place.fault))
+            readable.letters.append(batch.Letter(place.id, None, None, place.payload, Poison.UNREADABLE, place.fault))
             continue
         first = readable.places.setdefault(order.order_id, place)
         if first is place:
@@ -194,17 +201,6 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
     return unknown
 
 
-async def _bury_poison(connection: Connection, readable: _Readable, verdict: Verdict) -> None:
-    """Put aside what the sale cannot sell, unless it is an order that was made when the sale still could."""
-    if not verdict.poison:
-        return
-    unknown = await _unknown(connection, readable, [order for order, _ in verdict.poison])
-    reasons = {order.order_id: reason for order, reason in verdict.poison}
-    for order in unknown:
-        place = readable.places[order.order_id]
-        readable.bury(order, place, reasons[order.order_id], "the sale cannot sell these lines together")
-
-
 async def _lock_shelves(connection: Connection, partition: Partition, orders: list[OrderEntry]) -> dict[str, Shelf]:
     wanted = {line.product_id for order in orders for line in order.lines}
     rows = await batch.lock_shelf(connection, partition.sale_number, wanted) if wanted else []
@@ -220,6 +216,17 @@ async def _lock_shelves(connection: Connection, partition: Partition, orders: li
         )
         for row in rows
     }
+
+
+async def _strays(connection: Connection, orders: list[OrderEntry], shelves: dict[str, Shelf]) -> dict[str, Shelf]:
+    """Return what products cost that orders want and the sale has no more: for the cancelled orders' rows alone."""
+    missing = {line.product_id for order in orders for line in order.lines if line.product_id not in shelves}
+    if not missing:
+        return {}
+    found = {one: Shelf(0, 0, NO_CURRENCY, active=False, limit_per_customer=None) for one in missing}
+    for row in await batch.read_strays(connection, missing):
+        found[row["product_id"]] = Shelf(0, row["price"], row["currency"], active=False, limit_per_customer=None)
+    return found
 
 
 async def _lock_purchases(
@@ -239,7 +246,39 @@ def _new_orders(verdict: Verdict, places: Mapping[bytes, Entry], shelves: Mappin
     for order, reason in verdict.decided:
         place = places[order.order_id].place
         prices = [shelves[line.product_id].price_at(place[0]) for line in order.lines]
-        yield NewOrder(order, place, reason, prices, shelves[order.lines[0].product_id].currency)
+        currency = shelves[order.lines[0].product_id].currency
+        if reason in _UNPRICED:
+            # A total of two currencies would be none.
+            prices = [
+                price if shelves[line.product_id].currency == currency else 0
+                for line, price in zip(order.lines, prices, strict=True)
+            ]
+        known = None if reason is None else verdict.causes.get(order.order_id)
+        cause = None if known is None else _told(known)
+        yield NewOrder(order, place, reason, prices, currency, cause)
+
+
+def _judged(readable: _Readable, shelves: Mapping[str, Shelf]) -> dict[bytes, Reason]:
+    """Return the orders that cost something else than is expected, or more than any may."""
+    found = {}
+    for order in readable.orders:
+        if order.expected_total is None and len(order.lines) <= LINES_SURE:
+            continue
+        if any(line.product_id not in shelves for line in order.lines):
+            continue
+        at = readable.places[order.order_id].place[0]
+        total = sum(line.quantity * shelves[line.product_id].price_at(at) for line in order.lines)
+        if total > TOTAL_MAX:
+            found[order.order_id] = Reason.TOTAL
+        elif order.expected_total not in (None, total):
+            found[order.order_id] = Reason.PRICE_CHANGED
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _told(cause: Cause) -> bytes:
+    """Return a cause as JSON: when a product has sold out, thousands of orders have the same."""
+    return msgspec.json.encode({name: value for name, value in cause._asdict().items() if value is not None})
 
 
 async def _take(connection: Connection, partition: Partition, verdict: Verdict) -> None:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from catalogue.prices import Window, price_at
 from doorbuster.entry import OrderEntry
@@ -21,14 +22,17 @@ class Reason(StrEnum):
     SOLD_OUT = "sold_out"
     LIMIT_EXCEEDED = "limit_exceeded"
     UNAVAILABLE = "product_unavailable"
+    """Switched off, or not in the sale any more."""
+    MIXED_CURRENCY = "mixed_currency"
+    PRICE_CHANGED = "price_changed"
+    """It costs something else than its sender expects."""
+    TOTAL = "total_too_large"
 
 
 class Poison(StrEnum):
     """Why an entry cannot become an order and goes to the dead letters."""
 
     UNREADABLE = "unreadable"
-    UNKNOWN_PRODUCT = "unknown_product"
-    MIXED_CURRENCY = "mixed_currency"
     CONFLICT = "idempotency_conflict"
     REJECTED = "rejected_by_database"
 
@@ -52,13 +56,26 @@ class Shelf:
         return price_at(self.price, self.windows, accepted_ms * 1000)[0] if self.windows else self.price
 
 
+class Cause(NamedTuple):
+    """What an order is refused for: its line, from 1, the product, and the figures that say so."""
+
+    line: int
+    product_id: str
+    left: int | None = None
+    """Units that the sale still had for the order."""
+    limit: int | None = None
+    had: int | None = None
+    """Units of the product that the customer has in other orders."""
+
+
 @dataclass(slots=True)
 class Verdict:
     """The decisions of one batch, each list in order of acceptance."""
 
     decided: list[tuple[OrderEntry, Reason | None]] = field(default_factory=list)
-    """Every order that comes to be: reserved (None), or cancelled with its reason."""
-    poison: list[tuple[OrderEntry, Poison]] = field(default_factory=list)
+    """Every order: reserved (None), or cancelled with its reason."""
+    causes: dict[bytes, Cause] = field(default_factory=dict)
+    """What orders are refused for, by order id, where figures say it."""
     taken: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Units by product."""
     bought: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
@@ -66,23 +83,29 @@ class Verdict:
 
 
 def decide(
-    orders: Iterable[OrderEntry], shelves: Mapping[str, Shelf], purchases: Mapping[tuple[str, str], int]
+    orders: Iterable[OrderEntry],
+    shelves: Mapping[str, Shelf],
+    purchases: Mapping[tuple[str, str], int],
+    judged: Mapping[bytes, Reason] | None = None,
 ) -> Verdict:
-    """Return what each order gets, changing `shelves` on the way.
+    """Return what each order gets, changing `shelves` on the way; what has no shelf is not in the sale.
 
+    `judged` has the orders that are refused for what they cost, by their ids.
     `purchases` holds the units that (product, customer) had before this batch.
     """
     verdict = Verdict()
     for order in orders:
         wanted = _units(order)
-        problem = _poison(wanted, shelves)
-        if problem is not None:
-            verdict.poison.append((order, problem))
+        refused = _refusal(order.customer_id, wanted, shelves, purchases, verdict.bought)
+        if refused is not None:
+            reason, product_id, figures = refused
+            verdict.decided.append((order, reason))
+            verdict.causes[order.order_id] = Cause(_line_of(order, product_id), product_id, **figures)
             continue
-        reason = _refusal(order.customer_id, wanted, shelves, purchases, verdict.bought)
-        verdict.decided.append((order, reason))
-        if reason is not None:
+        if judged and order.order_id in judged:
+            verdict.decided.append((order, judged[order.order_id]))
             continue
+        verdict.decided.append((order, None))
         for product_id, units in wanted.items():
             shelf = shelves[product_id]
             shelf.units -= units
@@ -102,33 +125,33 @@ def _units(order: OrderEntry) -> dict[str, int]:
     return wanted
 
 
-def _poison(wanted: Mapping[str, int], shelves: Mapping[str, Shelf]) -> Poison | None:
-    currency = None
-    for product_id in wanted:
-        shelf = shelves.get(product_id)
-        if shelf is None:
-            return Poison.UNKNOWN_PRODUCT
-        if currency is not None and shelf.currency != currency:
-            return Poison.MIXED_CURRENCY
-        currency = shelf.currency
-    return None
-
-
 def _refusal(
     customer_id: str,
     wanted: Mapping[str, int],
     shelves: Mapping[str, Shelf],
     purchases: Mapping[tuple[str, str], int],
     bought: Mapping[tuple[str, str], int],
-) -> Reason | None:
+) -> tuple[Reason, str, dict[str, int]] | None:
+    """Return why the order is refused, for which product, and by which figures; None: it is not."""
+    currency = None
+    for product_id in wanted:
+        shelf = shelves.get(product_id)
+        if shelf is None or not shelf.active:
+            return Reason.UNAVAILABLE, product_id, {}
+        if currency is not None and shelf.currency != currency:
+            return Reason.MIXED_CURRENCY, product_id, {}
+        currency = shelf.currency
     for product_id, units in wanted.items():
         shelf = shelves[product_id]
-        if not shelf.active:
-            return Reason.UNAVAILABLE
         if shelf.limit_per_customer is not None:
             pair = product_id, customer_id
-            if purchases.get(pair, 0) + bought.get(pair, 0) + units > shelf.limit_per_customer:
-                return Reason.LIMIT_EXCEEDED
+            had = purchases.get(pair, 0) + bought.get(pair, 0)
+            if had + units > shelf.limit_per_customer:
+                return Reason.LIMIT_EXCEEDED, product_id, {"limit": shelf.limit_per_customer, "had": had}
         if units > shelf.units:
-            return Reason.SOLD_OUT
+            return Reason.SOLD_OUT, product_id, {"left": max(shelf.units, 0)}
     return None
+
+
+def _line_of(order: OrderEntry, product_id: str) -> int:
+    return next(number for number, line in enumerate(order.lines, 1) if line.product_id == product_id)

@@ -21,6 +21,10 @@ select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_cu
   order by s.product_id
   for update of s, sp;
 
+-- name: read_strays
+-- What products cost that orders want and the sale has no more. Nothing is taken of them, so nothing is locked.
+select product_id, price, currency from products where product_id = any($1::text[]);
+
 -- name: lock_purchases
 -- One look-up each, in the order they are named: by product, then customer.
 select w.product_id, w.customer_id, p.quantity
@@ -53,9 +57,18 @@ insert into purchases as p (sale_number, product_id, customer_id, quantity)
 select $1, * from unnest($2::text[], $3::text[], $4::integer[])
 on conflict (sale_number, product_id, customer_id) do update set quantity = p.quantity + excluded.quantity;
 
+-- name: known_letters
+-- Dead letters with the bytes of entries that come again; the hash is for the index alone.
+select dead_letter_id, sale_number, partition, entry_id, payload from dead_letters
+  where md5(payload) = any($1::text[]) and discarded_at is null;
+
+-- name: fail_again
+update dead_letters set failures = failures + 1, failed_at = clock_timestamp(), reason = $2, detail = $3
+  where dead_letter_id = $1;
+
 -- name: bury
-insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)
-select $1, $2, * from unnest($3::text[], $4::uuid[], $5::bytea[], $6::text[], $7::text[])
+insert into dead_letters (sale_number, partition, entry_id, order_id, customer_id, payload, reason, detail)
+select $1, $2, * from unnest($3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::text[], $8::text[])
 on conflict (sale_number, partition, entry_id) do nothing;
 
 -- name: advance_cursor

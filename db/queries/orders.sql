@@ -1,6 +1,6 @@
 -- name: read_order
 select o.order_id, (select sale_id from sales s where s.sale_number = o.sale_number), o.customer_id, o.status, o.reason,
-       o.accepted_at, o.updated_at, o.total, o.currency, o.metadata, o.version,
+       o.accepted_at, o.updated_at, o.total, o.currency, o.metadata, o.refusal, o.version,
        (select expires_at from reservations r where r.order_id = o.order_id) as reservation_expires_at,
        array(select row(product_id, quantity, unit_price) from order_lines l
                where l.order_id = o.order_id order by line) as lines,
@@ -43,21 +43,3 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
 -- name: events_of
 -- All of them: an order has few.
 select seq, status::text, at, reason, order_id from order_events where order_id = any($1::uuid[]);
-
--- name: dead_letter_of
-select reason, created_at from dead_letters where order_id = $1
-  order by created_at desc, dead_letter_id desc limit 1;
-
--- name: list_dead_letters
-select dead_letter_id, (select sale_id from sales s where s.sale_number = d.sale_number), d.sale_number, d.partition,
-       d.entry_id, d.order_id, d.reason, d.detail, d.created_at, d.retried_at
-  from dead_letters d
-  where dead_letter_id < coalesce($1::bigint, 9223372036854775807)
-  order by dead_letter_id desc
-  limit $2;
-
--- name: take_dead_letter
--- For one more try: the entry goes back to the end of its stream.
-update dead_letters set retried_at = clock_timestamp()
-  where dead_letter_id = $1
-returning sale_number, partition, payload;

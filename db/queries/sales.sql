@@ -38,8 +38,9 @@ select wanted.product_id
   left join lateral (select true as there from products p where p.product_id = wanted.product_id limit 1) p on true
   where p.there is null;
 
--- name: currencies
-select distinct currency from products where product_id = any($1::text[]);
+-- name: lock_currencies
+-- Nobody changes them until the sale has its products: from then on a trigger of `products` keeps them.
+select product_id, currency, active from products where product_id = any($1::text[]) order by product_id for share;
 
 -- name: get_sale
 select s.*, clock_timestamp() as now,
@@ -72,6 +73,24 @@ select s.*, clock_timestamp() as now,
   from sales s
   where phase <> 'closed' and room ->> 'mode' <> 'off' and (ends_at is null or ends_at > clock_timestamp())
   order by sale_number;
+
+-- name: closed_sales_of
+-- Closed sales of a product: orders that they accepted may still wait.
+select s.sale_number, s.partitions
+  from sales s
+  cross join lateral (select from sale_products sp where sp.sale_number = s.sale_number and sp.product_id = $1 limit 1) sp
+  where s.phase = 'closed'
+  order by s.sale_number;
+
+-- name: live_sales_of
+-- Sales of a product that are not closed.
+select s.*, clock_timestamp() as now,
+       array(select row(product_id, price, quantity, limit_per_customer)
+               from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
+  from sales s
+  cross join lateral (select from sale_products sp where sp.sale_number = s.sale_number and sp.product_id = $1 limit 1) sp
+  where s.phase <> 'closed'
+  order by s.sale_number;
 
 -- name: live_sales
 -- Sales that take orders, or closed ones whose work may not be done.

@@ -46,7 +46,7 @@ async def admission_figures(connection: Connection, orders: Redis) -> list[Figur
         accepted[place] += int(value[16:].partition(b"-")[0]) >= since_ms
     noted: Counter[Place] = Counter()
     async for place, value in _values(orders, _ALL_SPENT, watched):
-        noted[place] += int(value) % ENDED
+        noted[place] += int(value.partition(b",")[0]) % ENDED  # also those whose use came back
     return [
         Figure(
             promise="P7",

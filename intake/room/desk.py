@@ -17,12 +17,14 @@ from intake.room.status import Document, document_of
 from waitingroom.room import Mode, effective_phase
 from waitingroom.store import Room
 from waitingroom.terms import mode_of, room_config
+from waitingroom.tickets import Ticket, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from redis.asyncio import Redis
 
+    from db.sales import Sale
     from doorbuster.room_contract import ChallengeView
     from intake.sales import CachedSale
     from waitingroom.admissions import Admission
@@ -142,6 +144,12 @@ class OpenRoom:
     def _finished(self, _task: asyncio.Task[None]) -> None:
         self._reading = None
 
+    async def read_anew(self) -> None:
+        """Tick once, beginning now: a tick under way may have begun before what is to be seen."""
+        if self._reading is not None:
+            await asyncio.shield(self._reading)
+        await self.read()
+
     async def _read(self) -> None:
         sale = self.cached.sale
         self._next_at = time.monotonic() + min(TICK_S, self._config().tick_s)
@@ -218,6 +226,39 @@ class RoomDesk:
             self._write(found)
         return found
 
+    async def take_again(self, cached: CachedSale, admission: Admission) -> None:
+        """Take the slot of an admission again of which a use came back; without the room's store it orders without."""
+        found = self.known(cached)
+        if found is None or admission.emergency:
+            return
+        visitor = Visitor(admission.visitor, b"", admission.customer)
+        try:
+            await found.room.reinstate(Ticket(cached.number, admission.number, visitor))
+        except StoreUnavailableError as error:
+            log.warning("an admission has no slot", extra=_about(cached.sale, error))
+
+    async def configure(self, cached: CachedSale) -> None:
+        """Put a sale's change before its room now; a store that is away hears of it when it is back."""
+        if (found := self.known(cached)) is not None:
+            try:
+                await found.room.configure()
+            except StoreUnavailableError as error:
+                log.warning("the room hears of a change later", extra=_about(cached.sale, error))
+
+    async def note_sold_out(self, sale: Sale, gone: set[str]) -> None:
+        """Say what is sold out now; a store that is away hears of it from the scheduler."""
+        room = Room(self._redis, lambda: room_config(sale), timeout_s=self._terms.timeout_s)
+        try:
+            await room.note_sold_out(whole=len(gone) == len(sale.products), products=sorted(gone))
+        except StoreUnavailableError as error:
+            log.warning("the room hears of units later", extra=_about(sale, error))
+
+    async def renew(self, cached: CachedSale) -> None:
+        """Read the sale's room anew, if this process has it open."""
+        if (found := self._rooms.get(cached.number)) is not None and cached.has_room:
+            await found.read_anew()
+            self._write(found)
+
     async def keep_ticking(self) -> None:
         """Tick the rooms in use and renew their documents, until cancelled."""
         while True:
@@ -241,3 +282,7 @@ class RoomDesk:
     def _make_place(self) -> None:
         if len(self._rooms) >= MOST_ROOMS:
             del self._rooms[min(self._rooms, key=lambda number: self._rooms[number].used_at)]
+
+
+def _about(sale: Sale, error: StoreUnavailableError) -> dict[str, str]:
+    return {"sale_id": sale.sale_id, "error": error.detail}

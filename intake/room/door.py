@@ -69,7 +69,7 @@ class RoomDoor:
         token = given(req, room.cached.number)
         if token is None:
             page = page_of(room.cached.sale.sale_id)
-            raise RefusedError("admission_required", "Wait in the sale's room for an admission", room=page)
+            raise RefusedError("admission_required", "Wait in the sale's room for an admission", members={"room": page})
         return self.admit(token, room, order)
 
     def admit(self, token: str, room: OpenRoom, order: OrderRequest) -> Pass:
@@ -82,7 +82,7 @@ class RoomDoor:
         if isinstance(found, Pass) and not found.life_ms and not _was_sold_here(room, order):
             found = Refusal.EXPIRED
         if isinstance(found, Refusal):
-            raise RefusedError(*_SAYS[found], room=page_of(room.cached.sale.sale_id))
+            raise RefusedError(*_SAYS[found], members={"room": page_of(room.cached.sale.sale_id)})
         return found
 
     def offered(self, req: Request, known: CachedSale, order: OrderRequest) -> Pass | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.room_contract import AdmissionView, TicketView, WaitView
@@ -18,6 +18,7 @@ from intake.room.addresses import counted
 from intake.room.challenge import Asked
 from intake.room.door import page_of
 from intake.room.join_limits import JoinLimit
+from waitingroom.admissions import spend_id_of
 from waitingroom.outcomes import Admitted, Holding, Joined, No, Wait
 from waitingroom.policy import eta_s, poll_for, retry_after_s
 from waitingroom.room import Phase
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from intake.room.challenge import Challenges
     from intake.room.desk import OpenRoom
     from intake.room.ending import Endings
+    from intake.room.uses import Uses
     from waitingroom.admissions import Admission, AdmissionDesk
     from waitingroom.room import RoomState
     from waitingroom.tickets import TicketOffice
@@ -67,6 +69,13 @@ class Caller:
     """A storefront's server, by its key: it answers for its customers, and has checked them."""
 
 
+class Spending(NamedTuple):
+    """What the order store is asked about admissions: to end them, and what of them came back."""
+
+    endings: Endings
+    uses: Uses
+
+
 class Visits:
     """Lets visitors join, claim and leave."""
 
@@ -76,10 +85,10 @@ class Visits:
         office: TicketOffice,
         admissions: AdmissionDesk,
         challenges: Challenges,
-        endings: Endings,
+        spending: Spending,
     ) -> None:
         self._office = office
-        self._endings = endings
+        self._endings, self._uses = spending
         self._admissions = admissions
         self._challenges = challenges
         self._by_address = JoinLimit(settings.room_joins_per_address)
@@ -135,11 +144,21 @@ class Visits:
             if waiting is None:
                 raise
             return waiting
+        if found is No.FINISHED and (again := await self._again(room, ticket)) is not None:
+            return self._shown(room, again)
         if isinstance(found, No):
             raise refusal_of(found)
         if isinstance(found, Admitted):
             return self._shown(room, found.admission)
         return self._wait(room, ticket, found)
+
+    async def _again(self, room: OpenRoom, ticket: Ticket) -> Admission | None:
+        """Return the visitor's admission if a use of it came back: its order ended without units."""
+        spend_id = spend_id_of(room.epoch, ticket.number, ticket.visitor.digest)
+        allowed = room.state.config.orders_allowed if room.state else 1
+        if not await self._uses.is_left(room.cached, spend_id, allowed=allowed):
+            return None
+        return await room.room.reinstate(ticket)
 
     def verified(self, sale_number: int, token: str, secret: str) -> Ticket | None:
         """Return the ticket of a place in the room's store, None if it is not the visitor's or there is none."""

@@ -20,7 +20,7 @@ from intake.room.page import WaitPage
 from intake.room.pages import Pages, Statics
 from intake.room.resources import Admissions, OneTicket, Rooms, Status, Tickets
 from intake.room.shop import ShopPage
-from intake.room.visits import Visits
+from intake.room.visits import Spending, Visits
 from waitingroom.admissions import AdmissionDesk
 from waitingroom.keyring import KeyRing
 from waitingroom.tickets import TicketOffice
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from doorbuster.settings import Settings
     from intake.group_commit import AcceptScript
     from intake.room.shop import Shop
+    from intake.room.uses import Uses
     from intake.sales import CachedSale, Sales
 
 
@@ -62,7 +63,8 @@ def _derived(settings: Settings, purpose: bytes) -> bytes:
 class Waiting:
     """The waiting room of one process."""
 
-    def __init__(self, settings: Settings, sales: Sales, script: AcceptScript) -> None:
+    def __init__(self, settings: Settings, sales: Sales, script: AcceptScript, uses: Uses) -> None:
+        self.uses = uses
         self._sales = sales
         self._key_file = _key_file_of(settings)
         ring = self._key_file.ring if self._key_file else ring_of(settings)
@@ -76,7 +78,8 @@ class Waiting:
         self.door = RoomDoor(self.desk, admissions)
         self.admission = Admission((key.get_secret_value() for key in settings.storefront_keys), self.door)
         self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.admission)
-        self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges, Endings(script))
+        spending = Spending(Endings(script), uses)
+        self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges, spending)
         self.pages = Pages(settings.room_pages, settings.frame_ancestors)
         self._browsers_key = _derived(settings, b"browsers")
 

@@ -4,7 +4,8 @@
 --             epoch, full (orders refused for the backlog)
 -- KEYS[2]     stream of the partition (trimmed by the drain)
 -- KEYS[2+i]   `accepted` key of order i of n (string, lives ARGV[1] ms): 16 bytes of fingerprint, then the entry's id
--- KEYS[2+n+j] `spent` key of the j-th order that comes with an admission (string): orders placed with it
+-- KEYS[2+n+j] `spent` key of the j-th order that comes with an admission (string): orders placed with it, uses of it that
+--             came back, and ids of the last orders, 32 hexadecimal digits each: 'placed,returned,ids'
 -- ARGV[1]     lifetime of `accepted` keys, ms
 -- ARGV[2]     most orders accepted but not drained
 -- ARGV[3]     '1': write even when nothing is appended, so that WAIT covers earlier writes of other connections too
@@ -48,11 +49,14 @@ local orders = tonumber(ARGV[4])
 local found = orders > 0 and redis.call('MGET', unpack(KEYS, 3, 2 + orders)) or {}
 local known = {}
 
+local IDS_MAX = 32 * 32 -- digits of the ids that are kept: uses of earlier orders do not come back
+
 -- How often admissions are spent, by key.
 local counted = #KEYS > 2 + orders and redis.call('MGET', unpack(KEYS, 3 + orders)) or {}
 local spent = {}
 for j = 1, #KEYS - 2 - orders do
-  spent[KEYS[2 + orders + j]] = tonumber(counted[j] or '0')
+  local placed, returned, ids = string.match(counted[j] or '0', '^(%d+),?(%d*),?(%x*)$')
+  spent[KEYS[2 + orders + j]] = {placed = tonumber(placed), returned = tonumber(returned) or 0, ids = ids}
 end
 local epoch = tonumber(gate[6] or '0')
 
@@ -94,12 +98,14 @@ local function verdict(key, fingerprint, payload, admission, spend)
   if signed_epoch < epoch then
     return 'r'
   end
-  if spent[spend] >= allowed then
+  local uses = spent[spend]
+  if uses.placed - uses.returned >= allowed then
     return 's'
   end
   local said = append(key, fingerprint, payload)
-  spent[spend] = spent[spend] + 1
-  redis.call('SET', spend, spent[spend], 'PX', ttl_ms)
+  uses.placed = uses.placed + 1
+  uses.ids = string.sub(uses.ids .. string.sub(key, -32), -IDS_MAX)
+  redis.call('SET', spend, string.format('%d,%d,%s', uses.placed, uses.returned, uses.ids), 'PX', ttl_ms)
   return said
 end
 

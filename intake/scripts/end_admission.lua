@@ -9,6 +9,6 @@
 local ENDED = 1000000000 -- more than any admission allows
 
 -- Written again too, so that WAIT covers what another connection has written.
-local placed = tonumber(redis.call('GET', KEYS[1]) or '0') % ENDED
+local placed = tonumber(string.match(redis.call('GET', KEYS[1]) or '0', '^%d+')) % ENDED
 redis.call('SET', KEYS[1], string.format('%d', placed + ENDED), 'PX', ARGV[1])
 return placed

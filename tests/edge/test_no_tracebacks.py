@@ -71,7 +71,7 @@ async def test_clients_who_go_or_send_nonsense_leave_no_traceback(
         head("GET /shop/sale", "Cookie: doorbuster_visitor=abcdefgh; doorbuster_admission_1=a1.x.y.z\r\n"),
         head("GET /products", "If-None-Match: \xff\r\nRange: bytes=9-1\r\nIf-Modified-Since: never\r\n"),
         head("GET /sales/sale/room", "If-None-Match: W/\r\n"), head(f"GET {path}/events", "Last-Event-ID: \xff\r\n"),
-        order("Prefer: wait=99999999999999\r\n"), order("Authorization: Bearer \xff\r\n"),
+        order("Prefer: wait=1e99, wait=-9\r\n"), order("Authorization: Bearer \xff\r\n"),
         order("Authorization: \xff\r\n"),
         order("X-Storefront-Key: \xff\r\n"), head("GET /ops/sales", "Authorization: \xff \xff\r\n"),
         head("POST /sales/sale/wait", FORM + "Origin: http://[\r\n", 0),

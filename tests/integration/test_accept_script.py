@@ -22,6 +22,7 @@ from doorbuster.script import Script
 from doorbuster.stores import accept_client
 from intake import group_commit
 from intake.group_commit import AcceptScript, Candidate, Link, Spend, Terms, spend_terms
+from intake.room.uses import _return_uses
 
 SALE, PARTITION, EPOCH, BACKLOG = 7, 0, 3, 12
 TERMS = Terms(ttl_ms=60_000, backlog_max=BACKLOG, batch_max=100, replicas=0, replica_wait_ms=0, timeout_s=5)
@@ -56,7 +57,10 @@ class Model:
 
     phase: str
     known: dict[int, tuple[int, bytes]] = field(default_factory=dict)
-    spent: dict[int, int] = field(default_factory=dict)
+    spent: dict[int, list[int]] = field(default_factory=dict)
+    """By admission, the keys of the orders that were placed with it."""
+    returned: dict[int, set[int]] = field(default_factory=dict)
+    """Of these, whose use came back."""
     backlog: int = 0
 
     def verdict(self, one: Posted) -> bytes:
@@ -74,7 +78,8 @@ class Model:
         if one.admission is not None:
             if one.epoch < EPOCH:
                 return group_commit.REVOKED
-            if self.spent.get(one.admission, 0) > one.admission % 2:
+            uses = len(self.spent.get(one.admission, ())) - len(self.returned.get(one.admission, ()))
+            if uses > one.admission % 2:
                 return group_commit.SPENT
         return group_commit.NEW
 
@@ -82,7 +87,18 @@ class Model:
         self.known[one.key] = one.body, entry_id
         self.backlog += 1
         if one.admission is not None:
-            self.spent[one.admission] = self.spent.get(one.admission, 0) + 1
+            self.spent.setdefault(one.admission, []).append(one.key)
+
+    def give_back(self, keys_ended: set[int]) -> None:
+        """Note that orders ended without units."""
+        for admission, placed in self.spent.items():
+            self.returned.setdefault(admission, set()).update(keys_ended & set(placed))
+
+    def counted(self, admission: int) -> bytes:
+        """Return what the store is to have of an admission."""
+        placed, returned = self.spent[admission], self.returned.get(admission, set())
+        ids = "".join(f"{key:032x}" for key in placed if key not in returned)
+        return f"{len(placed)},{len(returned)},{ids}".encode()
 
 
 POSTED = st.builds(
@@ -94,7 +110,9 @@ POSTED = st.builds(
     epoch=st.sampled_from((EPOCH, EPOCH, EPOCH, EPOCH - 1, EPOCH + 1)),
     ended=st.integers(0, 4).map(lambda drawn: drawn == 0),
 )
-BATCHES = st.lists(st.tuples(st.booleans(), st.lists(POSTED, min_size=1, max_size=8)), min_size=1, max_size=5)
+ENDED = st.sets(st.integers(0, 15), max_size=6)
+BATCHES = st.lists(st.tuples(st.booleans(), st.lists(POSTED, min_size=1, max_size=8), ENDED), min_size=1, max_size=5)
+Batches = list[tuple[bool, list[Posted], set[int]]]
 CHECKED = settings(max_examples=60, deadline=None)
 CONTROL = settings(CHECKED, phases=[Phase.generate])  # a breach need not be made small
 
@@ -103,8 +121,8 @@ def _key(number: int) -> str:
     return keys.accepted(SALE, PARTITION, f"{number:032x}")
 
 
-async def holds(url: str, batches: list[tuple[bool, list[Posted]]]) -> None:
-    """Run the batches, each on an open sale or one on hold, and hold the store against the model."""
+async def holds(url: str, batches: Batches) -> None:
+    """Run the batches, each on an open sale or one on hold, let orders end, and hold the store against the model."""
     async with linked(url) as (redis, link):
         await redis.flushall()
         await decide_alike(redis, link, batches)
@@ -120,9 +138,9 @@ async def linked(url: str) -> AsyncIterator[tuple[Redis, Link]]:
             await link.close()
 
 
-async def decide_alike(redis: Redis, link: Link, batches: list[tuple[bool, list[Posted]]]) -> None:
+async def decide_alike(redis: Redis, link: Link, batches: Batches) -> None:
     model = Model("open")
-    for version, (is_open, batch) in enumerate(batches, 1):
+    for version, (is_open, batch, ended) in enumerate(batches, 1):
         model.phase = "open" if is_open else "hold"
         await publish(redis, _gate(version, model.phase))
         said = await link.run(NAMES, [one.candidate() for one in batch])
@@ -132,6 +150,10 @@ async def decide_alike(redis: Redis, link: Link, batches: list[tuple[bool, list[
                 model.appended(one, verdict[1:])
             elif verdict[:1] == group_commit.REPLAY:
                 assert verdict[1:] == model.known[one.key][1]
+        model.give_back(ended)
+        for admission in model.spent:
+            name = keys.spent(SALE, PARTITION, str(admission))
+            await _return_uses.run(redis, [name], *(f"{key:032x}" for key in sorted(ended)))
     await _same(redis, model)
 
 
@@ -148,16 +170,16 @@ async def _same(redis: Redis, model: Model) -> None:
     for key, (body, entry_id) in model.known.items():
         assert await redis.get(_key(key)) == bytes([body]) * 16 + entry_id
         assert 0 < await redis.pttl(_key(key)) <= TERMS.ttl_ms
-    for admission, times in model.spent.items():
+    for admission in model.spent:
         counted = keys.spent(SALE, PARTITION, str(admission))
-        assert int(await redis.get(counted)) == times
+        assert await redis.get(counted) == model.counted(admission)
         assert 0 < await redis.pttl(counted) <= 60_000
 
 
 def check(url: str, how: settings) -> None:
     @how
     @given(BATCHES)
-    def decides_alike(batches: list[tuple[bool, list[Posted]]]) -> None:
+    def decides_alike(batches: Batches) -> None:
         asyncio.run(holds(url, batches))
 
     decides_alike()
@@ -169,7 +191,11 @@ def test_the_script_decides_as_the_model(orders_redis_url: str) -> None:
 
 @pytest.mark.parametrize(
     "guard",
-    ["spent[spend] = spent[spend] + 1\n", "known[key] = fingerprint .. id\n", "appended = appended + 1\n"],
+    [
+        "uses.placed = uses.placed + 1\n",
+        "known[key] = fingerprint .. id\n",
+        "appended = appended + 1\n",
+    ],
 )
 def test_the_model_finds_a_guard_that_is_gone(
     orders_redis_url: str, monkeypatch: pytest.MonkeyPatch, guard: str

@@ -78,14 +78,12 @@ async def test_poison_goes_to_the_dead_letters_and_holds_nothing_up(shop: Shop, 
     )
     await shop.orders.xadd(keys.stream(shop.sale_number, 0), {"other": "field"})
     await shop.drain()
-    assert await shop.statuses(ids) == ["pending", "missing", "missing", "pending"]
+    assert await shop.statuses(ids) == ["pending", "cancelled:product_unavailable", "missing", "pending"]
     letters = await db.fetch("select reason, order_id, payload from dead_letters order by entry_id")
-    assert [letter["reason"] for letter in letters] == [
-        "unreadable", "unknown_product", "rejected_by_database", "unreadable",
-    ]  # fmt: skip
+    assert [letter["reason"] for letter in letters] == ["unreadable", "rejected_by_database", "unreadable"]
     assert letters[0]["payload"] == b"no entry at all"
-    assert letters[2]["order_id"] == UUID(bytes=broken_row.order_id)
-    assert b"field" in letters[3]["payload"]
+    assert letters[1]["order_id"] == UUID(bytes=broken_row.order_id)
+    assert b"field" in letters[2]["payload"]
 
 
 async def test_what_the_columns_cannot_hold_is_poison(shop: Shop, db: Connection) -> None:
@@ -113,16 +111,51 @@ async def test_an_order_that_exists_is_recognised_beside_new_ones_in_one_batch(s
     assert [row["reason"] for row in await db.fetch("select reason from dead_letters")] == ["idempotency_conflict"]
 
 
-async def test_an_order_that_exists_is_no_poison_when_its_product_left_the_sale(shop: Shop, db: Connection) -> None:
+async def test_an_order_whose_product_left_the_sale_is_decided_in_its_turn(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=3, rug=3)
+    await shop.open_sale("lamp", "rug")
+    ids = await shop.buy("ada", rug=2) + await shop.buy("bob", lamp=1, rug=1) + await shop.buy("cyd", lamp=1)
+    await db.execute("delete from sale_products where product_id = 'rug'")
+    await shop.drain()
+    unavailable = "cancelled:product_unavailable"
+    assert await shop.statuses(ids) == [unavailable, unavailable, "pending"]
+    row = await db.fetchrow("select customer_id, total, currency, version from orders where order_id = $1", ids[0])
+    assert row is not None
+    assert tuple(row.values()) == ("ada", 200, "EUR", 1)
+    lines = await db.fetch("select product_id, quantity from order_lines where order_id = $1", ids[0])
+    assert [tuple(line.values()) for line in lines] == [("rug", 2)]
+    event = await db.fetchrow("select status::text, reason from order_events where order_id = $1", ids[0])
+    assert event is not None
+    assert tuple(event.values()) == ("cancelled", "product_unavailable")
+    assert await db.fetchval("select count(*) from dead_letters") == 0
+    assert await shop.ledger("rug") == (3, 0, 0)
+    assert not await shop.orders.smembers(keys.sold_out(shop.sale_number, 0))
+
+
+async def test_a_cart_of_two_currencies_is_decided_in_its_turn(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=3, rug=3)
+    await shop.open_sale("lamp", "rug")
+    await db.execute(
+        "alter table products disable trigger all; update products set currency = 'JPY' where product_id = 'rug'"
+    )
+    ids = await shop.buy("ada", lamp=1, rug=1) + await shop.buy("bob", lamp=1)
+    await shop.drain()
+    assert await shop.statuses(ids) == ["cancelled:mixed_currency", "pending"]
+    assert await db.fetchval("select total from orders where order_id = $1", ids[0]) == 100
+    assert await shop.ledger("lamp") == (2, 1, 0)
+
+
+async def test_an_order_that_exists_stays_when_its_product_left_the_sale(shop: Shop, db: Connection) -> None:
     await shop.stock(lamp=3)
     await shop.open_sale("lamp")
     ada = shop.entry("ada", lamp=1)
     await shop.accept(ada)
     await shop.drain()
     await db.execute("delete from sale_products")
-    await shop.accept(ada, shop.entry("bob", lamp=1))
+    bob = shop.entry("bob", lamp=1)
+    ids = await shop.accept(ada, bob)
     await shop.drain()
-    assert [row["reason"] for row in await db.fetch("select reason from dead_letters")] == ["unknown_product"]
+    assert await shop.statuses(ids) == ["pending", "cancelled:product_unavailable"]
     assert await db.fetchval("select repeated from stream_cursors") == 1
     assert await db.fetchval("select drained from stream_cursors") == 3
     await db.execute(  # as it was, for the audit

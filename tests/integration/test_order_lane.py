@@ -82,7 +82,7 @@ async def test_both_ways_refuse_alike(intake: Intake, orders_redis: Redis) -> No
     assert (await both(intake, ("c", "d"), lines=[{"product_id": "x", "quantity": 1}])).json()["code"] == "invalid"
     assert (await both(intake, ("c", "d"), metadata={"a": "\x00"})).json()["code"] == "invalid"
     assert (await both(intake, ("c", "d"), coupon="x")).json()["code"] == "invalid"
-    assert (await both(intake, ("", ""))).json()["code"] == "malformed"
+    assert (await both(intake, ("", ""))).json()["code"] == "idempotency_key_required"
     assert (await both(intake, ("c", "d"), metadata={"a": "x" * 17_000})).json()["code"] == "too_large"
     (await intake.ops.post("/ops/sales/sale/hold")).raise_for_status()
     assert (await both(intake, ("c", "d"))).json()["code"] == "sale_not_open"

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from db.pool import Connection
-from doorbuster import entry, keys
+from doorbuster import keys
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
 from tests.fixtures.waiting import eventually
@@ -61,31 +61,6 @@ async def test_unknown_orders_are_404(intake: Intake, order: str) -> None:
         await intake.http.post(f"/orders/{order}/cancel"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "order_not_found")
-
-
-async def test_a_dead_letter_shows_its_reason(
-    intake: Intake, sale: dict[str, Any], shop: Shop, orders_redis: Redis
-) -> None:
-    accepted = (await intake.post("sale")).json()
-    stream = keys.stream(sale["sale_number"], 0)
-    ((_, fields),) = await orders_redis.xrange(stream)
-    order = entry.decode(fields[entry.FIELD])
-    await orders_redis.delete(stream)
-    await orders_redis.xadd(
-        stream, {entry.FIELD: entry.encode(entry.OrderEntry(
-            order_id=order.order_id, customer_id="c", lines=(entry.Line("gone", 1),), fingerprint=order.fingerprint,
-        ))}
-    )  # fmt: skip
-    await shop.drain()
-    shown = await order_of(intake, accepted["order_id"])
-    assert shown["status"] == "accepted"
-    assert shown["reason"]
-    (letter,) = (await intake.ops.get("/ops/dead-letters")).json()["items"]
-    assert letter["order_id"] == accepted["order_id"]
-    retried = await intake.ops.post(f"/ops/dead-letters/{letter['dead_letter_id']}/retry")
-    assert retried.status_code == 200
-    assert await orders_redis.xrange(stream, retried.json()["entry_id"])
-    assert (await intake.ops.post("/ops/dead-letters/999999/retry")).status_code == 404
 
 
 async def waited(intake: Intake, shop: Shop, **body: Any) -> httpx.Response:

@@ -83,6 +83,7 @@ def test_every_key_is_in_the_keyspace() -> None:
         ("starting", keys.starting("")),
         ("OUTCOMES", keys.OUTCOMES),
         ("SALES", keys.SALES),
+        ("HEARD", keys.HEARD),
         ("EVENTS", keys.EVENTS),
         ("SCHEDULER_FAILURES", keys.SCHEDULER_FAILURES),
         ("room", keys.room(7)),

@@ -24,7 +24,8 @@ from intake.order_views import parse_order_id
     ("prefer", "seconds"),
     [
         (None, 0), ("", 0), ("wait=5", 5), ("wait=99", 30), ("wait=0", 0), ("respond-async, wait=10", 10),
-        ('Wait = "7"; x', 7), ("wait", 0), ("wait=-1", 0), ("await=3", 0), ("wait=1e3", 0), ("wait=99999999999", 0),
+        ('Wait = "7"; x', 7), ("wait", 0), ("wait=-1", 0), ("await=3", 0), ("wait=1e3", 0), ("wait=99999999999", 30),
+        ("wait=" + "9" * 5000, 30), ("wait=0007", 7), ("wait=000", 0),
     ],
 )  # fmt: skip
 def test_preferences(prefer: str | None, seconds: int) -> None:

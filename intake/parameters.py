@@ -1,0 +1,18 @@
+"""Query parameters that mean nothing where they are given. Owns their refusal: a misspelt one would change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from doorbuster.errors import InvalidError
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request
+
+
+def refuse_unknown_params(req: Request, *known: str) -> None:
+    """Refuse query parameters that mean nothing here, or are given twice: a misspelt filter would show everything."""
+    wrong = [(name, "is not known here") for name in sorted(req.params) if name not in known]
+    wrong += [(name, "is given several times") for name in known if isinstance(req.params.get(name), list)]
+    if wrong:
+        raise InvalidError.naming(wrong)
