@@ -8,8 +8,8 @@ select clock_timestamp();
 -- Products of a sale that cannot be sold as the sale says: switched off, without units, or with a larger allotment.
 select sp.product_id, p.active, coalesce(s.stock, 0) as stock, sp.quantity - sp.taken as allotted
   from sale_products sp
-  join products p using (product_id)
-  left join stock s using (product_id)
+  cross join lateral (select active from products i where i.product_id = sp.product_id limit 1) p
+  left join lateral (select stock from stock i where i.product_id = sp.product_id limit 1) s on true
   where sp.sale_number = $1
     and (not p.active or coalesce(s.stock, 0) = 0 or sp.quantity - sp.taken > coalesce(s.stock, 0))
   order by sp.product_id

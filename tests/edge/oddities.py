@@ -71,7 +71,7 @@ _TAKEN = {
     "propfind with a body": (_get("Content-Length: 3", line="PROPFIND /healthz HTTP/1.1", body="abc"), 405),
     "purge with a body": (_get("Content-Length: 3", line="PURGE /healthz HTTP/1.1", body="abc"), 405),
     "an absolute target": (_get(line="GET http://other/healthz HTTP/1.1"), 200),
-    "an absolute target without a path": (_get(line="GET http://other HTTP/1.1"), 404),
+    "an absolute target without a path": (_get(line="GET http://other HTTP/1.1"), 200),
     "a target with a fragment": (_get(line="GET /healthz#x HTTP/1.1"), 200),
     "a target with two slashes": (_get(line="GET //healthz HTTP/1.1"), 200),
     "a target with dots": (_get(line="GET /a/../healthz HTTP/1.1"), 404),

@@ -9,8 +9,9 @@ from itertools import pairwise
 
 import pytest
 
+from tests.edge.conftest import opened
 from tests.edge.oddities import ODDITIES, Oddity
-from tests.fixtures.intake import Intake
+from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.raw import Answer, Raw, chunked, get, order
 
 SHARES = 4
@@ -63,8 +64,9 @@ async def test_in_one_piece_and_in_two(shop: Intake, share: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("share", range(SHARES))
-async def test_in_two_pieces_anywhere_and_byte_by_byte(shop: Intake, share: int) -> None:
-    await _meet(shop.port, list(ODDITIES)[share::SHARES], everywhere=True)
+async def test_in_two_pieces_anywhere_and_byte_by_byte(serve: Serve, share: int) -> None:
+    patient = await opened(await serve(head_timeout_s=120, body_timeout_s=120))
+    await _meet(patient.port, list(ODDITIES)[share::SHARES], everywhere=True)
 
 
 PLAIN = [name for name, oddity in ODDITIES.items() if not oddity.is_end]
