@@ -47,7 +47,7 @@ def test_a_person_waits_comes_in_and_buys(shop: Shop, visit: Open) -> None:
 
 
 def test_the_same_without_a_script(shop: Shop, visit: Open) -> None:
-    sale = shop.sale(rate_per_s=0.001, grace_s=3)
+    sale = shop.sale(rate_per_s=0.001, grace_s=120)  # without a script the page looks every half a minute
     shop.crowd(sale, 4)
     page = visit(java_script_enabled=False).new_page()
     page.goto(f"/sales/{sale}/wait")

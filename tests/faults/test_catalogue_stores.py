@@ -231,7 +231,7 @@ async def test_a_process_that_does_not_get_its_turn_leaves_the_primary_alone(
 
 async def test_a_process_late_inside_its_transaction_finds_it_as_it_left_it(replicated: Replicated) -> None:
     async def late(connection: Connection, _lsn: int) -> bool:
-        async with search.bounded(connection, 5):
+        async with search.bounded(connection, 5, ""):
             asyncio.get_running_loop().call_soon(time.sleep, 1.3)
             await asyncio.sleep(0)
             return bool(await connection.fetchval("select pg_is_in_recovery()"))

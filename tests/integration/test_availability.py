@@ -65,7 +65,7 @@ async def _by_refund(shop: Shop, intake: Intake, order: UUID) -> None:
 
 
 async def _by_sweep(shop: Shop, intake: Intake, order: UUID) -> None:
-    await shop.db.execute("update reservations set expires_at = now()")
+    await shop.db.execute("update reservations set expires_at = now() - interval '1 h', attempts = 1")
     await shop.sweep()
 
 

@@ -112,7 +112,7 @@ async def test_head_is_wherever_get_is(intake: Intake) -> None:
             continue
         assert (head.status_code, head.content) == (got.status_code, b""), path
         assert head.headers["content-type"] == got.headers["content-type"], path
-        if path != "/metrics":
+        if path not in ("/metrics", "/ops/status"):  # figures that change from one look to the next
             assert head.headers["content-length"] == got.headers["content-length"], path
 
 
