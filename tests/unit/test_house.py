@@ -62,7 +62,11 @@ def test_sql_and_lua_stand_in_files_of_their_own(path: Path) -> None:
             assert "redis.call" not in node.value, node.value
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("*/scripts/*.lua")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.lua")),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_a_script_lists_its_keys_and_result(path: Path) -> None:
     comments = [line for line in path.read_text().splitlines() if line.startswith("--")]
     assert any("KEYS" in line for line in comments)
