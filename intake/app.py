@@ -104,7 +104,7 @@ class Parts:
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
         self.script = AcceptScript(self.accept_redis, terms_of(settings))
         self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
-        self.progress = Progress(self.database, self.orders_redis, self.sales)
+        self.progress = Progress(self.database, self.orders_redis)
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
         self.memory = StoreMemory(self.orders_redis, self.script, limit_mb=settings.order_store_max_mb)

@@ -160,7 +160,7 @@ class ShowMetrics:
         except STORE_ERRORS as error:  # the other metrics matter most when a store is away
             log.warning("the backlog cannot be measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
-            self._metrics.oldest.clear()
+            self._metrics.progress(None)
         resp.content_type = measured.MEDIA
         resp.data = self._metrics.show()
 

@@ -7,11 +7,12 @@ from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client.core import GaugeMetricFamily
 
 from intake import group_commit as verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from intake.progress import Seen
     from waitingroom.room import RoomState
@@ -46,6 +47,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._progress = _Progress()
         self.verdicts = Counter(
             "doorbuster_orders", "Orders by verdict of the accept script", ["verdict"], registry=self._registry
         )
@@ -60,18 +62,6 @@ class Metrics:
         self.waiting = self._gauge("doorbuster_waiting", "Requests that wait for an order to change")
         self.backlog = Gauge(
             "doorbuster_backlog_orders", "Orders accepted, not drained", ["sale", "partition"],
-            registry=self._registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.oldest = Gauge(
-            "doorbuster_oldest_seconds", "Age of the oldest work that a shift has not done",
-            ["shift", "sale", "partition"], registry=self._registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.batch_max = Gauge(
-            "doorbuster_shift_batch_max", "How much a shift takes at a time, where it is less than fits", ["shift"],
-            registry=self._registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.payments_per_s = Gauge(
-            "doorbuster_payments_per_second", "Payments a second that the gateway takes at this concurrency", ["shift"],
             registry=self._registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
         self.scheduler_failures = Gauge(
@@ -114,17 +104,9 @@ class Metrics:
             self.room_people.labels(sale_id, where).set(getattr(state, where))
         self.room_pace.labels(sale_id).set(state.pace_per_s)
 
-    def progress(self, seen: Seen) -> None:
-        """Show how late each stage is, and what bounds it."""
-        for stage in seen.stages:
-            self.oldest.labels(stage.shift, stage.sale_id, stage.partition).set(stage.age_s)
-        for gauge in (self.batch_max, self.payments_per_s):
-            gauge.clear()
-        for one in seen.limited:
-            if one.batch_max is not None:
-                self.batch_max.labels(one.name).set(one.batch_max)
-            if one.payments_per_s is not None:
-                self.payments_per_s.labels(one.name).set(one.payments_per_s)
+    def progress(self, seen: Seen | None) -> None:
+        """Show how late each stage is, and what bounds it; None: nobody knows."""
+        self._progress.seen = seen
 
     def batch(self, decided: list[bytes], seconds: float) -> None:
         """Count a batch of the accept script."""
@@ -151,11 +133,49 @@ class Metrics:
 
     def show(self) -> bytes:
         """Return all metrics of all processes as text."""
-        if not _several():
-            return generate_latest(self._registry)
-        gathered = CollectorRegistry()
-        multiprocess.MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
-        return generate_latest(gathered)
+        gathered = self._registry
+        if _several():
+            gathered = CollectorRegistry()
+            multiprocess.MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
+        return generate_latest(gathered) + generate_latest(self._progress)
+
+
+class _Progress:
+    """What was seen of the stages at the last look, as metrics.
+
+    Not as gauges: those of several processes lie in files, where what is over would stay for good. Every process sees
+    the same, so that the one that is asked can say it.
+    """
+
+    def __init__(self) -> None:
+        self.seen: Seen | None = None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Give the metrics."""
+        seen = self.seen
+        if seen is None:
+            return
+        oldest = GaugeMetricFamily(
+            "doorbuster_oldest_seconds", "Age of the oldest work that a shift has not done",
+            labels=["shift", "sale", "partition"],
+        )  # fmt: skip
+        for stage in seen.stages:
+            oldest.add_metric([stage.shift, stage.sale_id, stage.partition], stage.age_s)
+        batch_max = GaugeMetricFamily(
+            "doorbuster_shift_batch_max",
+            "How much a shift takes at a time, where it is less than fits",
+            labels=["shift"],
+        )
+        payments = GaugeMetricFamily(
+            "doorbuster_payments_per_second", "Payments a second that the gateway takes at this concurrency",
+            labels=["shift"],
+        )  # fmt: skip
+        for one in seen.limited:
+            if one.batch_max is not None:
+                batch_max.add_metric([one.name], one.batch_max)
+            if one.payments_per_s is not None:
+                payments.add_metric([one.name], one.payments_per_s)
+        yield from (oldest, batch_max, payments)
 
 
 def _several() -> bool:

@@ -10,14 +10,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from db import agenda, progress
+from db import agenda, progress, sales
 from doorbuster import unread
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from intake.database import Database
-    from intake.sales import Sales
 
 KEEP_S = 1.0
 WITHIN_S = 3.0
@@ -76,12 +75,11 @@ class Seen:
 
 
 class Progress:
-    """Looks how late each stage is."""
+    """Looks how late each stage is, of every sale that may have work to do, also of those this process never served."""
 
-    def __init__(self, database: Database, redis: Redis, sales: Sales) -> None:
+    def __init__(self, database: Database, redis: Redis) -> None:
         self._database = database
         self._redis = redis
-        self._sales = sales
         self._seen = Seen()
         self._seen_at = -KEEP_S
         self._looking = asyncio.Lock()
@@ -100,12 +98,12 @@ class Progress:
             return self._seen
 
     async def _look(self) -> Seen:
-        lanes = {
-            (cached.number, lane.partition): (cached.sale.sale_id, str(lane.partition))
-            for cached in self._sales.all()
-            for lane in cached.lanes
-        }
         async with self._database.reading() as connection:
+            lanes = {
+                (sale.sale_number, partition): (sale.sale_id, str(partition))
+                for sale in await sales.live_sales(connection)
+                for partition in range(sale.partitions)
+            }
             cursors = dict.fromkeys(lanes, "0-0")
             if lanes:
                 cursors |= {place: cursor for place, (cursor, _) in (await agenda.cursors(connection, lanes)).items()}

@@ -34,5 +34,8 @@ select extract(epoch from clock_timestamp() - e.at)::float8
   limit 1;
 
 -- name: limited_shifts
--- Shifts that take less at a time than they could, or whose gateway bounds them.
-select name, batch_max, payments_per_s from shifts where batch_max is not null or payments_per_s is not null;
+-- Shifts of the last minute that take less at a time than they could, or whose gateway bounds them.
+select name, batch_max, payments_per_s
+  from shifts
+  where (batch_max is not null or payments_per_s is not null)
+    and lease_expires_at > clock_timestamp() - interval '1 minute';

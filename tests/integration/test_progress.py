@@ -8,6 +8,7 @@ import pytest
 
 from db import progress, shifts
 from doorbuster import unread
+from tests.fixtures.intake import Serve
 from tests.fixtures.shop import Shop
 from workers.relay import RELAY
 
@@ -60,3 +61,23 @@ async def test_what_bounds_a_shift_is_seen(lamp_sale: Shop) -> None:
     await shifts.hold(lamp_sale.db, "settle:1:0", taken.fence, lease_s=60, batch_max=7)
     await shifts.note_payments(lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=250.0)
     assert await progress.limited_shifts(lamp_sale.db) == [("settle:1:0", 7, 250.0)]
+
+
+async def test_a_shift_that_ended_long_ago_is_not_among_them(lamp_sale: Shop) -> None:
+    taken = await shifts.take(lamp_sale.db, "settle:1:0", holder="test", lease_s=60)
+    assert taken is not None
+    await shifts.note_payments(lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=250.0)
+    await lamp_sale.db.execute("update shifts set lease_expires_at = now() - interval '1 h'")
+    assert await progress.limited_shifts(lamp_sale.db) == []
+
+
+async def test_a_sale_that_the_process_never_heard_of_is_late_all_the_same(shop: Shop, serve: Serve) -> None:
+    intake = await serve()
+    await shop.stock(lamp=1)
+    await shop.open_sale("lamp")
+    await shop.buy("ada", lamp=1)
+    await shop.drain()
+    await shop.db.execute("update reservations set due_at = now() - interval '1 minute'")
+    seen = (await intake.http.get("/readyz")).json()["progress"]
+    assert seen["oldest_pending_payment_s"] == pytest.approx(60, abs=10)
+    assert [said.rpartition(" for ")[0] for said in seen["late"]] == ["the oldest payment has been due"]
