@@ -459,6 +459,7 @@ create index dead_letters_by_payload on dead_letters (md5(payload));
 -- Dead letters with what became of each: an order that exists by now was made by a retry, or was sent again.
 create view dead_letter_states as
   select d.*,
+         (select sale_id from sales s where s.sale_number = d.sale_number) as sale_id,
          case when d.discarded_at is not null then 'discarded'
               when d.reason <> 'idempotency_conflict'
                 and (select true from orders o where o.order_id = d.order_id limit 1) then 'resolved'

@@ -1,9 +1,6 @@
 -- name: list_dead_letters
 -- Newest first.
-select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sale_number), d.sale_number, d.partition, d.entry_id, d.order_id,
-       d.customer_id, d.payload, d.reason, d.detail, d.failures, d.created_at, d.failed_at, d.retried_at,
-       d.discarded_at, d.discard_reason, d.state
-  from dead_letter_states d
+select d.* from dead_letter_states d
   where dead_letter_id < coalesce($1::bigint, 9223372036854775807)
     and ($2::text is null or d.sale_number = (select sale_number from sales where sale_id = $2))
     and state = any($3::text[])
@@ -12,10 +9,7 @@ select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sa
 
 -- name: list_customers_dead_letters
 -- The same of one customer, who has few.
-select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sale_number), d.sale_number, d.partition, d.entry_id, d.order_id,
-       d.customer_id, d.payload, d.reason, d.detail, d.failures, d.created_at, d.failed_at, d.retried_at,
-       d.discarded_at, d.discard_reason, d.state
-  from dead_letter_states d
+select d.* from dead_letter_states d
   where d.customer_id = $5
     and dead_letter_id < coalesce($1::bigint, 9223372036854775807)
     and ($2::text is null or d.sale_number = (select sale_number from sales where sale_id = $2))
@@ -24,18 +18,12 @@ select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sa
   limit $4;
 
 -- name: read_dead_letter
-select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sale_number), d.sale_number, d.partition, d.entry_id, d.order_id,
-       d.customer_id, d.payload, d.reason, d.detail, d.failures, d.created_at, d.failed_at, d.retried_at,
-       d.discarded_at, d.discard_reason, d.state
-  from dead_letter_states d
+select d.* from dead_letter_states d
   where dead_letter_id = $1;
 
 -- name: dead_letter_of
 -- The latest of an order's entries.
-select d.dead_letter_id, (select sale_id from sales s where s.sale_number = d.sale_number), d.sale_number, d.partition, d.entry_id, d.order_id,
-       d.customer_id, d.payload, d.reason, d.detail, d.failures, d.created_at, d.failed_at, d.retried_at,
-       d.discarded_at, d.discard_reason, d.state
-  from dead_letter_states d
+select d.* from dead_letter_states d
   where order_id = $1
   order by d.created_at desc, dead_letter_id desc
   limit 1;

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from db import shifts, transitions
+from db import reservations, shifts, transitions
 from db.states import Status
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
@@ -265,3 +265,22 @@ async def test_what_the_gateway_takes_is_written_down(lamp_sale: Shop, db: Conne
     await lamp_sale.settle(settle_concurrency=10)
     per_s = await db.fetchval("select payments_per_s from shifts where name like 'settle:%'")
     assert 0 < per_s <= 10 / 0.05, "ten at a time, each at least 50 ms"
+
+
+async def test_an_attempt_that_is_not_answered_is_followed_by_a_later_and_later_one(
+    lamp_sale: Shop, db: Connection
+) -> None:
+    """So that payments never answered leave the places of those in flight to others."""
+    ids = await lamp_sale.buy("ada", lamp=1)
+    await lamp_sale.drain()
+    await db.execute("update reservations set expires_at = now() + interval '1 day'")
+    pauses = []
+    for _ in range(8):
+        await reservations.postpone(db, ids, seconds=2)
+        pauses.append(
+            await db.fetchval("select extract(epoch from due_at - clock_timestamp())::float8 from reservations")
+        )
+    assert pauses == pytest.approx([2, 4, 8, 16, 32, 64, 64, 64], abs=1.5)
+    await db.execute("update reservations set expires_at = now() + interval '5 s'")
+    await reservations.postpone(db, ids, seconds=2)
+    assert await db.fetchval("select due_at = expires_at from reservations"), "no later than the hold ends"
