@@ -96,7 +96,6 @@ class Connections:
         self.refused: Counter[str] = Counter()
         """What was refused before it was a request, by code, since it was last looked at."""
         self.unread = 0
-        self.now = 0.0
         self._due = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -137,8 +136,7 @@ class Connections:
 
     def _wait(self) -> None:
         assert self._loop is not None
-        self.now = self._loop.time()
-        self._due = self.now + TICK_S
+        self._due = self._loop.time() + TICK_S
         self._loop.call_later(TICK_S, self._tick)
 
     def _tick(self) -> None:

@@ -24,27 +24,30 @@ async def _slow(stack: AsyncExitStack, intake: Intake, count: int, *more: str) -
     return slow
 
 
+async def _awaited(intake: Intake, bodies: int) -> None:
+    async def are() -> bool:
+        return intake.guard.bodies.awaited == bodies
+
+    await eventually(are, what=f"{bodies} bodies to be awaited")
+
+
 async def test_slow_bodies_hold_up_nobody(serve: Serve) -> None:
     intake = await opened(await serve(in_flight_max=10, body_timeout_s=30))
     async with AsyncExitStack() as stack:
         await _slow(stack, intake, 100)
-
-        async def awaited() -> bool:
-            return intake.guard.bodies.awaited == 100
-
-        await eventually(awaited)
+        await _awaited(intake, 100)
         assert intake.guard.in_flight == 0
         async with shopping(intake):
             for path in ("/healthz", "/readyz", "/metrics", "/products/hot"):
                 assert (await intake.http.get(path)).status_code == 200
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # the shoppers go on meanwhile, and are looked at at the end
 
 
 async def test_past_their_number_the_oldest_is_given_up(serve: Serve) -> None:
     intake = await opened(await serve(bodies_max=5, body_timeout_s=30))
     async with AsyncExitStack() as stack:
         slow = await _slow(stack, intake, 5)
-        await asyncio.sleep(0.1)
+        await _awaited(intake, 5)
         honest = await stack.enter_async_context(Raw(intake.port))
         await honest.send(order("honest")[:-10], order("honest")[-10:])
         assert (await honest.answer()).status == 202
@@ -61,7 +64,7 @@ async def test_one_address_has_fewer(serve: Serve) -> None:
     async with AsyncExitStack() as stack:
         others = await _slow(stack, intake, 3, "X-Forwarded-For: 192.0.2.1")
         unnamed = await _slow(stack, intake, 10)
-        await asyncio.sleep(0.1)
+        await _awaited(intake, 13)
         mine = await _slow(stack, intake, 5, "X-Forwarded-For: 192.0.2.2")
         for raw in mine[:2]:
             assert (await raw.answer()).code == "overloaded"

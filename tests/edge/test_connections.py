@@ -17,7 +17,7 @@ from tests.edge.conftest import opened
 from tests.edge.healthy import shopping
 from tests.fixtures.intake import Serve
 from tests.fixtures.raw import Raw, get
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import eventually, wait_until
 from tests.integration.test_intake_process import COMMAND, alive, environment
 
 
@@ -44,7 +44,6 @@ async def test_the_longest_idle_goes_first(serve: Serve) -> None:
         for raw in used:
             await raw.send(get("/healthz"))
             assert (await raw.answer()).status == 200
-        await asyncio.sleep(0.3)  # times are kept by the tenth of a second
         another = await stack.enter_async_context(Raw(intake.port))
         await another.send(get("/healthz"))
         assert (await another.answer()).status == 200
@@ -60,7 +59,11 @@ async def test_whoever_is_at_work_is_not_closed_for_another(serve: Serve) -> Non
         busy = [await stack.enter_async_context(Raw(intake.port)) for _ in range(8)]
         for raw in busy:
             await raw.send(b"POST /sales/sale/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
-        await asyncio.sleep(0.1)
+
+        async def at_work() -> bool:
+            return intake.guard.bodies.awaited == len(busy)
+
+        await eventually(at_work)
         async with Raw(intake.port) as late:
             answer = await late.answer()
             assert (answer.status, answer.code) == (503, "overloaded")

@@ -150,8 +150,13 @@ async def test_a_closed_connection_with_unread_answers_is_cut_off(serve: Serve) 
     async with Raw(intake.port) as raw:
         await raw.send(get("/openapi.json") * 300 + get("/healthz", "Connection: close"))
 
-        async def gone() -> bool:
-            return not (intake.guard.connections.open - set(intake.guard.connections.idle))
+        connections = intake.guard.connections
 
-        await asyncio.sleep(0.3)
-        await eventually(gone)
+        async def stuck() -> bool:
+            return bool(connections.stuck or connections.closing)
+
+        async def gone() -> bool:
+            return not (connections.open - set(connections.idle))
+
+        await eventually(stuck, what="answers that nobody reads")
+        await eventually(gone, what="their connection to be cut off")
