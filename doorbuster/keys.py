@@ -81,7 +81,7 @@ OUTCOMES = f"{PREFIX}:outcomes"
 """Channel: one message a batch, the 16-byte ids of the orders whose state changed, concatenated."""
 
 SALES = f"{PREFIX}:sales"
-"""Channel: what has just changed, a sale or a shelf; see `intake/announcing.py`."""
+"""Channel: what has just changed, a sale or a shelf; see `intake/changes/announcements.py`."""
 
 HEARD = f"{PREFIX}:sales:heard"
 """Channel: the id of an announcement that a process acts by now."""

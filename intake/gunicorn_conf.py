@@ -15,7 +15,7 @@ from doorbuster.settings import load_settings
 
 bind = os.environ.get("INTAKE_BIND", "127.0.0.1:8000").split(",")
 workers = int(os.environ.get("INTAKE_PROCESSES", "1"))
-worker_class = "intake.serving.Worker"
+worker_class = "intake.server.worker.Worker"
 wsgi_app = "intake.app:from_environment()"
 backlog = 2048
 timeout = 30

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WINDOW_MS = 3_600_000
 """What is placed with an admission is noted for longer than this."""
 ENDED = 1_000_000_000
-"""Added to the orders of an admission whose visitor has left; see intake/scripts/end_admission.lua."""
+"""Added to the orders of an admission whose visitor has left; see intake/room/scripts/end_admission.lua."""
 _PAGE = 10_000
 _ALL_ACCEPTED = keys.accepted_prefix(0, 0).replace(keys.slot(0, 0), "{*}") + "*"
 _ALL_SPENT = keys.spent_prefix(0, 0).replace(keys.slot(0, 0), "{*}") + "*"

@@ -12,7 +12,7 @@ import pytest
 
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings
-from intake.descriptors import RESERVE, connections_within
+from intake.server.descriptors import RESERVE, connections_within
 from tests.edge.conftest import opened
 from tests.edge.healthy import shopping
 from tests.fixtures.intake import Serve

@@ -11,8 +11,8 @@ from catalogue import subjects
 from catalogue.cloudfront import EVERY_PRODUCT, paths
 from doorbuster import keys
 from doorbuster.ids import OrderIds
+from intake.pages.render import version_of
 from intake.room.cookies import Browser
-from intake.room.pages import version_of
 from waitingroom.admissions import Admission
 from waitingroom.tickets import customer_digest, visitor_digest
 

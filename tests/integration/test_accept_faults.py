@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from doorbuster.settings import Settings
-from intake import protocol
+from intake.server.connection import http_protocol
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.waiting import eventually
@@ -111,7 +111,7 @@ async def test_a_body_is_counted_as_it_streams(intake: Intake) -> None:
 
 
 async def test_an_endless_sender_is_cut_off(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "LINGER_BYTES", 100_000)
+    monkeypatch.setattr(http_protocol, "LINGER_BYTES", 100_000)
     reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
     writer.write(b"POST /sales/sale/orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     with pytest.raises(ConnectionError):

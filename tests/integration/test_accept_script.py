@@ -20,9 +20,9 @@ from doorbuster import keys
 from doorbuster.gate import Gate, publish
 from doorbuster.script import Script
 from doorbuster.stores import accept_client
-from intake import group_commit
-from intake.group_commit import AcceptScript, Candidate, Link, Spend, Terms, spend_terms
-from intake.room.uses import _return_uses
+from intake.accepting import group_commit
+from intake.accepting.group_commit import AcceptScript, Candidate, Link, Spend, Terms, spend_terms
+from intake.room.return_uses import _return_uses
 
 SALE, PARTITION, EPOCH, BACKLOG = 7, 0, 3, 12
 TERMS = Terms(ttl_ms=60_000, backlog_max=BACKLOG, batch_max=100, replicas=0, replica_wait_ms=0, timeout_s=5)

@@ -12,11 +12,11 @@ from falcon.asgi import App, Request, Response
 from falcon.testing import TestClient
 
 from doorbuster.contract import FAULTS
-from intake.openapi import CSP, document
-from intake.openapi_examples import EXAMPLES
-from intake.openapi_words import DESCRIPTIONS
-from intake.operations import OPERATIONS
-from intake.problems import RETRY_AFTER, Problems, RefusedError
+from intake.web.openapi.document import CSP, document
+from intake.web.openapi.examples import EXAMPLES
+from intake.web.openapi.operations import OPERATIONS
+from intake.web.openapi.words import DESCRIPTIONS
+from intake.web.problems import RETRY_AFTER, Problems, RefusedError
 from tests.fixtures.intake import Intake
 
 

@@ -10,8 +10,8 @@ import pytest
 from falcon.asgi import App, Request, Response
 from falcon.testing import TestClient
 
-from intake.operations import OPERATIONS
-from intake.problems import Problems
+from intake.web.openapi.operations import OPERATIONS
+from intake.web.problems import Problems
 from tests.fixtures.intake import Intake
 from tests.integration.test_ops_bounds import fields_of
 

@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from doorbuster import keys
-from intake import announcing
-from intake.announcing import Announcing
+from intake.changes import announcements
+from intake.changes.announcements import Announcing
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.shop import Shop
 from tests.fixtures.visitors import Visitor, open_room
@@ -181,7 +181,7 @@ async def test_a_process_that_says_nothing_is_not_waited_for_without_end(
     two: Two, orders_redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await two.ops.open_sale("sale", "hot")
-    monkeypatch.setattr(announcing, "WITHIN_S", 0.2)
+    monkeypatch.setattr(announcements, "WITHIN_S", 0.2)
     async with orders_redis.pubsub() as mute:
         await mute.subscribe(keys.SALES)
         assert (await two.ops.ops.post("/ops/sales/sale/hold")).status_code == 200

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from intake.operations import OPERATIONS
+from intake.web.openapi.operations import OPERATIONS
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.shop import Shop
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.importing import ATTRIBUTES_MAX
-from intake import import_process, ops_import
+from intake.ops import import_process, import_products
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.waiting import eventually
 
@@ -145,7 +145,7 @@ async def test_an_import_is_the_work_of_another_process(serve: Serve) -> None:
 
 
 async def test_only_so_many_imports_at_a_time(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ops_import, "IMPORTS_MAX", 1)
+    monkeypatch.setattr(import_products, "IMPORTS_MAX", 1)
     sending = asyncio.Event()
 
     async def slow() -> Any:

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from db.pool import Connection
 from doorbuster import keys
-from intake.prewarm_checks import clock_check
+from intake.ops.prewarm_checks import clock_check
 from tests.fixtures.intake import Intake, Serve
 
 AWAY = "redis://127.0.0.1:1/0"

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from doorbuster import keys
-from intake.room.desk import OpenRoom
+from intake.room.cache import OpenRoom
 from tests.fixtures.intake import Intake
 from tests.fixtures.visitors import Visitor, open_room
 from tests.fixtures.waiting import eventually

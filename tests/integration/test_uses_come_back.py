@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from doorbuster.cli.audit_admissions import admission_figures
-from intake.room.uses import read_spent
+from intake.room.return_uses import read_spent
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
 from tests.fixtures.visitors import Visitor, open_room

@@ -18,7 +18,7 @@ from doorbuster.cli.sale_spec import split_room
 from doorbuster.embedded.folder import DataFolder
 from doorbuster.errors import SettingsError
 from doorbuster.room_contract import ChallengeView, PollView, RoomStatus, SoldOutView
-from intake.room.keyfile import KeyFile
+from intake.room.key_file import KeyFile
 from tests.fixtures.up import clean_environment
 from waitingroom.keyring import KeyRing, Signer
 from waitingroom.shuffle import place_of, seed_of

@@ -20,8 +20,8 @@ from doorbuster import keys
 from doorbuster.cli.app import cli
 from doorbuster.contract import FAULTS
 from doorbuster.settings import Settings
-from intake.operations import OPERATIONS
-from intake.orders import BY_CUSTOMER
+from intake.orders.resources import BY_CUSTOMER
+from intake.web.openapi.operations import OPERATIONS
 from workers.decide import Poison, Reason
 from workers.settle import DECLINED, EXPIRED
 
@@ -104,7 +104,7 @@ def test_a_key_looks_as_its_pattern(name: str, built: str) -> None:
 
 def test_the_keyspace_names_every_field_of_the_gate() -> None:
     published = (ROOT / "doorbuster" / "scripts" / "publish_gate.lua").read_text()
-    accepting = (ROOT / "intake" / "scripts" / "accept.lua").read_text()
+    accepting = (ROOT / "intake" / "accepting" / "scripts" / "accept.lua").read_text()
     written = {*re.findall(r"'(\w+)', ARGV", published), *re.findall(r"'HINCRBY', KEYS\[1\], '(\w+)'", accepting)}
     section = text_of("keyspace.md").partition("**`gate`**")[2].partition("**`accepted`**")[0]
     assert {coded(row[0])[0] for row in rows_of(section)} == written | {"drained"}
@@ -253,7 +253,7 @@ def test_commands_exist(path: Path) -> None:
 
 
 def test_every_metric_is_in_the_operators_guide() -> None:
-    named = set(re.findall(r'"(doorbuster_\w+)"', (ROOT / "intake" / "metrics.py").read_text()))
+    named = set(re.findall(r'"(doorbuster_\w+)"', (ROOT / "intake" / "monitoring" / "metrics.py").read_text()))
     shown = {re.sub(r"_total$", "", name) for name in re.findall(r"doorbuster_\w+", text_of("operations.md"))}
     assert named == shown
 

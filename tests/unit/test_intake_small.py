@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from doorbuster.errors import InvalidError
 from doorbuster.ids import OrderIds
-from intake.awaiting import wait_of
-from intake.moments import moment, moment_of
-from intake.operations import OPERATIONS
-from intake.ops_reading import limit_of, order_cursor, order_cursor_of
-from intake.order_views import parse_order_id
+from intake.orders.lookup import parse_order_id
+from intake.orders.prefer_wait import wait_of
+from intake.web.openapi.operations import OPERATIONS
+from intake.web.requests import limit_of, order_cursor, order_cursor_of
+from intake.web.timestamps import moment, moment_of
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from intake.lifespan import Lifespan
+from intake.server.lifespan import Lifespan
 
 
 async def test_what_runs_ends_also_when_its_first_cancellation_is_swallowed() -> None:

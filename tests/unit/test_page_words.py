@@ -9,22 +9,22 @@ import pytest
 
 from doorbuster.contract import FAULTS
 from doorbuster.errors import SettingsError
-from intake.orders import BY_CUSTOMER
-from intake.problems import RETRY_AFTER
+from intake.orders.resources import BY_CUSTOMER
+from intake.pages.locale import tongue_of
+from intake.pages.offers import image_of
+from intake.pages.plain_text import plain
+from intake.pages.render import Pages, wait_of
+from intake.pages.standing import Standing
+from intake.pages.texts import read_texts
 from intake.room.attempts import Placed, digest_of, key_of, read_placed, spoken, write_placed
 from intake.room.cookies import Browser
-from intake.room.offers import image_of
-from intake.room.pages import Pages, wait_of
-from intake.room.plain_text import plain
-from intake.room.standing import Standing
-from intake.room.texts import read_texts
-from intake.room.tongue import tongue_of
+from intake.web.problems import RETRY_AFTER
 from workers.decide import Poison, Reason
 from workers.settle import DECLINED, EXPIRED
 
 PAGES = Pages(None)
 LANGUAGES = sorted(PAGES.texts)
-BUILT_IN = Path("intake/room/texts")
+BUILT_IN = Path("intake/pages/texts")
 REASONS = {*map(str, Reason), *map(str, Poison), DECLINED, EXPIRED, BY_CUSTOMER, "standby_ended"}
 ORDER = "00000100-783a-87a7-ac3d-28c5383a4d5d"
 

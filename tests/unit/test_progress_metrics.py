@@ -11,8 +11,8 @@ import pytest
 
 LOOKS = """
 from db.progress import LimitedShift
-from intake.metrics import Metrics
-from intake.progress import Seen, Stage
+from intake.monitoring.metrics import Metrics
+from intake.monitoring.progress import Seen, Stage
 
 metrics = Metrics()
 metrics.progress(Seen([Stage("settle", 7.0, "old", "0")], [LimitedShift("settle:1:0", 125, 250.0)]))

@@ -13,13 +13,14 @@ from urllib.parse import parse_qs
 import pytest
 
 from doorbuster.errors import SettingsError, StoreUnavailableError
-from intake.room import join_limits, pages
-from intake.room.addresses import Addresses, counted
+from intake.pages import render as pages
+from intake.pages.locale import tongue_of
+from intake.pages.render import Pages
+from intake.room import rate_limit
 from intake.room.challenge import Asked, ProofOfWork, Verifier
+from intake.room.client_address import Addresses, counted
 from intake.room.cookies import Browser, place_from
-from intake.room.join_limits import JoinLimit
-from intake.room.pages import Pages
-from intake.room.tongue import tongue_of
+from intake.room.rate_limit import JoinLimit
 
 # Addresses.
 
@@ -75,7 +76,7 @@ def test_a_proxy_must_be_a_network() -> None:
 
 def test_a_limit_counts_by_name_and_earns_back(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(join_limits.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now[0])
     limit = JoinLimit(2)
     assert [limit.wait_s("a"), limit.wait_s("a"), limit.wait_s("b")] == [0, 0, 0]
     assert limit.wait_s("a") == pytest.approx(30)
@@ -91,7 +92,7 @@ def test_a_limit_of_nought_or_of_nobody_is_none() -> None:
 
 
 def test_a_limit_remembers_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(join_limits, "MOST", 10)
+    monkeypatch.setattr(rate_limit, "MOST", 10)
     limit = JoinLimit(1)
     for n in range(1000):
         limit.wait_s(str(n))
@@ -99,14 +100,14 @@ def test_a_limit_remembers_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_name_of_several_homes_may_do_as_much_as_they(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(join_limits.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: 100.0)
     limit = JoinLimit(2)
     assert [limit.wait_s("a", homes=4) for _ in range(8)] == [0] * 8
     assert limit.wait_s("a", homes=4) > 0
 
 
 def test_asking_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(join_limits.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: 100.0)
     limit = JoinLimit(1)
     assert [limit.wait_s("a", 0.0) for _ in range(5)] == [0] * 5
     assert limit.wait_s("a") == 0
