@@ -16,10 +16,10 @@ from catalogue.following import BACK_S, Following
 from catalogue.reader import Bounds, Copy, Reader
 from catalogue.shared import AWAY, SharedCache
 from catalogue.showing import CacheTerms, Shown, show_page, show_product
-from db import changes
-from db.changes import Change
-from db.pool import FAILURES
-from db.replicas import Replicas
+from db.connections.pool import FAILURES
+from db.connections.replicas import Replicas
+from db.products import catalogue_changes
+from db.products.catalogue_changes import Change
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.redis_clients import plain_client, reader_client
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
     from typing import Any
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from doorbuster.settings import Settings
 
 CACHE_TIMEOUT_S = 0.5
@@ -140,7 +140,7 @@ class Catalogue:
         The outbox tells it too, a moment later: this only makes it sooner, so its failure is no one's error.
         """
         try:
-            floors = subjects.floors(several, await changes.log_position(connection))
+            floors = subjects.floors(several, await catalogue_changes.log_position(connection))
             self.reader.outdate(floors)
             await self.shared.invalidate(floors)
         except (*FAILURES, StoreUnavailableError) as error:

@@ -15,8 +15,8 @@ import msgspec
 
 from catalogue import subjects
 from catalogue.shared import AWAY, decode
-from db import changes
-from db.pool import FAILURES, Connection, connect
+from db.connections.pool import FAILURES, Connection, connect
+from db.products import catalogue_changes
 from doorbuster import keys
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ class Following:
         try:
             connection = await self._connected()
             if self._snapshot is None:
-                news = await changes.recent(connection, within_s=self._look_back_s, limit=NAMED_MAX + 1)
+                news = await catalogue_changes.recent(connection, within_s=self._look_back_s, limit=NAMED_MAX + 1)
             else:
-                news = await changes.appeared(connection, self._snapshot, limit=NAMED_MAX + 1)
+                news = await catalogue_changes.appeared(connection, self._snapshot, limit=NAMED_MAX + 1)
         except FAILURES as error:
             log.info("the outbox cannot be read", extra={"error": repr(error)})
             self._break_off()

@@ -8,11 +8,11 @@ import msgspec
 
 from catalogue import subjects
 from catalogue.reader import Loaded, Source
-from db import catalogue as rows
-from db.catalogue import Item
+from db.products import catalogue as rows
+from db.products.catalogue import Item
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 LIMIT_MAX = 100
 ITEM = "item"

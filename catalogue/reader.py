@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalogue.subjects import NO_FLOOR, Floor
-from db.replicas import NotShownError
+from db.connections.replicas import NotShownError
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from catalogue.floors import Floors
     from catalogue.shared import Look, SharedCache
-    from db.pool import Connection
-    from db.replicas import Replicas
+    from db.connections.pool import Connection
+    from db.connections.replicas import Replicas
 
 EARLY = 0.8
 """Part of its life after which a copy in use is read anew behind the answer."""

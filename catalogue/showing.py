@@ -22,7 +22,7 @@ from doorbuster.contract.catalogue import ShownProduct
 
 if TYPE_CHECKING:
     from catalogue.reader import Copy
-    from db.catalogue import Item
+    from db.products.catalogue import Item
 
 _encode = msgspec.json.Encoder().encode
 NEVER = float("inf")

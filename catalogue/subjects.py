@@ -13,7 +13,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from db.changes import Change
+    from db.products.catalogue_changes import Change
 
 EVERYTHING = "listing"
 """The listing of all categories."""

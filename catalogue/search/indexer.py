@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from opensearchpy.exceptions import NotFoundError, OpenSearchException
 
 from catalogue.search.mapping import document, template
-from db import search as rows
+from db.products import search as rows
 from doorbuster.errors import ConflictError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import AsyncOpenSearch
 
-    from db.pool import Connection
-    from db.search import Document
+    from db.connections.pool import Connection
+    from db.products.search import Document
 
 PAGE = 1_000
 WRITE_TIMEOUT_S = 30.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from catalogue.search.words import QUERY_MAX, STOPPED
 
 if TYPE_CHECKING:
-    from db.search import Document
+    from db.products.search import Document
 
 
 def _analyzer(*filters: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from catalogue.search.rarity import Rarities
 from catalogue.search.rungs import may_be_misspelt, search_by_rungs
 from catalogue.search.tsqueries import Looser, Texts
 from catalogue.search.words import QUERY_MAX, read, read_beginning
-from db import search as rows
+from db.products import search as rows
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from catalogue.search.words import Words
-    from db.pool import Connection
-    from db.replicas import Replicas
+    from db.connections.pool import Connection
+    from db.connections.replicas import Replicas
 
     T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from catalogue.search.interface import write_cursor
 from catalogue.search.kept import Kept
 from catalogue.search.postgres import PostgresSearch
 from catalogue.showing import NEVER, CacheTerms, cache_control, etag_of, show_item
-from db import search as rows
+from db.products import search as rows
 from doorbuster.contract.catalogue import (
     FacetCount,
     PriceFacet,
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from catalogue.search.interface import Backend, Facets, Query
-    from db.catalogue import Item
-    from db.pool import Connection
-    from db.replicas import Replicas
+    from db.connections.pool import Connection
+    from db.connections.replicas import Replicas
+    from db.products.catalogue import Item
     from doorbuster.settings import Settings
 
 

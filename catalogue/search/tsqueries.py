@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from catalogue.search.interface import PREFIX_MIN
 from catalogue.search.things import is_accessory_asked, thing_of
 from catalogue.search.words import Phrase, Term, Words
-from db import search as rows
+from db.products import search as rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

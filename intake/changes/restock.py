@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db import stock
+from db.products import stock
 from db.sales import live_sales_of
 from doorbuster import keys
 from waitingroom.room import Mode

@@ -29,7 +29,7 @@ from waitingroom.terms import lobby_opens_at
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from intake.changes.publish import Publishing
     from intake.changes.restock import Restocking
     from intake.database import Database

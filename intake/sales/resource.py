@@ -23,7 +23,7 @@ from waitingroom.terms import mode_of
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from db.offers import Offer
+    from db.products.offers import Offer
     from db.sales import Sale
     from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.room import RoomMode

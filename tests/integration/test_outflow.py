@@ -8,9 +8,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from db import cursors, sales
-from db.pool import Connection
+from db import sales
+from db.connections.pool import Connection
 from db.sales import Sale, SaleProduct, SaleSpec
+from db.work import cursors
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from tests.fixtures.draining import make_product

@@ -14,7 +14,7 @@ from moto import mock_aws
 from catalogue import subjects
 from catalogue.cloudfront import PATHS_MAX, CloudFrontPurge, paths
 from catalogue.purge import TAGS_MAX, VarnishPurge
-from db.changes import Change
+from db.products.catalogue_changes import Change
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.ports import reserve
 from tests.fixtures.intake import Intake, Serve

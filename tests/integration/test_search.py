@@ -9,9 +9,9 @@ import pytest
 from catalogue.search.interface import Count, PriceCount, Sort, Suggestion, TooLongError
 from catalogue.search.postgres import PostgresSearch
 from catalogue.search.words import STOPPED
-from db import pool as pools
-from db import search as rows
-from db.replicas import Replicas
+from db.connections import pool as pools
+from db.connections.replicas import Replicas
+from db.products import search as rows
 from tests.fixtures.search import SHOP, Searching, fill
 
 FOUND = {

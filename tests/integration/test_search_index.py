@@ -10,9 +10,9 @@ from catalogue.search.folding import fold_ascii
 from catalogue.search.indexer import Indexer
 from catalogue.search.interface import Query
 from catalogue.search.opensearch import OpenSearchSearch
-from db import pool as pools
-from db import products
-from db import search as rows
+from db.connections import pool as pools
+from db.products import products
+from db.products import search as rows
 from tests.fixtures.search import fill, product
 from tests.fixtures.shop import Shop
 from workers.publish.catalogue import CatalogueRelay, make_targets

@@ -19,9 +19,9 @@ from catalogue.floors import Floors
 from catalogue.reader import Loaded, Source
 from catalogue.shared import Filled, Look, SharedCache
 from catalogue.subjects import NO_FLOOR, Floor
-from db.changes import Change
-from db.pool import Connection
-from db.products import Product, put_product
+from db.connections.pool import Connection
+from db.products.catalogue_changes import Change
+from db.products.products import Product, put_product
 from doorbuster import keys
 from tests.fixtures.replicas import Replicated, connected, reading
 from tests.fixtures.waiting import eventually

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from db.replicas import Replicas
-from db.server import Server
+from db.connections.read_server import Server
+from db.connections.replicas import Replicas
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, server: Server, said: object, *, after_s: float = 0.0) -> None:

@@ -9,7 +9,7 @@ import pytest
 from catalogue import items, showing
 from catalogue.reader import Copy, Loaded
 from catalogue.showing import CacheTerms, show_product
-from db.catalogue import Item
+from db.products.catalogue import Item
 
 TERMS = CacheTerms(cdn_s=60, stale_s=30)
 

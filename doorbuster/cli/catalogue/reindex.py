@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from db import pool
+from db.connections import pool
 from doorbuster.cli import options
 from doorbuster.cli.instance.database import answering
 from doorbuster.cli.instance.trouble import require_stores

@@ -13,12 +13,13 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from db import ops_log, products
+from db import ops_log
+from db.products import products
 from doorbuster.errors import ConflictError, InvalidError
 
 if TYPE_CHECKING:
-    from db.pool import Connection
-    from db.products import ImportRow
+    from db.connections.pool import Connection
+    from db.products.products import ImportRow
     from doorbuster.contract.bodies import ProductLine
 
 CHUNK_ROWS = 1_000

@@ -9,11 +9,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from db.sql import load
+from db.query_files import load
 from doorbuster.errors import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _SQL = load("stock")
 

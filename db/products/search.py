@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from db.catalogue import Item, item_of
-from db.sql import load
+from db.products.catalogue import Item, item_of
+from db.query_files import load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from asyncpg import Record
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _SQL = load("search")
 GRACE_S = 0.5

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from db.pool import FAILURES, Connection, Pool, connect, create_read_pool
+from db.connections.pool import FAILURES, Connection, Pool, connect, create_read_pool
 from doorbuster.errors import StoreUnavailableError
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class Server:
         """Ask through the connection that watches.
 
         Raises:
-            TimeoutError: it does not answer in time, or another of `db.pool.FAILURES`.
+            TimeoutError: it does not answer in time, or another of `db.connections.pool.FAILURES`.
         """
 
         async def asked() -> T:

@@ -14,14 +14,14 @@ from uuid import UUID
 
 import asyncpg
 
-from db import rows
-from db.sql import load
+from db.query_files import load
+from db.work import copy_rows
 from doorbuster.errors import LeaseLostError
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
-_SQL = load("batch")
+_SQL = load("drain_batch")
 
 PIECE = 500
 """Orders that Postgres is sent at a time while the rows of the next are made."""
@@ -72,14 +72,14 @@ async def lock_purchases(
     """Lock and return the units that (product, customer) have."""
     ordered = sorted(pairs)
     products, customers = [p for p, _ in ordered], [c for _, c in ordered]
-    rows = await connection.fetch(_SQL["lock_purchases"], sale_number, products, customers)
-    return {(row["product_id"], row["customer_id"]): row["quantity"] for row in rows}
+    copy_rows = await connection.fetch(_SQL["lock_purchases"], sale_number, products, customers)
+    return {(row["product_id"], row["customer_id"]): row["quantity"] for row in copy_rows}
 
 
 async def known_orders(connection: Connection, order_ids: Collection[UUID]) -> dict[UUID, bytes]:
     """Return the fingerprints of those orders that exist already."""
-    rows = await connection.fetch(_SQL["known_orders"], list(order_ids))
-    return {row["order_id"]: row["fingerprint"] for row in rows}
+    copy_rows = await connection.fetch(_SQL["known_orders"], list(order_ids))
+    return {row["order_id"]: row["fingerprint"] for row in copy_rows}
 
 
 async def take(connection: Connection, sale_number: int, taken: Mapping[str, int]) -> None:
@@ -103,19 +103,19 @@ async def count_purchases(connection: Connection, sale_number: int, bought: Mapp
 
 
 async def add_orders(
-    connection: Connection, new: Iterable[rows.NewOrder], made: rows.Batch, *, sent: Callable[[], None]
+    connection: Connection, new: Iterable[copy_rows.NewOrder], made: copy_rows.Batch, *, sent: Callable[[], None]
 ) -> None:
     """Add orders with all of their rows, in order, by COPY; `sent` is called when all are made and the first sent."""
-    pieces = rows.copied_in_pieces(made.orders(new), rows_each=PIECE, sent=sent)
-    await connection.copy_to_table("orders", source=pieces, columns=rows.COLUMNS["orders"], format="binary")
+    pieces = copy_rows.copied_in_pieces(made.orders(new), rows_each=PIECE, sent=sent)
+    await connection.copy_to_table("orders", source=pieces, columns=copy_rows.COLUMNS["orders"], format="binary")
     for table, those in (
         ("order_lines", made.lines),
         ("reservations", made.reservations),
         ("order_events", made.events),
     ):
         if those:
-            source: Any = rows.copied(those)  # the driver takes any buffer; its stubs do not say so
-            await connection.copy_to_table(table, source=source, columns=rows.COLUMNS[table], format="binary")
+            source: Any = copy_rows.copied(those)  # the driver takes any buffer; its stubs do not say so
+            await connection.copy_to_table(table, source=source, columns=copy_rows.COLUMNS[table], format="binary")
 
 
 async def bury(
@@ -128,10 +128,10 @@ async def bury(
 
     Returns how many were not there yet: one that failed before stays the one it was.
     """
-    rows = list(letters)
-    if not rows:
+    copy_rows = list(letters)
+    if not copy_rows:
         return 0
-    new = await _without_known(connection, (sale_number, partition), rows)
+    new = await _without_known(connection, (sale_number, partition), copy_rows)
     columns = [list(column) for column in zip(*new, strict=True)] or [[]] * len(Letter._fields)
     done = await connection.execute(_SQL["bury"], sale_number, partition, *columns)
     return int(done.rpartition(" ")[2])

@@ -10,10 +10,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from db.sql import load
+from db.query_files import load
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 State = Literal["open", "retried", "resolved", "discarded"]
 UNRESOLVED: tuple[State, ...] = ("open", "retried")

@@ -10,11 +10,11 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from db.sql import load
+from db.query_files import load
 from doorbuster.errors import ConflictError
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _SQL = load("products")
 CURRENCY_OF_SALES = "currency_of_sales"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from db.sql import load
+from db.query_files import load
 from doorbuster.errors import LeaseLostError
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _SQL = load("shifts")
 

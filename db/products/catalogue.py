@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import asyncpg
 import msgspec
 
-from db.sql import load
+from db.query_files import load
 from doorbuster.errors import InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _SQL = load("catalogue")
 

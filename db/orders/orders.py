@@ -9,13 +9,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from db.sql import load
-from db.states import Status
+from db.orders.states import Status
+from db.query_files import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _SQL = load("orders")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, TypeAlias
 
-from db.sql import load
+from db.query_files import load
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
-_SQL = load("agenda")
+_SQL = load("due_work")
 
 Place: TypeAlias = tuple[int, int]
 """Sale number and partition."""

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from db.sql import load
-from db.states import Status, sources_of
+from db.orders.states import Status, sources_of
+from db.query_files import load
 from doorbuster.errors import IllegalTransitionError, NotFoundError
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _SQL = load("transitions")
 

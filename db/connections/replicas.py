@@ -17,16 +17,16 @@ from typing import TypeVar
 
 import asyncpg
 
-from db import changes
-from db.pool import FAILURES, Connection
-from db.server import BusyError, Server, Work
-from db.sql import load
+from db.connections.pool import FAILURES, Connection
+from db.connections.read_server import BusyError, Server, Work
+from db.products import catalogue_changes
+from db.query_files import load
 from doorbuster.errors import StoreUnavailableError
 
 T = TypeVar("T")
 WATCH_S = 0.2
 SAMPLES = 64
-_SQL = load("changes")
+_SQL = load("catalogue_changes")
 
 log = logging.getLogger("doorbuster.replicas")
 
@@ -93,7 +93,7 @@ class Replicas:
     async def _look_at_primary(self) -> None:
         began = time.monotonic()
         try:
-            position = await self.primary.look(changes.log_position)
+            position = await self.primary.look(catalogue_changes.log_position)
         except FAILURES as error:
             # In recovery it is no primary any more, and has no position of its own to tell.
             log.debug("the primary's position is not known", extra={"error": repr(error)})

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from db.outbox import OutboxPlace
-from db.sql import load
+from db.orders.outbox import OutboxPlace
+from db.query_files import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import asyncpg
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
-_SQL = load("changes")
+_SQL = load("catalogue_changes")
 
 
 class Change(NamedTuple):
