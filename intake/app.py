@@ -6,8 +6,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
+from catalogue.service import Catalogue
 from db.sales import get_sale, list_sales
 from doorbuster import keys
 from doorbuster.log import configure

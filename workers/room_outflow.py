@@ -15,8 +15,8 @@ from db.work import cursors
 from doorbuster.orderstore import unread
 from waitingroom.outflow import Limits, Net, Signals, next_rate
 from waitingroom.room import Mode
-from waitingroom.store import Room
-from waitingroom.terms import room_config
+from waitingroom.room_store import Room
+from waitingroom.sale_config import room_config
 from workers.publish.events import RELAY
 from workers.runtime.isolation import Isolation
 

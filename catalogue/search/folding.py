@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalogue.search.words import QUERY_MAX
+from catalogue.search.query_terms import QUERY_MAX
 from db.products import search as rows
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from catalogue.responses import NEVER, CacheTerms, cache_control, etag_of, show_item
+from catalogue.search.answer_cache import Kept
 from catalogue.search.folding import Folding, clean
 from catalogue.search.interface import write_cursor
-from catalogue.search.kept import Kept
-from catalogue.search.postgres import PostgresSearch
-from catalogue.showing import NEVER, CacheTerms, cache_control, etag_of, show_item
+from catalogue.search.postgres_backend import PostgresSearch
 from db.products import search as rows
 from doorbuster.contract.catalogue import (
     FacetCount,
@@ -157,10 +157,10 @@ def open_search(settings: Settings, replicas: Replicas) -> Search:
         backend = PostgresSearch(replicas, timeout_s=timeout_s, at_once=at_once)
         return Search(backend, replicas, fresh_s=settings.catalogue_fresh_s)
     # Not needed, and not installed, where Postgres searches.
-    from catalogue.search import opensearch
+    from catalogue.search import opensearch_backend
 
-    client, alias = opensearch.connect(settings.search_url.get_secret_value(), timeout_s=timeout_s + 0.5)
-    found = opensearch.OpenSearchSearch(client, alias, Folding(replicas), timeout_s=timeout_s)
+    client, alias = opensearch_backend.connect(settings.search_url.get_secret_value(), timeout_s=timeout_s + 0.5)
+    found = opensearch_backend.OpenSearchSearch(client, alias, Folding(replicas), timeout_s=timeout_s)
     return Search(found, replicas, fresh_s=settings.catalogue_fresh_s)
 
 

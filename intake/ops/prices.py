@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
-    from catalogue.catalogue import Catalogue
+    from catalogue.service import Catalogue
     from db.connections.pool import Connection
     from intake.changes.publish import Publishing
     from intake.database import Database

@@ -21,7 +21,7 @@ from intake.web.requests import body_of, write
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from catalogue.catalogue import Catalogue
+    from catalogue.service import Catalogue
     from db.connections.pool import Connection
     from intake.changes.publish import Publishing
     from intake.changes.restock import Restocking

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from catalogue import items, shared
-from catalogue.catalogue import Catalogue
-from catalogue.shared import SharedCache
+from catalogue.cache import items, shared
+from catalogue.cache.shared import SharedCache
+from catalogue.service import Catalogue
 from db.connections.pool import Connection
 from db.connections.read_server import Server
 from db.connections.replicas import Replicas

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from catalogue.shared import SharedCache
+from catalogue.cache.shared import SharedCache
 from db.connections import pool as pools
 from db.orders import outbox
 from db.products import catalogue_changes

@@ -17,8 +17,8 @@ from doorbuster.errors import StoreUnavailableError
 from tests.fixtures.draining import make_product
 from waitingroom.outflow import CALM_STEPS
 from waitingroom.room import RoomState
-from waitingroom.store import Room
-from waitingroom.terms import room_config
+from waitingroom.room_store import Room
+from waitingroom.sale_config import room_config
 from workers.room_outflow import Outflow
 
 RATE = 100.0

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from moto import mock_aws
 
-from catalogue import subjects
-from catalogue.cloudfront import PATHS_MAX, CloudFrontPurge, paths
-from catalogue.purge import TAGS_MAX, VarnishPurge
+from catalogue.cache import subjects
+from catalogue.cdn.cloudfront import PATHS_MAX, CloudFrontPurge, paths
+from catalogue.cdn.varnish import TAGS_MAX, VarnishPurge
 from db.products.catalogue_changes import Change
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.ports import reserve

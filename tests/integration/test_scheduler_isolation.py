@@ -11,8 +11,8 @@ from db import sales
 from doorbuster import keys
 from tests.fixtures.draining import make_product
 from tests.fixtures.intake import Intake
-from waitingroom.store import Room
-from waitingroom.terms import room_config
+from waitingroom.room_store import Room
+from waitingroom.sale_config import room_config
 from workers.room_outflow import Outflow
 from workers.scheduler import Scheduler
 

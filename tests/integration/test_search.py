@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from catalogue.search.interface import Count, PriceCount, Sort, Suggestion, TooLongError
-from catalogue.search.postgres import PostgresSearch
-from catalogue.search.words import STOPPED
+from catalogue.search.postgres_backend import PostgresSearch
+from catalogue.search.query_terms import STOPPED
 from db.connections import pool as pools
 from db.connections.replicas import Replicas
 from db.products import search as rows

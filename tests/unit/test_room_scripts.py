@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from waitingroom.lua import FOLDER, source_of
+from waitingroom.script_loader import FOLDER, source_of
 from waitingroom.simulator.clock import VIRTUAL
 
 VERBS = sorted(path.stem for path in FOLDER.glob("*.lua"))

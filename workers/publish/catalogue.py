@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
-from catalogue import subjects
-from catalogue.cloudfront import CloudFrontPurge
-from catalogue.purge import Purge, VarnishPurge
-from catalogue.shared import SharedCache
+from catalogue.cache import subjects
+from catalogue.cache.shared import SharedCache
+from catalogue.cdn.cloudfront import CloudFrontPurge
+from catalogue.cdn.varnish import Purge, VarnishPurge
 from db.orders import outbox
 from db.products import catalogue_changes
 from db.products.catalogue_changes import Change

@@ -1,4 +1,4 @@
-"""Search in Postgres, on replicas where they are. Owns what is asked and when; tsqueries are `tsqueries.py`'s."""
+"""Search in Postgres, on replicas where they are. Owns what is asked and when; tsqueries are `postgres_query.py`'s."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from catalogue.search import interface as said
-from catalogue.search import tsqueries
+from catalogue.search import postgres_query
 from catalogue.search.folding import clean
 from catalogue.search.interface import BEGUN, CORRECTED, STRICT
-from catalogue.search.rarity import Rarities
-from catalogue.search.rungs import may_be_misspelt, search_by_rungs
-from catalogue.search.tsqueries import Looser, Texts
-from catalogue.search.words import QUERY_MAX, read, read_beginning
+from catalogue.search.postgres_query import Looser, Texts
+from catalogue.search.query_terms import QUERY_MAX, read, read_beginning
+from catalogue.search.relaxation import may_be_misspelt, search_by_rungs
+from catalogue.search.term_weights import Rarities
 from db.products import search as rows
 from doorbuster.errors import StoreUnavailableError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from typing import TypeVar
 
-    from catalogue.search.words import Words
+    from catalogue.search.query_terms import Words
     from db.connections.pool import Connection
     from db.connections.replicas import Replicas
 
@@ -63,7 +63,7 @@ class PostgresSearch:
             words = read_beginning(folded)
             if not words.terms:
                 return []
-            match, manner = tsqueries.beginning(words), tsqueries.manner_of(words)
+            match, manner = postgres_query.beginning(words), postgres_query.manner_of(words)
             return await rows.suggest(
                 connection, match, folded.strip()[:QUERY_MAX], manner, limit=limit, timeout_s=self._timeout_s
             )
@@ -91,7 +91,7 @@ class PostgresSearch:
                 return await self._page(connection, texts, query, rung)
 
         apart = words.joined_as(frozenset())
-        strictly = Texts(apart, shares, tsqueries.strict(apart))
+        strictly = Texts(apart, shares, postgres_query.strict(apart))
         return await search_by_rungs(query, strictly, within_s=self._timeout_s, loosen=loosen, find=find)
 
     async def _with_known(self, connection: Connection, words: Words) -> Words:
@@ -103,10 +103,10 @@ class PostgresSearch:
     async def _looser(self, connection: Connection, rung: int, words: Words) -> Looser:
         """Return what a rung adds."""
         if rung == BEGUN:
-            return tsqueries.last_begun(words)
+            return postgres_query.last_begun(words)
         if rung == CORRECTED:
             return await self._corrected(connection, words)
-        return Looser(tsqueries.any_of(words) if len(words.terms) > 1 else "")
+        return Looser(postgres_query.any_of(words) if len(words.terms) > 1 else "")
 
     async def _corrected(self, connection: Connection, words: Words) -> Looser:
         if words.none_counts:
@@ -115,7 +115,7 @@ class PostgresSearch:
         if not doubtful:
             return Looser("")
         better = await rows.correct(connection, doubtful, names_max=NAMES_MAX, timeout_s=self._timeout_s)
-        return tsqueries.corrected(words, better) if better else Looser("")
+        return postgres_query.corrected(words, better) if better else Looser("")
 
     async def _page(self, connection: Connection, texts: Texts, query: said.Query, rung: int) -> said.Page:
         terms = rows.Terms(
@@ -123,7 +123,7 @@ class PostgresSearch:
             query.after.key if query.after else None, query.after.product_id if query.after else None,
             query.limit, _looked_at(query), list(said.PRICE_STEPS), said.FACET_VALUES_MAX,
         )  # fmt: skip
-        asked, manner = texts.asked(), tsqueries.manner_of(texts.words)
+        asked, manner = texts.asked(), postgres_query.manner_of(texts.words)
         return _page(query, rung, await rows.search(connection, asked, terms, manner, timeout_s=self._timeout_s))
 
     async def _bounded(self, text: str, work: Callable[[Connection, str], Awaitable[T]]) -> T:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from catalogue import subjects
-from catalogue.reader import Loaded, Source
+from catalogue.cache import subjects
+from catalogue.cache.read_through import Loaded, Source
 from db.products import catalogue as rows
 from db.products.catalogue import Item
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from opensearchpy.exceptions import NotFoundError, OpenSearchException
 
-from catalogue.search.mapping import document, template
+from catalogue.search.opensearch_mapping import document, template
 from db.products import search as rows
 from doorbuster.errors import ConflictError, StoreUnavailableError
 

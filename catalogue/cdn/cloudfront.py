@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from catalogue.subjects import DIGEST, EVERYTHING
+from catalogue.cache.subjects import DIGEST, EVERYTHING
 from doorbuster.errors import StoreUnavailableError
 
 PATHS_MAX = 1_000

@@ -15,15 +15,15 @@ from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from catalogue.subjects import NO_FLOOR, Floor
+from catalogue.cache.subjects import NO_FLOOR, Floor
 from db.connections.replicas import NotShownError
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from catalogue.floors import Floors
-    from catalogue.shared import Look, SharedCache
+    from catalogue.cache.floors import Floors
+    from catalogue.cache.shared import Look, SharedCache
     from db.connections.pool import Connection
     from db.connections.replicas import Replicas
 

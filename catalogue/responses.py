@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from catalogue import subjects
-from catalogue.items import availability, decode_item, decode_page
+from catalogue.cache import subjects
+from catalogue.cache.items import availability, decode_item, decode_page
 from catalogue.prices import price_at
 from doorbuster.contract.bodies import JSON
 from doorbuster.contract.catalogue import ShownProduct
 
 if TYPE_CHECKING:
-    from catalogue.reader import Copy
+    from catalogue.cache.read_through import Copy
     from db.products.catalogue import Item
 
 _encode = msgspec.json.Encoder().encode

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from catalogue import subjects
-from catalogue.shared import AWAY, decode
+from catalogue.cache import subjects
+from catalogue.cache.shared import AWAY, decode
 from db.connections.pool import FAILURES, Connection, connect
 from db.products import catalogue_changes
 from doorbuster import keys
@@ -22,7 +22,7 @@ from doorbuster import keys
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from catalogue.reader import Reader
+    from catalogue.cache.read_through import Reader
 
 EVERY_S = 0.25
 NAMED_MAX = 5_000

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from redis.exceptions import NoScriptError, RedisError
 
-from catalogue.subjects import NO_FLOOR, Floor
+from catalogue.cache.subjects import NO_FLOOR, Floor
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.lua_script import Script

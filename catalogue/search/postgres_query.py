@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from catalogue.search.interface import PREFIX_MIN
+from catalogue.search.query_terms import Phrase, Term, Words
 from catalogue.search.things import is_accessory_asked, thing_of
-from catalogue.search.words import Phrase, Term, Words
 from db.products import search as rows
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from catalogue.subjects import NO_FLOOR, Floor
+from catalogue.cache.subjects import NO_FLOOR, Floor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from doorbuster import keys
 from doorbuster.errors import ConflictError
 from waitingroom.admissions import Admission
-from waitingroom.lua import Argument, Scripts
-from waitingroom.outcomes import Admitted, Holding, Joined, Left, No, Wait
+from waitingroom.results import Admitted, Holding, Joined, Left, No, Wait
 from waitingroom.room import RoomConfig, RoomState, state_from
+from waitingroom.script_loader import Argument, Scripts
 from waitingroom.shuffle import commitment, place_of, seed_of
 from waitingroom.tickets import Ticket, Visitor
 
@@ -51,7 +51,7 @@ class Room:
     ) -> None:
         """Take the store, and what says the sale's present configuration: a store that lost it is told it again.
 
-        `replaced` is the simulator's, see `waitingroom.lua`.
+        `replaced` is the simulator's, see `waitingroom.script_loader`.
         """
         self._scripts = Scripts(redis, timeout_s=timeout_s, replaced=replaced)
         self._config = config

@@ -10,12 +10,12 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from catalogue import items, subjects
-from catalogue.floors import Floors
-from catalogue.following import BACK_S, Following
-from catalogue.reader import Bounds, Copy, Reader
-from catalogue.shared import AWAY, SharedCache
-from catalogue.showing import CacheTerms, Shown, show_page, show_product
+from catalogue.cache import items, subjects
+from catalogue.cache.floors import Floors
+from catalogue.cache.read_through import Bounds, Copy, Reader
+from catalogue.cache.shared import AWAY, SharedCache
+from catalogue.change_feed import BACK_S, Following
+from catalogue.responses import CacheTerms, Shown, show_page, show_product
 from db.connections.pool import FAILURES
 from db.connections.replicas import Replicas
 from db.products import catalogue_changes

@@ -1,4 +1,4 @@
-"""Search in OpenSearch. Owns its client, what it is asked and how its answers are read; how, is in `clauses.py`."""
+"""Search in OpenSearch. Owns its client and how answers are read; queries are `opensearch_query.py`'s."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import urlsplit, urlunsplit
 from opensearchpy import AsyncOpenSearch
 from opensearchpy.exceptions import OpenSearchException
 
-from catalogue.search import clauses
 from catalogue.search import interface as said
-from catalogue.search.clauses import ACTIVE, FACETS, WEIGHTS, Asked
+from catalogue.search import opensearch_query
 from catalogue.search.interface import STRICT
-from catalogue.search.rarity import Rarities
-from catalogue.search.rungs import search_by_rungs
-from catalogue.search.words import QUERY_MAX, read, read_beginning
+from catalogue.search.opensearch_query import ACTIVE, FACETS, WEIGHTS, Asked
+from catalogue.search.query_terms import QUERY_MAX, read, read_beginning
+from catalogue.search.relaxation import search_by_rungs
+from catalogue.search.term_weights import Rarities
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -45,29 +45,29 @@ class OpenSearchSearch:
 
     async def search(self, query: said.Query) -> said.Page:
         """Return a page, loosening the query while it finds too little."""
-        words = clauses.counting(read(await self._fold(query.text)))
+        words = opensearch_query.counting(read(await self._fold(query.text)))
         if not words.terms:
             everything = Asked(words, [], ({"match_all": {}},))
             return said.NOTHING if query.text.strip() else await self._page(query, everything, STRICT)
         shares = await self._rarities.shares(words.single, self._ask_rarities)
 
         async def loosen(asked: Asked, rung: int) -> Asked | None:
-            looser = clauses.looser(words, rung)
+            looser = opensearch_query.looser(words, rung)
             return None if looser is None else asked.or_else(looser, rung)
 
         async def find(asked: Asked, rung: int) -> said.Page:
             return await self._page(query, asked, rung)
 
-        strictly = Asked(words, shares, (clauses.strict(words),))
+        strictly = Asked(words, shares, (opensearch_query.strict(words),))
         return await search_by_rungs(query, strictly, within_s=self._timeout_s, loosen=loosen, find=find)
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
         """Return brands, categories and names that begin as typed."""
         folded = await self._fold(text)
-        words = clauses.counting(read_beginning(folded))
+        words = opensearch_query.counting(read_beginning(folded))
         if not words.terms:
             return []
-        begun = clauses.named_so_far(words) or {"match_none": {}}
+        begun = opensearch_query.named_so_far(words) or {"match_none": {}}
         typed = folded.strip()[:QUERY_MAX]
         answer = await self._ask(
             {
@@ -75,7 +75,9 @@ class OpenSearchSearch:
                 "_source": ["title"],
                 "sort": [{"length": "asc"}, {"product_id": "asc"}],
                 "query": {"bool": {"filter": [ACTIVE, begun]}},
-                "aggs": {"all": {"global": {}, "aggs": {k: clauses.beginning(k, typed, limit) for k in FACETS}}},
+                "aggs": {
+                    "all": {"global": {}, "aggs": {k: opensearch_query.beginning(k, typed, limit) for k in FACETS}}
+                },
             }
         )
         found = [
@@ -91,7 +93,7 @@ class OpenSearchSearch:
         await self._client.close()
 
     async def _page(self, query: said.Query, asked: Asked, rung: int) -> said.Page:
-        filters = {name: clause for name, clause in clauses.filters_of(query).items() if clause is not None}
+        filters = {name: clause for name, clause in opensearch_query.filters_of(query).items() if clause is not None}
         body = {
             "size": query.limit + 1,
             "_source": False,
@@ -99,12 +101,12 @@ class OpenSearchSearch:
             "track_total_hits": said.COUNTED_MAX + 1,
             "query": {"bool": {"filter": [ACTIVE], "must": [asked.match], "should": asked.ranks()}},
             "post_filter": {"bool": {"filter": list(filters.values())}},
-            "sort": clauses.order_of(query.sort),
+            "sort": opensearch_query.order_of(query.sort),
             "track_scores": False,
-            "aggs": clauses.facets_of(filters),
+            "aggs": opensearch_query.facets_of(filters),
         }
         if query.after:
-            body["search_after"] = [clauses.sign_of(query.sort) * query.after.key, query.after.product_id]
+            body["search_after"] = [opensearch_query.sign_of(query.sort) * query.after.key, query.after.product_id]
         return _read(query, rung, await self._ask(body))
 
     async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +142,7 @@ def _rarity(number: int, whole: int) -> float:
 
 
 def _read(query: said.Query, rung: int, answer: dict[str, Any]) -> said.Page:
-    sign = clauses.sign_of(query.sort)
+    sign = opensearch_query.sign_of(query.sort)
     hits = tuple(said.Hit(hit["sort"][1], sign * float(hit["sort"][0])) for hit in answer["hits"]["hits"])
     shown = hits[: query.limit]
     after = said.After(query.sort, rung, shown[-1].key, shown[-1].product_id) if len(hits) > query.limit else None

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalogue.search import interface as said
 from catalogue.search.interface import BEGUN, CORRECTED, STRICT
-from catalogue.search.rungs import may_be_misspelt
+from catalogue.search.query_terms import STOPPED, Phrase, Term, Words, parts
+from catalogue.search.relaxation import may_be_misspelt
 from catalogue.search.things import KIND, is_accessory_asked, thing_of
-from catalogue.search.words import STOPPED, Phrase, Term, Words, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from catalogue.search.words import QUERY_MAX, STOPPED
+from catalogue.search.query_terms import QUERY_MAX, STOPPED
 
 if TYPE_CHECKING:
     from db.products.search import Document
