@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from loadtests import demo, locust_run
-from loadtests.crew import carry_out
-from loadtests.invoices import read
-from loadtests.plan import Mix, Plan
+from loadtests.check.report import console
+from loadtests.generate.invoices import read
 from loadtests.replay import RECORDED, replay
-from loadtests.report import console
-from loadtests.servers import serving
+from loadtests.scene.servers import serving
+from loadtests.traffic.crew import carry_out
+from loadtests.traffic.plan import Mix, Plan
 from tests.fixtures.load_runs import left_running
 
 pytestmark = pytest.mark.usefixtures("patience")
@@ -55,7 +55,7 @@ def test_locust_keeps_the_timetable_and_ends_with_the_audit(
 
 
 async def test_several_generators_share_out_a_plan_against_the_floor(tmp_path: Path) -> None:
-    async with serving("loadtests.floor:create_app()", tmp_path / "log") as base:
+    async with serving("loadtests.rivals.floor:create_app()", tmp_path / "log") as base:
         mix = Mix(products=["a"], weights=[1.0], path="/sales/floor/orders", prefix="t")
         arrivals = array("d", [number / 1000 for number in range(300)]).tobytes()
         result = await carry_out(Plan(base=base, mix=mix, connections=4, arrivals=arrivals), processes=2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadtests import read_mix
-from loadtests.report import console
+from loadtests.check.report import console
 from tests.fixtures.load_runs import left_running
 
 pytestmark = pytest.mark.usefixtures("patience")

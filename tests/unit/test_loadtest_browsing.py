@@ -13,15 +13,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from loadtests import read_report
-from loadtests.browsing import Browse, Browsed, browse
-from loadtests.catalogue import generate
-from loadtests.looks import KINDS, QUERIES, SALE_SHARE, SHARES, draw
-from loadtests.plan import Result
-from loadtests.read_figures import database_reads, grown, setbacks
+from loadtests.check import read_report
+from loadtests.check.read_figures import database_reads, grown, setbacks
+from loadtests.generate.catalogue import generate
+from loadtests.generate.looks import KINDS, QUERIES, SALE_SHARE, SHARES, draw
 from loadtests.read_mix import Emptied, Outcome
-from loadtests.stage import IN_SALE
-from loadtests.system import Audit
+from loadtests.scene.stage import IN_SALE
+from loadtests.scene.system import Audit
+from loadtests.traffic.browsing import Browse, Browsed, browse
+from loadtests.traffic.plan import Result
 
 CATALOGUE = generate(count=2_000)
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from loadtests.generator import run
-from loadtests.plan import Mix, Plan, merged
-from loadtests.samples import Samples
+from loadtests.traffic.generator import run
+from loadtests.traffic.plan import Mix, Plan, merged
+from loadtests.traffic.samples import Samples
 
 ORDER = UUID("01234567-89ab-8def-8123-456789abcdef")
 ACCEPTED = b'{"order_id":"%s"}' % str(ORDER).encode()

@@ -10,9 +10,9 @@ import pytest
 from doorbuster.contract.bodies import Line
 from loadtests.bench.draining import rate_of
 from loadtests.bench.row import Row
-from loadtests.invoices import QUANTITY_MAX, read
-from loadtests.shapes import Shape
-from loadtests.timetable import Timetable
+from loadtests.generate.invoices import QUANTITY_MAX, read
+from loadtests.generate.shapes import Shape
+from loadtests.generate.timetable import Timetable
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import warnings
 
-from loadtests.servers import ended, stop
+from loadtests.scene.servers import ended, stop
 
 PIPE = asyncio.subprocess.PIPE
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.catalogue import generate, popularity
-from loadtests.loopback import NotLoopbackError, check_database, target_of
-from loadtests.plan import MAX_SECONDS, Mix, Plan
-from loadtests.samples import Samples
-from loadtests.shapes import Shape, recorded, spike
+from loadtests.generate.catalogue import generate, popularity
+from loadtests.generate.shapes import Shape, recorded, spike
+from loadtests.scene.loopback import NotLoopbackError, check_database, target_of
+from loadtests.traffic.plan import MAX_SECONDS, Mix, Plan
+from loadtests.traffic.samples import Samples
 
 RECORDED = Path(__file__).parents[3] / "shared/data/wc98_spike_1998-05-12.csv"
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from doorbuster.contract.room import RoomRequest
-from loadtests.admitted import figures, most_over
-from loadtests.plan import Mix, Plan, Result, Visits, Way, merged
-from loadtests.samples import Samples
+from loadtests.check.admitted import figures, most_over
+from loadtests.traffic.plan import Mix, Plan, Result, Visits, Way, merged
+from loadtests.traffic.samples import Samples
 
 ROOM = RoomRequest(mode="always", rate_per_s=10, burst=5)
 MIX = Mix(products=["a"], weights=[1.0], path="/sales/s/orders", prefix="t")

@@ -12,11 +12,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from itertools import islice
 from time import perf_counter
 
-from loadtests.connection import LOST, Attempt, Connection, Reply
-from loadtests.loopback import target_of
-from loadtests.plan import Plan, Result
-from loadtests.shoppers import given, requests
-from loadtests.tally import Tally
+from loadtests.generate.shoppers import given, requests
+from loadtests.scene.loopback import target_of
+from loadtests.traffic.connection import LOST, Attempt, Connection, Reply
+from loadtests.traffic.plan import Plan, Result
+from loadtests.traffic.tally import Tally
 
 TICK_S = 0.001
 _RETRY_CAP_S = 5.0

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadtests.loopback import target_of
+from loadtests.scene.loopback import target_of
 
 _SETBACKS = (b" is left out", b" did not answer a read in time", b"the cache does not answer")
 _READ = b'"read from the database"'

@@ -34,7 +34,7 @@ async def serving(app: str, log: Path, **environment: str) -> AsyncIterator[str]
     port = reserve()
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gunicorn", "--config", "python:loadtests.gunicorn_conf"),
+            *(sys.executable, "-m", "gunicorn", "--config", "python:loadtests.rivals.gunicorn_conf"),
             *("--bind", f"127.0.0.1:{port}", app),
             env={**os.environ, **environment},
             stdout=out,

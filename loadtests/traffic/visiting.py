@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from doorbuster.contract.room import AdmissionView, RoomStatus, TicketView, WaitView
-from loadtests.connection import Attempt, Reply
-from loadtests.fleet import Fleet
-from loadtests.plan import Plan, Result, Visits
-from loadtests.samples import Samples
+from loadtests.traffic.connection import Attempt, Reply
+from loadtests.traffic.fleet import Fleet
+from loadtests.traffic.plan import Plan, Result, Visits
+from loadtests.traffic.samples import Samples
 
 MAX_AGE_S = 1.0
 _read_ticket = msgspec.json.Decoder(TicketView).decode

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from math import floor
 
 from doorbuster.contract.room import RoomRequest
-from loadtests.plan import Result
-from loadtests.system import Figure
+from loadtests.scene.system import Figure
+from loadtests.traffic.plan import Result
 
 
 def figures(result: Result, room: RoomRequest, orders: int) -> list[Figure]:

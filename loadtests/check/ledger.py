@@ -17,8 +17,8 @@ import asyncpg
 
 from db.connections.pool import connect
 from db.query_files import load
-from loadtests.loopback import check_database
-from loadtests.samples import Samples
+from loadtests.scene.loopback import check_database
+from loadtests.traffic.samples import Samples
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection

@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from loadtests.fleet import Fleet
-from loadtests.plan import Plan, Result
-from loadtests.visiting import Visiting
+from loadtests.traffic.fleet import Fleet
+from loadtests.traffic.plan import Plan, Result
+from loadtests.traffic.visiting import Visiting
 
 Progress = Callable[[int, int], None]
 """Told the orders offered and finished, a few times a second."""

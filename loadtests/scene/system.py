@@ -19,8 +19,8 @@ import msgspec
 import psutil
 
 from doorbuster.contract.bodies import SaleRequest
-from loadtests.loopback import check_database, target_of
-from loadtests.servers import ServerError, stop
+from loadtests.scene.loopback import check_database, target_of
+from loadtests.scene.servers import ServerError, stop
 
 _START_S = 60.0
 _STOP_S = 40.0

@@ -19,10 +19,10 @@ import msgspec
 import uvloop
 from msgspec import Meta
 
-from loadtests.connection import Attempt, Connection, Reply
-from loadtests.loopback import target_of
-from loadtests.samples import Samples
-from loadtests.servers import ended
+from loadtests.scene.loopback import target_of
+from loadtests.scene.servers import ended
+from loadtests.traffic.connection import Attempt, Connection, Reply
+from loadtests.traffic.samples import Samples
 
 _GRACE_S = 30.0
 
@@ -72,7 +72,7 @@ async def read(plan: ReadPlan) -> ReadResult:
     """
     with tempfile.NamedTemporaryFile(prefix="doorbuster-readers-") as told:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "loadtests.readers", told.name),
+            *(sys.executable, "-m", "loadtests.traffic.readers", told.name),
             stdin=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from random import Random
 
-from loadtests.plan import Mix
+from loadtests.traffic.plan import Mix
 
 _BLOCK = 4_096
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from loadtests.connection import Reply
-from loadtests.plan import Result
-from loadtests.samples import Samples
+from loadtests.traffic.connection import Reply
+from loadtests.traffic.plan import Result
+from loadtests.traffic.samples import Samples
 
 
 class _Accepted(msgspec.Struct):

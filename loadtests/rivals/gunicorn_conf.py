@@ -22,7 +22,7 @@ class Worker(UvicornWorker):
 
 
 workers = 1
-worker_class = "loadtests.gunicorn_conf.Worker"
+worker_class = "loadtests.rivals.gunicorn_conf.Worker"
 backlog = 2048
 keepalive = 75
 graceful_timeout = 5

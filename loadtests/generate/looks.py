@@ -12,8 +12,8 @@ from urllib.parse import quote_plus
 
 import msgspec
 
-from loadtests.catalogue import Product, popularity
-from loadtests.stage import IN_SALE, weights
+from loadtests.generate.catalogue import Product, popularity
+from loadtests.scene.stage import IN_SALE, weights
 
 KINDS = ("product", "search", "category")
 SHARES = (0.95, 0.04, 0.01)

@@ -17,7 +17,7 @@ from typing import TextIO
 import msgspec
 
 from doorbuster.contract.bodies import Line, OrderRequest
-from loadtests.catalogue import Product
+from loadtests.generate.catalogue import Product
 
 LINES_MAX = 20
 QUANTITY_MAX = 1_000

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 
 from doorbuster.ports import reserve
-from loadtests.servers import ServerError
+from loadtests.scene.servers import ServerError
 
-_START = Path(__file__).parents[1] / "deploy" / "opensearch" / "start"
+_START = Path(__file__).parents[2] / "deploy" / "opensearch" / "start"
 _START_S = 300.0
 """The jars are fetched at first."""
 

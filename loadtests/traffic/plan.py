@@ -9,8 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from loadtests.loopback import target_of
-from loadtests.samples import Samples
+from loadtests.scene.loopback import target_of
+from loadtests.traffic.samples import Samples
 
 MAX_REQUESTS = 2_000_000
 MAX_SECONDS = 900

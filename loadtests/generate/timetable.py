@@ -10,7 +10,7 @@ from collections import Counter
 from math import ceil
 from time import perf_counter
 
-from loadtests.shapes import Shape
+from loadtests.generate.shapes import Shape
 
 
 class Timetable:

@@ -8,9 +8,9 @@ import tempfile
 
 import msgspec
 
-from loadtests.generator import Progress
-from loadtests.plan import Plan, Result, merged
-from loadtests.servers import ended
+from loadtests.scene.servers import ended
+from loadtests.traffic.generator import Progress
+from loadtests.traffic.plan import Plan, Result, merged
 
 _GRACE_S = 60.0
 
@@ -55,7 +55,7 @@ def _share(plan: Plan, place: int, processes: int) -> Plan:
 async def _one(plan: Plan, tell: Progress) -> Result:
     with tempfile.NamedTemporaryFile(prefix="doorbuster-generator-") as told:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "loadtests.generator", told.name),
+            *(sys.executable, "-m", "loadtests.traffic.generator", told.name),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -6,10 +6,10 @@ from array import array
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from loadtests import report
-from loadtests.looks import KINDS, Looks
-from loadtests.samples import Samples
-from loadtests.shapes import Shape
+from loadtests.check import report
+from loadtests.generate.looks import KINDS, Looks
+from loadtests.generate.shapes import Shape
+from loadtests.traffic.samples import Samples
 
 if TYPE_CHECKING:
     from rich.console import Console

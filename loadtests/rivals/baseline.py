@@ -19,7 +19,7 @@ import msgspec
 
 from db.query_files import load
 from doorbuster.contract.bodies import OrderRequest
-from loadtests.loopback import check_database
+from loadtests.scene.loopback import check_database
 
 _read = msgspec.json.Decoder(OrderRequest).decode
 

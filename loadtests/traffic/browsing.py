@@ -19,10 +19,10 @@ import msgspec
 import uvloop
 from msgspec import Meta
 
-from loadtests.connection import Attempt, Reply
-from loadtests.fleet import Fleet
-from loadtests.plan import MAX_CONNECTIONS, MAX_REQUESTS, Mix, Plan
-from loadtests.servers import ended
+from loadtests.scene.servers import ended
+from loadtests.traffic.connection import Attempt, Reply
+from loadtests.traffic.fleet import Fleet
+from loadtests.traffic.plan import MAX_CONNECTIONS, MAX_REQUESTS, Mix, Plan
 
 _GRACE_S = 30.0
 _NOTHING = Mix(products=[], weights=[], path="/", prefix="")
@@ -92,7 +92,7 @@ class Browsing:
 async def browsing(plan: Browse, told: Path) -> AsyncIterator[Browsing]:
     """Carry out a plan beside the block, which must wait until it is `over`; the result is then in `told`."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "loadtests.browsing", str(told)),
+        *(sys.executable, "-m", "loadtests.traffic.browsing", str(told)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

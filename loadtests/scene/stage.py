@@ -1,6 +1,6 @@
 """The stage of a load run: which products of the generated catalogue are on sale, and who wants what.
 
-Owns the sale's make-up; the catalogue itself is `catalogue.py`, the system `system.py`.
+Owns the sale's make-up; the catalogue itself is `generate/catalogue.py`, the system `system.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import msgspec
 
 from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
 from doorbuster.contract.room import RoomRequest
-from loadtests.catalogue import Product, generate, popularity
-from loadtests.plan import Mix
+from loadtests.generate.catalogue import Product, generate, popularity
+from loadtests.traffic.plan import Mix
 
 SALE = "friday-drop"
 IN_SALE = 10

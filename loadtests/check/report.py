@@ -9,9 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.plan import Result
-from loadtests.samples import Samples
-from loadtests.system import Audit
+from loadtests.scene.system import Audit
+from loadtests.traffic.plan import Result
+from loadtests.traffic.samples import Samples
 
 _ENDED = {"no_show": "never sent: no-show", "unanswered": "unanswered when the run ended"}
 

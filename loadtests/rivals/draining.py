@@ -18,7 +18,7 @@ from db.connections.pool import connect, create_pool
 from db.migrate import migrate
 from db.query_files import load
 from db.work.copy_rows import COLUMNS
-from loadtests.loopback import check_database
+from loadtests.scene.loopback import check_database
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection, Pool
