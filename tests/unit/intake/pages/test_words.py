@@ -49,7 +49,7 @@ def test_a_language_has_every_text_with_the_same_values(language: str) -> None:
 def read_raw(language: str) -> dict[str, str | dict[str, str]]:
     import tomllib
 
-    return tomllib.loads((Path(__file__).parents[2] / BUILT_IN / f"{language}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((Path(__file__).parents[4] / BUILT_IN / f"{language}.toml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

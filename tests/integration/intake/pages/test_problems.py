@@ -12,7 +12,7 @@ from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.visitors import Browser, heading
 from tests.fixtures.waiting import eventually
-from tests.integration.test_shop_page import SHOP, fields
+from tests.integration.intake.pages.test_demo_shop import SHOP, fields
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 NOBODY = "00000100-783a-87a7-ac3d-28c5383a4d5d"

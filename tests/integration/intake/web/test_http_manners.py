@@ -13,7 +13,7 @@ from falcon.testing import TestClient
 from intake.web.openapi.operations import OPERATIONS
 from intake.web.problems import Problems
 from tests.fixtures.intake import Intake
-from tests.integration.test_ops_bounds import fields_of
+from tests.integration.intake.ops.test_bounds import fields_of
 
 NUL_PATHS = [
     ("get", "/ops/products/%00"), ("get", "/ops/products/%00/prices"), ("get", "/ops/sales/%00"),

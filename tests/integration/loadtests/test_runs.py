@@ -18,7 +18,7 @@ from tests.fixtures.load_runs import left_running
 
 pytestmark = pytest.mark.usefixtures("patience")
 
-INVOICES = Path(__file__).parents[2] / RECORDED
+INVOICES = Path(__file__).parents[3] / RECORDED
 
 
 async def test_the_demo_in_small_keeps_every_promise_and_leaves_nothing_running(tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ async def test_large_lines_take_little_memory(db: Connection, database_url: str,
 
 
 async def test_a_preset_takes_a_shop_s_export(db: Connection, database_url: str) -> None:
-    sample = Path(__file__).parents[1] / "samples" / "shopify.csv"
+    sample = Path(__file__).parents[3] / "samples" / "shopify.csv"
     done = await run(database_url, sample, "--preset", "shopify", "--default", "currency=EUR")
     assert done.stdout == "imported 4 products, 1 bad lines, 1 image rows left out\n"
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)

@@ -9,8 +9,8 @@ import pytest
 
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
-from tests.integration.test_ops import PRODUCT
-from tests.integration.test_ops_bounds import fields_of
+from tests.integration.intake.ops.test_bounds import fields_of
+from tests.integration.intake.ops.test_ops import PRODUCT
 
 
 async def log_of(intake: Intake, **params: str) -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures.intake import Intake
-from tests.integration.test_ops import PRODUCT
-from tests.integration.test_ops_bounds import fields_of
+from tests.integration.intake.ops.test_bounds import fields_of
+from tests.integration.intake.ops.test_ops import PRODUCT
 
 
 def nested(depth: int) -> Any:

@@ -17,7 +17,7 @@ from doorbuster.cli.catalogue.presets import PRESETS
 from doorbuster.cli.catalogue.presets.preset import Skipped
 from doorbuster.errors import InvalidError
 
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[3] / "samples"
 
 
 class Read:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from db.connections.pool import Connection
 
-ICECAT = Path(__file__).parents[3] / "shared" / "data" / "icecat_products.jsonl.gz"
+ICECAT = Path(__file__).parents[5] / "shared" / "data" / "icecat_products.jsonl.gz"
 
 
 def _line(number: int, **changes: object) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from db.work import due_work, shifts
 from tests.fixtures.waiting import eventually
-from tests.integration.test_settle import RecordingGateway
+from tests.integration.workers.payments.test_settle import RecordingGateway
 from workers.payments.sweep import grace_s
 from workers.runtime.shift import Ended
 

@@ -15,7 +15,7 @@ from loadtests.scene.loopback import NotLoopbackError, check_database, target_of
 from loadtests.traffic.plan import MAX_SECONDS, Mix, Plan
 from loadtests.traffic.samples import Samples
 
-RECORDED = Path(__file__).parents[3] / "shared/data/wc98_spike_1998-05-12.csv"
+RECORDED = Path(__file__).parents[4] / "shared/data/wc98_spike_1998-05-12.csv"
 
 
 def test_the_spike_reaches_fifty_times_the_base_within_seconds() -> None:

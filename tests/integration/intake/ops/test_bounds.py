@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.intake import Intake
-from tests.integration.test_ops import PRODUCT
+from tests.integration.intake.ops.test_ops import PRODUCT
 
 LAMP = [{"product_id": "lamp"}]
 EARLY, LATE = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"
