@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db.migrate import pending
-from doorbuster import keys
+from doorbuster import gate, keys
 from doorbuster.contract import JSON
 from intake import metrics as measured
 from intake.problems import STORE_ERRORS, RefusedError
@@ -160,6 +160,7 @@ class ShowMetrics:
         except STORE_ERRORS as error:  # the other metrics matter most when a store is away
             log.warning("the backlog cannot be measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
+            self._metrics.backlog_bytes.clear()
             self._metrics.progress(None)
         resp.content_type = measured.MEDIA
         resp.data = self._metrics.show()
@@ -185,8 +186,9 @@ class ShowMetrics:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
             for cached, partition in lanes:
-                pipe.hmget(keys.gate(cached.number, partition), "accepted", "drained")
+                pipe.hmget(keys.gate(cached.number, partition), *gate.COUNTED)
             counts = await pipe.execute()
-        for (cached, partition), (accepted, drained) in zip(lanes, counts, strict=True):
-            backlog = max(int(accepted or 0) - int(drained or 0), 0)
-            self._metrics.backlog.labels(cached.sale.sale_id, str(partition)).set(backlog)
+        for (cached, partition), counted in zip(lanes, counts, strict=True):
+            orders, held = gate.backlog_of(counted)
+            self._metrics.backlog.labels(cached.sale.sale_id, str(partition)).set(orders)
+            self._metrics.backlog_bytes.labels(cached.sale.sale_id, str(partition)).set(held)
