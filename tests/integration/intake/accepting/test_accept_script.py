@@ -25,7 +25,10 @@ from intake.accepting.group_commit import AcceptScript, Candidate, Link, Spend, 
 from intake.room.return_uses import _return_uses
 
 SALE, PARTITION, EPOCH, BACKLOG = 7, 0, 3, 12
-TERMS = Terms(ttl_ms=60_000, backlog_max=BACKLOG, batch_max=100, replicas=0, replica_wait_ms=0, timeout_s=5)
+TERMS = Terms(
+    ttl_ms=60_000, backlog_max=BACKLOG, backlog_max_bytes=2**20, batch_max=100, replicas=0, replica_wait_ms=0,
+    timeout_s=5,
+)  # fmt: skip
 NEVER_MS = 1 << 42
 NAMES = keys.gate(SALE, PARTITION), keys.stream(SALE, PARTITION)
 
