@@ -131,6 +131,8 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if field.default in (None, ()):
         return "none"
+    if isinstance(field.default, tuple):
+        return f"`{','.join(field.default)}`"
     return f"{field.default:g}" if isinstance(field.default, int | float) else f"`{field.default}`"
 
 
