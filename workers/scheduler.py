@@ -22,14 +22,16 @@ from doorbuster.errors import SettingsError
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
 from doorbuster.stores import plain_client
-from workers import backlog, catalogue_relay, jobqueue
-from workers.failures import TRANSIENT
-from workers.isolation import Isolation
-from workers.outflow import Outflow
-from workers.presence import Presence
-from workers.relay import RELAY
-from workers.sweep import grace_s
-from workers.units import Units
+from workers.drain import backlog
+from workers.payments.sweep import grace_s
+from workers.publish import catalogue
+from workers.publish.availability import Units
+from workers.publish.events import RELAY
+from workers.room_outflow import Outflow
+from workers.runtime import job_queue
+from workers.runtime.failures import TRANSIENT
+from workers.runtime.isolation import Isolation
+from workers.runtime.presence import Presence
 
 if TYPE_CHECKING:
     from db.agenda import Place
@@ -53,8 +55,8 @@ class Scheduler:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._orders = plain_client(settings.orders_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
-        self._jobs = jobqueue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
-        self._queue = jobqueue.open_queue(self._jobs)
+        self._jobs = job_queue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
+        self._queue = job_queue.open_queue(self._jobs)
         self._room_store = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
         self._sign_of_life = Presence(self._jobs)
         self._isolation = Isolation(self._orders)
@@ -142,7 +144,7 @@ class Scheduler:
         connection = await self._open_connection()
         if "catalogue" in await shifts.live(connection):
             return
-        for relay, age_s in catalogue_relay.waits(self._settings).items():
+        for relay, age_s in catalogue.waits(self._settings).items():
             if await changes.any_unrelayed(connection, relay, age_s=age_s):
                 await self._start("catalogue", [()])
                 return
@@ -211,9 +213,9 @@ class Scheduler:
             await asyncio.to_thread(self._enqueue, [_name(kind, place) for place in places])
 
     def _enqueue(self, names: list[str]) -> None:
-        waiting = jobqueue.waiting(self._queue)
+        waiting = job_queue.waiting(self._queue)
         for name in names:
-            if name not in waiting and jobqueue.enqueue(self._queue, name, self._settings):
+            if name not in waiting and job_queue.enqueue(self._queue, name, self._settings):
                 log.info("enqueued", extra={"shift": name})
 
     def _is_time(self, what: str, every_s: float) -> bool:

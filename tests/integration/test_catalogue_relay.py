@@ -19,9 +19,10 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.settings import Settings
 from tests.fixtures.shop import Shop
 from tests.fixtures.waiting import eventually
-from workers import catalogue_relay, shift
-from workers.catalogue_relay import CatalogueRelay, Target
-from workers.shift import Ended
+from workers.publish import catalogue
+from workers.publish.catalogue import CatalogueRelay, Target
+from workers.runtime import shift
+from workers.runtime.shift import Ended
 
 
 def product(product_id: str, category: str = "c", price: int = 1) -> Product:
@@ -153,8 +154,8 @@ async def test_the_cache_is_told_with_floors_and_by_its_channel(shop: Shop, sett
 
 
 async def test_changes_that_everyone_was_told_are_forgotten(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue_relay, "FORGET_S", 0.0)
-    monkeypatch.setattr(catalogue_relay, "KEEP_S", 0.0)
+    monkeypatch.setattr(catalogue, "FORGET_S", 0.0)
+    monkeypatch.setattr(catalogue, "KEEP_S", 0.0)
     one, other = Remembering("one"), Remembering("other")
     await put_product(shop.db, product("p"))
     await relay(shop, one, other)

@@ -15,11 +15,11 @@ from db import cursors, shifts
 from db.sales import SaleProduct
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
-from workers import drain as drain_module
-from workers import shift
-from workers.batch import Partition
-from workers.drain import Drain
-from workers.shift import Ended
+from workers.drain import shift as drain_module
+from workers.drain.batch import Partition
+from workers.drain.shift import Drain
+from workers.runtime import shift
+from workers.runtime.shift import Ended
 
 if TYPE_CHECKING:
     from db.pool import Connection

@@ -18,7 +18,7 @@ from waitingroom.outflow import CALM_STEPS
 from waitingroom.room import RoomState
 from waitingroom.store import Room
 from waitingroom.terms import room_config
-from workers.outflow import Outflow
+from workers.room_outflow import Outflow
 
 RATE = 100.0
 

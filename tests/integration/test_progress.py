@@ -10,7 +10,7 @@ from db import progress, shifts
 from doorbuster import unread
 from tests.fixtures.intake import Serve
 from tests.fixtures.shop import Shop
-from workers.relay import RELAY
+from workers.publish.events import RELAY
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from doorbuster.ports import reserve
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.shop import Shop
 from tests.fixtures.varnish import KEY, varnish
-from workers.catalogue_relay import CatalogueRelay, PurgeTarget
+from workers.publish.catalogue import CatalogueRelay, PurgeTarget
 
 PRODUCT = {"name": "Bag", "brand": "Acme", "category": "things", "price": 100, "currency": "EUR"}
 

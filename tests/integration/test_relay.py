@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from db import outbox, pool
 from doorbuster import keys
-from workers import relay as relay_module
-from workers.relay import RELAY
-from workers.shift import Ended
+from workers.publish import events as relay_module
+from workers.publish.events import RELAY
+from workers.runtime.shift import Ended
 
 if TYPE_CHECKING:
     import pytest

@@ -16,7 +16,7 @@ from db import sales, shifts, transitions
 from db.states import Status
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
-from workers import jobqueue
+from workers.runtime import job_queue
 from workers.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ async def _enqueued(settings: Settings) -> list[str]:
 
 
 def _queued(settings: Settings) -> list[str]:
-    with jobqueue.connect(settings.jobs_redis_url.get_secret_value()) as connection:
-        return sorted(job.description or "" for job in jobqueue.open_queue(connection).jobs)
+    with job_queue.connect(settings.jobs_redis_url.get_secret_value()) as connection:
+        return sorted(job.description or "" for job in job_queue.open_queue(connection).jobs)
 
 
 @pytest.fixture
@@ -137,8 +137,8 @@ async def test_jobs_are_bounded(lamp_sale: Shop) -> None:
     await _tick(lamp_sale.settings)
 
     def only_job() -> Job:
-        with jobqueue.connect(lamp_sale.settings.jobs_redis_url.get_secret_value()) as connection:
-            [job] = jobqueue.open_queue(connection).jobs
+        with job_queue.connect(lamp_sale.settings.jobs_redis_url.get_secret_value()) as connection:
+            [job] = job_queue.open_queue(connection).jobs
             return job
 
     job = await asyncio.to_thread(only_job)

@@ -13,7 +13,7 @@ from tests.fixtures.draining import make_product
 from tests.fixtures.intake import Intake
 from waitingroom.store import Room
 from waitingroom.terms import room_config
-from workers.outflow import Outflow
+from workers.room_outflow import Outflow
 from workers.scheduler import Scheduler
 
 if TYPE_CHECKING:

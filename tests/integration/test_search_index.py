@@ -15,8 +15,8 @@ from db import products
 from db import search as rows
 from tests.fixtures.search import fill, product
 from tests.fixtures.shop import Shop
-from workers.catalogue_relay import CatalogueRelay, make_targets
-from workers.search_target import SearchTarget
+from workers.publish.catalogue import CatalogueRelay, make_targets
+from workers.publish.search_index import SearchTarget
 
 Index = tuple[AsyncOpenSearch, str]
 

@@ -16,12 +16,12 @@ from db import reservations, shifts, transitions
 from db.states import Status
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
-from workers import shift
-from workers.batch import Partition
-from workers.jobqueue import QUEUE_KEY
-from workers.payments import Answer, GatewayError, Payment, SimulatedGateway
-from workers.settle import Settle
-from workers.shift import Ended
+from workers.drain.batch import Partition
+from workers.payments.gateway import Answer, GatewayError, Payment, SimulatedGateway
+from workers.payments.settle import Settle
+from workers.runtime import shift
+from workers.runtime.job_queue import QUEUE_KEY
+from workers.runtime.shift import Ended
 
 if TYPE_CHECKING:
     from db.pool import Connection

@@ -13,8 +13,8 @@ from db import pool as pools
 from db import shifts
 from doorbuster.settings import Settings
 from tests.fixtures.waiting import eventually
-from workers import shift
-from workers.shift import Ended
+from workers.runtime import shift
+from workers.runtime.shift import Ended
 
 NAME = "drain:1:0"
 APPLICATION = f"doorbuster-{NAME}"

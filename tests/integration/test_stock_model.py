@@ -27,7 +27,7 @@ from db.states import ALLOWED, Status
 from db.transitions import cancel_many, confirm_many, transition
 from doorbuster.errors import ConflictError, IllegalTransitionError
 from tests.fixtures.draining import Draining, make_product
-from workers.batch import Entry
+from workers.drain.batch import Entry
 
 T = TypeVar("T")
 PRODUCTS = ("a", "b", "c")

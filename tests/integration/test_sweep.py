@@ -10,8 +10,8 @@ import pytest
 from db import agenda, shifts
 from tests.fixtures.waiting import eventually
 from tests.integration.test_settle import RecordingGateway
-from workers.shift import Ended
-from workers.sweep import grace_s
+from workers.payments.sweep import grace_s
+from workers.runtime.shift import Ended
 
 if TYPE_CHECKING:
     from db.pool import Connection

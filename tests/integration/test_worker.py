@@ -20,7 +20,7 @@ from doorbuster.settings import Settings
 from tests.fixtures.stores import serving
 from tests.fixtures.up import clean_environment
 from tests.fixtures.waiting import eventually, wait_until
-from workers import jobqueue
+from workers.runtime import job_queue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +66,8 @@ def _horse(worker: subprocess.Popen[bytes]) -> psutil.Process:
 
 
 def _enqueue(shop: Shop, shift: str) -> None:
-    with jobqueue.connect(shop.settings.jobs_redis_url.get_secret_value()) as connection:
-        assert jobqueue.enqueue(jobqueue.open_queue(connection), shift, shop.settings)
+    with job_queue.connect(shop.settings.jobs_redis_url.get_secret_value()) as connection:
+        assert job_queue.enqueue(job_queue.open_queue(connection), shift, shop.settings)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ async def test_an_idle_worker_stops_at_once(shop: Shop) -> None:
 
 
 def _workers(shop: Shop) -> int:
-    with jobqueue.connect(shop.settings.jobs_redis_url.get_secret_value()) as connection:
+    with job_queue.connect(shop.settings.jobs_redis_url.get_secret_value()) as connection:
         return int(connection.scard("rq:workers"))
 
 

@@ -11,9 +11,9 @@ import pytest
 from db import cursors, shifts
 from db.sales import SaleProduct
 from doorbuster import ids
-from workers.batch import Partition
-from workers.drain import Drain
-from workers.shift import Ended, Shift, Work
+from workers.drain.batch import Partition
+from workers.drain.shift import Drain
+from workers.runtime.shift import Ended, Shift, Work
 
 if TYPE_CHECKING:
     from db.pool import Pool

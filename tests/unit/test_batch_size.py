@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.settings import Settings
-from workers.batch_size import FAILED, BatchSize, transaction_bound_s
-from workers.payment_pace import PaymentPace
+from workers.payments.pace import PaymentPace
+from workers.runtime.batch_size import FAILED, BatchSize, transaction_bound_s
 
 FULL = 2_000
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import bisect
-from workers.batch import Entry, Outcome
+from workers.drain import bisect
+from workers.drain.batch import Entry, Outcome
 
 
 def _run(entries: list[Entry], broken: set[str]) -> tuple[list[str], list[str], int]:

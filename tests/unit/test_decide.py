@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.entry import Line, OrderEntry
-from workers.decide import Reason, Shelf, Verdict, decide
+from workers.drain.decide import Reason, Shelf, Verdict, decide
 
 PRODUCTS = ("lamp", "rug", "sofa", "vase")
 CUSTOMERS = ("ada", "bob", "cyd")

@@ -22,8 +22,8 @@ from doorbuster.contract import FAULTS
 from doorbuster.settings import Settings
 from intake.orders.resources import BY_CUSTOMER
 from intake.web.openapi.operations import OPERATIONS
-from workers.decide import Poison, Reason
-from workers.settle import DECLINED, EXPIRED
+from workers.drain.decide import Poison, Reason
+from workers.payments.settle import DECLINED, EXPIRED
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.shift import BUSY, PACE_S, pace_s
+from workers.runtime.shift import BUSY, PACE_S, pace_s
 
 
 def test_a_lone_order_costs_the_next_one_hardly_a_pause() -> None:

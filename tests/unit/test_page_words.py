@@ -19,8 +19,8 @@ from intake.pages.texts import read_texts
 from intake.room.attempts import Placed, digest_of, key_of, read_placed, spoken, write_placed
 from intake.room.cookies import Browser
 from intake.web.problems import RETRY_AFTER
-from workers.decide import Poison, Reason
-from workers.settle import DECLINED, EXPIRED
+from workers.drain.decide import Poison, Reason
+from workers.payments.settle import DECLINED, EXPIRED
 
 PAGES = Pages(None)
 LANGUAGES = sorted(PAGES.texts)

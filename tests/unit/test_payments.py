@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from workers.payments import Answer, GatewayError, Payment, SimulatedGateway, void_all
+from workers.payments.gateway import Answer, GatewayError, Payment, SimulatedGateway, void_all
 
 
 def _payment(token: str | None, attempts: int = 0) -> Payment:

@@ -15,8 +15,8 @@ from waitingroom.outflow import Limits, Net, Signals, next_rate
 from waitingroom.room import Mode
 from waitingroom.store import Room
 from waitingroom.terms import room_config
-from workers.isolation import Isolation
-from workers.relay import RELAY
+from workers.publish.events import RELAY
+from workers.runtime.isolation import Isolation
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -19,8 +19,8 @@ from rq import Worker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
-from workers import jobqueue
 from workers import jobs as _shifts  # noqa: F401  imported before forking, so that a work-horse starts in milliseconds
+from workers.runtime import job_queue
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -117,7 +117,7 @@ def serve(url: str) -> None:
 
 
 def _work(url: str) -> bool:
-    with jobqueue.connect(url, timeout_s=WORKER_TTL_S) as connection:
+    with job_queue.connect(url, timeout_s=WORKER_TTL_S) as connection:
         try:
             worker = _make(connection)
         except (RedisError, OSError) as error:
@@ -136,7 +136,7 @@ def _work(url: str) -> bool:
 
 def _make(connection: Redis) -> ShiftWorker:
     worker = ShiftWorker(
-        [jobqueue.QUEUE],
+        [job_queue.QUEUE],
         name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
         connection=connection,
         serializer=JSONSerializer,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import ResponseError
 
 from doorbuster import keys
-from workers.failures import DATA, TRANSIENT
+from workers.runtime.failures import DATA, TRANSIENT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

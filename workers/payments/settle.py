@@ -20,19 +20,19 @@ from typing import TYPE_CHECKING
 
 from db import reservations, shifts, transitions
 from db.reservations import BEGINNING
-from workers.outcomes import publish
-from workers.payment_pace import PaymentPace
-from workers.payments import Answer, GatewayError, Payment, void_all
-from workers.units import Units
+from workers.payments.gateway import Answer, GatewayError, Payment, void_all
+from workers.payments.pace import PaymentPace
+from workers.publish.availability import Units
+from workers.publish.order_changes import publish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
     from db.reservations import Reservation
-    from workers.batch import Partition
-    from workers.payments import Gateway
-    from workers.shift import Shift
+    from workers.drain.batch import Partition
+    from workers.payments.gateway import Gateway
+    from workers.runtime.shift import Shift
 
 BATCH = 1_000
 UNWRITTEN_MAX = 2 * BATCH

@@ -19,14 +19,14 @@ from catalogue.shared import SharedCache
 from db import changes, outbox
 from db.changes import Change
 from doorbuster.stores import plain_client
-from workers.failures import TRANSIENT
-from workers.search_target import SearchTarget
+from workers.publish.search_index import SearchTarget
+from workers.runtime.failures import TRANSIENT
 
 if TYPE_CHECKING:
     from db.outbox import OutboxPlace
     from db.pool import Connection
     from doorbuster.settings import Settings
-    from workers.shift import Shift
+    from workers.runtime.shift import Shift
 
 BATCH = 2_000
 POLL_S = 0.1

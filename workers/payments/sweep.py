@@ -11,15 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from db import reservations, transitions
-from workers.outcomes import publish
-from workers.payments import void_all
-from workers.settle import EXPIRED
-from workers.units import Units
+from workers.payments.gateway import void_all
+from workers.payments.settle import EXPIRED
+from workers.publish.availability import Units
+from workers.publish.order_changes import publish
 
 if TYPE_CHECKING:
     from doorbuster.settings import Settings
-    from workers.payments import Gateway
-    from workers.shift import Shift
+    from workers.payments.gateway import Gateway
+    from workers.runtime.shift import Shift
 
 BATCH = 1_000
 

@@ -20,7 +20,7 @@ from doorbuster.script import Script
 
 if TYPE_CHECKING:
     from db.outbox import OutboxEvent, OutboxPlace
-    from workers.shift import Shift
+    from workers.runtime.shift import Shift
 
 RELAY = "events"
 BATCH = 2_000

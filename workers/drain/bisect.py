@@ -10,10 +10,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from workers.failures import DATA
+from workers.runtime.failures import DATA
 
 if TYPE_CHECKING:
-    from workers.batch import Entry, Outcome
+    from workers.drain.batch import Entry, Outcome
 
 log = logging.getLogger("doorbuster.workers.bisect")
 

@@ -17,16 +17,16 @@ from redis.exceptions import OutOfMemoryError
 from db import cursors
 from doorbuster import keys
 from doorbuster.entry import FIELD
-from workers import bisect
-from workers.backlog import START, place_of, streams
-from workers.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
-from workers.shift import BLOCK_S
-from workers.units import Units
+from workers.drain import bisect
+from workers.drain.backlog import START, place_of, streams
+from workers.drain.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
+from workers.publish.availability import Units
+from workers.runtime.shift import BLOCK_S
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from workers.shift import Shift
+    from workers.runtime.shift import Shift
 
 AT_ONCE_S = 0.5
 PAGE = 250

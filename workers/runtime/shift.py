@@ -23,10 +23,10 @@ from db import pool, shifts
 from doorbuster import keys
 from doorbuster.errors import LeaseLostError, StoreUnavailableError
 from doorbuster.stores import plain_client, reader_client
-from workers.batch import Lease
-from workers.batch_size import BatchSize, transaction_bound_s
-from workers.failures import TRANSIENT
-from workers.jobqueue import QUEUE_KEY
+from workers.drain.batch import Lease
+from workers.runtime.batch_size import BatchSize, transaction_bound_s
+from workers.runtime.failures import TRANSIENT
+from workers.runtime.job_queue import QUEUE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

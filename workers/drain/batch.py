@@ -19,8 +19,8 @@ from db.rows import Batch, NewOrder
 from doorbuster import entry as codec
 from doorbuster.entry import OrderEntry, UnreadableEntryError
 from doorbuster.fields import LINES_SURE, TOTAL_MAX
-from workers.backlog import place_of
-from workers.decide import Cause, Poison, Reason, Shelf, Verdict, decide
+from workers.drain.backlog import place_of
+from workers.drain.decide import Cause, Poison, Reason, Shelf, Verdict, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
