@@ -22,7 +22,7 @@ from db.pool import FAILURES
 from db.replicas import Replicas
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.stores import plain_client, reader_client
+from doorbuster.redis_clients import plain_client, reader_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence

@@ -19,7 +19,7 @@ from redis.exceptions import NoScriptError, RedisError
 from catalogue.subjects import NO_FLOOR, Floor
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.script import Script
+from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,8 +17,8 @@ from msgspec import UNSET, Struct, UnsetType
 from catalogue import subjects
 from catalogue.items import availability, decode_item, decode_page
 from catalogue.prices import price_at
-from doorbuster.catalogue_contract import ShownProduct
-from doorbuster.contract import JSON
+from doorbuster.contract.bodies import JSON
+from doorbuster.contract.catalogue import ShownProduct
 
 if TYPE_CHECKING:
     from catalogue.reader import Copy

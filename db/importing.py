@@ -19,7 +19,7 @@ from doorbuster.errors import ConflictError, InvalidError
 if TYPE_CHECKING:
     from db.pool import Connection
     from db.products import ImportRow
-    from doorbuster.contract import ProductLine
+    from doorbuster.contract.bodies import ProductLine
 
 CHUNK_ROWS = 1_000
 CHUNK_BYTES = 4 * 2**20

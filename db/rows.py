@@ -15,7 +15,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from doorbuster.entry import OrderEntry
+    from doorbuster.orderstore.entry import OrderEntry
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "orders": (

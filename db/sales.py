@@ -10,8 +10,8 @@ import asyncpg
 import msgspec
 
 from db.sql import load
+from doorbuster.contract.fields import id_problem
 from doorbuster.errors import ConflictError, InvalidError, NotFoundError
-from doorbuster.fields import id_problem
 
 if TYPE_CHECKING:
     from db.pool import Connection

@@ -48,7 +48,7 @@ def stream(sale_number: int, partition: int) -> str:
 
 
 def gate(sale_number: int, partition: int) -> str:
-    """Hash: whether the partition takes orders now; see `gate.py`."""
+    """Hash: whether the partition takes orders now; see `orderstore/gate.py`."""
     return f"{PREFIX}:{slot(sale_number, partition)}:gate"
 
 

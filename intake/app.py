@@ -9,10 +9,10 @@ from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
 from db.sales import get_sale, list_sales
 from doorbuster import keys
-from doorbuster.ids import OrderIds
 from doorbuster.log import configure
+from doorbuster.orderstore.ids import OrderIds
+from doorbuster.redis_clients import accept_client, plain_client
 from doorbuster.settings import Settings, load_settings
-from doorbuster.stores import accept_client, plain_client
 from intake.accepting.durability import Durability
 from intake.accepting.group_commit import AcceptScript, Terms
 from intake.accepting.store_memory import StoreMemory

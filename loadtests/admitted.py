@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import floor
 
-from doorbuster.room_contract import RoomRequest
+from doorbuster.contract.room import RoomRequest
 from loadtests.plan import Result
 from loadtests.system import Figure
 

@@ -18,7 +18,7 @@ import falcon.asgi
 import msgspec
 
 from db.sql import load
-from doorbuster.contract import OrderRequest
+from doorbuster.contract.bodies import OrderRequest
 from loadtests.loopback import check_database
 
 _read = msgspec.json.Decoder(OrderRequest).decode

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from doorbuster.room_contract import RoomRequest
+from doorbuster.contract.room import RoomRequest
 from loadtests import admitted, ledger, report, stage
 from loadtests.catalogue import Product, write
 from loadtests.crew import carry_out

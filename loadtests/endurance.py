@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import redis.asyncio as redis
 
-from doorbuster.contract import SaleProductRequest, SaleRequest
+from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
 from loadtests import ledger
 from loadtests.bench.shop import HOT
 from loadtests.catalogue import Product, write

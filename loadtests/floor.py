@@ -8,7 +8,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
-from doorbuster.contract import OrderRequest
+from doorbuster.contract.bodies import OrderRequest
 
 _read = msgspec.json.Decoder(OrderRequest).decode
 _BODY = (

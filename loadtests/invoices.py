@@ -16,7 +16,7 @@ from typing import TextIO
 
 import msgspec
 
-from doorbuster.contract import Line, OrderRequest
+from doorbuster.contract.bodies import Line, OrderRequest
 from loadtests.catalogue import Product
 
 LINES_MAX = 20

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from doorbuster.contract import SaleProductRequest, SaleRequest
+from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
 from loadtests import ledger, report
 from loadtests.catalogue import write
 from loadtests.crew import carry_out

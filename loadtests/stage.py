@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from doorbuster.contract import SaleProductRequest, SaleRequest
-from doorbuster.room_contract import RoomRequest
+from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
+from doorbuster.contract.room import RoomRequest
 from loadtests.catalogue import Product, generate, popularity
 from loadtests.plan import Mix
 

@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import psutil
 
-from doorbuster.contract import SaleRequest
+from doorbuster.contract.bodies import SaleRequest
 from loadtests.loopback import check_database, target_of
 from loadtests.servers import ServerError, stop
 

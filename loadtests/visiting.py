@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from doorbuster.room_contract import AdmissionView, RoomStatus, TicketView, WaitView
+from doorbuster.contract.room import AdmissionView, RoomStatus, TicketView, WaitView
 from loadtests.connection import Attempt, Reply
 from loadtests.fleet import Fleet
 from loadtests.plan import Plan, Result, Visits

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import RedisError
 
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.script import Script
+from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

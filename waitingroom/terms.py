@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from doorbuster.gate import milliseconds, opens_ms
+from doorbuster.orderstore.gate import milliseconds, opens_ms
 from waitingroom.room import Mode, RoomConfig
 from waitingroom.shuffle import commitment
 

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from db import cursors, progress, sales, stock
-from doorbuster import unread
+from doorbuster.orderstore import unread
 from waitingroom.outflow import Limits, Net, Signals, next_rate
 from waitingroom.room import Mode
 from waitingroom.store import Room

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from db import agenda, changes, outbox, pool, sales, shifts, stock
-from doorbuster import gate, keys
+from doorbuster import keys
 from doorbuster.errors import SettingsError
 from doorbuster.log import configure
+from doorbuster.orderstore import gate
+from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings, load_settings
-from doorbuster.stores import plain_client
 from workers.drain import backlog
 from workers.payments.sweep import grace_s
 from workers.publish import catalogue

@@ -16,7 +16,7 @@ from catalogue.search.kept import Kept
 from catalogue.search.postgres import PostgresSearch
 from catalogue.showing import NEVER, CacheTerms, cache_control, etag_of, show_item
 from db import search as rows
-from doorbuster.catalogue_contract import (
+from doorbuster.contract.catalogue import (
     FacetCount,
     PriceFacet,
     SearchFacets,

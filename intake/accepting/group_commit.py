@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from hiredis import pack_command
 from redis.exceptions import NoScriptError, RedisError
 
-from doorbuster import gate as gates
 from doorbuster import keys
-from doorbuster.script import Script
+from doorbuster.lua_script import Script
+from doorbuster.orderstore import gate as gates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ UNKNOWN = b"~"
 """First byte of a verdict; after NEW and REPLAY comes the entry's id."""
 
 HOUR_MS = 3_600_000
-"""What the audit looks back on: counts outlive it (doorbuster/cli/audit_admissions.py)."""
+"""What the audit looks back on: counts outlive it (doorbuster/cli/audit/admissions.py)."""
 _TERMS = struct.Struct(">IHQQ")
 _accept = Script.beside(__file__, "accept")
 

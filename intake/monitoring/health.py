@@ -10,7 +10,7 @@ import msgspec
 
 from db.migrate import pending
 from doorbuster import keys
-from doorbuster.contract import JSON
+from doorbuster.contract.bodies import JSON
 from intake.monitoring import metrics as measured
 from intake.web.problems import STORE_ERRORS, RefusedError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from db import agenda, progress, sales
-from doorbuster import unread
+from doorbuster.orderstore import unread
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from db import status
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 from intake.web.problems import STORE_ERRORS
 
 if TYPE_CHECKING:

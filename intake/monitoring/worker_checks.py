@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from doorbuster import keys
-from doorbuster.ops_contract import ProcessView
+from doorbuster.contract.ops import ProcessView
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db import ops_log as rows
+from doorbuster.contract.ops import LogEntryView
 from doorbuster.errors import InvalidError
-from doorbuster.ops_contract import LogEntryView
 from intake.server.guard import BODY
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.requests import limit_of, number_cursor_of, write_page

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db import dead_letters as rows
-from doorbuster import entry, keys
+from doorbuster import keys
+from doorbuster.contract.ops import DeadLetterView, DiscardRequest, LetterLine, Retried
 from doorbuster.errors import ConflictError, InvalidError
-from doorbuster.ops_contract import DeadLetterView, DiscardRequest, LetterLine, Retried
+from doorbuster.orderstore import entry
 from intake.ops.change_log import note, operator_of
 from intake.orders.lookup import metadata_of, readable
 from intake.web.problems import RefusedError

@@ -17,12 +17,12 @@ import msgspec
 
 from db import pool
 from db.importing import Importing, row_of
-from doorbuster.contract import ProductLine
+from doorbuster.contract.bodies import ProductLine
+from doorbuster.contract.decoding import SAID_MAX, problems, read
+from doorbuster.contract.fields import tidy_id
+from doorbuster.contract.ops import ImportReport, Rejected
 from doorbuster.errors import DoorbusterError, InvalidError
-from doorbuster.fields import tidy_id
-from doorbuster.ops_contract import ImportReport, Rejected
 from doorbuster.prices import PriceError, has_decimals, read_price, shown
-from doorbuster.reading import SAID_MAX, problems, read
 
 if TYPE_CHECKING:
     from db.products import ImportRow

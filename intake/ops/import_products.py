@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from doorbuster.contract.ops import ImportReport
 from doorbuster.errors import InvalidError, StoreUnavailableError
-from doorbuster.ops_contract import ImportReport
 from intake.ops import import_process
 from intake.ops.change_log import operator_of
 from intake.web.problems import RefusedError

@@ -8,9 +8,9 @@ import msgspec
 
 from db import orders as rows
 from db.states import Status
-from doorbuster.contract import OrderSummaryView
+from doorbuster.contract.bodies import OrderSummaryView
+from doorbuster.contract.ops import TransitionRequest
 from doorbuster.errors import InvalidError
-from doorbuster.ops_contract import TransitionRequest
 from intake.ops.change_log import note
 from intake.orders.resources import order_id_of
 from intake.web.query_parameters import refuse_unknown_params

@@ -9,8 +9,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from doorbuster.contract.ops import Prewarmed
 from doorbuster.errors import DoorbusterError
-from doorbuster.ops_contract import Prewarmed
 from intake.ops.prewarm_checks import clock_check, product_checks, window_check
 from intake.sales.phase import effective_phase
 from waitingroom.room import Mode

@@ -8,7 +8,7 @@ import msgspec
 
 from db import catalogue as rows
 from db.changes import Change
-from doorbuster.catalogue_contract import PricesBody, PriceWindowBody
+from doorbuster.contract.catalogue import PricesBody, PriceWindowBody
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import note
 from intake.ops.products import existing

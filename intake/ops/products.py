@@ -10,10 +10,10 @@ from db import products as rows
 from db import stock as ledger
 from db.changes import Change
 from db.sales import closed_sales_of
-from doorbuster.contract import ProductRequest, ProductView, StockRequest, StockView
+from doorbuster.contract.bodies import ProductRequest, ProductView, StockRequest, StockView
+from doorbuster.contract.decoding import problems as problems_of
+from doorbuster.contract.fields import ProductId
 from doorbuster.errors import ConflictError, InvalidError
-from doorbuster.fields import ProductId
-from doorbuster.reading import problems as problems_of
 from intake.ops.change_log import note
 from intake.web.problems import RefusedError
 from intake.web.requests import body_of, write

@@ -9,15 +9,15 @@ import msgspec
 
 from db import sales as rows
 from db.status import doubtful_products
-from doorbuster.contract import (
+from doorbuster.contract.bodies import (
     RevokedView,
     SaleChange,
     SaleProductView,
     SaleRequest,
     SaleView,
 )
+from doorbuster.contract.room import RoomChange, RoomTerms
 from doorbuster.errors import ConflictError, InvalidError
-from doorbuster.room_contract import RoomChange, RoomTerms
 from intake.ops.change_log import note
 from intake.sales.phase import effective_phase
 from intake.server.guard import BODY

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from db import sales as rows
 from doorbuster import keys
-from doorbuster.ops_contract import ProcessView, SaleStatusView, StatusView, StoreView
+from doorbuster.contract.ops import ProcessView, SaleStatusView, StatusView, StoreView
 from intake.monitoring.store_checks import LOOK_S
 from intake.monitoring.worker_checks import processes
 from intake.sales.phase import effective_phase

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from db import cursors
-from doorbuster import entry, keys
+from doorbuster import keys
+from doorbuster.orderstore import entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

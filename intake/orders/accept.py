@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from doorbuster import entry
-from doorbuster.fields import id_problem
-from doorbuster.ids import fingerprint, partition_of
+from doorbuster.contract.fields import id_problem
+from doorbuster.orderstore import entry
+from doorbuster.orderstore.ids import fingerprint, partition_of
 from intake.accepting import group_commit as verdicts
 from intake.accepting.group_commit import Candidate
 from intake.room.admission_verifier import page_of
@@ -24,9 +24,9 @@ from intake.web.timestamps import moment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from doorbuster.contract import OrderRequest
-    from doorbuster.fields import EffectivePhase
-    from doorbuster.ids import OrderIds
+    from doorbuster.contract.bodies import OrderRequest
+    from doorbuster.contract.fields import EffectivePhase
+    from doorbuster.orderstore.ids import OrderIds
     from intake.accepting.durability import Durability
     from intake.accepting.group_commit import Tell
     from intake.orders.authorize import Pass

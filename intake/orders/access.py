@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from doorbuster.ids import route_of
+from doorbuster.orderstore.ids import route_of
 from intake.room.admission_verifier import given
 from intake.room.cookies import browser_of
 from intake.web.problems import RefusedError

@@ -12,9 +12,10 @@ from msgspec import UNSET
 from db.dead_letters import dead_letter_of
 from db.orders import read_order
 from db.sales import get_sale_by_number
-from doorbuster import entry, keys
-from doorbuster.contract import Links, OrderLine, OrderView, Refusal, Step
-from doorbuster.ids import MAX_PARTITIONS, route_of
+from doorbuster import keys
+from doorbuster.contract.bodies import Links, OrderLine, OrderView, Refusal, Step
+from doorbuster.orderstore import entry
+from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
 from intake.web.timestamps import moment, moment_of
 
 if TYPE_CHECKING:

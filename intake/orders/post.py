@@ -11,8 +11,8 @@ from uuid import UUID
 
 import msgspec
 
-from doorbuster.contract import JSON, OrderRequest
-from doorbuster.reading import read
+from doorbuster.contract.bodies import JSON, OrderRequest
+from doorbuster.contract.decoding import read
 from intake.accepting.group_commit import REPLAY
 from intake.orders.accept import answer
 from intake.server.guard import BODY

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db.states import Status
-from doorbuster.contract import FAULTS, JSON
-from doorbuster.offer_contract import UnitPrice
+from doorbuster.contract.bodies import FAULTS, JSON
+from doorbuster.contract.offers import UnitPrice
 from intake.notifications import LOOK_EVERY_S, until
 from intake.orders.lookup import show
 from intake.web.problems import STORE_ERRORS

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from doorbuster.contract import FAULTS, OrderRequest
+from doorbuster.contract.bodies import FAULTS, OrderRequest
 from doorbuster.errors import DoorbusterError
 from intake.orders.authorize import Pass
 from intake.orders.post import is_key

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.states import FINAL, Status
 from doorbuster.errors import DoorbusterError
-from doorbuster.ids import route_of
+from doorbuster.orderstore.ids import route_of
 from intake.orders.resources import found_for, not_found, order_id_of
 from intake.pages.standing import standing_of
 from intake.room import cookies
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
-    from doorbuster.contract import OrderView
+    from doorbuster.contract.bodies import OrderView
     from intake.pages.demo_shop import Shop
     from intake.pages.render import Pages
     from intake.room.admission_verifier import RoomDoor

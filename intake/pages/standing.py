@@ -10,7 +10,7 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from doorbuster.gate import milliseconds
+from doorbuster.orderstore.gate import milliseconds
 from intake.sales.cache import gate_of
 from waitingroom.terms import lobby_opens_at
 

@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import UNSET
 
+from doorbuster.contract.room import AdmissionView, JoinRequest, TicketView, WaitView
 from doorbuster.errors import DoorbusterError, InvalidError, StoreUnavailableError
-from doorbuster.room_contract import AdmissionView, JoinRequest, TicketView, WaitView
 from intake.pages.standing import BEFORE, Standing, standing_of
 from intake.room import cookies
 from intake.room.admission_verifier import page_of
@@ -29,7 +29,7 @@ from waitingroom.policy import eta_range_s
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from doorbuster.room_contract import RoomStatus
+    from doorbuster.contract.room import RoomStatus
     from intake.pages.offers import Offers
     from intake.pages.render import Pages
     from intake.room.cache import OpenRoom

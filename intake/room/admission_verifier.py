@@ -18,7 +18,7 @@ from waitingroom.terms import mode_of
 if TYPE_CHECKING:
     from falcon.asgi import Request
 
-    from doorbuster.contract import OrderRequest
+    from doorbuster.contract.bodies import OrderRequest
     from intake.room.cache import OpenRoom, RoomDesk
     from intake.sales.cache import CachedSale
     from waitingroom.admissions import AdmissionDesk

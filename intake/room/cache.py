@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from db.sales import Sale
-    from doorbuster.room_contract import ChallengeView
+    from doorbuster.contract.room import ChallengeView
     from intake.sales.cache import CachedSale
     from waitingroom.admissions import Admission
     from waitingroom.room import Phase, RoomConfig, RoomState

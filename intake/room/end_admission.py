@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.script import Script
+from doorbuster.lua_script import Script
 from intake.accepting.group_commit import count_ttl_ms
 
 if TYPE_CHECKING:

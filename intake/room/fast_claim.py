@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract import JSON
-from doorbuster.room_contract import ClaimRequest
+from doorbuster.contract.bodies import JSON
+from doorbuster.contract.room import ClaimRequest
 from intake.server.guard import BODY
 
 if TYPE_CHECKING:

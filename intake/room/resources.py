@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract import JSON
-from doorbuster.reading import read
-from doorbuster.room_contract import AdmissionView, ClaimRequest, JoinRequest, LeftView, WaitView
+from doorbuster.contract.bodies import JSON
+from doorbuster.contract.decoding import read
+from doorbuster.contract.room import AdmissionView, ClaimRequest, JoinRequest, LeftView, WaitView
 from intake.orders.post import require_json
 from intake.room import cookies
 from intake.room.visits import Caller

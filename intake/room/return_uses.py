@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from db.transitions import cancelled_of
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.script import Script
+from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

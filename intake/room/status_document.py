@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import msgspec
 
-from doorbuster.room_contract import PaceView, PollView, RoomStatus, SoldOutView
+from doorbuster.contract.room import PaceView, PollView, RoomStatus, SoldOutView
 from intake.web.timestamps import moment
 from waitingroom.policy import poll_for
 from waitingroom.terms import lobby_opens_at
 
 if TYPE_CHECKING:
     from db.sales import Sale
-    from doorbuster.room_contract import ChallengeView
+    from doorbuster.contract.room import ChallengeView
     from waitingroom.room import RoomState
 
 _encode = msgspec.json.Encoder().encode

@@ -10,8 +10,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from doorbuster.contract.room import AdmissionView, TicketView, WaitView
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.room_contract import AdmissionView, TicketView, WaitView
 from intake.room.admission_verifier import page_of
 from intake.room.challenge import Asked
 from intake.room.client_address import counted
@@ -25,7 +25,7 @@ from waitingroom.room import Phase
 from waitingroom.tickets import Ticket, Visitor, possesses, visitor_of
 
 if TYPE_CHECKING:
-    from doorbuster.room_contract import JoinRequest
+    from doorbuster.contract.room import JoinRequest
     from doorbuster.settings import Settings
     from intake.room.cache import OpenRoom
     from intake.room.challenge import Challenges

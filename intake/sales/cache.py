@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.gate import Gate, milliseconds, opens_ms, publish
-from doorbuster.ids import partition_of
+from doorbuster.orderstore.gate import Gate, milliseconds, opens_ms, publish
+from doorbuster.orderstore.ids import partition_of
 from intake.accepting import group_commit as verdicts
 from intake.accepting.group_commit import PartitionCommit
 from intake.web.problems import STORE_ERRORS
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from db.sales import Sale
-    from doorbuster.contract import OrderRequest
+    from doorbuster.contract.bodies import OrderRequest
     from intake.accepting.group_commit import AcceptScript, Watch
     from intake.sales.offers import Offers
     from intake.sales.resource import SaleDocument

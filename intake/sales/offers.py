@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catalogue.prices import price_at
 from db.offers import offers_of
-from doorbuster.fields import LINES_SURE, TOTAL_MAX
-from doorbuster.offer_contract import UnitPrice
+from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
+from doorbuster.contract.offers import UnitPrice
 from intake.web.problems import STORE_ERRORS, RefusedError
 
 if TYPE_CHECKING:
     from db.offers import Offer
-    from doorbuster.contract import OrderRequest
+    from doorbuster.contract.bodies import OrderRequest
     from intake.database import Database
     from intake.sales.cache import CachedSale
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from db.sales import LiveSale, Sale
-    from doorbuster.fields import EffectivePhase
+    from doorbuster.contract.fields import EffectivePhase
 
 
 def effective_phase(sale: Sale | LiveSale, *, later_s: float = 0.0) -> EffectivePhase:

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import UNSET
 
 from catalogue.items import LOW_UNITS
-from doorbuster.contract import JSON
-from doorbuster.offer_contract import OfferedProduct, OfferedRoom, OfferedSale, SaleLimits
+from doorbuster.contract.bodies import JSON
+from doorbuster.contract.offers import OfferedProduct, OfferedRoom, OfferedSale, SaleLimits
 from intake.room.admission_verifier import page_of
 from intake.sales.offers import price_of
 from intake.sales.phase import effective_phase
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from db.offers import Offer
     from db.sales import Sale
-    from doorbuster.fields import EffectivePhase
-    from doorbuster.room_contract import RoomMode
+    from doorbuster.contract.fields import EffectivePhase
+    from doorbuster.contract.room import RoomMode
     from intake.sales.cache import CachedSale, Sales
     from intake.sales.offers import Offering, Offers
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from doorbuster.contract import JSON
+from doorbuster.contract.bodies import JSON
+from doorbuster.contract.decoding import read
 from doorbuster.errors import InvalidError
-from doorbuster.reading import read
 from intake.orders.post import require_json
 from intake.server.guard import BODY, OPS_BODY_MAX, BodyError
 

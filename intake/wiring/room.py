@@ -6,7 +6,7 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from doorbuster.errors import InvalidError, SettingsError
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 from intake.orders.authorize import Admission
 from intake.pages.demo_shop import ShopPage
 from intake.pages.order import OrderPage
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import App
 
-    from doorbuster.room_contract import ChallengeView
+    from doorbuster.contract.room import ChallengeView
     from doorbuster.settings import Settings
     from intake.accepting.group_commit import AcceptScript
     from intake.pages.demo_shop import Shop

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from doorbuster.room_contract import RoomRequest
+from doorbuster.contract.room import RoomRequest
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import mix
 from loadtests.bench.waiting import admissions

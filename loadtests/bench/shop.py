@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from doorbuster.contract import SaleProductRequest, SaleRequest
-from doorbuster.room_contract import RoomRequest
+from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
+from doorbuster.contract.room import RoomRequest
 from loadtests.catalogue import Product, write
 from loadtests.plan import Mix
 from loadtests.stage import NO_ROOM

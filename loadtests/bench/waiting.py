@@ -15,7 +15,7 @@ import httpx
 import msgspec
 from redis.asyncio import Redis
 
-from doorbuster.room_contract import AdmissionView, RoomRequest, TicketView
+from doorbuster.contract.room import AdmissionView, RoomRequest, TicketView
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import open_sale

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from catalogue import subjects
 from catalogue.cloudfront import EVERY_PRODUCT, paths
 from doorbuster import keys
-from doorbuster.ids import OrderIds
+from doorbuster.orderstore.ids import OrderIds
 from intake.pages.render import version_of
 from intake.room.cookies import Browser
 from waitingroom.admissions import Admission

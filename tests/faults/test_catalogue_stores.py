@@ -23,7 +23,7 @@ from db.replicas import Replicas
 from db.server import Server
 from doorbuster.embedded.processes import spawn
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.replicas import Replicated, connected, reading
 from tests.fixtures.turns import Watch

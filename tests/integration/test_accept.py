@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
-from doorbuster import entry, keys
+from doorbuster import keys
+from doorbuster.orderstore import entry
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.waiting import eventually
 

@@ -17,9 +17,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from doorbuster import keys
-from doorbuster.gate import Gate, publish
-from doorbuster.script import Script
-from doorbuster.stores import accept_client
+from doorbuster.lua_script import Script
+from doorbuster.orderstore.gate import Gate, publish
+from doorbuster.redis_clients import accept_client
 from intake.accepting import group_commit
 from intake.accepting.group_commit import AcceptScript, Candidate, Link, Spend, Terms, spend_terms
 from intake.room.return_uses import _return_uses

@@ -13,8 +13,9 @@ from redis.asyncio import Redis
 from catalogue.prices import price_at
 from db.catalogue import PriceWindow, set_prices
 from db.sales import SaleProduct
-from doorbuster import entry, keys
-from doorbuster.stores import plain_client
+from doorbuster import keys
+from doorbuster.orderstore import entry
+from doorbuster.redis_clients import plain_client
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.shop import Shop
 from tests.fixtures.waiting import eventually

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from db.pool import Connection
-from doorbuster import entry
+from doorbuster.orderstore import entry
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
 

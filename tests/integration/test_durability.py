@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from doorbuster.embedded.valkey import Valkey
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 from intake.accepting.durability import Durability
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy

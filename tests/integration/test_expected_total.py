@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from doorbuster import keys
-from doorbuster.fields import TOTAL_MAX
+from doorbuster.contract.fields import TOTAL_MAX
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.shop import Shop
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from db import progress, shifts
-from doorbuster import unread
+from doorbuster.orderstore import unread
 from tests.fixtures.intake import Serve
 from tests.fixtures.shop import Shop
 from workers.publish.events import RELAY

@@ -338,7 +338,7 @@ async def test_a_named_customer_needs_a_storefront_where_keys_are_set(serve: Ser
 
 
 async def test_the_document_is_of_its_type(roomy: Intake) -> None:
-    from doorbuster.room_contract import RoomStatus
+    from doorbuster.contract.room import RoomStatus
 
     await open_room(roomy, room={"message": "Hello", "order_url": "https://shop.example/now"})
     raw = (await roomy.http.get("/sales/sale/room")).content

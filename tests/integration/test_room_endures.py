@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from doorbuster.errors import ConflictError, StoreUnavailableError
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 from tests.fixtures.rooms import SALE, SECRET, START_MS, Clockwork, room_store, visitor
 from tests.fixtures.stores import serving
 from waitingroom.lua import FOLDER, source_of
@@ -51,7 +51,7 @@ async def test_two_processes_ticking_release_what_one_would(clockwork: Make) -> 
 
 _TICKER = """
 import asyncio, sys
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 from waitingroom.room import RoomConfig
 from waitingroom.store import Room
 

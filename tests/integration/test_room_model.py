@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 from tests.fixtures.rooms import SALE, SECRET, START_MS, Clockwork, visitor
 from waitingroom.admissions import Admission
 from waitingroom.lua import FOLDER

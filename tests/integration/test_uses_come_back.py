@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from doorbuster import keys
-from doorbuster.cli.audit_admissions import admission_figures
+from doorbuster.cli.audit.admissions import admission_figures
 from intake.room.return_uses import read_spent
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop

@@ -10,7 +10,7 @@ import pytest
 
 from db import cursors, shifts
 from db.sales import SaleProduct
-from doorbuster import ids
+from doorbuster.orderstore import ids
 from workers.drain.batch import Partition
 from workers.drain.shift import Drain
 from workers.runtime.shift import Ended, Shift, Work

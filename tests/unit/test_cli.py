@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from doorbuster.cli.app import run
-from doorbuster.cli.sale_spec import read_body, read_product
+from doorbuster.cli.sale.spec import read_body, read_product
 from doorbuster.embedded import instance
 from doorbuster.errors import InvalidError, NotFoundError
 from tests.fixtures.up import clean_environment
@@ -169,7 +169,7 @@ def test_ctrl_c_is_a_line_and_130(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for module in ("sale", "status", "ops_log"):
+    for module in ("sale.commands", "instance.status", "ops_log"):
         monkeypatch.setattr(f"doorbuster.cli.{module}.find", interrupt)
     assert run(command) == 130
     assert _complaints(capsys) == ["interrupted"]

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from doorbuster.cli import keys as keys_command
-from doorbuster.cli import shuffle
 from doorbuster.cli.app import run
-from doorbuster.cli.sale_spec import split_room
+from doorbuster.cli.instance import keys as keys_command
+from doorbuster.cli.sale import shuffle
+from doorbuster.cli.sale.spec import split_room
+from doorbuster.contract.room import ChallengeView, PollView, RoomStatus, SoldOutView
 from doorbuster.embedded.folder import DataFolder
 from doorbuster.errors import SettingsError
-from doorbuster.room_contract import ChallengeView, PollView, RoomStatus, SoldOutView
 from intake.room.key_file import KeyFile
 from tests.fixtures.up import clean_environment
 from waitingroom.keyring import KeyRing, Signer
@@ -98,7 +98,7 @@ def test_a_sale_takes_the_options_of_its_room(monkeypatch: pytest.MonkeyPatch) -
             "starts_at": "2026-03-01T10:00:00Z"
         }
 
-    monkeypatch.setattr("doorbuster.cli.sale.call", answer)
+    monkeypatch.setattr("doorbuster.cli.sale.commands.call", answer)
     made = "sale create s --product lamp --room-mode always --rate 100 --burst 50 --max-active 7 --hold-s 60"
     assert run([*made.split(), "--lobby-opens-at", "2026-03-01T10:00:00Z", "--orders-allowed", "2"]) == 0
     assert run(["sale", "create", "s", "--product", "lamp", "--rate", "5"]) == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.entry import Line, OrderEntry
+from doorbuster.orderstore.entry import Line, OrderEntry
 from workers.drain.decide import Reason, Shelf, Verdict, decide
 
 PRODUCTS = ("lamp", "rug", "sofa", "vase")

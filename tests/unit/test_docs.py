@@ -18,7 +18,7 @@ from db.sql import load
 from db.states import ALLOWED, FINAL, INITIAL, Status
 from doorbuster import keys
 from doorbuster.cli.app import cli
-from doorbuster.contract import FAULTS
+from doorbuster.contract.bodies import FAULTS
 from doorbuster.settings import Settings
 from intake.orders.resources import BY_CUSTOMER
 from intake.web.openapi.operations import OPERATIONS
@@ -104,7 +104,7 @@ def test_a_key_looks_as_its_pattern(name: str, built: str) -> None:
 
 
 def test_the_keyspace_names_every_field_of_the_gate() -> None:
-    published = (ROOT / "doorbuster" / "scripts" / "publish_gate.lua").read_text()
+    published = (ROOT / "doorbuster" / "orderstore" / "scripts" / "publish_gate.lua").read_text()
     accepting = (ROOT / "intake" / "accepting" / "scripts" / "accept.lua").read_text()
     written = {*re.findall(r"'(\w+)', ARGV", published), *re.findall(r"'HINCRBY', KEYS\[1\], '(\w+)'", accepting)}
     section = text_of("keyspace.md").partition("**`gate`**")[2].partition("**`accepted`**")[0]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster import entry
-from doorbuster.entry import Line, OrderEntry, UnreadableEntryError
+from doorbuster.orderstore import entry
+from doorbuster.orderstore.entry import Line, OrderEntry, UnreadableEntryError
 
 ORDERS = st.builds(
     OrderEntry,

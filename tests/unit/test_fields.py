@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.contract import OrderRequest, ProductRequest
+from doorbuster.contract.bodies import OrderRequest, ProductRequest
+from doorbuster.contract.decoding import read
+from doorbuster.contract.fields import id_problem, tidy_id
+from doorbuster.contract.room import JoinRequest
 from doorbuster.currencies import EXPONENTS, currency_problem
 from doorbuster.errors import InvalidError
-from doorbuster.fields import id_problem, tidy_id
-from doorbuster.reading import read
-from doorbuster.room_contract import JoinRequest
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.products import ImportRow
-from doorbuster.cli.catalogue_check import check_lines
-from doorbuster.cli.catalogue_csv import COLUMNS_MAX, delimiter_of, sniff
-from doorbuster.cli.catalogue_file import CatalogueFile, TooLargeError, _Counted
-from doorbuster.cli.catalogue_line import LINE_MAX, Line
-from doorbuster.cli.catalogue_map import Columns, make_mapping, to_row
+from doorbuster.cli.catalogue.check import check_lines
+from doorbuster.cli.catalogue.csv_records import COLUMNS_MAX, delimiter_of, sniff
+from doorbuster.cli.catalogue.file import CatalogueFile, TooLargeError, _Counted
+from doorbuster.cli.catalogue.line import LINE_MAX, Line
+from doorbuster.cli.catalogue.mapping import Columns, make_mapping, to_row
 from doorbuster.errors import InvalidError
 
 HEADER = "product_id,name,brand,category,price,currency"

@@ -11,9 +11,9 @@ import pytest
 from msgspec import UNSET
 
 from db.products import ImportRow
-from doorbuster.cli.catalogue_file import read_lines
-from doorbuster.cli.catalogue_line import Line
-from doorbuster.cli.catalogue_map import Columns, make_mapping, to_row
+from doorbuster.cli.catalogue.file import read_lines
+from doorbuster.cli.catalogue.line import Line
+from doorbuster.cli.catalogue.mapping import Columns, make_mapping, to_row
 from doorbuster.errors import InvalidError
 
 GOOD: dict[str, Any] = {

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from db.products import ImportedProduct
-from doorbuster.cli.catalogue_check import check_header
-from doorbuster.cli.catalogue_file import CatalogueFile
-from doorbuster.cli.catalogue_map import make_mapping, to_row
-from doorbuster.cli.presets import PRESETS
-from doorbuster.cli.presets.preset import Skipped
+from doorbuster.cli.catalogue.check import check_header
+from doorbuster.cli.catalogue.file import CatalogueFile
+from doorbuster.cli.catalogue.mapping import make_mapping, to_row
+from doorbuster.cli.catalogue.presets import PRESETS
+from doorbuster.cli.catalogue.presets.preset import Skipped
 from doorbuster.errors import InvalidError
 
 SAMPLES = Path(__file__).parents[1] / "samples"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.errors import InvalidError
-from doorbuster.ids import OrderIds
+from doorbuster.orderstore.ids import OrderIds
 from intake.orders.lookup import parse_order_id
 from intake.orders.prefer_wait import wait_of
 from intake.web.openapi.operations import OPERATIONS

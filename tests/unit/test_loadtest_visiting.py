@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from doorbuster.room_contract import RoomRequest
+from doorbuster.contract.room import RoomRequest
 from loadtests.admitted import figures, most_over
 from loadtests.plan import Mix, Plan, Result, Visits, Way, merged
 from loadtests.samples import Samples

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.catalogue_contract import PricesBody
-from doorbuster.contract import OrderRequest, SaleChange, SaleRequest
+from doorbuster.contract.bodies import OrderRequest, SaleChange, SaleRequest
+from doorbuster.contract.catalogue import PricesBody
+from doorbuster.contract.decoding import SAID_MAX, MalformedError, read
 from doorbuster.errors import InvalidError
-from doorbuster.reading import SAID_MAX, MalformedError, read
 
 ORDER = msgspec.json.Decoder(OrderRequest)
 _json = st.recursive(

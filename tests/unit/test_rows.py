@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.rows import COLUMNS, Batch, NewOrder, copied, copied_in_pieces
-from doorbuster.entry import Line, OrderEntry
+from doorbuster.orderstore.entry import Line, OrderEntry
 
 NOW = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=1)
 

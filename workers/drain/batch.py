@@ -16,9 +16,9 @@ from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 
 from db import batch, cursors
 from db.rows import Batch, NewOrder
-from doorbuster import entry as codec
-from doorbuster.entry import OrderEntry, UnreadableEntryError
-from doorbuster.fields import LINES_SURE, TOTAL_MAX
+from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
+from doorbuster.orderstore import entry as codec
+from doorbuster.orderstore.entry import OrderEntry, UnreadableEntryError
 from workers.drain.backlog import place_of
 from workers.drain.decide import Cause, Poison, Reason, Shelf, Verdict, decide
 

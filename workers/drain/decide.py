@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from catalogue.prices import Window, price_at
-from doorbuster.entry import OrderEntry
+from doorbuster.orderstore.entry import OrderEntry
 
 
 class Reason(StrEnum):

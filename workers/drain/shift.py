@@ -16,7 +16,7 @@ from redis.exceptions import OutOfMemoryError
 
 from db import cursors
 from doorbuster import keys
-from doorbuster.entry import FIELD
+from doorbuster.orderstore.entry import FIELD
 from workers.drain import bisect
 from workers.drain.backlog import START, place_of, streams
 from workers.drain.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from db import stock
 from doorbuster import keys
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 
 if TYPE_CHECKING:
     from db.pool import Connection

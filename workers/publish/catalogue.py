@@ -18,7 +18,7 @@ from catalogue.purge import Purge, VarnishPurge
 from catalogue.shared import SharedCache
 from db import changes, outbox
 from db.changes import Change
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 from workers.publish.search_index import SearchTarget
 from workers.runtime.failures import TRANSIENT
 

@@ -16,7 +16,7 @@ import msgspec
 
 from db import outbox
 from doorbuster import keys
-from doorbuster.script import Script
+from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
     from db.outbox import OutboxEvent, OutboxPlace

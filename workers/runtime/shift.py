@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from db import pool, shifts
 from doorbuster import keys
 from doorbuster.errors import LeaseLostError, StoreUnavailableError
-from doorbuster.stores import plain_client, reader_client
+from doorbuster.redis_clients import plain_client, reader_client
 from workers.drain.batch import Lease
 from workers.runtime.batch_size import BatchSize, transaction_bound_s
 from workers.runtime.failures import TRANSIENT

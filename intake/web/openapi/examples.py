@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from doorbuster import catalogue_contract as cc
-from doorbuster import contract as c
-from doorbuster import ops_contract as oc
-from doorbuster import room_contract as rc
+from doorbuster.contract import bodies as c
+from doorbuster.contract import catalogue as cc
+from doorbuster.contract import ops as oc
+from doorbuster.contract import room as rc
 
 _ORDER_ID = "00000100-783a-87a7-ac3d-28c5383a4d5d"
 _AT, _LATER = "2026-03-01T10:00:00.123Z", "2026-03-01T10:10:00.123Z"

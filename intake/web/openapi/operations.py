@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from doorbuster import catalogue_contract as cc
-from doorbuster import contract as c
-from doorbuster import offer_contract as fc
-from doorbuster import ops_contract as oc
-from doorbuster import room_contract as rc
+from doorbuster.contract import bodies as c
+from doorbuster.contract import catalogue as cc
+from doorbuster.contract import offers as fc
+from doorbuster.contract import ops as oc
+from doorbuster.contract import room as rc
 
 
 class Operation(NamedTuple):
