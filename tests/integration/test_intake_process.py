@@ -17,6 +17,8 @@ from doorbuster.ports import reserve
 from doorbuster.settings import Settings
 from tests.fixtures.waiting import wait_until
 
+pytestmark = pytest.mark.versions
+
 COMMAND = [sys.executable, "-m", "gunicorn", "--config", "python:intake.gunicorn_conf"]
 
 

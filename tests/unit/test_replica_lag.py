@@ -11,6 +11,8 @@ import pytest
 from db.replicas import Replicas
 from db.server import Server
 
+pytestmark = pytest.mark.versions
+
 
 def answer(monkeypatch: pytest.MonkeyPatch, server: Server, said: object, *, after_s: float = 0.0) -> None:
     """Let looks at a server be answered so."""
