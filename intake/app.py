@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
+from catalogue.service import Catalogue
 from db.sales import get_sale, list_sales
 from doorbuster import keys
 from doorbuster.log import configure

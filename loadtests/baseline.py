@@ -17,7 +17,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
-from db.sql import load
+from db.query_files import load
 from doorbuster.contract.bodies import OrderRequest
 from loadtests.loopback import check_database
 

@@ -29,7 +29,7 @@ from loadtests.stage import IN_SALE, SALE
 from loadtests.system import System, running
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _SETTLE_S = 60.0
 _PATIENCE_S = 75.0

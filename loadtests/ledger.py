@@ -15,13 +15,13 @@ from uuid import UUID
 
 import asyncpg
 
-from db.pool import connect
-from db.sql import load
+from db.connections.pool import connect
+from db.query_files import load
 from loadtests.loopback import check_database
 from loadtests.samples import Samples
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _SQL = load("loadtests")
 _POLL_S = 0.1

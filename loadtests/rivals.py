@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from db.connections.pool import connect, create_pool
 from db.migrate import migrate
-from db.pool import connect, create_pool
-from db.rows import COLUMNS
-from db.sql import load
+from db.query_files import load
+from db.work.copy_rows import COLUMNS
 from loadtests.loopback import check_database
 
 if TYPE_CHECKING:
-    from db.pool import Connection, Pool
+    from db.connections.pool import Connection, Pool
 
 CONNECTIONS = 32
 TABLES = ("orders", "order_lines", "reservations", "order_events")

@@ -9,19 +9,21 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from db import cursors, progress, sales, stock
+from db import progress, sales
+from db.products import stock
+from db.work import cursors
 from doorbuster.orderstore import unread
 from waitingroom.outflow import Limits, Net, Signals, next_rate
 from waitingroom.room import Mode
-from waitingroom.store import Room
-from waitingroom.terms import room_config
+from waitingroom.room_store import Room
+from waitingroom.sale_config import room_config
 from workers.publish.events import RELAY
 from workers.runtime.isolation import Isolation
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from db.sales import Sale
     from waitingroom.room import RoomState
 

@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from db import agenda, changes, outbox, pool, sales, shifts, stock
+from db import sales
+from db.connections import pool
+from db.orders import outbox
+from db.products import catalogue_changes, stock
+from db.work import due_work, shifts
 from doorbuster import keys
 from doorbuster.errors import SettingsError
 from doorbuster.log import configure
@@ -35,9 +39,9 @@ from workers.runtime.isolation import Isolation
 from workers.runtime.presence import Presence
 
 if TYPE_CHECKING:
-    from db.agenda import Place
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from db.sales import LiveSale
+    from db.work.due_work import Place
 
 TICK_S = 0.5
 GATES_S = 1.0
@@ -118,16 +122,16 @@ class Scheduler:
         connection = await self._open_connection()
         places = await self._places()
         if self._is_time("all_sales", ALL_SALES_S):
-            places = await agenda.partitions(connection)
+            places = await due_work.partitions(connection)
         idle = await self._without_shift("drain", places)
         if idle:
             found = await backlog.streams(self._orders, idle)
-            await self._start("drain", backlog.behind(found, await agenda.cursors(connection, idle)))
+            await self._start("drain", backlog.behind(found, await due_work.cursors(connection, idle)))
 
     async def _settles(self) -> None:
         idle = await self._without_shift("settle", await self._places())
         if idle:
-            await self._start("settle", await agenda.due(await self._open_connection(), idle))
+            await self._start("settle", await due_work.due(await self._open_connection(), idle))
 
     async def _relay(self) -> None:
         connection = await self._open_connection()
@@ -138,7 +142,7 @@ class Scheduler:
         connection = await self._open_connection()
         if "sweep" in await shifts.live(connection):
             return
-        if await agenda.any_expired(connection, late_s=grace_s(self._settings)):
+        if await due_work.any_expired(connection, late_s=grace_s(self._settings)):
             await self._start("sweep", [()])
 
     async def _catalogue(self) -> None:
@@ -146,7 +150,7 @@ class Scheduler:
         if "catalogue" in await shifts.live(connection):
             return
         for relay, age_s in catalogue.waits(self._settings).items():
-            if await changes.any_unrelayed(connection, relay, age_s=age_s):
+            if await catalogue_changes.any_unrelayed(connection, relay, age_s=age_s):
                 await self._start("catalogue", [()])
                 return
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db import stock
+from db.products import stock
 from db.sales import live_sales_of
 from doorbuster import keys
 from waitingroom.room import Mode
-from waitingroom.terms import mode_of
+from waitingroom.sale_config import mode_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from catalogue.catalogue import Catalogue
+    from catalogue.service import Catalogue
     from db.sales import Sale
     from intake.changes.publish import Publishing
     from intake.database import Database

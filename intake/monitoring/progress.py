@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from db import agenda, progress, sales
+from db import progress, sales
+from db.work import due_work
 from doorbuster.orderstore import unread
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Progress:
             }
             cursors = dict.fromkeys(lanes, "0-0")
             if lanes:
-                cursors |= {place: cursor for place, (cursor, _) in (await agenda.cursors(connection, lanes)).items()}
+                cursors |= {place: cursor for place, (cursor, _) in (await due_work.cursors(connection, lanes)).items()}
             payments = await progress.oldest_payments(connection, lanes)
             stages = [
                 Stage("relay", await progress.oldest_event(connection, EVENTS)),

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from prometheus_client import Counter as Shown
 
-    from catalogue.catalogue import Catalogue
     from catalogue.search.service import Search
+    from catalogue.service import Catalogue
     from intake.monitoring.metrics import Metrics
     from intake.products.fast_read import ProductLane
 

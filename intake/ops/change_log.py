@@ -16,7 +16,7 @@ from intake.web.requests import limit_of, number_cursor_of, write_page
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from intake.database import Database
 
 OPERATOR = "X-Operator"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from db import dead_letters as rows
+from db.orders import dead_letters as rows
 from doorbuster import keys
 from doorbuster.contract.ops import DeadLetterView, DiscardRequest, LetterLine, Retried
 from doorbuster.errors import ConflictError, InvalidError

@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
-from db import pool
-from db.importing import Importing, row_of
+from db.connections import pool
+from db.products.importing import Importing, row_of
 from doorbuster.contract.bodies import ProductLine
 from doorbuster.contract.decoding import SAID_MAX, problems, read
 from doorbuster.contract.fields import tidy_id
@@ -25,7 +25,7 @@ from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.prices import PriceError, has_decimals, read_price, shown
 
 if TYPE_CHECKING:
-    from db.products import ImportRow
+    from db.products.products import ImportRow
 
 UNITS = ("", "minor", "major")
 """What prices are in; nothing: nobody said, then they are in minor units, all of them."""

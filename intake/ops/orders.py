@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from db import orders as rows
-from db.states import Status
+from db.orders import orders as rows
+from db.orders.states import Status
 from doorbuster.contract.bodies import OrderSummaryView
 from doorbuster.contract.ops import TransitionRequest
 from doorbuster.errors import InvalidError
@@ -27,7 +27,7 @@ from intake.web.timestamps import moment_of
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from intake.database import Database
     from intake.orders.transition import Moving
 

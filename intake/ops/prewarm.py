@@ -14,10 +14,10 @@ from doorbuster.errors import DoorbusterError
 from intake.ops.prewarm_checks import clock_check, product_checks, window_check
 from intake.sales.phase import effective_phase
 from waitingroom.room import Mode
-from waitingroom.terms import mode_of
+from waitingroom.sale_config import mode_of
 
 if TYPE_CHECKING:
-    from catalogue.catalogue import Catalogue
+    from catalogue.service import Catalogue
     from db.sales import Sale
     from db.status import DoubtfulProduct
     from intake.monitoring.health import Health

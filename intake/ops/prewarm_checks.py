@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from doorbuster.errors import InvalidError
 from intake.sales.phase import effective_phase
-from waitingroom.terms import room_config
+from waitingroom.sale_config import room_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

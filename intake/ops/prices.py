@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from db import catalogue as rows
-from db.changes import Change
+from db.products import catalogue as rows
+from db.products.catalogue_changes import Change
 from doorbuster.contract.catalogue import PricesBody, PriceWindowBody
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import note
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
-    from catalogue.catalogue import Catalogue
-    from db.pool import Connection
+    from catalogue.service import Catalogue
+    from db.connections.pool import Connection
     from intake.changes.publish import Publishing
     from intake.database import Database
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from db import products as rows
-from db import stock as ledger
-from db.changes import Change
+from db.products import products as rows
+from db.products import stock as ledger
+from db.products.catalogue_changes import Change
 from db.sales import closed_sales_of
 from doorbuster.contract.bodies import ProductRequest, ProductView, StockRequest, StockView
 from doorbuster.contract.decoding import problems as problems_of
@@ -21,8 +21,8 @@ from intake.web.requests import body_of, write
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from catalogue.catalogue import Catalogue
-    from db.pool import Connection
+    from catalogue.service import Catalogue
+    from db.connections.pool import Connection
     from intake.changes.publish import Publishing
     from intake.changes.restock import Restocking
     from intake.database import Database

@@ -24,12 +24,12 @@ from intake.server.guard import BODY
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.requests import body_of, limit_of, number_cursor_of, write, write_page
-from waitingroom.terms import lobby_opens_at
+from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from intake.changes.publish import Publishing
     from intake.changes.restock import Restocking
     from intake.database import Database

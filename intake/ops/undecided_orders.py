@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from db import cursors
+from db.work import cursors
 from doorbuster import keys
 from doorbuster.orderstore import entry
 

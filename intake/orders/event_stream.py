@@ -14,7 +14,7 @@ import msgspec
 from falcon.asgi import SSEvent
 from msgspec import UNSET
 
-from db.states import FINAL
+from db.orders.states import FINAL
 from doorbuster.contract.bodies import TransitionEvent
 from intake.notifications import LOOK_EVERY_S, until
 from intake.orders.resources import found_for, order_id_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
-    from db.orders import OrderEvent
+    from db.orders.orders import OrderEvent
     from intake.notifications import Outcomes
     from intake.orders.access import Owners
     from intake.orders.lookup import OrderReader

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from db.dead_letters import dead_letter_of
-from db.orders import read_order
+from db.orders.dead_letters import dead_letter_of
+from db.orders.orders import read_order
 from db.sales import get_sale_by_number
 from doorbuster import keys
 from doorbuster.contract.bodies import Links, OrderLine, OrderView, Refusal, Step
@@ -21,8 +21,8 @@ from intake.web.timestamps import moment, moment_of
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from db.dead_letters import DeadLetter
-    from db.orders import Order
+    from db.orders.dead_letters import DeadLetter
+    from db.orders.orders import Order
     from intake.database import Database
 
 _ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")

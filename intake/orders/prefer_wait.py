@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from db.states import Status
+from db.orders.states import Status
 from doorbuster.contract.bodies import FAULTS, JSON
 from doorbuster.contract.offers import UnitPrice
 from intake.notifications import LOOK_EVERY_S, until
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
-    from db.orders import Order
+    from db.orders.orders import Order
     from intake.notifications import Outcomes
     from intake.orders.lookup import OrderReader
     from intake.server.guard import Guard

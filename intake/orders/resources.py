@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from db.states import Status
+from db.orders.states import Status
 from doorbuster.contract.bodies import JSON
 from intake.orders.lookup import parse_order_id
 from intake.web.problems import RefusedError

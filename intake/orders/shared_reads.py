@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from db.orders import events_of
+from db.orders.orders import events_of
 from intake.web.problems import STORE_ERRORS
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from db.orders import OrderEvent
+    from db.orders.orders import OrderEvent
     from intake.database import Database
 
     Question = tuple[UUID, int, asyncio.Future[list[OrderEvent]]]

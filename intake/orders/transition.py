@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from db.orders.states import Status
+from db.orders.transitions import transition
 from db.sales import get_sale
-from db.states import Status
-from db.transitions import transition
 from doorbuster.errors import IllegalTransitionError, NotFoundError
 from intake.orders.lookup import show
 from intake.orders.resources import not_found
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from uuid import UUID
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from doorbuster.contract.bodies import OrderView
     from intake.changes.restock import Restocking
     from intake.database import Database

@@ -21,7 +21,7 @@ from intake.web.problems import STORE_ERRORS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from catalogue.catalogue import Catalogue
+    from catalogue.service import Catalogue
     from db.sales import SaleProduct
     from intake.sales.cache import CachedSale
 

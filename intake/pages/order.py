@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from db.states import FINAL, Status
+from db.orders.states import FINAL, Status
 from doorbuster.errors import DoorbusterError
 from doorbuster.orderstore.ids import route_of
 from intake.orders.resources import found_for, not_found, order_id_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster.orderstore.gate import milliseconds
 from intake.sales.cache import gate_of
-from waitingroom.terms import lobby_opens_at
+from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:
     from intake.room.cache import OpenRoom

@@ -24,7 +24,7 @@ from intake.room.resources import is_form, keep_admission
 from intake.room.visits import order_url
 from intake.server.guard import BODY
 from intake.web.problems import RefusedError, prefers_html
-from waitingroom.policy import eta_range_s
+from waitingroom.polling import eta_range_s
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from catalogue.catalogue import Catalogue
+    from catalogue.service import Catalogue
     from intake.server.guard import Answer, Scope
 
 PATH = "/products/"

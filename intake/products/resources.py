@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import falcon
 
-from catalogue.items import LIMIT_MAX
+from catalogue.cache.items import LIMIT_MAX
 from doorbuster.errors import InvalidError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from catalogue.catalogue import Catalogue
-    from catalogue.showing import Shown
+    from catalogue.responses import Shown
+    from catalogue.service import Catalogue
     from intake.web.problems import Problems
 
 ID_MAX = 64

@@ -13,7 +13,7 @@ from intake.room.cookies import admission_of
 from intake.web.problems import RefusedError
 from waitingroom.admissions import Admission, Refusal
 from waitingroom.room import Mode
-from waitingroom.terms import mode_of
+from waitingroom.sale_config import mode_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request

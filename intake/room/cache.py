@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
 from intake.room.status_document import Document, document_of
 from waitingroom.room import Mode, effective_phase
-from waitingroom.store import Room
-from waitingroom.terms import mode_of, room_config
+from waitingroom.room_store import Room
+from waitingroom.sale_config import mode_of, room_config
 from waitingroom.tickets import Ticket, Visitor
 
 if TYPE_CHECKING:

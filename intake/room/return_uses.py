@@ -12,7 +12,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from db.transitions import cancelled_of
+from db.orders.transitions import cancelled_of
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.lua_script import Script

@@ -12,8 +12,8 @@ import msgspec
 
 from doorbuster.contract.room import PaceView, PollView, RoomStatus, SoldOutView
 from intake.web.timestamps import moment
-from waitingroom.policy import poll_for
-from waitingroom.terms import lobby_opens_at
+from waitingroom.polling import poll_for
+from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:
     from db.sales import Sale

@@ -19,8 +19,8 @@ from intake.room.rate_limit import JoinLimit
 from intake.web.problems import RefusedError
 from intake.web.timestamps import moment
 from waitingroom.admissions import spend_id_of
-from waitingroom.outcomes import Admitted, Holding, Joined, No, Wait
-from waitingroom.policy import eta_s, poll_for, retry_after_s
+from waitingroom.polling import eta_s, poll_for, retry_after_s
+from waitingroom.results import Admitted, Holding, Joined, No, Wait
 from waitingroom.room import Phase
 from waitingroom.tickets import Ticket, Visitor, possesses, visitor_of
 

@@ -20,7 +20,7 @@ from intake.accepting import group_commit as verdicts
 from intake.accepting.group_commit import PartitionCommit
 from intake.web.problems import STORE_ERRORS
 from waitingroom.room import Mode
-from waitingroom.terms import mode_of
+from waitingroom.sale_config import mode_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

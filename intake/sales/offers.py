@@ -10,13 +10,13 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from catalogue.prices import price_at
-from db.offers import offers_of
+from db.products.offers import offers_of
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.contract.offers import UnitPrice
 from intake.web.problems import STORE_ERRORS, RefusedError
 
 if TYPE_CHECKING:
-    from db.offers import Offer
+    from db.products.offers import Offer
     from doorbuster.contract.bodies import OrderRequest
     from intake.database import Database
     from intake.sales.cache import CachedSale

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from catalogue.items import LOW_UNITS
+from catalogue.cache.items import LOW_UNITS
 from doorbuster.contract.bodies import JSON
 from doorbuster.contract.offers import OfferedProduct, OfferedRoom, OfferedSale, SaleLimits
 from intake.room.admission_verifier import page_of
@@ -18,12 +18,12 @@ from intake.sales.phase import effective_phase
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
 from waitingroom.room import Mode
-from waitingroom.terms import mode_of
+from waitingroom.sale_config import mode_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from db.offers import Offer
+    from db.products.offers import Offer
     from db.sales import Sale
     from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.room import RoomMode

@@ -20,8 +20,8 @@ from asyncpg.exceptions import _base
 from falcon.util.mediatypes import quality
 from redis.exceptions import RedisError
 
-from db.pool import FAILURES
-from db.states import ALLOWED, Status
+from db.connections.pool import FAILURES
+from db.orders.states import ALLOWED, Status
 from doorbuster.contract.bodies import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError
 from intake.server.connection.early_response import NOT_KEPT

@@ -7,8 +7,8 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue import subjects
-from catalogue.cloudfront import EVERY_PRODUCT, paths
+from catalogue.cache import subjects
+from catalogue.cdn.cloudfront import EVERY_PRODUCT, paths
 from doorbuster import keys
 from doorbuster.orderstore.ids import OrderIds
 from intake.pages.render import version_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from db.products import Product, put_product
+from db.products.products import Product, put_product
 from db.sales import SaleProduct, SaleSpec, create_sale
 from doorbuster import keys
 from doorbuster.cli.audit.admissions import ENDED
@@ -19,7 +19,7 @@ from tests.fixtures.visitors import Visitor, open_room
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from tests.fixtures.intake import Intake
 
 

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from catalogue.prices import price_at
-from db.catalogue import PriceWindow, set_prices
+from db.products.catalogue import PriceWindow, set_prices
 from db.sales import SaleProduct
 from doorbuster import keys
 from doorbuster.orderstore import entry

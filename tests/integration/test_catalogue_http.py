@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from db import pool as pools
-from db.catalogue import PriceWindow, set_prices
+from db.connections import pool as pools
+from db.products.catalogue import PriceWindow, set_prices
 from tests.fixtures.intake import Serve
 from tests.fixtures.waiting import eventually
 

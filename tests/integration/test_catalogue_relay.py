@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from catalogue.shared import SharedCache
-from db import changes, outbox
-from db import pool as pools
-from db.changes import Change
-from db.products import Product, put_product
+from catalogue.cache.shared import SharedCache
+from db.connections import pool as pools
+from db.orders import outbox
+from db.products import catalogue_changes
+from db.products.catalogue_changes import Change
+from db.products.products import Product, put_product
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.settings import Settings
@@ -76,17 +77,17 @@ async def test_interleaved_commits_are_all_told(shop: Shop, pool: pools.Pool) ->
 
 async def test_a_process_that_follows_waits_for_no_transaction_and_passes_none(pool: pools.Pool) -> None:
     async with pool.acquire() as slow, pool.acquire() as quick, pool.acquire() as follower:
-        news = await changes.recent(follower, within_s=60, limit=100)
+        news = await catalogue_changes.recent(follower, within_s=60, limit=100)
         transaction = slow.transaction()
         await transaction.start()
         await put_product(slow, product("slow"))
         await put_product(quick, product("quick"))
-        news = await changes.appeared(follower, news.snapshot, limit=100)
+        news = await catalogue_changes.appeared(follower, news.snapshot, limit=100)
         assert [change.product_id for change in news.changes] == ["quick"]
         await transaction.commit()
-        news = await changes.appeared(follower, news.snapshot, limit=100)
+        news = await catalogue_changes.appeared(follower, news.snapshot, limit=100)
         assert [change.product_id for change in news.changes] == ["slow"]
-        assert (await changes.appeared(follower, news.snapshot, limit=100)).changes == []
+        assert (await catalogue_changes.appeared(follower, news.snapshot, limit=100)).changes == []
 
 
 async def test_many_interleaved_writers_and_two_readers_of_the_outbox(shop: Shop, pool: pools.Pool) -> None:
@@ -102,13 +103,13 @@ async def test_many_interleaved_writers_and_two_readers_of_the_outbox(shop: Shop
 
     async def follow() -> None:
         async with pool.acquire() as connection:
-            news, ending = await changes.recent(connection, within_s=60, limit=10_000), False
+            news, ending = await catalogue_changes.recent(connection, within_s=60, limit=10_000), False
             while True:
                 followed.extend(news.changes)
                 if ending:
                     return
                 ending = done.is_set()  # before it is looked once more: the last commits came before this
-                news = await changes.appeared(connection, news.snapshot, limit=10_000)
+                news = await catalogue_changes.appeared(connection, news.snapshot, limit=10_000)
 
     following = asyncio.create_task(follow())
     relaying = asyncio.create_task(relay(shop, target))

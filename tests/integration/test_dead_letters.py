@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from db.pool import Connection
+from db.connections.pool import Connection
 from doorbuster.orderstore import entry
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from db import cursors, shifts
 from db.sales import SaleProduct
+from db.work import cursors, shifts
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
 from workers.drain import shift as drain_module
@@ -22,7 +22,7 @@ from workers.runtime import shift
 from workers.runtime.shift import Ended
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from tests.fixtures.shop import Shop
 
 pytestmark = pytest.mark.versions

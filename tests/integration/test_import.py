@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from db.search import rarities
+from db.products.search import rarities
 from tests.fixtures.up import doorbuster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 ICECAT = Path(__file__).parents[3] / "shared" / "data" / "icecat_products.jsonl.gz"
 

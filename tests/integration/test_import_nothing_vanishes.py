@@ -19,7 +19,7 @@ from tests.fixtures.up import COMMAND, clean_environment, doorbuster
 from tests.fixtures.waiting import eventually
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 HEADER = "product_id,name,brand,category,price,currency"
 PEAK_MAX_KB = 200_000

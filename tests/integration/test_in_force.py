@@ -16,7 +16,7 @@ from tests.fixtures.shop import Shop
 from tests.fixtures.visitors import Visitor, open_room
 from tests.fixtures.waiting import eventually
 from waitingroom.room import RoomConfig
-from waitingroom.store import Room
+from waitingroom.room_store import Room
 
 CLOSING = ("drain", "close")
 

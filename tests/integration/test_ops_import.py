@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.importing import ATTRIBUTES_MAX
+from db.products.importing import ATTRIBUTES_MAX
 from intake.ops import import_process, import_products
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.waiting import eventually
@@ -19,7 +19,7 @@ from tests.fixtures.waiting import eventually
 if TYPE_CHECKING:
     import httpx
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 IMPORT = "/ops/products:import"
 PRODUCT = {"product_id": "p", "name": "Lamp", "brand": "L", "category": "C", "price": 100, "currency": "EUR"}

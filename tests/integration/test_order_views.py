@@ -11,7 +11,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from db.pool import Connection
+from db.connections.pool import Connection
 from doorbuster import keys
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop

@@ -8,16 +8,17 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from db import cursors, sales
-from db.pool import Connection
+from db import sales
+from db.connections.pool import Connection
 from db.sales import Sale, SaleProduct, SaleSpec
+from db.work import cursors
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from tests.fixtures.draining import make_product
 from waitingroom.outflow import CALM_STEPS
 from waitingroom.room import RoomState
-from waitingroom.store import Room
-from waitingroom.terms import room_config
+from waitingroom.room_store import Room
+from waitingroom.sale_config import room_config
 from workers.room_outflow import Outflow
 
 RATE = 100.0

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from db import pool as pools
-from db import sql
+from db import query_files
+from db.connections import pool as pools
 from tests.fixtures import plans
 from tests.fixtures.files import files_under
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
-QUERIES = Path(sql.__file__).with_name("queries")
+QUERIES = Path(query_files.__file__).with_name("queries")
 ORDERS = 40_000
 PRODUCTS = 20_000
 BATCH = 1_000
@@ -58,7 +58,7 @@ def _statements() -> list[tuple[str, str]]:
         (file, name)
         for file in files
         if file not in NOT_AT_WORK
-        for name in sql.load(file)
+        for name in query_files.load(file)
         if (file, name) not in WHOLE_BY_NATURE
     ]
 
@@ -70,8 +70,8 @@ async def fillable(database_url: str) -> AsyncIterator[tuple[Connection, Connect
     filler = await pools.connect(database_url, command_timeout_s=60)
     await session.execute("set plan_cache_mode = force_generic_plan")
     await session.execute("set statement_timeout = '5 s'")
-    await session.execute(sql.load("products")["make_import_table"].removesuffix(" on commit drop"))
-    await session.execute(sql.load("products")["make_import_lines"])
+    await session.execute(query_files.load("products")["make_import_table"].removesuffix(" on commit drop"))
+    await session.execute(query_files.load("products")["make_import_lines"])
     try:
         yield session, filler
     finally:
@@ -169,7 +169,8 @@ async def test_plans_made_on_empty_tables_are_right_for_full_ones(fillable: tupl
     calls = {}
     for file, name in _statements():
         own = OWN_ARGUMENTS.get((file, name), [])
-        calls[f"{file}.{name}"] = await _plan_on_empty(session, f"{file}__{name}", sql.load(file)[name], own, known)
+        statement = query_files.load(file)[name]
+        calls[f"{file}.{name}"] = await _plan_on_empty(session, f"{file}__{name}", statement, own, known)
     assert len(calls) > 70
     await _fill(filler, known)
     faults = {name: await _faults(session, call) for name, call in calls.items()}
@@ -196,7 +197,7 @@ returning order_id
 
 @pytest.mark.parametrize(
     "statement",
-    [JOINED, sql.load("transitions")["confirm_if_pending"]],
+    [JOINED, query_files.load("transitions")["confirm_if_pending"]],
     ids=["a join, planned freely", "by key, planned freely"],
 )
 async def test_without_shape_and_settings_a_plan_made_on_empty_tables_stays_wrong(
@@ -217,8 +218,8 @@ _SNAPSHOT = "pg_current_snapshot()::text"
 _WINDOW = ("'2000-01-01Z'", "'2001-01-01Z'")
 OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
-    ("changes", "appeared"): [_SNAPSHOT, "1000"],
-    ("changes", "unrelayed"): ["'0'", "0", "1000"],
+    ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
+    ("catalogue_changes", "unrelayed"): ["'0'", "0", "1000"],
     ("orders", "list_orders"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000"],
     ("outbox", "advance_relay"): ["'events'", "'5'", "5"],
     ("outbox", "unpublished"): ["'0'", "0", "1000"],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from db.pool import Connection
+from db.connections.pool import Connection
 from doorbuster import keys
 from intake.ops.prewarm_checks import clock_check
 from tests.fixtures.intake import Intake, Serve

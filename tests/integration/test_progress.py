@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from db import progress, shifts
+from db import progress
+from db.work import shifts
 from doorbuster.orderstore import unread
 from tests.fixtures.intake import Serve
 from tests.fixtures.shop import Shop

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from moto import mock_aws
 
-from catalogue import subjects
-from catalogue.cloudfront import PATHS_MAX, CloudFrontPurge, paths
-from catalogue.purge import TAGS_MAX, VarnishPurge
-from db.changes import Change
+from catalogue.cache import subjects
+from catalogue.cdn.cloudfront import PATHS_MAX, CloudFrontPurge, paths
+from catalogue.cdn.varnish import TAGS_MAX, VarnishPurge
+from db.products.catalogue_changes import Change
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.ports import reserve
 from tests.fixtures.intake import Intake, Serve

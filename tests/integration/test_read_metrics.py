@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from db import pool as pools
+from db.connections import pool as pools
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.search import fill
 from tests.fixtures.up import Running, Up

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from redis.asyncio import Redis
 
-from db import outbox, pool
+from db.connections import pool
+from db.orders import outbox
 from doorbuster import keys
 from workers.publish import events as relay_module
 from workers.publish.events import RELAY
@@ -16,7 +17,7 @@ from workers.runtime.shift import Ended
 if TYPE_CHECKING:
     import pytest
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from tests.fixtures.shop import Shop
 
 

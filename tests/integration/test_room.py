@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from tests.fixtures.rooms import START_MS, Clockwork, visitor
-from waitingroom.outcomes import Admitted, Holding, Joined, Left, No, Wait
+from waitingroom.results import Admitted, Holding, Joined, Left, No, Wait
 from waitingroom.room import Phase
 
 Make = Callable[..., Awaitable[Clockwork]]

@@ -16,8 +16,8 @@ from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.visitors import Visitor, hashed, open_room
 from tests.fixtures.waiting import eventually
 from waitingroom.room import RoomConfig
+from waitingroom.room_store import Room
 from waitingroom.shuffle import commitment, place_of, seed_of
-from waitingroom.store import Room
 
 SLOW = {"rate_per_s": 0.001, "burst": 1}
 

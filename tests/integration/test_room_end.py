@@ -11,7 +11,7 @@ from tests.fixtures.intake import Intake
 from tests.fixtures.visitors import Visitor, open_room
 from tests.fixtures.waiting import eventually
 from waitingroom.room import RoomConfig
-from waitingroom.store import Room
+from waitingroom.room_store import Room
 
 
 def store_of(redis: Redis, number: int) -> Room:

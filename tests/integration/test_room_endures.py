@@ -18,12 +18,12 @@ from doorbuster.errors import ConflictError, StoreUnavailableError
 from doorbuster.redis_clients import plain_client
 from tests.fixtures.rooms import SALE, SECRET, START_MS, Clockwork, room_store, visitor
 from tests.fixtures.stores import serving
-from waitingroom.lua import FOLDER, source_of
-from waitingroom.outcomes import Admitted, Joined, No, Wait
+from waitingroom.results import Admitted, Joined, No, Wait
 from waitingroom.room import Phase, RoomConfig, RoomState, effective_phase
+from waitingroom.room_store import Room
+from waitingroom.script_loader import FOLDER, source_of
 from waitingroom.shuffle import commitment, place_of, seed_of
 from waitingroom.simulator.clock import VIRTUAL
-from waitingroom.store import Room
 from waitingroom.tickets import Ticket, Visitor
 
 Make = Callable[..., Awaitable[Clockwork]]
@@ -53,7 +53,7 @@ _TICKER = """
 import asyncio, sys
 from doorbuster.redis_clients import plain_client
 from waitingroom.room import RoomConfig
-from waitingroom.store import Room
+from waitingroom.room_store import Room
 
 async def main():
     room = Room(plain_client(sys.argv[1]), lambda: RoomConfig(sale_number=int(sys.argv[2]), version=0))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.rooms import Clockwork
-from waitingroom.policy import eta_range_s
+from waitingroom.polling import eta_range_s
 
 Make = Callable[..., Awaitable[Clockwork]]
 

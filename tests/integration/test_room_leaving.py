@@ -13,7 +13,7 @@ from tests.fixtures.proxy import Proxy
 from tests.fixtures.visitors import Visitor, open_room
 from tests.fixtures.waiting import eventually
 from waitingroom.room import RoomConfig
-from waitingroom.store import Room
+from waitingroom.room_store import Room
 
 
 async def let_in(intake: Intake, name: str, **more: Any) -> tuple[Visitor, str]:

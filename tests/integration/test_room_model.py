@@ -18,9 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from doorbuster.redis_clients import plain_client
 from tests.fixtures.rooms import SALE, SECRET, START_MS, Clockwork, visitor
 from waitingroom.admissions import Admission
-from waitingroom.lua import FOLDER
-from waitingroom.outcomes import Admitted, Holding, Joined, Left, No
+from waitingroom.results import Admitted, Holding, Joined, Left, No
 from waitingroom.room import RoomConfig, RoomState
+from waitingroom.script_loader import FOLDER
 from waitingroom.tickets import Ticket
 
 T = TypeVar("T")

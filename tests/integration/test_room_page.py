@@ -11,7 +11,7 @@ from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.visitors import Browser, Visitor, heading, open_room
 from tests.fixtures.waiting import eventually
 from waitingroom.room import RoomConfig
-from waitingroom.store import Room
+from waitingroom.room_store import Room
 
 SLOW = {"rate_per_s": 0.001, "burst": 1}
 WAIT, TICKETS = "/sales/sale/wait", "/sales/sale/room/tickets"

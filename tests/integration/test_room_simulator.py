@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from waitingroom.lua import FOLDER
+from waitingroom.script_loader import FOLDER
 from waitingroom.simulator import store as simulated
 from waitingroom.simulator.clock import VIRTUAL
 from waitingroom.simulator.figures import busiest, kendall_tau, overdraft, percentile

@@ -12,15 +12,17 @@ import pytest
 from redis.asyncio import Redis
 from rq.job import Job
 
-from db import sales, shifts, transitions
-from db.states import Status
+from db import sales
+from db.orders import transitions
+from db.orders.states import Status
+from db.work import shifts
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
 from workers.runtime import job_queue
 from workers.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from doorbuster.settings import Settings
     from tests.fixtures.shop import Shop
 

@@ -11,15 +11,15 @@ from db import sales
 from doorbuster import keys
 from tests.fixtures.draining import make_product
 from tests.fixtures.intake import Intake
-from waitingroom.store import Room
-from waitingroom.terms import room_config
+from waitingroom.room_store import Room
+from waitingroom.sale_config import room_config
 from workers.room_outflow import Outflow
 from workers.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from db.sales import Sale
     from doorbuster.settings import Settings
 
@@ -103,7 +103,7 @@ async def test_a_defect_in_one_part_stops_no_other(
     async def defect(_connection: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("db.agenda.any_expired", defect)
+    monkeypatch.setattr("db.work.due_work.any_expired", defect)
     await _tick(settings)
     assert await orders_redis.hget(keys.gate(sale.number, 0), "phase") == b"open"
     assert await _failures(orders_redis) == {"sweep": 1}

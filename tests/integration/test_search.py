@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from catalogue.search.interface import Count, PriceCount, Sort, Suggestion, TooLongError
-from catalogue.search.postgres import PostgresSearch
-from catalogue.search.words import STOPPED
-from db import pool as pools
-from db import search as rows
-from db.replicas import Replicas
+from catalogue.search.postgres_backend import PostgresSearch
+from catalogue.search.query_terms import STOPPED
+from db.connections import pool as pools
+from db.connections.replicas import Replicas
+from db.products import search as rows
 from tests.fixtures.search import SHOP, Searching, fill
 
 FOUND = {

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from catalogue.search.folding import clean, fold_ascii
 from catalogue.search.interface import Suggestion
-from catalogue.search.words import QUERY_MAX, WORDS_MAX, parts, read
-from db import pool as pools
+from catalogue.search.query_terms import QUERY_MAX, WORDS_MAX, parts, read
+from db.connections import pool as pools
 from tests.fixtures.search import Refill, Searching, fill
 
 SCRIPTS = {

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db import pool as pools
+from db.connections import pool as pools
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.search import SHOP, fill
 from tests.fixtures.waiting import eventually

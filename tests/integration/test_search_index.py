@@ -7,12 +7,12 @@ import asyncio
 from opensearchpy import AsyncOpenSearch
 
 from catalogue.search.folding import fold_ascii
-from catalogue.search.indexer import Indexer
 from catalogue.search.interface import Query
-from catalogue.search.opensearch import OpenSearchSearch
-from db import pool as pools
-from db import products
-from db import search as rows
+from catalogue.search.opensearch_backend import OpenSearchSearch
+from catalogue.search.opensearch_indexer import Indexer
+from db.connections import pool as pools
+from db.products import products
+from db.products import search as rows
 from tests.fixtures.search import fill, product
 from tests.fixtures.shop import Shop
 from workers.publish.catalogue import CatalogueRelay, make_targets

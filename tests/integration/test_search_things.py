@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from catalogue.search.interface import Suggestion
-from db import pool as pools
+from db.connections import pool as pools
 from tests.fixtures.search import Refill, Searching, fill
 
 Row = tuple[str, str, str]

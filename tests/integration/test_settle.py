@@ -12,8 +12,9 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from db import reservations, shifts, transitions
-from db.states import Status
+from db.orders import reservations, transitions
+from db.orders.states import Status
+from db.work import shifts
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
 from workers.drain.batch import Partition
@@ -24,7 +25,7 @@ from workers.runtime.job_queue import QUEUE_KEY
 from workers.runtime.shift import Ended
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from tests.fixtures.shop import Shop
 
 
@@ -249,7 +250,7 @@ async def test_an_answer_that_could_not_be_written_is_written_later(
             raise asyncpg.QueryCanceledError("too slow")
         return moved
 
-    monkeypatch.setattr("db.transitions.confirm_many", failing)
+    monkeypatch.setattr("db.orders.transitions.confirm_many", failing)
     gateway = RecordingGateway()
     await lamp_sale.settle(gateway)
     assert failures == 0

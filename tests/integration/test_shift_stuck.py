@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 import pytest
 
-from db import pool as pools
-from db import shifts
+from db.connections import pool as pools
+from db.work import shifts
 from doorbuster.settings import Settings
 from tests.fixtures.waiting import eventually
 from workers.runtime import shift

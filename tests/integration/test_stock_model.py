@@ -22,9 +22,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from db import audit, orders, pool, sales, stock
-from db.states import ALLOWED, Status
-from db.transitions import cancel_many, confirm_many, transition
+from db import audit, sales
+from db.connections import pool
+from db.orders import orders
+from db.orders.states import ALLOWED, Status
+from db.orders.transitions import cancel_many, confirm_many, transition
+from db.products import stock
 from doorbuster.errors import ConflictError, IllegalTransitionError
 from tests.fixtures.draining import Draining, make_product
 from workers.drain.batch import Entry

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from db import agenda, shifts
+from db.work import due_work, shifts
 from tests.fixtures.waiting import eventually
 from tests.integration.test_settle import RecordingGateway
 from workers.payments.sweep import grace_s
 from workers.runtime.shift import Ended
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from tests.fixtures.shop import Shop
 
 
@@ -49,7 +49,7 @@ async def test_an_ended_hold_is_not_swept(shop: Shop, db: Connection, but: str) 
     await shop.drain()
     await db.execute(f"update reservations set {ENDED}")
     await db.execute(f"update reservations set {but}")
-    assert not await agenda.any_expired(db, late_s=grace_s(shop.settings))
+    assert not await due_work.any_expired(db, late_s=grace_s(shop.settings))
     await shop.sweep()
     assert await shop.statuses(ids) == ["pending"]
 
@@ -65,7 +65,7 @@ async def test_where_a_settle_shift_lives_nothing_is_swept(shop: Shop, db: Conne
     await shifts.acquire(db, f"settle:{shop.sale_number}:1", holder="alive", lease_s=60)
     await shop.sweep()
     assert await shop.statuses(ids) == ["pending"]
-    assert not await agenda.any_expired(db, late_s=grace_s(shop.settings))
+    assert not await due_work.any_expired(db, late_s=grace_s(shop.settings))
     await shifts.release(db, f"settle:{shop.sale_number}:1", 1)
     await shop.sweep()
     assert await shop.statuses(ids) == ["cancelled:hold_expired"]

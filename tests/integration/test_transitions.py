@@ -8,10 +8,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from db import audit, orders, sales, stock
-from db.pool import Connection, Pool
-from db.states import ALLOWED, Status
-from db.transitions import cancel_many, confirm_many, transition
+from db import audit, sales
+from db.connections.pool import Connection, Pool
+from db.orders import orders
+from db.orders.states import ALLOWED, Status
+from db.orders.transitions import cancel_many, confirm_many, transition
+from db.products import stock
 from doorbuster.errors import IllegalTransitionError, NotFoundError
 from tests.fixtures.draining import Draining, make_product
 

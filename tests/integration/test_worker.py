@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from db import shifts
+from db.work import shifts
 from doorbuster.embedded.valkey import Valkey
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings
@@ -25,7 +25,7 @@ from workers.runtime import job_queue
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from tests.fixtures.shop import Shop
 
 pytestmark = pytest.mark.versions

@@ -14,8 +14,8 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from db.sql import load
-from db.states import ALLOWED, FINAL, INITIAL, Status
+from db.orders.states import ALLOWED, FINAL, INITIAL, Status
+from db.query_files import load
 from doorbuster import keys
 from doorbuster.cli.app import cli
 from doorbuster.contract.bodies import FAULTS

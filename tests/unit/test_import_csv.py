@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.products import ImportRow
+from db.products.products import ImportRow
 from doorbuster.cli.catalogue.check import check_lines
 from doorbuster.cli.catalogue.csv_records import COLUMNS_MAX, delimiter_of, sniff
 from doorbuster.cli.catalogue.file import CatalogueFile, TooLargeError, _Counted

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from db.products import ImportRow
+from db.products.products import ImportRow
 from doorbuster.cli.catalogue.file import read_lines
 from doorbuster.cli.catalogue.line import Line
 from doorbuster.cli.catalogue.mapping import Columns, make_mapping, to_row

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from db.products import ImportedProduct
+from db.products.products import ImportedProduct
 from doorbuster.cli.catalogue.check import check_header
 from doorbuster.cli.catalogue.file import CatalogueFile
 from doorbuster.cli.catalogue.mapping import make_mapping, to_row

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from catalogue.search import kept
-from catalogue.search.kept import HEARD_MAX, Kept
+from catalogue.search import answer_cache
+from catalogue.search.answer_cache import HEARD_MAX, Kept
 from doorbuster.errors import StoreUnavailableError
 
 FRESH_S = 1.0
@@ -26,7 +26,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(kept, "time", made)
+    monkeypatch.setattr(answer_cache, "time", made)
     return made
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from db.replicas import Replicas
-from db.server import Server
+from db.connections.read_server import Server
+from db.connections.replicas import Replicas
 
 pytestmark = pytest.mark.versions
 

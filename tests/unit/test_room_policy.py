@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitingroom.policy import FEW, eta_range_s, eta_s, paces, poll_for, retry_after_s
+from waitingroom.polling import FEW, eta_range_s, eta_s, paces, poll_for, retry_after_s
 
 POSITIONS = st.integers(0, 10_000_000)
 PACES = st.floats(0, 10_000)

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from doorbuster.errors import InvalidError
+from waitingroom.key_rotation import OVERLAP_S, Rotation, make_kid, rotate
 from waitingroom.keyring import KeyRing, Signer
-from waitingroom.rotation import OVERLAP_S, Rotation, make_kid, rotate
 
 NOW = 1_800_000_000.0
 FIRST = "0:" + "f" * 32

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.files import files_under
-from waitingroom.lua import FOLDER, source_of
+from waitingroom.script_loader import FOLDER, source_of
 from waitingroom.simulator.clock import VIRTUAL
 
 VERBS = [path.stem for path in files_under(FOLDER, "*.lua", but=("shared",))]

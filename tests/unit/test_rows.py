@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.rows import COLUMNS, Batch, NewOrder, copied, copied_in_pieces
+from db.work.copy_rows import COLUMNS, Batch, NewOrder, copied, copied_in_pieces
 from doorbuster.orderstore.entry import Line, OrderEntry
 
 NOW = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=1)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from catalogue.search import rarity
-from catalogue.search.rarity import Rarities
+from catalogue.search import term_weights
+from catalogue.search.term_weights import Rarities
 
 
 class Told:
@@ -42,9 +42,9 @@ async def test_words_are_asked_for_once() -> None:
 
 async def test_what_is_remembered_is_bounded_in_time_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
     rarities, told = Rarities(), Told(red=2.0, black=1.0, lamp=3.0)
-    monkeypatch.setattr(rarity, "WORDS_MAX", 2)
+    monkeypatch.setattr(term_weights, "WORDS_MAX", 2)
     await rarities.shares(["red", "black", "lamp"], told)
     await rarities.shares(["red", "lamp"], told)
-    monkeypatch.setattr(rarity, "KEEP_S", -1.0)
+    monkeypatch.setattr(term_weights, "KEEP_S", -1.0)
     await rarities.shares(["red", "lamp"], told)
     assert told.asked == [["black", "lamp", "red"], ["lamp", "red"], ["lamp", "red"]]

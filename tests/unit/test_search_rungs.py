@@ -6,7 +6,7 @@ import pytest
 
 from catalogue.search.interface import ANY, BEGUN, CORRECTED, FEW, STRICT, After, Page, Query, TooLongError
 from catalogue.search.interface import NOTHING as EMPTY
-from catalogue.search.rungs import may_be_misspelt, search_by_rungs
+from catalogue.search.relaxation import may_be_misspelt, search_by_rungs
 
 
 async def climbed(

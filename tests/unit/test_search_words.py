@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from catalogue.search.folding import fold_ascii
 from catalogue.search.interface import After, read_cursor, write_cursor
-from catalogue.search.words import QUERY_MAX, WORDS_MAX, parts, read
+from catalogue.search.query_terms import QUERY_MAX, WORDS_MAX, parts, read
 
 
 def test_model_numbers_have_their_spellings() -> None:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from catalogue import items, showing
-from catalogue.reader import Copy, Loaded
-from catalogue.showing import CacheTerms, show_product
-from db.catalogue import Item
+from catalogue import responses
+from catalogue.cache import items
+from catalogue.cache.read_through import Copy, Loaded
+from catalogue.responses import CacheTerms, show_product
+from db.products.catalogue import Item
 
 TERMS = CacheTerms(cdn_s=60, stale_s=30)
 
@@ -29,7 +30,7 @@ class Clock:
 
 def test_the_nearer_a_flip_the_shorter_others_may_keep_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(showing, "time", clock)
+    monkeypatch.setattr(responses, "time", clock)
     flips = clock.now + 200
     item = Item(
         product_id="p", name="p", brand="b", category="c", price=100, currency="EUR", active=True, version=1, units=5,

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from db.states import ALLOWED, FINAL, INITIAL, Status, is_legal_step, sources_of
+from db.orders.states import ALLOWED, FINAL, INITIAL, Status, is_legal_step, sources_of
 
 P, C, W, S, D, X, R = (
     Status.PENDING, Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED, Status.DELIVERED, Status.CANCELLED,

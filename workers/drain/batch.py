@@ -14,8 +14,9 @@ import asyncpg
 import msgspec
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 
-from db import batch, cursors
-from db.rows import Batch, NewOrder
+from db.work import cursors
+from db.work import drain_batch as batch_statements
+from db.work.copy_rows import Batch, NewOrder
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import OrderEntry, UnreadableEntryError
@@ -25,7 +26,7 @@ from workers.drain.decide import Cause, Poison, Reason, Shelf, Verdict, decide
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _UNLIMITED = 2**62
 _UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
@@ -100,12 +101,13 @@ class _Readable:
 
     orders: list[OrderEntry] = field(default_factory=list)
     places: dict[bytes, Entry] = field(default_factory=dict)
-    letters: list[batch.Letter] = field(default_factory=list)
+    letters: list[batch_statements.Letter] = field(default_factory=list)
 
     def bury(self, order: OrderEntry, place: Entry, reason: Poison, detail: str) -> None:
         """Put a readable order's entry aside."""
         customer = None if "\x00" in order.customer_id else order.customer_id  # Postgres' text has no place for it
-        self.letters.append(batch.Letter(place.id, UUID(bytes=order.order_id), customer, place.payload, reason, detail))
+        order_id = UUID(bytes=order.order_id)
+        self.letters.append(batch_statements.Letter(place.id, order_id, customer, place.payload, reason, detail))
 
 
 def _rest() -> None:
@@ -137,7 +139,7 @@ async def _drain(
     readable = _read(entries)
     outcome = Outcome(entries[-1].id, 0)
     async with connection.transaction():
-        now, hold = await batch.hold_shift(connection, partition.sale_number, **lease._asdict())
+        now, hold = await batch_statements.hold_shift(connection, partition.sale_number, **lease._asdict())
         if look:
             readable.orders = await _unknown(connection, readable, readable.orders)
         shelves = await _lock_shelves(connection, partition, readable.orders)
@@ -147,8 +149,8 @@ async def _drain(
         if verdict.decided:
             known = shelves | await _strays(connection, readable.orders, shelves)
             new = _new_orders(verdict, readable.places, known)
-            await batch.add_orders(connection, new, Batch(*partition, now, now + hold), sent=meanwhile)
-        outcome.buried = await batch.bury(connection, *partition, readable.letters)
+            await batch_statements.add_orders(connection, new, Batch(*partition, now, now + hold), sent=meanwhile)
+        outcome.buried = await batch_statements.bury(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.buried
         step = cursors.Step(cursor, outcome.cursor, len(entries), repeated)
         outcome.drained = await cursors.advance(connection, *partition, step)
@@ -166,8 +168,8 @@ async def bury_entry(connection: Connection, claim: Claim, entry: Entry, *, deta
     for order in readable.orders:
         readable.bury(order, entry, Poison.REJECTED, detail)
     async with connection.transaction():
-        await batch.hold_shift(connection, partition.sale_number, **lease._asdict())
-        buried = await batch.bury(connection, *partition, readable.letters)
+        await batch_statements.hold_shift(connection, partition.sale_number, **lease._asdict())
+        buried = await batch_statements.bury(connection, *partition, readable.letters)
         step = cursors.Step(cursor, entry.id, 1, 1 - buried)
         drained = await cursors.advance(connection, *partition, step)
     return Outcome(entry.id, drained, buried=buried)
@@ -178,7 +180,8 @@ def _read(entries: list[Entry]) -> _Readable:
     for place in entries:
         order = place.order
         if order is None:
-            readable.letters.append(batch.Letter(place.id, None, None, place.payload, Poison.UNREADABLE, place.fault))
+            unreadable = batch_statements.Letter(place.id, None, None, place.payload, Poison.UNREADABLE, place.fault)
+            readable.letters.append(unreadable)
             continue
         first = readable.places.setdefault(order.order_id, place)
         if first is place:
@@ -190,7 +193,7 @@ def _read(entries: list[Entry]) -> _Readable:
 
 async def _unknown(connection: Connection, readable: _Readable, orders: list[OrderEntry]) -> list[OrderEntry]:
     """Return which of the orders do not exist: redelivered, duplicated or replayed entries change nothing."""
-    known = await batch.known_orders(connection, [FastUUID(order.order_id) for order in orders])
+    known = await batch_statements.known_orders(connection, [FastUUID(order.order_id) for order in orders])
     unknown = []
     for order in orders:
         fingerprint = known.get(UUID(bytes=order.order_id))
@@ -203,7 +206,7 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
 
 async def _lock_shelves(connection: Connection, partition: Partition, orders: list[OrderEntry]) -> dict[str, Shelf]:
     wanted = {line.product_id for order in orders for line in order.lines}
-    rows = await batch.lock_shelf(connection, partition.sale_number, wanted) if wanted else []
+    rows = await batch_statements.lock_shelf(connection, partition.sale_number, wanted) if wanted else []
     return {
         row["product_id"]: Shelf(
             units=min(row["stock"], _UNLIMITED if row["allotment"] is None else row["allotment"]),
@@ -224,7 +227,7 @@ async def _strays(connection: Connection, orders: list[OrderEntry], shelves: dic
     if not missing:
         return {}
     found = {one: Shelf(0, 0, NO_CURRENCY, active=False, limit_per_customer=None) for one in missing}
-    for row in await batch.read_strays(connection, missing):
+    for row in await batch_statements.read_strays(connection, missing):
         found[row["product_id"]] = Shelf(0, row["price"], row["currency"], active=False, limit_per_customer=None)
     return found
 
@@ -238,7 +241,7 @@ async def _lock_purchases(
     pairs = {
         (line.product_id, order.customer_id) for order in orders for line in order.lines if line.product_id in limited
     }
-    return await batch.lock_purchases(connection, partition.sale_number, pairs)
+    return await batch_statements.lock_purchases(connection, partition.sale_number, pairs)
 
 
 def _new_orders(verdict: Verdict, places: Mapping[bytes, Entry], shelves: Mapping[str, Shelf]) -> Iterator[NewOrder]:
@@ -283,6 +286,6 @@ def _told(cause: Cause) -> bytes:
 
 async def _take(connection: Connection, partition: Partition, verdict: Verdict) -> None:
     if verdict.taken:
-        await batch.take(connection, partition.sale_number, verdict.taken)
+        await batch_statements.take(connection, partition.sale_number, verdict.taken)
     if verdict.bought:
-        await batch.count_purchases(connection, partition.sale_number, verdict.bought)
+        await batch_statements.count_purchases(connection, partition.sale_number, verdict.bought)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from redis.exceptions import OutOfMemoryError
 
-from db import cursors
+from db.work import cursors
 from doorbuster import keys
 from doorbuster.orderstore.entry import FIELD
 from workers.drain import bisect

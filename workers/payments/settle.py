@@ -1,8 +1,8 @@
 """The settle shift: has payments of reserved orders authorised, many at once, and confirms or cancels them in batches.
 
-Owns which payments are in flight and which answers are not written yet; the gateway answers, `db.transitions` moves
-orders. Never holds a transaction open while a gateway is asked, and never forgets an answer because a store failed. An
-authorisation whose order was cancelled meanwhile is voided.
+Owns which payments are in flight and which answers are not written yet; the gateway answers, `db.orders.transitions`
+moves orders. Never holds a transaction open while a gateway is asked, nor forgets an answer because a store failed.
+An authorisation whose order was cancelled meanwhile is voided.
 
 A hold that ends does not cancel an order by itself: its payment is asked for once more, and only no answer then does.
 So an order whose turn came late, or whose answer could not be written, is not cancelled for it.
@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from db import reservations, shifts, transitions
-from db.reservations import BEGINNING
+from db.orders import reservations, transitions
+from db.orders.reservations import BEGINNING
+from db.work import shifts
 from workers.payments.gateway import Answer, GatewayError, Payment, void_all
 from workers.payments.pace import PaymentPace
 from workers.publish.availability import Units
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from db.reservations import Reservation
+    from db.orders.reservations import Reservation
     from workers.drain.batch import Partition
     from workers.payments.gateway import Gateway
     from workers.runtime.shift import Shift

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db import reservations, transitions
+from db.orders import reservations, transitions
 from workers.payments.gateway import void_all
 from workers.payments.settle import EXPIRED
 from workers.publish.availability import Units

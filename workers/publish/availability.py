@@ -13,12 +13,12 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from db import stock
+from db.products import stock
 from doorbuster import keys
 from doorbuster.redis_clients import plain_client
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from doorbuster.settings import Settings
 
 TIMEOUT_S = 0.25

@@ -12,19 +12,20 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
-from catalogue import subjects
-from catalogue.cloudfront import CloudFrontPurge
-from catalogue.purge import Purge, VarnishPurge
-from catalogue.shared import SharedCache
-from db import changes, outbox
-from db.changes import Change
+from catalogue.cache import subjects
+from catalogue.cache.shared import SharedCache
+from catalogue.cdn.cloudfront import CloudFrontPurge
+from catalogue.cdn.varnish import Purge, VarnishPurge
+from db.orders import outbox
+from db.products import catalogue_changes
+from db.products.catalogue_changes import Change
 from doorbuster.redis_clients import plain_client
 from workers.publish.search_index import SearchTarget
 from workers.runtime.failures import TRANSIENT
 
 if TYPE_CHECKING:
-    from db.outbox import OutboxPlace
-    from db.pool import Connection
+    from db.connections.pool import Connection
+    from db.orders.outbox import OutboxPlace
     from doorbuster.settings import Settings
     from workers.runtime.shift import Shift
 
@@ -165,12 +166,12 @@ class CatalogueRelay:
 
     async def _tell(self, connection: Connection, target: Target) -> int:
         place = self._places[target.name]
-        found = await changes.unrelayed(connection, place, limit=self._shift.size.now)
+        found = await catalogue_changes.unrelayed(connection, place, limit=self._shift.size.now)
         found = list(takewhile(lambda one: one.age_s >= target.wait_s, found))
         if not found:
             return 0
         # Read after the changes: everything they show lies before this position.
-        position = await changes.log_position(connection)
+        position = await catalogue_changes.log_position(connection)
         await target.apply([one.change for one in found], position)
         async with self._shift.holding() as held:
             await outbox.advance(held, target.name, found[-1].place)
@@ -180,4 +181,5 @@ class CatalogueRelay:
     async def _forget(self, connection: Connection) -> None:
         if time.monotonic() - self._forgot > FORGET_S:
             self._forgot = time.monotonic()
-            await changes.forget(connection, [one.name for one in self._targets], older_than_s=KEEP_S, limit=FORGET_MAX)
+            names = [target.name for target in self._targets]
+            await catalogue_changes.forget(connection, names, older_than_s=KEEP_S, limit=FORGET_MAX)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from db import outbox
+from db.orders import outbox
 from doorbuster import keys
 from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
-    from db.outbox import OutboxEvent, OutboxPlace
+    from db.orders.outbox import OutboxEvent, OutboxPlace
     from workers.runtime.shift import Shift
 
 RELAY = "events"

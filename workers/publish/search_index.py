@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.pool import create_pool
+from db.connections.pool import create_pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from catalogue.search.indexer import Indexer
-    from db.changes import Change
-    from db.pool import Pool
+    from catalogue.search.opensearch_indexer import Indexer
+    from db.connections.pool import Pool
+    from db.products.catalogue_changes import Change
     from doorbuster.settings import Settings
 
 WRITE_TIMEOUT_S = 10.0
@@ -53,8 +53,8 @@ class SearchTarget:
 
     def _opened(self) -> Indexer:
         if self._indexer is None:
-            from catalogue.search.indexer import Indexer
-            from catalogue.search.opensearch import connect
+            from catalogue.search.opensearch_backend import connect
+            from catalogue.search.opensearch_indexer import Indexer
 
             self._indexer = Indexer(*connect(self._url, timeout_s=WRITE_TIMEOUT_S))
         return self._indexer

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from redis.exceptions import RedisError
 
-from db import pool, shifts
+from db.connections import pool
+from db.work import shifts
 from doorbuster import keys
 from doorbuster.errors import LeaseLostError, StoreUnavailableError
 from doorbuster.redis_clients import plain_client, reader_client
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from doorbuster.settings import Settings
 
 IDLE_S = 2.0

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from db.agenda import Place
-    from db.pool import Connection
+    from db.connections.pool import Connection
+    from db.work.due_work import Place
 
 WINDOW_MS = 3_600_000
 """What is placed with an admission is noted for longer than this."""

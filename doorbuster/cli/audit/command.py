@@ -10,9 +10,9 @@ import msgspec
 import redis
 from redis.asyncio import Redis
 
-from db import pool
 from db.audit import Figure
 from db.audit import audit as audit_database
+from db.connections import pool
 from doorbuster.cli import options
 from doorbuster.cli.audit.admissions import admission_figures
 from doorbuster.cli.audit.streams import event_figure, stream_figures

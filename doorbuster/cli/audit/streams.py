@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from redis.asyncio import Redis
 
-from db import agenda, cursors
 from db.audit import Figure
+from db.work import cursors, due_work
 from doorbuster import keys
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _LOOKS = 20
 _PAUSE_S = 0.1
@@ -38,7 +38,7 @@ class Count(NamedTuple):
 async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
     """Return the figures of all partitions of all sales together."""
     await orders.ping()  # without any sale, too, a store that is not there must not pass
-    counts = [await _settled_count(connection, orders, one) for one in await agenda.partitions(connection)]
+    counts = [await _settled_count(connection, orders, one) for one in await due_work.partitions(connection)]
     return [
         Figure(
             promise="P1",
@@ -50,7 +50,7 @@ async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
     ]
 
 
-async def _settled_count(connection: Connection, orders: Redis, one: agenda.Place) -> Count:
+async def _settled_count(connection: Connection, orders: Redis, one: due_work.Place) -> Count:
     """Count between two equal readings of the cursor; failing that, take the whole stream as waiting."""
     gate, stream = keys.gate(*one), keys.stream(*one)
     for _ in range(_LOOKS):

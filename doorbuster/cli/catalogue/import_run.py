@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import click
 
-from db import pool
-from db.importing import Importing
-from db.products import ImportRow, settle_catalogue
+from db.connections import pool
+from db.products.importing import Importing
+from db.products.products import ImportRow, settle_catalogue
 from doorbuster.cli.catalogue.check import check_header, check_lines
 from doorbuster.cli.catalogue.csv_records import delimiter_of
 from doorbuster.cli.catalogue.file import STDIN, CatalogueFile, opened

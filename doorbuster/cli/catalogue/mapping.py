@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from db.importing import row_of
-from db.products import ImportRow
+from db.products.importing import row_of
+from db.products.products import ImportRow
 from doorbuster.cli.catalogue.presets.preset import Preset, Skipped
 from doorbuster.contract.bodies import ProductLine
 from doorbuster.contract.decoding import SAID_MAX, problems

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from db import pool
+from db.connections import pool
 from doorbuster.cli import options
 from doorbuster.cli.instance.database import answering
 from doorbuster.cli.instance.trouble import require_stores
@@ -39,8 +39,8 @@ def reindex(data: Path | None) -> None:
 
 async def _reindex(database_url: str, search_url: str) -> int:
     # Not needed, and not installed, where Postgres searches.
-    from catalogue.search.indexer import Indexer
-    from catalogue.search.opensearch import connect
+    from catalogue.search.opensearch_backend import connect
+    from catalogue.search.opensearch_indexer import Indexer
 
     client, alias = connect(search_url, timeout_s=_WRITE_TIMEOUT_S)
     try:

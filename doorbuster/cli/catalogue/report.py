@@ -14,8 +14,8 @@ from doorbuster.cli.catalogue.line import Line
 from doorbuster.cli.catalogue.mapping import NOTES
 
 if TYPE_CHECKING:
-    from db.importing import Importing
-    from db.products import ImportRow
+    from db.products.importing import Importing
+    from db.products.products import ImportRow
 
 LIKE_MAX = 20
 """Problems of one kind that are told one by one; the others are counted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from db.pool import FAILURES
+from db.connections.pool import FAILURES
 from doorbuster.errors import StoreUnavailableError
 
 

@@ -16,7 +16,7 @@ from doorbuster.cli.group import Commands
 from doorbuster.embedded.folder import DataFolder
 from doorbuster.embedded.instance import find
 from doorbuster.errors import NotFoundError
-from waitingroom.rotation import OVERLAP_S, Rotation, rotate
+from waitingroom.key_rotation import OVERLAP_S, Rotation, rotate
 
 SPREAD_S = 3.0
 """An intake looks at its keys each second: after so long every process knows a new one."""

@@ -15,7 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from db import pool, status
+from db import status
+from db.connections import pool
 from doorbuster.embedded.instance import URLS, Instance
 from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.log import redact
