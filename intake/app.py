@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 from catalogue.search.service import open_search
@@ -207,9 +206,9 @@ def _wait_s(settings: Settings) -> float:
     return settings.replica_wait_ms / 1000 if _replicas(settings) else 0.0
 
 
-def create_app(settings: Settings, role: str = "all") -> Guard:
-    """Put the intake together for a role: `public`, `ops` or `all`."""
-    parts = Parts(settings)
+def create_app(settings: Settings) -> Guard:
+    """Put the intake together for its role."""
+    parts, role = Parts(settings), settings.intake_role
     inside = [Inside(parts.ops_key)] if role == "public" else []
     app = make_app(parts.problems, parts.lifespan(), *inside)
     add_process(app, parts)
@@ -295,4 +294,4 @@ def from_environment() -> Guard:
     """Put the intake together from the environment; what gunicorn calls in each worker."""
     settings = load_settings()
     configure(settings.log_level)
-    return create_app(settings, os.environ.get("INTAKE_ROLE", "all"))
+    return create_app(settings)

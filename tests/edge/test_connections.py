@@ -20,6 +20,8 @@ from tests.fixtures.raw import Raw, get
 from tests.fixtures.waiting import eventually, wait_until
 from tests.integration.intake.server.test_process import COMMAND, alive, environment
 
+pytestmark = pytest.mark.versions
+
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTT", b"\r\n"])
 async def test_silent_connections_make_room(serve: Serve, said: bytes) -> None:

@@ -11,6 +11,8 @@ from intake.orders.shared_reads import TICKS, SharedLooks, till_tick
 from tests.fixtures.intake import Intake
 from tests.fixtures.waiting import eventually
 
+pytestmark = pytest.mark.versions
+
 STREAMS = 40
 
 

@@ -20,6 +20,8 @@ from tests.fixtures.proxy import Proxy
 from tests.fixtures.raw import Raw, get, order
 from tests.fixtures.waiting import eventually
 
+pytestmark = pytest.mark.versions
+
 
 async def _push(raw: Raw, sent: bytes) -> None:
     with suppress(ConnectionError):

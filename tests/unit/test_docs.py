@@ -22,12 +22,13 @@ from doorbuster.contract.bodies import FAULTS
 from doorbuster.settings import Settings
 from intake.orders.resources import BY_CUSTOMER
 from intake.web.openapi.operations import OPERATIONS
+from tests.fixtures.files import files_under
 from workers.drain.decide import Poison, Reason
 from workers.payments.settle import DECLINED, EXPIRED
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+DOCUMENTS = files_under(ROOT, "*.md", but=(".venv", "build", "node_modules", ".doorbuster", ".pytest_cache"))
 LINES_MAX = 400
 _COMMAND = re.compile(r"(?:^|[`/])doorbuster ([a-z]+)(?: ([a-z][a-z-]*)\b)?", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
@@ -131,6 +132,8 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if field.default in (None, ()):
         return "none"
+    if isinstance(field.default, tuple):
+        return f"`{','.join(field.default)}`"
     return f"{field.default:g}" if isinstance(field.default, int | float) else f"`{field.default}`"
 
 
@@ -199,7 +202,7 @@ def test_every_error_code_is_in_the_guide_with_its_status() -> None:
 
 
 def test_every_statement_that_locks_is_in_the_locking_rules() -> None:
-    files = [path.stem for path in (ROOT / "db" / "queries").glob("*.sql")]
+    files = [path.stem for path in files_under(ROOT / "db" / "queries", "*.sql")]
     locking = {
         name for file in files for name, text in load(file).items() if re.search(r"for (no key )?update", text.lower())
     }
@@ -253,7 +256,8 @@ def test_commands_exist(path: Path) -> None:
 
 
 def test_every_metric_is_in_the_operators_guide() -> None:
-    named = set(re.findall(r'"(doorbuster_\w+)"', (ROOT / "intake" / "monitoring" / "metrics.py").read_text()))
+    texts = [path.read_text() for path in files_under(ROOT / "intake" / "monitoring", "*.py")]
+    named = {name for text in texts for name in re.findall(r'"(doorbuster_\w+)"', text)}
     shown = {re.sub(r"_total$", "", name) for name in re.findall(r"doorbuster_\w+", text_of("operations.md"))}
     assert named == shown
 
@@ -291,4 +295,4 @@ def test_a_document_is_short(path: Path) -> None:
 
 def test_every_decision_is_listed() -> None:
     listed: Any = set(_LINK.findall(text_of("adr/README.md")))
-    assert listed == {path.name for path in (DOCS / "adr").glob("0*.md")}
+    assert listed == {path.name for path in files_under(DOCS / "adr", "0*.md")}

@@ -16,6 +16,7 @@ import pytest
 from db import query_files
 from db.connections import pool as pools
 from tests.fixtures import plans
+from tests.fixtures.files import files_under
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,7 +53,7 @@ WHOLE_BY_NATURE = {
 
 
 def _statements() -> list[tuple[str, str]]:
-    files = sorted(path.stem for path in QUERIES.glob("*.sql"))
+    files = [path.stem for path in files_under(QUERIES, "*.sql")]
     return [
         (file, name)
         for file in files

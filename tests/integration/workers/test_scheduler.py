@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from doorbuster.settings import Settings
     from tests.fixtures.shop import Shop
 
+pytestmark = pytest.mark.versions
+
 
 @asynccontextmanager
 async def scheduling(settings: Settings, schedulers: int = 1) -> AsyncIterator[None]:

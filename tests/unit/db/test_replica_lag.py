@@ -11,6 +11,8 @@ import pytest
 from db.connections.read_server import Server
 from db.connections.replicas import Replicas
 
+pytestmark = pytest.mark.versions
+
 
 def answer(monkeypatch: pytest.MonkeyPatch, server: Server, said: object, *, after_s: float = 0.0) -> None:
     """Let looks at a server be answered so."""

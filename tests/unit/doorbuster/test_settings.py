@@ -84,3 +84,34 @@ def test_settings_never_change() -> None:
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.batch_max = 7  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("role", ["pubilc", "Public", "", "public,ops"])
+def test_a_mistyped_role_is_refused(environment: pytest.MonkeyPatch, role: str) -> None:
+    environment.setenv("INTAKE_ROLE", role)
+    with pytest.raises(SettingsError, match=r"^INTAKE_ROLE: .*'all', 'public' or 'ops'"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "bind", ["0.0.0.0:8000", "[::1]:80", "shop.internal:8000,unix:/run/intake.sock", "fd://3", " a:1 , b:2 "]
+)
+def test_addresses_to_listen_at(environment: pytest.MonkeyPatch, bind: str) -> None:
+    environment.setenv("INTAKE_BIND", bind)
+    assert load_settings().intake_bind == tuple(one.strip() for one in bind.split(","))
+
+
+@pytest.mark.parametrize(
+    "bind", ["", ",", "8000", "127.0.0.1", "0.0.0.0:", "a:0", "a:70000", "::1:80", "a b:80", "unix:"]
+)
+def test_what_is_no_address_to_listen_at(environment: pytest.MonkeyPatch, bind: str) -> None:
+    environment.setenv("INTAKE_BIND", bind)
+    with pytest.raises(SettingsError, match=r"^INTAKE_BIND: must be addresses such as"):
+        load_settings()
+
+
+@pytest.mark.parametrize("processes", ["0", "-1", "257", "two", ""])
+def test_the_number_of_processes_is_bounded(environment: pytest.MonkeyPatch, processes: str) -> None:
+    environment.setenv("INTAKE_PROCESSES", processes)
+    with pytest.raises(SettingsError, match=r"^INTAKE_PROCESSES: "):
+        load_settings()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.files import files_under
 from waitingroom.script_loader import FOLDER, source_of
 from waitingroom.simulator.clock import VIRTUAL
 
-VERBS = sorted(path.stem for path in FOLDER.glob("*.lua"))
-SHARED = sorted((FOLDER / "shared").glob("*.lua"))
+VERBS = [path.stem for path in files_under(FOLDER, "*.lua", but=("shared",))]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -32,7 +32,7 @@ def test_a_verb_says_what_it_takes_and_gives(verb: str) -> None:
     assert keys <= {1, 2, 3, 4, 5, 6, 7}
 
 
-@pytest.mark.parametrize("path", [*sorted(FOLDER.glob("*.lua")), *SHARED], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", files_under(FOLDER, "*.lua"), ids=lambda path: path.stem)
 def test_a_script_builds_no_key_and_takes_the_time_from_one_place(path: Path) -> None:
     text = path.read_text()
     assert "doorbuster" not in text

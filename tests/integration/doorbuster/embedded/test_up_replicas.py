@@ -21,6 +21,8 @@ from tests.fixtures.stores import _QUICK, serving
 from tests.fixtures.up import Running, Up, doorbuster, instance
 from tests.fixtures.waiting import wait_until
 
+pytestmark = pytest.mark.versions
+
 _numbers = itertools.count()
 PRODUCT = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
 

@@ -19,6 +19,8 @@ from tests.fixtures.proxy import Proxy
 from tests.fixtures.stores import _PASSWORD
 from tests.fixtures.waiting import eventually
 
+pytestmark = pytest.mark.versions
+
 RIGHT = {
     "appendonly": "yes",
     "appendfsync": "always",

@@ -13,6 +13,8 @@ from doorbuster.orderstore import entry
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.waiting import eventually
 
+pytestmark = pytest.mark.versions
+
 
 async def entries(redis: Redis, number: int, partition: int = 0) -> list[entry.OrderEntry]:
     found = await redis.xrange(keys.stream(number, partition))

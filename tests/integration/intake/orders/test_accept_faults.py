@@ -17,6 +17,8 @@ from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.waiting import eventually
 
+pytestmark = pytest.mark.versions
+
 BODY = json.dumps({"customer_id": "c", "lines": [{"product_id": "hot", "quantity": 1}]}).encode()
 
 

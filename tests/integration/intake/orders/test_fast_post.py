@@ -18,6 +18,8 @@ from tests.fixtures.proxy import Proxy
 from tests.fixtures.visitors import Visitor, open_room
 from tests.fixtures.waiting import eventually
 
+pytestmark = pytest.mark.versions
+
 SHORT, LONG = "application/json", "application/json; charset=utf-8"
 LINE = [{"product_id": "hot", "quantity": 1}]
 

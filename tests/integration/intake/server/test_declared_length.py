@@ -8,6 +8,8 @@ import pytest
 
 from tests.fixtures.intake import Intake
 
+pytestmark = pytest.mark.versions
+
 
 async def first_answer(intake: Intake, path: str, length: str, *more: str) -> bytes:
     """Send a head alone, and return what comes back first."""

@@ -9,6 +9,8 @@ import pytest
 
 from tests.fixtures.intake import Intake
 
+pytestmark = pytest.mark.versions
+
 
 @pytest.mark.parametrize(
     ("sent", "status", "code"),

@@ -17,6 +17,8 @@ from doorbuster.ports import reserve
 from doorbuster.settings import Settings
 from tests.fixtures.waiting import wait_until
 
+pytestmark = pytest.mark.versions
+
 COMMAND = [sys.executable, "-m", "gunicorn", "--config", "python:intake.gunicorn_conf"]
 
 
@@ -53,6 +55,21 @@ def test_wrong_settings_end_it_with_a_line_each(settings: Settings) -> None:
     assert "DATABASE_URL: " in ended.stderr
     assert "BATCH_MAX: " in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_mistyped_role_opens_no_port(settings: Settings) -> None:
+    told = environment(settings, INTAKE_ROLE="pubilc", INTAKE_PROCESSES="two", INTAKE_BIND="127.0.0.1", BATCH_MAX="0")
+    ended = subprocess.run(COMMAND, env=told, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 2
+    named = [line.partition(":")[0] for line in ended.stderr.splitlines()]
+    assert named == ["Doorbuster cannot start so", "BATCH_MAX", "INTAKE_BIND", "INTAKE_PROCESSES", "INTAKE_ROLE"]
+
+
+def test_a_public_intake_serves_no_ops(settings: Settings) -> None:
+    with serving(settings, INTAKE_ROLE="public") as (_, base):
+        key = {"Authorization": f"Bearer {settings.ops_key.get_secret_value()}"}
+        assert httpx.get(f"{base}/ops/sales", headers=key, trust_env=False).status_code == 404
+        assert httpx.get(f"{base}/products", trust_env=False).status_code == 200
 
 
 def test_workers_die_with_their_master(settings: Settings) -> None:

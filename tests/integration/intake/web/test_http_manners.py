@@ -15,6 +15,8 @@ from intake.web.problems import Problems
 from tests.fixtures.intake import Intake
 from tests.integration.intake.ops.test_bounds import fields_of
 
+pytestmark = pytest.mark.versions
+
 NUL_PATHS = [
     ("get", "/ops/products/%00"), ("get", "/ops/products/%00/prices"), ("get", "/ops/sales/%00"),
     ("post", "/ops/sales/%00/open"), ("post", "/ops/sales/a%00b/room/revoke"), ("get", "/ops/orders/%00"),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
     from tests.fixtures.shop import Shop
 
+pytestmark = pytest.mark.versions
+
 
 async def test_orders_are_served_in_the_order_of_acceptance(shop: Shop) -> None:
     await shop.stock(lamp=3)

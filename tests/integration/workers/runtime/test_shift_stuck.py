@@ -16,6 +16,8 @@ from tests.fixtures.waiting import eventually
 from workers.runtime import shift
 from workers.runtime.shift import Ended
 
+pytestmark = pytest.mark.versions
+
 NAME = "drain:1:0"
 APPLICATION = f"doorbuster-{NAME}"
 LEASE_S = 0.3

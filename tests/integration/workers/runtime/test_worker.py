@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
     from tests.fixtures.shop import Shop
 
+pytestmark = pytest.mark.versions
+
 
 def _environment(settings: Settings) -> dict[str, str]:
     named = (

@@ -21,6 +21,7 @@ from intake.room.challenge import Asked, ProofOfWork, Verifier
 from intake.room.client_address import Addresses, counted
 from intake.room.cookies import Browser, place_from
 from intake.room.rate_limit import JoinLimit
+from tests.fixtures.files import files_under
 
 # Addresses.
 
@@ -235,7 +236,7 @@ def test_no_text_is_called_like_a_method_of_the_table_it_stands_in() -> None:
 
 def test_every_text_is_used() -> None:
     here = Path(pages.HERE)
-    files = [*(here / "templates").glob("*"), *(here / "static").glob("*.js"), *here.glob("*.py")]
+    files = [path for pattern in ("*.html", "*.js", "*.py") for path in files_under(here, pattern)]
     everything = "\n".join(path.read_text("utf-8") for path in files)
     made = re.compile(r"problem_|step_|reason_|error_|now_|\w+_(?:title|text)$|language")
     unused = {name for name in Pages(None).texts["en"] if not made.match(name) and name not in everything}

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from intake.server.lifespan import Lifespan
+
+pytestmark = pytest.mark.versions
 
 
 async def test_what_runs_ends_also_when_its_first_cancellation_is_swallowed() -> None:
