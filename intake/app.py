@@ -25,7 +25,6 @@ from intake.monitoring.progress import Progress
 from intake.monitoring.read_metrics import ReadFigures
 from intake.monitoring.store_checks import StoreChecks
 from intake.notifications import Outcomes
-from intake.ops.auth import OpsDoor, OpsKey
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
 from intake.ops.import_products import ImportProducts
@@ -53,7 +52,6 @@ from intake.pages.problems import ProblemPages
 from intake.products.fast_read import ProductLane
 from intake.products.resources import ListProducts, ShowProduct
 from intake.products.search import SearchProducts, SuggestSearches
-from intake.room.client_address import Addresses
 from intake.room.return_uses import Uses
 from intake.sales.cache import Sales
 from intake.sales.offers import Offering
@@ -64,8 +62,10 @@ from intake.server.cors import CrossOrigin
 from intake.server.descriptors import connections_within
 from intake.server.guard import Guard
 from intake.server.lifespan import Lifespan
+from intake.web.client_address import Addresses
 from intake.web.falcon_app import PlainText, make_app
 from intake.web.openapi.document import resources
+from intake.web.ops_keys import OpsAuth, OpsKey
 from intake.web.problems import Problems
 from intake.wiring.room import Waiting
 
@@ -217,7 +217,7 @@ def create_app(settings: Settings) -> Guard:
     if role != "public":
         ops = make_app(parts.problems, PlainText())
         add_ops(ops, parts)
-        parts.guard.ops_application = OpsDoor(ops, parts.ops_key)
+        parts.guard.ops_application = OpsAuth(ops, parts.ops_key)
     else:
         parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app
@@ -250,7 +250,7 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
     app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
-    owners = Owners(waiting.admission, waiting.door)
+    owners = Owners(waiting.storefront_keys, waiting.door)
     waiting.add_routes(app, Shop(posting, Offers(parts.catalogue), parts.reader, owners))
     app.add_route("/", Landing(parts.list_sales, parts.sales, waiting.door, waiting.pages))
     problem_pages = ProblemPages(waiting.pages)

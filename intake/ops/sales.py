@@ -20,10 +20,12 @@ from doorbuster.contract.room import RoomChange, RoomTerms
 from doorbuster.errors import ConflictError, InvalidError
 from intake.ops.change_log import note
 from intake.sales.phase import effective_phase
-from intake.server.guard import BODY
+from intake.server.asgi import BODY
+from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
-from intake.web.requests import body_of, limit_of, number_cursor_of, write, write_page
+from intake.web.requests import body_of
+from intake.web.responses import write
 from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from doorbuster.orderstore import entry
 from doorbuster.orderstore.ids import fingerprint, partition_of
 from intake.accepting import group_commit as verdicts
 from intake.accepting.group_commit import Candidate
-from intake.room.admission_verifier import page_of
 from intake.web.problems import RefusedError
 from intake.web.timestamps import moment
+from intake.web.urls import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,10 +20,9 @@ from doorbuster.contract.fields import LINES_SURE
 from doorbuster.errors import DoorbusterError, InvalidError
 from intake.accepting.group_commit import REPLAY, SPENT
 from intake.orders.accept import answer, order_id_text
-from intake.orders.post import is_key
-from intake.room.admission_verifier import token_of
 from intake.server.connection.framing import is_host
 from intake.web.problems import STORE_ERRORS, RefusedError
+from intake.web.requests import is_key, token_of
 
 if TYPE_CHECKING:
     from doorbuster.errors import DoorbusterError
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
     from intake.orders.authorize import Pass
     from intake.room.cache import OpenRoom
     from intake.sales.cache import CachedSale, Sales
+    from intake.server.asgi import Headers
     from intake.server.connection.fast_response import Exchange
     from intake.server.cors import CrossOrigin
-    from intake.server.guard import Headers
     from intake.web.problems import Problems
     from intake.wiring.room import Waiting
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from catalogue.service import Catalogue
-    from intake.server.guard import Answer, Scope
+    from intake.server.asgi import Answer, Scope
 
 PATH = "/products/"
 _NOTHING = {"type": "http.response.body", "body": b""}

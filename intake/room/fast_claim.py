@@ -12,13 +12,13 @@ import msgspec
 
 from doorbuster.contract.bodies import JSON
 from doorbuster.contract.room import ClaimRequest
-from intake.server.guard import BODY
+from intake.server.asgi import BODY
 
 if TYPE_CHECKING:
     from intake.room.cache import RoomDesk
     from intake.room.visits import Visits
     from intake.sales.cache import Sales
-    from intake.server.guard import Answer, Scope
+    from intake.server.asgi import Answer, Scope
     from waitingroom.tickets import Ticket
 
 BEFORE, AFTER = "/sales/", "/room/admissions"

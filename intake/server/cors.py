@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intake.server.guard import OPS
+from intake.server.asgi import OPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from intake.server.guard import Answer, Application, Headers, Message, Receive, Scope, Send
+    from intake.server.asgi import Answer, Application, Headers, Message, Receive, Scope, Send
 
 _METHODS = b"GET, HEAD, POST, DELETE"
 _SENT = b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, X-Ticket-Secret"

@@ -7,44 +7,31 @@ no place among those. Bodies of streamed routes are counted as they pass.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from intake.server.bodies import BODY as BODY
-from intake.server.bodies import BODY_MAX, refuse_declared
-from intake.server.bodies import BodyError as BodyError
+from intake.server.asgi import BODY_MAX, METHOD, OPS, OPS_BODY_MAX, STREAM_MAX, WHOLE, BodyError
+from intake.server.bodies import refuse_declared
 from intake.server.connection.early_response import send_last_problem, send_page, send_problem
-from intake.server.connection.http_protocol import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
+    from intake.server.asgi import Answer, Application, Headers, Message, Receive, Scope, Send
     from intake.server.bodies import Bodies
     from intake.server.connection.connections import Connections
     from intake.server.connection.fast_response import Exchange
     from intake.server.cors import CrossOrigin
 
-    Message = dict[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
-    Scope = dict[str, Any]
-    Answer = tuple[Message, Message]
     Lane = Callable[[Scope], Answer | None]
-    Headers = list[tuple[bytes, bytes]]
     BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
     OrderLane = Callable[[bytes, Headers, bytes, Exchange], bool]
-    Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PARKED = "doorbuster.parked"
 """Marks in its scope a request that only waits."""
 WAITING_PER_IN_FLIGHT = 5
 """How many waiting requests stand for one in work; they hold a socket and a timer, no more."""
-OPS_BODY_MAX = 2 * 1024 * 1024
-STREAM_MAX = 512 * 1024 * 1024
 STREAMED = ":import"
 """What paths end with whose bodies are worked off as they come."""
-OPS = "/ops/"
-"""Paths of ops: another application answers them, and their bodies pass through to it, counted, up to `STREAM_MAX`."""
-
 MONITORING = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that are answered however much is in work: who watches must see it."""
 MONITORING_MAX = 32
@@ -52,8 +39,6 @@ MONITORING_MAX = 32
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STRANGE = "PROPFIND"
 """What stands for every other method: Falcon knows it, no resource has it, so that all of them are answered alike."""
-METHOD = "doorbuster.method"
-"""Where in its scope the method of such a request is."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 

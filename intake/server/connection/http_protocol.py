@@ -15,6 +15,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from intake.server.asgi import WHOLE
 from intake.server.connection.connections import LINGER_BYTES, UNREAD_MAX, Connections
 from intake.server.connection.ending import BETWEEN, BODY, ENDED, HEAD, Ending
 from intake.server.connection.fast_response import Exchange, Flow, Gathering
@@ -25,15 +26,13 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from intake.server.asgi import Headers
     from intake.server.connection.connections import Stage
-    from intake.server.guard import Headers
 
     TakeOrder = Callable[[bytes, Headers, bytes, Exchange], bool]
 
 ORDERS = b"/orders"
 """How the address ends of what may go the short way."""
-WHOLE = "doorbuster.whole"
-"""Marks in its scope a request whose body has come already."""
 WAITING_MAX = 8
 """How many requests may wait on a connection behind the one in work before no more is read."""
 

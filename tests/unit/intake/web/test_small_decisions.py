@@ -16,7 +16,7 @@ from doorbuster.orderstore.ids import OrderIds
 from intake.orders.lookup import parse_order_id
 from intake.orders.prefer_wait import wait_of
 from intake.web.openapi.operations import OPERATIONS
-from intake.web.requests import limit_of, order_cursor, order_cursor_of
+from intake.web.paging import limit_of, order_cursor, order_cursor_of
 from intake.web.timestamps import moment, moment_of
 
 
