@@ -17,7 +17,7 @@ from intake.web.paging import limit_of, order_cursor, order_cursor_of, write_pag
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.requests import body_of
 from intake.web.responses import write
-from intake.web.timestamps import moment_of
+from intake.web.timestamps import rfc3339_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -70,7 +70,7 @@ def _summary(order: rows.OrderSummary) -> OrderSummaryView:
         customer_id=order.customer_id,
         status=order.status.value,
         reason=order.reason,
-        accepted_at=moment_of(order.accepted_at),
+        accepted_at=rfc3339_of(order.accepted_at),
         updated_at=order.updated_at,
         total=order.total,
         currency=order.currency,

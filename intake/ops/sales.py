@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from intake.changes.publish import Publishing
     from intake.changes.restock import Restocking
     from intake.database import Database
-    from intake.ops.prewarm import Prewarming
+    from intake.ops.prewarm import PrewarmCheck
     from intake.ops.undecided_orders import WaitingOrders
     from intake.room.cache import RoomDesk
     from intake.sales.cache import Sales
@@ -197,7 +197,7 @@ class OneSale:
 class SaleVerb:
     """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
 
-    def __init__(self, database: Database, publishing: Publishing, prewarming: Prewarming) -> None:
+    def __init__(self, database: Database, publishing: Publishing, prewarming: PrewarmCheck) -> None:
         self._database = database
         self._publishing = publishing
         self._prewarming = prewarming

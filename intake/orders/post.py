@@ -1,4 +1,4 @@
-"""`POST /sales/{sale}/orders`, the long way: reads and checks an order of any form. Owns the order of the checks.
+"""`POST /sales/{sale}/orders`, the full path: reads and checks an order of any form. Owns the order of the checks.
 
 Everything that can be refused without a store is refused before one is asked. Plain orders do not come here, see
 `fast_post.py`; accepting itself is `accept.py`.

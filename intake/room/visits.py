@@ -16,7 +16,7 @@ from intake.room.challenge import Asked
 from intake.web.client_address import counted
 from intake.web.problems import RefusedError
 from intake.web.rate_limit import RateLimit
-from intake.web.timestamps import moment
+from intake.web.timestamps import rfc3339_ms
 from intake.web.urls import order_url, page_of
 from waitingroom.admissions import spend_id_of
 from waitingroom.polling import eta_s, poll_for, retry_after_s
@@ -316,7 +316,7 @@ class Visits:
     def _shown(self, room: OpenRoom, admission: Admission) -> AdmissionView:
         view = AdmissionView(
             admission=self._admissions.sign(admission),
-            expires_at=moment(admission.expires_s * 1000),
+            expires_at=rfc3339_ms(admission.expires_s * 1000),
             orders_allowed=admission.orders_allowed,
             order_url=order_url(room.cached.sale),
         )

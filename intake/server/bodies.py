@@ -74,7 +74,7 @@ class Bodies:
         return _Rest(receive)
 
     async def _await(self, scope: Scope, receive: Receive) -> Message:
-        # No timer for each request: two dictionary writes, and `expire_slow` does the rest.
+        # No timer for each request: two dictionary writes, and `cancel_slow_bodies` does the rest.
         task = asyncio.current_task()
         assert task is not None
         self._enter(task, self.address_of(scope))
@@ -120,7 +120,7 @@ class Bodies:
         self._given_up[task] = BodyError(code, detail)
         task.cancel()
 
-    async def expire_slow(self) -> None:
+    async def cancel_slow_bodies(self) -> None:
         """Give up requests whose body takes too long, until cancelled."""
         while True:
             await asyncio.sleep(self.timeout_s / 8)

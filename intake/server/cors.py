@@ -73,7 +73,7 @@ class CrossOrigin:
 
         async def marking(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # A copy: lanes send the same message to many.
+                # A copy: fast paths send the same message to many.
                 message = message | {"headers": [*message["headers"], *fields]}
             await send(message)
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from intake.server.asgi import Answer, Application, Headers, Message, Receive, Scope, Send
     from intake.server.bodies import Bodies
     from intake.server.connection.connections import Connections
-    from intake.server.connection.fast_response import Exchange
+    from intake.server.connection.fast_response import FastResponse
     from intake.server.cors import CrossOrigin
 
-    Lane = Callable[[Scope], Answer | None]
+    FastPath = Callable[[Scope], Answer | None]
     BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
-    OrderLane = Callable[[bytes, Headers, bytes, Exchange], bool]
+    FastOrderPost = Callable[[bytes, Headers, bytes, FastResponse], bool]
 
-PARKED = "doorbuster.parked"
+WAITING = "doorbuster.waiting"
 """Marks in its scope a request that only waits."""
 WAITING_PER_IN_FLIGHT = 5
 """How many waiting requests stand for one in work; they hold a socket and a timer, no more."""
@@ -50,10 +50,10 @@ class Guard:
         self.bodies = bodies
         self.connections = connections
         self.application: Application = _nothing
-        self.lanes: tuple[Lane, ...] = ()
-        """Short ways, asked in turn before the application; what one answers the application does not see."""
-        self.order_lane: OrderLane = _long_way
-        """The short way of plain orders, see `take_order`."""
+        self.fast_paths: tuple[FastPath, ...] = ()
+        """Fast paths, asked in turn before the application; what one answers the application does not see."""
+        self.fast_order_post: FastOrderPost = _full_path
+        """The fast path of plain orders, see `take_order`."""
         self.busy_page: BusyPage = _no_page
         """What a person is shown instead of a problem when there is too much to do."""
         self.ops_application: Application = _nothing
@@ -70,7 +70,7 @@ class Guard:
         """Tell long answers to come to their end; called when the worker is asked to stop."""
         self.stopping = True
 
-    def take_refused(self) -> int:
+    def pop_refused_count(self) -> int:
         """Return how many requests were refused since the last time."""
         refused, self._refused = self._refused, 0
         return refused
@@ -123,7 +123,7 @@ class Guard:
             if error.code:
                 await self._refuse_body(send, error)
         finally:
-            if PARKED in scope:
+            if WAITING in scope:
                 self.waiting -= 1
             else:
                 self.in_flight -= 1
@@ -137,7 +137,7 @@ class Guard:
 
     async def _ops(self, scope: Scope, receive: Receive, send: Send) -> None:
         refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
-        await self.ops_application(scope, self._counted(receive), send)
+        await self.ops_application(scope, self._limited(receive), send)
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         self._refused += 1
@@ -151,15 +151,15 @@ class Guard:
         again = ((b"retry-after", self._retry_after),) if error.code == "overloaded" else ()
         await send_last_problem(send, error.code, error.detail, again)
 
-    def take_order(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
-        """Take an order that came as a whole and see to its answer; False: it goes the long way."""
+    def take_order(self, url: bytes, headers: Headers, body: bytes, exchange: FastResponse) -> bool:
+        """Take an order that came as a whole and see to its answer; False: it takes the full path."""
         if self.in_flight >= self._max or len(body) > BODY_MAX:
             return False
         self.in_flight += 1
         exchange.at_end = self._ended
         taken = False
         try:
-            taken = self.order_lane(url, headers, body, exchange)
+            taken = self.fast_order_post(url, headers, body, exchange)
         finally:
             if not taken:
                 self.in_flight -= 1
@@ -169,25 +169,25 @@ class Guard:
         self.in_flight -= 1
 
     def _at_hand(self, scope: Scope) -> Answer | None:
-        for lane in self.lanes:
-            if (ready := lane(scope)) is not None:
+        for path in self.fast_paths:
+            if (ready := path(scope)) is not None:
                 return ready
         return None
 
-    def park(self, scope: Scope) -> bool:
+    def count_as_waiting(self, scope: Scope) -> bool:
         """Count a request among those that only wait, for the rest of its life; False: too many wait already."""
         if self.waiting >= self._max * WAITING_PER_IN_FLIGHT:
             return False
-        scope[PARKED] = True
+        scope[WAITING] = True
         self.in_flight -= 1
         self.waiting += 1
         return True
 
-    async def expire_slow(self) -> None:
+    async def cancel_slow_bodies(self) -> None:
         """Give up requests whose body takes too long, until cancelled."""
-        await self.bodies.expire_slow()
+        await self.bodies.cancel_slow_bodies()
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive) -> Receive:
         seen, complete = 0, False
 
         async def counted() -> Message:
@@ -216,5 +216,5 @@ def _no_page(_headers: Headers) -> None:
     return None
 
 
-def _long_way(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:
+def _full_path(_url: bytes, _headers: Headers, _body: bytes, _exchange: FastResponse) -> bool:
     return False

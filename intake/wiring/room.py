@@ -102,7 +102,7 @@ class Waiting:
         app.add_route("/shop/{sale}/orders/{order}", OrderPage(rooms, self.door, pages, shop))
 
     def lane(self) -> ClaimLane:
-        """Return the short way of early claims."""
+        """Return the fast path of early claims."""
         made = ClaimLane(self._sales, self.desk, self._visits)
         self._ring.follow(made.forget)
         return made
