@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request
 
-    from doorbuster.contract.bodies import OrderRequest
+    from doorbuster.contract.orders import OrderRequest
     from intake.room.admission_verifier import RoomDoor
     from intake.sales.cache import CachedSale
     from waitingroom.admissions import Admission as RoomAdmission

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON
 from doorbuster.contract.decoding import read
+from doorbuster.contract.problems import JSON
 from doorbuster.errors import InvalidError
 from intake.orders.post import require_json
 from intake.server.guard import BODY, OPS_BODY_MAX, BodyError
