@@ -10,7 +10,7 @@ import msgspec
 
 from db.migrate import pending
 from doorbuster import keys
-from doorbuster.contract.bodies import JSON
+from doorbuster.contract.problems import JSON
 from doorbuster.orderstore import gate
 from intake.monitoring import metrics as measured
 from intake.web.problems import STORE_ERRORS, RefusedError

@@ -8,8 +8,8 @@ import msgspec
 
 from db.orders import orders as rows
 from db.orders.states import Status
-from doorbuster.contract.bodies import OrderSummaryView
 from doorbuster.contract.ops import TransitionRequest
+from doorbuster.contract.orders import OrderSummaryView
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import note
 from intake.orders.resources import order_id_of

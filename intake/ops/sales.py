@@ -9,14 +9,8 @@ import msgspec
 
 from db import sales as rows
 from db.status import doubtful_products
-from doorbuster.contract.bodies import (
-    RevokedView,
-    SaleChange,
-    SaleProductView,
-    SaleRequest,
-    SaleView,
-)
 from doorbuster.contract.room import RoomChange, RoomTerms
+from doorbuster.contract.sales import RevokedView, SaleChange, SaleProductView, SaleRequest, SaleView
 from doorbuster.errors import ConflictError, InvalidError
 from intake.ops.change_log import note
 from intake.sales.phase import effective_phase

@@ -24,8 +24,8 @@ from intake.web.urls import page_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from doorbuster.contract.bodies import OrderRequest
     from doorbuster.contract.fields import EffectivePhase
+    from doorbuster.contract.orders import OrderRequest
     from doorbuster.orderstore.ids import OrderIds
     from intake.accepting.durability import Durability
     from intake.accepting.group_commit import Tell

@@ -15,7 +15,7 @@ from intake.web.problems import RefusedError
 if TYPE_CHECKING:
     from falcon.asgi import Request
 
-    from doorbuster.contract.bodies import OrderRequest
+    from doorbuster.contract.orders import OrderRequest
     from intake.room.admission_verifier import RoomDoor
     from intake.sales.cache import CachedSale
     from intake.web.storefront_keys import StorefrontKeys

@@ -15,7 +15,7 @@ from falcon.asgi import SSEvent
 from msgspec import UNSET
 
 from db.orders.states import FINAL
-from doorbuster.contract.bodies import TransitionEvent
+from doorbuster.contract.orders import TransitionEvent
 from intake.notifications import LOOK_EVERY_S, until
 from intake.orders.resources import found_for, order_id_of
 from intake.orders.shared_reads import till_tick

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON, OrderRequest
 from doorbuster.contract.decoding import refusal_of
 from doorbuster.contract.fields import LINES_SURE
+from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.problems import JSON
 from doorbuster.errors import DoorbusterError, InvalidError
 from intake.accepting.group_commit import REPLAY, SPENT
 from intake.orders.accept import answer, order_id_text

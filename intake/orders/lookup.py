@@ -13,7 +13,7 @@ from db.orders.dead_letters import dead_letter_of
 from db.orders.orders import read_order
 from db.sales import get_sale_by_number
 from doorbuster import keys
-from doorbuster.contract.bodies import Links, OrderLine, OrderView, Refusal, Step
+from doorbuster.contract.orders import Links, OrderLine, OrderView, Refusal, Step
 from doorbuster.orderstore import entry
 from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
 from intake.web.timestamps import rfc3339_ms, rfc3339_of

@@ -11,8 +11,9 @@ from uuid import UUID
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON, OrderRequest
 from doorbuster.contract.decoding import read
+from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.problems import JSON
 from intake.accepting.group_commit import REPLAY
 from intake.orders.accept import answer
 from intake.server.asgi import BODY

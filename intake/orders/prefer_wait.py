@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db.orders.states import Status
-from doorbuster.contract.bodies import FAULTS, JSON
 from doorbuster.contract.offers import UnitPrice
+from doorbuster.contract.problems import FAULTS, JSON
 from intake.notifications import LOOK_EVERY_S, until
 from intake.orders.lookup import show
 from intake.web.problems import STORE_ERRORS

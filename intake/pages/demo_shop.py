@@ -15,7 +15,8 @@ from uuid import UUID
 
 import msgspec
 
-from doorbuster.contract.bodies import FAULTS, OrderRequest
+from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.problems import FAULTS
 from doorbuster.errors import DoorbusterError
 from intake.orders.authorize import Pass
 from intake.pages.offers import PAGE_SIZE, sources_of

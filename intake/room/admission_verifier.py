@@ -20,7 +20,7 @@ from waitingroom.sale_config import mode_of
 if TYPE_CHECKING:
     from falcon.asgi import Request
 
-    from doorbuster.contract.bodies import OrderRequest
+    from doorbuster.contract.orders import OrderRequest
     from intake.room.cache import OpenRoom, RoomDesk
     from intake.sales.cache import CachedSale
     from waitingroom.admissions import AdmissionDesk

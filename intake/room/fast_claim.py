@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON
+from doorbuster.contract.problems import JSON
 from doorbuster.contract.room import ClaimRequest
 from intake.server.asgi import BODY
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON
 from doorbuster.contract.decoding import read
+from doorbuster.contract.problems import JSON
 from doorbuster.contract.room import AdmissionView, ClaimRequest, JoinRequest, LeftView, WaitView
 from intake.room import cookies
 from intake.room.visits import Caller

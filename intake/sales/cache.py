@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from db.sales import Sale
-    from doorbuster.contract.bodies import OrderRequest
+    from doorbuster.contract.orders import OrderRequest
     from intake.accepting.group_commit import AcceptScript, Watch
     from intake.sales.offers import Offers
     from intake.sales.resource import SaleDocument

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import UNSET
 
 from catalogue.cache.items import LOW_UNITS
-from doorbuster.contract.bodies import JSON
 from doorbuster.contract.offers import OfferedProduct, OfferedRoom, OfferedSale, SaleLimits
+from doorbuster.contract.problems import JSON
 from intake.sales.offers import price_of
 from intake.sales.phase import effective_phase
 from intake.web.problems import RefusedError

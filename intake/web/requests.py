@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON
 from doorbuster.contract.decoding import read
+from doorbuster.contract.problems import JSON
 from intake.server.asgi import BODY, OPS_BODY_MAX, BodyError
 from intake.web.problems import RefusedError
 

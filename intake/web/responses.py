@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON
+from doorbuster.contract.problems import JSON
 
 if TYPE_CHECKING:
     from falcon.asgi import Response

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from doorbuster.contract.bodies import FAULTS, PROBLEM_JSON, problem
+from doorbuster.contract.problems import FAULTS, PROBLEM_JSON, problem
 from intake.server.connection.date_header import DATES
 
 if TYPE_CHECKING:
