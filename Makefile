@@ -13,7 +13,7 @@ ifneq ($(wildcard $(STAMP) $(RUNS)),)
   endif
 endif
 
-.PHONY: services help install demo test check bench endurance soak loadtest loadtest-reads room-report opensearch relevance clean
+.PHONY: services help install demo test test-versions test-oldest test-newest constraints check bench endurance soak loadtest loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -24,17 +24,18 @@ define installed
 	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@rm -f $(VENV)/.failed
 	@echo "installing into $(VENV); at first this takes a minute or two"
-	@{ $(BIN)/python -u -m pip install --disable-pip-version-check --progress-bar off --editable '.[$(1)]' || touch $(VENV)/.failed; } \
+	@{ $(BIN)/python -u -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt \
+		--editable '.[$(1)]' || touch $(VENV)/.failed; } \
 		| sed -un -e 's/^Collecting \([^ ]*\).*/  \1/p' -e 's/^Installing collected.*/  unpacking .../p'
 	@! test -e $(VENV)/.failed || { rm $(VENV)/.failed; echo "not everything could be installed; run make again" >&2; exit 1; }
 	@touch $@
 endef
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	$(call installed,embedded$(comma)loadtests$(comma)dev)
 	@touch $(RUNS)
 
-$(RUNS): pyproject.toml
+$(RUNS): pyproject.toml constraints.txt
 	$(call installed,embedded$(comma)loadtests)
 
 comma := ,
@@ -54,6 +55,23 @@ services:  ## what the tests use from Debian, where it is missing and may be ins
 
 test: $(STAMP) services  ## run the tests
 	@$(BIN)/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile
+
+test-versions: test-oldest test-newest  ## the tests that lean on the insides of libraries, on the oldest and the newest allowed
+
+# The versions stand in build/versions/oldest.txt and newest.txt; all other packages are those of constraints.txt.
+test-oldest test-newest: test-%:
+	@mkdir -p build/versions
+	@$(PYTHON) .ci/constraints.py --$* > build/versions/$*.txt
+	@test -x build/versions/$*/bin/python || $(PYTHON) -m venv build/versions/$*
+	@echo "installing the $* allowed versions into build/versions/$*"
+	@build/versions/$*/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint build/versions/$*.txt \
+		--editable '.[embedded,loadtests,dev]'
+	@build/versions/$*/bin/python .ci/constraints.py --installed
+	@build/versions/$*/bin/python -m pytest -m "versions and not soak" --numprocesses 2 --dist loadfile
+
+PYTHONS ?= python3.11 python3.12 python3.13
+constraints:  ## renew constraints.txt: what pip would install today, by each of PYTHONS that is at hand
+	@$(PYTHON) .ci/constraints.py $(PYTHONS) > constraints.new && mv constraints.new constraints.txt || { rm -f constraints.new; exit 1; }
 
 check: $(STAMP)  ## types, lint, import directions
 	@$(BIN)/ruff check .

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from db.sql import load
-from db.states import Status, is_legal_step
+from db.orders.states import Status, is_legal_step
+from db.query_files import load
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 RELAY = "events"
 

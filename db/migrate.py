@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db import pool
-from db.sql import load
+from db.connections import pool
+from db.query_files import load
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _SQL = load("migrate")

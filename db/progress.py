@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
-from db.sql import load
+from db.query_files import load
 
 if TYPE_CHECKING:
-    from db.agenda import Place
-    from db.pool import Connection
+    from db.connections.pool import Connection
+    from db.work.due_work import Place
 
 _SQL = load("progress")
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import asyncpg
 import msgspec
 
-from db.sql import load
+from db.query_files import load
+from doorbuster.contract.fields import id_problem
 from doorbuster.errors import ConflictError, InvalidError, NotFoundError
-from doorbuster.fields import id_problem
 
 if TYPE_CHECKING:
-    from db.pool import Connection
+    from db.connections.pool import Connection
 
 Phase = Literal["open", "hold", "drain", "closed"]
 

@@ -15,7 +15,7 @@ create text search configuration catalogue_exact (copy = pg_catalog.simple);
 alter text search configuration catalogue_exact
   alter mapping for hword, hword_part, word with simple;
 
--- The states of an order. docs/states.md has the diagram; db/states.py the same table in Python.
+-- The states of an order. docs/states.md has the diagram; db/orders/states.py the same table in Python.
 create type order_status as enum (
   'pending',      -- reserved, waiting for payment; by the drain
   'confirmed',    -- paid; by the settle shift

@@ -48,7 +48,7 @@ def stream(sale_number: int, partition: int) -> str:
 
 
 def gate(sale_number: int, partition: int) -> str:
-    """Hash: whether the partition takes orders now; see `gate.py`."""
+    """Hash: whether the partition takes orders now; see `orderstore/gate.py`."""
     return f"{PREFIX}:{slot(sale_number, partition)}:gate"
 
 
@@ -81,7 +81,7 @@ OUTCOMES = f"{PREFIX}:outcomes"
 """Channel: one message a batch, the 16-byte ids of the orders whose state changed, concatenated."""
 
 SALES = f"{PREFIX}:sales"
-"""Channel: what has just changed, a sale or a shelf; see `intake/announcing.py`."""
+"""Channel: what has just changed, a sale or a shelf; see `intake/changes/announcements.py`."""
 
 HEARD = f"{PREFIX}:sales:heard"
 """Channel: the id of an announcement that a process acts by now."""

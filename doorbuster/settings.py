@@ -21,6 +21,7 @@ _ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST}(?::(?P<port>[1-9][0-9]{{0,4
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PORTS = range(1, 65_536)
 _DURABILITY = re.compile(r"fsync|none|replicas:[1-9]\d?")
+_LISTENER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]):(?P<port>[1-9]\d{0,4})|unix:\S+|fd://\d+")
 
 
 def _url(*schemes: str) -> AfterValidator:
@@ -36,6 +37,13 @@ def _url(*schemes: str) -> AfterValidator:
 def _durability(value: str) -> str:
     if not _DURABILITY.fullmatch(value):
         raise ValueError("must be 'fsync', 'replicas:N' with N from 1 to 99, or 'none'")
+    return value
+
+
+def _listeners(value: tuple[str, ...]) -> tuple[str, ...]:
+    found = [_LISTENER.fullmatch(one) for one in value]
+    if not all(one is not None and int(one["port"] or 1) in _PORTS for one in found) or not found:
+        raise ValueError("must be addresses such as 127.0.0.1:8000, [::1]:8000 or unix:/run/intake.sock, by comma")
     return value
 
 
@@ -95,6 +103,12 @@ class Settings(BaseSettings):
     """Port of a listener of its own for the ops API; without one it shares the storefront's."""
     ops_bind: str | None = None
     """Address of that listener; without one the storefront's."""
+
+    intake_role: Literal["all", "public", "ops"] = "all"
+    """What an intake serves: the storefront (`public`), the ops API (`ops`), or both."""
+    intake_bind: Annotated[TextList, AfterValidator(_listeners)] = ("127.0.0.1:8000",)
+    """Where it listens."""
+    intake_processes: int = Field(1, ge=1, le=256)
 
     ops_tries_per_address: int = Field(60, ge=1, le=1_000_000)
     """Wrong ops keys a minute from one address and process; beyond it none is looked at."""
@@ -209,7 +223,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "replica_urls", "storefront_keys", "purge_varnish_urls", "trusted_proxies", "cors_origins", "frame_ancestors",
-        mode="before",
+        "intake_bind", mode="before",
     )  # fmt: skip
     @classmethod
     def _split(cls, value: object) -> object:

@@ -3,76 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
-from catalogue.catalogue import Catalogue
 from catalogue.search.service import open_search
+from catalogue.service import Catalogue
 from db.sales import get_sale, list_sales
 from doorbuster import keys
-from doorbuster.ids import OrderIds
 from doorbuster.log import configure
+from doorbuster.orderstore.ids import OrderIds
+from doorbuster.redis_clients import accept_client, plain_client
 from doorbuster.settings import Settings, load_settings
-from doorbuster.stores import accept_client, plain_client
-from intake.accepting import Accepting
-from intake.awaiting import Awaiting
-from intake.bodies import Bodies
-from intake.catalogue import ListProducts, ShowProduct
-from intake.connections import Connections, bounds_of
-from intake.cross_origin import CrossOrigin
+from intake.accepting.durability import Durability
+from intake.accepting.group_commit import AcceptScript, Terms
+from intake.accepting.store_memory import StoreMemory
+from intake.changes.publish import Publishing
+from intake.changes.restock import Restocking
 from intake.database import Database
-from intake.descriptors import connections_within
-from intake.durability import Durability
-from intake.events import OrderEvents
-from intake.group_commit import AcceptScript, Terms
-from intake.health import Alive, Health, Inside, Ready, ShowMetrics
-from intake.lifespan import Lifespan
-from intake.limits import Guard
-from intake.metrics import Metrics
-from intake.moving import Moving
-from intake.offering import Offering
-from intake.openapi import resources
-from intake.ops_dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
-from intake.ops_import import ImportProducts
-from intake.ops_key import OpsDoor, OpsKey
-from intake.ops_log import OpsLog
-from intake.ops_orders import OrderList, OrderTransitions
-from intake.ops_prices import ProductPrices
-from intake.ops_products import OneProduct, ProductStock
-from intake.ops_sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
-from intake.ops_status import OpsStatus
-from intake.order_lane import OrderLane
-from intake.order_views import OrderReader
-from intake.orders import CancelOrder, OneOrder
-from intake.outcomes import Outcomes
-from intake.owners import Owners
-from intake.posting import PostOrder
-from intake.prewarming import Prewarming
-from intake.problems import Problems
-from intake.product_lane import ProductLane
-from intake.progress import Progress
-from intake.publishing import Publishing
-from intake.read_figures import ReadFigures
-from intake.restocking import Restocking
-from intake.room.addresses import Addresses
-from intake.room.landing import Landing
-from intake.room.offers import Offers
-from intake.room.problem_pages import ProblemPages
-from intake.room.shop import Shop
-from intake.room.uses import Uses
-from intake.room.waiting import Waiting
-from intake.routing import PlainText, make_app
-from intake.sale_page import ShowSale
-from intake.sales import Sales
-from intake.search import SearchProducts, SuggestSearches
-from intake.shared_looks import SharedLooks
-from intake.store_checks import StoreChecks
-from intake.store_memory import StoreMemory
-from intake.waiting_orders import WaitingOrders
+from intake.monitoring.health import Alive, Health, Inside, Ready, ShowMetrics
+from intake.monitoring.metrics import Metrics
+from intake.monitoring.progress import Progress
+from intake.monitoring.read_metrics import ReadFigures
+from intake.monitoring.store_checks import StoreChecks
+from intake.notifications import Outcomes
+from intake.ops.auth import OpsDoor, OpsKey
+from intake.ops.change_log import OpsLog
+from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.import_products import ImportProducts
+from intake.ops.orders import OrderList, OrderTransitions
+from intake.ops.prewarm import Prewarming
+from intake.ops.prices import ProductPrices
+from intake.ops.products import OneProduct, ProductStock
+from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
+from intake.ops.status import OpsStatus
+from intake.ops.undecided_orders import WaitingOrders
+from intake.orders.accept import Accepting
+from intake.orders.access import Owners
+from intake.orders.event_stream import OrderEvents
+from intake.orders.fast_post import OrderLane
+from intake.orders.lookup import OrderReader
+from intake.orders.post import PostOrder
+from intake.orders.prefer_wait import Awaiting
+from intake.orders.resources import CancelOrder, OneOrder
+from intake.orders.shared_reads import SharedLooks
+from intake.orders.transition import Moving
+from intake.pages.demo_shop import Shop
+from intake.pages.landing import Landing
+from intake.pages.offers import Offers
+from intake.pages.problems import ProblemPages
+from intake.products.fast_read import ProductLane
+from intake.products.resources import ListProducts, ShowProduct
+from intake.products.search import SearchProducts, SuggestSearches
+from intake.room.client_address import Addresses
+from intake.room.return_uses import Uses
+from intake.sales.cache import Sales
+from intake.sales.offers import Offering
+from intake.sales.resource import ShowSale
+from intake.server.bodies import Bodies
+from intake.server.connection.connections import Connections, bounds_of
+from intake.server.cors import CrossOrigin
+from intake.server.descriptors import connections_within
+from intake.server.guard import Guard
+from intake.server.lifespan import Lifespan
+from intake.web.falcon_app import PlainText, make_app
+from intake.web.openapi.document import resources
+from intake.web.problems import Problems
+from intake.wiring.room import Waiting
 
 if TYPE_CHECKING:
     from db.sales import Sale
-    from intake.routing import Routes
+    from intake.web.falcon_app import Routes
 
 
 GAUGES_EVERY_S = 1.0
@@ -207,9 +206,9 @@ def _wait_s(settings: Settings) -> float:
     return settings.replica_wait_ms / 1000 if _replicas(settings) else 0.0
 
 
-def create_app(settings: Settings, role: str = "all") -> Guard:
-    """Put the intake together for a role: `public`, `ops` or `all`."""
-    parts = Parts(settings)
+def create_app(settings: Settings) -> Guard:
+    """Put the intake together for its role."""
+    parts, role = Parts(settings), settings.intake_role
     inside = [Inside(parts.ops_key)] if role == "public" else []
     app = make_app(parts.problems, parts.lifespan(), *inside)
     add_process(app, parts)
@@ -295,4 +294,4 @@ def from_environment() -> Guard:
     """Put the intake together from the environment; what gunicorn calls in each worker."""
     settings = load_settings()
     configure(settings.log_level)
-    return create_app(settings, os.environ.get("INTAKE_ROLE", "all"))
+    return create_app(settings)

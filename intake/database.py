@@ -9,13 +9,13 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from db.pool import create_pool
+from db.connections.pool import create_pool
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from db.pool import Connection, Pool
+    from db.connections.pool import Connection, Pool
 
 WORK_TIMEOUT_S = 30.0
 

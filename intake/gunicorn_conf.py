@@ -1,6 +1,6 @@
 """gunicorn's configuration: `gunicorn -c python:intake.gunicorn_conf`. Owns processes, never what they answer.
 
-INTAKE_BIND (default 127.0.0.1:8000; several by comma), INTAKE_PROCESSES (1), INTAKE_ROLE (all | public | ops).
+Reads the settings before anything starts: with a wrong one, workers would only die one after another.
 """
 
 from __future__ import annotations
@@ -11,33 +11,35 @@ import tempfile
 
 from doorbuster.errors import SettingsError
 from doorbuster.rooms import check_rooms
-from doorbuster.settings import load_settings
+from doorbuster.settings import Settings, load_settings
 
-bind = os.environ.get("INTAKE_BIND", "127.0.0.1:8000").split(",")
-workers = int(os.environ.get("INTAKE_PROCESSES", "1"))
-worker_class = "intake.serving.Worker"
+
+def _checked_settings() -> Settings:
+    """Return the settings, or end the process with a line for each mistake."""
+    try:
+        check_rooms()
+        return load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"Doorbuster cannot start so:\n{error.detail}\n")
+        raise SystemExit(2) from error
+
+
+_settings = _checked_settings()
+bind = list(_settings.intake_bind)
+workers = _settings.intake_processes
+worker_class = "intake.server.worker.Worker"
 wsgi_app = "intake.app:from_environment()"
 backlog = 2048
 timeout = 30
 graceful_timeout = 10
 accesslog = None
-loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+loglevel = _settings.log_level
 control_socket_disable = True
 proc_name = "doorbuster-intake"
 
 if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     # Before anything imports prometheus_client: it looks once, at import.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="doorbuster-metrics-")
-
-
-def on_starting(_server: object) -> None:
-    """End before any worker starts if a setting is wrong: workers would only die one after another."""
-    try:
-        check_rooms()
-        load_settings()
-    except SettingsError as error:
-        sys.stderr.write(f"Doorbuster cannot start so:\n{error.detail}\n")
-        raise SystemExit(2) from error
 
 
 def child_exit(_server: object, worker: object) -> None:

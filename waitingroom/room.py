@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from doorbuster.errors import InvalidError
-from waitingroom.policy import Paces, paces
+from waitingroom.polling import Paces, paces
 from waitingroom.shuffle import place_of
 
 

@@ -8,7 +8,7 @@ import sys
 from doorbuster.errors import SettingsError
 from doorbuster.log import configure
 from doorbuster.settings import load_settings
-from workers.worker import serve
+from workers.runtime.rq_worker import serve
 
 
 def main() -> int:

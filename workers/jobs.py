@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from doorbuster.settings import Settings, load_settings
-from workers import jobqueue, shift
-from workers.batch import Partition
-from workers.catalogue_relay import CatalogueRelay
-from workers.drain import Drain
-from workers.failures import TRANSIENT
-from workers.payments import SimulatedGateway
-from workers.relay import Relay
-from workers.settle import Settle
-from workers.sweep import Sweep
+from workers.drain.batch import Partition
+from workers.drain.shift import Drain
+from workers.payments.gateway import SimulatedGateway
+from workers.payments.settle import Settle
+from workers.payments.sweep import Sweep
+from workers.publish.catalogue import CatalogueRelay
+from workers.publish.events import Relay
+from workers.runtime import job_queue, shift
+from workers.runtime.failures import TRANSIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workers.shift import Ended, Shift, Work
+    from workers.runtime.shift import Ended, Shift, Work
 
 GARBAGE = 100_000
 """Objects made beyond those gone before the collector looks."""
@@ -88,8 +88,8 @@ async def _until_stopped(name: str, settings: Settings, make: Callable[[Shift], 
 
 
 def _enqueue_successor(name: str, settings: Settings) -> None:
-    with jobqueue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=1.0) as connection:
+    with job_queue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=1.0) as connection:
         try:
-            jobqueue.enqueue(jobqueue.open_queue(connection), name, settings)
+            job_queue.enqueue(job_queue.open_queue(connection), name, settings)
         except TRANSIENT as error:  # the scheduler sees the work and the free lease
             log.warning("no successor could be enqueued", extra={"shift": name, "error": repr(error)})

@@ -16,25 +16,32 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from db import agenda, changes, outbox, pool, sales, shifts, stock
-from doorbuster import gate, keys
+from db import sales
+from db.connections import pool
+from db.orders import outbox
+from db.products import catalogue_changes, stock
+from db.work import due_work, shifts
+from doorbuster import keys
 from doorbuster.errors import SettingsError
 from doorbuster.log import configure
+from doorbuster.orderstore import gate
+from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings, load_settings
-from doorbuster.stores import plain_client
-from workers import backlog, catalogue_relay, jobqueue
-from workers.failures import TRANSIENT
-from workers.isolation import Isolation
-from workers.outflow import Outflow
-from workers.presence import Presence
-from workers.relay import RELAY
-from workers.sweep import grace_s
-from workers.units import Units
+from workers.drain import backlog
+from workers.payments.sweep import grace_s
+from workers.publish import catalogue
+from workers.publish.availability import Units
+from workers.publish.events import RELAY
+from workers.room_outflow import Outflow
+from workers.runtime import job_queue
+from workers.runtime.failures import TRANSIENT
+from workers.runtime.isolation import Isolation
+from workers.runtime.presence import Presence
 
 if TYPE_CHECKING:
-    from db.agenda import Place
-    from db.pool import Connection
+    from db.connections.pool import Connection
     from db.sales import LiveSale
+    from db.work.due_work import Place
 
 TICK_S = 0.5
 GATES_S = 1.0
@@ -53,8 +60,8 @@ class Scheduler:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._orders = plain_client(settings.orders_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
-        self._jobs = jobqueue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
-        self._queue = jobqueue.open_queue(self._jobs)
+        self._jobs = job_queue.connect(settings.jobs_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
+        self._queue = job_queue.open_queue(self._jobs)
         self._room_store = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
         self._sign_of_life = Presence(self._jobs)
         self._isolation = Isolation(self._orders)
@@ -115,16 +122,16 @@ class Scheduler:
         connection = await self._open_connection()
         places = await self._places()
         if self._is_time("all_sales", ALL_SALES_S):
-            places = await agenda.partitions(connection)
+            places = await due_work.partitions(connection)
         idle = await self._without_shift("drain", places)
         if idle:
             found = await backlog.streams(self._orders, idle)
-            await self._start("drain", backlog.behind(found, await agenda.cursors(connection, idle)))
+            await self._start("drain", backlog.behind(found, await due_work.cursors(connection, idle)))
 
     async def _settles(self) -> None:
         idle = await self._without_shift("settle", await self._places())
         if idle:
-            await self._start("settle", await agenda.due(await self._open_connection(), idle))
+            await self._start("settle", await due_work.due(await self._open_connection(), idle))
 
     async def _relay(self) -> None:
         connection = await self._open_connection()
@@ -135,15 +142,15 @@ class Scheduler:
         connection = await self._open_connection()
         if "sweep" in await shifts.live(connection):
             return
-        if await agenda.any_expired(connection, late_s=grace_s(self._settings)):
+        if await due_work.any_expired(connection, late_s=grace_s(self._settings)):
             await self._start("sweep", [()])
 
     async def _catalogue(self) -> None:
         connection = await self._open_connection()
         if "catalogue" in await shifts.live(connection):
             return
-        for relay, age_s in catalogue_relay.waits(self._settings).items():
-            if await changes.any_unrelayed(connection, relay, age_s=age_s):
+        for relay, age_s in catalogue.waits(self._settings).items():
+            if await catalogue_changes.any_unrelayed(connection, relay, age_s=age_s):
                 await self._start("catalogue", [()])
                 return
 
@@ -211,9 +218,9 @@ class Scheduler:
             await asyncio.to_thread(self._enqueue, [_name(kind, place) for place in places])
 
     def _enqueue(self, names: list[str]) -> None:
-        waiting = jobqueue.waiting(self._queue)
+        waiting = job_queue.waiting(self._queue)
         for name in names:
-            if name not in waiting and jobqueue.enqueue(self._queue, name, self._settings):
+            if name not in waiting and job_queue.enqueue(self._queue, name, self._settings):
                 log.info("enqueued", extra={"shift": name})
 
     def _is_time(self, what: str, every_s: float) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalogue.search.words import QUERY_MAX
-from db import search as rows
+from catalogue.search.query_terms import QUERY_MAX
+from db.products import search as rows
 
 if TYPE_CHECKING:
-    from db.pool import Connection
-    from db.replicas import Replicas
+    from db.connections.pool import Connection
+    from db.connections.replicas import Replicas
 
 _UNSENDABLE = {0: " "} | dict.fromkeys(range(0xD800, 0xE000), " ")
 """What Postgres takes in no text."""

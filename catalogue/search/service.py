@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from catalogue.responses import NEVER, CacheTerms, cache_control, etag_of, show_item
+from catalogue.search.answer_cache import Kept
 from catalogue.search.folding import Folding, clean
 from catalogue.search.interface import write_cursor
-from catalogue.search.kept import Kept
-from catalogue.search.postgres import PostgresSearch
-from catalogue.showing import NEVER, CacheTerms, cache_control, etag_of, show_item
-from db import search as rows
-from doorbuster.catalogue_contract import (
+from catalogue.search.postgres_backend import PostgresSearch
+from db.products import search as rows
+from doorbuster.contract.catalogue import (
     FacetCount,
     PriceFacet,
     SearchFacets,
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from catalogue.search.interface import Backend, Facets, Query
-    from db.catalogue import Item
-    from db.pool import Connection
-    from db.replicas import Replicas
+    from db.connections.pool import Connection
+    from db.connections.replicas import Replicas
+    from db.products.catalogue import Item
     from doorbuster.settings import Settings
 
 
@@ -157,10 +157,10 @@ def open_search(settings: Settings, replicas: Replicas) -> Search:
         backend = PostgresSearch(replicas, timeout_s=timeout_s, at_once=at_once)
         return Search(backend, replicas, fresh_s=settings.catalogue_fresh_s)
     # Not needed, and not installed, where Postgres searches.
-    from catalogue.search import opensearch
+    from catalogue.search import opensearch_backend
 
-    client, alias = opensearch.connect(settings.search_url.get_secret_value(), timeout_s=timeout_s + 0.5)
-    found = opensearch.OpenSearchSearch(client, alias, Folding(replicas), timeout_s=timeout_s)
+    client, alias = opensearch_backend.connect(settings.search_url.get_secret_value(), timeout_s=timeout_s + 0.5)
+    found = opensearch_backend.OpenSearchSearch(client, alias, Folding(replicas), timeout_s=timeout_s)
     return Search(found, replicas, fresh_s=settings.catalogue_fresh_s)
 
 

@@ -1,17 +1,17 @@
 """What tells a thing from what is made for it: a laptop from its battery. Owns those words; pure, knows no backend.
 
 Who asks for a device means the device. Its accessories often have its name in theirs, and in fewer words than it has
-itself, so that by words alone they come first. Facts of language, as in `words.py`.
+itself, so that by words alone they come first. Facts of language, as in `query_terms.py`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from catalogue.search.words import ACCESSORIES, singular
+from catalogue.search.query_terms import ACCESSORIES, singular
 
 if TYPE_CHECKING:
-    from catalogue.search.words import Words
+    from catalogue.search.query_terms import Words
 
 KIND = 3.0
 """What lifts a product whose category is named after what is asked for."""

@@ -4,7 +4,7 @@
 -- cost about as much as writing the row (docs/adr/0003). The audit looks for orphans instead.
 -- Who locks what, and in which order, is in docs/locking.md.
 
--- The states of an order. docs/states.md has the diagram; db/states.py the same table in Python.
+-- The states of an order. docs/states.md has the diagram; db/orders/states.py the same table in Python.
 create type order_status as enum (
   'pending',      -- reserved, waiting for payment; by the drain
   'confirmed',    -- paid; by the settle shift

@@ -10,19 +10,19 @@ from importlib.metadata import version
 import click
 
 from doorbuster.cli.answer import Declined
-from doorbuster.cli.audit import audit
+from doorbuster.cli.audit.command import audit
 from doorbuster.cli.bench import bench
+from doorbuster.cli.catalogue.import_command import import_catalogue
+from doorbuster.cli.catalogue.product import product
+from doorbuster.cli.catalogue.reindex import reindex
+from doorbuster.cli.catalogue.stock import stock
 from doorbuster.cli.group import Commands, Interrupted
-from doorbuster.cli.import_catalogue import import_catalogue
-from doorbuster.cli.keys import keys
-from doorbuster.cli.migrate import migrate
+from doorbuster.cli.instance.keys import keys
+from doorbuster.cli.instance.migrate import migrate
+from doorbuster.cli.instance.status import status
+from doorbuster.cli.instance.up import down, env, up
 from doorbuster.cli.ops_log import show_log
-from doorbuster.cli.product import product
-from doorbuster.cli.reindex import reindex
-from doorbuster.cli.sale import prewarm, sale, wait
-from doorbuster.cli.status import status
-from doorbuster.cli.stock import stock
-from doorbuster.cli.up import down, env, up
+from doorbuster.cli.sale.commands import prewarm, sale, wait
 from doorbuster.embedded.detached import StartError
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, SettingsError
 from doorbuster.interrupted import EXIT_CODE, say_interrupted

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from doorbuster.cli.trouble import readiness
+from doorbuster.cli.instance.trouble import readiness
 from doorbuster.embedded.instance import Instance
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, StoreUnavailableError
 

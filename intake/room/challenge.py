@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import httpx
 
+from doorbuster.contract.room import ChallengeView
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.room_contract import ChallengeView
 
 if TYPE_CHECKING:
     from doorbuster.settings import Settings

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract import JSON
-from doorbuster.reading import read
-from doorbuster.room_contract import AdmissionView, ClaimRequest, JoinRequest, LeftView, WaitView
-from intake.limits import BODY
-from intake.posting import require_json
-from intake.problems import RefusedError
+from doorbuster.contract.decoding import read
+from doorbuster.contract.problems import JSON
+from doorbuster.contract.room import AdmissionView, ClaimRequest, JoinRequest, LeftView, WaitView
+from intake.orders.post import require_json
 from intake.room import cookies
 from intake.room.visits import Caller
+from intake.server.guard import BODY
+from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from intake.admission import Admission
-    from intake.room.addresses import Addresses
-    from intake.room.desk import OpenRoom, RoomDesk
-    from intake.room.page import WaitPage
+    from intake.orders.authorize import Admission
+    from intake.pages.wait import WaitPage
+    from intake.room.cache import OpenRoom, RoomDesk
+    from intake.room.client_address import Addresses
     from intake.room.visits import Visits
-    from intake.sales import CachedSale, Sales
+    from intake.sales.cache import CachedSale, Sales
 
 FORM = "application/x-www-form-urlencoded"
 SECRET_HEADER = "X-Ticket-Secret"  # noqa: S105  # its name

@@ -10,27 +10,27 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from doorbuster.contract.room import AdmissionView, TicketView, WaitView
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.room_contract import AdmissionView, TicketView, WaitView
-from intake.moments import moment
-from intake.problems import RefusedError
-from intake.room.addresses import counted
+from intake.room.admission_verifier import page_of
 from intake.room.challenge import Asked
-from intake.room.door import page_of
-from intake.room.join_limits import JoinLimit
+from intake.room.client_address import counted
+from intake.room.rate_limit import JoinLimit
+from intake.web.problems import RefusedError
+from intake.web.timestamps import moment
 from waitingroom.admissions import spend_id_of
-from waitingroom.outcomes import Admitted, Holding, Joined, No, Wait
-from waitingroom.policy import eta_s, poll_for, retry_after_s
+from waitingroom.polling import eta_s, poll_for, retry_after_s
+from waitingroom.results import Admitted, Holding, Joined, No, Wait
 from waitingroom.room import Phase
 from waitingroom.tickets import Ticket, Visitor, possesses, visitor_of
 
 if TYPE_CHECKING:
-    from doorbuster.room_contract import JoinRequest
+    from doorbuster.contract.room import JoinRequest
     from doorbuster.settings import Settings
+    from intake.room.cache import OpenRoom
     from intake.room.challenge import Challenges
-    from intake.room.desk import OpenRoom
-    from intake.room.ending import Endings
-    from intake.room.uses import Uses
+    from intake.room.end_admission import Endings
+    from intake.room.return_uses import Uses
     from waitingroom.admissions import Admission, AdmissionDesk
     from waitingroom.room import RoomState
     from waitingroom.tickets import TicketOffice

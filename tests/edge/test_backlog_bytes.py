@@ -8,7 +8,7 @@ import re
 from redis.asyncio import Redis
 
 from doorbuster import keys
-from doorbuster.entry import FIELD
+from doorbuster.orderstore.entry import FIELD
 from tests.fixtures.intake import Intake, Serve
 
 MIB = 2**20

@@ -13,6 +13,8 @@ from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.raw import Raw, get, order
 from tests.fixtures.waiting import eventually
 
+pytestmark = pytest.mark.versions
+
 SLOW = order("slow")[:-10]
 
 

@@ -12,13 +12,15 @@ import pytest
 
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings
-from intake.descriptors import RESERVE, connections_within
+from intake.server.descriptors import RESERVE, connections_within
 from tests.edge.conftest import opened
 from tests.edge.healthy import shopping
 from tests.fixtures.intake import Serve
 from tests.fixtures.raw import Raw, get
 from tests.fixtures.waiting import eventually, wait_until
-from tests.integration.test_intake_process import COMMAND, alive, environment
+from tests.integration.intake.server.test_process import COMMAND, alive, environment
+
+pytestmark = pytest.mark.versions
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTT", b"\r\n"])

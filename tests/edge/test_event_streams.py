@@ -7,9 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from intake.shared_looks import TICKS, SharedLooks, till_tick
+from intake.orders.shared_reads import TICKS, SharedLooks, till_tick
 from tests.fixtures.intake import Intake
 from tests.fixtures.waiting import eventually
+
+pytestmark = pytest.mark.versions
 
 STREAMS = 40
 

@@ -14,6 +14,8 @@ from tests.edge.oddities import ODDITIES, Oddity
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.raw import Answer, Raw, chunked, get, order
 
+pytestmark = pytest.mark.versions
+
 SHARES = 4
 CANARY = get("/sales/canary/room")
 

@@ -11,6 +11,8 @@ from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.raw import Raw, chunked, get, order
 from tests.fixtures.waiting import eventually
 
+pytestmark = pytest.mark.versions
+
 LARGE = {
     "many lines": b"a:b\r\n" * 400_000,
     "one endless value": b"a: " + b"x" * 2_000_000 + b"\r\n",

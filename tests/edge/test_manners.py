@@ -12,6 +12,8 @@ from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.raw import ORDER_BODY, Answer, Raw, chunked, get, order
 from tests.fixtures.visitors import open_room
 
+pytestmark = pytest.mark.versions
+
 HEAD = b"POST /sales/sale/orders HTTP/1.1\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\n"
 TAIL = b"Content-Length: %d\r\n\r\n" % len(ORDER_BODY) + ORDER_BODY
 

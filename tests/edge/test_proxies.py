@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from intake.protocol import Protocol
+from intake.server.connection.http_protocol import Protocol
 from tests.edge.conftest import opened
 from tests.edge.oddities import ODDITIES
 from tests.edge.test_framing import CANARY, is_canary

@@ -7,12 +7,12 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue import subjects
-from catalogue.cloudfront import EVERY_PRODUCT, paths
+from catalogue.cache import subjects
+from catalogue.cdn.cloudfront import EVERY_PRODUCT, paths
 from doorbuster import keys
-from doorbuster.ids import OrderIds
+from doorbuster.orderstore.ids import OrderIds
+from intake.pages.render import version_of
 from intake.room.cookies import Browser
-from intake.room.pages import version_of
 from waitingroom.admissions import Admission
 from waitingroom.tickets import customer_digest, visitor_digest
 

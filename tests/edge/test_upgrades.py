@@ -9,6 +9,8 @@ import pytest
 from tests.fixtures.intake import Intake
 from tests.fixtures.raw import ORDER_BODY, Raw, chunked, get, order
 
+pytestmark = pytest.mark.versions
+
 WISHES = {
     "h2c, as the JDK": [
         "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAA",

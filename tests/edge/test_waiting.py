@@ -11,14 +11,16 @@ import pytest
 from pydantic import SecretStr
 
 from doorbuster.settings import Settings
-from intake.protocol import WAITING_MAX
-from intake.unread import PIECE
+from intake.server.connection.http_protocol import WAITING_MAX
+from intake.server.connection.unread import PIECE
 from tests.edge.conftest import opened
 from tests.edge.healthy import shopping
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.raw import Raw, get, order
 from tests.fixtures.waiting import eventually
+
+pytestmark = pytest.mark.versions
 
 
 async def _push(raw: Raw, sent: bytes) -> None:

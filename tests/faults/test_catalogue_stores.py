@@ -12,18 +12,18 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from catalogue import items, shared
-from catalogue.catalogue import Catalogue
-from catalogue.shared import SharedCache
-from db import search
-from db.changes import Change
-from db.pool import Connection
-from db.products import Product, put_product
-from db.replicas import Replicas
-from db.server import Server
+from catalogue.cache import items, shared
+from catalogue.cache.shared import SharedCache
+from catalogue.service import Catalogue
+from db.connections.pool import Connection
+from db.connections.read_server import Server
+from db.connections.replicas import Replicas
+from db.products import search
+from db.products.catalogue_changes import Change
+from db.products.products import Product, put_product
 from doorbuster.embedded.processes import spawn
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.stores import plain_client
+from doorbuster.redis_clients import plain_client
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.replicas import Replicated, connected, reading
 from tests.fixtures.turns import Watch

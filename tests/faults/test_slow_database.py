@@ -12,15 +12,15 @@ from pydantic import SecretStr
 
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.waiting import eventually
-from workers import shift
-from workers.batch import Partition
-from workers.batch_size import BatchSize
-from workers.catalogue_relay import CatalogueRelay
-from workers.drain import Drain
-from workers.payments import SimulatedGateway
-from workers.relay import Relay
-from workers.settle import Settle
-from workers.sweep import Sweep
+from workers.drain.batch import Partition
+from workers.drain.shift import Drain
+from workers.payments.gateway import SimulatedGateway
+from workers.payments.settle import Settle
+from workers.payments.sweep import Sweep
+from workers.publish.catalogue import CatalogueRelay
+from workers.publish.events import Relay
+from workers.runtime import shift
+from workers.runtime.batch_size import BatchSize
 
 if TYPE_CHECKING:
     from tests.fixtures.shop import Shop

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from doorbuster.entry import FIELD
+from doorbuster.orderstore.entry import FIELD
 from tests.fixtures.accounting import assert_every_202_is_accounted_for, wait_quiet
 from tests.fixtures.facts import Facts, Sale, open_sale
 from tests.fixtures.load import Accepted, Load, post_orders, replay

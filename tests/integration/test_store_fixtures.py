@@ -12,7 +12,7 @@ from tests.fixtures.network import NotLoopbackError
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from db.pool import Connection, Pool
+    from db.connections.pool import Connection, Pool
     from doorbuster.settings import Settings
 
 

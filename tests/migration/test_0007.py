@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import db as database
-from db import pool as pools
+from db.connections import pool as pools
 
 FOLDER = Path(database.__file__).with_name("migrations")
 

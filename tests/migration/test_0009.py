@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import db as database
-from db import pool as pools
+from db.connections import pool as pools
 
 FOLDER = Path(database.__file__).with_name("migrations")
 FOUND = (

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import db as database
-from db import pool as pools
+from db.connections import pool as pools
 from db.migrate import available, migrate, pending
 
 SCHEMA = Path(database.__file__).with_name("schema.sql")

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from db import pool as pools
-from db import products, sales
+from db import sales
+from db.connections import pool as pools
+from db.products import products
 from db.sales import SaleProduct, SaleSpec
 from doorbuster.errors import ConflictError, InvalidError
 from tests.fixtures.draining import make_product

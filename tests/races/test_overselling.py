@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from db import cursors, shifts
 from db.sales import SaleProduct
-from doorbuster import ids
-from workers.batch import Partition
-from workers.drain import Drain
-from workers.shift import Ended, Shift, Work
+from db.work import cursors, shifts
+from doorbuster.orderstore import ids
+from workers.drain.batch import Partition
+from workers.drain.shift import Drain
+from workers.runtime.shift import Ended, Shift, Work
 
 if TYPE_CHECKING:
-    from db.pool import Pool
+    from db.connections.pool import Pool
     from tests.fixtures.shop import Shop
 
 BUYERS, UNITS = 2_000, 100

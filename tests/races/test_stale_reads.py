@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from catalogue import items, subjects
-from catalogue.catalogue import Catalogue
-from catalogue.floors import Floors
-from catalogue.reader import Loaded, Source
-from catalogue.shared import Filled, Look, SharedCache
-from catalogue.subjects import NO_FLOOR, Floor
-from db.changes import Change
-from db.pool import Connection
-from db.products import Product, put_product
+from catalogue.cache import items, subjects
+from catalogue.cache.floors import Floors
+from catalogue.cache.read_through import Loaded, Source
+from catalogue.cache.shared import Filled, Look, SharedCache
+from catalogue.cache.subjects import NO_FLOOR, Floor
+from catalogue.service import Catalogue
+from db.connections.pool import Connection
+from db.products.catalogue_changes import Change
+from db.products.products import Product, put_product
 from doorbuster import keys
 from tests.fixtures.replicas import Replicated, connected, reading
 from tests.fixtures.waiting import eventually

@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from catalogue.catalogue import Catalogue
 from catalogue.search.interface import Query
-from catalogue.search.postgres import PostgresSearch
+from catalogue.search.postgres_backend import PostgresSearch
 from catalogue.search.service import Search
-from db.pool import Connection
-from db.products import Product, put_product
+from catalogue.service import Catalogue
+from db.connections.pool import Connection
+from db.products.products import Product, put_product
 from tests.fixtures.replicas import Replicated, connected, reading
 
 BOUND_S = 2.0

@@ -14,20 +14,21 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from db.sql import load
-from db.states import ALLOWED, FINAL, INITIAL, Status
+from db.orders.states import ALLOWED, FINAL, INITIAL, Status
+from db.query_files import load
 from doorbuster import keys
 from doorbuster.cli.app import cli
-from doorbuster.contract import FAULTS
+from doorbuster.contract.problems import FAULTS
 from doorbuster.settings import Settings
-from intake.operations import OPERATIONS
-from intake.orders import BY_CUSTOMER
-from workers.decide import Poison, Reason
-from workers.settle import DECLINED, EXPIRED
+from intake.orders.resources import BY_CUSTOMER
+from intake.web.openapi.operations import OPERATIONS
+from tests.fixtures.files import files_under
+from workers.drain.decide import Poison, Reason
+from workers.payments.settle import DECLINED, EXPIRED
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+DOCUMENTS = files_under(ROOT, "*.md", but=(".venv", "build", "node_modules", ".doorbuster", ".pytest_cache"))
 LINES_MAX = 400
 _COMMAND = re.compile(r"(?:^|[`/])doorbuster ([a-z]+)(?: ([a-z][a-z-]*)\b)?", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
@@ -103,8 +104,8 @@ def test_a_key_looks_as_its_pattern(name: str, built: str) -> None:
 
 
 def test_the_keyspace_names_every_field_of_the_gate() -> None:
-    published = (ROOT / "doorbuster" / "scripts" / "publish_gate.lua").read_text()
-    accepting = (ROOT / "intake" / "scripts" / "accept.lua").read_text()
+    published = (ROOT / "doorbuster" / "orderstore" / "scripts" / "publish_gate.lua").read_text()
+    accepting = (ROOT / "intake" / "accepting" / "scripts" / "accept.lua").read_text()
     written = {*re.findall(r"'(\w+)', ARGV", published), *re.findall(r"'HINCRBY', KEYS\[1\], '(\w+)'", accepting)}
     (counted,) = re.findall(r"'HSET', KEYS\[1\], (.+)\)", accepting)
     written |= set(re.findall(r"'(\w+)'", counted))
@@ -133,6 +134,8 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if field.default in (None, ()):
         return "none"
+    if isinstance(field.default, tuple):
+        return f"`{','.join(field.default)}`"
     return f"{field.default:g}" if isinstance(field.default, int | float) else f"`{field.default}`"
 
 
@@ -201,7 +204,7 @@ def test_every_error_code_is_in_the_guide_with_its_status() -> None:
 
 
 def test_every_statement_that_locks_is_in_the_locking_rules() -> None:
-    files = [path.stem for path in (ROOT / "db" / "queries").glob("*.sql")]
+    files = [path.stem for path in files_under(ROOT / "db" / "queries", "*.sql")]
     locking = {
         name for file in files for name, text in load(file).items() if re.search(r"for (no key )?update", text.lower())
     }
@@ -255,7 +258,8 @@ def test_commands_exist(path: Path) -> None:
 
 
 def test_every_metric_is_in_the_operators_guide() -> None:
-    named = set(re.findall(r'"(doorbuster_\w+)"', (ROOT / "intake" / "metrics.py").read_text()))
+    texts = [path.read_text() for path in files_under(ROOT / "intake" / "monitoring", "*.py")]
+    named = {name for text in texts for name in re.findall(r'"(doorbuster_\w+)"', text)}
     shown = {re.sub(r"_total$", "", name) for name in re.findall(r"doorbuster_\w+", text_of("operations.md"))}
     assert named == shown
 
@@ -293,4 +297,4 @@ def test_a_document_is_short(path: Path) -> None:
 
 def test_every_decision_is_listed() -> None:
     listed: Any = set(_LINK.findall(text_of("adr/README.md")))
-    assert listed == {path.name for path in (DOCS / "adr").glob("0*.md")}
+    assert listed == {path.name for path in files_under(DOCS / "adr", "0*.md")}

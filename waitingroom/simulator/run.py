@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from waitingroom.policy import eta_s
+from waitingroom.polling import eta_s
 from waitingroom.room import RoomState
 from waitingroom.shuffle import permute, seed_of
 from waitingroom.simulator.crowd import NEVER, Crowd, gather

@@ -22,11 +22,11 @@ from doorbuster import keys
 from doorbuster.embedded.processes import spawn
 from doorbuster.embedded.valkey import Valkey
 from doorbuster.ports import reserve
-from waitingroom.lua import Argument, source_of
 from waitingroom.room import RoomConfig, RoomState, state_from
+from waitingroom.room_store import keys_of
+from waitingroom.script_loader import Argument, source_of
 from waitingroom.simulator.clock import VIRTUAL
 from waitingroom.simulator.scenario import SALE
-from waitingroom.store import keys_of
 
 _PIPELINE_MAX = 5_000
 _VERBS = ("configure", "tick", "join", "claim", "leave", "release", "open_lobby", "set_rate")

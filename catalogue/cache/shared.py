@@ -1,0 +1,203 @@
+"""The cache all processes share, in the Redis role `cache`. Owns its entries' form and the scripts that guard them.
+
+Scripts decide, so that a late fill meets the floor that an invalidation has put there meanwhile. A server that is
+away is not asked again for a moment: reads go on without it. Never the truth: anything here may vanish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from redis.exceptions import NoScriptError, RedisError
+
+from catalogue.cache.subjects import NO_FLOOR, Floor
+from doorbuster import keys
+from doorbuster.errors import StoreUnavailableError
+from doorbuster.lua_script import Script
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+FILL_MAX_MS = 3_000
+"""A fill that began longer ago is refused: floors are kept longer than that."""
+FLOOR_KEEP_MS = 15_000
+PARTS_MAX = 500
+"""Pages of one listing that are kept; cursors are free to choose, memory is not."""
+AWAY_S = 1.0
+CALLS_MAX = 48
+"""Calls of a process at a time; its client has connections for more."""
+WAIT_S = 1.0
+"""How long a call waits for its turn. Too many calls are no sign of a cache that is away."""
+JITTER = 0.1
+AWAY = (RedisError, OSError, TimeoutError)
+_look, _set_if_newer, _invalidate = (Script.beside(__file__, verb) for verb in ("look", "set_if_newer", "invalidate"))
+
+log = logging.getLogger("doorbuster.catalogue")
+
+
+class Stored(NamedTuple):
+    """A value as it lies in the cache; times by the cache's clock."""
+
+    version: int
+    body: bytes
+    filled_ms: int
+    expires_ms: int
+
+
+class Look(NamedTuple):
+    """What the cache said."""
+
+    now_ms: int
+    floor: Floor
+    stored: Stored | None
+    units: int | None
+
+
+class Filled(NamedTuple):
+    """What became of a fill; a floor when it was older than that."""
+
+    stored: bool
+    floor: Floor = NO_FLOOR
+
+
+class SharedCache:
+    """Reads, fills and invalidates."""
+
+    def __init__(self, redis: Redis, *, keep_s: float) -> None:
+        self._redis = redis
+        self._keep_ms = keep_s * 1000
+        self._away_until = 0.0
+        self._turns = asyncio.Semaphore(CALLS_MAX)
+
+    async def look(self, subject: str, part: str, product_id: str | None = None) -> Look | None:
+        """Return what is there, and a product's units left; None when the cache is away.
+
+        Raises:
+            StoreUnavailableError: too many calls wait for their turn.
+        """
+        if time.monotonic() < self._away_until:
+            return None
+        await self._turn()
+        try:
+            found, units = await self._ask(keys.catalogue(subject), part, product_id)
+        except AWAY as error:
+            await self._stay_away(error)
+            return None
+        finally:
+            self._turns.release()
+        now_ms, version, lsn, value = found
+        stored = _read(value) if value else None
+        return Look(now_ms, Floor(version, lsn), stored, None if units is None else int(units))
+
+    async def _ask(self, key: str, part: str, product_id: str | None) -> tuple[Any, bytes | None]:
+        if product_id is None:
+            return await _look.run(self._redis, [key], part), None
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.evalsha(_look.sha, 1, key, part)
+            pipe.hget(keys.UNITS, product_id)
+            found, units = await pipe.execute(raise_on_error=False)
+        if isinstance(found, NoScriptError):
+            found = await _look.run(self._redis, [key], part)
+        for said in (found, units):
+            if isinstance(said, Exception):
+                raise said
+        return found, units
+
+    async def units(self, product_ids: Sequence[str]) -> tuple[int | None, ...]:
+        """Return the units left of several products, as far as told; nothing when the cache cannot say."""
+        if not product_ids or time.monotonic() < self._away_until:
+            return ()
+        try:
+            await self._turn()
+        except StoreUnavailableError:
+            return ()
+        try:
+            told = await self._redis.hmget(keys.UNITS, list(product_ids))
+        except AWAY as error:
+            await self._stay_away(error)
+            return ()
+        finally:
+            self._turns.release()
+        return tuple(None if units is None else int(units) for units in told)
+
+    async def fill(self, subject: str, part: str, began_ms: int, version: int, body: bytes) -> Filled:
+        """Store what was read, unless it is older than something there."""
+        try:
+            await self._turn()
+        except StoreUnavailableError:
+            return Filled(stored=False)
+        ttl_ms = int(self._keep_ms * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
+        try:
+            verdict = await _set_if_newer.run(
+                self._redis, [keys.catalogue(subject)],
+                part, version, began_ms, FILL_MAX_MS, ttl_ms, PARTS_MAX + 2, body,
+            )  # fmt: skip
+        except AWAY as error:
+            await self._stay_away(error)
+            return Filled(stored=False)
+        finally:
+            self._turns.release()
+        if verdict[0] == 0:
+            return Filled(stored=False, floor=Floor(verdict[1], verdict[2]))
+        return Filled(stored=verdict[0] == 1)
+
+    async def invalidate(self, floors: Mapping[str, Floor]) -> None:
+        """Put floors under subjects, then tell every process of them.
+
+        Raises:
+            StoreUnavailableError: the cache did not take all of them.
+        """
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.script_load(_invalidate.source)
+                for subject, floor in floors.items():
+                    pipe.evalsha(_invalidate.sha, 1, keys.catalogue(subject), *floor, FLOOR_KEEP_MS)
+                pipe.publish(keys.CHANGES, encode(floors))
+                await pipe.execute()
+        except AWAY as error:
+            raise StoreUnavailableError("the cache did not take the invalidation") from error
+
+    async def _turn(self) -> None:
+        if not self._turns.locked():
+            await self._turns.acquire()
+            return
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailableError("too many reads wait for the cache; try again") from error
+
+    async def _stay_away(self, error: Exception) -> None:
+        if time.monotonic() < self._away_until:
+            return
+        self._away_until = time.monotonic() + AWAY_S
+        log.warning("the cache does not answer; reads go on without it", extra={"error": repr(error)})
+        # The idle connections are as broken: each of them would be found out one by one, and keep us away again.
+        with suppress(*AWAY):
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
+
+
+def encode(floors: Mapping[str, Floor]) -> bytes:
+    """Return a message of the channel."""
+    return msgspec.msgpack.encode(floors)
+
+
+_message = msgspec.msgpack.Decoder(dict[str, Floor])
+
+
+def decode(message: bytes) -> dict[str, Floor]:
+    """Return what a message of the channel says."""
+    return _message.decode(message)
+
+
+def _read(value: bytes) -> Stored:
+    version, filled_ms, expires_ms, body = value.split(b" ", 3)
+    return Stored(int(version), body, int(filled_ms), int(expires_ms))

@@ -1,0 +1,1 @@
+"""CDNs: told what changed, each in its own way. Never decides when."""

@@ -1,0 +1,1 @@
+"""Orders: their states, transitions, reservations, events and dead letters."""

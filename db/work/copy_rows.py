@@ -1,0 +1,137 @@
+"""The rows of new orders in the binary form of COPY. Owns their bytes and columns; knows no connection.
+
+The driver's own encoding goes column by column through a codec each; that took as much of the processor as everything
+else a drain does in Python (docs/benchmarks.md). What a whole batch has in common is encoded once here, each row by one
+`pack`. The form: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from itertools import islice
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from doorbuster.orderstore.entry import OrderEntry
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "orders": (
+        "sale_number", "partition", "version", "updated_at", "status", "reason", "currency",
+        "order_id", "entry_seq", "accepted_at", "total",
+        "fingerprint", "customer_id", "payment_token", "metadata", "refusal",
+    ),
+    "order_lines": ("order_id", "line", "quantity", "unit_price", "product_id"),
+    "reservations": (
+        "order_id", "total", "sale_number", "partition", "due_at", "expires_at", "currency", "payment_token",
+    ),
+    "order_events": ("order_id", "seq", "status", "at", "reason"),
+}  # fmt: skip
+"""In this order the rows are written: first what a batch has in common, then what has a fixed length."""
+
+_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+_NULL = b"\xff\xff\xff\xff"
+_JSONB_VERSION = b"\x01"
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_UNIX_MS = 946_684_800_000
+_MICROSECOND = timedelta(microseconds=1)
+
+_length = Struct("!i").pack
+# Each field: its length in bytes, then itself; a row begins with how many fields it has.
+_order_head = Struct("!hiiihihiq").pack
+_order = Struct("!i16siiiqiq").pack
+_line = Struct("!hi16sihiiiq").pack
+_reservation_head = Struct("!hi16siq").pack
+_reservation = Struct("!iiihiqiq").pack
+_event_head = Struct("!hi16sih").pack
+_event = Struct("!iq").pack
+
+
+class NewOrder(NamedTuple):
+    """An order to be added."""
+
+    accepted: OrderEntry
+    place: tuple[int, int]
+    """Its entry's: milliseconds, sequence."""
+    reason: str | None
+    """Why it is cancelled; None: it is pending."""
+    prices: list[int]
+    """Of a unit, line by line, in minor units."""
+    currency: str
+    refusal: bytes | None = None
+    """JSON that says what it is cancelled for."""
+
+
+class Batch:
+    """The rows of one batch's orders. `orders` makes those of the other tables on its way, so it comes first."""
+
+    def __init__(self, sale_number: int, partition: int, now: datetime, expires_at: datetime) -> None:
+        self._now = (now - _EPOCH) // _MICROSECOND
+        self._head = _order_head(len(COLUMNS["orders"]), 4, sale_number, 2, partition, 2, 1, 8, self._now)
+        expires = (expires_at - _EPOCH) // _MICROSECOND
+        self._hold = _reservation(4, sale_number, 2, partition, 8, self._now, 8, expires)
+        self.lines: list[bytes] = []
+        self.reservations: list[bytes] = []
+        self.events: list[bytes] = []
+
+    def orders(self, new: Iterable[NewOrder]) -> Iterator[bytes]:
+        """Yield each order's row, adding its other rows to their lists.
+
+        Raises (on the way):
+            struct.error, UnicodeError: a value has no place in its column.
+        """
+        head, hold, at = self._head, self._hold, _event(8, self._now)
+        for order, (milliseconds, sequence), reason, prices, currency, refusal in new:
+            order_id, token = order.order_id, _text(order.payment_token)
+            total = 0
+            for number, (line, price) in enumerate(zip(order.lines, prices, strict=True), 1):
+                total += line.quantity * price
+                fixed = _line(5, 16, order_id, 2, number, 4, line.quantity, 8, price)
+                self.lines.append(fixed + _known_text(line.product_id))
+            state, why, money = _state(reason), _known_text(reason), _known_text(currency)
+            self.events.append(_event_head(5, 16, order_id, 2, 1) + state + at + why)
+            if reason is None:
+                self.reservations.append(_reservation_head(8, 16, order_id, 8, total) + hold + money + token)
+            accepted = (milliseconds - _UNIX_MS) * 1000
+            yield b"".join((
+                head, state, why, money, _order(16, order_id, 4, sequence, 8, accepted, 8, total),
+                _bytes(order.fingerprint), _text(order.customer_id), token, _json(order.metadata),
+                _json(refusal),
+            ))  # fmt: skip
+
+
+def copied(rows: Iterable[bytes]) -> bytearray:
+    """Return what COPY is to be sent for these rows. A bytearray, for the driver takes `bytes` for a path."""
+    return bytearray().join((_BEGIN, *rows, _END))
+
+
+async def copied_in_pieces(rows: Iterator[bytes], *, rows_each: int, sent: Callable[[], None]) -> AsyncIterator[bytes]:
+    """Yield the same in pieces, so that Postgres works on one while the next is made; call `sent` after the last."""
+    yield _BEGIN
+    while piece := b"".join(islice(rows, rows_each)):
+        yield piece
+    yield _END
+    sent()
+
+
+def _bytes(value: bytes) -> bytes:
+    return _length(len(value)) + value
+
+
+def _text(value: str | None) -> bytes:
+    return _NULL if value is None else _bytes(value.encode())
+
+
+def _json(value: bytes | None) -> bytes:
+    return _NULL if value is None else _bytes(_JSONB_VERSION + value)
+
+
+_known_text = lru_cache(maxsize=4096)(_text)
+
+
+@cache
+def _state(reason: str | None) -> bytes:
+    return _text("pending" if reason is None else "cancelled")

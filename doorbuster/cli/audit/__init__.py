@@ -1,0 +1,1 @@
+"""The command that holds the promises against the running stores."""

@@ -1,0 +1,78 @@
+"""`doorbuster audit`: checks the promises against the running stores, and prints each figure."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+import msgspec
+import redis
+from redis.asyncio import Redis
+
+from db.audit import Figure
+from db.audit import audit as audit_database
+from db.connections import pool
+from doorbuster.cli import options
+from doorbuster.cli.audit.admissions import admission_figures
+from doorbuster.cli.audit.streams import event_figure, stream_figures
+from doorbuster.cli.instance.trouble import require_stores
+from doorbuster.embedded.instance import Instance, find
+from doorbuster.errors import StoreUnavailableError
+
+_STATEMENT_TIMEOUT_S = 300.0
+_ANSWER_TIMEOUT_S = 30.0
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What the audit found."""
+
+    breaches: int
+    figures: list[Figure]
+    states: dict[str, int]
+    """Orders by state."""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
+@options.data
+def audit(as_json: bool, data: Path | None) -> int:
+    """Check promises P1 to P6, and P7 as far as can be, against the running stores; exits 1 on any breach."""
+    instance = find(data)
+    require_stores(instance, "database", "orders_redis")
+    try:
+        report = asyncio.run(_audit(instance))
+    except (*pool.FAILURES, redis.RedisError) as error:
+        store = "the order store" if isinstance(error, redis.RedisError) else "Postgres"
+        raise StoreUnavailableError(f"{store} does not answer: {error or type(error).__name__}") from error
+    click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
+    return 1 if report.breaches else 0
+
+
+async def _audit(instance: Instance) -> Report:
+    dsn, orders_url = instance.url("database"), instance.url("orders_redis")
+    connection = await pool.connect(
+        dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit", steady=False
+    )
+    try:
+        async with Redis.from_url(orders_url, socket_timeout=_ANSWER_TIMEOUT_S) as orders:
+            streams = await stream_figures(connection, orders)
+            findings = await audit_database(connection)
+            admitted = await admission_figures(connection, orders)
+            figures = [*streams, *findings.figures, await event_figure(orders, findings.published), *admitted]
+    finally:
+        await connection.close()
+    figures.sort(key=lambda figure: figure.promise)
+    breaches = sum(figure.breaches for figure in figures)
+    return Report(breaches=breaches, figures=figures, states=findings.states)
+
+
+def _table(report: Report) -> str:
+    width = max(len(figure.what) for figure in report.figures)
+    lines = [
+        f"{figure.promise}  {figure.what:<{width}}  {figure.value:>12}  "
+        + (f"BROKEN: {figure.breaches}" if figure.breaches else "ok")
+        for figure in report.figures
+    ]
+    lines += [f"    {'orders ' + state:<{width}}  {count:>12}" for state, count in sorted(report.states.items())]
+    return "\n".join([*lines, "a promise is BROKEN" if report.breaches else "all promises hold"])

@@ -1,0 +1,68 @@
+"""The gate of a partition: whether the order store takes orders for it now. Owns its shape and how it is published.
+
+Postgres is the truth of a sale, the gate its copy beside the stream, so that the accept script decides on one clock.
+Published after each change, by the intake when a gate is missing, and every second by the scheduler.
+Never read to decide anything outside the order store's scripts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from doorbuster import keys
+from doorbuster.lua_script import Script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+_publish = Script.beside(__file__, "publish_gate")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a partition's gate is to say."""
+
+    sale_number: int
+    partition: int
+    version: int
+    phase: str
+    opens_ms: int
+    closes_ms: int
+    """0: no end."""
+    epoch: int
+    """Of the sale's room: admissions of an earlier one are revoked."""
+
+
+def milliseconds(at: datetime | None) -> int:
+    """Return Unix milliseconds, 0 for None alone."""
+    return 0 if at is None else max(1, int(at.timestamp() * 1000))
+
+
+def opens_ms(starts_at: datetime, read_at: datetime) -> int:
+    """Return when a window opens, by the database's clock at `read_at`: one that has begun is 0.
+
+    Whatever the order store's and the room store's clocks say, it stays open then.
+    """
+    return 0 if starts_at <= read_at else milliseconds(starts_at)
+
+
+COUNTED = ("accepted", "drained", "accepted_bytes", "drained_bytes", "bytes_at")
+"""Fields of a gate that say how large its backlog is."""
+
+
+def backlog_of(counted: Sequence[bytes | None]) -> tuple[int, int]:
+    """Return a backlog's entries and their bytes from those fields; 0 bytes while a drain tells none."""
+    accepted, drained, accepted_bytes, drained_bytes, bytes_at = (int(count or 0) for count in counted)
+    held = accepted_bytes - drained_bytes if bytes_at == drained else 0
+    return max(accepted - drained, 0), max(held, 0)
+
+
+async def publish(redis: Redis, gate: Gate) -> bool:
+    """Set the gate unless a newer version stands; say whether it was set. Safe to repeat."""
+    name = keys.gate(gate.sale_number, gate.partition)
+    terms = (gate.version, gate.phase, gate.opens_ms, gate.closes_ms, gate.epoch)
+    return bool(await _publish.run(redis, [name], *terms))

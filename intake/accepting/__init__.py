@@ -1,0 +1,1 @@
+"""The way into the stream: one batch of orders, one call. Knows no HTTP."""

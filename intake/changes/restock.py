@@ -1,0 +1,93 @@
+"""Says that units came back: to the catalogue, to the room, and to who holds products for sold out. The drain decides.
+
+The flag only spares hopeless orders their way: taking it away too early costs a cancelled order, never an oversold one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from db.products import stock
+from db.sales import live_sales_of
+from doorbuster import keys
+from waitingroom.room import Mode
+from waitingroom.sale_config import mode_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from uuid import UUID
+
+    from redis.asyncio import Redis
+
+    from catalogue.service import Catalogue
+    from db.sales import Sale
+    from intake.changes.publish import Publishing
+    from intake.database import Database
+    from intake.room.cache import RoomDesk
+
+
+class Restocking:
+    """Takes products off the sold-out flags, and tells every process."""
+
+    def __init__(
+        self, database: Database, redis: Redis, publishing: Publishing, *, catalogue: Catalogue, desk: RoomDesk
+    ) -> None:
+        self._database, self._redis, self._publishing = database, redis, publishing
+        self._catalogue, self._desk = catalogue, desk
+
+    async def everywhere(self, product_id: str) -> None:
+        """Let the product be had again in every sale that may still sell it."""
+        async with self._database.working() as connection:
+            sales = await live_sales_of(connection, product_id)
+        for sale in sales:
+            await self._forget(sale, [product_id])
+            await self._tell_room(sale)
+        await self._publishing.shelf([product_id])
+
+    async def of_sale(self, sale: Sale) -> None:
+        """Let those products of a sale be had again of which it has units, by its new terms; the caller tells of it."""
+        flagged = await self._flagged(sale)
+        if flagged:
+            await self._forget(sale, flagged)
+        await self._tell_room(sale)
+
+    async def after(self, order_id: UUID, sale: Sale, products: Iterable[str]) -> None:
+        """An order changed by hand: wake who waits for it, and let its products be had again in its sale."""
+        given_back = list(products)
+        if given_back:
+            async with self._database.working() as connection:
+                left = await stock.left(connection, given_back)
+            for product_id, units in left.items():
+                await self._catalogue.counted(product_id, units)
+            if await self._forget(sale, given_back):
+                await self._tell_room(sale)
+                await self._publishing.shelf(given_back)
+        await self._redis.publish(keys.OUTCOMES, order_id.bytes)
+
+    async def _flagged(self, sale: Sale) -> list[str]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for partition in range(sale.partitions):
+                pipe.smembers(keys.sold_out(sale.number, partition))
+            found = await pipe.execute()
+        return sorted({member.decode() for members in found for member in members})
+
+    async def _forget(self, sale: Sale, products: Collection[str]) -> bool:
+        """Take the flags off what the sale has units of; say whether there were any."""
+        async with self._database.working() as connection:
+            units = await stock.available(connection, sale.number, products)
+        back = [product_id for product_id, left in units.items() if left > 0]
+        if not back:
+            return False
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for partition in range(sale.partitions):
+                pipe.srem(keys.sold_out(sale.number, partition), *back)
+            taken = await pipe.execute()
+        return bool(sum(taken))
+
+    async def _tell_room(self, sale: Sale) -> None:
+        """Say to the sale's room, if it has one, what is sold out now."""
+        if mode_of(sale) is Mode.OFF:
+            return
+        async with self._database.working() as connection:
+            units = await stock.available(connection, sale.number, list(sale.products))
+        await self._desk.note_sold_out(sale, {product_id for product_id, left in units.items() if left <= 0})

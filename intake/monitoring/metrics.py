@@ -1,0 +1,186 @@
+"""What the intake counts. Owns the metrics' names; accepted orders are counted a batch at a time, never one by one."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Tally
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client.core import GaugeMetricFamily
+
+from intake.accepting import group_commit as verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from intake.monitoring.progress import Seen
+    from waitingroom.room import RoomState
+
+MEDIA = "text/plain; version=0.0.4; charset=utf-8"
+_VERDICTS = {
+    verdicts.NEW[0]: "accepted",
+    verdicts.REPLAY[0]: "replayed",
+    verdicts.CONFLICT[0]: "conflict",
+    verdicts.SOLD_OUT[0]: "sold_out",
+    verdicts.BACKLOG[0]: "backlog",
+    verdicts.NO_GATE[0]: "no_gate",
+    verdicts.EARLY[0]: "not_open",
+    verdicts.LATE[0]: "not_open",
+    verdicts.HOLD[0]: "not_open",
+    verdicts.CLOSED[0]: "not_open",
+    verdicts.SPENT[0]: "admission_spent",
+    verdicts.REVOKED[0]: "admission_revoked",
+    verdicts.EXPIRED[0]: "admission_expired",
+    verdicts.UNKNOWN[0]: "unknown",
+}
+_ROOM_EVENTS = (
+    "joined", "admitted", "bypassed", "lapsed", "left", "ordered", "expired", "throttled", "waiting_s", "pending_s",
+    "active_s",
+)  # fmt: skip
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0)
+
+
+class Metrics:
+    """Counters of one process, gathered from all of them when they are shown."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._progress = _Progress()
+        self.verdicts = Counter(
+            "doorbuster_orders", "Orders by verdict of the accept script", ["verdict"], registry=self._registry
+        )
+        self.refusals = Counter("doorbuster_refusals", "Problems answered, by code", ["code"], registry=self._registry)
+        self.sizes = Histogram(
+            "doorbuster_accept_batch_orders", "Orders in a batch", buckets=_BATCH_SIZES, registry=self._registry
+        )
+        self.seconds = Histogram(
+            "doorbuster_accept_batch_seconds", "Time of a batch's call", buckets=_SECONDS, registry=self._registry
+        )
+        self.in_flight = self._gauge("doorbuster_in_flight", "Requests in work")
+        self.waiting = self._gauge("doorbuster_waiting", "Requests that wait for an order to change")
+        self.backlog = Gauge(
+            "doorbuster_backlog_orders", "Orders accepted, not drained", ["sale", "partition"],
+            registry=self._registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+        self.backlog_bytes = Gauge(
+            "doorbuster_backlog_bytes", "Bytes of their entries", ["sale", "partition"],
+            registry=self._registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+        self.scheduler_failures = Gauge(
+            "doorbuster_scheduler_failures", "Failures of the scheduler that lie in the data, since the store was made",
+            ["part"], registry=self._registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+        self.room_events = self._of_room("doorbuster_room_events", "Lifecycle events since the room was made", "event")
+        self.room_people = self._of_room("doorbuster_room_people", "Visitors waiting, called, and let in", "where")
+        self.room_pace = self._of_room("doorbuster_room_pace", "Places a second that the frontier moves", None)
+        self.catalogue_reads = Counter(
+            "doorbuster_catalogue_reads", "Reads of products and listings, and searches, by where they were answered",
+            ["what", "where"], registry=self._registry,
+        )  # fmt: skip
+        self.database_reads = Counter(
+            "doorbuster_database_reads", "Reads of the catalogue and of search, by server", ["server"],
+            registry=self._registry,
+        )  # fmt: skip
+        self.replica_usable = Gauge(
+            "doorbuster_replica_usable", "1 while every process reads from the replica", ["server"],
+            registry=self._registry, multiprocess_mode="livemin",
+        )  # fmt: skip
+        self.replica_lag = Gauge(
+            "doorbuster_replica_lag_seconds", "How far the replica was behind at the last look", ["server"],
+            registry=self._registry, multiprocess_mode="livemax",
+        )  # fmt: skip
+        self._by_verdict = {first: self.verdicts.labels(name) for first, name in _VERDICTS.items()}
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, registry=self._registry, multiprocess_mode="livesum")
+
+    def _of_room(self, name: str, text: str, label: str | None) -> Gauge:
+        labels = ["sale", label] if label else ["sale"]
+        return Gauge(name, text, labels, registry=self._registry, multiprocess_mode="mostrecent")
+
+    def room(self, sale_id: str, state: RoomState) -> None:
+        """Show a room's state: every process reads the same from its store."""
+        for event in _ROOM_EVENTS:
+            self.room_events.labels(sale_id, event).set(getattr(state.counts, event))
+        for where in ("waiting", "pending", "active"):
+            self.room_people.labels(sale_id, where).set(getattr(state, where))
+        self.room_pace.labels(sale_id).set(state.pace_per_s)
+
+    def progress(self, seen: Seen | None) -> None:
+        """Show how late each stage is, and what bounds it; None: nobody knows."""
+        self._progress.seen = seen
+
+    def batch(self, decided: list[bytes], seconds: float) -> None:
+        """Count a batch of the accept script."""
+        self.sizes.observe(len(decided))
+        self.seconds.observe(seconds)
+        for first, times in Tally([verdict[0] for verdict in decided]).items():
+            self._by_verdict[first].inc(times)
+
+    def refused(self, code: str, times: int = 1) -> None:
+        """Count problems."""
+        self.refusals.labels(code).inc(times)
+
+    def gauge_in_flight(self, in_flight: Callable[[], float], waiting: Callable[[], float]) -> None:
+        """Read these two at each look; with several processes `tick` writes them instead."""
+        if not _several():
+            self.in_flight.set_function(in_flight)
+            self.waiting.set_function(waiting)
+
+    def tick(self, in_flight: int, waiting: int) -> None:
+        """Write the gauges that other processes are to see."""
+        if _several():
+            self.in_flight.set(in_flight)
+            self.waiting.set(waiting)
+
+    def show(self) -> bytes:
+        """Return all metrics of all processes as text."""
+        gathered = self._registry
+        if _several():
+            gathered = CollectorRegistry()
+            multiprocess.MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
+        return generate_latest(gathered) + generate_latest(self._progress)
+
+
+class _Progress:
+    """What was seen of the stages at the last look, as metrics.
+
+    Not as gauges: those of several processes lie in files, where what is over would stay for good. Every process sees
+    the same, so that the one that is asked can say it.
+    """
+
+    def __init__(self) -> None:
+        self.seen: Seen | None = None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Give the metrics."""
+        seen = self.seen
+        if seen is None:
+            return
+        oldest = GaugeMetricFamily(
+            "doorbuster_oldest_seconds", "Age of the oldest work that a shift has not done",
+            labels=["shift", "sale", "partition"],
+        )  # fmt: skip
+        for stage in seen.stages:
+            oldest.add_metric([stage.shift, stage.sale_id, stage.partition], stage.age_s)
+        batch_max = GaugeMetricFamily(
+            "doorbuster_shift_batch_max",
+            "How much a shift takes at a time, where it is less than fits",
+            labels=["shift"],
+        )
+        payments = GaugeMetricFamily(
+            "doorbuster_payments_per_second", "Payments a second that the gateway takes at this concurrency",
+            labels=["shift"],
+        )  # fmt: skip
+        for one in seen.limited:
+            if one.batch_max is not None:
+                batch_max.add_metric([one.name], one.batch_max)
+            if one.payments_per_s is not None:
+                payments.add_metric([one.name], one.payments_per_s)
+        yield from (oldest, batch_max, payments)
+
+
+def _several() -> bool:
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ

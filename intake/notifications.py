@@ -1,0 +1,89 @@
+"""Wakes those who wait for an order to change. Owns the one subscription of a process; never the answer itself.
+
+A message is only a hint: whoever waits also looks into Postgres every `LOOK_EVERY_S`, so a lost one only costs time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from doorbuster import keys
+from intake.web.problems import STORE_ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from redis.asyncio import Redis
+
+log = logging.getLogger("doorbuster.intake.outcomes")
+
+LOOK_EVERY_S = 1.0
+RECONNECT_S = 0.5
+ID_BYTES = 16
+
+
+class Outcomes:
+    """Events by order, set when a message names the order."""
+
+    def __init__(self, redis: Redis, others: Mapping[str, Callable[[bytes], None]], begun: Callable[[], None]) -> None:
+        """Take what hears the messages of other channels, and what is called whenever hearing begins anew."""
+        self._redis = redis
+        self._others = {channel.encode(): take for channel, take in others.items()}
+        self._begun = begun
+        self._watched: dict[bytes, set[asyncio.Event]] = {}
+
+    @contextmanager
+    def watching(self, order_id: bytes) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever the order is said to have changed."""
+        event = asyncio.Event()
+        self._watched.setdefault(order_id, set()).add(event)
+        try:
+            yield event
+        finally:
+            others = self._watched[order_id]
+            others.discard(event)
+            if not others:
+                del self._watched[order_id]
+
+    async def listen(self) -> None:
+        """Hear messages until cancelled; a broken subscription is made again."""
+        while True:
+            try:
+                await self._hear()
+            except STORE_ERRORS as error:
+                log.warning("the subscription to outcomes broke", extra={"error": repr(error)})
+                await asyncio.sleep(RECONNECT_S)
+
+    async def _hear(self) -> None:
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
+            await subscription.subscribe(keys.OUTCOMES, *self._others)
+            self._begun()
+            while True:
+                message = await subscription.get_message(timeout=LOOK_EVERY_S)
+                if message is not None:
+                    self._take(message)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        data: bytes = message["data"]
+        if (take := self._others.get(message["channel"])) is not None:
+            take(data)
+            return
+        if not self._watched:
+            return
+        for start in range(0, len(data), ID_BYTES):
+            for event in self._watched.get(data[start : start + ID_BYTES], ()):
+                event.set()
+
+
+async def until(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for the event at most so long; say whether it was set, and clear it."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True

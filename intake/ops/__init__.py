@@ -1,0 +1,1 @@
+"""What ops may see and change, each call with a key and each change noted."""

@@ -1,0 +1,82 @@
+"""The ops key and the door it opens: no request of ops passes without it. Owns the check, knows no route.
+
+Wrong keys are counted by address. An address that has used its tries up is refused before anything is compared. Where
+an address stands for many (this machine, or a proxy that names nobody) a right key still passes, so that a stranger
+there locks nobody out.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import math
+from typing import TYPE_CHECKING
+
+from intake.room.client_address import counted
+from intake.room.rate_limit import JoinLimit
+from intake.server.connection.early_response import send_last_problem
+
+if TYPE_CHECKING:
+    from intake.room.client_address import Addresses
+    from intake.server.guard import Application, Receive, Scope, Send
+
+log = logging.getLogger("doorbuster.intake.ops")
+
+MANY = "many"
+"""What wrong keys are counted under that come from an address which stands for many."""
+
+
+class OpsKey:
+    """Says whether a request carries the key."""
+
+    def __init__(self, ops_key: str, addresses: Addresses, *, tries_per_minute: int) -> None:
+        self._expected = b"Bearer " + ops_key.encode()
+        self._addresses = addresses
+        self._wrong = JoinLimit(tries_per_minute)
+
+    def is_in(self, scope: Scope) -> bool:
+        """Say whether the request may pass."""
+        return self.wait_s(scope) is None
+
+    def wait_s(self, scope: Scope) -> float | None:
+        """Return None if the key is in the request, else in how many seconds another is looked at: 0 if at once."""
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        if given is None:
+            return 0.0
+        address = self._addresses.of_scope(scope)
+        wait_s = self._count(address, 0.0)
+        if wait_s and address:
+            return wait_s
+        # Schemes are told apart without case (RFC 9110 section 11.1), keys are not.
+        scheme, _, key = given.partition(b" ")
+        if hmac.compare_digest(scheme.title() + b" " + key.strip(), self._expected):
+            return None
+        if not wait_s:
+            log.warning("a call with a wrong ops key", extra={"address": address or MANY})
+        return wait_s or self._count(address, 1.0)
+
+    def _count(self, address: str, cost: float) -> float:
+        names = counted(address or MANY)
+        return max(self._wrong.wait_s(name, cost, homes=homes) for name, homes in names)
+
+
+class OpsDoor:
+    """ASGI application before the ops application."""
+
+    def __init__(self, application: Application, key: OpsKey) -> None:
+        self._application = application
+        self._key = key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        wait_s = self._key.wait_s(scope)
+        if wait_s is None:
+            await self._application(scope, receive, send)
+        elif wait_s:
+            again = (b"retry-after", b"%d" % math.ceil(wait_s))
+            detail = "Too many wrong ops keys; try again later"
+            await send_last_problem(send, "rate_limited", detail, (again,))
+        else:
+            challenge = (b"www-authenticate", b'Bearer realm="doorbuster ops"')
+            detail = "Send the ops key as Authorization: Bearer"
+            await send_last_problem(send, "ops_key_required", detail, (challenge,))

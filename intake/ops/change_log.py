@@ -1,0 +1,63 @@
+"""The log of what ops changed: how a call notes its change, and the list of them. Owns both, changes nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from db import ops_log as rows
+from doorbuster.contract.ops import LogEntryView
+from doorbuster.errors import InvalidError
+from intake.server.guard import BODY
+from intake.web.query_parameters import refuse_unknown_params
+from intake.web.requests import limit_of, number_cursor_of, write_page
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
+    from db.connections.pool import Connection
+    from intake.database import Database
+
+OPERATOR = "X-Operator"
+OPERATOR_MAX = 128
+_raw = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def operator_of(req: Request) -> str:
+    """Return how whoever holds the ops key names itself; empty when it does not.
+
+    Raises:
+        InvalidError: that is no name.
+    """
+    given = req.get_header(OPERATOR) or ""
+    name = given.encode("latin-1").decode(errors="replace").strip()
+    if len(name) > OPERATOR_MAX or not name.isprintable():
+        raise InvalidError.naming([(OPERATOR, f"must be at most {OPERATOR_MAX} printable characters")])
+    return name
+
+
+async def note(
+    connection: Connection, req: Request, action: str, target: str, change: dict[str, Any] | None = None
+) -> None:
+    """Write down a change in the transaction of its making; `change` is the request's body, unless given."""
+    said = _raw(req.scope[BODY]) if change is None else change
+    await rows.note(connection, action, target, said, operator=operator_of(req))
+
+
+class OpsLog:
+    """Resource of what ops changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """List changes, newest first; `target` is like `sale:friday`."""
+        refuse_unknown_params(req, "target", "cursor", "limit")
+        limit = limit_of(req)
+        async with self._database.working() as connection:
+            found = await rows.entries(
+                connection, target=req.get_param("target"), before=number_cursor_of(req), limit=limit
+            )
+        items = [LogEntryView(one.entry_id, one.at, one.action, one.target, one.change, one.operator) for one in found]
+        write_page(resp, items, str(found[-1].entry_id) if len(found) == limit else None)

@@ -1,0 +1,106 @@
+"""The import of a catalogue over HTTP: JSON Lines, a product a line. Owns how the body comes and how it is answered.
+
+The body is kept on disk until it is whole; then a process of its own reads and writes it, so that neither memory nor
+time of the process that serves shoppers goes into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+
+from doorbuster.contract.ops import ImportReport
+from doorbuster.errors import InvalidError, StoreUnavailableError
+from intake.ops import import_process
+from intake.ops.change_log import operator_of
+from intake.web.problems import RefusedError
+from intake.web.query_parameters import refuse_unknown_params
+from intake.web.requests import write
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
+    from intake.database import Database
+
+IMPORTS_MAX = 2
+"""Imports that one process takes at a time."""
+_WRITE_BYTES = 2**20
+
+
+class ImportProducts:
+    """Resource of a catalogue's import."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._running = 0
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Write the good lines in chunks, name the bad ones; again is safe."""
+        _require_json_lines(req)
+        refuse_unknown_params(req, "price_unit")
+        unit = req.get_param("price_unit") or ""
+        if unit not in import_process.UNITS:
+            raise InvalidError.naming([("price_unit", "must be minor or major")])
+        operator = operator_of(req)  # refused before anything is written
+        if self._running >= IMPORTS_MAX:
+            raise RefusedError("overloaded", f"{IMPORTS_MAX} imports are under way already")
+        self._running += 1
+        try:
+            with tempfile.TemporaryFile() as file:
+                await _keep(req, file)
+                write(resp, await _imported(file, self._database.dsn, unit, operator))
+        finally:
+            self._running -= 1
+
+
+def _require_json_lines(req: Request) -> None:
+    """Refuse what says it is something else: read as JSON Lines, each of its lines would be wrong."""
+    media = (req.content_type or "").partition(";")[0].strip().lower()
+    if media and "json" not in media and media != "application/octet-stream":
+        raise RefusedError("unsupported_media_type", "The body must be JSON Lines: application/x-ndjson")
+    if (req.get_header("Content-Encoding") or "identity").strip().lower() != "identity":
+        raise RefusedError("unsupported_media_type", "The body must not be compressed")
+
+
+async def _keep(req: Request, file: IO[bytes]) -> None:
+    """Write the body to disk, a MiB at a time and not in the loop's own time."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in req.stream:
+        parts.append(part)
+        size += len(part)
+        if size >= _WRITE_BYTES:
+            await asyncio.to_thread(file.writelines, parts)
+            parts, size = [], 0
+    await asyncio.to_thread(file.writelines, parts)
+    file.seek(0)
+
+
+async def _imported(file: IO[bytes], dsn: str, unit: str, operator: str) -> ImportReport:
+    """Have the file imported by a process of its own; return its report.
+
+    Raises:
+        InvalidError: it refused the file as a whole.
+        StoreUnavailableError: the database went away; what went in is in the log of ops.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", import_process.__name__, unit, operator,
+        stdin=file, stdout=asyncio.subprocess.PIPE, env=os.environ | {"DATABASE_URL": dsn},
+    )  # fmt: skip
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:  # the request was given up
+            process.kill()
+    if process.returncode == import_process.REFUSED:
+        raise InvalidError.naming(msgspec.json.decode(said, type=list[tuple[str, str]]))
+    if process.returncode == import_process.AWAY:
+        raise StoreUnavailableError("The database went away; what was imported stands in /ops/audit")
+    if process.returncode != 0:
+        raise RuntimeError(f"the import's process ended with {process.returncode}")
+    return msgspec.json.decode(said, type=ImportReport)

@@ -1,0 +1,102 @@
+"""Orders as ops see and move them. Owns these resources; every move goes through `orders/transition.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from db.orders import orders as rows
+from db.orders.states import Status
+from doorbuster.contract.ops import TransitionRequest
+from doorbuster.contract.orders import OrderSummaryView
+from doorbuster.errors import InvalidError
+from intake.ops.change_log import note
+from intake.orders.resources import order_id_of
+from intake.web.query_parameters import refuse_unknown_params
+from intake.web.requests import (
+    body_of,
+    limit_of,
+    order_cursor,
+    order_cursor_of,
+    write,
+    write_page,
+)
+from intake.web.timestamps import moment_of
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
+    from db.connections.pool import Connection
+    from intake.database import Database
+    from intake.orders.transition import Moving
+
+_transition = msgspec.json.Decoder(TransitionRequest)
+
+
+class OrderList:
+    """Resource of all orders."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """List orders, newest first; filters: sale, customer, status."""
+        refuse_unknown_params(req, "sale", "customer", "status", "cursor", "limit")
+        limit = limit_of(req)
+        chosen = rows.OrderFilter(
+            sale_id=req.get_param("sale"),
+            customer_id=req.get_param("customer"),
+            status=_status(req.get_param("status")),
+            before=order_cursor_of(req),
+        )
+        async with self._database.working() as connection:
+            found = await rows.list_orders(connection, chosen, limit=limit)
+        last = found[-1] if len(found) == limit else None
+        cursor = order_cursor(last.accepted_at, last.order_id) if last else None
+        write_page(resp, [_summary(order) for order in found], cursor)
+
+
+def _status(text: str | None) -> Status | None:
+    if text is None:
+        return None
+    try:
+        return Status(text)
+    except ValueError as error:
+        raise InvalidError(
+            "status is no state of an order", [("status", f"must be one of {', '.join(Status)}")]
+        ) from error
+
+
+def _summary(order: rows.OrderSummary) -> OrderSummaryView:
+    return OrderSummaryView(
+        order_id=str(order.order_id),
+        sale_id=order.sale_id,
+        customer_id=order.customer_id,
+        status=order.status.value,
+        reason=order.reason,
+        accepted_at=moment_of(order.accepted_at),
+        updated_at=order.updated_at,
+        total=order.total,
+        currency=order.currency,
+    )
+
+
+class OrderTransitions:
+    """Resource of an order's transitions."""
+
+    def __init__(self, moving: Moving) -> None:
+        self._moving = moving
+
+    async def on_post(self, req: Request, resp: Response, order: str) -> None:
+        """Move the order on."""
+        order_id = order_id_of(order)
+        wanted = await body_of(req, _transition)
+        if wanted.restock and wanted.to != "refunded":
+            raise InvalidError("restock belongs to refunds", [("restock", "only with to 'refunded'")])
+
+        async def by(connection: Connection) -> None:
+            await note(connection, req, "transition", f"order:{order_id}")
+
+        view = await self._moving.move(order_id, Status(wanted.to), wanted.reason, restock=wanted.restock, by=by)
+        write(resp, view)

@@ -1,0 +1,105 @@
+"""Pre-warm of a sale: fills caches and database buffers by reading, looks at everything it will need, says go or no-go.
+
+Owns the checks and their figures; changes nothing but caches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from doorbuster.contract.ops import Prewarmed
+from doorbuster.errors import DoorbusterError
+from intake.ops.prewarm_checks import clock_check, product_checks, window_check
+from intake.sales.phase import effective_phase
+from waitingroom.room import Mode
+from waitingroom.sale_config import mode_of
+
+if TYPE_CHECKING:
+    from catalogue.service import Catalogue
+    from db.sales import Sale
+    from db.status import DoubtfulProduct
+    from intake.monitoring.health import Health
+    from intake.monitoring.store_checks import StoreChecks
+    from intake.room.cache import RoomDesk
+    from intake.sales.cache import Sales
+
+Check = dict[str, Any]
+
+FILL_S = 20.0
+"""How long products are filled in at most."""
+_NO_MORE = {"closed": "the sale is closed", "drain": "the sale is draining", "ended": "the sale has ended"}
+
+
+class Prewarming:
+    """Looks at a sale before it begins."""
+
+    def __init__(
+        self, stores: StoreChecks, health: Health, sales: Sales, *, catalogue: Catalogue, desk: RoomDesk
+    ) -> None:
+        self._stores, self._health, self._sales = stores, health, sales
+        self._catalogue, self._desk = catalogue, desk
+
+    async def look(self, sale: Sale, doubtful: list[DoubtfulProduct]) -> Prewarmed:
+        """Warm up and look; the sale is in the copy here and its gates are published by now.
+
+        `doubtful` are the products that it cannot sell as it says.
+        """
+        _, checks = await self._health.look()
+        checks |= {"sale": _sale(sale), "window": window_check(sale), **product_checks(doubtful)}
+        room, room_store, cache, jobs, clock = await asyncio.gather(
+            self._room(sale), self._stores.one("room_store"), self._cache(sale), self._stores.one("jobs_store"),
+            self._clock(),
+        )  # fmt: skip
+        checks |= {
+            "room": room, "room_store": room_store, "cache": cache, "replicas": self._replicas(), "jobs_store": jobs,
+            "clock": clock,
+        }  # fmt: skip
+        return Prewarmed(sale.sale_id, all(check["ok"] for check in checks.values()), checks)
+
+    async def _clock(self) -> Check:
+        return clock_check(await self._stores.clocks())
+
+    async def _room(self, sale: Sale) -> Check:
+        mode = mode_of(sale)
+        if mode is Mode.OFF:
+            return {"ok": True, "mode": mode}
+        cached = await self._sales.get(sale.sale_id)
+        try:
+            room = None if cached is None else await self._desk.ready(cached)
+        except (DoorbusterError, ValueError) as error:
+            return {"ok": False, "mode": mode, "reason": f"the room's configuration cannot be used: {error}"}
+        if room is None or room.state is None or not room.is_fresh:
+            return {"ok": False, "mode": mode, "reason": "the room's store does not answer"}
+        return {"ok": True, "mode": mode, "waiting": room.state.waiting, "age_ms": round(room.age_s * 1000)}
+
+    async def _cache(self, sale: Sale) -> Check:
+        began = time.monotonic()
+        filled = await self._catalogue.warm(list(sale.products), within_s=FILL_S)
+        figures: Check = {
+            "products": len(sale.products), "filled": filled, "took_ms": round((time.monotonic() - began) * 1000)
+        }  # fmt: skip
+        if filled == len(sale.products):
+            return {"ok": True} | figures
+        return {"ok": False, "reason": "not every product could be put into the shared cache"} | figures
+
+    def _replicas(self) -> Check:
+        replicas = self._catalogue.replicas
+        servers = [
+            {"name": one.name, "usable": one.usable, "lag_ms": _milliseconds(replicas.lag_s(one))}
+            for one in replicas.replicas
+        ]
+        out = [one["name"] for one in servers if not one["usable"]]
+        said = {"ok": not out, "configured": len(servers), "servers": servers}
+        return said | ({"reason": f"not read from: {', '.join(map(str, out))}"} if out else {})
+
+
+def _sale(sale: Sale) -> Check:
+    phase = effective_phase(sale)
+    said: Check = {"ok": phase not in _NO_MORE, "phase": phase}
+    return said | ({"reason": _NO_MORE[phase]} if phase in _NO_MORE else {})
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

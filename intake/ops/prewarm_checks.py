@@ -1,0 +1,69 @@
+"""What pre-warm judges without asking a store: products, window and clocks. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from doorbuster.errors import InvalidError
+from intake.sales.phase import effective_phase
+from waitingroom.sale_config import room_config
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from db.sales import Sale
+    from db.status import DoubtfulProduct
+
+Check = dict[str, Any]
+
+CLOCK_MAX_S = 1.0
+"""More than this between the clocks moves the start for some: the order store's clock opens the sale."""
+SHOWN_MAX = 20
+"""Products named in a check."""
+
+
+def product_checks(doubtful: Sequence[DoubtfulProduct]) -> dict[str, Check]:
+    """Return the checks of a sale's products: switched on, in stock, allotted no more than there is."""
+    off = [one.product_id for one in doubtful if not one.active]
+    empty = [one.product_id for one in doubtful if one.stock == 0]
+    over = [
+        f"{one.product_id} ({one.allotted} of {one.stock})"
+        for one in doubtful
+        if one.stock and one.allotted is not None and one.allotted > one.stock
+    ]
+    return {
+        "products": _named(off, "switched off: "),
+        "stock": _named(empty, "no units in stock: "),
+        "allotment": _named(over, "allotted more than is in stock: "),
+    }
+
+
+def window_check(sale: Sale) -> Check:
+    """Return the check of a sale's window and of its lobby's opening."""
+    starts_in = (sale.starts_at - sale.read_at).total_seconds()
+    said: Check = {"ok": True, "starts_at": sale.starts_at, "ends_at": sale.ends_at, "starts_in_s": round(starts_in)}
+    if sale.ends_at is not None:
+        said["ends_in_s"] = round((sale.ends_at - sale.read_at).total_seconds())
+    if effective_phase(sale) == "ended":
+        return said | {"ok": False, "reason": "the window has ended"}
+    try:
+        lobby_ms = room_config(sale).lobby_opens_ms
+    except (InvalidError, ValueError):  # told by the check of the room
+        return said
+    if lobby_ms and lobby_ms >= sale.starts_at.timestamp() * 1000:
+        return said | {"ok": False, "reason": "the lobby opens after the start"}
+    return said
+
+
+def clock_check(ahead_s: dict[str, float]) -> Check:
+    """Return the check of the stores' clocks against this process's."""
+    off = [f"{name} by {seconds:+.1f} s" for name, seconds in ahead_s.items() if abs(seconds) > CLOCK_MAX_S]
+    said: Check = {"ok": not off, "ahead_s": ahead_s}
+    return said | ({"reason": f"clocks differ: {', '.join(off)}"} if off else {})
+
+
+def _named(products: list[str], reason: str) -> Check:
+    if not products:
+        return {"ok": True}
+    more = f" and {len(products) - SHOWN_MAX} more" if len(products) > SHOWN_MAX else ""
+    return {"ok": False, "reason": f"{reason}{', '.join(products[:SHOWN_MAX])}{more}", "count": len(products)}

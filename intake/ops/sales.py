@@ -1,0 +1,245 @@
+"""Sales as ops make and move them. Owns these resources: Postgres first, then the gates, then the answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from db import sales as rows
+from db.status import doubtful_products
+from doorbuster.contract.room import RoomChange, RoomTerms
+from doorbuster.contract.sales import RevokedView, SaleChange, SaleProductView, SaleRequest, SaleView
+from doorbuster.errors import ConflictError, InvalidError
+from intake.ops.change_log import note
+from intake.sales.phase import effective_phase
+from intake.server.guard import BODY
+from intake.web.problems import RefusedError
+from intake.web.query_parameters import refuse_unknown_params
+from intake.web.requests import body_of, limit_of, number_cursor_of, write, write_page
+from waitingroom.sale_config import lobby_opens_at
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
+    from db.connections.pool import Connection
+    from intake.changes.publish import Publishing
+    from intake.changes.restock import Restocking
+    from intake.database import Database
+    from intake.ops.prewarm import Prewarming
+    from intake.ops.undecided_orders import WaitingOrders
+    from intake.room.cache import RoomDesk
+    from intake.sales.cache import Sales
+
+_new = msgspec.json.Decoder(SaleRequest)
+_change = msgspec.json.Decoder(SaleChange)
+_raw = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def show(sale: rows.Sale) -> SaleView:
+    """Return a sale as the contract shows it."""
+    return SaleView(
+        sale_id=sale.sale_id,
+        sale_number=sale.number,
+        name=sale.name,
+        products=[
+            SaleProductView(one.product_id, one.price, one.quantity, one.limit_per_customer)
+            for one in sale.products.values()
+        ],
+        starts_at=sale.starts_at,
+        ends_at=sale.ends_at,
+        partitions=sale.partitions,
+        hold_s=sale.hold_s,
+        prewarm_lead_s=sale.prewarm_lead_s,
+        phase=sale.phase,
+        effective_phase=effective_phase(sale),
+        room=sale.room,
+        room_epoch=sale.room_epoch,
+        version=sale.version,
+        created_at=sale.created_at,
+    )
+
+
+async def _existing(connection: Connection, sale: str) -> rows.Sale:
+    found = await rows.get_sale(connection, sale)
+    if found is None:
+        raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
+    return found
+
+
+def _kept(room: RoomTerms) -> dict[str, Any]:
+    """Return the room as it is stored: what was given, nothing of what has its default."""
+    given: dict[str, Any] = msgspec.to_builtins(room)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _changed_room(sale: rows.Sale, change: RoomChange, named: frozenset[str]) -> dict[str, Any]:
+    """Return the sale's room with what the change names: null is the default again."""
+    if change.beacon is not None and change.beacon != sale.room.get("beacon") and sale.starts_at <= sale.read_at:
+        raise ConflictError("the sale has started: the beacon is in its shuffle already")
+    return {name: value for name, value in sale.room.items() if name not in named} | _kept(change)
+
+
+def _check_lobby(starts_at: datetime, opens_at: datetime | None) -> None:
+    if opens_at is not None and opens_at >= starts_at:
+        problem = "must be before starts_at: a lobby is where visitors wait for the start"
+        raise InvalidError("the lobby opens after the start", [("room.lobby_opens_at", problem)])
+
+
+def _check_changed_lobby(sale: rows.Sale, wanted: SaleChange) -> None:
+    """Refuse a lobby after the start where either is changed; a sale that ops opened early may have one."""
+    named = wanted.room.lobby_opens_at if isinstance(wanted.room, RoomChange) else None
+    if isinstance(wanted.starts_at, datetime):
+        _check_lobby(wanted.starts_at, named or lobby_opens_at(sale))
+    elif named is not None:
+        _check_lobby(sale.starts_at, named)
+
+
+def _products(products: list[Any]) -> list[rows.SaleProduct]:
+    return msgspec.convert(products, list[rows.SaleProduct], from_attributes=True)
+
+
+class SaleList:
+    """Resource of all sales."""
+
+    def __init__(self, database: Database, publishing: Publishing) -> None:
+        self._database = database
+        self._publishing = publishing
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        """Make a sale; orders may come as soon as this has answered."""
+        wanted = await body_of(req, _new)
+        _check_lobby(wanted.starts_at or datetime.now(UTC), wanted.room.lobby_opens_at)
+        spec = rows.SaleSpec(
+            sale_id=wanted.sale_id,
+            name=wanted.name,
+            products=_products(wanted.products),
+            starts_at=wanted.starts_at,
+            ends_at=wanted.ends_at,
+            partitions=wanted.partitions,
+            hold_s=wanted.hold_s,
+            prewarm_lead_s=wanted.prewarm_lead_s,
+            room=_kept(wanted.room),
+        )
+        async with self._database.working() as connection, connection.transaction():
+            sale = await rows.create_sale(connection, spec)
+            await note(connection, req, "create", f"sale:{sale.sale_id}")
+        await self._publishing.sale(sale)
+        resp.set_header("Location", f"/ops/sales/{sale.sale_id}")
+        write(resp, show(sale), 201)
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """List sales, newest first."""
+        refuse_unknown_params(req, "cursor", "limit")
+        limit = limit_of(req)
+        async with self._database.working() as connection:
+            found = await rows.list_sales(connection, before=number_cursor_of(req), limit=limit)
+        write_page(resp, [show(sale) for sale in found], str(found[-1].number) if len(found) == limit else None)
+
+
+class OneSale:
+    """Resource of a sale."""
+
+    def __init__(
+        self, database: Database, publishing: Publishing, restocking: Restocking, waiting: WaitingOrders
+    ) -> None:
+        self._database = database
+        self._publishing = publishing
+        self._restocking = restocking
+        self._waiting = waiting
+
+    async def on_get(self, _req: Request, resp: Response, sale: str) -> None:
+        """Show the sale."""
+        async with self._database.working() as connection:
+            found = await _existing(connection, sale)
+        write(resp, show(found))
+
+    async def on_patch(self, req: Request, resp: Response, sale: str) -> None:
+        """Change the sale; what is left out stays."""
+        wanted = await body_of(req, _change)
+        changes = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
+        if isinstance(wanted.products, list):
+            changes["products"] = _products(wanted.products)
+            await self._keep_wanted(sale, {product.product_id for product in wanted.products})
+        async with self._database.working() as connection, connection.transaction():
+            await rows.lock_sale(connection, sale)
+            found = await _existing(connection, sale)
+            _check_changed_lobby(found, wanted)
+            if isinstance(wanted.room, RoomChange):
+                changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))
+            changed = await rows.update_sale(connection, sale, changes)
+            await note(connection, req, "change", f"sale:{sale}")
+        if "products" in changes:
+            await self._restocking.of_sale(changed)
+        await self._publishing.sale(changed)
+        write(resp, show(changed))
+
+    async def _keep_wanted(self, sale: str, listed: set[str]) -> None:
+        """Refuse to drop products that accepted orders wait for."""
+        async with self._database.working() as connection:
+            found = await _existing(connection, sale)
+        dropped = found.products.keys() - listed
+        wanted = await self._waiting.wanted(found.number, found.partitions, dropped) if dropped else None
+        if wanted:
+            problem = f"leaves out {', '.join(sorted(wanted))}, for which accepted orders wait"
+            raise InvalidError("products with orders stay in the sale", [("products", problem)])
+
+
+class SaleVerb:
+    """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
+
+    def __init__(self, database: Database, publishing: Publishing, prewarming: Prewarming) -> None:
+        self._database = database
+        self._publishing = publishing
+        self._prewarming = prewarming
+        self._phases: dict[str, tuple[rows.Phase, bool]] = {
+            "open": ("open", True),
+            "hold": ("hold", False),
+            "resume": ("open", False),
+            "drain": ("drain", False),
+            "close": ("closed", False),
+        }
+
+    async def on_post(self, req: Request, resp: Response, sale: str, verb: str) -> None:
+        """Do it."""
+        if verb != "prewarm" and verb not in self._phases:
+            raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
+        async with self._database.working() as connection, connection.transaction():
+            found = await _existing(connection, sale)
+            doubtful = await doubtful_products(connection, found.number) if verb == "prewarm" else []
+            if verb != "prewarm":
+                phase, start_now = self._phases[verb]
+                found = await rows.set_phase(connection, sale, phase, start_now=start_now)
+                await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
+        await self._publishing.sale(found)
+        write(resp, await self._prewarming.look(found, doubtful) if verb == "prewarm" else show(found))
+
+
+class RevokeAdmissions:
+    """Resource of the sale's revocations."""
+
+    def __init__(self, database: Database, publishing: Publishing, sales: Sales, desk: RoomDesk) -> None:
+        self._database = database
+        self._publishing = publishing
+        self._sales = sales
+        self._desk = desk
+
+    async def on_post(self, req: Request, resp: Response, sale: str) -> None:
+        """Revoke every admission out: who had one joins again; tells how many there were."""
+        revoked = await self._active(sale)
+        async with self._database.working() as connection, connection.transaction():
+            await _existing(connection, sale)
+            found = await rows.bump_room_epoch(connection, sale)
+            await note(connection, req, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
+        await self._publishing.sale(found)
+        write(resp, RevokedView(**msgspec.structs.asdict(show(found)), revoked=revoked))
+
+    async def _active(self, sale: str) -> int | None:
+        """Return how many admissions are out, None when nobody can say."""
+        cached = await self._sales.get(sale)
+        room = None if cached is None else self._desk.known(cached)
+        if room is None:
+            return None
+        await room.read()
+        return room.state.active if room.state is not None and not room.is_down else None

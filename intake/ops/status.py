@@ -1,0 +1,122 @@
+"""`GET /ops/status`: how stores, workers and sales are, in one answer within seconds whatever is away.
+
+Owns what counts as trouble; asks, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from db import sales as rows
+from doorbuster import keys
+from doorbuster.contract.ops import ProcessView, SaleStatusView, StatusView, StoreView
+from intake.monitoring.store_checks import LOOK_S
+from intake.monitoring.worker_checks import processes
+from intake.sales.phase import effective_phase
+from intake.web.problems import STORE_ERRORS
+from intake.web.query_parameters import refuse_unknown_params
+from intake.web.requests import write
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
+    from db.sales import LiveSale
+    from intake.database import Database
+    from intake.monitoring.progress import Progress
+    from intake.monitoring.store_checks import Check, StoreChecks
+    from intake.sales.cache import Sales
+
+_OVER = frozenset({"closed", "ended"})
+
+
+class OpsStatus:
+    """Resource of how everything is."""
+
+    def __init__(self, database: Database, sales: Sales, checks: StoreChecks, progress: Progress) -> None:
+        self._database, self._sales, self._checks, self._progress = database, sales, checks, progress
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Show it; 200 also when something is amiss: `ok` says so."""
+        refuse_unknown_params(req)
+        stores, workers, (sales, backlog), progress = await asyncio.gather(
+            self._checks.look(), self._workers(), self._all_sales(), self._late()
+        )
+        work = {"backlog": backlog} | progress
+        shown = [_store(name, check) for name, check in stores.items()]
+        troubles = [one.reason for one in shown if not one.ok]
+        troubles += work.get("late", [])
+        if workers is not None:
+            troubles += _missing(workers) + [f"{one.role} {one.name}: {one.reason}" for one in workers if not one.ok]
+        write(
+            resp,
+            StatusView(
+                ok=not troubles, troubles=troubles, stores=shown, processes=workers or [], sales=sales, work=work
+            ),
+        )
+
+    async def _workers(self) -> list[ProcessView] | None:
+        """Return the workers and schedulers, None when the jobs store, which knows them, does not answer."""
+        try:
+            async with asyncio.timeout(LOOK_S):
+                return await processes(self._checks.redis["jobs_store"])
+        except STORE_ERRORS:  # told by the check of the store
+            return None
+
+    async def _late(self) -> dict[str, Any]:
+        """Return how late the stages behind the intake are, nothing when the stores that know do not answer."""
+        try:
+            async with asyncio.timeout(LOOK_S):
+                return (await self._progress.look()).shown()
+        except STORE_ERRORS:  # told by the check of the store
+            return {}
+
+    async def _all_sales(self) -> tuple[list[SaleStatusView], int | None]:
+        """Return the sales that are not over, or have a backlog, and how many accepted orders wait in all."""
+        live: list[LiveSale | rows.Sale] = await self._live()
+        backlogs = await self._backlogs(live)
+        shown = [
+            SaleStatusView(
+                sale_id=sale.sale_id, phase=phase, starts_at=sale.starts_at, ends_at=sale.ends_at, backlog=backlog
+            )
+            for sale, backlog in zip(live, backlogs, strict=True)
+            if (phase := effective_phase(sale)) not in _OVER or backlog
+        ]
+        known = [backlog for backlog in backlogs if backlog is not None]
+        return shown, sum(known) if len(known) == len(live) else None
+
+    async def _live(self) -> list[LiveSale | rows.Sale]:
+        """Return the sales from Postgres, those this process holds a copy of when it does not answer."""
+        try:
+            async with asyncio.timeout(LOOK_S), self._database.reading() as connection:
+                return [*await rows.live_sales(connection)]
+        except STORE_ERRORS:  # told by the check of the store
+            return [cached.sale for cached in self._sales.all() if cached.sale.phase != "closed"]
+
+    async def _backlogs(self, live: list[LiveSale | rows.Sale]) -> list[int | None]:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                return [await self._backlog(sale) for sale in live]
+        except STORE_ERRORS:  # told by the check of the store
+            return [None] * len(live)
+
+    async def _backlog(self, sale: LiveSale | rows.Sale) -> int:
+        number = sale.sale_number if isinstance(sale, rows.LiveSale) else sale.number
+        async with self._checks.redis["orders_store"].pipeline(transaction=False) as pipe:
+            for partition in range(sale.partitions):
+                pipe.hmget(keys.gate(number, partition), "accepted", "drained")
+            counts = await pipe.execute()
+        return sum(max(int(accepted or 0) - int(drained or 0), 0) for accepted, drained in counts)
+
+
+def _store(name: str, check: Check) -> StoreView:
+    return StoreView(name, check["ok"], check.get("age_s"), check.get("took_ms"), check.get("reason", ""))
+
+
+def _missing(processes: list[ProcessView]) -> list[str]:
+    roles = {one.role for one in processes if one.ok}
+    troubles = {
+        "worker": "no worker runs: orders are accepted and not worked off",
+        "scheduler": "no scheduler runs: nothing starts the shifts that work orders off",
+    }
+    return [text for role, text in troubles.items() if role not in roles]

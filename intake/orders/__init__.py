@@ -1,0 +1,1 @@
+"""Orders of shoppers: posted, read, watched, cancelled. Never reserves stock."""

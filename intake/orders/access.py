@@ -1,0 +1,69 @@
+"""Who may see, watch and cancel an order. Owns that decision; asks no store for it.
+
+Without storefront keys whoever knows an order's id may: ids cannot be guessed. With keys configured an id is bound to
+nobody, so a request must show whose order it is: a storefront's server by its key, a shopper by an admission that is
+bound to the order's customer, a browser of the demonstration's storefront by its cookie.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from doorbuster.orderstore.ids import route_of
+from intake.room.admission_verifier import given
+from intake.room.cookies import browser_of
+from intake.web.problems import RefusedError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from falcon.asgi import Request
+
+    from intake.orders.authorize import Admission
+    from intake.room.admission_verifier import RoomDoor
+
+
+class Owners:
+    """Checks whose an order is."""
+
+    def __init__(self, admission: Admission, door: RoomDoor) -> None:
+        self._admission = admission
+        self._door = door
+
+    @property
+    def are_asked(self) -> bool:
+        """Whether an id alone is not enough."""
+        return self._admission.is_needed_everywhere
+
+    def expect(self, req: Request, order_id: UUID) -> None:
+        """Refuse who shows nothing at all, before any store is asked.
+
+        Raises:
+            RefusedError: `admission_required`.
+        """
+        if not self.are_asked or self._admission.is_storefront(req):
+            return
+        if browser_of(req) is None and given(req, route_of(order_id)[0]) is None:
+            raise _refusal()
+
+    def check(self, req: Request, order_id: UUID, customer_id: str | None) -> None:
+        """Refuse who is not shown to be the order's customer; None: there is no such order, which is nobody's.
+
+        Raises:
+            RefusedError: `admission_required`.
+        """
+        if not self.are_asked or self._admission.is_storefront(req):
+            return
+        if customer_id:
+            browser, number = browser_of(req), route_of(order_id)[0]
+            if browser is not None and browser.customer_id == customer_id:
+                return
+            token = given(req, number)
+            if token is not None and self._door.is_bound_to(token, number, customer_id):
+                return
+        raise _refusal()
+
+
+def _refusal() -> RefusedError:
+    detail = "Send a valid X-Storefront-Key, or an admission that is bound to the order's customer"
+    return RefusedError("admission_required", detail)

@@ -1,0 +1,80 @@
+"""Who may order: the place where a request is let in or refused. Owns that decision; asks no store for it.
+
+While a room stands before the sale every order needs its admission. Without one, a storefront's server may hold a
+storefront key and speak for its customers; with keys configured, a request with neither is refused, and so is one whose
+admission is bound to no customer: it would order in anybody's name.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, NamedTuple
+
+from intake.accepting.group_commit import Spend, count_ttl_ms, spend_terms
+from intake.web.problems import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from falcon.asgi import Request
+
+    from doorbuster.contract.orders import OrderRequest
+    from intake.room.admission_verifier import RoomDoor
+    from intake.sales.cache import CachedSale
+    from waitingroom.admissions import Admission as RoomAdmission
+
+
+class Pass(NamedTuple):
+    """A right to order that is used up: what of a room's admission the accept script must know."""
+
+    admission: RoomAdmission
+    life_ms: int
+    """From now to the admission's end; 0: it has run out, and the order may only be a retry."""
+
+    def spend(self, prefix: str) -> Spend:
+        """Return what the order spends."""
+        one = self.admission
+        ends_ms = one.expires_s * 1000 if self.life_ms else 0
+        terms = spend_terms(
+            epoch=one.epoch, allowed=one.orders_allowed, ttl_ms=count_ttl_ms(self.life_ms), ends_ms=ends_ms
+        )
+        return Spend(prefix + one.spend_id, terms)
+
+
+class Admission:
+    """Checks each order's right to be posted."""
+
+    def __init__(self, storefront_keys: Iterable[str], door: RoomDoor) -> None:
+        self._keys = tuple(key.encode() for key in storefront_keys)
+        self._door = door
+        self.is_needed_everywhere = bool(self._keys)
+        """Whether orders of sales without a room are checked too."""
+
+    async def check(self, req: Request, sale: CachedSale, order: OrderRequest, *, own: bool = False) -> Pass | None:
+        """Let the request pass; return the admission that its order spends, if it needs one.
+
+        `own`: the customer is not of the sender's choosing, but the browser itself.
+
+        Raises:
+            RefusedError: `admission_required`, `admission_expired`, `admission_invalid`.
+        """
+        room = await self._door.needed(sale) if sale.has_room else None
+        needs_key = bool(self._keys) and not self.is_storefront(req)
+        passed = None
+        if room is not None:
+            passed = self._door.check(req, room, order)
+        elif needs_key and (passed := self._door.offered(req, sale, order)) is None:
+            raise RefusedError("admission_required", "Send a valid X-Storefront-Key or an admission to the sale")
+        if needs_key and not own and self.is_anybodys(passed):
+            raise RefusedError("admission_required", "The admission is bound to no customer: send X-Storefront-Key too")
+        return passed
+
+    def is_anybodys(self, passed: Pass | None) -> bool:
+        """Say whether, with keys configured, a pass alone lets nobody order: it is bound to no customer."""
+        return bool(self._keys) and passed is not None and passed.admission.customer is None
+
+    def is_storefront(self, req: Request) -> bool:
+        """Say whether the request carries a storefront key."""
+        given = (req.get_header("X-Storefront-Key") or "").encode()
+        # All keys are compared, so that the time says nothing about which one was near.
+        return sum(hmac.compare_digest(given, key) for key in self._keys) > 0

@@ -1,0 +1,153 @@
+"""Finds orders and shows them as the contract says. Owns the look-up before and after the drain; changes nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+
+from db.orders.dead_letters import dead_letter_of
+from db.orders.orders import read_order
+from db.sales import get_sale_by_number
+from doorbuster import keys
+from doorbuster.contract.orders import Links, OrderLine, OrderView, Refusal, Step
+from doorbuster.orderstore import entry
+from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
+from intake.web.timestamps import moment, moment_of
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from db.orders.dead_letters import DeadLetter
+    from db.orders.orders import Order
+    from intake.database import Database
+
+_ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+FINGERPRINT_BYTES = 16
+
+
+def parse_order_id(text: str) -> UUID | None:
+    """Return the order id, or None if the text is none; capitals count as small letters (RFC 9562 section 4)."""
+    return UUID(text) if _ID.fullmatch(text) else None
+
+
+def links_of(order_id: UUID) -> Links:
+    """Return where to go on with an order."""
+    return Links(self=f"/orders/{order_id}", events=f"/orders/{order_id}/events")
+
+
+def show(order: Order) -> OrderView:
+    """Return an order of Postgres as the contract shows it."""
+    return OrderView(
+        order_id=str(order.order_id),
+        sale_id=order.sale_id,
+        customer_id=order.customer_id,
+        status=order.status.value,
+        reason=order.reason or UNSET,
+        accepted_at=moment_of(order.accepted_at),
+        lines=[OrderLine(line.product_id, line.quantity, line.unit_price) for line in order.lines],
+        total=order.total,
+        currency=order.currency,
+        refusal=UNSET if order.refusal is None else Refusal(**order.refusal),
+        reservation_expires_at=order.reservation_expires_at or UNSET,
+        metadata=UNSET if order.metadata is None else order.metadata,
+        history=[Step(event.status.value, event.at) for event in order.history],
+        links=links_of(order.order_id),
+    )
+
+
+class OrderReader:
+    """Looks orders up, in Postgres first, then in the stream."""
+
+    def __init__(self, database: Database, redis: Redis) -> None:
+        self._database = database
+        self._redis = redis
+
+    async def drained(self, order_id: UUID) -> Order | None:
+        """Return the order if the drain has seen it."""
+        async with self._database.reading() as connection:
+            return await read_order(connection, order_id)
+
+    async def find(self, order_id: UUID) -> OrderView | None:
+        """Return the order, also while it is only accepted."""
+        order = await self.drained(order_id)
+        if order is not None:
+            return show(order)
+        waiting = await self._only_accepted(order_id)
+        if waiting is None:
+            return None
+        # Between the first look and the second the drain may have come by: what it wrote is what counts.
+        order = await self.drained(order_id)
+        return waiting if order is None else show(order)
+
+    async def is_accepted(self, order_id: UUID) -> bool:
+        """Say whether the order store still knows that it accepted the order; asks nothing else."""
+        number, partition = route_of(order_id)
+        if partition >= MAX_PARTITIONS:
+            return False
+        return bool(await self._redis.exists(keys.accepted(number, partition, order_id.hex)))
+
+    async def _only_accepted(self, order_id: UUID) -> OrderView | None:
+        number, partition = route_of(order_id)
+        if partition >= MAX_PARTITIONS:
+            return None
+        known: Any = await self._redis.get(keys.accepted(number, partition, order_id.hex))
+        async with self._database.reading() as connection:
+            sale = await get_sale_by_number(connection, number)
+            letter = await dead_letter_of(connection, order_id)
+        if sale is None or (known is None and letter is None):
+            return None
+        if letter is not None:
+            return _buried(letter, order_id)
+        entry_id = known[FINGERPRINT_BYTES:].decode()
+        found: Any = await self._redis.xrange(keys.stream(number, partition), entry_id, entry_id)
+        order = readable(found[0][1].get(entry.FIELD, b"")) if found else None
+        return _accepted(order_id, sale.sale_id, entry_id, order)
+
+
+def _accepted(order_id: UUID, sale_id: str, entry_id: str, order: entry.OrderEntry | None) -> OrderView:
+    """Return an order that the drain has not seen, as far as its entry can be read."""
+    metadata = metadata_of(order) if order else None
+    return OrderView(
+        order_id=str(order_id),
+        sale_id=sale_id,
+        customer_id=order.customer_id if order else "",
+        status="accepted",
+        accepted_at=moment(int(entry_id.partition("-")[0])),
+        lines=[OrderLine(line.product_id, line.quantity) for line in order.lines] if order else [],
+        total=None,
+        currency=None,
+        metadata=UNSET if metadata is None else metadata,
+        history=[],
+        links=links_of(order_id),
+    )
+
+
+def _buried(letter: DeadLetter, order_id: UUID) -> OrderView:
+    """Return the order of a dead letter: it waits for a person, or was given up."""
+    view = _accepted(order_id, letter.sale_id, letter.entry_id, readable(letter.payload))
+    view.reason = letter.reason
+    if letter.discarded_at is not None:
+        view.status, view.reason = "cancelled", letter.discard_reason or letter.reason
+        view.history = [Step("cancelled", letter.discarded_at)]
+    return view
+
+
+def readable(payload: bytes) -> entry.OrderEntry | None:
+    """Return the order of an entry's bytes, None where there is none."""
+    try:
+        return entry.decode(payload)
+    except entry.UnreadableEntryError:
+        return None
+
+
+def metadata_of(order: entry.OrderEntry) -> msgspec.Raw | None:
+    """Return an order's metadata as JSON, None where there is none that can be read."""
+    try:
+        msgspec.json.decode(order.metadata or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return msgspec.Raw(order.metadata or b"")

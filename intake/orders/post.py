@@ -1,0 +1,125 @@
+"""`POST /sales/{sale}/orders`, the long way: reads and checks an order of any form. Owns the order of the checks.
+
+Everything that can be refused without a store is refused before one is asked. Plain orders do not come here, see
+`fast_post.py`; accepting itself is `accept.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+from uuid import UUID
+
+import msgspec
+
+from doorbuster.contract.decoding import read
+from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.problems import JSON
+from intake.accepting.group_commit import REPLAY
+from intake.orders.accept import answer
+from intake.server.guard import BODY
+from intake.web.problems import RefusedError
+from intake.web.query_parameters import refuse_unknown_params
+
+if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
+    from intake.orders.accept import Accepting
+    from intake.orders.authorize import Admission, Pass
+    from intake.orders.prefer_wait import Awaiting
+    from intake.sales.cache import CachedSale, Sales
+    from intake.sales.offers import Offering
+
+KEY_MAX = 255
+
+_decoder = msgspec.json.Decoder(OrderRequest)
+
+
+class PostOrder:
+    """Resource of a sale's orders."""
+
+    def __init__(
+        self, sales: Sales, accepting: Accepting, admission: Admission, awaiting: Awaiting, offering: Offering
+    ) -> None:
+        self._sales = sales
+        self._offering = offering
+        self._accepting = accepting
+        self._admission = admission
+        self._awaiting = awaiting
+
+    async def on_post(self, req: Request, resp: Response, sale: str) -> None:
+        """Accept an order durably."""
+        require_json(req)
+        refuse_unknown_params(req)
+        order = read(req.scope[BODY], _decoder)
+        key = _idempotency_key(req)
+        known = self._sales.fresh(sale) or await self._sales.get(sale)
+        if known is None:
+            raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
+        pass_ = await self._admit(req, known, order)
+        quote = await self._offering.quote(known, order)
+        order_id, verdict = await self._accepting.commit(known, order, key, pass_, quote)
+        if verdict[:1] == REPLAY:
+            resp.set_header("Idempotency-Replayed", "true")
+            resp.set_header("Idempotent-Replayed", "true")
+        if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, UUID(order_id)):
+            return
+        resp.status = 202
+        resp.content_type = JSON
+        resp.set_header("Location", f"/orders/{order_id}")
+        resp.data = answer(known, order_id, verdict)
+
+    async def take(self, req: Request, known: CachedSale, order: OrderRequest, key: str) -> tuple[UUID, bytes]:
+        """Accept an order whose customer is the browser itself; return its id and the verdict, as `on_post` does.
+
+        Raises:
+            RefusedError: it is not let in, or not taken.
+        """
+        pass_ = await self._admit(req, known, order, own=True)
+        order_id, verdict = await self._accepting.commit(known, order, key, pass_)
+        return UUID(order_id), verdict
+
+    def order_id(self, known: CachedSale, customer_id: str, key: str) -> UUID:
+        """Return the id of the order that a customer's idempotency key makes or has made."""
+        return UUID(bytes=self._accepting.order_id(known, customer_id, key))
+
+    async def _admit(self, req: Request, known: CachedSale, order: OrderRequest, *, own: bool = False) -> Pass | None:
+        """Let the request pass; who is sent to the room hears first whether there is anything to wait for."""
+        try:
+            return await self._admission.check(req, known, order, own=own)
+        except RefusedError as error:
+            if error.code == "admission_required" and error.room is not None:
+                self._accepting.refuse_likely(known, order)
+            raise
+
+
+def require_json(req: Request) -> None:
+    """Refuse a body that says it is something else than JSON."""
+    media = req.content_type
+    if media == JSON or media is None or media.partition(";")[0].strip().lower() == JSON:
+        return
+    raise RefusedError("unsupported_media_type", f"The body must be {JSON}")
+
+
+def is_key(key: str | None) -> TypeGuard[str]:
+    """Say whether a header makes an idempotency key."""
+    return key is not None and 0 < len(key) <= KEY_MAX and key.isascii() and key.isprintable()
+
+
+def _idempotency_key(req: Request) -> str:
+    key = req.get_header("Idempotency-Key")
+    is_twice = key is not None and "," in key and _lines(req, b"idempotency-key") > 1
+    if is_key(key) and not is_twice:
+        return key
+    if not key:
+        raise RefusedError(
+            "idempotency_key_required", "Make an Idempotency-Key for each attempt to buy, and send it again with it",
+            [("Idempotency-Key", "is required")],
+        )  # fmt: skip
+    problem = f"must be 1 to {KEY_MAX} printable ASCII characters"
+    problem = "is given several times" if is_twice else problem
+    raise RefusedError("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
+
+
+def _lines(req: Request, name: bytes) -> int:
+    """Return how many header lines have this name; what reads them by name joins them with commas."""
+    return sum(line == name for line, _ in req.scope["headers"])

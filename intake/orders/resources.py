@@ -1,0 +1,95 @@
+"""Orders as shoppers see them: read, and cancel. Owns that; accepting is `post.py`, watching `event_stream.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from db.orders.states import Status
+from doorbuster.contract.problems import JSON
+from intake.orders.lookup import parse_order_id
+from intake.web.problems import RefusedError
+from intake.web.query_parameters import refuse_unknown_params
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from falcon.asgi import Request, Response
+
+    from doorbuster.contract.orders import OrderView
+    from intake.orders.access import Owners
+    from intake.orders.lookup import OrderReader
+    from intake.orders.transition import Moving
+
+BY_CUSTOMER = "cancelled_by_customer"
+_encode = msgspec.json.Encoder().encode
+
+
+def order_id_of(text: str) -> UUID:
+    """Return the order id of a path.
+
+    Raises:
+        RefusedError: `order_not_found`, also when the text is no order id.
+    """
+    order_id = parse_order_id(text)
+    if order_id is None:
+        raise not_found(text)
+    return order_id
+
+
+def not_found(order: object) -> RefusedError:
+    """Return the refusal of an order that is not there."""
+    return RefusedError("order_not_found", f"There is no order {str(order)[:64]!r}")
+
+
+async def found_for(req: Request, order: str, reader: OrderReader, owners: Owners | None) -> OrderView:
+    """Return an order that whoever asks may see.
+
+    Raises:
+        RefusedError: there is no such order, or it is not shown to be the asker's.
+    """
+    order_id = order_id_of(order)
+    if owners is not None:
+        owners.expect(req, order_id)
+    view = await reader.find(order_id)
+    if owners is not None:
+        owners.check(req, order_id, None if view is None else view.customer_id)
+    if view is None:
+        raise not_found(order)
+    return view
+
+
+class OneOrder:
+    """Resource of an order."""
+
+    def __init__(self, reader: OrderReader, owners: Owners | None = None) -> None:
+        """Take who may see it; None: whoever comes here may see every order."""
+        self._reader = reader
+        self._owners = owners
+
+    async def on_get(self, req: Request, resp: Response, order: str) -> None:
+        """Show the order."""
+        refuse_unknown_params(req)
+        view = await found_for(req, order, self._reader, self._owners)
+        resp.content_type = JSON
+        resp.cache_control = ["no-store"]
+        resp.data = _encode(view)
+
+
+class CancelOrder:
+    """Resource of a customer's cancellation."""
+
+    def __init__(self, moving: Moving, reader: OrderReader, owners: Owners) -> None:
+        self._moving = moving
+        self._reader = reader
+        self._owners = owners
+
+    async def on_post(self, req: Request, resp: Response, order: str) -> None:
+        """Cancel the order, if it has not been shipped."""
+        refuse_unknown_params(req)
+        if self._owners.are_asked:
+            await found_for(req, order, self._reader, self._owners)
+        view = await self._moving.move(order_id_of(order), Status.CANCELLED, BY_CUSTOMER)
+        resp.content_type = JSON
+        resp.data = _encode(view)

@@ -1,0 +1,1 @@
+"""Pages for people: the waiting page, the demonstration shop, orders and problems. Decides nothing."""

@@ -1,0 +1,167 @@
+"""Pages for people: templates, what goes with them, headers. Owns rendering; decides nothing.
+
+A folder of the operator's comes before the built-in one, file by file: `templates/*.html`, `texts/<language>.toml`
+(each text by itself falls back to the built-in one), `static/*`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+
+from intake.pages.locale import tongue_of
+from intake.pages.texts import Words, read_texts
+from intake.web.problems import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from falcon.asgi import Request, Response
+
+    from intake.pages.locale import Tongue
+
+HERE = Path(__file__).parent
+MINUTE_S, HOUR_S, LONG_S = 60, 3600, 12 * 3600
+HTML = "text/html; charset=utf-8"
+PERMISSIONS = ", ".join(
+    f"{name}=()" for name in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
+)
+"""What the pages never ask a browser for, nor anything that they might be made to load."""
+_MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+def csp(form_target: str = "", images: str = "", ancestors: str = "'none'") -> str:
+    """Return the page's content security policy: nothing inline, nobody else.
+
+    Forms may lead to the order page, images come from where the operator's catalogue says.
+    """
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{images}; connect-src 'self'; "
+        f"form-action 'self'{form_target}; base-uri 'none'; frame-ancestors {ancestors}"
+    )
+
+
+class Pages:
+    """The pages of one process."""
+
+    def __init__(self, folder: str | None, framed_by: tuple[str, ...] = ()) -> None:
+        """Take the operator's folder, if there is one, and the origins that may have the pages in a frame."""
+        self._ancestors = " ".join("'self'" if one == "self" else one for one in framed_by) or "'none'"
+        # Of browsers that know no frame-ancestors; it cannot name an origin, so where any is named it is left out.
+        self._frame_options = {"'none'": "DENY", "'self'": "SAMEORIGIN"}.get(self._ancestors)
+        self._folders = [HERE] if folder is None else [Path(folder), HERE]
+        loaders = [FileSystemLoader(one / "templates") for one in self._folders]
+        self._environment = Environment(
+            loader=ChoiceLoader(loaders),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.texts = read_texts(reversed(self._folders))
+        self.statics = self._read_statics()
+        self._version = version_of({name: data for name, (data, _) in self.statics.items()})
+
+    def tongue(self, accept_language: str) -> Tongue:
+        """Return how to speak to who likes these languages."""
+        return tongue_of(accept_language, tuple(self.texts))
+
+    def words(self, tongue: Tongue) -> Words:
+        """Return the texts for a visitor."""
+        return Words(self.texts[tongue.language], tongue)
+
+    def written(self, tongue: Tongue, template: str, values: dict[str, Any]) -> str:
+        """Return a page as text."""
+        texts, say = self.texts[tongue.language], self.words(tongue)
+        shown = {"standing": None, "refresh": None, "refresh_to": "", "orders": (), "now_s": time.time()} | values
+        return self._environment.get_template(template).render(
+            t=texts,
+            lang=tongue.language,
+            locale=str(tongue.words).replace("_", "-"),
+            static=f"/room/static/{self._version}",
+            say=say,
+            eta=lambda seconds: wait_of(seconds, say, tongue),
+            tongue=tongue,
+            **shown,
+        )
+
+    def render(self, req: Request, resp: Response, template: str, values: dict[str, Any]) -> None:
+        """Write a page in the visitor's language."""
+        tongue = self.tongue(req.get_header("Accept-Language") or "")
+        resp.content_type = HTML
+        # What a form was answered with is asked for anew at the page's own address.
+        to = {} if req.method in ("GET", "HEAD") else {"refresh_to": values["page_url"]}
+        resp.text = self.written(tongue, template, values | to)
+        resp.set_headers(
+            {
+                "Cache-Control": "no-store",
+                "Content-Language": tongue.language,
+                "Vary": "Accept, Accept-Language, Cookie",
+                "Content-Security-Policy": csp(
+                    values.get("form_target", ""), values.get("image_sources", ""), self._ancestors
+                ),
+                # Not `no-referrer`: with that browsers send forms as from nowhere (`Origin: null`), which is refused.
+                "Referrer-Policy": "same-origin",
+                "Permissions-Policy": PERMISSIONS,
+                "X-Content-Type-Options": "nosniff",
+                "Cross-Origin-Opener-Policy": "same-origin",
+            }
+        )
+        if self._frame_options is not None:
+            resp.set_header("X-Frame-Options", self._frame_options)
+
+    @property
+    def policy(self) -> str:
+        """The content security policy of a page that leads nowhere and shows nobody's images."""
+        return csp(ancestors=self._ancestors)
+
+    def _read_statics(self) -> dict[str, tuple[bytes, str]]:
+        found: dict[str, tuple[bytes, str]] = {}
+        for folder in reversed(self._folders):
+            for path in sorted((folder / "static").glob("*")):
+                if path.suffix in _MEDIA:
+                    found[path.name] = path.read_bytes(), _MEDIA[path.suffix]
+        return found
+
+
+def wait_of(seconds: tuple[float, float] | None, say: Words, tongue: Tongue) -> str:
+    """Return how long a wait is going to be: from the least to the most."""
+    if seconds is None or seconds[1] > LONG_S:
+        return say("eta_unknown" if seconds is None or seconds[0] > LONG_S else "eta_long")
+    if seconds[1] < MINUTE_S:
+        return say("eta_soon")
+    most = tongue.duration(seconds[1], rough=True)
+    if seconds[0] < MINUTE_S:
+        return say("eta_most", most=most)
+    least = tongue.duration(seconds[0] // MINUTE_S * MINUTE_S, rough=True)
+    if least == most:
+        return say("eta_about", time=most)
+    if seconds[1] <= HOUR_S - MINUTE_S:  # the unit once
+        least = tongue.number(int(seconds[0] // MINUTE_S))
+    return say("eta_range", least=least, most=most)
+
+
+def version_of(files: Mapping[str, bytes]) -> str:
+    """Return a digest of files with their names: each part with its length, so that no two sets of them look alike."""
+    digest = hashlib.blake2b(digest_size=6)
+    for name, data in sorted(files.items()):
+        digest.update(b"%d:%b%d:" % (len(name.encode()), name.encode(), len(data)) + data)
+    return digest.hexdigest()
+
+
+class Statics:
+    """Resource of scripts and styles; their address changes with them."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    async def on_get(self, _req: Request, resp: Response, version: str, name: str) -> None:  # noqa: ARG002
+        """Show one."""
+        if name not in self._pages.statics:
+            raise RefusedError("not_found", "There is no such file")
+        resp.data, resp.content_type = self._pages.statics[name]
+        resp.set_headers({"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"})

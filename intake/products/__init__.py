@@ -1,0 +1,1 @@
+"""Products and search for shoppers. The catalogue decides what is shown."""

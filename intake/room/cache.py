@@ -1,0 +1,288 @@
+"""The rooms in use in this process: their state, read by one call a tick, and the document made of it.
+
+Owns freshness and what happens when the room's store does not answer; never decides who is let in, but for the
+bounded time in which a room that fails open gives emergency admissions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from doorbuster.errors import DoorbusterError, StoreUnavailableError
+from intake.room.status_document import Document, document_of
+from waitingroom.room import Mode, effective_phase
+from waitingroom.room_store import Room
+from waitingroom.sale_config import mode_of, room_config
+from waitingroom.tickets import Ticket, Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis.asyncio import Redis
+
+    from db.sales import Sale
+    from doorbuster.contract.room import ChallengeView
+    from intake.sales.cache import CachedSale
+    from waitingroom.admissions import Admission
+    from waitingroom.room import Phase, RoomConfig, RoomState
+
+log = logging.getLogger("doorbuster.intake.room")
+
+LOOK_S = 0.05
+TICK_S = 1.0
+IN_USE_S = 10.0
+STALE_S = 3.0
+"""A state older than this is not decided by; with a store that failed meanwhile the room is down."""
+MOST_ROOMS = 1_000
+GIVEN_BACK_MAX = 20_000
+"""Slots waiting for the next tick."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What holds for every room of the process."""
+
+    timeout_s: float
+    emergency_s: float
+    """How long a room that fails open lets people in."""
+
+
+class OpenRoom:
+    """One sale's room as this process sees it."""
+
+    def __init__(self, cached: CachedSale, redis: Redis, terms: Terms) -> None:
+        self.cached = cached
+        self.room = Room(redis, self._config, timeout_s=terms.timeout_s)
+        self.state: RoomState | None = None
+        self.document: Document | None = None
+        self.used_at = time.monotonic()
+        self._terms = terms
+        self._read_at = 0.0
+        self._next_at = 0.0
+        self._failed_at: float | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._allowance = Allowance()
+        self._given_back: list[Admission] = []
+
+    def _config(self) -> RoomConfig:
+        return room_config(self.cached.sale)
+
+    @property
+    def age_s(self) -> float:
+        """How old the state is."""
+        return time.monotonic() - self._read_at
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the store has been failing for as long as a state may be old."""
+        return self._failed_at is not None and self.age_s > STALE_S
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the state may be decided by."""
+        return self.state is not None and self.age_s <= STALE_S
+
+    @property
+    def epoch(self) -> int:
+        """The room's epoch, as the sale or the store says: the later."""
+        return max(self.cached.sale.room_epoch, self.state.config.epoch if self.state else 0)
+
+    @property
+    def now_s(self) -> float:
+        """The store's clock, as far as it is known: never behind it, for the time that the asking took counts."""
+        return time.time() if self.state is None else self.state.now_ms / 1000 + self.age_s
+
+    @property
+    def phase(self) -> Phase:
+        """What the room does now, as far as the sale says."""
+        return effective_phase(self._config(), int(self.now_s * 1000))
+
+    @property
+    def grace_s(self) -> int:
+        """How long a place that is reached waits for its visitor."""
+        return self._config().grace_ms // 1000
+
+    @property
+    def needs_admission(self) -> bool:
+        """Whether an order needs an admission; a safety net that nobody can ask stays as it was, off at first."""
+        mode = mode_of(self.cached.sale)
+        return mode is Mode.ALWAYS or (mode is Mode.SAFETY_NET and self.state is not None and self.state.net)
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether people are let in without the store: it is down, the room fails open, and not for too long."""
+        if not self.is_down or self.cached.sale.room.get("on_store_failure") != "open":
+            return False
+        assert self._failed_at is not None
+        return time.monotonic() - self._failed_at < self._terms.emergency_s
+
+    def take_emergency(self) -> bool:
+        """Take one of the admissions that the operator's rate allows this process while the store is down."""
+        config = self._config()
+        return self._allowance.take(config.rate_per_s, config.burst)
+
+    def give_back(self, admission: Admission) -> None:
+        """Give an admission's slot back with the next tick; one that is forgotten comes back when it runs out."""
+        if len(self._given_back) < GIVEN_BACK_MAX:
+            self._given_back.append(admission)
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time to tick."""
+        return now - self.used_at < IN_USE_S and now >= self._next_at
+
+    async def read(self) -> None:
+        """Tick once, whoever asks meanwhile; a failure is noted, not raised."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._read())
+            self._reading.add_done_callback(self._finished)
+        await asyncio.shield(self._reading)
+
+    def _finished(self, _task: asyncio.Task[None]) -> None:
+        self._reading = None
+
+    async def read_anew(self) -> None:
+        """Tick once, beginning now: a tick under way may have begun before what is to be seen."""
+        if self._reading is not None:
+            await asyncio.shield(self._reading)
+        await self.read()
+
+    async def _read(self) -> None:
+        sale = self.cached.sale
+        self._next_at = time.monotonic() + min(TICK_S, self._config().tick_s)
+        given_back, self._given_back = self._given_back, []
+        try:
+            if given_back:
+                await self.room.release(given_back)
+            asked_at = time.monotonic()
+            state = await self.room.tick()
+            if state.config.version < sale.version and await self.room.configure():
+                state = await self.room.tick()
+            if state.shuffling:
+                state = await self.room.open_lobby(sale.room_secret)
+        except StoreUnavailableError as error:
+            if self._failed_at is None:
+                log.warning("the room does not answer", extra={"sale_id": sale.sale_id, "error": error.detail})
+                self._failed_at = time.monotonic()
+            return
+        if self._failed_at is not None:
+            log.warning("the room answers again", extra={"sale_id": sale.sale_id})
+        self.state, self._read_at, self._failed_at = state, asked_at, None
+
+
+class Allowance:
+    """A token bucket of the process's own, for the time without a store."""
+
+    def __init__(self) -> None:
+        self._tokens = 0.0
+        self._at = time.monotonic()
+
+    def take(self, rate_per_s: float, burst: int) -> bool:
+        """Take one if there is one."""
+        now = time.monotonic()
+        self._tokens = min(burst, self._tokens + rate_per_s * (now - self._at))
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class RoomDesk:
+    """Finds the room of a sale and keeps those in use fresh."""
+
+    def __init__(self, redis: Redis, terms: Terms, challenge_of: Callable[[CachedSale], ChallengeView]) -> None:
+        self._redis = redis
+        self._terms = terms
+        self._challenge_of = challenge_of
+        self._rooms: dict[int, OpenRoom] = {}
+
+    def known(self, cached: CachedSale) -> OpenRoom | None:
+        """Return the sale's room, None if it has none; costs no I/O. Its state may be missing or old."""
+        if not cached.has_room:
+            return None
+        found = self._rooms.get(cached.number)
+        if found is None:
+            self._make_place()
+            found = self._rooms[cached.number] = OpenRoom(cached, self._redis, self._terms)
+        found.cached = cached
+        found.used_at = time.monotonic()
+        return found
+
+    def give_back(self, cached: CachedSale, admission: Admission) -> None:
+        """Give the slot of an admission back whose orders are placed."""
+        if (room := self.known(cached)) is not None:
+            room.give_back(admission)
+
+    async def ready(self, cached: CachedSale) -> OpenRoom | None:
+        """Return the sale's room with a fresh state if its store answers, None if the sale has no room."""
+        found = self.known(cached)
+        if found is not None and not found.is_fresh and not found.is_down:
+            await found.read()
+        if found is not None and found.document is None:
+            self._write(found)
+        return found
+
+    async def take_again(self, cached: CachedSale, admission: Admission) -> None:
+        """Take the slot of an admission again of which a use came back; without the room's store it orders without."""
+        found = self.known(cached)
+        if found is None or admission.emergency:
+            return
+        visitor = Visitor(admission.visitor, b"", admission.customer)
+        try:
+            await found.room.reinstate(Ticket(cached.number, admission.number, visitor))
+        except StoreUnavailableError as error:
+            log.warning("an admission has no slot", extra=_about(cached.sale, error))
+
+    async def configure(self, cached: CachedSale) -> None:
+        """Put a sale's change before its room now; a store that is away hears of it when it is back."""
+        if (found := self.known(cached)) is not None:
+            try:
+                await found.room.configure()
+            except StoreUnavailableError as error:
+                log.warning("the room hears of a change later", extra=_about(cached.sale, error))
+
+    async def note_sold_out(self, sale: Sale, gone: set[str]) -> None:
+        """Say what is sold out now; a store that is away hears of it from the scheduler."""
+        room = Room(self._redis, lambda: room_config(sale), timeout_s=self._terms.timeout_s)
+        try:
+            await room.note_sold_out(whole=len(gone) == len(sale.products), products=sorted(gone))
+        except StoreUnavailableError as error:
+            log.warning("the room hears of units later", extra=_about(sale, error))
+
+    async def renew(self, cached: CachedSale) -> None:
+        """Read the sale's room anew, if this process has it open."""
+        if (found := self._rooms.get(cached.number)) is not None and cached.has_room:
+            await found.read_anew()
+            self._write(found)
+
+    async def keep_ticking(self) -> None:
+        """Tick the rooms in use and renew their documents, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            now = time.monotonic()
+            due = [room for room in self._rooms.values() if room.is_due(now)]
+            await asyncio.gather(*map(self._renew, due))
+
+    async def _renew(self, room: OpenRoom) -> None:
+        try:
+            await room.read()
+            self._write(room)
+        except DoorbusterError as error:
+            log.error("the room cannot be kept", extra={"sale_id": room.cached.sale.sale_id, "error": error.detail})
+
+    def _write(self, room: OpenRoom) -> None:
+        if room.state is not None:
+            challenge = self._challenge_of(room.cached)
+            room.document = document_of(room.cached.sale, room.state, challenge, degraded=room.is_down)
+
+    def _make_place(self) -> None:
+        if len(self._rooms) >= MOST_ROOMS:
+            del self._rooms[min(self._rooms, key=lambda number: self._rooms[number].used_at)]
+
+
+def _about(sale: Sale, error: StoreUnavailableError) -> dict[str, str]:
+    return {"sale_id": sale.sale_id, "error": error.detail}

@@ -1,0 +1,1 @@
+"""Redis scripts of a room's admissions beside the orders of its sale, one file a verb."""

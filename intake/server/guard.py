@@ -1,0 +1,235 @@
+"""The outermost guard: how many requests are in work, and how large a body may be. Knows no routes' meaning.
+
+A request is in work from when its body is whole until its answer is handed over: slow senders and slow readers hold
+no place among those. Bodies of streamed routes are counted as they pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from intake.server.bodies import BODY as BODY
+from intake.server.bodies import BODY_MAX, refuse_declared
+from intake.server.bodies import BodyError as BodyError
+from intake.server.connection.early_response import send_last_problem, send_page, send_problem
+from intake.server.connection.http_protocol import WHOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from intake.server.bodies import Bodies
+    from intake.server.connection.connections import Connections
+    from intake.server.connection.fast_response import Exchange
+    from intake.server.cors import CrossOrigin
+
+    Message = dict[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    Scope = dict[str, Any]
+    Answer = tuple[Message, Message]
+    Lane = Callable[[Scope], Answer | None]
+    Headers = list[tuple[bytes, bytes]]
+    BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
+    OrderLane = Callable[[bytes, Headers, bytes, Exchange], bool]
+    Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PARKED = "doorbuster.parked"
+"""Marks in its scope a request that only waits."""
+WAITING_PER_IN_FLIGHT = 5
+"""How many waiting requests stand for one in work; they hold a socket and a timer, no more."""
+OPS_BODY_MAX = 2 * 1024 * 1024
+STREAM_MAX = 512 * 1024 * 1024
+STREAMED = ":import"
+"""What paths end with whose bodies are worked off as they come."""
+OPS = "/ops/"
+"""Paths of ops: another application answers them, and their bodies pass through to it, counted, up to `STREAM_MAX`."""
+
+MONITORING = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths that are answered however much is in work: who watches must see it."""
+MONITORING_MAX = 32
+"""How many requests they may make it in work beyond `IN_FLIGHT_MAX`."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+STRANGE = "PROPFIND"
+"""What stands for every other method: Falcon knows it, no resource has it, so that all of them are answered alike."""
+METHOD = "doorbuster.method"
+"""Where in its scope the method of such a request is."""
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class Guard:
+    """ASGI application around the application."""
+
+    def __init__(self, *, in_flight_max: int, retry_after_s: int, bodies: Bodies, connections: Connections):
+        self.bodies = bodies
+        self.connections = connections
+        self.application: Application = _nothing
+        self.lanes: tuple[Lane, ...] = ()
+        """Short ways, asked in turn before the application; what one answers the application does not see."""
+        self.order_lane: OrderLane = _long_way
+        """The short way of plain orders, see `take_order`."""
+        self.busy_page: BusyPage = _no_page
+        """What a person is shown instead of a problem when there is too much to do."""
+        self.ops_application: Application = _nothing
+        self.cross_origin: CrossOrigin | None = None
+        """Which other origins' scripts may call; None: none, and nothing is asked for it."""
+        self._max = in_flight_max
+        self._retry_after = str(retry_after_s).encode()
+        self.in_flight = 0
+        self.waiting = 0
+        self._refused = 0
+        self.stopping = False
+
+    def begin_stop(self) -> None:
+        """Tell long answers to come to their end; called when the worker is asked to stop."""
+        self.stopping = True
+
+    def take_refused(self) -> int:
+        """Return how many requests were refused since the last time."""
+        refused, self._refused = self._refused, 0
+        return refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] != "http":  # the process's start and end
+            await self.application(scope, receive, send)
+            return
+        if self.cross_origin is not None:
+            await self.cross_origin.answer(scope, receive, send, self._within_limits)
+            return
+        await self._within_limits(scope, receive, send)
+
+    async def _within_limits(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if method not in METHODS:
+            scope[METHOD], scope["method"] = method, STRANGE
+        if self.in_flight >= self._max and not self._may_pass(path):
+            await self._refuse(scope, send)
+        elif path.startswith(OPS):
+            await self._work(scope, receive, send, self._ops)
+        elif method not in _WITH_BODY and WHOLE in scope:
+            await self._work(scope, receive, send, self._public)
+        else:
+            await self._read(scope, receive, send)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request once its body is whole."""
+        try:
+            receive = await self.bodies.read(scope, receive)
+        except BodyError as error:
+            if error.code:
+                await self._refuse_body(send, error)
+            return
+        if self.in_flight >= self._max and not self._may_pass(scope["path"]):
+            await self._refuse(scope, send)
+        else:
+            await self._work(scope, receive, send, self._public)
+
+    def _may_pass(self, path: str) -> bool:
+        """Say whether a request is answered however much is in work."""
+        return path in MONITORING and self.in_flight < self._max + MONITORING_MAX
+
+    async def _work(self, scope: Scope, receive: Receive, send: Send, application: Application) -> None:
+        self.in_flight += 1
+        try:
+            await application(scope, receive, send)
+        except BodyError as error:
+            if error.code:
+                await self._refuse_body(send, error)
+        finally:
+            if PARKED in scope:
+                self.waiting -= 1
+            else:
+                self.in_flight -= 1
+
+    async def _public(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (ready := self._at_hand(scope)) is None:
+            await self.application(scope, receive, send)
+        else:
+            await send(ready[0])
+            await send(ready[1])
+
+    async def _ops(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
+        await self.ops_application(scope, self._counted(receive), send)
+
+    async def _refuse(self, scope: Scope, send: Send) -> None:
+        self._refused += 1
+        again = (b"retry-after", self._retry_after)
+        if (busy := self.busy_page(scope["headers"])) is None:
+            await send_problem(send, "overloaded", "Too many requests are in work; try again soon", [again])
+        else:
+            await send_page(send, "overloaded", busy[0], [*busy[1], again])
+
+    async def _refuse_body(self, send: Send, error: BodyError) -> None:
+        again = ((b"retry-after", self._retry_after),) if error.code == "overloaded" else ()
+        await send_last_problem(send, error.code, error.detail, again)
+
+    def take_order(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
+        """Take an order that came as a whole and see to its answer; False: it goes the long way."""
+        if self.in_flight >= self._max or len(body) > BODY_MAX:
+            return False
+        self.in_flight += 1
+        exchange.at_end = self._ended
+        taken = False
+        try:
+            taken = self.order_lane(url, headers, body, exchange)
+        finally:
+            if not taken:
+                self.in_flight -= 1
+        return taken
+
+    def _ended(self) -> None:
+        self.in_flight -= 1
+
+    def _at_hand(self, scope: Scope) -> Answer | None:
+        for lane in self.lanes:
+            if (ready := lane(scope)) is not None:
+                return ready
+        return None
+
+    def park(self, scope: Scope) -> bool:
+        """Count a request among those that only wait, for the rest of its life; False: too many wait already."""
+        if self.waiting >= self._max * WAITING_PER_IN_FLIGHT:
+            return False
+        scope[PARKED] = True
+        self.in_flight -= 1
+        self.waiting += 1
+        return True
+
+    async def expire_slow(self) -> None:
+        """Give up requests whose body takes too long, until cancelled."""
+        await self.bodies.expire_slow()
+
+    def _counted(self, receive: Receive) -> Receive:
+        seen, complete = 0, False
+
+        async def counted() -> Message:
+            nonlocal seen, complete
+            if complete:
+                return await receive()
+            try:
+                async with asyncio.timeout(self.bodies.timeout_s):
+                    message = await receive()
+            except TimeoutError:
+                raise BodyError("malformed", f"Nothing came for {self.bodies.timeout_s:g} s") from None
+            complete = not message.get("more_body", False)
+            seen += len(message.get("body", b""))
+            if seen > STREAM_MAX:
+                raise BodyError("too_large", f"The body may have at most {STREAM_MAX} bytes")
+            return message
+
+        return counted
+
+
+async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise RuntimeError("the guard has no application yet")
+
+
+def _no_page(_headers: Headers) -> None:
+    return None
+
+
+def _long_way(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:
+    return False

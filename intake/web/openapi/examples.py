@@ -1,0 +1,121 @@
+"""One example of each body that a newcomer meets, for the contract and its page. Owns values alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from doorbuster.contract import catalogue, ops, orders, problems, products, room, sales
+
+_ORDER_ID = "00000100-783a-87a7-ac3d-28c5383a4d5d"
+_AT, _LATER = "2026-03-01T10:00:00.123Z", "2026-03-01T10:10:00.123Z"
+_START, _END = "2026-03-01T10:00:00Z", "2026-03-01T12:00:00Z"
+_LINKS = {"self": f"/orders/{_ORDER_ID}", "events": f"/orders/{_ORDER_ID}/events"}
+_LEDGER = {"product_id": "lamp", "stock": 97, "reserved": 1, "sold": 2, "received": 100}
+_SALE = {
+    "sale_id": "spring",
+    "name": "Spring drop",
+    "products": [{"product_id": "lamp", "quantity": 2000, "limit_per_customer": 2, "price": None}],
+    "starts_at": _START,
+    "ends_at": _END,
+    "hold_s": 300,
+}
+_LAMP = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
+
+EXAMPLES: dict[type, Any] = {
+    orders.OrderRequest: {
+        "customer_id": "c-17",
+        "lines": [{"product_id": "lamp", "quantity": 1}],
+        "payment": {"token": "tok_visa"},
+        "metadata": {"cart": "a1"},
+    },
+    orders.AcceptedOrder: {
+        "order_id": _ORDER_ID,
+        "sale_id": "spring",
+        "status": "accepted",
+        "accepted_at": _AT,
+        "links": _LINKS,
+    },
+    orders.OrderView: {
+        "order_id": _ORDER_ID,
+        "sale_id": "spring",
+        "customer_id": "c-17",
+        "status": "pending",
+        "accepted_at": _AT,
+        "lines": [{"product_id": "lamp", "quantity": 1, "unit_price": 4900}],
+        "total": 4900,
+        "currency": "EUR",
+        "reservation_expires_at": _LATER,
+        "history": [{"status": "pending", "at": _AT}],
+        "links": _LINKS,
+    },
+    sales.SaleRequest: _SALE | {"room": {"mode": "always", "rate_per_s": 200, "burst": 100}},
+    sales.SaleChange: {"ends_at": "2026-03-01T13:00:00Z", "room": {"rate_per_s": 300}},
+    sales.SaleView: _SALE
+    | {
+        "sale_number": 1,
+        "partitions": 1,
+        "prewarm_lead_s": 1800,
+        "phase": "open",
+        "effective_phase": "scheduled",
+        "room": {"mode": "always", "rate_per_s": 200},
+        "room_epoch": 1,
+        "version": 1,
+        "created_at": "2026-02-20T09:00:00Z",
+    },
+    products.ProductRequest: _LAMP | {"attributes": {"colour": "red"}},
+    products.ProductView: _LAMP
+    | {
+        "product_id": "lamp",
+        "description": None,
+        "active": True,
+        "attributes": {"colour": "red"},
+        "version": 3,
+        "updated_at": "2026-02-20T09:00:00Z",
+        "stock": _LEDGER,
+    },
+    products.StockRequest: {"receive": 100},
+    products.StockView: _LEDGER,
+    problems.Problem: {
+        "type": "urn:doorbuster:problem:sold_out",
+        "title": "Sold out",
+        "status": 409,
+        "detail": "lamp is sold out",
+        "code": "sold_out",
+    },
+    room.JoinRequest: {"visitor_id": "visitor-8f2c", "secret_hash": "9b74c9897bac770ffc029102a200c5de" * 2},
+    room.TicketView: {
+        "ticket": "t1.k1.AAAB",
+        "number": 17,
+        "sale_id": "spring",
+        "status_url": "/sales/spring/room",
+        "admissions_url": "/sales/spring/room/admissions",
+        "page_url": "/sales/spring/wait",
+    },
+    room.ClaimRequest: {"ticket": "t1.k1.AAAB", "secret": "kept-by-the-visitor"},
+    room.AdmissionView: {
+        "admission": "a1.k1.AAAC",
+        "expires_at": _LATER,
+        "orders_allowed": 1,
+        "order_url": "/sales/spring/orders",
+    },
+    room.WaitView: {"position": 120, "place": 320, "eta_s": 0.6, "retry_after_s": 1.0, "phase": "open"},
+    catalogue.PricesBody: {"windows": [{"price": 3900, "starts_at": _START, "ends_at": _END}]},
+    ops.TransitionRequest: {"to": "shipped", "reason": "parcel 4711"},
+    ops.Prewarmed: {
+        "sale_id": "spring",
+        "go": False,
+        "checks": {
+            "postgres": {"ok": True},
+            "stock": {"ok": False, "reason": "no units in stock: lamp", "count": 1},
+        },
+    },
+    ops.StatusView: {
+        "ok": True,
+        "troubles": [],
+        "stores": [{"name": "postgres", "ok": True, "age_s": 86400, "took_ms": 1.2}],
+        "processes": [{"role": "worker", "name": "host-17-a1b2c3", "ok": True, "age_s": 3600, "silent_s": 2.1}],
+        "sales": [{"sale_id": "spring", "phase": "open", "starts_at": _START, "ends_at": _END, "backlog": 12}],
+        "work": {"backlog": 12},
+    },
+}
+"""Type of a body -> an example of it."""

@@ -1,0 +1,215 @@
+"""Every operation of the contract, as a table. Owns what `/openapi.json` says there is; never answers it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from doorbuster.contract import catalogue, offers, ops, orders, problems, products, room, sales
+
+
+class Operation(NamedTuple):
+    """One method of one path."""
+
+    method: str
+    path: str
+    summary: str
+    answers: dict[int, Any]
+    problems: tuple[str, ...] = ()
+    body: Any = None
+    query: tuple[str, ...] = ()
+    """Names of parameters; one with a star may be given several times."""
+    headers: tuple[str, ...] = ()
+
+
+class Page(NamedTuple):
+    """Marks an answer that is a page of a list."""
+
+    item: Any
+
+
+class Media(NamedTuple):
+    """Marks a body that is not JSON."""
+
+    name: str
+
+
+EVENT_STREAM = Media("text/event-stream")
+JSON_LINES = Media("application/x-ndjson")
+_BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
+_STORE = ("overloaded", "store_unavailable", "internal")
+_OPS = ("ops_key_required", "rate_limited", *_STORE)
+_HTTP = ("request_timeout", "head_too_large", "coding_not_supported", "version_not_supported")
+"""What any call may get before its place is looked at."""
+_POST_ORDER = (
+    *_BODY, *_HTTP, "idempotency_key_required", "admission_required", "admission_expired", "admission_invalid",
+    "sale_not_found", "sale_not_open", "price_changed", "sold_out",
+    "limit_exceeded", "rejected", "admission_spent", "idempotency_conflict", "rate_limited", *_STORE,
+)  # fmt: skip
+
+_STOREFRONT = (
+    Operation(
+        "get", "/sales/{sale}", "Show a sale and its products", {200: offers.OfferedSale, 304: None},
+        ("sale_not_found", "invalid", *_STORE), None, (), ("If-None-Match",),
+    ),
+    Operation(
+        "post", "/sales/{sale}/orders", "Accept an order durably", {202: orders.AcceptedOrder, 201: orders.OrderView},
+        _POST_ORDER, orders.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
+    ),
+    Operation(
+        "get", "/orders/{order}", "Show an order", {200: orders.OrderView},
+        ("admission_required", "order_not_found", *_STORE), None, (), ("X-Storefront-Key",),
+    ),
+    Operation(
+        "get", "/orders/{order}/events", "Follow an order's transitions", {200: EVENT_STREAM, 204: None},
+        ("admission_required", "order_not_found", *_STORE), None, (), ("Last-Event-ID", "X-Storefront-Key"),
+    ),
+    Operation(
+        "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: orders.OrderView},
+        ("admission_required", "order_not_found", "illegal_transition", *_STORE), None, (), ("X-Storefront-Key",),
+    ),
+)  # fmt: skip
+
+_PAGE = Media("text/html")
+_ROOM = ("sale_not_found", "room_not_found", *_STORE)
+_GONE = (
+    "room_over", "room_sold_out", "place_unknown", "place_lapsed", "place_left", "admission_finished",
+    "admission_revoked",
+)  # fmt: skip
+_WAITING = (
+    Operation(
+        "post", "/sales/{sale}/room/tickets", "Take a place in the queue", {201: room.TicketView},
+        (
+            *_BODY, "admission_required", "code_invalid", "challenge_failed", "room_not_open", "place_conflict",
+            "code_spent", *_GONE, "rate_limited", "room_full", *_ROOM,
+        ),
+        room.JoinRequest, (), ("X-Storefront-Key",),
+    ),
+    Operation(
+        "get", "/sales/{sale}/room", "Show the room, the same for everyone", {200: room.RoomStatus, 304: None}, _ROOM,
+        None, (), ("If-None-Match",),
+    ),
+    Operation(
+        "post", "/sales/{sale}/room/admissions", "Claim the admission of a place",
+        {200: room.AdmissionView, 202: room.WaitView}, (*_BODY, "ticket_invalid", *_GONE, *_ROOM), room.ClaimRequest,
+    ),
+    Operation(
+        "delete", "/sales/{sale}/room/tickets/{ticket}", "Leave: give place or slot back",
+        {200: room.LeftView, 204: None},
+        ("ticket_invalid", *_ROOM), None, (), ("X-Ticket-Secret",),
+    ),
+    Operation("get", "/sales/{sale}/wait", "Show the waiting page", {200: _PAGE}, _ROOM),
+    Operation("get", "/shop/{sale}", "Show the demonstration's storefront", {200: _PAGE}, ("sale_not_found", *_STORE)),
+)  # fmt: skip
+
+_CATALOGUE = (
+    Operation(
+        "get", "/products/{product}", "Show a product", {200: catalogue.ShownProduct, 304: None},
+        ("product_not_found", *_STORE), None, (), ("If-None-Match",),
+    ),
+    Operation(
+        "get", "/products", "List products by category", {200: Page(catalogue.ShownProduct), 304: None},
+        ("invalid", *_STORE), None, ("category", "cursor", "limit"), ("If-None-Match",),
+    ),
+    Operation(
+        "get", "/search", "Search products", {200: catalogue.SearchPage, 304: None}, ("invalid", *_STORE), None,
+        ("q", "category*", "brand*", "min_price", "max_price", "sort", "cursor", "limit"), ("If-None-Match",),
+    ),
+    Operation(
+        "get", "/search/suggest", "Suggest what to search for", {200: catalogue.Suggestions, 304: None},
+        ("invalid", *_STORE), None, ("q", "limit"), ("If-None-Match",),
+    ),
+)  # fmt: skip
+
+_SALE = ("sale_not_found", *_OPS)
+_SALES = (
+    Operation(
+        "post", "/ops/sales", "Make a sale", {201: sales.SaleView}, ("conflict", *_BODY, *_OPS), sales.SaleRequest
+    ),
+    Operation(
+        "get", "/ops/sales", "List sales", {200: Page(sales.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
+    ),
+    Operation("get", "/ops/sales/{sale}", "Show a sale", {200: sales.SaleView}, _SALE),
+    Operation(
+        "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_SALE),
+        sales.SaleChange
+    ),
+    Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: sales.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: sales.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: sales.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: sales.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: sales.SaleView}, _SALE),
+    Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: ops.Prewarmed}, _SALE),
+    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: sales.RevokedView}, _SALE),
+    Operation(
+        "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
+    ),
+    Operation(
+        "get", "/ops/audit", "List what ops changed", {200: Page(ops.LogEntryView)}, ("invalid", *_OPS), None,
+        ("target", "cursor", "limit"),
+    ),
+)  # fmt: skip
+
+_PRODUCT = ("product_not_found", *_OPS)
+_PRODUCTS = (
+    Operation(
+        "put", "/ops/products/{product}", "Write a product", {200: products.ProductView}, ("conflict", *_BODY, *_OPS),
+        products.ProductRequest,
+    ),
+    Operation("get", "/ops/products/{product}", "Show a product and its ledger", {200: products.ProductView}, _PRODUCT),
+    Operation(
+        "post", "/ops/products/{product}/stock", "Receive or adjust units", {200: products.StockView},
+        ("conflict", *_BODY, *_PRODUCT), products.StockRequest,
+    ),
+    Operation("get", "/ops/products/{product}/prices", "Show price windows", {200: catalogue.PricesBody}, _PRODUCT),
+    Operation(
+        "put", "/ops/products/{product}/prices", "Replace price windows", {200: catalogue.PricesBody},
+        (*_BODY, *_PRODUCT), catalogue.PricesBody,
+    ),
+    Operation(
+        "post", "/ops/products:import", "Import products, one JSON object a line", {200: ops.ImportReport},
+        (*_BODY, *_OPS), JSON_LINES, ("price_unit",),
+    ),
+)  # fmt: skip
+
+_ORDERS = (
+    Operation(
+        "get", "/ops/orders", "List orders", {200: Page(orders.OrderSummaryView)}, ("invalid", *_OPS), None,
+        ("sale", "customer", "status", "cursor", "limit"),
+    ),
+    Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
+    Operation(
+        "post", "/ops/orders/{order}/transitions", "Move an order on", {200: orders.OrderView},
+        ("order_not_found", "illegal_transition", *_BODY, *_OPS), ops.TransitionRequest,
+    ),
+    Operation(
+        "get", "/ops/dead-letters", "List entries that could not become orders", {200: Page(ops.DeadLetterView)},
+        ("invalid", *_OPS), None, ("sale", "customer", "state", "cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/dead-letters/{letter}", "Show such an entry", {200: ops.DeadLetterView}, ("not_found", *_OPS)
+    ),
+    Operation(
+        "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: ops.Retried},
+        ("not_found", "conflict", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/dead-letters/{letter}/discard", "Give an entry up", {200: ops.DeadLetterView},
+        ("not_found", "conflict", *_BODY, *_OPS), ops.DiscardRequest,
+    ),
+)  # fmt: skip
+
+_PROCESS = (
+    Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
+    Operation(
+        "get",
+        "/readyz",
+        "Say whether orders can be taken",
+        {200: problems.Health, 503: problems.Health},
+        ("not_found",),
+    ),
+    Operation("get", "/metrics", "Show metrics for Prometheus", {200: Media("text/plain")}, ("not_found",)),
+    Operation("get", "/openapi.json", "Show this contract", {200: Media("application/json")}),
+    Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),
+)
+
+OPERATIONS = (*_STOREFRONT, *_WAITING, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_PROCESS)

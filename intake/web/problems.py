@@ -1,0 +1,228 @@
+"""How errors leave the house: everything becomes problem+json here, or a page for people.
+
+Owns the mapping from exceptions alone, and who is shown a page; what stands on it is the pages' own.
+
+Refusals that happen all day are written with `write`; exceptions are for the rest. Causes are logged, never shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import asyncpg
+import falcon
+import msgspec
+from asyncpg.exceptions import _base
+from falcon.util.mediatypes import quality
+from redis.exceptions import RedisError
+
+from db.connections.pool import FAILURES
+from db.orders.states import ALLOWED, Status
+from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
+from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError
+from intake.server.connection.early_response import NOT_KEPT
+from intake.server.guard import METHOD, OPS, BodyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from falcon.asgi import App, Request, Response
+
+log = logging.getLogger("doorbuster.intake")
+
+RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited", "room_full"})
+STORE_ERRORS: tuple[type[Exception], ...] = (RedisError, *FAILURES)
+DATA_ERRORS: tuple[type[Exception], ...] = (asyncpg.DataError, _base.DataError)
+"""A value that the database cannot hold, found by the server or, before sending, by the driver."""
+_BY_STATUS = {
+    400: "malformed",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+
+FIELDS_MAX, NAME_MAX, WORDS_MAX = 20, 200, 2_000
+"""Wrong fields that a problem names, and characters of a name and of words."""
+REPEAT = "the request is safe to repeat"
+UNKNOWN = "whether it was done is not known: read before you repeat it"
+_ONCE = re.compile("/ops/|/orders/[^/]+/cancel$")
+"""Posts that do something once more when they are repeated: receiving units, cancelling, moving on."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class RefusedError(DoorbusterError):
+    """A request that ends here with an error code of the contract."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        fields: list[tuple[str, str]] | None = None,
+        *,
+        members: Mapping[str, Any] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Take the code, words for developers, wrong fields, more members of the problem, and when to try again.
+
+        `room` among the members is where to wait for leave.
+        """
+        super().__init__(detail)
+        self.code = code
+        self.fields = fields or []
+        self.members = members
+        self.retry_after_s = retry_after_s
+
+    @property
+    def room(self) -> str | None:
+        """Where to wait for leave, None where that would not help."""
+        room: str | None = (self.members or {}).get("room")
+        return room
+
+
+def prefers_html(req: Request) -> bool:
+    """Say whether who asks would rather have a page than JSON: a browser, not a program that takes anything."""
+    return accepts_page((req.get_header("Accept") or "")[:ACCEPT_MAX])
+
+
+ACCEPT_MAX = 512
+
+
+@lru_cache(maxsize=256)
+def accepts_page(accept: str) -> bool:
+    """Say whether an Accept header names HTML and likes JSON, if it names that, less."""
+    if "text/html" not in accept:
+        return False
+    try:
+        html = quality("text/html", accept)
+        return html > 0 and all(html > quality(one, accept) for one in (JSON, PROBLEM_JSON) if one in accept)
+    except ValueError:  # no header that could be read
+        return False
+
+
+class Told(NamedTuple):
+    """A problem as it is answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Problems:
+    """Writes problems; knows how long callers are to wait before they try again."""
+
+    def __init__(self, retry_after_s: int, refused: Callable[[str], None]) -> None:
+        self._retry_after = str(retry_after_s)
+        self._refused = refused
+        self.page: Callable[[Request, Response, str], None] | None = None
+        """Writes a problem as a page for people."""
+
+    def write(
+        self,
+        resp: Response,
+        code: str,
+        detail: str,
+        fields: list[tuple[str, str]] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the response a problem, with more members; `room` among them is where to wait for leave."""
+        told = self.told(code, detail, fields, members)
+        resp.status = told.status
+        resp.set_headers(told.headers)
+        resp.data = told.body
+
+    def told(
+        self,
+        code: str,
+        detail: str,
+        fields: list[tuple[str, str]] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> Told:
+        """Return a problem as it is answered, and count it."""
+        self._refused(code)
+        # Whatever somebody sends, the answer is short.
+        named = [FieldProblem(name[:NAME_MAX], what[:WORDS_MAX]) for name, what in (fields or [])[:FIELDS_MAX]]
+        said = problem(code, detail[:WORDS_MAX], named)
+        headers = {"content-type": PROBLEM_JSON, **NOT_KEPT}
+        for name, value in (members or {}).items():
+            setattr(said, name, value)
+        if said.room is not None:
+            headers["link"] = f'<{said.room}>; rel="waiting-room"'
+        if code in RETRY_AFTER:
+            headers["retry-after"] = self._retry_after
+        elif said.status == 401:
+            headers["www-authenticate"] = 'Bearer realm="doorbuster"'
+        return Told(said.status, headers, _encode(said))
+
+    def install(self, app: App[Any, Any]) -> None:
+        """Map every exception of the application to a problem."""
+        app.add_error_handler(Exception, self._unexpected)
+        for kind in STORE_ERRORS:
+            app.add_error_handler(kind, self._store_failed)
+        for kind in DATA_ERRORS:
+            app.add_error_handler(kind, self._cannot_be_held)
+        app.add_error_handler(DoorbusterError, self._expected)
+        app.add_error_handler(BodyError, self._body)
+        app.add_error_handler(falcon.HTTPError, self._falcon)
+
+    def _answer(self, req: Request, resp: Response, code: str, detail: str, *more: Any) -> None:
+        """Write a problem as whoever asks can read it."""
+        self.write(resp, code, detail, *more)
+        if self.page is None or req.path.startswith(OPS):
+            return
+        resp.set_header("Vary", "Accept")
+        if prefers_html(req):
+            self.page(req, resp, code)
+
+    async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
+        log.error("a request failed", extra=_about(req), exc_info=error)
+        self._answer(req, resp, "internal", "The cause is in the log of the server")
+
+    async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
+        log.warning("a store failed", extra=_about(req, error))
+        unsafe = req.method == "POST" and _ONCE.match(req.path)
+        store = "A Redis store" if isinstance(error, RedisError) else "Postgres"
+        self._answer(req, resp, "store_unavailable", f"{store} did not answer; {UNKNOWN if unsafe else REPEAT}")
+
+    async def _cannot_be_held(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
+        # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.
+        log.warning("the database cannot hold a value", extra=_about(req, error))
+        self._answer(req, resp, "invalid", "A value is one that the database cannot hold")
+
+    async def _expected(self, req: Request, resp: Response, error: DoorbusterError, _params: dict[str, Any]) -> None:
+        if error.code not in FAULTS:
+            await self._unexpected(req, resp, error, _params)
+            return
+        fields = error.fields if isinstance(error, RefusedError | InvalidError) else None
+        self._answer(req, resp, error.code, error.detail, fields, _members(error))
+        if isinstance(error, RefusedError) and error.retry_after_s is not None:
+            resp.set_header("Retry-After", str(math.ceil(error.retry_after_s)))
+
+    async def _body(self, req: Request, resp: Response, error: BodyError, _params: dict[str, Any]) -> None:
+        resp.set_header("Connection", "close")
+        self._answer(req, resp, error.code or "malformed", error.detail)
+
+    async def _falcon(self, req: Request, resp: Response, error: falcon.HTTPError, _params: dict[str, Any]) -> None:
+        method = req.scope.get(METHOD, req.method)
+        code = _BY_STATUS.get(error.status_code, "malformed" if error.status_code < 500 else "internal")
+        for name, value in dict(error.headers or {}).items():
+            resp.set_header(name, value)
+        self._answer(req, resp, code, error.description or f"{method} {req.path}: {error.title}")
+
+
+def _members(error: DoorbusterError) -> Mapping[str, Any] | None:
+    if isinstance(error, IllegalTransitionError):
+        status = error.context.get("status")
+        return {"allowed": sorted(ALLOWED[Status(status)]) if isinstance(status, str) else []}
+    return error.members if isinstance(error, RefusedError) else None
+
+
+def _about(req: Request, error: Exception | None = None) -> dict[str, str]:
+    """Return the request, and what it met, as fields of the log."""
+    about = {"method": req.method, "path": req.path}
+    return about if error is None else about | {"error": repr(error)}

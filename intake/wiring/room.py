@@ -1,0 +1,115 @@
+"""The waiting room's own composition root: its parts by settings, and its routes. Owns wiring, decides nothing."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from doorbuster.errors import InvalidError, SettingsError
+from doorbuster.redis_clients import plain_client
+from intake.orders.authorize import Admission
+from intake.pages.demo_shop import ShopPage
+from intake.pages.order import OrderPage
+from intake.pages.render import Pages, Statics
+from intake.pages.wait import WaitPage
+from intake.room.admission_verifier import RoomDoor
+from intake.room.cache import RoomDesk, Terms
+from intake.room.challenge import Challenges
+from intake.room.client_address import Addresses
+from intake.room.end_admission import Endings
+from intake.room.fast_claim import ClaimLane
+from intake.room.key_file import KeyFile
+from intake.room.resources import Admissions, OneTicket, Rooms, Status, Tickets
+from intake.room.visits import Spending, Visits
+from waitingroom.admissions import AdmissionDesk
+from waitingroom.keyring import KeyRing
+from waitingroom.tickets import TicketOffice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from falcon.asgi import App
+
+    from doorbuster.contract.room import ChallengeView
+    from doorbuster.settings import Settings
+    from intake.accepting.group_commit import AcceptScript
+    from intake.pages.demo_shop import Shop
+    from intake.room.return_uses import Uses
+    from intake.sales.cache import CachedSale, Sales
+
+
+def ring_of(settings: Settings) -> KeyRing:
+    """Return the keys of tickets and admissions; without ROOM_KEYS one derived from ORDER_ID_KEY.
+
+    Raises:
+        SettingsError: ROOM_KEYS is wrong.
+    """
+    if settings.room_keys is None:
+        return KeyRing({"0": _derived(settings, b"room keys").hex()})
+    try:
+        return KeyRing.parse(settings.room_keys.get_secret_value())
+    except InvalidError as error:
+        raise SettingsError(f"ROOM_KEYS: {error.detail}") from error
+
+
+def _key_file_of(settings: Settings) -> KeyFile | None:
+    return None if settings.room_keys or not settings.room_keys_file else KeyFile(settings.room_keys_file)
+
+
+def _derived(settings: Settings, purpose: bytes) -> bytes:
+    return hmac.digest(settings.order_id_key.get_secret_value().encode(), b"doorbuster " + purpose, "sha256")
+
+
+class Waiting:
+    """The waiting room of one process."""
+
+    def __init__(self, settings: Settings, sales: Sales, script: AcceptScript, uses: Uses) -> None:
+        self.uses = uses
+        self._sales = sales
+        self._key_file = _key_file_of(settings)
+        ring = self._key_file.ring if self._key_file else ring_of(settings)
+        self._ring, timeout_s = ring, settings.store_timeout_s
+        self._redis = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=timeout_s)
+        self._challenges = Challenges(settings, _derived(settings, b"challenges"))
+        self.desk = RoomDesk(
+            self._redis, Terms(timeout_s=timeout_s, emergency_s=settings.room_emergency_s), self._challenge_of
+        )
+        admissions = AdmissionDesk(ring)
+        self.door = RoomDoor(self.desk, admissions)
+        self.admission = Admission((key.get_secret_value() for key in settings.storefront_keys), self.door)
+        self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.admission)
+        spending = Spending(Endings(script), uses)
+        self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges, spending)
+        self.pages = Pages(settings.room_pages, settings.frame_ancestors)
+        self._browsers_key = _derived(settings, b"browsers")
+
+    def _challenge_of(self, cached: CachedSale) -> ChallengeView:
+        return self._challenges.of(cached.sale.room.get("challenge")).view(cached.number)
+
+    def add_routes(self, app: App[Any, Any], shop: Shop) -> None:
+        """Add what visitors call and see, and the demonstration's storefront."""
+        rooms, visits, pages = self._rooms, self._visits, self.pages
+        page = WaitPage(rooms, visits, pages, shop.offers, self._browsers_key)
+        app.add_route("/sales/{sale}/room", Status(rooms))
+        app.add_route("/sales/{sale}/room/tickets", Tickets(rooms, visits, page))
+        app.add_route("/sales/{sale}/room/tickets/{ticket}", OneTicket(rooms, visits))
+        app.add_route("/sales/{sale}/room/admissions", Admissions(rooms, visits))
+        app.add_route("/sales/{sale}/wait", page)
+        app.add_route("/room/static/{version}/{name}", Statics(pages))
+        app.add_route("/shop/{sale}", ShopPage(rooms, self.door, pages, shop))
+        app.add_route("/shop/{sale}/orders/{order}", OrderPage(rooms, self.door, pages, shop))
+
+    def lane(self) -> ClaimLane:
+        """Return the short way of early claims."""
+        made = ClaimLane(self._sales, self.desk, self._visits)
+        self._ring.follow(made.forget)
+        return made
+
+    def running(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """Return what runs as long as the process does."""
+        return [self.desk.keep_ticking, *([self._key_file.keep_fresh] if self._key_file else [])]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._challenges.close()
+        await self._redis.aclose()

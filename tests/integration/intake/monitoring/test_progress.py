@@ -1,0 +1,84 @@
+"""How late each stage is: seen in seconds, by shift, whatever has stopped."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from db import progress
+from db.work import shifts
+from doorbuster.orderstore import unread
+from tests.fixtures.intake import Serve
+from tests.fixtures.shop import Shop
+from workers.publish.events import RELAY
+
+
+@pytest.fixture
+async def lamp_sale(shop: Shop) -> Shop:
+    await shop.stock(lamp=100)
+    await shop.open_sale("lamp", partitions=2)
+    return shop
+
+
+async def test_each_stage_says_how_old_its_oldest_work_is(lamp_sale: Shop) -> None:
+    shop, here, there = lamp_sale, (lamp_sale.sale_number, 0), (lamp_sale.sale_number, 1)
+    assert await progress.oldest_payments(shop.db, [here, there]) == {here: 0, there: 0}
+    assert await progress.oldest_event(shop.db, RELAY) == 0
+    await shop.buy("ada", "bob", lamp=1)
+    entries = await unread.look(shop.orders, {here: "0-0", there: "0-0"})
+    assert entries[here].accepted == 2
+    assert entries[here].age_ms < 60_000
+    assert entries[there].age_ms == 0
+    await shop.drain()
+    await shop.db.execute("update reservations set due_at = now() - interval '7 s'")
+    await shop.db.execute("update order_events set at = now() - interval '9 s'")
+    payments = await progress.oldest_payments(shop.db, [here, there])
+    assert payments[here] == pytest.approx(7, abs=3)
+    assert payments[there] == 0
+    assert await progress.oldest_event(shop.db, RELAY) == pytest.approx(9, abs=3)
+    await shop.settle()
+    await shop.relay()
+    assert await progress.oldest_payments(shop.db, [here]) == {here: 0}
+    assert await progress.oldest_event(shop.db, RELAY) == 0
+
+
+async def test_a_payment_that_is_to_be_tried_later_is_not_late(lamp_sale: Shop) -> None:
+    await lamp_sale.db.execute(
+        "insert into reservations (order_id, sale_number, partition, due_at, expires_at, total, currency)"
+        " values ($1, $2, 0, now() + interval '1 minute', now() + interval '2 minutes', 1, 'EUR')",
+        uuid4(),
+        lamp_sale.sale_number,
+    )
+    here = (lamp_sale.sale_number, 0)
+    assert await progress.oldest_payments(lamp_sale.db, [here]) == {here: 0}
+    await lamp_sale.db.execute("delete from reservations")
+
+
+async def test_what_bounds_a_shift_is_seen(lamp_sale: Shop) -> None:
+    taken = await shifts.take(lamp_sale.db, "settle:1:0", holder="test", lease_s=60)
+    assert taken is not None
+    assert await progress.limited_shifts(lamp_sale.db) == []
+    await shifts.hold(lamp_sale.db, "settle:1:0", taken.fence, lease_s=60, batch_max=7)
+    await shifts.note_payments(lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=250.0)
+    assert await progress.limited_shifts(lamp_sale.db) == [("settle:1:0", 7, 250.0)]
+
+
+async def test_a_shift_that_ended_long_ago_is_not_among_them(lamp_sale: Shop) -> None:
+    taken = await shifts.take(lamp_sale.db, "settle:1:0", holder="test", lease_s=60)
+    assert taken is not None
+    await shifts.note_payments(lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=250.0)
+    await lamp_sale.db.execute("update shifts set lease_expires_at = now() - interval '1 h'")
+    assert await progress.limited_shifts(lamp_sale.db) == []
+
+
+async def test_a_sale_that_the_process_never_heard_of_is_late_all_the_same(shop: Shop, serve: Serve) -> None:
+    intake = await serve()
+    await shop.stock(lamp=1)
+    await shop.open_sale("lamp")
+    await shop.buy("ada", lamp=1)
+    await shop.drain()
+    await shop.db.execute("update reservations set due_at = now() - interval '1 minute'")
+    seen = (await intake.http.get("/readyz")).json()["progress"]
+    assert seen["oldest_pending_payment_s"] == pytest.approx(60, abs=10)
+    assert [said.rpartition(" for ")[0] for said in seen["late"]] == ["the oldest payment has been due"]

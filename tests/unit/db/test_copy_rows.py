@@ -1,0 +1,78 @@
+"""The bytes of COPY: what a batch writes, in pieces and whole. That Postgres reads them so is tested with the drain."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from db.work.copy_rows import COLUMNS, Batch, NewOrder, copied, copied_in_pieces
+from doorbuster.orderstore.entry import Line, OrderEntry
+
+NOW = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=1)
+
+
+def _order(number: int, *lines: tuple[str, int], reason: str | None = None) -> NewOrder:
+    accepted = OrderEntry(
+        order_id=bytes(15) + bytes([number]),
+        customer_id=f"c{number}",
+        lines=tuple(Line(*line) for line in lines),
+        fingerprint=b"f" * 16,
+        metadata=b"{}",
+    )
+    return NewOrder(accepted, (946_684_800_000 + number, number), reason, [7] * len(lines), "EUR")
+
+
+def _fields(row: bytes) -> list[bytes | None]:
+    """Take a row apart as Postgres does."""
+    (count,), at, fields = struct.unpack_from("!h", row), 2, []
+    for _ in range(count):
+        (length,) = struct.unpack_from("!i", row, at)
+        fields.append(None if length < 0 else row[at + 4 : at + 4 + length])
+        at += 4 + max(length, 0)
+    assert at == len(row)
+    return fields
+
+
+def _batch(*orders: NewOrder) -> tuple[list[dict[str, bytes | None]], Batch]:
+    made = Batch(3, 1, NOW, NOW + timedelta(seconds=9))
+    rows = [dict(zip(COLUMNS["orders"], _fields(row), strict=True)) for row in made.orders(orders)]
+    return rows, made
+
+
+def test_a_pending_order_has_its_lines_its_hold_and_its_event() -> None:
+    (order,), made = _batch(_order(1, ("lamp", 2), ("chair", 3)))
+    assert order["total"] == struct.pack("!q", 35)
+    assert (order["status"], order["reason"], order["payment_token"]) == (b"pending", None, None)
+    assert (order["accepted_at"], order["entry_seq"]) == (struct.pack("!q", 1000), struct.pack("!i", 1))
+    assert order["metadata"] == b"\x01{}"
+    lines = [dict(zip(COLUMNS["order_lines"], _fields(row), strict=True)) for row in made.lines]
+    assert [line["product_id"] for line in lines] == [b"lamp", b"chair"]
+    assert [line["line"] for line in lines] == [b"\0\1", b"\0\2"]
+    (hold,) = [dict(zip(COLUMNS["reservations"], _fields(row), strict=True)) for row in made.reservations]
+    assert (hold["due_at"], hold["expires_at"]) == (struct.pack("!q", 1_000_000), struct.pack("!q", 10_000_000))
+    (event,) = [dict(zip(COLUMNS["order_events"], _fields(row), strict=True)) for row in made.events]
+    assert (event["seq"], event["status"], event["reason"]) == (b"\0\1", b"pending", None)
+
+
+def test_a_cancelled_order_holds_nothing() -> None:
+    (order,), made = _batch(_order(1, ("lamp", 2), reason="sold_out"))
+    assert (order["status"], order["reason"]) == (b"cancelled", b"sold_out")
+    assert len(made.lines) == len(made.events) == 1
+    assert made.reservations == []
+
+
+@pytest.mark.parametrize("units", [2**31, 2**80])
+def test_what_no_column_holds_is_refused_before_it_is_sent(units: int) -> None:
+    with pytest.raises(struct.error):
+        _batch(_order(1, ("lamp", units)))
+
+
+async def test_pieces_are_the_whole() -> None:
+    rows = [bytes([number]) for number in range(7)]
+    said: list[str] = []
+    pieces = [piece async for piece in copied_in_pieces(iter(rows), rows_each=3, sent=lambda: said.append("sent"))]
+    assert [len(piece) for piece in pieces[1:-1]] == [3, 3, 1]
+    assert b"".join(pieces) == bytes(copied(rows))
+    assert said == ["sent"]

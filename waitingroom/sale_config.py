@@ -1,0 +1,78 @@
+"""From a sale to the configuration of its room. Owns that mapping and the defaults; pure, knows a sale by its shape.
+
+The defaults here are the ones docs/waiting-room.md shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from doorbuster.orderstore.gate import milliseconds, opens_ms
+from waitingroom.room import Mode, RoomConfig
+from waitingroom.shuffle import commitment
+
+
+class SaleShape(Protocol):
+    """As much of a sale as a room asks for."""
+
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def phase(self) -> str: ...  # noqa: D102
+    @property
+    def starts_at(self) -> datetime: ...  # noqa: D102
+    @property
+    def ends_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def read_at(self) -> datetime: ...  # noqa: D102
+    @property
+    def room(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def room_secret(self) -> bytes: ...  # noqa: D102
+    @property
+    def room_epoch(self) -> int: ...  # noqa: D102
+
+
+_SAME = ("rate_per_s", "burst", "max_active", "orders_allowed", "waiting_max", "one_per_customer", "beacon", "message")
+_MODES = {str(mode): mode for mode in Mode}
+_SECONDS = {"grace_s": "grace_ms", "admission_s": "admission_ms"}
+
+
+def mode_of(sale: SaleShape) -> Mode:
+    """Return when an order of the sale needs an admission."""
+    return _MODES[sale.room.get("mode", "off")]
+
+
+def room_config(sale: SaleShape) -> RoomConfig:
+    """Return the configuration of the sale's room.
+
+    Raises:
+        InvalidError: a value is out of bounds.
+    """
+    given = {name: value for name, value in sale.room.items() if value is not None}
+    terms: dict[str, Any] = {name: given[name] for name in _SAME if name in given}
+    terms |= {to: int(given[name] * 1000) for name, to in _SECONDS.items() if name in given}
+    if "rate_per_s" in terms and "burst" not in terms:
+        terms["burst"] = max(1, round(terms["rate_per_s"]))
+    return RoomConfig(
+        sale_number=sale.number,
+        version=sale.version,
+        mode=mode_of(sale),
+        phase=sale.phase,
+        opens_ms=opens_ms(sale.starts_at, sale.read_at),
+        lobby_opens_ms=milliseconds(lobby_opens_at(sale)),
+        closes_ms=milliseconds(sale.ends_at),
+        epoch=sale.room_epoch,
+        commitment=commitment(sale.room_secret),
+        **terms,
+    )
+
+
+def lobby_opens_at(sale: SaleShape) -> datetime | None:
+    """Return from when visitors of the sale register, None if it has no lobby."""
+    value: str | datetime | None = sale.room.get("lobby_opens_at")
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""From the stream to orders: batches read, decided and written. Never asks for money."""

@@ -1,0 +1,293 @@
+"""Works off one batch of accepted orders in one Postgres transaction. Owns what a batch writes; never reads a stream.
+
+Locked read, decision in memory, set-based writes: one hot product costs one row lock a batch, not one an order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
+
+from db.work import cursors
+from db.work import drain_batch as batch_statements
+from db.work.copy_rows import Batch, NewOrder
+from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
+from doorbuster.orderstore import entry as codec
+from doorbuster.orderstore.entry import OrderEntry, UnreadableEntryError
+from workers.drain.backlog import place_of
+from workers.drain.decide import Cause, Poison, Reason, Shelf, Verdict, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from db.connections.pool import Connection
+
+_UNLIMITED = 2**62
+_UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
+NO_CURRENCY = "XXX"
+"""ISO 4217 for none: of an order of products that do not exist."""
+CONFLICTS = "another order has this idempotency key"
+
+
+class Partition(NamedTuple):
+    """One stream of a sale."""
+
+    sale_number: int
+    number: int
+
+
+class Lease(NamedTuple):
+    """The right to write for a partition."""
+
+    name: str
+    fence: int
+    lease_s: float
+    batch_max: int | None = None
+    """What whoever takes the lease next begins with; None: as much as fits."""
+
+
+class Claim(NamedTuple):
+    """What a drain shift works on: the partition, its right to write there, and the last entry worked off."""
+
+    partition: Partition
+    lease: Lease
+    cursor: str
+
+
+@dataclass(slots=True)
+class Entry:
+    """A stream entry. It is decoded when it is made: while it is read ahead, Postgres is at work and Python is not."""
+
+    id: str
+    payload: bytes
+    total: bytes = b""
+    """Bytes of all entries of the stream up to the end of this one; empty: who wrote it did not count."""
+    place: tuple[int, int] = field(init=False)
+    """Milliseconds and sequence of the id."""
+    order: OrderEntry | None = field(init=False, default=None)
+    fault: str = field(init=False, default="")
+    """Why there is no order."""
+
+    def __post_init__(self) -> None:
+        self.place = place_of(self.id)
+        try:
+            self.order = codec.decode(self.payload)
+        except UnreadableEntryError as error:
+            self.fault = str(error)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a committed batch changed."""
+
+    cursor: str
+    drained: int
+    changed: list[bytes] = field(default_factory=list)
+    """Ids of the orders that came to be."""
+    sold_out: set[str] = field(default_factory=set)
+    in_stock: set[str] = field(default_factory=set)
+    units: dict[str, int] = field(default_factory=dict)
+    """What is left in stock of each product the batch wanted, for its page: other sales may sell it."""
+    buried: int = 0
+
+
+@dataclass(slots=True)
+class _Readable:
+    """The batch's orders by acceptance, and the entries that were none."""
+
+    orders: list[OrderEntry] = field(default_factory=list)
+    places: dict[bytes, Entry] = field(default_factory=dict)
+    letters: list[batch_statements.Letter] = field(default_factory=list)
+
+    def bury(self, order: OrderEntry, place: Entry, reason: Poison, detail: str) -> None:
+        """Put a readable order's entry aside."""
+        customer = None if "\x00" in order.customer_id else order.customer_id  # Postgres' text has no place for it
+        order_id = UUID(bytes=order.order_id)
+        self.letters.append(batch_statements.Letter(place.id, order_id, customer, place.payload, reason, detail))
+
+
+def _rest() -> None:
+    """Do nothing meanwhile."""
+
+
+async def drain_batch(
+    connection: Connection, claim: Claim, entries: list[Entry], *, meanwhile: Callable[[], None] = _rest
+) -> Outcome:
+    """Turn entries into orders, all in one transaction that also moves the cursor past them.
+
+    `meanwhile` is called when all rows are on their way and Postgres will be at work for a while.
+
+    Raises:
+        LeaseLostError: another shift works on this partition; nothing was written.
+        asyncpg.DataError, asyncpg.IntegrityConstraintViolationError: some row is broken; nothing was written.
+    """
+    try:
+        return await _drain(connection, claim, entries, meanwhile)
+    except asyncpg.UniqueViolationError:
+        # An order exists already, which is rare: its key says so, and only then is it worth looking which ones do.
+        return await _drain(connection, claim, entries, meanwhile, look=True)
+
+
+async def _drain(
+    connection: Connection, claim: Claim, entries: list[Entry], meanwhile: Callable[[], None], *, look: bool = False
+) -> Outcome:
+    partition, lease, cursor = claim
+    readable = _read(entries)
+    outcome = Outcome(entries[-1].id, 0)
+    async with connection.transaction():
+        now, hold = await batch_statements.hold_shift(connection, partition.sale_number, **lease._asdict())
+        if look:
+            readable.orders = await _unknown(connection, readable, readable.orders)
+        shelves = await _lock_shelves(connection, partition, readable.orders)
+        purchases = await _lock_purchases(connection, partition, readable.orders, shelves)
+        verdict = decide(readable.orders, shelves, purchases, _judged(readable, shelves))
+        await _take(connection, partition, verdict)
+        if verdict.decided:
+            known = shelves | await _strays(connection, readable.orders, shelves)
+            new = _new_orders(verdict, readable.places, known)
+            await batch_statements.add_orders(connection, new, Batch(*partition, now, now + hold), sent=meanwhile)
+        outcome.buried = await batch_statements.bury(connection, *partition, readable.letters)
+        repeated = len(entries) - len(verdict.decided) - outcome.buried
+        step = cursors.Step(cursor, outcome.cursor, len(entries), repeated)
+        outcome.drained = await cursors.advance(connection, *partition, step)
+    outcome.changed = [order.order_id for order, _ in verdict.decided]
+    outcome.sold_out = {product_id for product_id, shelf in shelves.items() if shelf.units <= 0}
+    outcome.in_stock = shelves.keys() - outcome.sold_out
+    outcome.units = {product_id: shelf.stock - verdict.taken[product_id] for product_id, shelf in shelves.items()}
+    return outcome
+
+
+async def bury_entry(connection: Connection, claim: Claim, entry: Entry, *, detail: str) -> Outcome:
+    """Put one entry aside that the database would not take, and move the cursor past it."""
+    partition, lease, cursor = claim
+    readable = _read([entry])
+    for order in readable.orders:
+        readable.bury(order, entry, Poison.REJECTED, detail)
+    async with connection.transaction():
+        await batch_statements.hold_shift(connection, partition.sale_number, **lease._asdict())
+        buried = await batch_statements.bury(connection, *partition, readable.letters)
+        step = cursors.Step(cursor, entry.id, 1, 1 - buried)
+        drained = await cursors.advance(connection, *partition, step)
+    return Outcome(entry.id, drained, buried=buried)
+
+
+def _read(entries: list[Entry]) -> _Readable:
+    readable = _Readable()
+    for place in entries:
+        order = place.order
+        if order is None:
+            unreadable = batch_statements.Letter(place.id, None, None, place.payload, Poison.UNREADABLE, place.fault)
+            readable.letters.append(unreadable)
+            continue
+        first = readable.places.setdefault(order.order_id, place)
+        if first is place:
+            readable.orders.append(order)
+        elif first.order is not None and order.fingerprint != first.order.fingerprint:
+            readable.bury(order, place, Poison.CONFLICT, CONFLICTS)
+    return readable
+
+
+async def _unknown(connection: Connection, readable: _Readable, orders: list[OrderEntry]) -> list[OrderEntry]:
+    """Return which of the orders do not exist: redelivered, duplicated or replayed entries change nothing."""
+    known = await batch_statements.known_orders(connection, [FastUUID(order.order_id) for order in orders])
+    unknown = []
+    for order in orders:
+        fingerprint = known.get(UUID(bytes=order.order_id))
+        if fingerprint is None:
+            unknown.append(order)
+        elif order.fingerprint != fingerprint:
+            readable.bury(order, readable.places[order.order_id], Poison.CONFLICT, CONFLICTS)
+    return unknown
+
+
+async def _lock_shelves(connection: Connection, partition: Partition, orders: list[OrderEntry]) -> dict[str, Shelf]:
+    wanted = {line.product_id for order in orders for line in order.lines}
+    rows = await batch_statements.lock_shelf(connection, partition.sale_number, wanted) if wanted else []
+    return {
+        row["product_id"]: Shelf(
+            units=min(row["stock"], _UNLIMITED if row["allotment"] is None else row["allotment"]),
+            price=row["price"],
+            currency=row["currency"],
+            active=row["active"],
+            limit_per_customer=row["limit_per_customer"],
+            windows=tuple(tuple(window) for window in row["windows"] or ()),
+            stock=row["stock"],
+        )
+        for row in rows
+    }
+
+
+async def _strays(connection: Connection, orders: list[OrderEntry], shelves: dict[str, Shelf]) -> dict[str, Shelf]:
+    """Return what products cost that orders want and the sale has no more: for the cancelled orders' rows alone."""
+    missing = {line.product_id for order in orders for line in order.lines if line.product_id not in shelves}
+    if not missing:
+        return {}
+    found = {one: Shelf(0, 0, NO_CURRENCY, active=False, limit_per_customer=None) for one in missing}
+    for row in await batch_statements.read_strays(connection, missing):
+        found[row["product_id"]] = Shelf(0, row["price"], row["currency"], active=False, limit_per_customer=None)
+    return found
+
+
+async def _lock_purchases(
+    connection: Connection, partition: Partition, orders: list[OrderEntry], shelves: dict[str, Shelf]
+) -> dict[tuple[str, str], int]:
+    limited = {product_id for product_id, shelf in shelves.items() if shelf.limit_per_customer is not None}
+    if not limited:
+        return {}
+    pairs = {
+        (line.product_id, order.customer_id) for order in orders for line in order.lines if line.product_id in limited
+    }
+    return await batch_statements.lock_purchases(connection, partition.sale_number, pairs)
+
+
+def _new_orders(verdict: Verdict, places: Mapping[bytes, Entry], shelves: Mapping[str, Shelf]) -> Iterator[NewOrder]:
+    """Yield what was decided as orders to be added, at the prices of the moment each was accepted."""
+    for order, reason in verdict.decided:
+        place = places[order.order_id].place
+        prices = [shelves[line.product_id].price_at(place[0]) for line in order.lines]
+        currency = shelves[order.lines[0].product_id].currency
+        if reason in _UNPRICED:
+            # A total of two currencies would be none.
+            prices = [
+                price if shelves[line.product_id].currency == currency else 0
+                for line, price in zip(order.lines, prices, strict=True)
+            ]
+        known = None if reason is None else verdict.causes.get(order.order_id)
+        cause = None if known is None else _told(known)
+        yield NewOrder(order, place, reason, prices, currency, cause)
+
+
+def _judged(readable: _Readable, shelves: Mapping[str, Shelf]) -> dict[bytes, Reason]:
+    """Return the orders that cost something else than is expected, or more than any may."""
+    found = {}
+    for order in readable.orders:
+        if order.expected_total is None and len(order.lines) <= LINES_SURE:
+            continue
+        if any(line.product_id not in shelves for line in order.lines):
+            continue
+        at = readable.places[order.order_id].place[0]
+        total = sum(line.quantity * shelves[line.product_id].price_at(at) for line in order.lines)
+        if total > TOTAL_MAX:
+            found[order.order_id] = Reason.TOTAL
+        elif order.expected_total not in (None, total):
+            found[order.order_id] = Reason.PRICE_CHANGED
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _told(cause: Cause) -> bytes:
+    """Return a cause as JSON: when a product has sold out, thousands of orders have the same."""
+    return msgspec.json.encode({name: value for name, value in cause._asdict().items() if value is not None})
+
+
+async def _take(connection: Connection, partition: Partition, verdict: Verdict) -> None:
+    if verdict.taken:
+        await batch_statements.take(connection, partition.sale_number, verdict.taken)
+    if verdict.bought:
+        await batch_statements.count_purchases(connection, partition.sale_number, verdict.bought)

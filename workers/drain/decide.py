@@ -1,0 +1,157 @@
+"""Decides, in memory, which orders of a batch get stock. Pure: no I/O, no clock; the caller holds the locks.
+
+Orders are taken in the order of their acceptance (promise P4). An order gets all of its lines or none. What an order
+takes is gone for those behind it in the same batch.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from catalogue.prices import Window, price_at
+from doorbuster.orderstore.entry import OrderEntry
+
+
+class Reason(StrEnum):
+    """Why an order is created cancelled."""
+
+    SOLD_OUT = "sold_out"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    UNAVAILABLE = "product_unavailable"
+    """Switched off, or not in the sale any more."""
+    MIXED_CURRENCY = "mixed_currency"
+    PRICE_CHANGED = "price_changed"
+    """It costs something else than its sender expects."""
+    TOTAL = "total_too_large"
+
+
+class Poison(StrEnum):
+    """Why an entry cannot become an order and goes to the dead letters."""
+
+    UNREADABLE = "unreadable"
+    CONFLICT = "idempotency_conflict"
+    REJECTED = "rejected_by_database"
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What a locked product has to give to this sale; `units` shrinks as orders take from it."""
+
+    units: int
+    price: int
+    currency: str
+    active: bool
+    limit_per_customer: int | None
+    windows: tuple[Window, ...] = ()
+    """Prices that hold for a time, where the sale has no price of its own."""
+    stock: int = 0
+    """Of the product when it was locked, whatever of it the sale may sell."""
+
+    def price_at(self, accepted_ms: int) -> int:
+        """Return the price of an order accepted then."""
+        return price_at(self.price, self.windows, accepted_ms * 1000)[0] if self.windows else self.price
+
+
+class Cause(NamedTuple):
+    """What an order is refused for: its line, from 1, the product, and the figures that say so."""
+
+    line: int
+    product_id: str
+    left: int | None = None
+    """Units that the sale still had for the order."""
+    limit: int | None = None
+    had: int | None = None
+    """Units of the product that the customer has in other orders."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The decisions of one batch, each list in order of acceptance."""
+
+    decided: list[tuple[OrderEntry, Reason | None]] = field(default_factory=list)
+    """Every order: reserved (None), or cancelled with its reason."""
+    causes: dict[bytes, Cause] = field(default_factory=dict)
+    """What orders are refused for, by order id, where figures say it."""
+    taken: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """Units by product."""
+    bought: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    """Units of limited products by (product, customer)."""
+
+
+def decide(
+    orders: Iterable[OrderEntry],
+    shelves: Mapping[str, Shelf],
+    purchases: Mapping[tuple[str, str], int],
+    judged: Mapping[bytes, Reason] | None = None,
+) -> Verdict:
+    """Return what each order gets, changing `shelves` on the way; what has no shelf is not in the sale.
+
+    `judged` has the orders that are refused for what they cost, by their ids.
+    `purchases` holds the units that (product, customer) had before this batch.
+    """
+    verdict = Verdict()
+    for order in orders:
+        wanted = _units(order)
+        refused = _refusal(order.customer_id, wanted, shelves, purchases, verdict.bought)
+        if refused is not None:
+            reason, product_id, figures = refused
+            verdict.decided.append((order, reason))
+            verdict.causes[order.order_id] = Cause(_line_of(order, product_id), product_id, **figures)
+            continue
+        if judged and order.order_id in judged:
+            verdict.decided.append((order, judged[order.order_id]))
+            continue
+        verdict.decided.append((order, None))
+        for product_id, units in wanted.items():
+            shelf = shelves[product_id]
+            shelf.units -= units
+            verdict.taken[product_id] += units
+            if shelf.limit_per_customer is not None:
+                verdict.bought[product_id, order.customer_id] += units
+    return verdict
+
+
+def _units(order: OrderEntry) -> dict[str, int]:
+    """Sum the lines by product: two lines of one product want both."""
+    if len(order.lines) == 1:
+        return {order.lines[0].product_id: order.lines[0].quantity}
+    wanted: dict[str, int] = {}
+    for line in order.lines:
+        wanted[line.product_id] = wanted.get(line.product_id, 0) + line.quantity
+    return wanted
+
+
+def _refusal(
+    customer_id: str,
+    wanted: Mapping[str, int],
+    shelves: Mapping[str, Shelf],
+    purchases: Mapping[tuple[str, str], int],
+    bought: Mapping[tuple[str, str], int],
+) -> tuple[Reason, str, dict[str, int]] | None:
+    """Return why the order is refused, for which product, and by which figures; None: it is not."""
+    currency = None
+    for product_id in wanted:
+        shelf = shelves.get(product_id)
+        if shelf is None or not shelf.active:
+            return Reason.UNAVAILABLE, product_id, {}
+        if currency is not None and shelf.currency != currency:
+            return Reason.MIXED_CURRENCY, product_id, {}
+        currency = shelf.currency
+    for product_id, units in wanted.items():
+        shelf = shelves[product_id]
+        if shelf.limit_per_customer is not None:
+            pair = product_id, customer_id
+            had = purchases.get(pair, 0) + bought.get(pair, 0)
+            if had + units > shelf.limit_per_customer:
+                return Reason.LIMIT_EXCEEDED, product_id, {"limit": shelf.limit_per_customer, "had": had}
+        if units > shelf.units:
+            return Reason.SOLD_OUT, product_id, {"left": max(shelf.units, 0)}
+    return None
+
+
+def _line_of(order: OrderEntry, product_id: str) -> int:
+    return next(number for number, line in enumerate(order.lines, 1) if line.product_id == product_id)

@@ -1,0 +1,229 @@
+"""The drain shift: turns a partition's accepted entries into orders, batch by batch, in the order of acceptance.
+
+Owns the reading of the stream and what is told to the order store after a commit; a batch's transaction is `batch.py`.
+There is no consumer group: the cursor is in Postgres and moves with the batch (docs/adr/0001). Never trims or tells
+what is not committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+from redis.exceptions import OutOfMemoryError
+
+from db.work import cursors
+from doorbuster import keys
+from doorbuster.orderstore.entry import FIELD, total_of
+from workers.drain import bisect
+from workers.drain.backlog import START, place_of, streams
+from workers.drain.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
+from workers.publish.availability import Units
+from workers.runtime.shift import BLOCK_S
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workers.runtime.shift import Shift
+
+AT_ONCE_S = 0.5
+PAGE = 250
+"""Entries read at a time: taking them in holds up the loop, and with it what waits for Postgres."""
+
+log = logging.getLogger("doorbuster.workers.drain")
+
+
+class Drain:
+    """Drains one partition; see `shift.Work`."""
+
+    paced = True
+    under_way = False
+
+    def __init__(self, shift: Shift, partition: Partition) -> None:
+        self._shift = shift
+        self.full = shift.settings.drain_batch_max
+        self._partition = partition
+        self._stream = keys.stream(*partition)
+        self._gate = keys.gate(*partition)
+        self._sold_out = keys.sold_out(*partition)
+        self._cursor = self._after = START
+        self._ahead: asyncio.Task[list[Entry]] | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._untold: list[Outcome] = []
+        self._total: int | None = None
+        """Bytes of all entries worked off; None: whoever wrote them did not count."""
+        self._units = Units(shift.settings)
+
+    async def begin(self) -> None:
+        """Go on from the committed cursor, or from the stream's start if the order store was replaced."""
+        await self._drop_tasks()
+        connection = await self._shift.connection()
+        self._cursor, drained = await cursors.read(connection, *self._partition)
+        last = (await streams(self._shift.orders, [self._partition]))[self._partition].last
+        if place_of(last) < place_of(self._cursor):
+            log.warning("the order store was replaced", extra={"shift": self._shift.name, "cursor": self._cursor})
+            async with self._shift.holding() as held:
+                await cursors.rewind(held, *self._partition)
+            self._cursor = START
+        self._total = await self._total_at(self._cursor)
+        self._untold.append(Outcome(self._cursor, drained))
+        await self._tell()
+        self._after = self._cursor
+        self._read_ahead()
+
+    async def step(self) -> int:
+        """Commit what was read ahead while the next batch is being read."""
+        assert self._ahead is not None
+        waited = self._ahead.done()
+        entries = await self._ahead
+        most = self._shift.size.now
+        if waited and 0 < len(entries) < most:
+            # It was read before the last commit ended: take what came since as well.
+            entries += await self._read(entries[-1].id, most - len(entries))
+        self._ahead, self._after = None, entries[-1].id if entries else self._cursor
+        if entries:
+            await self._commit(entries)
+        self._read_ahead()
+        return len(entries)
+
+    def _read_ahead(self) -> None:
+        """Begin to read what comes next, unless that has begun."""
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(self._wait_and_read(self._after))
+
+    async def end(self, *, at_once: bool) -> None:
+        """Stop reading; what is committed is told first, unless the order store is away."""
+        if self._telling is not None:
+            await asyncio.wait({self._telling}, timeout=AT_ONCE_S if at_once else None)
+        await self._drop_tasks()
+        await self._units.close()
+
+    async def _commit(self, entries: list[Entry]) -> None:
+        connection = await self._shift.connection()
+
+        async def write(part: list[Entry]) -> Outcome:
+            with self._shift.timed():
+                return self._moved(await drain_batch(connection, self._claim(), part, meanwhile=self._read_ahead))
+
+        async def bury(entry: Entry, detail: str) -> Outcome:
+            return self._moved(await bury_entry(connection, self._claim(), entry, detail=detail))
+
+        # What was read before batches became smaller is committed in parts.
+        for part in _in_parts(entries, self._shift.size.now):
+            self._untold += await bisect.commit(part, write=write, bury=bury)
+        if self._telling is not None:
+            await self._telling
+        self._total = next((int(entry.total) for entry in reversed(entries) if entry.total), self._total)
+        self._telling = asyncio.create_task(self._tell())
+
+    async def _total_at(self, cursor: str) -> int | None:
+        """Return the bytes of all entries up to the cursor, by the first one behind it; None if that does not say."""
+        async with self._shift.orders.pipeline(transaction=True) as pipeline:
+            pipeline.xrange(self._stream, min=f"({cursor}", count=1)
+            pipeline.hget(self._gate, "accepted_bytes")
+            behind, accepted = await pipeline.execute()
+        if not behind:
+            return int(accepted or 0)
+        fields = behind[0][1]
+        total = total_of(fields)
+        return int(total) - len(fields[FIELD]) if total else None
+
+    def _claim(self) -> Claim:
+        return Claim(self._partition, self._shift.lease, self._cursor)
+
+    def _moved(self, outcome: Outcome) -> Outcome:
+        self._cursor = outcome.cursor
+        if outcome.buried:
+            log.warning("entries buried", extra={"shift": self._shift.name, "entries": outcome.buried})
+        return outcome
+
+    async def _tell(self) -> None:
+        """Tell the order store what is committed: done entries go, waiting shoppers hear, the shelf is updated."""
+        told = list(self._untold)
+        in_stock: dict[str, bool] = {}
+        for outcome in told:
+            in_stock |= dict.fromkeys(outcome.in_stock, True) | dict.fromkeys(outcome.sold_out, False)
+        gone = [product_id for product_id, available in in_stock.items() if not available]
+        back = [product_id for product_id, available in in_stock.items() if available]
+        changed = b"".join(order_id for outcome in told for order_id in outcome.changed)
+        pipeline = self._shift.orders.pipeline(transaction=False)
+        # First what makes room, last what needs it.
+        if told[-1].cursor != START:
+            pipeline.xtrim(self._stream, minid=self._trim_below(told[-1].cursor), approximate=False)
+        if back:
+            pipeline.srem(self._sold_out, *back)
+        if changed:
+            pipeline.publish(keys.OUTCOMES, changed)
+        pipeline.hset(self._gate, items=self._worked_off(told[-1].drained))
+        if gone:
+            pipeline.sadd(self._sold_out, *gone)
+        refused = _refused_for_room(await pipeline.execute(raise_on_error=False))
+        del self._untold[: len(told)]
+        if refused:
+            log.warning("the order store is full", extra={"shift": self._shift.name, "error": repr(refused[0])})
+            self._untold.insert(0, Outcome(told[-1].cursor, told[-1].drained, sold_out=set(gone)))
+        await self._units.tell({product_id: left for outcome in told for product_id, left in outcome.units.items()})
+
+    def _worked_off(self, drained: int) -> list[str]:
+        """Return what the gate is to say: how many entries, and how many bytes at that count, if it is known."""
+        told = ["drained", str(drained)]
+        return told if self._total is None else [*told, "drained_bytes", str(self._total), "bytes_at", str(drained)]
+
+    def _trim_below(self, cursor: str) -> str:
+        milliseconds, sequence = place_of(cursor)
+        if keep_s := self._shift.settings.stream_keep_s:
+            return f"{max(milliseconds - keep_s * 1000, 0)}-0"
+        return f"{milliseconds}-{sequence + 1}"
+
+    async def _wait_and_read(self, after: str) -> list[Entry]:
+        """Return the next batch's entries, waiting for the first of them for a moment."""
+        most = self._shift.size.now
+        first = await self._page(after, min(PAGE, most), wait_ms=int(BLOCK_S * 1000))
+        return first if len(first) < PAGE else first + await self._read(first[-1].id, most - PAGE)
+
+    async def _read(self, after: str, most: int) -> list[Entry]:
+        """Return what is there behind an entry, a page at a time: what waits for Postgres gets its turn in between."""
+        entries: list[Entry] = []
+        while len(entries) < most:
+            page = await self._page(after, min(PAGE, most - len(entries)))
+            entries += page
+            if len(page) < PAGE:
+                break
+            after = page[-1].id
+        return entries
+
+    async def _page(self, after: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
+        streams: Any = {self._stream: after}
+        read: Any = await self._shift.reader.xread(streams, count=count, block=wait_ms)
+        return [_entry(entry_id, fields) for _, found in read for entry_id, fields in found]
+
+    async def _drop_tasks(self) -> None:
+        tasks = [task for task in (self._ahead, self._telling) if task is not None]
+        self._ahead = self._telling = None
+        for task in tasks:
+            task.cancel()
+        for failure in await asyncio.gather(*tasks, return_exceptions=True):
+            if not isinstance(failure, asyncio.CancelledError | list | None):
+                log.info("dropped", extra={"shift": self._shift.name, "error": repr(failure)})
+
+
+def _in_parts(entries: list[Entry], most: int) -> list[list[Entry]]:
+    """Return the entries in parts of at most so many, in order."""
+    return [entries[at : at + most] for at in range(0, len(entries), most)]
+
+
+def _refused_for_room(answers: list[Any]) -> list[OutOfMemoryError]:
+    """Return what a full store would not write: it is told again later, for working off is what makes room."""
+    for answer in answers:
+        if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
+            raise answer
+    return [answer for answer in answers if isinstance(answer, OutOfMemoryError)]
+
+
+def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
+    payload = fields.get(FIELD)
+    # What is not ours is kept whole, so that a person can read it among the dead letters.
+    content = msgspec.msgpack.encode(fields) if payload is None else payload
+    return Entry(entry_id.decode(), content, total_of(fields))

@@ -1,0 +1,1 @@
+"""Payments of reserved orders, and holds that end. Never inside a transaction."""
