@@ -54,7 +54,7 @@ class Shown(NamedTuple):
     until: float
     """Unix time from which it must be made anew."""
     messages: Messages | None = None
-    """The same for the short way, of a product that is found."""
+    """The same for the fast path, of a product that is found."""
 
 
 class CacheTerms(NamedTuple):

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from intake.monitoring.metrics import Metrics
     from intake.monitoring.progress import Progress
     from intake.monitoring.read_metrics import ReadFigures
-    from intake.ops.auth import OpsKey
     from intake.room.cache import RoomDesk
     from intake.sales.cache import Sales
     from intake.server.guard import Guard
+    from intake.web.ops_keys import OpsKey
 
 log = logging.getLogger("doorbuster.intake.health")
 

@@ -16,7 +16,8 @@ from doorbuster.contract.products import ProductRequest, ProductView, StockReque
 from doorbuster.errors import ConflictError, InvalidError
 from intake.ops.change_log import note
 from intake.web.problems import RefusedError
-from intake.web.requests import body_of, write
+from intake.web.requests import body_of
+from intake.web.responses import write
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

@@ -24,8 +24,8 @@ from db.connections.pool import FAILURES
 from db.orders.states import ALLOWED, Status
 from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError
+from intake.server.asgi import METHOD, OPS, BodyError
 from intake.server.connection.early_response import NOT_KEPT
-from intake.server.guard import METHOD, OPS, BodyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

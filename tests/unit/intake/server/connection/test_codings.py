@@ -6,7 +6,7 @@ import itertools
 
 import httptools
 
-from intake.framing import fault_of
+from intake.server.connection.framing import fault_of
 
 _PARTS = (b"chunked", b"Chunked", b"gzip", b",", b" ", b"\t", b";q=1")
 
