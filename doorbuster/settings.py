@@ -124,6 +124,8 @@ class Settings(BaseSettings):
     """Requests in work in one intake process; beyond it 503 `overloaded`."""
     backlog_max: int = Field(500_000, ge=1, le=50_000_000)
     """Orders accepted but not drained in one partition; beyond it 503 `overloaded`."""
+    backlog_max_mb: int = Field(512, ge=1, le=1_000_000)
+    """MiB of their entries; beyond it 503 `overloaded` as well."""
     order_store_max_mb: int | None = Field(None, ge=64, le=10_000_000)
     """MiB that the order store may take: past nine tenths of it new orders are refused with 503 `overloaded`."""
     batch_max: int = Field(256, ge=1, le=2_000)

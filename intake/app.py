@@ -190,6 +190,7 @@ def terms_of(settings: Settings) -> Terms:
     return Terms(
         ttl_ms=settings.idempotency_ttl_s * 1000,
         backlog_max=settings.backlog_max,
+        backlog_max_bytes=settings.backlog_max_mb * 2**20,
         batch_max=settings.batch_max,
         replicas=_replicas(settings),
         replica_wait_ms=settings.replica_wait_ms,

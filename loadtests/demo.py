@@ -19,14 +19,15 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from doorbuster.contract.room import RoomRequest
-from loadtests import admitted, ledger, report, stage
-from loadtests.catalogue import Product, write
-from loadtests.crew import carry_out
-from loadtests.plan import Plan, Result, Way
-from loadtests.samples import Samples
-from loadtests.shapes import Shape, spike
-from loadtests.stage import IN_SALE, SALE
-from loadtests.system import System, running
+from loadtests.check import admitted, ledger, report
+from loadtests.generate.catalogue import Product, write
+from loadtests.generate.shapes import Shape, spike
+from loadtests.scene import stage
+from loadtests.scene.stage import IN_SALE, SALE
+from loadtests.scene.system import System, running
+from loadtests.traffic.crew import carry_out
+from loadtests.traffic.plan import Plan, Result, Way
+from loadtests.traffic.samples import Samples
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection

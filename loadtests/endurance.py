@@ -19,12 +19,12 @@ import msgspec
 import redis.asyncio as redis
 
 from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
-from loadtests import ledger
 from loadtests.bench.shop import HOT
-from loadtests.catalogue import Product, write
-from loadtests.crew import carry_out
-from loadtests.plan import MAX_REQUESTS, MAX_SECONDS, Mix, Plan
-from loadtests.system import System, running
+from loadtests.check import ledger
+from loadtests.generate.catalogue import Product, write
+from loadtests.scene.system import System, running
+from loadtests.traffic.crew import carry_out
+from loadtests.traffic.plan import MAX_REQUESTS, MAX_SECONDS, Mix, Plan
 
 SALE = "endurance"
 WORKERS = 4

@@ -18,11 +18,12 @@ from uuid import UUID
 import msgspec
 from rich.console import Console
 
-from loadtests import ledger, report, stage
-from loadtests.catalogue import write
-from loadtests.servers import stop
-from loadtests.shapes import Shape, recorded, spike
-from loadtests.system import System, running
+from loadtests.check import ledger, report
+from loadtests.generate.catalogue import write
+from loadtests.generate.shapes import Shape, recorded, spike
+from loadtests.scene import stage
+from loadtests.scene.servers import stop
+from loadtests.scene.system import System, running
 
 RECORDED = Path("../shared/data/wc98_spike_1998-05-12.csv")
 REPORTS = Path("reports")

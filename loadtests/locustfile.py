@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 from locust import FastHttpUser, LoadTestShape, events, task
 
-from loadtests.loopback import target_of
-from loadtests.shapes import Shape
-from loadtests.timetable import Timetable
+from loadtests.generate.shapes import Shape
+from loadtests.generate.timetable import Timetable
+from loadtests.scene.loopback import target_of
 
 SALE = os.environ["LOADTEST_SALE"]
 TRIES = 6

@@ -21,15 +21,16 @@ import msgspec
 import redis
 from rich.console import Console
 
-from loadtests import ledger, read_report, report, stage
-from loadtests.browsing import Browse, Browsed, browse, browsing
-from loadtests.catalogue import Product, generate, write
-from loadtests.crew import carry_out
-from loadtests.looks import Looks, draw
-from loadtests.plan import Plan, Result
-from loadtests.read_figures import database_reads, grown, metrics, setbacks
-from loadtests.shapes import Shape, spike
-from loadtests.system import Audit, System, running
+from loadtests.check import ledger, read_report, report
+from loadtests.check.read_figures import database_reads, grown, metrics, setbacks
+from loadtests.generate.catalogue import Product, generate, write
+from loadtests.generate.looks import Looks, draw
+from loadtests.generate.shapes import Shape, spike
+from loadtests.scene import stage
+from loadtests.scene.system import Audit, System, running
+from loadtests.traffic.browsing import Browse, Browsed, browse, browsing
+from loadtests.traffic.crew import carry_out
+from loadtests.traffic.plan import Plan, Result
 
 _SETTLE_S = 60.0
 _TELL_S = 1.5

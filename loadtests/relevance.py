@@ -19,8 +19,8 @@ from typing import Any
 
 import httpx
 
-from loadtests import search_node
-from loadtests.system import output_of, running
+from loadtests.scene import search_node
+from loadtests.scene.system import output_of, running
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 RATINGS, PRODUCTS = DATA / "icecat_ratings_dev.csv", DATA / "icecat_products.jsonl.gz"

@@ -16,12 +16,12 @@ import msgspec
 from rich.console import Console
 
 from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
-from loadtests import ledger, report
-from loadtests.catalogue import write
-from loadtests.crew import carry_out
-from loadtests.invoices import Invoices, read
-from loadtests.plan import Mix, Plan, Result
-from loadtests.system import System, running
+from loadtests.check import ledger, report
+from loadtests.generate.catalogue import write
+from loadtests.generate.invoices import Invoices, read
+from loadtests.scene.system import System, running
+from loadtests.traffic.crew import carry_out
+from loadtests.traffic.plan import Mix, Plan, Result
 
 RECORDED = Path("../shared/data/uci_online_retail_2011Q4.csv.gz")
 SALE = "replay"

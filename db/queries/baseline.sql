@@ -1,5 +1,5 @@
 -- What a shop would write first: one statement reserves one order, on tables of its own. The load tests measure
--- Doorbuster against it (loadtests/baseline.py); nothing else runs these.
+-- Doorbuster against it (loadtests/rivals/baseline.py); nothing else runs these.
 
 -- name: create_tables
 drop schema if exists baseline cascade;

@@ -1,4 +1,4 @@
--- Rivals of the drain, on the same tables in a database of their own (loadtests/rivals.py); nothing else runs these.
+-- Rivals of the drain, on the same tables in a database of their own (loadtests/rivals/draining.py); nothing else runs these.
 
 -- name: drop_database
 drop database if exists doorbuster_rivals with (force);

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from doorbuster.embedded import trust
+from doorbuster.embedded import system_user, trust
 from doorbuster.errors import ConflictError, InvalidError
 from doorbuster.ports import reserve
 
@@ -31,6 +31,8 @@ class DataFolder:
         self.logs = self.root / "logs"
         self.ready = self.root / "ready.json"
         self.secrets_file = self.root / "secrets.json"
+        self.room_keys_file = self.root / "room_keys"
+        """The room's keys alone, for intakes that are not the owner of the secrets."""
         self._lock: IO[str] | None = None
 
     def redis(self, role: str) -> Path:
@@ -49,7 +51,7 @@ class DataFolder:
         """Return an empty folder for what lives no longer than this run."""
         path = self.root / kind / name
         shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(parents=True)
+        path.mkdir(mode=0o700, parents=True)
         return path
 
     def open(self) -> None:
@@ -102,6 +104,17 @@ class DataFolder:
     def keep_secret(self, name: str, value: str) -> None:
         """Write one of the secrets anew, in one step; who watches the file sees the old ones or the new."""
         write_private(self.secrets_file, json.dumps(self.secrets() | {name: value}, indent=1))
+        if name == "room_keys" and self.room_keys_file.exists():
+            write_private(self.room_keys_file, value, group=self.room_keys_file.stat().st_gid)
+
+    def share(self, group: int | None) -> None:
+        """Let a group pass through the folder and read the room's keys in it; with None, nobody."""
+        self.room_keys_file.unlink(missing_ok=True)
+        if group is not None:
+            system_user.let_pass(self.root)
+            (self.root / "metrics").mkdir(exist_ok=True)
+            system_user.let_pass(self.root / "metrics")
+            write_private(self.room_keys_file, self.secrets()["room_keys"], group=group)
 
     def ports(self) -> dict[str, int]:
         """Return a loopback port for every Redis role: the former one where it is still free."""
@@ -120,12 +133,15 @@ def _reserved(wanted: int) -> int:
         return reserve()
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner alone and durable before it is seen."""
+def write_private(path: Path, text: str, *, group: int | None = None) -> None:
+    """Replace a file in one step, readable by its owner alone, or a group too, and durable before it is seen."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+        if group is not None:
+            os.fchown(file.fileno(), -1, group)
+            os.fchmod(file.fileno(), 0o640)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)

@@ -14,6 +14,7 @@ import psutil
 from doorbuster.embedded.folder import REDIS_ROLES, DataFolder
 from doorbuster.embedded.instance import URLS
 from doorbuster.embedded.roles import Fleet, Listeners
+from doorbuster.embedded.unprivileged import Account
 from doorbuster.errors import InvalidError, SettingsError
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings, load_settings
@@ -31,6 +32,8 @@ class Options:
     workers: int = 4
     replicas: int = 0
     ready_file: Path | None = None
+    stay_root: bool = False
+    """Whether intake, workers and scheduler are root too when this is."""
     hide_secrets: bool = False
     """Whether the ready line goes where secrets must not."""
 
@@ -48,6 +51,8 @@ class Plan:
     settings: Settings = field(repr=False)
     redis_password: str = field(repr=False)
     redis_ports: dict[str, int]
+    account: Account | None = None
+    """Who intake, workers and scheduler are to be; None: whoever runs."""
     replica_urls: tuple[str, ...] = field(default=(), repr=False)
     """Of the embedded replicas."""
 
@@ -65,7 +70,8 @@ class Plan:
         if self.replica_urls:
             told["REPLICA_URLS"] = ",".join(self.replica_urls)
         if not (_named("ROOM_KEYS") or _named("ROOM_KEYS_FILE")):
-            told["ROOM_KEYS_FILE"] = str(self.folder.secrets_file)
+            file = self.folder.room_keys_file if self.folder.room_keys_file.exists() else self.folder.secrets_file
+            told["ROOM_KEYS_FILE"] = str(file)
         if "orders_redis" in self.embedded:
             told["ORDER_STORE_MAX_MB"] = str(self.order_store_mb)
         return Fleet(
@@ -74,6 +80,7 @@ class Plan:
             intake=self.options.intake,
             workers=self.options.workers,
             env=dict(os.environ) | told,
+            account=self.account,
         )
 
 

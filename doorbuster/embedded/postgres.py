@@ -29,7 +29,7 @@ _SOCKET_PATH_MAX = 107
 _INITDB = ["--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
 _SETTINGS = {
     "listen_addresses": "",
-    "unix_socket_permissions": "0700",
+    "unix_socket_permissions": "0770",  # who passes to its folder is another matter
     "shared_buffers": "256MB",
     "max_connections": "200",
     "wal_level": "replica",
@@ -95,6 +95,10 @@ class Postgres:
         if self.user is not None:
             system_user.ensure(passes_to=self.folder.parent, runs=self.binaries)
         self.own(self.sockets)
+        if (group := system_user.fleet_group()) is not None:
+            # Sockets get the folder's group, whoever makes them.
+            os.chown(self.sockets, -1, group)
+            self.sockets.chmod(stat.S_ISGID | 0o710)
 
     def own(self, folder: Path) -> None:
         """Make a folder that none but the server's user enters."""

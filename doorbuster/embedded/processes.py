@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from doorbuster.embedded.unprivileged import Account
+
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
 LOG_MAX_BYTES = 32 * 2**20
@@ -37,6 +39,10 @@ class Command:
     """File that it gets as its input, opened by who starts it: it may lie where the user it runs as cannot pass."""
     user: str | None = None
     """System user to run as; None is the present one."""
+    account: Account | None = None
+    """Or who to become, with a view of the file system; the working folder is then the root folder, open to all."""
+    low_ports: bool = False
+    """Whether it may listen on ports that only root may."""
     death_signal: signal.Signals = signal.SIGKILL
     """What the kernel sends it when its parent dies (Linux)."""
 
@@ -53,7 +59,7 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent(command.death_signal),
+            preexec_fn=_before_exec(command),
             user=command.user,
             group=command.user,
             extra_groups=None if command.user is None else [],
@@ -73,6 +79,19 @@ def rotate(log: Path) -> bool:
     beside.chmod(0o600)
     os.truncate(log, 0)
     return True
+
+
+def _before_exec(command: Command) -> Callable[[], None] | None:
+    account, arm = command.account, _die_with_parent(command.death_signal)
+    if account is None:
+        return arm
+
+    def change() -> None:
+        account.become(low_ports=command.low_ports)
+        if arm is not None:
+            arm()
+
+    return change
 
 
 def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:

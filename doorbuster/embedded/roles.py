@@ -5,11 +5,13 @@ Owns their command lines; knows them by module name only and never imports them.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from doorbuster.embedded import leftovers
+from doorbuster.embedded import leftovers, unprivileged
 from doorbuster.embedded.folder import DataFolder
 from doorbuster.embedded.processes import Command, Keeper
 
@@ -56,18 +58,20 @@ class Fleet:
     intake: int
     workers: int
     env: dict[str, str] = field(repr=False)
+    account: unprivileged.Account | None = None
+    """Who they are to be; None: whoever runs."""
 
     def intake_keepers(self) -> list[Keeper]:
         """Return one gunicorn, and a second one for ops when it has its own listener."""
         at = self.listeners
         if at.ops_port is None:
             shared = self._figures() if self.intake > 1 else {}
-            return [self._gunicorn("intake", "all", _address(at.host, at.port), shared)]
+            return [self._gunicorn("intake", "all", (at.host, at.port), shared)]
         # The listener of ops shows the figures of both: the public one shows none.
         shared = self._figures()
         return [
-            self._gunicorn("intake", "public", _address(at.host, at.port), shared),
-            self._gunicorn("intake-ops", "ops", _address(at.ops_host or at.host, at.ops_port), shared),
+            self._gunicorn("intake", "public", (at.host, at.port), shared),
+            self._gunicorn("intake-ops", "ops", (at.ops_host or at.host, at.ops_port), shared),
         ]
 
     def worker_keepers(self) -> list[Keeper]:
@@ -81,18 +85,27 @@ class Fleet:
 
     def _figures(self) -> dict[str, str]:
         """Return where several processes share their figures."""
-        return {"PROMETHEUS_MULTIPROC_DIR": str(self.folder.fresh("metrics", "intake"))}
+        figures = self.folder.fresh("metrics", "intake")
+        if self.account is not None:
+            os.chown(figures, self.account.uid, self.account.gid)
+        return {"PROMETHEUS_MULTIPROC_DIR": str(figures)}
 
-    def _gunicorn(self, name: str, role: str, bind: str, shared: dict[str, str]) -> Keeper:
+    def _gunicorn(self, name: str, role: str, bind: tuple[str, int], shared: dict[str, str]) -> Keeper:
         processes = 1 if role == "ops" else self.intake
-        told = {"INTAKE_BIND": bind, "INTAKE_PROCESSES": str(processes), "INTAKE_ROLE": role} | shared
-        make = self._command(name, _GUNICORN, told)
+        told = {"INTAKE_BIND": _address(*bind), "INTAKE_PROCESSES": str(processes), "INTAKE_ROLE": role} | shared
+        make = self._command(name, _GUNICORN, told, low_ports=unprivileged.is_low(bind[1]))
         # A killed master's workers would keep the port from the next one.
         return Keeper(name, "intake", make, before_restart=lambda: _sweep(self.folder, name))
 
-    def _command(self, name: str, argv: list[str], told: dict[str, str] | None = None) -> Callable[[], Command]:
+    def _command(
+        self, name: str, argv: list[str], told: dict[str, str] | None = None, *, low_ports: bool = False
+    ) -> Callable[[], Command]:
+        account = self.account
         env = self.env | (told or {}) | {leftovers.MARK: leftovers.mark(self.folder.root, name)}
-        return lambda: Command(argv=argv, cwd=self.folder.logs, log=self.folder.log(name), env=env)
+        env |= {} if account is None else account.environment
+        cwd = self.folder.logs if account is None else Path("/")  # the logs are closed to it
+        log = self.folder.log(name)
+        return lambda: Command(argv=argv, cwd=cwd, log=log, env=env, account=account, low_ports=low_ports)
 
 
 def _sweep(folder: DataFolder, name: str) -> None:

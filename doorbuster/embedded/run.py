@@ -5,12 +5,14 @@ Imported only by `doorbuster up`: what it imports comes with the extra `embedded
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from doorbuster.embedded import leftovers
+from doorbuster.embedded import leftovers, system_user, unprivileged
 from doorbuster.embedded.folder import DataFolder
-from doorbuster.embedded.plan import Options, make_plan
+from doorbuster.embedded.plan import Options, Plan, make_plan
 from doorbuster.embedded.postgres import Postgres
 from doorbuster.embedded.standby import standbys
 from doorbuster.embedded.supervisor import Supervisor
@@ -30,6 +32,24 @@ def run(root: Path, asked: Options, prepare: Callable[[dict[str, str]], None], a
         postgres = Postgres(folder.postgres, folder.log("postgres"))
         replicas = standbys(postgres, folder, asked.replicas)
         plan = make_plan(folder, asked, postgres.url(), tuple(one.server.url() for one in replicas))
-        return Supervisor(plan, postgres, prepare).run(announce)
+        return Supervisor(_with_account(plan), postgres, prepare).run(announce)
     finally:
         folder.close()
+
+
+def _with_account(plan: Plan) -> Plan:
+    """Decide who intake, workers and scheduler are to be, and let them have what they need of the data folder."""
+    folder, settings = plan.folder, plan.settings
+    if plan.options.stay_root or not unprivileged.is_possible():
+        folder.share(None)
+        return plan
+    folder.share(system_user.fleet_group())
+    told = [
+        settings.room_pages,
+        settings.room_keys_file and settings.room_keys_file.parent,
+        os.environ.get("SECRETS_DIR"),
+    ]
+    account = unprivileged.choose([folder.root, *(Path(path) for path in told if path)], plan.fleet().env)
+    if account is None:
+        folder.share(None)
+    return replace(plan, account=account)

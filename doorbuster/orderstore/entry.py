@@ -14,9 +14,17 @@ import msgspec
 
 FORMAT = 1
 FIELD = b"e"
-"""The one field of a stream entry that holds the encoded order."""
+"""The field of a stream entry that holds the encoded order."""
+TOTAL = b"b"
+"""The one that says how many bytes of orders the stream had had up to its end, ever; see docs/keyspace.md."""
 _READABLE = frozenset({FORMAT})
 """A format stays here for as long as an entry of it may lie in a stream."""
+
+
+def total_of(fields: dict[bytes, bytes]) -> bytes:
+    """Return that number as it stands, empty where whoever wrote the entry did not count."""
+    total = fields.get(TOTAL, b"")
+    return total if FIELD in fields and total.isdigit() else b""
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -15,6 +15,8 @@ from doorbuster import keys
 from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
 
 _publish = Script.beside(__file__, "publish_gate")
@@ -46,6 +48,17 @@ def opens_ms(starts_at: datetime, read_at: datetime) -> int:
     Whatever the order store's and the room store's clocks say, it stays open then.
     """
     return 0 if starts_at <= read_at else milliseconds(starts_at)
+
+
+COUNTED = ("accepted", "drained", "accepted_bytes", "drained_bytes", "bytes_at")
+"""Fields of a gate that say how large its backlog is."""
+
+
+def backlog_of(counted: Sequence[bytes | None]) -> tuple[int, int]:
+    """Return a backlog's entries and their bytes from those fields; 0 bytes while a drain tells none."""
+    accepted, drained, accepted_bytes, drained_bytes, bytes_at = (int(count or 0) for count in counted)
+    held = accepted_bytes - drained_bytes if bytes_at == drained else 0
+    return max(accepted - drained, 0), max(held, 0)
 
 
 async def publish(redis: Redis, gate: Gate) -> bool:

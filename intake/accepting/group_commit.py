@@ -55,6 +55,7 @@ class Terms:
 
     ttl_ms: int
     backlog_max: int
+    backlog_max_bytes: int
     batch_max: int
     replicas: int
     replica_wait_ms: int
@@ -138,7 +139,14 @@ class Link:
         arguments: list[str | bytes | int] = [len(batch) + len(spends) + 2, *names]
         arguments += [candidate.key for candidate in batch]
         arguments += spends
-        arguments += (self._terms.ttl_ms, self._script.backlog_max, 1 if self._terms.replicas else 0, len(batch))
+        terms = self._terms
+        arguments += (
+            terms.ttl_ms,
+            self._script.backlog_max,
+            terms.backlog_max_bytes,
+            int(terms.replicas > 0),
+            len(batch),
+        )
         for candidate in batch:
             arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
         async with asyncio.timeout(self._terms.timeout_s):

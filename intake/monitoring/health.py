@@ -11,6 +11,7 @@ import msgspec
 from db.migrate import pending
 from doorbuster import keys
 from doorbuster.contract.bodies import JSON
+from doorbuster.orderstore import gate
 from intake.monitoring import metrics as measured
 from intake.web.problems import STORE_ERRORS, RefusedError
 
@@ -160,6 +161,7 @@ class ShowMetrics:
         except STORE_ERRORS as error:  # the other metrics matter most when a store is away
             log.warning("the backlog cannot be measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
+            self._metrics.backlog_bytes.clear()
             self._metrics.progress(None)
         resp.content_type = measured.MEDIA
         resp.data = self._metrics.show()
@@ -185,8 +187,9 @@ class ShowMetrics:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
             for cached, partition in lanes:
-                pipe.hmget(keys.gate(cached.number, partition), "accepted", "drained")
+                pipe.hmget(keys.gate(cached.number, partition), *gate.COUNTED)
             counts = await pipe.execute()
-        for (cached, partition), (accepted, drained) in zip(lanes, counts, strict=True):
-            backlog = max(int(accepted or 0) - int(drained or 0), 0)
-            self._metrics.backlog.labels(cached.sale.sale_id, str(partition)).set(backlog)
+        for (cached, partition), counted in zip(lanes, counts, strict=True):
+            orders, held = gate.backlog_of(counted)
+            self._metrics.backlog.labels(cached.sale.sale_id, str(partition)).set(orders)
+            self._metrics.backlog_bytes.labels(cached.sale.sale_id, str(partition)).set(held)

@@ -64,6 +64,10 @@ class Metrics:
             "doorbuster_backlog_orders", "Orders accepted, not drained", ["sale", "partition"],
             registry=self._registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self.backlog_bytes = Gauge(
+            "doorbuster_backlog_bytes", "Bytes of their entries", ["sale", "partition"],
+            registry=self._registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
         self.scheduler_failures = Gauge(
             "doorbuster_scheduler_failures", "Failures of the scheduler that lie in the data, since the store was made",
             ["part"], registry=self._registry, multiprocess_mode="mostrecent",

@@ -11,6 +11,7 @@ from db.orders import dead_letters as rows
 from doorbuster import keys
 from doorbuster.contract.ops import DeadLetterView, DiscardRequest, LetterLine, Retried
 from doorbuster.errors import ConflictError, InvalidError
+from doorbuster.lua_script import Script
 from doorbuster.orderstore import entry
 from intake.ops.change_log import note, operator_of
 from intake.orders.lookup import metadata_of, readable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from intake.database import Database
 
 ALL = "all"
+_append = Script.beside(__file__, "append_again")
 _discard = msgspec.json.Decoder(DiscardRequest)
 _foreign = msgspec.msgpack.Decoder(dict[bytes, bytes])
 
@@ -87,11 +89,9 @@ class RetryDeadLetter:
                 raise _not_found(letter)
             _must_be(found, rows.UNRESOLVED)
             await rows.mark_retried(connection, number)
-            # One transaction in the order store, so that the backlog counts the entry; Postgres is marked only after.
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.xadd(keys.stream(found.sale_number, found.partition), {entry.FIELD: found.payload})
-                pipe.hincrby(keys.gate(found.sale_number, found.partition), "accepted", 1)
-                entry_id: bytes = (await pipe.execute())[0]
+            # At once in the order store, so that the backlog counts the entry; Postgres is marked only after.
+            place = (found.sale_number, found.partition)
+            entry_id: bytes = await _append.run(self._redis, [keys.gate(*place), keys.stream(*place)], found.payload)
             await note(connection, req, "retry", f"dead_letter:{number}", {"entry_id": entry_id.decode()})
         write(resp, Retried(number, entry_id.decode()))
 

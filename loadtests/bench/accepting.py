@@ -11,10 +11,10 @@ from doorbuster.contract.room import RoomRequest
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import mix
 from loadtests.bench.waiting import admissions
-from loadtests.crew import carry_out
-from loadtests.plan import Plan, Result
-from loadtests.samples import Samples
-from loadtests.shapes import Shape
+from loadtests.generate.shapes import Shape
+from loadtests.traffic.crew import carry_out
+from loadtests.traffic.plan import Plan, Result
+from loadtests.traffic.samples import Samples
 
 SALE = "bench"
 UNPAID = "timeout"

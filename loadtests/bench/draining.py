@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import msgspec
 
-from loadtests import ledger, rivals
 from loadtests.bench.accepting import SALE
 from loadtests.bench.scale import Scale
-from loadtests.system import System
+from loadtests.check import ledger
+from loadtests.rivals import draining
+from loadtests.scene.system import System
 
 _BOUND_S = 120.0
 GAVE_WAY_S = 1.0
@@ -34,10 +35,10 @@ async def measure(system: System, accepted: int, scale: Scale) -> Draining:
         await ledger.wait_until_drained(connection, SALE, accepted, bound_s=_BOUND_S)
         found = await ledger.batches(connection, SALE)
     with system.draining_paused():
-        async with rivals.database(dsn) as own:
-            orders, rows = await rivals.rows_of(dsn)
-            copied = await rivals.copy(own, orders, rows)
-            slow = await rivals.one_by_one(own, seconds=scale.rival_s)
+        async with draining.database(dsn) as own:
+            orders, rows = await draining.rows_of(dsn)
+            copied = await draining.copy(own, orders, rows)
+            slow = await draining.one_by_one(own, seconds=scale.rival_s)
     return Draining(
         drain_per_s=rate_of(found), orders=orders, batches=len(found), one_by_one_per_s=slow, copy_per_s=copied
     )

@@ -14,10 +14,10 @@ import msgspec
 
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
-from loadtests.catalogue import generate, write
-from loadtests.readers import ReadPlan, ReadResult, read
-from loadtests.servers import serving
-from loadtests.system import System
+from loadtests.generate.catalogue import generate, write
+from loadtests.scene.servers import serving
+from loadtests.scene.system import System
+from loadtests.traffic.readers import ReadPlan, ReadResult, read
 
 HOT = 50
 """Products that everyone looks at."""
@@ -46,7 +46,7 @@ async def measure(system: System, scale: Scale, *, floor_first: bool) -> Reading
         file = Path(folder, "catalogue.jsonl")
         write(catalogue, file)
         await system.import_catalogue(file)
-        async with serving("loadtests.floor:create_app()", Path(folder, "log")) as floor:
+        async with serving("loadtests.rivals.floor:create_app()", Path(folder, "log")) as floor:
             base = system.ready.base
             cold = _only(200, await read(ReadPlan(base=base, paths=paths, seconds=60, once=True)))
             etag, length = await _shown(base + paths[0])

@@ -15,12 +15,12 @@ from typing import NoReturn
 
 import msgspec
 
-from loadtests import ledger, report
 from loadtests.bench import accepting, draining, reading, searching, steady, table, waiting, whole
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import fresh, open_sale
-from loadtests.servers import serving
-from loadtests.system import System
+from loadtests.check import ledger, report
+from loadtests.scene.servers import serving
+from loadtests.scene.system import System
 
 SIZES = (20_000, 100_000, 1_000_000)
 BUSY = 0.5
@@ -124,7 +124,7 @@ async def _ask(measured: table.Measured, scale: Scale, say: Callable[[str], None
 async def _turn(system: System, scale: Scale, *, floor_first: bool) -> tuple[accepting.Accepting, draining.Draining]:
     await open_sale(system, accepting.SALE, accepting.ROOM)
     with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
-        async with serving("loadtests.floor:create_app()", Path(folder, "log")) as floor:
+        async with serving("loadtests.rivals.floor:create_app()", Path(folder, "log")) as floor:
             with system.draining_paused():
                 accepted = await accepting.measure(system.ready.base, floor, scale, floor_first=floor_first)
     return accepted, await draining.measure(system, accepted.accepted, scale)

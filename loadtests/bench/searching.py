@@ -22,9 +22,9 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from loadtests import search_node
-from loadtests.catalogue import Product, make_products
-from loadtests.system import System, command, output_of, running
+from loadtests.generate.catalogue import Product, make_products
+from loadtests.scene import search_node
+from loadtests.scene.system import System, command, output_of, running
 
 ASKED = 60
 WARM = 3

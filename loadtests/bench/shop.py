@@ -9,10 +9,10 @@ from pathlib import Path
 
 from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
 from doorbuster.contract.room import RoomRequest
-from loadtests.catalogue import Product, write
-from loadtests.plan import Mix
-from loadtests.stage import NO_ROOM
-from loadtests.system import System, running
+from loadtests.generate.catalogue import Product, write
+from loadtests.scene.stage import NO_ROOM
+from loadtests.scene.system import System, running
+from loadtests.traffic.plan import Mix
 
 HOT = Product(
     product_id="hot", name="Hot product", brand="Bench", category="Bench", price=100, currency="EUR", stock=100_000_000

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from loadtests import ledger
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import fresh, mix, open_sale
 from loadtests.bench.whole import WORKERS
-from loadtests.crew import carry_out
-from loadtests.plan import MAX_SECONDS, Plan
+from loadtests.check import ledger
+from loadtests.traffic.crew import carry_out
+from loadtests.traffic.plan import MAX_SECONDS, Plan
 
 SALE = "steady"
 PARTS = 20

@@ -19,9 +19,9 @@ from doorbuster.contract.room import AdmissionView, RoomRequest, TicketView
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import open_sale
-from loadtests.readers import ReadPlan, ReadResult, read
-from loadtests.servers import serving
-from loadtests.system import System
+from loadtests.scene.servers import serving
+from loadtests.scene.system import System
+from loadtests.traffic.readers import ReadPlan, ReadResult, read
 
 SALE = "waiting"
 BARELY = RoomRequest(mode="always", rate_per_s=0.001, burst=1)
@@ -59,7 +59,7 @@ async def measure(system: System, scale: Scale, *, floor_first: bool) -> Waiting
         tickets = [_read_ticket(body) for body in _only(201, joined).answers]
         held = await _memory(store) - before
         with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
-            async with serving("loadtests.floor:create_app()", Path(folder, "log")) as floor:
+            async with serving("loadtests.rivals.floor:create_app()", Path(folder, "log")) as floor:
                 length = len((await _status(base, SALE)).content)
                 status = ReadPlan(base=base, paths=[_room(SALE)], seconds=scale.floor_s)
                 constant = ReadPlan(base=floor, paths=[f"/constant/{length}"], seconds=scale.floor_s)

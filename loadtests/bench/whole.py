@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from loadtests import baseline, ledger
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import HOT, fresh, mix, open_sale
-from loadtests.crew import carry_out
-from loadtests.plan import Plan, Result
-from loadtests.servers import serving
-from loadtests.system import System
+from loadtests.check import ledger
+from loadtests.rivals import baseline
+from loadtests.scene.servers import serving
+from loadtests.scene.system import System
+from loadtests.traffic.crew import carry_out
+from loadtests.traffic.plan import Plan, Result
 
 _BOUND_S = 180.0
 WORKERS = 4
@@ -40,7 +41,7 @@ async def measure(scale: Scale) -> list[Whole]:
         with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
             async with (
                 baseline.tables(dsn, product_id=HOT.product_id, stock=HOT.stock),
-                serving("loadtests.baseline:create_app()", Path(folder, "log"), BASELINE_DSN=dsn) as rival,
+                serving("loadtests.rivals.baseline:create_app()", Path(folder, "log"), BASELINE_DSN=dsn) as rival,
             ):
                 return [await _turn(system, rival, turn, scale) for turn in range(scale.repeats)]
 

@@ -18,7 +18,7 @@ from tests.edge.healthy import shopping
 from tests.fixtures.intake import Serve
 from tests.fixtures.raw import Raw, get
 from tests.fixtures.waiting import eventually, wait_until
-from tests.integration.test_intake_process import COMMAND, alive, environment
+from tests.integration.intake.server.test_process import COMMAND, alive, environment
 
 pytestmark = pytest.mark.versions
 

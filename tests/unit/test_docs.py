@@ -108,7 +108,7 @@ def test_the_keyspace_names_every_field_of_the_gate() -> None:
     accepting = (ROOT / "intake" / "accepting" / "scripts" / "accept.lua").read_text()
     written = {*re.findall(r"'(\w+)', ARGV", published), *re.findall(r"'HINCRBY', KEYS\[1\], '(\w+)'", accepting)}
     section = text_of("keyspace.md").partition("**`gate`**")[2].partition("**`accepted`**")[0]
-    assert {coded(row[0])[0] for row in rows_of(section)} == written | {"drained"}
+    assert {coded(row[0])[0] for row in rows_of(section)} == written | {"drained", "drained_bytes", "bytes_at"}
 
 
 def test_the_module_of_keys_lists_its_builders_with_the_same_store() -> None:

@@ -66,6 +66,8 @@ class Entry:
 
     id: str
     payload: bytes
+    total: bytes = b""
+    """Bytes of all entries of the stream up to the end of this one; empty: who wrote it did not count."""
     place: tuple[int, int] = field(init=False)
     """Milliseconds and sequence of the id."""
     order: OrderEntry | None = field(init=False, default=None)

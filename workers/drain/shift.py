@@ -16,7 +16,7 @@ from redis.exceptions import OutOfMemoryError
 
 from db.work import cursors
 from doorbuster import keys
-from doorbuster.orderstore.entry import FIELD
+from doorbuster.orderstore.entry import FIELD, total_of
 from workers.drain import bisect
 from workers.drain.backlog import START, place_of, streams
 from workers.drain.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
@@ -52,6 +52,8 @@ class Drain:
         self._ahead: asyncio.Task[list[Entry]] | None = None
         self._telling: asyncio.Task[None] | None = None
         self._untold: list[Outcome] = []
+        self._total: int | None = None
+        """Bytes of all entries worked off; None: whoever wrote them did not count."""
         self._units = Units(shift.settings)
 
     async def begin(self) -> None:
@@ -65,6 +67,7 @@ class Drain:
             async with self._shift.holding() as held:
                 await cursors.rewind(held, *self._partition)
             self._cursor = START
+        self._total = await self._total_at(self._cursor)
         self._untold.append(Outcome(self._cursor, drained))
         await self._tell()
         self._after = self._cursor
@@ -112,7 +115,20 @@ class Drain:
             self._untold += await bisect.commit(part, write=write, bury=bury)
         if self._telling is not None:
             await self._telling
+        self._total = next((int(entry.total) for entry in reversed(entries) if entry.total), self._total)
         self._telling = asyncio.create_task(self._tell())
+
+    async def _total_at(self, cursor: str) -> int | None:
+        """Return the bytes of all entries up to the cursor, by the first one behind it; None if that does not say."""
+        async with self._shift.orders.pipeline(transaction=True) as pipeline:
+            pipeline.xrange(self._stream, min=f"({cursor}", count=1)
+            pipeline.hget(self._gate, "accepted_bytes")
+            behind, accepted = await pipeline.execute()
+        if not behind:
+            return int(accepted or 0)
+        fields = behind[0][1]
+        total = total_of(fields)
+        return int(total) - len(fields[FIELD]) if total else None
 
     def _claim(self) -> Claim:
         return Claim(self._partition, self._shift.lease, self._cursor)
@@ -140,7 +156,7 @@ class Drain:
             pipeline.srem(self._sold_out, *back)
         if changed:
             pipeline.publish(keys.OUTCOMES, changed)
-        pipeline.hset(self._gate, "drained", str(told[-1].drained))
+        pipeline.hset(self._gate, items=self._worked_off(told[-1].drained))
         if gone:
             pipeline.sadd(self._sold_out, *gone)
         refused = _refused_for_room(await pipeline.execute(raise_on_error=False))
@@ -149,6 +165,11 @@ class Drain:
             log.warning("the order store is full", extra={"shift": self._shift.name, "error": repr(refused[0])})
             self._untold.insert(0, Outcome(told[-1].cursor, told[-1].drained, sold_out=set(gone)))
         await self._units.tell({product_id: left for outcome in told for product_id, left in outcome.units.items()})
+
+    def _worked_off(self, drained: int) -> list[str]:
+        """Return what the gate is to say: how many entries, and how many bytes at that count, if it is known."""
+        told = ["drained", str(drained)]
+        return told if self._total is None else [*told, "drained_bytes", str(self._total), "bytes_at", str(drained)]
 
     def _trim_below(self, cursor: str) -> str:
         milliseconds, sequence = place_of(cursor)
@@ -204,4 +225,5 @@ def _refused_for_room(answers: list[Any]) -> list[OutOfMemoryError]:
 def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
     payload = fields.get(FIELD)
     # What is not ours is kept whole, so that a person can read it among the dead letters.
-    return Entry(entry_id.decode(), msgspec.msgpack.encode(fields) if payload is None else payload)
+    content = msgspec.msgpack.encode(fields) if payload is None else payload
+    return Entry(entry_id.decode(), content, total_of(fields))

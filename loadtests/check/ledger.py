@@ -1,0 +1,166 @@
+"""What the database says after a run: every 202 accounted for, times to the final outcome, batches.
+
+Reads only; what it must never do is repair what it finds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+from db.connections.pool import connect
+from db.query_files import load
+from loadtests.scene.loopback import check_database
+from loadtests.traffic.samples import Samples
+
+if TYPE_CHECKING:
+    from db.connections.pool import Connection
+
+_SQL = load("loadtests")
+_POLL_S = 0.1
+
+Progress = Callable[[int], None]
+
+
+def _quiet(_final: int) -> None:
+    """Tell nobody."""
+
+
+class NotSettledError(RuntimeError):
+    """Accepted orders did not all reach a final outcome in time."""
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[Connection]:
+    """Yield a connection to the audited database."""
+    connection = await connect(
+        check_database(dsn), command_timeout_s=600, application="doorbuster-loadtests", steady=False
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def wait_until_final(
+    connection: Connection, sale_id: str, accepted: int, *, bound_s: float, progress: Progress = _quiet
+) -> None:
+    """Wait until the sale has `accepted` orders and none of them is pending.
+
+    Raises:
+        NotSettledError: it takes longer than `bound_s`.
+    """
+    await _wait(connection, sale_id, lambda orders, pending: orders >= accepted and not pending, bound_s, progress)
+
+
+async def wait_until_drained(connection: Connection, sale_id: str, accepted: int, *, bound_s: float) -> None:
+    """Wait until the sale has `accepted` orders, pending or not.
+
+    Raises:
+        NotSettledError: it takes longer than `bound_s`.
+    """
+    await _wait(connection, sale_id, lambda orders, _: orders >= accepted, bound_s, _quiet)
+
+
+async def _wait(
+    connection: Connection, sale_id: str, done: Callable[[int, int], bool], bound_s: float, progress: Progress
+) -> None:
+    ends = monotonic() + bound_s
+    while True:
+        row = await connection.fetchrow(_SQL["orders_of_sale"], sale_id)
+        assert row is not None
+        orders, pending = row["orders"], row["pending"]
+        progress(orders - pending)
+        if done(orders, pending):
+            return
+        if monotonic() > ends:
+            raise NotSettledError(f"{orders} orders drained, {pending} of them pending after {bound_s:g} s")
+        await asyncio.sleep(_POLL_S)
+
+
+async def unaccounted(connection: Connection, order_ids: bytes) -> tuple[int, int]:
+    """Return (distinct orders answered 202, how many of them the database does not have)."""
+    await connection.execute(_SQL["make_answered"])
+    records = ((UUID(bytes=order_ids[at : at + 16]),) for at in range(0, len(order_ids), 16))
+    await connection.copy_records_to_table("answered", records=records, columns=["order_id"])
+    distinct = await connection.fetchval(_SQL["distinct_answered"])
+    missing = await connection.fetchval(_SQL["unaccounted"])
+    await connection.execute("drop table answered")
+    return int(distinct), int(missing)
+
+
+async def outcomes(connection: Connection, sale_id: str) -> dict[str, int]:
+    """Return the sale's orders by state, cancelled ones by their reason too."""
+    rows = await connection.fetch(_SQL["outcomes_of_sale"], sale_id)
+    return {row["status"] + (f" ({row['reason']})" if row["reason"] else ""): row["orders"] for row in rows}
+
+
+async def times_to_final(connection: Connection, sale_id: str) -> Samples:
+    """Return each order's time from accepted to confirmed or cancelled."""
+    return Samples(row["seconds"] for row in await connection.fetch(_SQL["seconds_to_final"], sale_id))
+
+
+async def stock_of(connection: Connection, sale_id: str) -> list[asyncpg.Record]:
+    """Return the stock ledger of the sale's products."""
+    return await connection.fetch(_SQL["ledger_of_sale"], sale_id)
+
+
+async def batches(connection: Connection, sale_id: str) -> list[tuple[datetime, int]]:
+    """Return the drain's batches: when, how many orders."""
+    return [(row["at"], row["orders"]) for row in await connection.fetch(_SQL["batches"], sale_id)]
+
+
+async def most_waiting(connection: Connection, sale_id: str) -> int:
+    """Return the greatest backlog: orders accepted and not yet drained, over the whole run."""
+    steps = [(row["at"], row["orders"]) for row in await connection.fetch(_SQL["acceptances"], sale_id)]
+    steps += [(at, -orders) for at, orders in await batches(connection, sale_id)]
+    waiting = most = 0
+    for _, change in sorted(steps):
+        waiting += change
+        most = max(most, waiting)
+    return most
+
+
+async def span(connection: Connection, sale_id: str) -> timedelta:
+    """Return how long it took from the first of the sale's orders being accepted to the last of them changing."""
+    took: timedelta = await connection.fetchval(_SQL["span"], sale_id)
+    return took
+
+
+async def pending_now(connection: Connection, sale_id: str) -> int:
+    """Return how many of the sale's orders are held and not paid."""
+    return int(await connection.fetchval(_SQL["pending_now"], sale_id))
+
+
+async def database_bytes(connection: Connection) -> int:
+    """Return what the database takes on disk."""
+    return int(await connection.fetchval(_SQL["database_bytes"]))
+
+
+async def rate_of_share(connection: Connection, sale_id: str, *, skip: int, orders: int) -> float:
+    """Return the orders a second of a part of the sale, by acceptance: from its first accepted to its last final."""
+    seconds: float = await connection.fetchval(_SQL["share_of_sale"], sale_id, skip, orders)
+    return orders / seconds
+
+
+async def make_past_orders(connection: Connection, orders: int) -> None:
+    """Put confirmed orders of a sale that is over into the database, with all of their rows."""
+    number = await connection.fetchval(_SQL["make_past_sale"], orders)
+    await connection.execute(_SQL["make_past_stock"], orders)
+    await connection.execute(_SQL["make_past_orders"], orders, number)
+    await connection.execute(_SQL["make_past_lines"], number)
+    await connection.execute(_SQL["make_past_events"], number)
+    await connection.execute(_SQL["tell_past_events"])
+    await connection.execute(_SQL["analyse_past"])
+
+
+async def server_version(connection: Connection) -> str:
+    """Return the version of PostgreSQL."""
+    return str(await connection.fetchval(_SQL["server_version"]))

@@ -1,0 +1,1 @@
+"""What is sent: catalogues, invoices, shapes of traffic and requests, made before anything is sent."""

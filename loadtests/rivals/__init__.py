@@ -1,0 +1,1 @@
+"""Floors and rivals that are measured in the same run."""
