@@ -18,9 +18,9 @@ import pytest
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings
 from tests.fixtures.before import ROOT, unpack_version_before
+from tests.fixtures.recorded import RECORDED
 from tests.fixtures.up import clean_environment
 from tests.fixtures.waiting import eventually, wait_until
-from tests.unit.test_entry import RECORDED
 
 if TYPE_CHECKING:
     from pathlib import Path
