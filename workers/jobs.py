@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from doorbuster.failures import TRANSIENT
 from doorbuster.settings import Settings, load_settings
 from workers.drain.batch import Partition
 from workers.drain.shift import Drain
-from workers.payments.gateway import SimulatedGateway
 from workers.payments.settle import Settle
+from workers.payments.simulated import SimulatedGateway
 from workers.payments.sweep import Sweep
 from workers.publish.catalogue import CatalogueRelay
 from workers.publish.events import Relay
 from workers.runtime import job_queue, shift
-from workers.runtime.failures import TRANSIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,6 +23,7 @@ from db.products import catalogue_changes, stock
 from db.work import due_work, shifts
 from doorbuster import keys
 from doorbuster.errors import SettingsError
+from doorbuster.failures import TRANSIENT
 from doorbuster.log import configure
 from doorbuster.orderstore import gate
 from doorbuster.redis_clients import plain_client
@@ -34,7 +35,6 @@ from workers.publish.availability import Units
 from workers.publish.events import RELAY
 from workers.room_outflow import Outflow
 from workers.runtime import job_queue
-from workers.runtime.failures import TRANSIENT
 from workers.runtime.isolation import Isolation
 from workers.runtime.presence import Presence
 

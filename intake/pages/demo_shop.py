@@ -17,6 +17,7 @@ import msgspec
 
 from doorbuster.contract.bodies import FAULTS, OrderRequest
 from doorbuster.errors import DoorbusterError
+from doorbuster.failures import ANTICIPATED
 from intake.orders.authorize import Pass
 from intake.orders.post import is_key
 from intake.pages.offers import PAGE_SIZE, sources_of
@@ -25,7 +26,7 @@ from intake.pages.wait import form_of, go_to
 from intake.room import cookies
 from intake.room.admission_verifier import page_of
 from intake.room.attempts import Placed, digest_of, key_of, links_of, mark_of
-from intake.web.problems import RETRY_AFTER, STORE_ERRORS, RefusedError
+from intake.web.problems import RETRY_AFTER, RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from intake.room.resources import Rooms
     from intake.sales.cache import CachedSale
 
-_UNREADABLE: tuple[type[Exception], ...] = (DoorbusterError, *STORE_ERRORS)
 log = logging.getLogger("doorbuster.intake.room")
 
 _TO_ROOM = frozenset({"admission_required", "admission_expired", "admission_invalid", "admission_spent"})
@@ -189,7 +189,7 @@ class ShopPage:
     async def _is_cancelled(self, one: Placed) -> bool:
         try:
             view = await self._shop.reader.find(UUID(one.order_id))
-        except _UNREADABLE as error:
+        except ANTICIPATED as error:
             log.warning("an order cannot be read", extra={"order_id": one.order_id, "error": repr(error)})
             return False
         return view is not None and view.status == "cancelled"

@@ -14,8 +14,8 @@ from tests.fixtures.proxy import Proxy
 from tests.fixtures.waiting import eventually
 from workers.drain.batch import Partition
 from workers.drain.shift import Drain
-from workers.payments.gateway import SimulatedGateway
 from workers.payments.settle import Settle
+from workers.payments.simulated import SimulatedGateway
 from workers.payments.sweep import Sweep
 from workers.publish.catalogue import CatalogueRelay
 from workers.publish.events import Relay

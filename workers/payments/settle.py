@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from db.orders import reservations, transitions
 from db.orders.reservations import BEGINNING
 from db.work import shifts
-from workers.payments.gateway import Answer, GatewayError, Payment, void_all
+from workers.payments.gateway import GATEWAY_FAILED, Answer, GatewayError, Payment, void_all
 from workers.payments.pace import PaymentPace
 from workers.publish.availability import Units
 from workers.publish.order_changes import publish
@@ -161,7 +161,7 @@ class Settle:
         try:
             async with asyncio.timeout(self._shift.settings.payment_timeout_s):
                 answer = await pending
-        except (GatewayError, TimeoutError, OSError) as error:
+        except GATEWAY_FAILED as error:
             self._sort_failure(row, error)
         else:
             self._sort(payment, answer)

@@ -19,9 +19,9 @@ from catalogue.cdn.varnish import Purge, VarnishPurge
 from db.orders import outbox
 from db.products import catalogue_changes
 from db.products.catalogue_changes import Change
+from doorbuster.failures import TRANSIENT
 from doorbuster.redis_clients import plain_client
 from workers.publish.search_index import SearchTarget
-from workers.runtime.failures import TRANSIENT
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection

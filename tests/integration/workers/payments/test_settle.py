@@ -18,8 +18,9 @@ from db.work import shifts
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
 from workers.drain.batch import Partition
-from workers.payments.gateway import Answer, GatewayError, Payment, SimulatedGateway
+from workers.payments.gateway import Answer, GatewayError, Payment
 from workers.payments.settle import Settle
+from workers.payments.simulated import SimulatedGateway
 from workers.runtime import shift
 from workers.runtime.job_queue import QUEUE_KEY
 from workers.runtime.shift import Ended
