@@ -15,8 +15,8 @@ from doorbuster.errors import DoorbusterError
 from doorbuster.failures import ANTICIPATED
 from intake.pages.standing import Standing, standing_of
 from intake.room import cookies
-from intake.room.admission_verifier import page_of
 from intake.room.attempts import links_of
+from intake.web.urls import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

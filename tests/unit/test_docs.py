@@ -18,7 +18,7 @@ from db.orders.states import ALLOWED, FINAL, INITIAL, Status
 from db.query_files import load
 from doorbuster import keys
 from doorbuster.cli.app import cli
-from doorbuster.contract.bodies import FAULTS
+from doorbuster.contract.problems import FAULTS
 from doorbuster.settings import Settings
 from intake.orders.resources import BY_CUSTOMER
 from intake.web.openapi.operations import OPERATIONS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httptools
 
 if TYPE_CHECKING:
-    from intake.server.guard import Headers
+    from intake.server.asgi import Headers
 
 log = logging.getLogger("doorbuster.intake.framing")
 

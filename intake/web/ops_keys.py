@@ -12,13 +12,13 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
-from intake.room.client_address import counted
-from intake.room.rate_limit import JoinLimit
 from intake.server.connection.early_response import send_last_problem
+from intake.web.client_address import counted
+from intake.web.rate_limit import RateLimit
 
 if TYPE_CHECKING:
-    from intake.room.client_address import Addresses
-    from intake.server.guard import Application, Receive, Scope, Send
+    from intake.server.asgi import Application, Receive, Scope, Send
+    from intake.web.client_address import Addresses
 
 log = logging.getLogger("doorbuster.intake.ops")
 
@@ -32,7 +32,7 @@ class OpsKey:
     def __init__(self, ops_key: str, addresses: Addresses, *, tries_per_minute: int) -> None:
         self._expected = b"Bearer " + ops_key.encode()
         self._addresses = addresses
-        self._wrong = JoinLimit(tries_per_minute)
+        self._wrong = RateLimit(tries_per_minute)
 
     def is_in(self, scope: Scope) -> bool:
         """Say whether the request may pass."""
@@ -60,7 +60,7 @@ class OpsKey:
         return max(self._wrong.wait_s(name, cost, homes=homes) for name, homes in names)
 
 
-class OpsDoor:
+class OpsAuth:
     """ASGI application before the ops application."""
 
     def __init__(self, application: Application, key: OpsKey) -> None:
