@@ -17,8 +17,8 @@ from workers.drain.shift import Drain
 from workers.payments.settle import Settle
 from workers.payments.simulated import SimulatedGateway
 from workers.payments.sweep import Sweep
-from workers.publish.catalogue import CatalogueRelay
-from workers.publish.events import Relay
+from workers.publish.catalogue import catalogue_relay
+from workers.publish.events import event_relay
 from workers.runtime import job_queue, shift
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ def settle(sale_number: int, partition: int) -> None:
 
 def relay() -> None:
     """Publish order events."""
-    _run("relay", Relay)
+    _run("relay", event_relay)
 
 
 def catalogue() -> None:
     """Tell caches, CDNs and search indexes what changed in the catalogue."""
-    _run("catalogue", CatalogueRelay)
+    _run("catalogue", catalogue_relay)
 
 
 def sweep() -> None:
