@@ -217,7 +217,7 @@ def create_app(settings: Settings) -> Guard:
     if role != "public":
         ops = make_app(parts.problems, PlainText())
         add_ops(ops, parts)
-        parts.guard.ops_application = OpsAuth(ops, parts.ops_key)
+        parts.guard.ops_application = OpsAuth(ops, parts.ops_key.wait_s)
     else:
         parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app
@@ -232,7 +232,7 @@ def create_app(settings: Settings) -> Guard:
 
 
 def add_process(app: Routes, parts: Parts) -> None:
-    """Add what tells how the process is and what it can do."""
+    """Add what every role serves: how the process is, what it can do, the files of pages."""
     app.add_route("/healthz", Alive())
     app.add_route("/readyz", Ready(parts.health, parts.progress))
     app.add_route(
@@ -241,6 +241,8 @@ def add_process(app: Routes, parts: Parts) -> None:
             parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.progress
         ),
     )
+    static_files = parts.waiting.pages.static_files
+    app.add_route(static_files.route, static_files)  # also where ops alone come, whose pages need them
     for path, resource in resources().items():
         app.add_route(path, resource)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     AddressOf = Callable[[Scope], str]
 
 DIGITS_MAX = 20
+FORM = b"application/x-www-form-urlencoded"
 _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
@@ -135,6 +136,12 @@ def refuse_declared(scope: Scope, most: int) -> None:
         # Four digits are below every bound: most requests end here.
         if name == b"content-length" and 4 < len(value) < DIGITS_MAX and int(value) > most:
             raise BodyError("too_large", f"The body may have at most {most} bytes")
+
+
+def is_form(scope: Scope) -> bool:
+    """Say whether a browser's form is sent."""
+    media = [value for name, value in scope["headers"] if name == b"content-type"]
+    return len(media) == 1 and media[0].partition(b";")[0].strip().lower() == FORM
 
 
 def _nobody(_scope: Scope) -> str:

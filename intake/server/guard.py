@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from intake.server.asgi import BODY_MAX, METHOD, OPS, OPS_BODY_MAX, STREAM_MAX, WHOLE, BodyError
-from intake.server.bodies import refuse_declared
+from intake.server.bodies import is_form, refuse_declared
 from intake.server.connection.early_response import send_last_problem, send_page, send_problem
 
 if TYPE_CHECKING:
@@ -92,13 +92,14 @@ class Guard:
         if self.in_flight >= self._max and not self._may_pass(path):
             await self._refuse(scope, send)
         elif path.startswith(OPS):
-            await self._work(scope, receive, send, self._ops)
+            answering = self._read if method in _WITH_BODY and is_form(scope) else self._work
+            await answering(scope, receive, send, self._ops)
         elif method not in _WITH_BODY and WHOLE in scope:
             await self._work(scope, receive, send, self._public)
         else:
-            await self._read(scope, receive, send)
+            await self._read(scope, receive, send, self._public)
 
-    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _read(self, scope: Scope, receive: Receive, send: Send, application: Application) -> None:
         """Answer a request once its body is whole."""
         try:
             receive = await self.bodies.read(scope, receive)
@@ -109,7 +110,7 @@ class Guard:
         if self.in_flight >= self._max and not self._may_pass(scope["path"]):
             await self._refuse(scope, send)
         else:
-            await self._work(scope, receive, send, self._public)
+            await self._work(scope, receive, send, application)
 
     def _may_pass(self, path: str) -> bool:
         """Say whether a request is answered however much is in work."""

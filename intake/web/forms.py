@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from intake.server.asgi import BODY
+from intake.server.bodies import is_form as is_form_sent
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-FORM = "application/x-www-form-urlencoded"
 FIELDS_MAX = 20
 """Of a form: more than any of ours has."""
 
 
 def is_form(req: Request) -> bool:
     """Say whether a browser's form was sent."""
-    return (req.content_type or "").partition(";")[0].strip().lower() == FORM
+    return is_form_sent(req.scope)
 
 
 def form_of(req: Request) -> dict[str, str]:

@@ -10,7 +10,7 @@ from doorbuster.redis_clients import plain_client
 from intake.orders.authorize import Admission
 from intake.pages.demo_shop import ShopPage
 from intake.pages.order import OrderPage
-from intake.pages.render import Pages, Statics
+from intake.pages.render import Pages
 from intake.pages.wait import WaitPage
 from intake.room.admission_verifier import RoomDoor
 from intake.room.cache import RoomDesk, Terms
@@ -97,7 +97,6 @@ class Waiting:
         app.add_route("/sales/{sale}/room/tickets/{ticket}", OneTicket(rooms, visits))
         app.add_route("/sales/{sale}/room/admissions", Admissions(rooms, visits))
         app.add_route("/sales/{sale}/wait", page)
-        app.add_route("/room/static/{version}/{name}", Statics(pages))
         app.add_route("/shop/{sale}", ShopPage(rooms, self.door, pages, shop))
         app.add_route("/shop/{sale}/orders/{order}", OrderPage(rooms, self.door, pages, shop))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.orderstore import entry
-from doorbuster.orderstore.entry import Line, OrderEntry, UnreadableEntryError
+from doorbuster.orderstore.entry import LaterEntryError, Line, OrderEntry, UnreadableEntryError
 
 ORDERS = st.builds(
     OrderEntry,
@@ -63,3 +64,74 @@ def test_a_cut_entry_is_none(order: OrderEntry, data: st.DataObject) -> None:
 def test_an_entry_out_of_bounds_is_none(values: tuple[object, ...]) -> None:
     with pytest.raises(UnreadableEntryError):
         entry.decode(entry._encoder.encode(values))
+
+
+# Entries of other versions.
+
+_ID = bytes(range(16))
+_MARK = bytes.fromhex("940f98ef237163bdeea9b60ad431b318")
+_HEAD = "c410000102030405060708090a0b0c0d0e0fa1639192a46c616d7001c410940f98ef237163bdeea9b60ad431b318"
+RECORDED = {
+    "without an expected total": (
+        f"9701{_HEAD}a5746f6b5f31c4027b7d",
+        OrderEntry(
+            order_id=_ID, customer_id="c", lines=(Line("lamp", 1),), fingerprint=_MARK, payment_token="tok_1",
+            metadata=b"{}",
+        ),
+    ),
+    "with nothing but what it must have": (
+        f"9801{_HEAD}c0c0c0",
+        OrderEntry(order_id=_ID, customer_id="c", lines=(Line("lamp", 1),), fingerprint=_MARK),
+    ),
+    "with everything": (
+        f"9801{_HEAD}a5746f6b5f31c4027b7dcd07cf",
+        OrderEntry(
+            order_id=_ID, customer_id="c", lines=(Line("lamp", 1),), fingerprint=_MARK, payment_token="tok_1",
+            metadata=b"{}", expected_total=1999,
+        ),
+    ),
+}  # fmt: skip
+"""Bytes as versions before this wrote them. They stay; a field that the entry grows gets further ones."""
+
+
+@pytest.mark.parametrize("which", RECORDED)
+def test_an_entry_of_a_version_before_is_read(which: str) -> None:
+    payload, order = RECORDED[which]
+    assert entry.decode(bytes.fromhex(payload)) == order
+
+
+def test_an_entry_grows_at_its_end_by_what_may_be_missing() -> None:
+    fields = {field.name: field.default for field in msgspec.structs.fields(OrderEntry)}
+    assert list(fields)[:8] == [
+        "format", "order_id", "customer_id", "lines", "fingerprint", "payment_token", "metadata", "expected_total",
+    ]  # fmt: skip
+    assert {name for name in list(fields)[5:] if fields[name] is not None} == set()
+    assert len(fields) <= 15  # the array's length stays in its first byte
+
+
+def _later(*further: object) -> bytes:
+    order = RECORDED["with everything"][1]
+    return msgspec.msgpack.encode([*msgspec.msgpack.decode(entry.encode(order)), *further])
+
+
+@pytest.mark.parametrize("further", [1, 7, 8, 30])
+def test_a_later_entry_that_uses_no_further_field_is_read(further: int) -> None:
+    assert entry.decode(_later(*[None] * further)) == RECORDED["with everything"][1]
+
+
+@pytest.mark.parametrize("further", [("gift",), (None, None, False), (None,) * 29 + (0,)])
+def test_a_later_entry_that_uses_one_is_not_read_without_it(further: tuple[object, ...]) -> None:
+    with pytest.raises(LaterEntryError, match=f"it has {8 + len(further)} fields, of which 8 are known") as caught:
+        entry.decode(_later(*further))
+    assert caught.value.order == RECORDED["with everything"][1]
+
+
+def test_a_later_line_that_says_more_is_not_read_without_it() -> None:
+    elements = msgspec.msgpack.decode(_later())
+    elements[3] = [["lamp", 1, "engraved"]]
+    with pytest.raises(UnreadableEntryError):
+        entry.decode(msgspec.msgpack.encode(elements))
+
+
+def test_a_format_stays_readable_once_it_was_written() -> None:
+    assert {1, entry.FORMAT} <= entry._READABLE
