@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
+from db.work.due_work import Partition
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.waiting import eventually
-from workers.drain.batch import Partition
 from workers.drain.shift import Drain
 from workers.payments.settle import Settle
 from workers.payments.simulated import SimulatedGateway

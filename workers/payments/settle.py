@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from db.orders.reservations import Reservation
-    from workers.drain.batch import Partition
+    from db.work.due_work import Partition
     from workers.payments.gateway import Gateway
     from workers.runtime.shift import Shift
 

@@ -20,7 +20,6 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from doorbuster.failures import REDIS_FAILED
-from workers import jobs as _shifts  # noqa: F401  imported before forking, so that a work-horse starts in milliseconds
 from workers.runtime import job_queue
 
 if TYPE_CHECKING:

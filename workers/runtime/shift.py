@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from db.connections import pool
 from db.work import shifts
+from db.work.shifts import Lease
 from doorbuster import keys
 from doorbuster.errors import LeaseLostError
 from doorbuster.failures import NOT_THE_DATABASE, TRANSIENT
 from doorbuster.redis_clients import plain_client, reader_client
-from workers.drain.batch import Lease
 from workers.runtime.batch_size import BatchSize, transaction_bound_s
 from workers.runtime.job_queue import QUEUE_KEY
 
