@@ -17,8 +17,8 @@ from msgspec import UNSET, Struct, UnsetType
 from catalogue.cache import subjects
 from catalogue.cache.items import availability, decode_item, decode_page
 from catalogue.prices import price_at
-from doorbuster.contract.bodies import JSON
 from doorbuster.contract.catalogue import ShownProduct
+from doorbuster.contract.problems import JSON
 
 if TYPE_CHECKING:
     from catalogue.cache.read_through import Copy
@@ -54,7 +54,7 @@ class Shown(NamedTuple):
     until: float
     """Unix time from which it must be made anew."""
     messages: Messages | None = None
-    """The same for the short way, of a product that is found."""
+    """The same for the fast path, of a product that is found."""
 
 
 class CacheTerms(NamedTuple):

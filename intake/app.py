@@ -25,12 +25,11 @@ from intake.monitoring.progress import Progress
 from intake.monitoring.read_metrics import ReadFigures
 from intake.monitoring.store_checks import StoreChecks
 from intake.notifications import Outcomes
-from intake.ops.auth import OpsDoor, OpsKey
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
 from intake.ops.import_products import ImportProducts
 from intake.ops.orders import OrderList, OrderTransitions
-from intake.ops.prewarm import Prewarming
+from intake.ops.prewarm import PrewarmCheck
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
@@ -50,10 +49,9 @@ from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
 from intake.pages.offers import Offers
 from intake.pages.problems import ProblemPages
-from intake.products.fast_read import ProductLane
+from intake.products.fast_read import FastProductRead
 from intake.products.resources import ListProducts, ShowProduct
 from intake.products.search import SearchProducts, SuggestSearches
-from intake.room.client_address import Addresses
 from intake.room.return_uses import Uses
 from intake.sales.cache import Sales
 from intake.sales.offers import Offering
@@ -64,8 +62,10 @@ from intake.server.cors import CrossOrigin
 from intake.server.descriptors import connections_within
 from intake.server.guard import Guard
 from intake.server.lifespan import Lifespan
+from intake.web.client_address import Addresses
 from intake.web.falcon_app import PlainText, make_app
 from intake.web.openapi.document import resources
+from intake.web.ops_keys import OpsAuth, OpsKey
 from intake.web.problems import Problems
 from intake.wiring.room import Waiting
 
@@ -123,11 +123,11 @@ class Parts:
         self.moving = Moving(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)
         self.catalogue.reader.heard.append(self.search.outdate)
-        self.product_lane = ProductLane(self.catalogue)
-        self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.product_lane)
+        self.fast_product_read = FastProductRead(self.catalogue)
+        self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.fast_product_read)
         self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
         self.checks = StoreChecks(settings, self.database, self.health)
-        self.prewarming = Prewarming(
+        self.prewarming = PrewarmCheck(
             self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
@@ -156,9 +156,9 @@ class Parts:
             self.metrics.tick(guard.in_flight, guard.waiting)
             self.read_figures.flush()
             self.metrics.orders_by_path.labels("fast").inc(guard.take_fast_orders())
-            if refused := guard.take_refused():
+            if refused := guard.pop_refused_count():
                 self.metrics.refused("overloaded", refused)
-            for code, times in guard.connections.take_refused():
+            for code, times in guard.connections.pop_refused_count():
                 self.metrics.refused(code, times)
 
     async def close_stores(self) -> None:
@@ -173,7 +173,7 @@ class Parts:
         return Lifespan(
             opening=[self.database.open, self.catalogue.open, self.first_check],
             running=[
-                self.guard.expire_slow,
+                self.guard.cancel_slow_bodies,
                 self.sales.keep_fresh,
                 self.outcomes.listen,
                 self.durability.keep_checking,
@@ -218,20 +218,22 @@ def create_app(settings: Settings) -> Guard:
     if role != "public":
         ops = make_app(parts.problems, PlainText())
         add_ops(ops, parts)
-        parts.guard.ops_application = OpsDoor(ops, parts.ops_key)
+        parts.guard.ops_application = OpsAuth(ops, parts.ops_key.wait_s)
     else:
         parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app
     if role != "ops":
-        parts.guard.lanes = (parts.product_lane, parts.waiting.lane())
+        parts.guard.fast_paths = (parts.fast_product_read, parts.waiting.lane())
         cross_origin = CrossOrigin(settings.cors_origins)
         parts.guard.cross_origin = cross_origin if settings.cors_origins else None
-        parts.guard.order_lane = OrderLane(parts.sales, parts.accepting, parts.waiting, parts.problems, cross_origin)
+        parts.guard.fast_order_post = OrderLane(
+            parts.sales, parts.accepting, parts.waiting, parts.problems, cross_origin
+        )
     return parts.guard
 
 
 def add_process(app: Routes, parts: Parts) -> None:
-    """Add what tells how the process is and what it can do."""
+    """Add what every role serves: how the process is, what it can do, the files of pages."""
     app.add_route("/healthz", Alive())
     app.add_route("/readyz", Ready(parts.health, parts.progress))
     app.add_route(
@@ -240,6 +242,8 @@ def add_process(app: Routes, parts: Parts) -> None:
             parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.progress
         ),
     )
+    static_files = parts.waiting.pages.static_files
+    app.add_route(static_files.route, static_files)  # also where ops alone come, whose pages need them
     for path, resource in resources().items():
         app.add_route(path, resource)
 
@@ -252,7 +256,7 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     posting.on_full_path = parts.metrics.orders_by_path.labels("full").inc
     app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
-    owners = Owners(waiting.admission, waiting.door)
+    owners = Owners(waiting.storefront_keys, waiting.door)
     waiting.add_routes(app, Shop(posting, Offers(parts.catalogue), parts.reader, owners))
     app.add_route("/", Landing(parts.list_sales, parts.sales, waiting.door, waiting.pages))
     problem_pages = ProblemPages(waiting.pages)

@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import redis.asyncio as redis
 
-from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
+from doorbuster.contract.sales import SaleProductRequest, SaleRequest
 from loadtests.bench.shop import HOT
 from loadtests.check import ledger
 from loadtests.generate.catalogue import Product, write

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
+from doorbuster.contract.sales import SaleProductRequest, SaleRequest
 from loadtests.check import ledger, report
 from loadtests.generate.catalogue import write
 from loadtests.generate.invoices import Invoices, read

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from doorbuster.orderstore.gate import milliseconds, opens_ms
+from doorbuster.orderstore.gate import opens_ms, unix_ms
 from waitingroom.room import Mode, RoomConfig
 from waitingroom.shuffle import commitment
 
@@ -64,8 +64,8 @@ def room_config(sale: SaleShape) -> RoomConfig:
         mode=mode_of(sale),
         phase=sale.phase,
         opens_ms=opens_ms(sale.starts_at, sale.read_at),
-        lobby_opens_ms=milliseconds(lobby_opens_at(sale)),
-        closes_ms=milliseconds(sale.ends_at),
+        lobby_opens_ms=unix_ms(lobby_opens_at(sale)),
+        closes_ms=unix_ms(sale.ends_at),
         epoch=sale.room_epoch,
         commitment=commitment(sale.room_secret),
         **terms,

@@ -167,7 +167,7 @@ class Scheduler:
                 version=sale.version,
                 phase=sale.phase,
                 opens_ms=gate.opens_ms(sale.starts_at, sale.read_at),
-                closes_ms=gate.milliseconds(sale.ends_at),
+                closes_ms=gate.unix_ms(sale.ends_at),
                 epoch=sale.room_epoch,
             )
             await gate.publish(self._orders, shown)

@@ -20,7 +20,7 @@ from doorbuster.errors import ConflictError, InvalidError
 if TYPE_CHECKING:
     from db.connections.pool import Connection
     from db.products.products import ImportRow
-    from doorbuster.contract.bodies import ProductLine
+    from doorbuster.contract.products import ProductLine
 
 CHUNK_ROWS = 1_000
 CHUNK_BYTES = 4 * 2**20

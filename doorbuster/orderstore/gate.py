@@ -37,7 +37,7 @@ class Gate:
     """Of the sale's room: admissions of an earlier one are revoked."""
 
 
-def milliseconds(at: datetime | None) -> int:
+def unix_ms(at: datetime | None) -> int:
     """Return Unix milliseconds, 0 for None alone."""
     return 0 if at is None else max(1, int(at.timestamp() * 1000))
 
@@ -47,7 +47,7 @@ def opens_ms(starts_at: datetime, read_at: datetime) -> int:
 
     Whatever the order store's and the room store's clocks say, it stays open then.
     """
-    return 0 if starts_at <= read_at else milliseconds(starts_at)
+    return 0 if starts_at <= read_at else unix_ms(starts_at)
 
 
 COUNTED = ("accepted", "drained", "accepted_bytes", "drained_bytes", "bytes_at")

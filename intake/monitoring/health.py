@@ -10,7 +10,7 @@ import msgspec
 
 from db.migrate import pending
 from doorbuster import keys
-from doorbuster.contract.bodies import JSON
+from doorbuster.contract.problems import JSON
 from doorbuster.orderstore import gate
 from intake.monitoring import metrics as measured
 from intake.web.problems import STORE_ERRORS, RefusedError
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from intake.monitoring.metrics import Metrics
     from intake.monitoring.progress import Progress
     from intake.monitoring.read_metrics import ReadFigures
-    from intake.ops.auth import OpsKey
     from intake.room.cache import RoomDesk
     from intake.sales.cache import Sales
     from intake.server.guard import Guard
+    from intake.web.ops_keys import OpsKey
 
 log = logging.getLogger("doorbuster.intake.health")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from catalogue.search.service import Search
     from catalogue.service import Catalogue
     from intake.monitoring.metrics import Metrics
-    from intake.products.fast_read import ProductLane
+    from intake.products.fast_read import FastProductRead
 
 WHERE = ("process", "coalesced", "shared", "database")
 SEARCHED = ("process", "coalesced", "backend")
@@ -23,8 +23,8 @@ SEARCHED = ("process", "coalesced", "backend")
 class ReadFigures:
     """Carries the counts of one process over to its metrics."""
 
-    def __init__(self, metrics: Metrics, catalogue: Catalogue, search: Search, lane: ProductLane) -> None:
-        self._metrics, self._catalogue, self._search, self._lane = metrics, catalogue, search, lane
+    def __init__(self, metrics: Metrics, catalogue: Catalogue, search: Search, fast_read: FastProductRead) -> None:
+        self._metrics, self._catalogue, self._search, self._fast_read = metrics, catalogue, search, fast_read
         self._told: Counter[tuple[str, ...]] = Counter()
         replicas = catalogue.replicas
         self._servers = [server.name for server in (replicas.primary, *replicas.replicas)]
@@ -33,8 +33,8 @@ class ReadFigures:
         """Tell what has been counted since the last time, and how the replicas are."""
         reader, replicas = self._catalogue.reader, self._catalogue.replicas
         for where in WHERE:
-            lane = self._lane.answered if where == "process" else 0
-            self._tell(self._metrics.catalogue_reads, reader.answered[where] + lane, "catalogue", where)
+            fast = self._fast_read.answered if where == "process" else 0
+            self._tell(self._metrics.catalogue_reads, reader.answered[where] + fast, "catalogue", where)
         searched = self._search.answered
         for where in SEARCHED:
             self._tell(self._metrics.catalogue_reads, searched[where], "search", where)

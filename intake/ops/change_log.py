@@ -9,9 +9,9 @@ import msgspec
 from db import ops_log as rows
 from doorbuster.contract.ops import LogEntryView
 from doorbuster.errors import InvalidError
-from intake.server.guard import BODY
+from intake.server.asgi import BODY
+from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.query_parameters import refuse_unknown_params
-from intake.web.requests import limit_of, number_cursor_of, write_page
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

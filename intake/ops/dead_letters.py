@@ -15,9 +15,11 @@ from doorbuster.lua_script import Script
 from doorbuster.orderstore import entry
 from intake.ops.change_log import note, operator_of
 from intake.orders.lookup import metadata_of, readable
+from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
-from intake.web.requests import body_of, limit_of, number_cursor_of, write, write_page
+from intake.web.requests import body_of
+from intake.web.responses import write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

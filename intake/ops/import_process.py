@@ -17,10 +17,10 @@ import msgspec
 
 from db.connections import pool
 from db.products.importing import Importing, row_of
-from doorbuster.contract.bodies import ProductLine
 from doorbuster.contract.decoding import SAID_MAX, problems, read
 from doorbuster.contract.fields import tidy_id
 from doorbuster.contract.ops import ImportReport, Rejected
+from doorbuster.contract.products import ProductLine
 from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.prices import PriceError, has_decimals, read_price, shown
 

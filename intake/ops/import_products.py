@@ -20,7 +20,7 @@ from intake.ops import import_process
 from intake.ops.change_log import operator_of
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
-from intake.web.requests import write
+from intake.web.responses import write
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

@@ -8,21 +8,16 @@ import msgspec
 
 from db.orders import orders as rows
 from db.orders.states import Status
-from doorbuster.contract.bodies import OrderSummaryView
 from doorbuster.contract.ops import TransitionRequest
+from doorbuster.contract.orders import OrderSummaryView
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import note
 from intake.orders.resources import order_id_of
+from intake.web.paging import limit_of, order_cursor, order_cursor_of, write_page
 from intake.web.query_parameters import refuse_unknown_params
-from intake.web.requests import (
-    body_of,
-    limit_of,
-    order_cursor,
-    order_cursor_of,
-    write,
-    write_page,
-)
-from intake.web.timestamps import moment_of
+from intake.web.requests import body_of
+from intake.web.responses import write
+from intake.web.timestamps import rfc3339_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -75,7 +70,7 @@ def _summary(order: rows.OrderSummary) -> OrderSummaryView:
         customer_id=order.customer_id,
         status=order.status.value,
         reason=order.reason,
-        accepted_at=moment_of(order.accepted_at),
+        accepted_at=rfc3339_of(order.accepted_at),
         updated_at=order.updated_at,
         total=order.total,
         currency=order.currency,

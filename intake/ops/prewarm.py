@@ -32,7 +32,7 @@ FILL_S = 20.0
 _NO_MORE = {"closed": "the sale is closed", "drain": "the sale is draining", "ended": "the sale has ended"}
 
 
-class Prewarming:
+class PrewarmCheck:
     """Looks at a sale before it begins."""
 
     def __init__(

@@ -12,7 +12,8 @@ from doorbuster.contract.catalogue import PricesBody, PriceWindowBody
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import note
 from intake.ops.products import existing
-from intake.web.requests import body_of, write
+from intake.web.requests import body_of
+from intake.web.responses import write
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,13 +10,14 @@ from db.products import products as rows
 from db.products import stock as ledger
 from db.products.catalogue_changes import Change
 from db.sales import closed_sales_of
-from doorbuster.contract.bodies import ProductRequest, ProductView, StockRequest, StockView
 from doorbuster.contract.decoding import problems as problems_of
 from doorbuster.contract.fields import ProductId
+from doorbuster.contract.products import ProductRequest, ProductView, StockRequest, StockView
 from doorbuster.errors import ConflictError, InvalidError
 from intake.ops.change_log import note
 from intake.web.problems import RefusedError
-from intake.web.requests import body_of, write
+from intake.web.requests import body_of
+from intake.web.responses import write
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

@@ -9,21 +9,17 @@ import msgspec
 
 from db import sales as rows
 from db.status import doubtful_products
-from doorbuster.contract.bodies import (
-    RevokedView,
-    SaleChange,
-    SaleProductView,
-    SaleRequest,
-    SaleView,
-)
 from doorbuster.contract.room import RoomChange, RoomTerms
+from doorbuster.contract.sales import RevokedView, SaleChange, SaleProductView, SaleRequest, SaleView
 from doorbuster.errors import ConflictError, InvalidError
 from intake.ops.change_log import note
 from intake.sales.phase import effective_phase
-from intake.server.guard import BODY
+from intake.server.asgi import BODY
+from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
-from intake.web.requests import body_of, limit_of, number_cursor_of, write, write_page
+from intake.web.requests import body_of
+from intake.web.responses import write
 from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
     from intake.changes.publish import Publishing
     from intake.changes.restock import Restocking
     from intake.database import Database
-    from intake.ops.prewarm import Prewarming
+    from intake.ops.prewarm import PrewarmCheck
     from intake.ops.undecided_orders import WaitingOrders
     from intake.room.cache import RoomDesk
     from intake.sales.cache import Sales
@@ -195,7 +191,7 @@ class OneSale:
 class SaleVerb:
     """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
 
-    def __init__(self, database: Database, publishing: Publishing, prewarming: Prewarming) -> None:
+    def __init__(self, database: Database, publishing: Publishing, prewarming: PrewarmCheck) -> None:
         self._database = database
         self._publishing = publishing
         self._prewarming = prewarming

@@ -16,7 +16,7 @@ from intake.monitoring.worker_checks import processes
 from intake.sales.phase import effective_phase
 from intake.web.problems import STORE_ERRORS
 from intake.web.query_parameters import refuse_unknown_params
-from intake.web.requests import write
+from intake.web.responses import write
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

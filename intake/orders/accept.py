@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from doorbuster.contract.bodies import OrderRequest
 from doorbuster.contract.fields import id_problem
+from doorbuster.contract.orders import OrderRequest
 from doorbuster.orderstore import entry
 from doorbuster.orderstore.ids import fingerprint_of, partition_of
 from intake.accepting import group_commit as verdicts
 from intake.accepting.group_commit import Candidate
-from intake.room.admission_verifier import page_of
 from intake.web.problems import RefusedError
-from intake.web.timestamps import moment
+from intake.web.timestamps import rfc3339_ms
+from intake.web.urls import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from doorbuster.contract.fields import EffectivePhase
+    from doorbuster.contract.orders import OrderRequest
     from doorbuster.orderstore.ids import OrderIds
     from intake.accepting.durability import Durability
     from intake.accepting.group_commit import Tell
@@ -208,7 +209,7 @@ def order_id_text(candidate: Candidate) -> str:
 def answer(known: CachedSale, order_id: str, verdict: bytes) -> bytes:
     """Return the body of the 202 for NEW or REPLAY."""
     return (
-        f'{{"order_id":"{order_id}{known.answer_head}{moment(int(verdict[1:].split(b"-", 1)[0]))}",'
+        f'{{"order_id":"{order_id}{known.answer_head}{rfc3339_ms(int(verdict[1:].split(b"-", 1)[0]))}",'
         f'"links":{{"self":"/orders/{order_id}","events":"/orders/{order_id}/events"}}}}'
     ).encode()
 

@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request
 
-    from intake.orders.authorize import Admission
     from intake.room.admission_verifier import RoomDoor
+    from intake.web.storefront_keys import StorefrontKeys
 
 
 class Owners:
     """Checks whose an order is."""
 
-    def __init__(self, admission: Admission, door: RoomDoor) -> None:
-        self._admission = admission
+    def __init__(self, keys: StorefrontKeys, door: RoomDoor) -> None:
+        self._keys = keys
         self._door = door
 
     @property
     def are_asked(self) -> bool:
         """Whether an id alone is not enough."""
-        return self._admission.is_needed_everywhere
+        return bool(self._keys)
 
     def expect(self, req: Request, order_id: UUID) -> None:
         """Refuse who shows nothing at all, before any store is asked.
@@ -41,7 +41,7 @@ class Owners:
         Raises:
             RefusedError: `admission_required`.
         """
-        if not self.are_asked or self._admission.is_storefront(req):
+        if not self.are_asked or self._keys.is_storefront(req):
             return
         if browser_of(req) is None and given(req, route_of(order_id)[0]) is None:
             raise _refusal()
@@ -52,7 +52,7 @@ class Owners:
         Raises:
             RefusedError: `admission_required`.
         """
-        if not self.are_asked or self._admission.is_storefront(req):
+        if not self.are_asked or self._keys.is_storefront(req):
             return
         if customer_id:
             browser, number = browser_of(req), route_of(order_id)[0]

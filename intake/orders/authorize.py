@@ -7,20 +7,18 @@ admission is bound to no customer: it would order in anybody's name.
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING, NamedTuple
 
 from intake.accepting.group_commit import Spend, count_ttl_ms, spend_terms
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from falcon.asgi import Request
 
-    from doorbuster.contract.bodies import OrderRequest
+    from doorbuster.contract.orders import OrderRequest
     from intake.room.admission_verifier import RoomDoor
     from intake.sales.cache import CachedSale
+    from intake.web.storefront_keys import StorefrontKeys
     from waitingroom.admissions import Admission as RoomAdmission
 
 
@@ -44,8 +42,8 @@ class Pass(NamedTuple):
 class Admission:
     """Checks each order's right to be posted."""
 
-    def __init__(self, storefront_keys: Iterable[str], door: RoomDoor) -> None:
-        self._keys = tuple(key.encode() for key in storefront_keys)
+    def __init__(self, keys: StorefrontKeys, door: RoomDoor) -> None:
+        self._keys = keys
         self._door = door
         self.is_needed_everywhere = bool(self._keys)
         """Whether orders of sales without a room are checked too."""
@@ -59,7 +57,7 @@ class Admission:
             RefusedError: `admission_required`, `admission_expired`, `admission_invalid`.
         """
         room = await self._door.needed(sale) if sale.has_room else None
-        needs_key = bool(self._keys) and not self.is_storefront(req)
+        needs_key = bool(self._keys) and not self._keys.is_storefront(req)
         passed = None
         if room is not None:
             passed = self._door.check(req, room, order)
@@ -72,9 +70,3 @@ class Admission:
     def is_anybodys(self, passed: Pass | None) -> bool:
         """Say whether, with keys configured, a pass alone lets nobody order: it is bound to no customer."""
         return bool(self._keys) and passed is not None and passed.admission.customer is None
-
-    def is_storefront(self, req: Request) -> bool:
-        """Say whether the request carries a storefront key."""
-        given = (req.get_header("X-Storefront-Key") or "").encode()
-        # All keys are compared, so that the time says nothing about which one was near.
-        return sum(hmac.compare_digest(given, key) for key in self._keys) > 0

@@ -15,7 +15,7 @@ from falcon.asgi import SSEvent
 from msgspec import UNSET
 
 from db.orders.states import FINAL
-from doorbuster.contract.bodies import TransitionEvent
+from doorbuster.contract.orders import TransitionEvent
 from intake.notifications import LOOK_EVERY_S, until
 from intake.orders.resources import found_for, order_id_of
 from intake.orders.shared_reads import till_tick
@@ -66,7 +66,7 @@ class OrderEvents:
         if view.status in FINAL and len(view.history) <= after:
             resp.status = 204  # all was told: tells an EventSource not to come back
             return
-        if not self._guard.park(req.scope):
+        if not self._guard.count_as_waiting(req.scope):
             raise RefusedError("overloaded", "Too many streams are open; try again soon")
         resp.set_header("Cache-Control", "no-store")
         resp.set_header("X-Accel-Buffering", "no")

@@ -1,7 +1,7 @@
-"""The short way of a plain order: before the application, for at the peak of a sale it is what there is most of.
+"""The fast path of a plain order: before the application, for at the peak of a sale it is what there is most of.
 
 Owns the shortcut alone; accepting is `accept.py`, for both ways. Whatever is not plainly so (another media type,
-`Prefer`, a cookie for an admission, a sale that is not at hand) goes the long way and gets the same
+`Prefer`, a cookie for an admission, a sale that is not at hand) takes the full path and gets the same
 answer.
 """
 
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON, OrderRequest
 from doorbuster.contract.decoding import refusal_of
 from doorbuster.contract.fields import LINES_SURE
+from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.problems import JSON
 from doorbuster.errors import DoorbusterError, InvalidError
 from intake.accepting.group_commit import REPLAY, SPENT
 from intake.orders.accept import answer, order_id_text
-from intake.orders.post import is_key
-from intake.room.admission_verifier import token_of
 from intake.server.connection.framing import is_host
 from intake.web.problems import STORE_ERRORS, RefusedError
+from intake.web.requests import is_key, token_of
 
 if TYPE_CHECKING:
     from doorbuster.errors import DoorbusterError
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from intake.orders.authorize import Pass
     from intake.room.cache import OpenRoom
     from intake.sales.cache import CachedSale, Sales
-    from intake.server.connection.fast_response import Exchange
+    from intake.server.asgi import Headers
+    from intake.server.connection.fast_response import FastResponse
     from intake.server.cors import CrossOrigin
-    from intake.server.guard import Headers
     from intake.web.problems import Problems
     from intake.wiring.room import Waiting
 
@@ -63,15 +63,15 @@ class OrderLane:
         self._lines_for = cross_origin.lines
         self._is_anybodys = waiting.admission.is_anybodys
 
-    def __call__(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
-        """Take an order and answer it once it is decided; False: it goes the long way."""
+    def __call__(self, url: bytes, headers: Headers, body: bytes, exchange: FastResponse) -> bool:
+        """Take an order and answer it once it is decided; False: it takes the full path."""
         path = url.decode("latin-1")
         known = self._sales.fresh(path[len(BEFORE) : -len(AFTER)]) if path.startswith(BEFORE) else None
         asked = _asked(headers)
         if known is None or asked is None:
             return False
         is_clear, room = self._room(known)
-        # An admission that is missing, or that nobody asks for now, is for the long way.
+        # An admission that is missing, or that nobody asks for now, is for the full path.
         if not is_clear or (known.has_room and (room is None) != (asked.token is None)):
             return False
         lines = self._lines_for(asked.origin) if asked.origin else b""
@@ -103,7 +103,7 @@ class OrderLane:
         self,
         known: CachedSale,
         sent: _Sent,
-        exchange: Exchange,
+        exchange: FastResponse,
         candidate: Candidate,
         verdict: bytes,
     ) -> None:
@@ -120,7 +120,7 @@ class OrderLane:
             return
         self._answer(known, sent, exchange, order_id_text(candidate), verdict)
 
-    async def _ask_again(self, known: CachedSale, sent: _Sent, exchange: Exchange) -> None:
+    async def _ask_again(self, known: CachedSale, sent: _Sent, exchange: FastResponse) -> None:
         try:
             order_id, verdict = await self._accepting.commit(known, sent.order, sent.key, sent.pass_)
         except RefusedError as refused:
@@ -136,13 +136,13 @@ class OrderLane:
             self._answer(known, sent, exchange, order_id, verdict)
 
     @staticmethod
-    def _answer(known: CachedSale, sent: _Sent, exchange: Exchange, order_id: str, verdict: bytes) -> None:
+    def _answer(known: CachedSale, sent: _Sent, exchange: FastResponse, order_id: str, verdict: bytes) -> None:
         replayed = _REPLAYED if verdict[:1] == REPLAY else b""
         exchange.answer(
             202, _HEAD % (_JSON, order_id.encode(), replayed) + sent.lines, answer(known, order_id, verdict)
         )
 
-    def _refuse(self, exchange: Exchange, refused: DoorbusterError, origin_lines: bytes) -> None:
+    def _refuse(self, exchange: FastResponse, refused: DoorbusterError, origin_lines: bytes) -> None:
         fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
         members = refused.members if isinstance(refused, RefusedError) else None
         told = self._problems.told(refused.code, refused.detail, fields, members)

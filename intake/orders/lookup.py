@@ -13,10 +13,10 @@ from db.orders.dead_letters import dead_letter_of
 from db.orders.orders import read_order
 from db.sales import get_sale_by_number
 from doorbuster import keys
-from doorbuster.contract.bodies import Links, OrderLine, OrderView, Refusal, Step
+from doorbuster.contract.orders import Links, OrderLine, OrderView, Refusal, Step
 from doorbuster.orderstore import entry
 from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
-from intake.web.timestamps import moment, moment_of
+from intake.web.timestamps import rfc3339_ms, rfc3339_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -47,7 +47,7 @@ def show(order: Order) -> OrderView:
         customer_id=order.customer_id,
         status=order.status.value,
         reason=order.reason or UNSET,
-        accepted_at=moment_of(order.accepted_at),
+        accepted_at=rfc3339_of(order.accepted_at),
         lines=[OrderLine(line.product_id, line.quantity, line.unit_price) for line in order.lines],
         total=order.total,
         currency=order.currency,
@@ -116,7 +116,7 @@ def _accepted(order_id: UUID, sale_id: str, entry_id: str, order: entry.OrderEnt
         sale_id=sale_id,
         customer_id=order.customer_id if order else "",
         status="accepted",
-        accepted_at=moment(int(entry_id.partition("-")[0])),
+        accepted_at=rfc3339_ms(int(entry_id.partition("-")[0])),
         lines=[OrderLine(line.product_id, line.quantity) for line in order.lines] if order else [],
         total=None,
         currency=None,

@@ -1,4 +1,4 @@
-"""`POST /sales/{sale}/orders`, the long way: reads and checks an order of any form. Owns the order of the checks.
+"""`POST /sales/{sale}/orders`, the full path: reads and checks an order of any form. Owns the order of the checks.
 
 Everything that can be refused without a store is refused before one is asked. Plain orders do not come here, see
 `fast_post.py`; accepting itself is `accept.py`.
@@ -6,18 +6,20 @@ Everything that can be refused without a store is refused before one is asked. P
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON, OrderRequest
 from doorbuster.contract.decoding import read
+from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.problems import JSON
 from intake.accepting.group_commit import REPLAY
 from intake.orders.accept import answer
-from intake.server.guard import BODY
+from intake.server.asgi import BODY
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
+from intake.web.requests import KEY_MAX, is_key, require_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from intake.orders.prefer_wait import Awaiting
     from intake.sales.cache import CachedSale, Sales
     from intake.sales.offers import Offering
-
-KEY_MAX = 255
 
 _decoder = msgspec.json.Decoder(OrderRequest)
 
@@ -94,19 +94,6 @@ class PostOrder:
             if error.code == "admission_required" and error.room is not None:
                 self._accepting.refuse_likely(known, order)
             raise
-
-
-def require_json(req: Request) -> None:
-    """Refuse a body that says it is something else than JSON."""
-    media = req.content_type
-    if media == JSON or media is None or media.partition(";")[0].strip().lower() == JSON:
-        return
-    raise RefusedError("unsupported_media_type", f"The body must be {JSON}")
-
-
-def is_key(key: str | None) -> TypeGuard[str]:
-    """Say whether a header makes an idempotency key."""
-    return key is not None and 0 < len(key) <= KEY_MAX and key.isascii() and key.isprintable()
 
 
 def _idempotency_key(req: Request) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db.orders.states import Status
-from doorbuster.contract.bodies import FAULTS, JSON
 from doorbuster.contract.offers import UnitPrice
+from doorbuster.contract.problems import FAULTS, JSON
 from intake.notifications import LOOK_EVERY_S, until
 from intake.orders.lookup import show
 from intake.web.problems import STORE_ERRORS
@@ -55,7 +55,7 @@ class Awaiting:
     async def answer(self, req: Request, resp: Response, order_id: UUID) -> bool:
         """Write the outcome into the response; False leaves the 202 to the caller: none came in time."""
         seconds = wait_of(req.get_header("Prefer"))
-        if not seconds or not self._guard.park(req.scope):
+        if not seconds or not self._guard.count_as_waiting(req.scope):
             return False
         resp.set_header("Preference-Applied", f"wait={seconds}")
         order = await self._outcome(order_id, seconds)

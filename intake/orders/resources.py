@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from db.orders.states import Status
-from doorbuster.contract.bodies import JSON
+from doorbuster.contract.problems import JSON
 from intake.orders.lookup import parse_order_id
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
-    from doorbuster.contract.bodies import OrderView
+    from doorbuster.contract.orders import OrderView
     from intake.orders.access import Owners
     from intake.orders.lookup import OrderReader
     from intake.orders.transition import Moving

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from db.connections.pool import Connection
-    from doorbuster.contract.bodies import OrderView
+    from doorbuster.contract.orders import OrderView
     from intake.changes.restock import Restocking
     from intake.database import Database
     from intake.orders.lookup import OrderReader

@@ -15,17 +15,18 @@ from uuid import UUID
 
 import msgspec
 
-from doorbuster.contract.bodies import FAULTS, OrderRequest
+from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.problems import FAULTS
 from doorbuster.errors import DoorbusterError
 from intake.orders.authorize import Pass
-from intake.orders.post import is_key
 from intake.pages.offers import PAGE_SIZE, sources_of
 from intake.pages.standing import BEFORE, BUYABLE, Standing, standing_of
-from intake.pages.wait import form_of, go_to
 from intake.room import cookies
-from intake.room.admission_verifier import page_of
 from intake.room.attempts import Placed, digest_of, key_of, links_of, mark_of
+from intake.web.forms import form_of, go_to
 from intake.web.problems import RETRY_AFTER, STORE_ERRORS, RefusedError
+from intake.web.requests import is_key
+from intake.web.urls import page_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from doorbuster.errors import DoorbusterError
 from intake.pages.standing import Standing, standing_of
 from intake.room import cookies
-from intake.room.admission_verifier import page_of
 from intake.room.attempts import links_of
 from intake.web.problems import STORE_ERRORS
+from intake.web.urls import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
-    from doorbuster.contract.bodies import OrderView
+    from doorbuster.contract.orders import OrderView
     from intake.pages.demo_shop import Shop
     from intake.pages.render import Pages
     from intake.room.admission_verifier import RoomDoor

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from doorbuster.contract.bodies import FAULTS
+from doorbuster.contract.problems import FAULTS
 from intake.pages.render import HTML
 from intake.web.problems import ACCEPT_MAX, RETRY_AFTER, accepts_page
 

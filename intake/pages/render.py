@@ -6,7 +6,6 @@ A folder of the operator's comes before the built-in one, file by file: `templat
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,9 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
 from intake.pages.locale import tongue_of
 from intake.pages.texts import Words, read_texts
-from intake.web.problems import RefusedError
+from intake.web.static_files import StaticFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from falcon.asgi import Request, Response
 
     from intake.pages.locale import Tongue
@@ -31,7 +28,6 @@ PERMISSIONS = ", ".join(
     f"{name}=()" for name in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
 )
 """What the pages never ask a browser for, nor anything that they might be made to load."""
-_MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 def csp(form_target: str = "", images: str = "", ancestors: str = "'none'") -> str:
@@ -63,8 +59,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self.texts = read_texts(reversed(self._folders))
-        self.statics = self._read_statics()
-        self._version = version_of({name: data for name, (data, _) in self.statics.items()})
+        self.static_files = StaticFiles((folder / "static" for folder in self._folders), "/room/static")
 
     def tongue(self, accept_language: str) -> Tongue:
         """Return how to speak to who likes these languages."""
@@ -82,7 +77,7 @@ class Pages:
             t=texts,
             lang=tongue.language,
             locale=str(tongue.words).replace("_", "-"),
-            static=f"/room/static/{self._version}",
+            static=self.static_files.address,
             say=say,
             eta=lambda seconds: wait_of(seconds, say, tongue),
             tongue=tongue,
@@ -119,14 +114,6 @@ class Pages:
         """The content security policy of a page that leads nowhere and shows nobody's images."""
         return csp(ancestors=self._ancestors)
 
-    def _read_statics(self) -> dict[str, tuple[bytes, str]]:
-        found: dict[str, tuple[bytes, str]] = {}
-        for folder in reversed(self._folders):
-            for path in sorted((folder / "static").glob("*")):
-                if path.suffix in _MEDIA:
-                    found[path.name] = path.read_bytes(), _MEDIA[path.suffix]
-        return found
-
 
 def wait_of(seconds: tuple[float, float] | None, say: Words, tongue: Tongue) -> str:
     """Return how long a wait is going to be: from the least to the most."""
@@ -143,25 +130,3 @@ def wait_of(seconds: tuple[float, float] | None, say: Words, tongue: Tongue) -> 
     if seconds[1] <= HOUR_S - MINUTE_S:  # the unit once
         least = tongue.number(int(seconds[0] // MINUTE_S))
     return say("eta_range", least=least, most=most)
-
-
-def version_of(files: Mapping[str, bytes]) -> str:
-    """Return a digest of files with their names: each part with its length, so that no two sets of them look alike."""
-    digest = hashlib.blake2b(digest_size=6)
-    for name, data in sorted(files.items()):
-        digest.update(b"%d:%b%d:" % (len(name.encode()), name.encode(), len(data)) + data)
-    return digest.hexdigest()
-
-
-class Statics:
-    """Resource of scripts and styles; their address changes with them."""
-
-    def __init__(self, pages: Pages) -> None:
-        self._pages = pages
-
-    async def on_get(self, _req: Request, resp: Response, version: str, name: str) -> None:  # noqa: ARG002
-        """Show one."""
-        if name not in self._pages.statics:
-            raise RefusedError("not_found", "There is no such file")
-        resp.data, resp.content_type = self._pages.statics[name]
-        resp.set_headers({"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"})

@@ -10,7 +10,7 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from doorbuster.orderstore.gate import milliseconds
+from doorbuster.orderstore.gate import unix_ms
 from intake.sales.cache import gate_of
 from waitingroom.sale_config import lobby_opens_at
 
@@ -54,7 +54,7 @@ def standing_of(known: CachedSale, room: OpenRoom | None) -> Standing:
     if sale.phase == "drain":
         return Standing.CLOSING
     if now_ms < gate.opens_ms:
-        lobby_ms = milliseconds(lobby_opens_at(sale))
+        lobby_ms = unix_ms(lobby_opens_at(sale))
         return Standing.LOBBY if room is not None and 0 < lobby_ms <= now_ms else Standing.UPCOMING
     if is_sold_out(known, room):
         return Standing.SOLD_OUT

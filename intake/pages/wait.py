@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET
@@ -18,12 +18,11 @@ from doorbuster.contract.room import AdmissionView, JoinRequest, TicketView, Wai
 from doorbuster.errors import DoorbusterError, InvalidError, StoreUnavailableError
 from intake.pages.standing import BEFORE, Standing, standing_of
 from intake.room import cookies
-from intake.room.admission_verifier import page_of
 from intake.room.attempts import links_of
-from intake.room.resources import is_form, keep_admission
-from intake.room.visits import order_url
-from intake.server.guard import BODY
+from intake.room.resources import keep_admission
+from intake.web.forms import form_of, go_to
 from intake.web.problems import RefusedError, prefers_html
+from intake.web.urls import order_url, page_of
 from waitingroom.polling import eta_range_s
 
 if TYPE_CHECKING:
@@ -49,8 +48,6 @@ _VIEWS = {
 }  # fmt: skip
 NAMES_MAX = 50
 """Names of products that the page is sent for its script; of more it asks one by one."""
-FIELDS_MAX = 20
-"""Of a form: more than any of ours has."""
 FRAGMENT = "doorbuster_admission"
 _GONE = frozenset({"room_over", "room_sold_out"})
 _LOST = frozenset(
@@ -145,7 +142,7 @@ class WaitPage:
             admission=view.admission,
             expires_at=view.expires_at,
             orders_allowed=view.orders_allowed,
-            order_url=order_url(room),
+            order_url=order_url(room.cached.sale),
         )
         self._let_in(req, resp, room, found)
 
@@ -246,7 +243,7 @@ class WaitPage:
     ) -> None:
         sale, browser = room.cached.sale, cookies.set_browser(req, resp)
         page, status = page_of(sale.sale_id), None if room.document is None else room.document.view
-        target = urlsplit(order_url(room))
+        target = urlsplit(order_url(room.cached.sale))
         lost = values.get("problem") in _LOST
         gone = [] if status is None else status.sold_out.products
         self._pages.render(
@@ -265,7 +262,7 @@ class WaitPage:
                 "orders": links_of(cookies.orders_of(req, room.cached.number), sale.sale_id),
                 "grace_min": max(1, room.grace_s // 60),
                 "page_url": page,
-                "order_url": order_url(room),
+                "order_url": order_url(room.cached.sale),
                 "visitor_id": browser.visitor_id,
                 "place_link": None if place is None or lost else f"{base_of(req)}{page}#place={place.text()}",
                 "form_target": f" {target.scheme}://{target.netloc}" if target.netloc else "",
@@ -294,32 +291,3 @@ def entrance_of(found: AdmissionView) -> str:
 def base_of(req: Request) -> str:
     """Return the address that the visitor sees."""
     return f"{req.forwarded_scheme}://{req.forwarded_host}"
-
-
-def form_of(req: Request) -> dict[str, str]:
-    """Return the fields of a form of our own pages.
-
-    Raises:
-        RefusedError: it is no form, or another site's.
-    """
-    if not is_form(req):
-        raise RefusedError("unsupported_media_type", "The body must be a form")
-    site, origin = req.get_header("Sec-Fetch-Site"), req.get_header("Origin")
-    foreign = site not in (None, "same-origin", "none") or origin == "null"  # a sandboxed frame's, or a redirect's
-    if site is None and origin is not None:
-        foreign = foreign or origin.partition("://")[2] not in (req.forwarded_host, req.netloc)
-    if foreign:
-        raise RefusedError("ticket_invalid", "The form is another site's")
-    try:
-        fields = parse_qs(req.scope[BODY].decode("utf-8", "replace"), max_num_fields=FIELDS_MAX)
-    except ValueError as error:
-        raise RefusedError("malformed", f"The form has more than {FIELDS_MAX} fields") from error
-    return {name: values[0] for name, values in fields.items()}
-
-
-def go_to(resp: Response, url: str) -> None:
-    """Send the browser on."""
-    resp.status = 303
-    resp.set_header("Location", url)
-    resp.set_header("Cache-Control", "no-store")
-    resp.set_header("Referrer-Policy", "no-referrer")

@@ -1,6 +1,6 @@
-"""The short way of a product's page that is at hand: before the application, for it is most of a sale's requests.
+"""The fast path of a product's page that is at hand: before the application, for it is most of a sale's requests.
 
-Owns nothing but the shortcut. Whatever is not at hand, or not a plain read, goes the long way and gets the same answer.
+Owns nothing but the shortcut. What is not at hand, or not a plain read, takes the full path and gets the same answer.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from catalogue.service import Catalogue
-    from intake.server.guard import Answer, Scope
+    from intake.server.asgi import Answer, Scope
 
 PATH = "/products/"
 _NOTHING = {"type": "http.response.body", "body": b""}
 
 
-class ProductLane:
+class FastProductRead:
     """Answers reads of products from this process's copy."""
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -23,7 +23,7 @@ class ProductLane:
         self.answered = 0
 
     def __call__(self, scope: Scope) -> Answer | None:
-        """Return the answer, None for the long way."""
+        """Return the answer, None where the full path is to give it."""
         if scope["method"] != "GET" or not scope["path"].startswith(PATH):
             return None
         shown = self._at_hand(scope["path"][len(PATH) :])

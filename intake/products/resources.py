@@ -1,18 +1,16 @@
-"""Products and listings over HTTP. Owns conditional requests; the catalogue decides what is shown."""
+"""Products and listings over HTTP. Owns their parameters; the catalogue decides what is shown."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import falcon
-
 from catalogue.cache.items import LIMIT_MAX
 from doorbuster.errors import InvalidError
+from intake.web.conditional import answer
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from catalogue.responses import Shown
     from catalogue.service import Catalogue
     from intake.web.problems import Problems
 
@@ -57,22 +55,6 @@ class ListProducts:
         answer(req, resp, await self._catalogue.page(category, after=after, limit=int(limit)))
 
     on_head = on_get
-
-
-def answer(req: Request, resp: Response, shown: Shown) -> None:
-    """Send what is shown, or 304 if the asker has it."""
-    send(req, resp, shown.body, shown.headers)
-
-
-def send(req: Request, resp: Response, body: bytes, headers: dict[str, str]) -> None:
-    """Send a body, or 304 if the asker has it; the headers hold its `ETag`."""
-    resp.set_headers(headers)
-    wanted = req.get_header("If-None-Match")
-    if wanted is not None and (headers["ETag"] in wanted or wanted.strip() == "*"):
-        resp.status = falcon.HTTP_304
-        return
-    resp.content_type = falcon.MEDIA_JSON
-    resp.data = body
 
 
 def _check(req: Request, category: str | None, after: str, limit: str) -> None:

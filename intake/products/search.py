@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from catalogue.search.interface import LIMIT_MAX, SORTS, Query, Sort, read_cursor
 from doorbuster.errors import InvalidError
-from intake.products.resources import send
+from intake.web.conditional import send
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from intake.orders.authorize import Pass
 from intake.room.cookies import admission_of
 from intake.web.problems import RefusedError
+from intake.web.requests import token_of
+from intake.web.urls import page_of
 from waitingroom.admissions import Admission, Refusal
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
@@ -18,12 +20,11 @@ from waitingroom.sale_config import mode_of
 if TYPE_CHECKING:
     from falcon.asgi import Request
 
-    from doorbuster.contract.bodies import OrderRequest
+    from doorbuster.contract.orders import OrderRequest
     from intake.room.cache import OpenRoom, RoomDesk
     from intake.sales.cache import CachedSale
     from waitingroom.admissions import AdmissionDesk
 
-BEARER = "Bearer"
 _SAYS = {
     Refusal.FORGED: ("admission_invalid", "The admission is none of this house's"),
     Refusal.FOREIGN: ("admission_invalid", "The admission is another sale's"),
@@ -31,11 +32,6 @@ _SAYS = {
     Refusal.REVOKED: ("admission_invalid", "The admission was revoked; join the room again"),
     Refusal.OTHER_CUSTOMER: ("admission_invalid", "The admission is bound to another customer"),
 }
-
-
-def page_of(sale_id: str) -> str:
-    """Return where to wait for leave to order."""
-    return f"/sales/{sale_id}/wait"
 
 
 class RoomDoor:
@@ -132,9 +128,3 @@ def given(req: Request, sale_number: int) -> str | None:
     """Return the admission that a request carries: in its header, else in its cookie."""
     token = token_of(req.get_header("Authorization") or "")
     return admission_of(req, sale_number) if token is None else token
-
-
-def token_of(authorization: str) -> str | None:
-    """Return the token of an Authorization header, None if there is none; schemes are compared in any case."""
-    scheme, _, token = authorization.partition(" ")
-    return token.strip() if scheme == BEARER or scheme.lower() == BEARER.lower() else None

@@ -1,7 +1,7 @@
-"""The short way of a claim that comes too early: before the application, for who waits makes most of a room's claims.
+"""The fast path of a claim that comes too early: before the application, for who waits makes most of a room's claims.
 
 Owns the shortcut and, in bounded memory, the tickets it has verified: who waits sends the same bytes again and again.
-Asks no store. Whatever is not plainly so goes the long way and gets the same answer.
+Asks no store. Whatever is not plainly so takes the full path and gets the same answer.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON
+from doorbuster.contract.problems import JSON
 from doorbuster.contract.room import ClaimRequest
-from intake.server.guard import BODY
+from intake.server.asgi import BODY
 
 if TYPE_CHECKING:
     from intake.room.cache import RoomDesk
     from intake.room.visits import Visits
     from intake.sales.cache import Sales
-    from intake.server.guard import Answer, Scope
+    from intake.server.asgi import Answer, Scope
     from waitingroom.tickets import Ticket
 
 BEFORE, AFTER = "/sales/", "/room/admissions"
@@ -41,7 +41,7 @@ class ClaimLane:
         self._verified.clear()
 
     def __call__(self, scope: Scope) -> Answer | None:
-        """Return the answer, None for the long way."""
+        """Return the answer, None where the full path is to give it."""
         if scope["method"] != "POST" or not scope["path"].endswith(AFTER):
             return None
         found = self._at_hand(scope)
@@ -53,7 +53,7 @@ class ClaimLane:
         return start, {"type": "http.response.body", "body": body}
 
     def _at_hand(self, scope: Scope) -> tuple[bytes, int] | None:
-        """Return the answer and its Retry-After, None for the long way."""
+        """Return the answer and its Retry-After, None where the full path is to answer."""
         sale_id = scope["path"].removeprefix(BEFORE).removesuffix(AFTER)
         cached = self._sales.fresh(sale_id)
         room = self._desk.known(cached) if cached is not None else None

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON
 from doorbuster.contract.decoding import read
+from doorbuster.contract.problems import JSON
 from doorbuster.contract.room import AdmissionView, ClaimRequest, JoinRequest, LeftView, WaitView
-from intake.orders.post import require_json
 from intake.room import cookies
 from intake.room.visits import Caller
-from intake.server.guard import BODY
+from intake.server.asgi import BODY
+from intake.web.forms import is_form
 from intake.web.problems import RefusedError
+from intake.web.requests import require_json
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from intake.orders.authorize import Admission
     from intake.pages.wait import WaitPage
     from intake.room.cache import OpenRoom, RoomDesk
-    from intake.room.client_address import Addresses
     from intake.room.visits import Visits
     from intake.sales.cache import CachedSale, Sales
+    from intake.web.client_address import Addresses
+    from intake.web.storefront_keys import StorefrontKeys
 
-FORM = "application/x-www-form-urlencoded"
 SECRET_HEADER = "X-Ticket-Secret"  # noqa: S105  # its name
 
 _encode = msgspec.json.Encoder().encode
@@ -40,11 +40,11 @@ _claim = msgspec.json.Decoder(ClaimRequest)
 class Rooms:
     """Finds the room of a request's sale, and who asks."""
 
-    def __init__(self, sales: Sales, desk: RoomDesk, addresses: Addresses, admission: Admission) -> None:
+    def __init__(self, sales: Sales, desk: RoomDesk, addresses: Addresses, keys: StorefrontKeys) -> None:
         self._sales = sales
         self._desk = desk
         self._addresses = addresses
-        self._admission = admission
+        self._keys = keys
 
     async def sale(self, sale_id: str) -> CachedSale:
         """Return a sale.
@@ -70,12 +70,7 @@ class Rooms:
 
     def caller(self, req: Request) -> Caller:
         """Return who asks."""
-        return Caller(address=self._addresses.of(req), vouched=self._admission.is_storefront(req))
-
-
-def is_form(req: Request) -> bool:
-    """Say whether a browser's form was sent."""
-    return (req.content_type or "").partition(";")[0].strip().lower() == FORM
+        return Caller(address=self._addresses.of(req), vouched=self._keys.is_storefront(req))
 
 
 class Tickets:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 import msgspec
 
 from doorbuster.contract.room import PaceView, PollView, RoomStatus, SoldOutView
-from intake.web.timestamps import moment
+from intake.web.timestamps import rfc3339_ms
 from waitingroom.polling import poll_for
 from waitingroom.sale_config import lobby_opens_at
 
@@ -67,5 +67,5 @@ def view_of(sale: Sale, state: RoomState, challenge: ChallengeView, *, degraded:
         poll=PollView(poll.min_s, poll.max_s, poll.share, poll.jitter),
         challenge=challenge,
         degraded=degraded,
-        at=moment(state.now_ms),
+        at=rfc3339_ms(state.now_ms),
     )

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from doorbuster.contract.room import AdmissionView, TicketView, WaitView
 from doorbuster.errors import StoreUnavailableError
-from intake.room.admission_verifier import page_of
 from intake.room.challenge import Asked
-from intake.room.client_address import counted
-from intake.room.rate_limit import JoinLimit
+from intake.web.client_address import counted
 from intake.web.problems import RefusedError
-from intake.web.timestamps import moment
+from intake.web.rate_limit import RateLimit
+from intake.web.timestamps import rfc3339_ms
+from intake.web.urls import order_url, page_of
 from waitingroom.admissions import spend_id_of
 from waitingroom.polling import eta_s, poll_for, retry_after_s
 from waitingroom.results import Admitted, Holding, Joined, No, Wait
@@ -91,9 +91,9 @@ class Visits:
         self._endings, self._uses = spending
         self._admissions = admissions
         self._challenges = challenges
-        self._by_address = JoinLimit(settings.room_joins_per_address)
-        self._by_customer = JoinLimit(settings.room_joins_per_customer)
-        self._wrong_codes = JoinLimit(settings.room_wrong_codes_per_sale)
+        self._by_address = RateLimit(settings.room_joins_per_address)
+        self._by_customer = RateLimit(settings.room_joins_per_customer)
+        self._wrong_codes = RateLimit(settings.room_wrong_codes_per_sale)
         self._needs_key = bool(settings.storefront_keys)
         self._emergency_life_s = settings.room_emergency_admission_s
 
@@ -276,7 +276,7 @@ class Visits:
             self._count(self._by_address, name, cost, homes=homes)
 
     @staticmethod
-    def _count(limit: JoinLimit, name: str, cost: float = 1.0, *, homes: int = 1) -> None:
+    def _count(limit: RateLimit, name: str, cost: float = 1.0, *, homes: int = 1) -> None:
         if wait_s := limit.wait_s(name, cost, homes=homes):
             raise RefusedError("rate_limited", "Too many joins; try again later", retry_after_s=wait_s)
 
@@ -316,9 +316,9 @@ class Visits:
     def _shown(self, room: OpenRoom, admission: Admission) -> AdmissionView:
         view = AdmissionView(
             admission=self._admissions.sign(admission),
-            expires_at=moment(admission.expires_s * 1000),
+            expires_at=rfc3339_ms(admission.expires_s * 1000),
             orders_allowed=admission.orders_allowed,
-            order_url=order_url(room),
+            order_url=order_url(room.cached.sale),
         )
         if admission.emergency:
             view.emergency = True
@@ -344,9 +344,3 @@ class Visits:
     def _must_be_emergency(room: OpenRoom) -> None:
         if not room.is_emergency:
             raise StoreUnavailableError("The room's store does not answer; places are kept")
-
-
-def order_url(room: OpenRoom) -> str:
-    """Return where an admitted visitor is led."""
-    sale = room.cached.sale
-    return str(sale.room.get("order_url") or f"/shop/{sale.sale_id}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.orderstore.gate import Gate, milliseconds, opens_ms, publish
+from doorbuster.orderstore.gate import Gate, opens_ms, publish, unix_ms
 from doorbuster.orderstore.ids import partition_of
 from intake.accepting import group_commit as verdicts
 from intake.accepting.group_commit import PartitionCommit
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from db.sales import Sale
-    from doorbuster.contract.bodies import OrderRequest
+    from doorbuster.contract.orders import OrderRequest
     from intake.accepting.group_commit import AcceptScript, Watch
     from intake.sales.offers import Offers
     from intake.sales.resource import SaleDocument
@@ -124,7 +124,7 @@ def gate_of(sale: Sale, partition: int) -> Gate:
         version=sale.version,
         phase=sale.phase,
         opens_ms=opens_ms(sale.starts_at, sale.read_at),
-        closes_ms=milliseconds(sale.ends_at),
+        closes_ms=unix_ms(sale.ends_at),
         epoch=sale.room_epoch,
     )
 

@@ -17,7 +17,7 @@ from intake.web.problems import STORE_ERRORS, RefusedError
 
 if TYPE_CHECKING:
     from db.products.offers import Offer
-    from doorbuster.contract.bodies import OrderRequest
+    from doorbuster.contract.orders import OrderRequest
     from intake.database import Database
     from intake.sales.cache import CachedSale
 

@@ -10,13 +10,13 @@ import msgspec
 from msgspec import UNSET
 
 from catalogue.cache.items import LOW_UNITS
-from doorbuster.contract.bodies import JSON
 from doorbuster.contract.offers import OfferedProduct, OfferedRoom, OfferedSale, SaleLimits
-from intake.room.admission_verifier import page_of
+from doorbuster.contract.problems import JSON
 from intake.sales.offers import price_of
 from intake.sales.phase import effective_phase
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
+from intake.web.urls import page_of
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
 

@@ -10,30 +10,19 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from intake.server.connection.http_protocol import WHOLE
+from intake.server.asgi import BODY, BODY_MAX, WHOLE, BodyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from intake.server.guard import Message, Receive, Scope
+    from intake.server.asgi import Message, Receive, Scope
 
     Task = asyncio.Task[Any]
     AddressOf = Callable[[Scope], str]
 
-BODY = "doorbuster.body"
-"""Where a body is left in the request's scope."""
-BODY_MAX = 16 * 1024
 DIGITS_MAX = 20
+FORM = b"application/x-www-form-urlencoded"
 _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
-
-
-class BodyError(Exception):
-    """The body did not come as it must; an empty code: nobody is there to be told."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
 
 
 class _Rest:
@@ -86,7 +75,7 @@ class Bodies:
         return _Rest(receive)
 
     async def _await(self, scope: Scope, receive: Receive) -> Message:
-        # No timer for each request: two dictionary writes, and `expire_slow` does the rest.
+        # No timer for each request: two dictionary writes, and `cancel_slow_bodies` does the rest.
         task = asyncio.current_task()
         assert task is not None
         self._enter(task, self.address_of(scope))
@@ -132,7 +121,7 @@ class Bodies:
         self._given_up[task] = BodyError(code, detail)
         task.cancel()
 
-    async def expire_slow(self) -> None:
+    async def cancel_slow_bodies(self) -> None:
         """Give up requests whose body takes too long, until cancelled."""
         while True:
             await asyncio.sleep(self.timeout_s / 8)
@@ -147,6 +136,12 @@ def refuse_declared(scope: Scope, most: int) -> None:
         # Four digits are below every bound: most requests end here.
         if name == b"content-length" and 4 < len(value) < DIGITS_MAX and int(value) > most:
             raise BodyError("too_large", f"The body may have at most {most} bytes")
+
+
+def is_form(scope: Scope) -> bool:
+    """Say whether a browser's form is sent."""
+    media = [value for name, value in scope["headers"] if name == b"content-type"]
+    return len(media) == 1 and media[0].partition(b";")[0].strip().lower() == FORM
 
 
 def _nobody(_scope: Scope) -> str:

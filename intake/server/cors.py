@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intake.server.guard import OPS
+from intake.server.asgi import OPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from intake.server.guard import Answer, Application, Headers, Message, Receive, Scope, Send
+    from intake.server.asgi import Answer, Application, Headers, Message, Receive, Scope, Send
 
 _METHODS = b"GET, HEAD, POST, DELETE"
 _SENT = b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, X-Ticket-Secret"
@@ -73,7 +73,7 @@ class CrossOrigin:
 
         async def marking(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # A copy: lanes send the same message to many.
+                # A copy: fast paths send the same message to many.
                 message = message | {"headers": [*message["headers"], *fields]}
             await send(message)
 

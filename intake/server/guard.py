@@ -7,44 +7,31 @@ no place among those. Bodies of streamed routes are counted as they pass.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from intake.server.bodies import BODY as BODY
-from intake.server.bodies import BODY_MAX, refuse_declared
-from intake.server.bodies import BodyError as BodyError
+from intake.server.asgi import BODY_MAX, METHOD, OPS, OPS_BODY_MAX, STREAM_MAX, WHOLE, BodyError
+from intake.server.bodies import is_form, refuse_declared
 from intake.server.connection.early_response import send_last_problem, send_page, send_problem
-from intake.server.connection.http_protocol import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
+    from intake.server.asgi import Answer, Application, Headers, Message, Receive, Scope, Send
     from intake.server.bodies import Bodies
     from intake.server.connection.connections import Connections
-    from intake.server.connection.fast_response import Exchange
+    from intake.server.connection.fast_response import FastResponse
     from intake.server.cors import CrossOrigin
 
-    Message = dict[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
-    Scope = dict[str, Any]
-    Answer = tuple[Message, Message]
-    Lane = Callable[[Scope], Answer | None]
-    Headers = list[tuple[bytes, bytes]]
+    FastPath = Callable[[Scope], Answer | None]
     BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
-    OrderLane = Callable[[bytes, Headers, bytes, Exchange], bool]
-    Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+    FastOrderPost = Callable[[bytes, Headers, bytes, FastResponse], bool]
 
-PARKED = "doorbuster.parked"
+WAITING = "doorbuster.waiting"
 """Marks in its scope a request that only waits."""
 WAITING_PER_IN_FLIGHT = 5
 """How many waiting requests stand for one in work; they hold a socket and a timer, no more."""
-OPS_BODY_MAX = 2 * 1024 * 1024
-STREAM_MAX = 512 * 1024 * 1024
 STREAMED = ":import"
 """What paths end with whose bodies are worked off as they come."""
-OPS = "/ops/"
-"""Paths of ops: another application answers them, and their bodies pass through to it, counted, up to `STREAM_MAX`."""
-
 MONITORING = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that are answered however much is in work: who watches must see it."""
 MONITORING_MAX = 32
@@ -52,8 +39,6 @@ MONITORING_MAX = 32
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STRANGE = "PROPFIND"
 """What stands for every other method: Falcon knows it, no resource has it, so that all of them are answered alike."""
-METHOD = "doorbuster.method"
-"""Where in its scope the method of such a request is."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -65,10 +50,10 @@ class Guard:
         self.bodies = bodies
         self.connections = connections
         self.application: Application = _nothing
-        self.lanes: tuple[Lane, ...] = ()
-        """Short ways, asked in turn before the application; what one answers the application does not see."""
-        self.order_lane: OrderLane = _long_way
-        """The short way of plain orders, see `take_order`."""
+        self.fast_paths: tuple[FastPath, ...] = ()
+        """Fast paths, asked in turn before the application; what one answers the application does not see."""
+        self.fast_order_post: FastOrderPost = _full_path
+        """The fast path of plain orders, see `take_order`."""
         self.busy_page: BusyPage = _no_page
         """What a person is shown instead of a problem when there is too much to do."""
         self.ops_application: Application = _nothing
@@ -86,7 +71,7 @@ class Guard:
         """Tell long answers to come to their end; called when the worker is asked to stop."""
         self.stopping = True
 
-    def take_refused(self) -> int:
+    def pop_refused_count(self) -> int:
         """Return how many requests were refused since the last time."""
         refused, self._refused = self._refused, 0
         return refused
@@ -113,13 +98,14 @@ class Guard:
         if self.in_flight >= self._max and not self._may_pass(path):
             await self._refuse(scope, send)
         elif path.startswith(OPS):
-            await self._work(scope, receive, send, self._ops)
+            answering = self._read if method in _WITH_BODY and is_form(scope) else self._work
+            await answering(scope, receive, send, self._ops)
         elif method not in _WITH_BODY and WHOLE in scope:
             await self._work(scope, receive, send, self._public)
         else:
-            await self._read(scope, receive, send)
+            await self._read(scope, receive, send, self._public)
 
-    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _read(self, scope: Scope, receive: Receive, send: Send, application: Application) -> None:
         """Answer a request once its body is whole."""
         try:
             receive = await self.bodies.read(scope, receive)
@@ -130,7 +116,7 @@ class Guard:
         if self.in_flight >= self._max and not self._may_pass(scope["path"]):
             await self._refuse(scope, send)
         else:
-            await self._work(scope, receive, send, self._public)
+            await self._work(scope, receive, send, application)
 
     def _may_pass(self, path: str) -> bool:
         """Say whether a request is answered however much is in work."""
@@ -144,7 +130,7 @@ class Guard:
             if error.code:
                 await self._refuse_body(send, error)
         finally:
-            if PARKED in scope:
+            if WAITING in scope:
                 self.waiting -= 1
             else:
                 self.in_flight -= 1
@@ -158,7 +144,7 @@ class Guard:
 
     async def _ops(self, scope: Scope, receive: Receive, send: Send) -> None:
         refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
-        await self.ops_application(scope, self._counted(receive), send)
+        await self.ops_application(scope, self._limited(receive), send)
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         self._refused += 1
@@ -172,15 +158,15 @@ class Guard:
         again = ((b"retry-after", self._retry_after),) if error.code == "overloaded" else ()
         await send_last_problem(send, error.code, error.detail, again)
 
-    def take_order(self, url: bytes, headers: Headers, body: bytes, exchange: Exchange) -> bool:
-        """Take an order that came as a whole and see to its answer; False: it goes the long way."""
+    def take_order(self, url: bytes, headers: Headers, body: bytes, exchange: FastResponse) -> bool:
+        """Take an order that came as a whole and see to its answer; False: it takes the full path."""
         if self.in_flight >= self._max or len(body) > BODY_MAX:
             return False
         self.in_flight += 1
         exchange.at_end = self._ended
         taken = False
         try:
-            taken = self.order_lane(url, headers, body, exchange)
+            taken = self.fast_order_post(url, headers, body, exchange)
         finally:
             if not taken:
                 self.in_flight -= 1
@@ -191,25 +177,25 @@ class Guard:
         self.in_flight -= 1
 
     def _at_hand(self, scope: Scope) -> Answer | None:
-        for lane in self.lanes:
-            if (ready := lane(scope)) is not None:
+        for path in self.fast_paths:
+            if (ready := path(scope)) is not None:
                 return ready
         return None
 
-    def park(self, scope: Scope) -> bool:
+    def count_as_waiting(self, scope: Scope) -> bool:
         """Count a request among those that only wait, for the rest of its life; False: too many wait already."""
         if self.waiting >= self._max * WAITING_PER_IN_FLIGHT:
             return False
-        scope[PARKED] = True
+        scope[WAITING] = True
         self.in_flight -= 1
         self.waiting += 1
         return True
 
-    async def expire_slow(self) -> None:
+    async def cancel_slow_bodies(self) -> None:
         """Give up requests whose body takes too long, until cancelled."""
-        await self.bodies.expire_slow()
+        await self.bodies.cancel_slow_bodies()
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive) -> Receive:
         seen, complete = 0, False
 
         async def counted() -> Message:
@@ -238,5 +224,5 @@ def _no_page(_headers: Headers) -> None:
     return None
 
 
-def _long_way(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:
+def _full_path(_url: bytes, _headers: Headers, _body: bytes, _exchange: FastResponse) -> bool:
     return False

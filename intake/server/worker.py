@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
-from intake.server.connection.http_protocol import Protocol
+from intake.server.connection.http_protocol import IntakeHttpProtocol
 from intake.server.descriptors import raise_limit
 
 PR_SET_PDEATHSIG = 1
@@ -27,7 +27,7 @@ class Worker(UvicornWorker):
 
     CONFIG_KWARGS = {  # noqa: RUF012  # the base class reads it so
         "loop": "uvloop",
-        "http": Protocol,
+        "http": IntakeHttpProtocol,
         "ws": "none",
         "server_header": False,
         "date_header": True,

@@ -22,10 +22,10 @@ from redis.exceptions import RedisError
 
 from db.connections.pool import FAILURES
 from db.orders.states import ALLOWED, Status
-from doorbuster.contract.bodies import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
+from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError
+from intake.server.asgi import METHOD, OPS, BodyError
 from intake.server.connection.early_response import NOT_KEPT
-from intake.server.guard import METHOD, OPS, BodyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,29 +1,43 @@
-"""How ops requests are read and lists are paged. Owns bodies, query parameters and cursors of ops; stores nothing."""
+"""What a request carries: JSON bodies, idempotency keys, tokens. Owns how they are read; decides nothing by them."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import msgspec
 
-from doorbuster.contract.bodies import JSON
 from doorbuster.contract.decoding import read
-from doorbuster.errors import InvalidError
-from intake.orders.post import require_json
-from intake.server.guard import BODY, OPS_BODY_MAX, BodyError
+from doorbuster.contract.problems import JSON
+from intake.server.asgi import BODY, OPS_BODY_MAX, BodyError
+from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
-    from falcon.asgi import Request, Response
+    from falcon.asgi import Request
 
 T = TypeVar("T")
 
-LIMIT_MAX = 500
-LIMIT = 50
-_encode = msgspec.json.Encoder().encode
+BEARER = "Bearer"
+KEY_MAX = 255
+"""Characters of an idempotency key."""
+
+
+def require_json(req: Request) -> None:
+    """Refuse a body that says it is something else than JSON."""
+    media = req.content_type
+    if media == JSON or media is None or media.partition(";")[0].strip().lower() == JSON:
+        return
+    raise RefusedError("unsupported_media_type", f"The body must be {JSON}")
+
+
+def is_key(key: str | None) -> TypeGuard[str]:
+    """Say whether a header makes an idempotency key."""
+    return key is not None and 0 < len(key) <= KEY_MAX and key.isascii() and key.isprintable()
+
+
+def token_of(authorization: str) -> str | None:
+    """Return the token of an Authorization header, None if there is none; schemes are compared in any case."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme == BEARER or scheme.lower() == BEARER.lower() else None
 
 
 async def body_of(req: Request, decoder: msgspec.json.Decoder[T]) -> T:
@@ -36,57 +50,3 @@ async def body_of(req: Request, decoder: msgspec.json.Decoder[T]) -> T:
             raise BodyError("too_large", f"The body may have at most {OPS_BODY_MAX} bytes")
     req.scope[BODY] = body
     return read(body, decoder)
-
-
-def write(resp: Response, body: Any, status: int = 200) -> None:
-    """Answer with JSON."""
-    resp.status = status
-    resp.content_type = JSON
-    resp.data = _encode(body)
-
-
-def write_page(resp: Response, items: list[Any], next_cursor: str | None) -> None:
-    """Answer with one page of a list."""
-    write(resp, {"items": items} if next_cursor is None else {"items": items, "next_cursor": next_cursor})
-
-
-def limit_of(req: Request) -> int:
-    """Return how many items a page is to have."""
-    text = req.get_param("limit")
-    if text is None:
-        return LIMIT
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= LIMIT_MAX):
-        raise _invalid("limit", f"must be a number from 1 to {LIMIT_MAX}")
-    return int(text)
-
-
-def number_cursor_of(req: Request) -> int | None:
-    """Return the number a page begins below."""
-    text = req.get_param("cursor")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise _invalid("cursor", "is not one that a list gave")
-    return int(text)
-
-
-def order_cursor(accepted_at: datetime, order_id: UUID) -> str:
-    """Return the cursor behind an order of a list."""
-    raw = f"{accepted_at.isoformat()} {order_id}".encode()
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def order_cursor_of(req: Request) -> tuple[datetime, UUID] | None:
-    """Return the place in the list of orders that a page begins behind."""
-    text = req.get_param("cursor")
-    if text is None:
-        return None
-    try:
-        at, _, order_id = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(" ")
-        return datetime.fromisoformat(at), UUID(order_id)
-    except (ValueError, binascii.Error) as error:
-        raise _invalid("cursor", "is not one that a list gave") from error
-
-
-def _invalid(field: str, problem: str) -> InvalidError:
-    return InvalidError.naming([(field, problem)])

@@ -12,11 +12,11 @@ def _second(unix_s: int) -> str:
 
 
 @lru_cache(maxsize=1024)
-def moment(unix_ms: int) -> str:
+def rfc3339_ms(unix_ms: int) -> str:
     """Return a time as RFC 3339 with milliseconds."""
     return f"{_second(unix_ms // 1000)}.{unix_ms % 1000:03d}Z"
 
 
-def moment_of(at: datetime) -> str:
+def rfc3339_of(at: datetime) -> str:
     """Return a time of Postgres as RFC 3339 with milliseconds."""
-    return moment(round(at.timestamp() * 1000))
+    return rfc3339_ms(round(at.timestamp() * 1000))

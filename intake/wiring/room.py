@@ -10,17 +10,18 @@ from doorbuster.redis_clients import plain_client
 from intake.orders.authorize import Admission
 from intake.pages.demo_shop import ShopPage
 from intake.pages.order import OrderPage
-from intake.pages.render import Pages, Statics
+from intake.pages.render import Pages
 from intake.pages.wait import WaitPage
 from intake.room.admission_verifier import RoomDoor
 from intake.room.cache import RoomDesk, Terms
 from intake.room.challenge import Challenges
-from intake.room.client_address import Addresses
 from intake.room.end_admission import Endings
 from intake.room.fast_claim import ClaimLane
 from intake.room.key_file import KeyFile
 from intake.room.resources import Admissions, OneTicket, Rooms, Status, Tickets
 from intake.room.visits import Spending, Visits
+from intake.web.client_address import Addresses
+from intake.web.storefront_keys import StorefrontKeys
 from waitingroom.admissions import AdmissionDesk
 from waitingroom.keyring import KeyRing
 from waitingroom.tickets import TicketOffice
@@ -76,8 +77,9 @@ class Waiting:
         )
         admissions = AdmissionDesk(ring)
         self.door = RoomDoor(self.desk, admissions)
-        self.admission = Admission((key.get_secret_value() for key in settings.storefront_keys), self.door)
-        self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.admission)
+        self.storefront_keys = StorefrontKeys(key.get_secret_value() for key in settings.storefront_keys)
+        self.admission = Admission(self.storefront_keys, self.door)
+        self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.storefront_keys)
         spending = Spending(Endings(script), uses)
         self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges, spending)
         self.pages = Pages(settings.room_pages, settings.frame_ancestors)
@@ -95,12 +97,11 @@ class Waiting:
         app.add_route("/sales/{sale}/room/tickets/{ticket}", OneTicket(rooms, visits))
         app.add_route("/sales/{sale}/room/admissions", Admissions(rooms, visits))
         app.add_route("/sales/{sale}/wait", page)
-        app.add_route("/room/static/{version}/{name}", Statics(pages))
         app.add_route("/shop/{sale}", ShopPage(rooms, self.door, pages, shop))
         app.add_route("/shop/{sale}/orders/{order}", OrderPage(rooms, self.door, pages, shop))
 
     def lane(self) -> ClaimLane:
-        """Return the short way of early claims."""
+        """Return the fast path of early claims."""
         made = ClaimLane(self._sales, self.desk, self._visits)
         self._ring.follow(made.forget)
         return made

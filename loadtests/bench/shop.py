@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
 from doorbuster.contract.room import RoomRequest
+from doorbuster.contract.sales import SaleProductRequest, SaleRequest
 from loadtests.generate.catalogue import Product, write
 from loadtests.scene.stage import NO_ROOM
 from loadtests.scene.system import System, running

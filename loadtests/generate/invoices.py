@@ -16,7 +16,7 @@ from typing import TextIO
 
 import msgspec
 
-from doorbuster.contract.bodies import Line, OrderRequest
+from doorbuster.contract.orders import Line, OrderRequest
 from loadtests.generate.catalogue import Product
 
 LINES_MAX = 20

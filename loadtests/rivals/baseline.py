@@ -18,7 +18,7 @@ import falcon.asgi
 import msgspec
 
 from db.query_files import load
-from doorbuster.contract.bodies import OrderRequest
+from doorbuster.contract.orders import OrderRequest
 from loadtests.scene.loopback import check_database
 
 _read = msgspec.json.Decoder(OrderRequest).decode

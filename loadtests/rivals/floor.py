@@ -8,7 +8,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
-from doorbuster.contract.bodies import OrderRequest
+from doorbuster.contract.orders import OrderRequest
 
 _read = msgspec.json.Decoder(OrderRequest).decode
 _BODY = (

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from doorbuster.contract.bodies import SaleProductRequest, SaleRequest
 from doorbuster.contract.room import RoomRequest
+from doorbuster.contract.sales import SaleProductRequest, SaleRequest
 from loadtests.generate.catalogue import Product, generate, popularity
 from loadtests.traffic.plan import Mix
 

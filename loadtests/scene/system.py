@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import psutil
 
-from doorbuster.contract.bodies import SaleRequest
+from doorbuster.contract.sales import SaleRequest
 from loadtests.scene.loopback import check_database, target_of
 from loadtests.scene.servers import ServerError, stop
 

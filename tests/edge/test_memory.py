@@ -17,7 +17,7 @@ async def test_copies_of_products_are_bounded_in_bytes(serve: Serve) -> None:
     names = [f"p{n}" for n in range(60)]
     for name in names:
         (await intake.ops.put(f"/ops/products/{name}", json=long | {"name": name})).raise_for_status()
-    reader: Any = intake.guard.lanes[0]._at_hand.__self__.reader  # type: ignore[attr-defined]
+    reader: Any = intake.guard.fast_paths[0]._at_hand.__self__.reader  # type: ignore[attr-defined]
     for _ in range(2):
         for name in names:
             assert (await intake.http.get(f"/products/{name}")).status_code == 200

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from intake.server.connection.http_protocol import Protocol
+from intake.server.connection.http_protocol import IntakeHttpProtocol
 from tests.edge.conftest import opened
 from tests.edge.oddities import ODDITIES
 from tests.edge.test_framing import CANARY, is_canary
@@ -34,7 +34,7 @@ async def fronted(
     serve: Serve, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Fronted]:
     seen: list[tuple[bytes, dict[bytes, bytes]]] = []
-    complete = Protocol.on_message_complete
+    complete = IntakeHttpProtocol.on_message_complete
 
     def noted(self: Any) -> None:
         if not self._is_upgrading and self.url != b"/healthz":  # which the proxies look at themselves
@@ -42,7 +42,7 @@ async def fronted(
         complete(self)
 
     intake = await opened(await serve(trusted_proxies="127.0.0.1/32"))
-    monkeypatch.setattr(Protocol, "on_message_complete", noted)
+    monkeypatch.setattr(IntakeHttpProtocol, "on_message_complete", noted)
     with FRONTS[request.param](intake.port) as port:
         yield Fronted(intake, port, seen)
 

@@ -36,7 +36,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-@pytest.mark.parametrize("more", [{}, {"Prefer": "wait=0"}], ids=["short way", "long way"])
+@pytest.mark.parametrize("more", [{}, {"Prefer": "wait=0"}], ids=["fast path", "full path"])
 async def test_an_anonymous_admission_orders_in_nobodys_name(keyed: Intake, more: dict[str, str]) -> None:
     await open_room(keyed)
     token = await admission_of(keyed, "mallory")

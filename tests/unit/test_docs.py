@@ -18,7 +18,7 @@ from db.orders.states import ALLOWED, FINAL, INITIAL, Status
 from db.query_files import load
 from doorbuster import keys
 from doorbuster.cli.app import cli
-from doorbuster.contract.bodies import FAULTS
+from doorbuster.contract.problems import FAULTS
 from doorbuster.settings import Settings
 from intake.orders.resources import BY_CUSTOMER
 from intake.web.openapi.operations import OPERATIONS
@@ -107,6 +107,8 @@ def test_the_keyspace_names_every_field_of_the_gate() -> None:
     published = (ROOT / "doorbuster" / "orderstore" / "scripts" / "publish_gate.lua").read_text()
     accepting = (ROOT / "intake" / "accepting" / "scripts" / "accept.lua").read_text()
     written = {*re.findall(r"'(\w+)', ARGV", published), *re.findall(r"'HINCRBY', KEYS\[1\], '(\w+)'", accepting)}
+    (counted,) = re.findall(r"'HSET', KEYS\[1\], (.+)\)", accepting)
+    written |= set(re.findall(r"'(\w+)'", counted))
     section = text_of("keyspace.md").partition("**`gate`**")[2].partition("**`accepted`**")[0]
     assert {coded(row[0])[0] for row in rows_of(section)} == written | {"drained", "drained_bytes", "bytes_at"}
 

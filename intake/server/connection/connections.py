@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from doorbuster.settings import Settings
-    from intake.server.connection.ending import Ending
 
 TICK_S = 0.1
 LATE_S = 0.5
@@ -55,10 +54,23 @@ def bounds_of(settings: Settings, connections: int) -> Bounds:
     )
 
 
-class Stage(dict["Ending", float]):
+class Connection(Protocol):
+    """What is asked of a connection whose time is over."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Any
+
+    def head_is_late(self) -> None:
+        """Give up a head that takes too long."""
+
+    def finish(self) -> None:
+        """Close, whatever is still being sent."""
+
+
+class ConnectionStage(dict[Connection, float]):
     """Connections that wait for the same, each with the time at which it began to."""
 
-    def __init__(self, name: str, most_s: float, end: Callable[[Ending], None]) -> None:
+    def __init__(self, name: str, most_s: float, end: Callable[[Connection], None]) -> None:
         super().__init__()
         self.name = name
         self._most_s, self._end = most_s, end
@@ -75,20 +87,20 @@ class Connections:
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         self.bounds = bounds = bounds or Bounds()
-        self.open: set[Ending] = set()
-        self.silent = Stage("silent", bounds.first_s, lambda one: one.transport.close())
+        self.open: set[Connection] = set()
+        self.silent = ConnectionStage("silent", bounds.first_s, lambda one: one.transport.close())
         """Those that never began a request."""
-        self.idle = Stage("idle", bounds.idle_s, lambda one: one.transport.close())
+        self.idle = ConnectionStage("idle", bounds.idle_s, lambda one: one.transport.close())
         """Those between two requests."""
-        self.heads = Stage("heads", bounds.head_s, lambda one: one.head_is_late())
+        self.heads = ConnectionStage("heads", bounds.head_s, lambda one: one.head_is_late())
         """Those in whose head something is missing."""
-        self.rests = Stage("rests", bounds.body_s, lambda one: one.transport.close())
+        self.rests = ConnectionStage("rests", bounds.body_s, lambda one: one.transport.close())
         """Those that were answered before they had sent the whole body."""
-        self.stuck = Stage("stuck", bounds.write_s, lambda one: one.transport.abort())
+        self.stuck = ConnectionStage("stuck", bounds.write_s, lambda one: one.transport.abort())
         """Those that do not read their answers."""
-        self.lingering = Stage("lingering", LINGER_S, lambda one: one.finish())
+        self.lingering = ConnectionStage("lingering", LINGER_S, lambda one: one.finish())
         """Those that had their last answer and may still be sending."""
-        self.closing = Stage("closing", bounds.write_s, lambda one: one.transport.abort())
+        self.closing = ConnectionStage("closing", bounds.write_s, lambda one: one.transport.abort())
         """Those that are closed as soon as they have read the rest."""
         self.stages = (
             self.silent, self.idle, self.heads, self.rests, self.stuck, self.lingering, self.closing,
@@ -99,7 +111,7 @@ class Connections:
         self._due = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def add(self, one: Ending) -> bool:
+    def add(self, one: Connection) -> bool:
         """Take a connection in, in place of the one that idles longest if there is no room; False: there is none."""
         if self._loop is None:
             self._loop = one.loop
@@ -114,22 +126,22 @@ class Connections:
         self.silent[one] = one.loop.time()
         return True
 
-    def forget(self, one: Ending) -> None:
+    def forget(self, one: Connection) -> None:
         """Let a connection go."""
         self.open.discard(one)
         self._leave_stages(one)
 
-    def take_refused(self) -> list[tuple[str, int]]:
+    def pop_refused_count(self) -> list[tuple[str, int]]:
         """Return how many messages were refused since the last time, by code."""
         refused = list(self.refused.items())
         self.refused.clear()
         return refused
 
-    def _leave_stages(self, one: Ending) -> None:
+    def _leave_stages(self, one: Connection) -> None:
         for stage in self.stages:
             stage.pop(one, None)
 
-    def _spare(self) -> Ending | None:
+    def _spare(self) -> Connection | None:
         """Return who idles longest, or makes a head longest: whoever is honest has only just come."""
         fronts = [(stage[front], front) for stage in (self.heads, self.silent, self.idle) for front in islice(stage, 1)]
         return min(fronts, key=lambda front: front[0])[1] if fronts else None

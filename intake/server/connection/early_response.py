@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from doorbuster.contract.bodies import FAULTS, PROBLEM_JSON, problem
+from doorbuster.contract.problems import FAULTS, PROBLEM_JSON, problem
 from intake.server.connection.date_header import DATES
 
 if TYPE_CHECKING:
+    from intake.server.asgi import Send
     from intake.server.connection.framing import Fault
-    from intake.server.guard import Send
 
 NOT_KEPT = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 """Headers of every problem: it is about one request at one moment, and is JSON whatever it quotes."""

@@ -11,25 +11,25 @@ from intake.server.connection.framing import Fault
 
 if TYPE_CHECKING:
     from intake.server.connection.connections import Bounds, Connections
-    from intake.server.connection.fast_response import Exchange, Flow, Gathering
+    from intake.server.connection.fast_response import FastResponse, Flow, WriteCoalescingTransport
     from intake.server.connection.unread import Unread
 
-    Work = Exchange | RequestResponseCycle
+    Work = FastResponse | RequestResponseCycle
 
 BETWEEN, HEAD, BODY, ENDED = range(4)
 """Where in a message the parser stands; `ENDED`: nothing more is parsed."""
 
 
-class Ending(HttpToolsProtocol):
+class ClosableProtocol(HttpToolsProtocol):
     """The part of the protocol that ends connections, and what it must know to do so."""
 
     app: Any
     flow: Flow
     _held: list[bytes] | None = None
-    """Pieces of the body that may go the short way, while the request is being read."""
+    """Pieces of the body that may take the fast path, while the request is being read."""
     _working: Work | None = None
     """What is being answered; what waits behind it is in `pipeline`."""
-    gathering: Gathering
+    coalescing: WriteCoalescingTransport
     _all: Connections
     _bounds: Bounds
     _unread: Unread
@@ -80,7 +80,7 @@ class Ending(HttpToolsProtocol):
     def finish(self) -> None:
         """Close, whatever is still being sent."""
         self._all.closing[self] = self.loop.time()
-        self.gathering.finish()
+        self.coalescing.finish()
 
     def _lingers(self) -> bool:
         """Take note that the last answer was written; say whether more of the request may be on its way."""
@@ -126,5 +126,5 @@ class Ending(HttpToolsProtocol):
 
     def _say_last_words(self, fault: Fault) -> None:
         """Answer what is no request."""
-        self.gathering.write(last_words(fault))
-        self.gathering.close()
+        self.coalescing.write(last_words(fault))
+        self.coalescing.close()

@@ -6,7 +6,7 @@ a short answer costs. Owns bytes that leave and a connection's end, never what t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Transport
     from collections.abc import Callable
 
-    from intake.server.connection.http_protocol import Protocol
 
-
-class Gathering:
+class WriteCoalescingTransport:
     """A transport that sends what was written in one turn of the loop at once; all else is the transport's own."""
 
     __slots__ = ("_loop", "_parts", "_transport", "is_ended", "may_linger")
@@ -86,19 +84,28 @@ class Flow(FlowControl):
             super().resume_reading()
 
 
-class Exchange:
+class Responding(Protocol):
+    """What a fast response needs of its connection."""
+
+    coalescing: WriteCoalescingTransport
+
+    def on_response_complete(self) -> None:
+        """Go on to what waits behind the answer."""
+
+
+class FastResponse:
     """A request that waits for its answer without a task of its own.
 
     To uvicorn's protocol it stands where a request's cycle does, so that pipelined requests, disconnects and the end of
     the process are treated as ever.
     """
 
-    __slots__ = ("_protocol", "at_end", "disconnected", "keep_alive", "response_complete")
+    __slots__ = ("_connection", "at_end", "disconnected", "keep_alive", "response_complete")
 
     response_started = False
 
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
+    def __init__(self, connection: Responding) -> None:
+        self._connection = connection
         self.at_end: Callable[[], None] = _nothing
         """Called once, when it was answered or could not be."""
         self.disconnected = False
@@ -106,7 +113,7 @@ class Exchange:
         self.keep_alive = True
 
     @property
-    def message_event(self) -> Exchange:
+    def message_event(self) -> FastResponse:
         """What uvicorn sets when the sender is gone: nobody waits for it here."""
         return self
 
@@ -120,10 +127,10 @@ class Exchange:
             last = b"" if self.keep_alive else b"connection: close\r\n"
             told = STATUS_LINE[status], DATES.line(), headers, len(body), last
             head = b"%b%b%bcontent-length: %d\r\n%b\r\n" % told
-            self._protocol.gathering.send(head + body)
+            self._connection.coalescing.send(head + body)
             if not self.keep_alive:
-                self._protocol.gathering.close()
-            self._protocol.on_response_complete()
+                self._connection.coalescing.close()
+            self._connection.on_response_complete()
         self.at_end()
 
 

@@ -15,9 +15,10 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from intake.server.asgi import WHOLE
 from intake.server.connection.connections import LINGER_BYTES, UNREAD_MAX, Connections
-from intake.server.connection.ending import BETWEEN, BODY, ENDED, HEAD, Ending
-from intake.server.connection.fast_response import Exchange, Flow, Gathering
+from intake.server.connection.ending import BETWEEN, BODY, ENDED, HEAD, ClosableProtocol
+from intake.server.connection.fast_response import FastResponse, Flow, WriteCoalescingTransport
 from intake.server.connection.framing import Fault, FaultyError, fault_in, fault_of, size_of, without_upgrade
 from intake.server.connection.unread import HEAD_END, PIECE, Unread
 
@@ -25,21 +26,19 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from intake.server.connection.connections import Stage
-    from intake.server.guard import Headers
+    from intake.server.asgi import Headers
+    from intake.server.connection.connections import ConnectionStage
 
-    TakeOrder = Callable[[bytes, Headers, bytes, Exchange], bool]
+    TakeOrder = Callable[[bytes, Headers, bytes, FastResponse], bool]
 
 ORDERS = b"/orders"
-"""How the address ends of what may go the short way."""
-WHOLE = "doorbuster.whole"
-"""Marks in its scope a request whose body has come already."""
+"""How the address ends of what may take the fast path."""
 WAITING_MAX = 8
 """How many requests may wait on a connection behind the one in work before no more is read."""
 
 
-class Protocol(Ending):
-    """uvicorn's protocol over a gathering transport, with bounds, and with a short way for orders.
+class IntakeHttpProtocol(ClosableProtocol):
+    """uvicorn's protocol over a coalescing transport, with bounds, and with a fast path for orders.
 
     An order that came in one piece is offered to the application's `take_order` before anything is made for it: scope,
     cycle and task cost a quarter of what an order does. Whatever it does not take goes uvicorn's way, which
@@ -62,11 +61,12 @@ class Protocol(Ending):
         known: Connections | None = getattr(self.app, "connections", None)
         self._all = known if known is not None else Connections()
         self._bounds = self._all.bounds
-        self._resting: Stage = self._all.silent
+        self._resting: ConnectionStage = self._all.silent
         self._unread = Unread(self._all)
-        self.gathering = Gathering(transport, self.loop, self._lingers)
-        super().connection_made(self.gathering)  # type: ignore[arg-type]
-        self.flow = Flow(self.gathering)  # type: ignore[arg-type]
+        self.coalescing = WriteCoalescingTransport(transport, self.loop, self._lingers)
+        super().connection_made(self.coalescing)  # type: ignore[arg-type]
+        self._leave_codings_to_us()
+        self.flow = Flow(self.coalescing)  # type: ignore[arg-type]
         self._take_order: TakeOrder = getattr(self.app, "take_order", _take_none)
         if not self._all.add(self):
             self._end(Fault("overloaded", "Too many connections are open; try again soon"))
@@ -74,7 +74,7 @@ class Protocol(Ending):
     # Reading.
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what is not complete by now goes the long way."""
+        """Read on; what is not complete by now takes the full path."""
         if len(data) <= PIECE and self._phase == BETWEEN and not self._unread and data.count(HEAD_END) < 2:
             self._seen = len(data)
             self._feed(data)
@@ -141,8 +141,12 @@ class Protocol(Ending):
             return b""
         head = without_upgrade(method, self.url, self.parser.get_http_version(), self._head)
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._leave_codings_to_us()
         return head + rest
+
+    def _leave_codings_to_us(self) -> None:
+        """Have the parser pass on transfer codings whose order it does not like: `fault_of` refuses them, by kind."""
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_transfer_encoding=True)
 
     def _look(self, size: int, *, goes_on: bool) -> None:
         """Look at a message that is not whole yet; `goes_on`: all of the last piece belongs to its head."""
@@ -167,7 +171,7 @@ class Protocol(Ending):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Hold a request back that may go the short way."""
+        """Hold a request back that may take the fast path."""
         self._phase, self._blank = BODY, 0
         head = self._head = self.headers
         self.headers = []  # what comes from now on is a trailer, which is no part of the head
@@ -181,7 +185,7 @@ class Protocol(Ending):
             raise FaultyError(Fault("head_too_large", f"A head may have {bounds.head_bytes} bytes"))
         if self.parser.should_upgrade():
             self._is_upgrading = True
-        elif self._may_be_short():
+        elif self._may_be_fast():
             self._held = []
         else:
             self._begin()
@@ -195,7 +199,7 @@ class Protocol(Ending):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Offer a whole request, or end one that is on the long way."""
+        """Offer a whole request, or end one that is on the full path."""
         if self._is_upgrading:
             return
         if len(self.headers) > self._bounds.head_lines:
@@ -212,7 +216,7 @@ class Protocol(Ending):
             self._rest()
 
     def _is_taken(self, held: list[bytes]) -> bool:
-        before, exchange = self.cycle, Exchange(self)
+        before, exchange = self.cycle, FastResponse(self)
         self.cycle = self._working = exchange  # type: ignore[assignment]  # stands for one
         is_taken = False
         try:
@@ -222,7 +226,7 @@ class Protocol(Ending):
                 self.cycle, self._working = before, None
         return is_taken
 
-    def _may_be_short(self) -> bool:
+    def _may_be_fast(self) -> bool:
         return (
             self.url.endswith(ORDERS)
             and self.parser.get_method() == b"POST"
@@ -235,14 +239,14 @@ class Protocol(Ending):
         )
 
     def _go_on(self) -> None:
-        """Send what was held back the long way."""
+        """Send what was held back the full path."""
         held, self._held = self._held, None
         self._begin()
         for body in held or ():
             super().on_body(body)
 
     def _begin(self) -> None:
-        """Begin the long way: as uvicorn does, but that a request waits while the last answer is not read."""
+        """Begin the full path: as uvicorn does, but that a request waits while the last answer is not read."""
         version = self.parser.get_http_version()
         if (fault := fault_of(version, self._head)) is not None:
             raise FaultyError(fault)
@@ -274,7 +278,7 @@ class Protocol(Ending):
 
     def _start_next(self) -> None:
         """Begin with the next request, unless one is in work or an answer is not read."""
-        self.gathering.flush()  # only then it is known whether the last answer found room
+        self.coalescing.flush()  # only then it is known whether the last answer found room
         if self._working is None and self.pipeline and not self.flow.write_paused:
             self._working, app = self.pipeline.pop()
             self._start_asgi_task(self._working, app)
@@ -328,5 +332,5 @@ class Protocol(Ending):
             self._start_next()
 
 
-def _take_none(_url: bytes, _headers: Headers, _body: bytes, _exchange: Exchange) -> bool:
+def _take_none(_url: bytes, _headers: Headers, _body: bytes, _exchange: FastResponse) -> bool:
     return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from catalogue.search.interface import SORTS
-from doorbuster.contract.bodies import FAULTS, JSON, PROBLEM_JSON, Problem
+from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, Problem
 from intake.web.openapi.examples import EXAMPLES
 from intake.web.openapi.operations import OPERATIONS, Media, Operation, Page
 from intake.web.openapi.page import STYLE, page

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from doorbuster.contract import bodies as c
-from doorbuster.contract import catalogue as cc
-from doorbuster.contract import ops as oc
-from doorbuster.contract import room as rc
+from doorbuster.contract import catalogue, ops, orders, problems, products, room, sales
 
 _ORDER_ID = "00000100-783a-87a7-ac3d-28c5383a4d5d"
 _AT, _LATER = "2026-03-01T10:00:00.123Z", "2026-03-01T10:10:00.123Z"
@@ -25,20 +22,20 @@ _SALE = {
 _LAMP = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
 
 EXAMPLES: dict[type, Any] = {
-    c.OrderRequest: {
+    orders.OrderRequest: {
         "customer_id": "c-17",
         "lines": [{"product_id": "lamp", "quantity": 1}],
         "payment": {"token": "tok_visa"},
         "metadata": {"cart": "a1"},
     },
-    c.AcceptedOrder: {
+    orders.AcceptedOrder: {
         "order_id": _ORDER_ID,
         "sale_id": "spring",
         "status": "accepted",
         "accepted_at": _AT,
         "links": _LINKS,
     },
-    c.OrderView: {
+    orders.OrderView: {
         "order_id": _ORDER_ID,
         "sale_id": "spring",
         "customer_id": "c-17",
@@ -51,9 +48,9 @@ EXAMPLES: dict[type, Any] = {
         "history": [{"status": "pending", "at": _AT}],
         "links": _LINKS,
     },
-    c.SaleRequest: _SALE | {"room": {"mode": "always", "rate_per_s": 200, "burst": 100}},
-    c.SaleChange: {"ends_at": "2026-03-01T13:00:00Z", "room": {"rate_per_s": 300}},
-    c.SaleView: _SALE
+    sales.SaleRequest: _SALE | {"room": {"mode": "always", "rate_per_s": 200, "burst": 100}},
+    sales.SaleChange: {"ends_at": "2026-03-01T13:00:00Z", "room": {"rate_per_s": 300}},
+    sales.SaleView: _SALE
     | {
         "sale_number": 1,
         "partitions": 1,
@@ -65,8 +62,8 @@ EXAMPLES: dict[type, Any] = {
         "version": 1,
         "created_at": "2026-02-20T09:00:00Z",
     },
-    c.ProductRequest: _LAMP | {"attributes": {"colour": "red"}},
-    c.ProductView: _LAMP
+    products.ProductRequest: _LAMP | {"attributes": {"colour": "red"}},
+    products.ProductView: _LAMP
     | {
         "product_id": "lamp",
         "description": None,
@@ -76,17 +73,17 @@ EXAMPLES: dict[type, Any] = {
         "updated_at": "2026-02-20T09:00:00Z",
         "stock": _LEDGER,
     },
-    c.StockRequest: {"receive": 100},
-    c.StockView: _LEDGER,
-    c.Problem: {
+    products.StockRequest: {"receive": 100},
+    products.StockView: _LEDGER,
+    problems.Problem: {
         "type": "urn:doorbuster:problem:sold_out",
         "title": "Sold out",
         "status": 409,
         "detail": "lamp is sold out",
         "code": "sold_out",
     },
-    rc.JoinRequest: {"visitor_id": "visitor-8f2c", "secret_hash": "9b74c9897bac770ffc029102a200c5de" * 2},
-    rc.TicketView: {
+    room.JoinRequest: {"visitor_id": "visitor-8f2c", "secret_hash": "9b74c9897bac770ffc029102a200c5de" * 2},
+    room.TicketView: {
         "ticket": "t1.k1.AAAB",
         "number": 17,
         "sale_id": "spring",
@@ -94,17 +91,17 @@ EXAMPLES: dict[type, Any] = {
         "admissions_url": "/sales/spring/room/admissions",
         "page_url": "/sales/spring/wait",
     },
-    rc.ClaimRequest: {"ticket": "t1.k1.AAAB", "secret": "kept-by-the-visitor"},
-    rc.AdmissionView: {
+    room.ClaimRequest: {"ticket": "t1.k1.AAAB", "secret": "kept-by-the-visitor"},
+    room.AdmissionView: {
         "admission": "a1.k1.AAAC",
         "expires_at": _LATER,
         "orders_allowed": 1,
         "order_url": "/sales/spring/orders",
     },
-    rc.WaitView: {"position": 120, "place": 320, "eta_s": 0.6, "retry_after_s": 1.0, "phase": "open"},
-    cc.PricesBody: {"windows": [{"price": 3900, "starts_at": _START, "ends_at": _END}]},
-    oc.TransitionRequest: {"to": "shipped", "reason": "parcel 4711"},
-    oc.Prewarmed: {
+    room.WaitView: {"position": 120, "place": 320, "eta_s": 0.6, "retry_after_s": 1.0, "phase": "open"},
+    catalogue.PricesBody: {"windows": [{"price": 3900, "starts_at": _START, "ends_at": _END}]},
+    ops.TransitionRequest: {"to": "shipped", "reason": "parcel 4711"},
+    ops.Prewarmed: {
         "sale_id": "spring",
         "go": False,
         "checks": {
@@ -112,7 +109,7 @@ EXAMPLES: dict[type, Any] = {
             "stock": {"ok": False, "reason": "no units in stock: lamp", "count": 1},
         },
     },
-    oc.StatusView: {
+    ops.StatusView: {
         "ok": True,
         "troubles": [],
         "stores": [{"name": "postgres", "ok": True, "age_s": 86400, "took_ms": 1.2}],

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from doorbuster.contract import bodies as c
-from doorbuster.contract import catalogue as cc
-from doorbuster.contract import offers as fc
-from doorbuster.contract import ops as oc
-from doorbuster.contract import room as rc
+from doorbuster.contract import catalogue, offers, ops, orders, problems, products, room, sales
 
 
 class Operation(NamedTuple):
@@ -52,15 +48,15 @@ _POST_ORDER = (
 
 _STOREFRONT = (
     Operation(
-        "get", "/sales/{sale}", "Show a sale and its products", {200: fc.OfferedSale, 304: None},
+        "get", "/sales/{sale}", "Show a sale and its products", {200: offers.OfferedSale, 304: None},
         ("sale_not_found", "invalid", *_STORE), None, (), ("If-None-Match",),
     ),
     Operation(
-        "post", "/sales/{sale}/orders", "Accept an order durably", {202: c.AcceptedOrder, 201: c.OrderView},
-        _POST_ORDER, c.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
+        "post", "/sales/{sale}/orders", "Accept an order durably", {202: orders.AcceptedOrder, 201: orders.OrderView},
+        _POST_ORDER, orders.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
     ),
     Operation(
-        "get", "/orders/{order}", "Show an order", {200: c.OrderView},
+        "get", "/orders/{order}", "Show an order", {200: orders.OrderView},
         ("admission_required", "order_not_found", *_STORE), None, (), ("X-Storefront-Key",),
     ),
     Operation(
@@ -68,7 +64,7 @@ _STOREFRONT = (
         ("admission_required", "order_not_found", *_STORE), None, (), ("Last-Event-ID", "X-Storefront-Key"),
     ),
     Operation(
-        "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: c.OrderView},
+        "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: orders.OrderView},
         ("admission_required", "order_not_found", "illegal_transition", *_STORE), None, (), ("X-Storefront-Key",),
     ),
 )  # fmt: skip
@@ -81,24 +77,24 @@ _GONE = (
 )  # fmt: skip
 _WAITING = (
     Operation(
-        "post", "/sales/{sale}/room/tickets", "Take a place in the queue", {201: rc.TicketView},
+        "post", "/sales/{sale}/room/tickets", "Take a place in the queue", {201: room.TicketView},
         (
             *_BODY, "admission_required", "code_invalid", "challenge_failed", "room_not_open", "place_conflict",
             "code_spent", *_GONE, "rate_limited", "room_full", *_ROOM,
         ),
-        rc.JoinRequest, (), ("X-Storefront-Key",),
+        room.JoinRequest, (), ("X-Storefront-Key",),
     ),
     Operation(
-        "get", "/sales/{sale}/room", "Show the room, the same for everyone", {200: rc.RoomStatus, 304: None}, _ROOM,
+        "get", "/sales/{sale}/room", "Show the room, the same for everyone", {200: room.RoomStatus, 304: None}, _ROOM,
         None, (), ("If-None-Match",),
     ),
     Operation(
         "post", "/sales/{sale}/room/admissions", "Claim the admission of a place",
-        {200: rc.AdmissionView, 202: rc.WaitView}, (*_BODY, "ticket_invalid", *_GONE, *_ROOM), rc.ClaimRequest,
+        {200: room.AdmissionView, 202: room.WaitView}, (*_BODY, "ticket_invalid", *_GONE, *_ROOM), room.ClaimRequest,
     ),
     Operation(
         "delete", "/sales/{sale}/room/tickets/{ticket}", "Leave: give place or slot back",
-        {200: rc.LeftView, 204: None},
+        {200: room.LeftView, 204: None},
         ("ticket_invalid", *_ROOM), None, (), ("X-Ticket-Secret",),
     ),
     Operation("get", "/sales/{sale}/wait", "Show the waiting page", {200: _PAGE}, _ROOM),
@@ -107,43 +103,48 @@ _WAITING = (
 
 _CATALOGUE = (
     Operation(
-        "get", "/products/{product}", "Show a product", {200: cc.ShownProduct, 304: None},
+        "get", "/products/{product}", "Show a product", {200: catalogue.ShownProduct, 304: None},
         ("product_not_found", *_STORE), None, (), ("If-None-Match",),
     ),
     Operation(
-        "get", "/products", "List products by category", {200: Page(cc.ShownProduct), 304: None},
+        "get", "/products", "List products by category", {200: Page(catalogue.ShownProduct), 304: None},
         ("invalid", *_STORE), None, ("category", "cursor", "limit"), ("If-None-Match",),
     ),
     Operation(
-        "get", "/search", "Search products", {200: cc.SearchPage, 304: None}, ("invalid", *_STORE), None,
+        "get", "/search", "Search products", {200: catalogue.SearchPage, 304: None}, ("invalid", *_STORE), None,
         ("q", "category*", "brand*", "min_price", "max_price", "sort", "cursor", "limit"), ("If-None-Match",),
     ),
     Operation(
-        "get", "/search/suggest", "Suggest what to search for", {200: cc.Suggestions, 304: None},
+        "get", "/search/suggest", "Suggest what to search for", {200: catalogue.Suggestions, 304: None},
         ("invalid", *_STORE), None, ("q", "limit"), ("If-None-Match",),
     ),
 )  # fmt: skip
 
 _SALE = ("sale_not_found", *_OPS)
 _SALES = (
-    Operation("post", "/ops/sales", "Make a sale", {201: c.SaleView}, ("conflict", *_BODY, *_OPS), c.SaleRequest),
     Operation(
-        "get", "/ops/sales", "List sales", {200: Page(c.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
+        "post", "/ops/sales", "Make a sale", {201: sales.SaleView}, ("conflict", *_BODY, *_OPS), sales.SaleRequest
     ),
-    Operation("get", "/ops/sales/{sale}", "Show a sale", {200: c.SaleView}, _SALE),
     Operation(
-        "patch", "/ops/sales/{sale}", "Change a sale", {200: c.SaleView}, ("conflict", *_BODY, *_SALE), c.SaleChange
+        "get", "/ops/sales", "List sales", {200: Page(sales.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
     ),
-    Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: c.SaleView}, ("conflict", *_SALE)),
-    Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: c.SaleView}, ("conflict", *_SALE)),
-    Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: c.SaleView}, ("conflict", *_SALE)),
-    Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: c.SaleView}, ("conflict", *_SALE)),
-    Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: c.SaleView}, _SALE),
-    Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: oc.Prewarmed}, _SALE),
-    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: c.RevokedView}, _SALE),
-    Operation("get", "/ops/status", "Show how stores, workers and sales are", {200: oc.StatusView}, ("invalid", *_OPS)),
+    Operation("get", "/ops/sales/{sale}", "Show a sale", {200: sales.SaleView}, _SALE),
     Operation(
-        "get", "/ops/audit", "List what ops changed", {200: Page(oc.LogEntryView)}, ("invalid", *_OPS), None,
+        "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_SALE),
+        sales.SaleChange
+    ),
+    Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: sales.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: sales.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: sales.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: sales.SaleView}, ("conflict", *_SALE)),
+    Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: sales.SaleView}, _SALE),
+    Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: ops.Prewarmed}, _SALE),
+    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: sales.RevokedView}, _SALE),
+    Operation(
+        "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
+    ),
+    Operation(
+        "get", "/ops/audit", "List what ops changed", {200: Page(ops.LogEntryView)}, ("invalid", *_OPS), None,
         ("target", "cursor", "limit"),
     ),
 )  # fmt: skip
@@ -151,55 +152,61 @@ _SALES = (
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (
     Operation(
-        "put", "/ops/products/{product}", "Write a product", {200: c.ProductView}, ("conflict", *_BODY, *_OPS),
-        c.ProductRequest,
+        "put", "/ops/products/{product}", "Write a product", {200: products.ProductView}, ("conflict", *_BODY, *_OPS),
+        products.ProductRequest,
     ),
-    Operation("get", "/ops/products/{product}", "Show a product and its ledger", {200: c.ProductView}, _PRODUCT),
+    Operation("get", "/ops/products/{product}", "Show a product and its ledger", {200: products.ProductView}, _PRODUCT),
     Operation(
-        "post", "/ops/products/{product}/stock", "Receive or adjust units", {200: c.StockView},
-        ("conflict", *_BODY, *_PRODUCT), c.StockRequest,
+        "post", "/ops/products/{product}/stock", "Receive or adjust units", {200: products.StockView},
+        ("conflict", *_BODY, *_PRODUCT), products.StockRequest,
     ),
-    Operation("get", "/ops/products/{product}/prices", "Show price windows", {200: cc.PricesBody}, _PRODUCT),
+    Operation("get", "/ops/products/{product}/prices", "Show price windows", {200: catalogue.PricesBody}, _PRODUCT),
     Operation(
-        "put", "/ops/products/{product}/prices", "Replace price windows", {200: cc.PricesBody},
-        (*_BODY, *_PRODUCT), cc.PricesBody,
+        "put", "/ops/products/{product}/prices", "Replace price windows", {200: catalogue.PricesBody},
+        (*_BODY, *_PRODUCT), catalogue.PricesBody,
     ),
     Operation(
-        "post", "/ops/products:import", "Import products, one JSON object a line", {200: oc.ImportReport},
+        "post", "/ops/products:import", "Import products, one JSON object a line", {200: ops.ImportReport},
         (*_BODY, *_OPS), JSON_LINES, ("price_unit",),
     ),
 )  # fmt: skip
 
 _ORDERS = (
     Operation(
-        "get", "/ops/orders", "List orders", {200: Page(c.OrderSummaryView)}, ("invalid", *_OPS), None,
+        "get", "/ops/orders", "List orders", {200: Page(orders.OrderSummaryView)}, ("invalid", *_OPS), None,
         ("sale", "customer", "status", "cursor", "limit"),
     ),
-    Operation("get", "/ops/orders/{order}", "Show an order", {200: c.OrderView}, ("order_not_found", *_OPS)),
+    Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
     Operation(
-        "post", "/ops/orders/{order}/transitions", "Move an order on", {200: c.OrderView},
-        ("order_not_found", "illegal_transition", *_BODY, *_OPS), oc.TransitionRequest,
+        "post", "/ops/orders/{order}/transitions", "Move an order on", {200: orders.OrderView},
+        ("order_not_found", "illegal_transition", *_BODY, *_OPS), ops.TransitionRequest,
     ),
     Operation(
-        "get", "/ops/dead-letters", "List entries that could not become orders", {200: Page(oc.DeadLetterView)},
+        "get", "/ops/dead-letters", "List entries that could not become orders", {200: Page(ops.DeadLetterView)},
         ("invalid", *_OPS), None, ("sale", "customer", "state", "cursor", "limit"),
     ),
     Operation(
-        "get", "/ops/dead-letters/{letter}", "Show such an entry", {200: oc.DeadLetterView}, ("not_found", *_OPS)
+        "get", "/ops/dead-letters/{letter}", "Show such an entry", {200: ops.DeadLetterView}, ("not_found", *_OPS)
     ),
     Operation(
-        "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: oc.Retried},
+        "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: ops.Retried},
         ("not_found", "conflict", *_OPS),
     ),
     Operation(
-        "post", "/ops/dead-letters/{letter}/discard", "Give an entry up", {200: oc.DeadLetterView},
-        ("not_found", "conflict", *_BODY, *_OPS), oc.DiscardRequest,
+        "post", "/ops/dead-letters/{letter}/discard", "Give an entry up", {200: ops.DeadLetterView},
+        ("not_found", "conflict", *_BODY, *_OPS), ops.DiscardRequest,
     ),
 )  # fmt: skip
 
 _PROCESS = (
-    Operation("get", "/healthz", "Say that the process is alive", {200: c.Health}),
-    Operation("get", "/readyz", "Say whether orders can be taken", {200: c.Health, 503: c.Health}, ("not_found",)),
+    Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
+    Operation(
+        "get",
+        "/readyz",
+        "Say whether orders can be taken",
+        {200: problems.Health, 503: problems.Health},
+        ("not_found",),
+    ),
     Operation("get", "/metrics", "Show metrics for Prometheus", {200: Media("text/plain")}, ("not_found",)),
     Operation("get", "/openapi.json", "Show this contract", {200: Media("application/json")}),
     Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from doorbuster.contract.bodies import Line
+from doorbuster.contract.orders import Line
 from loadtests.bench.draining import rate_of
 from loadtests.bench.row import Row
 from loadtests.generate.invoices import QUANTITY_MAX, read

@@ -1,4 +1,4 @@
-"""The short way of plain orders gives the answers of the long one, and is one on the wire."""
+"""The fast path of plain orders gives the answers of the full one, and is one on the wire."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ async def test_a_product_is_shown_with_validators_and_cache_headers(serve: Serve
     assert head.headers["content-length"] == shown.headers["content-length"]
 
 
-async def test_the_short_way_and_the_long_way_answer_alike(serve: Serve) -> None:
+async def test_the_short_way_and_the_full_path_answer_alike(serve: Serve) -> None:
     """A page at hand does not pass the application; asked for first, or by HEAD, it does."""
     intake = await serve(catalogue_fresh_s=60)
     await intake.make_product("a b")

@@ -1,4 +1,4 @@
-"""The short way of early claims gives the answers of the long one, and forgets what it verified when keys change."""
+"""The fast path of early claims gives the answers of the full one, and forgets what it verified when keys change."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from falcon.asgi import App, Request, Response
 from falcon.testing import TestClient
 
-from doorbuster.contract.bodies import FAULTS
+from doorbuster.contract.problems import FAULTS
 from intake.web.openapi.document import CSP, document
 from intake.web.openapi.examples import EXAMPLES
 from intake.web.openapi.operations import OPERATIONS

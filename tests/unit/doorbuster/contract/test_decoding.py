@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.contract.bodies import OrderRequest, SaleChange, SaleRequest
 from doorbuster.contract.catalogue import PricesBody
 from doorbuster.contract.decoding import SAID_MAX, MalformedError, read
+from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.sales import SaleChange, SaleRequest
 from doorbuster.errors import InvalidError
 
 ORDER = msgspec.json.Decoder(OrderRequest)

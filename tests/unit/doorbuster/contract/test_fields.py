@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.contract.bodies import OrderRequest, ProductRequest
 from doorbuster.contract.decoding import read
 from doorbuster.contract.fields import id_problem, tidy_id
+from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.products import ProductRequest
 from doorbuster.contract.room import JoinRequest
 from doorbuster.currencies import EXPONENTS, currency_problem
 from doorbuster.errors import InvalidError

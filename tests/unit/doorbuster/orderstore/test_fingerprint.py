@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import pytest
 
-from doorbuster.contract.bodies import Line, OrderRequest, Payment
+from doorbuster.contract.orders import Line, OrderRequest, Payment
 from doorbuster.orderstore.ids import fingerprint_of
 from intake.orders.accept import _mark
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from doorbuster.contract.bodies import FAULTS
+from doorbuster.contract.problems import FAULTS
 from doorbuster.errors import SettingsError
 from intake.orders.resources import BY_CUSTOMER
 from intake.pages.locale import tongue_of

@@ -16,11 +16,11 @@ from doorbuster.errors import SettingsError, StoreUnavailableError
 from intake.pages import render as pages
 from intake.pages.locale import tongue_of
 from intake.pages.render import Pages
-from intake.room import rate_limit
 from intake.room.challenge import Asked, ProofOfWork, Verifier
-from intake.room.client_address import Addresses, counted
 from intake.room.cookies import Browser, place_from
-from intake.room.rate_limit import JoinLimit
+from intake.web import rate_limit
+from intake.web.client_address import Addresses, counted
+from intake.web.rate_limit import RateLimit
 from tests.fixtures.files import files_under
 
 # Addresses.
@@ -78,7 +78,7 @@ def test_a_proxy_must_be_a_network() -> None:
 def test_a_limit_counts_by_name_and_earns_back(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now[0])
-    limit = JoinLimit(2)
+    limit = RateLimit(2)
     assert [limit.wait_s("a"), limit.wait_s("a"), limit.wait_s("b")] == [0, 0, 0]
     assert limit.wait_s("a") == pytest.approx(30)
     now[0] += 30
@@ -87,14 +87,14 @@ def test_a_limit_counts_by_name_and_earns_back(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_limit_of_nought_or_of_nobody_is_none() -> None:
-    assert not any(JoinLimit(0).wait_s("a") for _ in range(1000))
-    limit = JoinLimit(1)
+    assert not any(RateLimit(0).wait_s("a") for _ in range(1000))
+    limit = RateLimit(1)
     assert not any(limit.wait_s("") for _ in range(1000))
 
 
 def test_a_limit_remembers_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "MOST", 10)
-    limit = JoinLimit(1)
+    limit = RateLimit(1)
     for n in range(1000):
         limit.wait_s(str(n))
     assert len(limit) == 10
@@ -102,21 +102,21 @@ def test_a_limit_remembers_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_name_of_several_homes_may_do_as_much_as_they(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit.time, "monotonic", lambda: 100.0)
-    limit = JoinLimit(2)
+    limit = RateLimit(2)
     assert [limit.wait_s("a", homes=4) for _ in range(8)] == [0] * 8
     assert limit.wait_s("a", homes=4) > 0
 
 
 def test_asking_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit.time, "monotonic", lambda: 100.0)
-    limit = JoinLimit(1)
+    limit = RateLimit(1)
     assert [limit.wait_s("a", 0.0) for _ in range(5)] == [0] * 5
     assert limit.wait_s("a") == 0
     assert limit.wait_s("a", 0.0) > 0
 
 
 def test_a_wrong_code_costs_more() -> None:
-    limit = JoinLimit(60)
+    limit = RateLimit(60)
     assert limit.wait_s("a", 100.0) == 0
     assert limit.wait_s("a") > 40
 

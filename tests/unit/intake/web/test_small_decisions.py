@@ -16,8 +16,8 @@ from doorbuster.orderstore.ids import OrderIds
 from intake.orders.lookup import parse_order_id
 from intake.orders.prefer_wait import wait_of
 from intake.web.openapi.operations import OPERATIONS
-from intake.web.requests import limit_of, order_cursor, order_cursor_of
-from intake.web.timestamps import moment, moment_of
+from intake.web.paging import limit_of, order_cursor, order_cursor_of
+from intake.web.timestamps import rfc3339_ms, rfc3339_of
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_an_order_id_has_one_form_in_small_letters_or_capitals() -> None:
 
 @given(st.integers(0, 4_000_000_000_000))
 def test_a_moment_is_the_same_from_both_stores(unix_ms: int) -> None:
-    text = moment(unix_ms)
+    text = rfc3339_ms(unix_ms)
     at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=unix_ms)
-    assert moment_of(at) == text
+    assert rfc3339_of(at) == text
     assert datetime.fromisoformat(text) == at
 
 

@@ -11,7 +11,7 @@ MOST = 100_000
 MINUTE_S = 60.0
 
 
-class JoinLimit:
+class RateLimit:
     """A token bucket a name."""
 
     def __init__(self, per_minute: int) -> None:
