@@ -55,7 +55,7 @@ BACKOFF_S = (0.05, 1.0)
 log = logging.getLogger("doorbuster.workers.shift")
 
 
-class Ended(StrEnum):
+class EndReason(StrEnum):
     """Why a shift ended."""
 
     NOT_FREE = "not_free"
@@ -70,9 +70,9 @@ class Ended(StrEnum):
     FAILED = "failed"
 
 
-WORK_REMAINS = frozenset({Ended.TIME_UP, Ended.OTHERS_WAIT, Ended.STOPPED, Ended.ORPHANED})
+WORK_REMAINS = frozenset({EndReason.TIME_UP, EndReason.OTHERS_WAIT, EndReason.STOPPED, EndReason.ORPHANED})
 """Endings after which a successor is enqueued."""
-AT_ONCE = frozenset({Ended.STOPPED, Ended.ORPHANED})
+IMMEDIATE = frozenset({EndReason.STOPPED, EndReason.ORPHANED})
 
 
 def holder_name() -> str:
@@ -138,10 +138,10 @@ class Shift:
         """Take as much at a time as the last holder could, or less if it was ended; keep that before any batch."""
         assert self._taken is not None
         self.size.begin(full, self._taken.batch_max, not_given_back=self._taken.not_given_back)
-        await self._hold()
+        await self._renew_now()
 
-    async def _hold(self) -> None:
-        await shifts.hold(
+    async def _renew_now(self) -> None:
+        await shifts.renew(
             await self.connection(), self.name, self.fence, lease_s=self.settings.lease_s, batch_max=self.size.kept
         )
         self.renewed = time.monotonic()
@@ -160,10 +160,10 @@ class Shift:
             LeaseLostError: another shift holds it.
         """
         if time.monotonic() - self.renewed > self.settings.lease_s / 4:
-            await self._hold()
+            await self._renew_now()
 
     @asynccontextmanager
-    async def holding(self) -> AsyncIterator[Connection]:
+    async def leased_transaction(self) -> AsyncIterator[Connection]:
         """Give a transaction in which the lease is held: nothing is committed once another shift has it.
 
         Raises:
@@ -172,7 +172,7 @@ class Shift:
         connection = await self.connection()
         with self.timed():
             async with connection.transaction():
-                await shifts.hold(connection, **self.lease._asdict())
+                await shifts.renew(connection, **self.lease._asdict())
                 yield connection
 
     @contextmanager
@@ -183,20 +183,20 @@ class Shift:
         self.renewed = time.monotonic()
         self.size.took(self.renewed - began)
 
-    async def reason_to_end(self, idle_from: float | None) -> Ended | None:
+    async def reason_to_end(self, idle_from: float | None) -> EndReason | None:
         """Say why the shift should end now, or None; `idle_from` is since when it has found nothing, None if it did."""
         now = time.monotonic()
         if self.stop.is_set():
-            return Ended.STOPPED
+            return EndReason.STOPPED
         if os.getppid() != self.parent:
-            return Ended.ORPHANED
+            return EndReason.ORPHANED
         if now - self.began > self.settings.shift_s:
-            return Ended.TIME_UP
+            return EndReason.TIME_UP
         idle_s = 0.0 if idle_from is None else now - idle_from
         if idle_s > IDLE_S:
-            return Ended.IDLE
+            return EndReason.IDLE
         if (idle_s > IDLE_CROWDED_S or now - self.began > SLICE_S) and await self._others_wait(now):
-            return Ended.IDLE if idle_s > IDLE_CROWDED_S else Ended.OTHERS_WAIT
+            return EndReason.IDLE if idle_s > IDLE_CROWDED_S else EndReason.OTHERS_WAIT
         return None
 
     async def _others_wait(self, now: float) -> bool:
@@ -237,7 +237,7 @@ class Work(Protocol):
     """Whether there is a pause after a busy step that did less than fits."""
 
     @property
-    def under_way(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether something was begun that has not ended: whoever waits for it is not idle."""
 
     async def begin(self) -> None:
@@ -246,11 +246,11 @@ class Work(Protocol):
     async def step(self) -> int | None:
         """Do what is there, waiting at most about `BLOCK_S` for it; return how much, None when all is done for good."""
 
-    async def end(self, *, at_once: bool) -> None:
+    async def end(self, *, immediately: bool) -> None:
         """Finish or give up what is under way."""
 
 
-async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable[[Shift], Work]) -> Ended:
+async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable[[Shift], Work]) -> EndReason:
     """Run one shift from lease to release; return why it ended."""
     shift = Shift(
         name,
@@ -261,18 +261,18 @@ async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable
         jobs=plain_client(settings.jobs_redis_url.get_secret_value(), timeout_s=1.0),
     )
     done = 0
-    ended = Ended.FAILED
+    ended = EndReason.FAILED
     try:
         if not await shift.acquire():
-            ended = Ended.NOT_FREE
+            ended = EndReason.NOT_FREE
             return ended
         await shift.clear_starting()
         ended, done = await _work(shift, make(shift))
     except LeaseLostError as error:
-        ended = Ended.LEASE_LOST
+        ended = EndReason.LEASE_LOST
         log.warning("lease lost", extra={"shift": name, "error": error.detail})
     except TRANSIENT as error:
-        ended = Ended.STORE_AWAY
+        ended = EndReason.STORE_AWAY
         log.warning("the shift could not go on", extra={"shift": name, "error": repr(error)})
     finally:
         await shift.close()
@@ -281,8 +281,8 @@ async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable
     return ended
 
 
-async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
-    ended: Ended | None = None
+async def _work(shift: Shift, work: Work) -> tuple[EndReason, int]:
+    ended: EndReason | None = None
     done, failures = 0, 0
     idle_from: float | None = None
     begun = fresh = False
@@ -302,7 +302,10 @@ async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
                 failures += 1
                 fresh = False
                 idle_from = None
-                log.warning("trying again", extra={"shift": shift.name, "failures": failures, "error": repr(error)})
+                log.warning(
+                    "a step of the shift failed; it tries again",
+                    extra={"shift": shift.name, "failures": failures, "error": repr(error)},
+                )
                 await shift.drop_connection()
                 if not isinstance(error, NOT_THE_DATABASE):
                     shift.size.failed(f"a batch failed: {type(error).__name__}")
@@ -310,14 +313,14 @@ async def _work(shift: Shift, work: Work) -> tuple[Ended, int]:
             else:
                 failures = 0
                 if count is None:
-                    return Ended.DONE, done
+                    return EndReason.DONE, done
                 done += count
-                idle_from = None if count or work.under_way else idle_from or time.monotonic()
+                idle_from = None if count or work.is_busy else idle_from or time.monotonic()
                 if work.paced and 0 < count < shift.size.now:
                     await _pause(shift.stop, stepped + pace_s(count) - time.monotonic())
             ended = await shift.reason_to_end(idle_from)
     finally:
-        await work.end(at_once=ended is None or ended in AT_ONCE or not fresh)
+        await work.end(immediately=ended is None or ended in IMMEDIATE or not fresh)
     return ended, done
 
 
