@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 import pytest
-from tests.unit.test_entry import RECORDED
 
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings
 from tests.fixtures.before import ROOT, unpack_version_before
+from tests.fixtures.recorded import RECORDED
 from tests.fixtures.up import clean_environment
 from tests.fixtures.waiting import eventually, wait_until
 

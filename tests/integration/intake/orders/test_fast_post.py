@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from doorbuster.settings import Settings
+from intake.server.connection.ending import BETWEEN, BODY, HEAD
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.visitors import Visitor, open_room
@@ -30,11 +32,18 @@ async def post(intake: Intake, media: str, key: str, *, token: str = "", **body:
     return await intake.http.post("/sales/sale/orders", content=sent, headers=headers)
 
 
-async def both(intake: Intake, keys_of: tuple[str, str], *, token: str = "", **body: Any) -> httpx.Response:
-    """Post by both ways; they must agree. Return the short one's answer."""
-    short, long = [
-        await post(intake, media, key, token=token, **body) for media, key in zip((SHORT, LONG), keys_of, strict=True)
-    ]
+async def both(
+    intake: Intake, keys_of: tuple[str, str], *, token: str = "", is_fast: bool = True, **body: Any
+) -> httpx.Response:
+    """Post by both ways; they must agree. Return the short one's answer.
+
+    `is_fast`: the first is one for the short way, and takes it; else nothing would be compared.
+    """
+    intake.guard.take_fast_orders()
+    short = await post(intake, SHORT, keys_of[0], token=token, **body)
+    assert intake.guard.take_fast_orders() == is_fast
+    long = await post(intake, LONG, keys_of[1], token=token, **body)
+    assert intake.guard.take_fast_orders() == 0
     assert short.status_code == long.status_code, (short.text, long.text)
     assert set(short.headers) == set(long.headers)
     for name in set(short.headers) - {"content-length", "date", "location"}:
@@ -84,8 +93,8 @@ async def test_both_ways_refuse_alike(intake: Intake, orders_redis: Redis) -> No
     assert (await both(intake, ("c", "d"), lines=[{"product_id": "x", "quantity": 1}])).json()["code"] == "invalid"
     assert (await both(intake, ("c", "d"), metadata={"a": "\x00"})).json()["code"] == "invalid"
     assert (await both(intake, ("c", "d"), coupon="x")).json()["code"] == "invalid"
-    assert (await both(intake, ("", ""))).json()["code"] == "idempotency_key_required"
-    assert (await both(intake, ("c", "d"), metadata={"a": "x" * 17_000})).json()["code"] == "too_large"
+    assert (await both(intake, ("", ""), is_fast=False)).json()["code"] == "idempotency_key_required"
+    assert (await both(intake, ("c", "d"), is_fast=False, metadata={"a": "x" * 17_000})).json()["code"] == "too_large"
     (await intake.ops.post("/ops/sales/sale/hold")).raise_for_status()
     assert (await both(intake, ("c", "d"))).json()["code"] == "sale_not_open"
     (await intake.ops.post("/ops/sales/sale/resume")).raise_for_status()
@@ -111,7 +120,7 @@ async def test_both_ways_ask_for_admissions_alike(roomy: Intake) -> None:
     ann = Visitor(roomy, "sale", "ann")
     await ann.join()
     token = await ann.admitted()
-    without = await both(roomy, ("a", "b"))
+    without = await both(roomy, ("a", "b"), is_fast=False)
     assert without.headers["link"] == '</sales/sale/wait>; rel="waiting-room"'
     assert (without.status_code, without.json()["code"]) == (401, "admission_required")
     assert (await both(roomy, ("a", "b"), token=token[:-3] + "xyz")).json()["code"] == "admission_invalid"
@@ -125,7 +134,7 @@ async def test_both_ways_ask_for_admissions_alike(roomy: Intake) -> None:
 async def test_a_storefront_key_is_asked_for_on_either_way(serve: Serve) -> None:
     intake = await serve(storefront_keys="first-storefront")
     await intake.open_sale()
-    assert (await both(intake, ("a", "b"))).json()["code"] == "admission_required"
+    assert (await both(intake, ("a", "b"), is_fast=False)).json()["code"] == "admission_required"
 
 
 def raw(key: str, *, close: bool = False, version: str = "1.1", more: str = "") -> bytes:
@@ -153,8 +162,8 @@ async def test_pieces_and_pipelines_are_answered_in_order(intake: Intake) -> Non
     for cut in (0, 40, len(raw("one")) - 5, len(raw("one")) + 9, len(whole)):
         first, second = whole[:cut], whole[cut:]
         writer.write(first)
-        await writer.drain()
-        await asyncio.sleep(0)  # so that the pieces arrive apart, if they can
+        begun = {0: BETWEEN, 40: HEAD, len(raw("one")) - 5: BODY, len(raw("one")) + 9: HEAD, len(whole): BETWEEN}[cut]
+        await eventually(partial(_has_come_to, intake, writer, begun), what="the first piece to come alone")
         writer.write(second)
         found = await answers(reader, 4)
         assert [head.split(b"\r\n")[0] for head, _ in found] == [b"HTTP/1.1 202 Accepted"] * 4
@@ -163,6 +172,13 @@ async def test_pieces_and_pipelines_are_answered_in_order(intake: Intake) -> Non
         assert [b"idempotency-replayed" in head for head, _ in found][2]
     writer.close()
     await eventually(lambda: _is_calm(intake))
+
+
+async def _has_come_to(intake: Intake, writer: asyncio.StreamWriter, phase: int) -> bool:
+    """Say whether the intake has read what was sent on a connection, as far as this phase of a message."""
+    own = writer.get_extra_info("sockname")
+    states = [one for one in intake._server.server_state.connections if one.transport.get_extra_info("peername") == own]
+    return [one._phase for one in states] == [phase]
 
 
 async def _is_calm(intake: Intake) -> bool:
@@ -219,3 +235,24 @@ async def test_an_order_in_work_is_answered_before_the_end(serve: Serve, setting
         assert b"connection: close" in head
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_metrics_tell_orders_by_their_path(intake: Intake) -> None:
+    await intake.open_sale()
+    before = await _by_path(intake)
+    for number in range(3):
+        assert (await post(intake, SHORT, f"short-{number}")).status_code == 202
+    for number in range(2):
+        assert (await post(intake, LONG, f"long-{number}")).status_code == 202
+
+    async def told() -> bool:
+        now = await _by_path(intake)
+        return (now["fast"] - before["fast"], now["full"] - before["full"]) == (3, 2)
+
+    await eventually(told, what="the metrics to tell both paths")
+
+
+async def _by_path(intake: Intake) -> dict[str, float]:
+    lines = [line.split() for line in (await intake.http.get("/metrics")).text.splitlines()]
+    found = {name: float(value) for name, *_, value in lines if name.startswith("doorbuster_orders_by_path_total{")}
+    return {path: found.get(f'doorbuster_orders_by_path_total{{path="{path}"}}', 0.0) for path in ("fast", "full")}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from doorbuster.orderstore import entry
 from doorbuster.orderstore.entry import LaterEntryError, Line, OrderEntry, UnreadableEntryError
+from tests.fixtures.recorded import RECORDED
 
 ORDERS = st.builds(
     OrderEntry,
@@ -67,31 +68,6 @@ def test_an_entry_out_of_bounds_is_none(values: tuple[object, ...]) -> None:
 
 
 # Entries of other versions.
-
-_ID = bytes(range(16))
-_MARK = bytes.fromhex("940f98ef237163bdeea9b60ad431b318")
-_HEAD = "c410000102030405060708090a0b0c0d0e0fa1639192a46c616d7001c410940f98ef237163bdeea9b60ad431b318"
-RECORDED = {
-    "without an expected total": (
-        f"9701{_HEAD}a5746f6b5f31c4027b7d",
-        OrderEntry(
-            order_id=_ID, customer_id="c", lines=(Line("lamp", 1),), fingerprint=_MARK, payment_token="tok_1",
-            metadata=b"{}",
-        ),
-    ),
-    "with nothing but what it must have": (
-        f"9801{_HEAD}c0c0c0",
-        OrderEntry(order_id=_ID, customer_id="c", lines=(Line("lamp", 1),), fingerprint=_MARK),
-    ),
-    "with everything": (
-        f"9801{_HEAD}a5746f6b5f31c4027b7dcd07cf",
-        OrderEntry(
-            order_id=_ID, customer_id="c", lines=(Line("lamp", 1),), fingerprint=_MARK, payment_token="tok_1",
-            metadata=b"{}", expected_total=1999,
-        ),
-    ),
-}  # fmt: skip
-"""Bytes as versions before this wrote them. They stay; a field that the entry grows gets further ones."""
 
 
 @pytest.mark.parametrize("which", RECORDED)
