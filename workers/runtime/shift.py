@@ -1,7 +1,7 @@
-"""What all shifts share: a lease, a time budget, the reasons to end, going on after a store failed.
+"""What all shifts share: a time budget, the reasons to end, going on after a store failed.
 
 A shift is one RQ job that works on one thing (a partition's stream, its payments, the outbox) for up to `shift_s`.
-Owns the lease and the connections of the shift; never knows what the work is.
+Owns the loop and the clients of the shift; the lease is `lease.py`. Never knows what the work is.
 """
 
 from __future__ import annotations
@@ -10,29 +10,23 @@ import asyncio
 import logging
 import os
 import random
-import socket
 import time
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from db.connections import pool
-from db.work import shifts
-from db.work.shifts import Lease
 from doorbuster import keys
 from doorbuster.errors import LeaseLostError
 from doorbuster.failures import NOT_THE_DATABASE, TRANSIENT
 from doorbuster.redis_clients import plain_client, reader_client
-from workers.runtime.batch_size import BatchSize, transaction_bound_s
 from workers.runtime.job_queue import QUEUE_KEY
+from workers.runtime.lease import LeasedSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable
 
     from redis.asyncio import Redis
 
-    from db.connections.pool import Connection
     from doorbuster.settings import Settings
 
 IDLE_S = 2.0
@@ -75,76 +69,18 @@ WORK_REMAINS = frozenset({EndReason.TIME_UP, EndReason.OTHERS_WAIT, EndReason.ST
 IMMEDIATE = frozenset({EndReason.STOPPED, EndReason.ORPHANED})
 
 
-def holder_name() -> str:
-    """Return who holds a lease: host and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 @dataclass(slots=True)
-class Shift:
-    """One shift's lease and connections. Time is in seconds of the monotonic clock."""
+class Shift(LeasedSession):
+    """One shift: its leased session, its clients, its reasons to end. Time is in seconds of the monotonic clock."""
 
-    name: str
-    settings: Settings
     stop: asyncio.Event
     orders: Redis
     reader: Redis
     jobs: Redis
-    fence: int = 0
     began: float = field(default_factory=time.monotonic)
-    renewed: float = 0.0
     parent: int = field(default_factory=os.getppid)
-    _connection: Connection | None = None
     _looked: float = 0.0
     _crowded: bool = False
-    _taken: shifts.Taken | None = None
-    size: BatchSize = field(init=False)
-    """How much it takes at a time."""
-
-    def __post_init__(self) -> None:
-        self.size = BatchSize(self.name, lease_s=self.settings.lease_s)
-
-    @property
-    def lease(self) -> Lease:
-        """The lease, as transactions hold it."""
-        return Lease(self.name, self.fence, self.settings.lease_s, self.size.kept)
-
-    async def connection(self) -> Connection:
-        """Return the shift's connection to Postgres, made anew when the last one broke."""
-        if self._connection is None or self._connection.is_closed():
-            url = self.settings.database_url.get_secret_value()
-            self._connection = await pool.connect(
-                url,
-                application=self._application,
-                command_timeout_s=self.settings.lease_s,
-                transaction_timeout_s=transaction_bound_s(self.settings.lease_s),
-            )
-        return self._connection
-
-    @property
-    def _application(self) -> str:
-        return f"doorbuster-{self.name}"
-
-    async def acquire(self) -> bool:
-        """Take the lease; say whether it was free. A holder that is stuck inside a transaction loses its session."""
-        connection, lease_s = await self.connection(), self.settings.lease_s
-        if await shifts.end_overdue(connection, self.name, application=self._application, lease_s=lease_s):
-            log.warning("a holder outlived its lease in a transaction: session ended", extra={"shift": self.name})
-        self._taken = await shifts.take(connection, self.name, holder=holder_name(), lease_s=lease_s)
-        self.fence, self.renewed = self._taken.fence if self._taken else 0, time.monotonic()
-        return self._taken is not None
-
-    async def begin_batches(self, full: int) -> None:
-        """Take as much at a time as the last holder could, or less if it was ended; keep that before any batch."""
-        assert self._taken is not None
-        self.size.begin(full, self._taken.batch_max, not_given_back=self._taken.not_given_back)
-        await self._renew_now()
-
-    async def _renew_now(self) -> None:
-        await shifts.renew(
-            await self.connection(), self.name, self.fence, lease_s=self.settings.lease_s, batch_max=self.size.kept
-        )
-        self.renewed = time.monotonic()
 
     async def clear_starting(self) -> None:
         """Let a successor be enqueued: this shift is no longer on its way."""
@@ -152,36 +88,6 @@ class Shift:
             await self.jobs.delete(keys.starting(self.name))
         except TRANSIENT as error:  # the key expires by itself
             log.warning("the jobs store does not answer", extra={"shift": self.name, "error": repr(error)})
-
-    async def renew(self) -> None:
-        """Renew the lease when no batch has done so for a while.
-
-        Raises:
-            LeaseLostError: another shift holds it.
-        """
-        if time.monotonic() - self.renewed > self.settings.lease_s / 4:
-            await self._renew_now()
-
-    @asynccontextmanager
-    async def leased_transaction(self) -> AsyncIterator[Connection]:
-        """Give a transaction in which the lease is held: nothing is committed once another shift has it.
-
-        Raises:
-            LeaseLostError: another shift holds it.
-        """
-        connection = await self.connection()
-        with self.timed():
-            async with connection.transaction():
-                await shifts.renew(connection, **self.lease._asdict())
-                yield connection
-
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Measure the transaction of a batch, which renews the lease: what comes next is sized by it."""
-        began = time.monotonic()
-        yield
-        self.renewed = time.monotonic()
-        self.size.took(self.renewed - began)
 
     async def reason_to_end(self, idle_from: float | None) -> EndReason | None:
         """Say why the shift should end now, or None; `idle_from` is since when it has found nothing, None if it did."""
@@ -209,21 +115,11 @@ class Shift:
                 self._crowded = False
         return self._crowded
 
-    async def drop_connection(self) -> None:
-        """Break with Postgres: after a failure the connection's state is unknown."""
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
-
     async def close(self) -> None:
         """Release the lease, if it is still held, and every connection."""
         try:
-            if self.fence:
-                await shifts.release(await self.connection(), self.name, self.fence)
-        except TRANSIENT as error:  # it expires by itself
-            log.warning("the lease could not be released", extra={"shift": self.name, "error": repr(error)})
+            await self.release()
         finally:
-            await self.drop_connection()
             for client in (self.orders, self.reader, self.jobs):
                 await client.aclose()
 
