@@ -155,9 +155,10 @@ class Parts:
             await asyncio.sleep(GAUGES_EVERY_S)
             self.metrics.tick(guard.in_flight, guard.waiting)
             self.read_figures.flush()
+            self.metrics.orders_by_path.labels("fast").inc(guard.pop_fast_order_count())
             if refused := guard.pop_refused_count():
                 self.metrics.refused("overloaded", refused)
-            for code, times in guard.connections.pop_refused_count():
+            for code, times in guard.connections.pop_refused_by_code():
                 self.metrics.refused(code, times)
 
     async def close_stores(self) -> None:
@@ -252,6 +253,7 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     waiting = parts.waiting
     awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
+    posting.on_full_path = parts.metrics.orders_by_path.labels("full").inc
     app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
     owners = Owners(waiting.storefront_keys, waiting.door)

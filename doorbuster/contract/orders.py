@@ -9,21 +9,21 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from doorbuster.contract.fields import PRINTABLE, TOTAL_MAX, AcceptedAt, CustomerId, Moment, OrderStatus, ProductId
 
 
-class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
     """A product and how many of it."""
 
     product_id: ProductId
     quantity: Annotated[int, Meta(ge=1, le=1000)]
 
 
-class Payment(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class Payment(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
     """How the order is paid: the payment provider's token."""
 
     token: Annotated[str, Meta(min_length=1, max_length=255, pattern=PRINTABLE)]
 
 
 class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of `POST /sales/{sale}/orders`."""
+    """Body of `POST /sales/{sale}/orders`. Its fields make the order's fingerprint, see `intake/orders/accept.py`."""
 
     customer_id: CustomerId
     lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=20)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from doorbuster.errors import SettingsError
 from doorbuster.settings import load_settings
 
-_MODULES = ("gunicorn.app.wsgiapp", "intake.app", "intake.serving", "workers.worker", "workers.scheduler")
+_MODULES = ("gunicorn.app.wsgiapp", "uvicorn_worker", "intake.app", "workers.__main__", "workers.scheduler")
 
 
 def unreadable(folders: list[Path]) -> Path | None:

@@ -51,6 +51,10 @@ class Metrics:
         self.verdicts = Counter(
             "doorbuster_orders", "Orders by verdict of the accept script", ["verdict"], registry=self._registry
         )
+        self.orders_by_path = Counter(
+            "doorbuster_orders_by_path", "Posts of orders by the path they took, told once a second", ["path"],
+            registry=self._registry,
+        )  # fmt: skip
         self.refusals = Counter("doorbuster_refusals", "Problems answered, by code", ["code"], registry=self._registry)
         self.sizes = Histogram(
             "doorbuster_accept_batch_orders", "Orders in a batch", buckets=_BATCH_SIZES, registry=self._registry

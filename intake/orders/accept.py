@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from doorbuster.contract.fields import id_problem
+from doorbuster.contract.orders import OrderRequest
 from doorbuster.orderstore import entry
-from doorbuster.orderstore.ids import fingerprint, partition_of
+from doorbuster.orderstore.ids import fingerprint_of, partition_of
 from intake.accepting import group_commit as verdicts
 from intake.accepting.group_commit import Candidate
 from intake.web.problems import RefusedError
@@ -35,7 +36,15 @@ if TYPE_CHECKING:
     from intake.sales.cache import CachedSale
     from intake.sales.offers import Quote
 
-_canonical = msgspec.msgpack.Encoder(order="sorted").encode
+_mark = fingerprint_of(
+    OrderRequest,
+    first=("lines", "payment", "metadata"),
+    excluded=frozenset({"customer_id", "expected_total"}),
+)
+"""Tells an order's body from another: the customer is in its id already, what it may cost is no part of it.
+
+Structs in the body omit defaults, so that a field that they grow leaves the fingerprint of orders without it as it was.
+"""
 _json = msgspec.json.Encoder().encode
 
 _REFUSALS = {
@@ -203,11 +212,6 @@ def answer(known: CachedSale, order_id: str, verdict: bytes) -> bytes:
         f'{{"order_id":"{order_id}{known.answer_head}{rfc3339_ms(int(verdict[1:].split(b"-", 1)[0]))}",'
         f'"links":{{"self":"/orders/{order_id}","events":"/orders/{order_id}/events"}}}}'
     ).encode()
-
-
-def _mark(order: OrderRequest) -> bytes:
-    """Return what tells the order's body from another; what its sender expects to pay is no part of it."""
-    return fingerprint(_canonical((order.lines, order.payment, order.metadata)))
 
 
 def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:

@@ -140,6 +140,8 @@ def readable(payload: bytes) -> entry.OrderEntry | None:
     """Return the order of an entry's bytes, None where there is none."""
     try:
         return entry.decode(payload)
+    except entry.LaterEntryError as error:
+        return error.order
     except entry.UnreadableEntryError:
         return None
 

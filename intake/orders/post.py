@@ -22,6 +22,8 @@ from intake.web.query_parameters import refuse_unknown_params
 from intake.web.requests import KEY_MAX, is_key, require_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from falcon.asgi import Request, Response
 
     from intake.orders.accept import Accepting
@@ -44,9 +46,12 @@ class PostOrder:
         self._accepting = accepting
         self._admission = admission
         self._awaiting = awaiting
+        self.on_full_path: Callable[[], None] = _uncounted
+        """Called for every order that is posted to this resource."""
 
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Accept an order durably."""
+        self.on_full_path()
         require_json(req)
         refuse_unknown_params(req)
         order = read(req.scope[BODY], _decoder)
@@ -109,3 +114,7 @@ def _idempotency_key(req: Request) -> str:
 def _lines(req: Request, name: bytes) -> int:
     """Return how many header lines have this name; what reads them by name joins them with commas."""
     return sum(line == name for line, _ in req.scope["headers"])
+
+
+def _uncounted() -> None:
+    pass

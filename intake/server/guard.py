@@ -64,6 +64,7 @@ class Guard:
         self.in_flight = 0
         self.waiting = 0
         self._refused = 0
+        self._fast_orders = 0
         self.stopping = False
 
     def begin_stop(self) -> None:
@@ -74,6 +75,11 @@ class Guard:
         """Return how many requests were refused since the last time."""
         refused, self._refused = self._refused, 0
         return refused
+
+    def pop_fast_order_count(self) -> int:
+        """Return how many orders took the fast path since the last time."""
+        fast, self._fast_orders = self._fast_orders, 0
+        return fast
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -164,6 +170,7 @@ class Guard:
         finally:
             if not is_taken:
                 self.in_flight -= 1
+        self._fast_orders += is_taken
         return is_taken
 
     def _ended(self) -> None:

@@ -117,7 +117,7 @@ _REFUSED = {
     "length and chunks": (_chunks(_CHUNK + "0\r\n\r\n", LENGTH), 400),
     "chunks and length": (_post(LENGTH, "Transfer-Encoding: chunked", body=_CHUNK + "0\r\n\r\n"), 400),
     "gzip before chunked": (_post("Transfer-Encoding: gzip, chunked", body="0\r\n\r\n"), 501),
-    "chunked before gzip": (_post("Transfer-Encoding: chunked, gzip", body="0\r\n\r\n"), 400),
+    "chunked before gzip": (_post("Transfer-Encoding: chunked, gzip", body="0\r\n\r\n"), 501),
     "chunked in two lines": (_post("Transfer-Encoding: chunked", "Transfer-Encoding: chunked", body="0\r\n\r\n"), 400),
     "identity": (_post("Transfer-Encoding: identity", LENGTH), 400),
     "nearly chunked": (_post("Transfer-Encoding: xchunked", body="0\r\n\r\n"), 501),

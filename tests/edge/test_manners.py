@@ -49,7 +49,10 @@ async def test_an_old_client_needs_none(shop: Intake) -> None:
 CODINGS = [
     (["gzip, chunked"], 501), (["gzip"], 501), (["identity"], 501), (["deflate", "chunked"], 501),
     (["xchunked"], 501), (["gzip,chunked"], 501), (["chunked, chunked"], 400), (["chunked", "chunked"], 400),
-    (["chunked, gzip"], 400), (["chunked, identity"], 400), ([""], 400), (["chunked;q=1"], 501), (["CHUNKED"], 202),
+    (["chunked, gzip"], 501), (["chunked,gzip"], 501), (["chunked", "gzip"], 501), (["gzip", "chunked"], 501),
+    (["chunked, gzip, chunked"], 501), (["Chunked , GZip"], 501), (["chunked, identity"], 501), ([""], 400),
+    (["chunked,"], 400), (["chunked", ""], 400), (["chunked x"], 501), (["chunked\t"], 400),
+    (["chunked,\t"], 400), (["chunked;q=1"], 501), (["CHUNKED"], 202),
     ([" chunked "], 202),
 ]  # fmt: skip
 

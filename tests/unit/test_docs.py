@@ -107,6 +107,8 @@ def test_the_keyspace_names_every_field_of_the_gate() -> None:
     published = (ROOT / "doorbuster" / "orderstore" / "scripts" / "publish_gate.lua").read_text()
     accepting = (ROOT / "intake" / "accepting" / "scripts" / "accept.lua").read_text()
     written = {*re.findall(r"'(\w+)', ARGV", published), *re.findall(r"'HINCRBY', KEYS\[1\], '(\w+)'", accepting)}
+    (counted,) = re.findall(r"'HSET', KEYS\[1\], (.+)\)", accepting)
+    written |= set(re.findall(r"'(\w+)'", counted))
     section = text_of("keyspace.md").partition("**`gate`**")[2].partition("**`accepted`**")[0]
     assert {coded(row[0])[0] for row in rows_of(section)} == written | {"drained", "drained_bytes", "bytes_at"}
 

@@ -19,7 +19,7 @@ from db.work import drain_batch as batch_statements
 from db.work.copy_rows import Batch, NewOrder
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
-from doorbuster.orderstore.entry import OrderEntry, UnreadableEntryError
+from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from workers.drain.backlog import place_of
 from workers.drain.decide import Cause, Poison, Reason, Shelf, Verdict, decide
 
@@ -73,11 +73,15 @@ class Entry:
     order: OrderEntry | None = field(init=False, default=None)
     fault: str = field(init=False, default="")
     """Why there is no order."""
+    later: OrderEntry | None = field(init=False, default=None)
+    """What is known of one that only a later version can serve."""
 
     def __post_init__(self) -> None:
         self.place = place_of(self.id)
         try:
             self.order = codec.decode(self.payload)
+        except LaterEntryError as error:
+            self.fault, self.later = str(error), error.order
         except UnreadableEntryError as error:
             self.fault = str(error)
 
@@ -181,6 +185,9 @@ def _read(entries: list[Entry]) -> _Readable:
     readable = _Readable()
     for place in entries:
         order = place.order
+        if place.later is not None:
+            readable.bury(place.later, place, Poison.UNREADABLE, place.fault)
+            continue
         if order is None:
             unreadable = batch_statements.Letter(place.id, None, None, place.payload, Poison.UNREADABLE, place.fault)
             readable.letters.append(unreadable)

@@ -48,8 +48,8 @@ local room = tonumber(ARGV[2]) - math.max(accepted - drained, 0)
 
 -- Each entry says how many bytes there were up to its end, ever; the drain tells the number of the last one worked off,
 -- and at which count of entries that was. At another count a drain goes on that tells none: then bytes are not bounded.
-local stored, drained_bytes = tonumber(gate[7] or '0'), tonumber(gate[8] or '0')
-local total = math.max(stored, drained_bytes)
+local drained_bytes = tonumber(gate[8] or '0')
+local total = math.max(tonumber(gate[7] or '0'), drained_bytes)
 local room_bytes = tonumber(ARGV[3])
 if (gate[9] or '0') == (gate[5] or '0') then
   room_bytes = room_bytes - (total - drained_bytes)
@@ -132,11 +132,8 @@ for i = 1, orders do
   result[i] = verdict(key, ARGV[3 + 3 * i], ARGV[4 + 3 * i], admission, spend)
 end
 
-if appended > 0 then
-  redis.call('HINCRBY', KEYS[1], 'accepted_bytes', total + bytes - stored)
-end
 if appended > 0 or ARGV[4] == '1' then
-  redis.call('HINCRBY', KEYS[1], 'accepted', appended + behind)
+  redis.call('HSET', KEYS[1], 'accepted', accepted + behind + appended, 'accepted_bytes', total + bytes)
 end
 if full > 0 then
   redis.call('HINCRBY', KEYS[1], 'full', full)

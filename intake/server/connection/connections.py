@@ -131,7 +131,7 @@ class Connections:
         self.open.discard(connection)
         self._leave_stages(connection)
 
-    def pop_refused_count(self) -> list[tuple[str, int]]:
+    def pop_refused_by_code(self) -> list[tuple[str, int]]:
         """Return how many messages were refused since the last time, by code."""
         refused = list(self.refused.items())
         self.refused.clear()

@@ -15,6 +15,8 @@ log = logging.getLogger("doorbuster.intake.framing")
 
 VERSIONS = frozenset({"1.1", "1.0"})
 _HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]*|\[[0-9A-Za-z:.]+\])(?::\d*)?", re.ASCII)
+_CHUNKED = re.compile(rb"[ ,]*chunked *", re.IGNORECASE)
+"""What the parser decodes: with a comma or a tab behind it, it takes all that comes for the body."""
 _CODES = {
     "Invalid HTTP version": "version_not_supported",
     "Pause on PRI/Upgrade": "version_not_supported",
@@ -58,10 +60,12 @@ def fault_of(version: str, head: Headers) -> Fault | None:
 def _fault_of_codings(version: str, codings: bytes) -> Fault | None:
     if version == "1.0":
         return Fault("malformed", "HTTP/1.0 has no Transfer-Encoding")
-    named = [coding.strip().lower() for coding in codings.split(b",") if coding.strip()]
-    if any(coding != b"chunked" for coding in named):
+    if _CHUNKED.fullmatch(codings):
+        return None
+    named = [coding.strip().lower() for coding in codings.split(b",")]
+    if any(coding not in (b"", b"chunked") for coding in named):
         return Fault("coding_not_supported", "Of the transfer codings only chunked is decoded here")
-    return None if len(named) == 1 else Fault("malformed", "A body is chunked once")
+    return Fault("malformed", "A body is chunked once, and nothing stands behind that")
 
 
 def fault_in(error: Exception, cause: BaseException | None) -> Fault:

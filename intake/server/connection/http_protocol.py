@@ -65,6 +65,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         self._unread = Unread(self._all)
         self.coalescing = WriteCoalescingTransport(transport, self.loop, self._lingers)
         super().connection_made(self.coalescing)  # type: ignore[arg-type]
+        self._leave_codings_to_us()
         self.flow = Flow(self.coalescing)  # type: ignore[arg-type]
         self._take_order: TakeOrder = getattr(self.app, "take_order", _take_none)
         if not self._all.add(self):
@@ -140,8 +141,12 @@ class IntakeHttpProtocol(ClosableProtocol):
             return b""
         head = without_upgrade(method, self.url, self.parser.get_http_version(), self._head)
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._leave_codings_to_us()
         return head + rest
+
+    def _leave_codings_to_us(self) -> None:
+        """Have the parser pass on transfer codings whose order it does not like: `fault_of` refuses them, by kind."""
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True, lenient_transfer_encoding=True)
 
     def _look(self, size: int, *, goes_on: bool) -> None:
         """Look at a message that is not whole yet; `goes_on`: all of the last piece belongs to its head."""

@@ -6,6 +6,7 @@ import struct
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from db.work.copy_rows import COLUMNS, Batch, NewOrder, copied, copied_in_pieces
 from doorbuster.orderstore.entry import Line, OrderEntry
@@ -76,3 +77,41 @@ async def test_pieces_are_the_whole() -> None:
     assert [len(piece) for piece in pieces[1:-1]] == [3, 3, 1]
     assert b"".join(pieces) == bytes(copied(rows))
     assert said == ["sent"]
+
+
+def test_every_value_stands_in_the_column_of_its_name() -> None:
+    order = _order(1, ("lamp", 2))
+    told = {"fingerprint": b"0123456789abcdef", "customer_id": "ann", "payment_token": "tok", "metadata": b'{"a":1}'}
+    accepted = structs.replace(order.accepted, **told)
+    ((pending, reserved), (cancelled, _)) = (
+        (rows[0], made)
+        for rows, made in (
+            _batch(order._replace(accepted=accepted)),
+            _batch(order._replace(accepted=accepted, reason="sold_out", refusal=b'{"left":0}')),
+        )
+    )
+    shared = {
+        "sale_number": b"\0\0\0\3", "partition": b"\0\1", "version": b"\0\1",
+        "updated_at": struct.pack("!q", 10**6), "currency": b"EUR",
+        "order_id": bytes(15) + b"\1", "entry_seq": b"\0\0\0\1",
+        "accepted_at": struct.pack("!q", 1000), "total": struct.pack("!q", 14),
+        "fingerprint": b"0123456789abcdef", "customer_id": b"ann", "payment_token": b"tok", "metadata": b'\1{"a":1}',
+    }  # fmt: skip
+    assert pending == shared | {"status": b"pending", "reason": None, "refusal": None}
+    assert cancelled == shared | {"status": b"cancelled", "reason": b"sold_out", "refusal": b'\1{"left":0}'}
+    rows = {"order_lines": reserved.lines, "reservations": reserved.reservations, "order_events": reserved.events}
+    assert {table: dict(zip(COLUMNS[table], _fields(row), strict=True)) for table, (row,) in rows.items()} == {
+        "order_lines": {
+            "order_id": bytes(15) + b"\1", "line": b"\0\1", "quantity": b"\0\0\0\2",
+            "unit_price": struct.pack("!q", 7), "product_id": b"lamp",
+        },
+        "reservations": {
+            "order_id": bytes(15) + b"\1", "total": struct.pack("!q", 14), "sale_number": b"\0\0\0\3",
+            "partition": b"\0\1", "due_at": struct.pack("!q", 10**6), "expires_at": struct.pack("!q", 10**7),
+            "currency": b"EUR", "payment_token": b"tok",
+        },
+        "order_events": {
+            "order_id": bytes(15) + b"\1", "seq": b"\0\1", "status": b"pending", "at": struct.pack("!q", 10**6),
+            "reason": None,
+        },
+    }  # fmt: skip

@@ -30,11 +30,18 @@ async def post(intake: Intake, media: str, key: str, *, token: str = "", **body:
     return await intake.http.post("/sales/sale/orders", content=sent, headers=headers)
 
 
-async def both(intake: Intake, keys_of: tuple[str, str], *, token: str = "", **body: Any) -> httpx.Response:
-    """Post by both ways; they must agree. Return the short one's answer."""
-    short, long = [
-        await post(intake, media, key, token=token, **body) for media, key in zip((SHORT, LONG), keys_of, strict=True)
-    ]
+async def both(
+    intake: Intake, keys_of: tuple[str, str], *, token: str = "", is_fast: bool = True, **body: Any
+) -> httpx.Response:
+    """Post by both ways; they must agree. Return the short one's answer.
+
+    `is_fast`: the first is one for the short way, and takes it; else nothing would be compared.
+    """
+    intake.guard.pop_fast_order_count()
+    short = await post(intake, SHORT, keys_of[0], token=token, **body)
+    assert intake.guard.pop_fast_order_count() == is_fast
+    long = await post(intake, LONG, keys_of[1], token=token, **body)
+    assert intake.guard.pop_fast_order_count() == 0
     assert short.status_code == long.status_code, (short.text, long.text)
     assert set(short.headers) == set(long.headers)
     for name in set(short.headers) - {"content-length", "date", "location"}:
@@ -84,8 +91,8 @@ async def test_both_ways_refuse_alike(intake: Intake, orders_redis: Redis) -> No
     assert (await both(intake, ("c", "d"), lines=[{"product_id": "x", "quantity": 1}])).json()["code"] == "invalid"
     assert (await both(intake, ("c", "d"), metadata={"a": "\x00"})).json()["code"] == "invalid"
     assert (await both(intake, ("c", "d"), coupon="x")).json()["code"] == "invalid"
-    assert (await both(intake, ("", ""))).json()["code"] == "idempotency_key_required"
-    assert (await both(intake, ("c", "d"), metadata={"a": "x" * 17_000})).json()["code"] == "too_large"
+    assert (await both(intake, ("", ""), is_fast=False)).json()["code"] == "idempotency_key_required"
+    assert (await both(intake, ("c", "d"), is_fast=False, metadata={"a": "x" * 17_000})).json()["code"] == "too_large"
     (await intake.ops.post("/ops/sales/sale/hold")).raise_for_status()
     assert (await both(intake, ("c", "d"))).json()["code"] == "sale_not_open"
     (await intake.ops.post("/ops/sales/sale/resume")).raise_for_status()
@@ -111,7 +118,7 @@ async def test_both_ways_ask_for_admissions_alike(roomy: Intake) -> None:
     ann = Visitor(roomy, "sale", "ann")
     await ann.join()
     token = await ann.admitted()
-    without = await both(roomy, ("a", "b"))
+    without = await both(roomy, ("a", "b"), is_fast=False)
     assert without.headers["link"] == '</sales/sale/wait>; rel="waiting-room"'
     assert (without.status_code, without.json()["code"]) == (401, "admission_required")
     assert (await both(roomy, ("a", "b"), token=token[:-3] + "xyz")).json()["code"] == "admission_invalid"
@@ -125,7 +132,7 @@ async def test_both_ways_ask_for_admissions_alike(roomy: Intake) -> None:
 async def test_a_storefront_key_is_asked_for_on_either_way(serve: Serve) -> None:
     intake = await serve(storefront_keys="first-storefront")
     await intake.open_sale()
-    assert (await both(intake, ("a", "b"))).json()["code"] == "admission_required"
+    assert (await both(intake, ("a", "b"), is_fast=False)).json()["code"] == "admission_required"
 
 
 def raw(key: str, *, close: bool = False, version: str = "1.1", more: str = "") -> bytes:
@@ -219,3 +226,24 @@ async def test_an_order_in_work_is_answered_before_the_end(serve: Serve, setting
         assert b"connection: close" in head
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_metrics_tell_orders_by_their_path(intake: Intake) -> None:
+    await intake.open_sale()
+    before = await _by_path(intake)
+    for number in range(3):
+        assert (await post(intake, SHORT, f"short-{number}")).status_code == 202
+    for number in range(2):
+        assert (await post(intake, LONG, f"long-{number}")).status_code == 202
+
+    async def told() -> bool:
+        now = await _by_path(intake)
+        return (now["fast"] - before["fast"], now["full"] - before["full"]) == (3, 2)
+
+    await eventually(told, what="the metrics to tell both paths")
+
+
+async def _by_path(intake: Intake) -> dict[str, float]:
+    lines = [line.split() for line in (await intake.http.get("/metrics")).text.splitlines()]
+    found = {name: float(value) for name, *_, value in lines if name.startswith("doorbuster_orders_by_path_total{")}
+    return {path: found.get(f'doorbuster_orders_by_path_total{{path="{path}"}}', 0.0) for path in ("fast", "full")}

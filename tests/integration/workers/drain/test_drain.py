@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from db.sales import SaleProduct
 from db.work import cursors, shifts
 from doorbuster import keys
+from doorbuster.orderstore import entry
 from tests.fixtures.waiting import eventually
 from workers.drain import shift as drain_module
 from workers.drain.batch import Partition
@@ -86,6 +87,21 @@ async def test_poison_goes_to_the_dead_letters_and_holds_nothing_up(shop: Shop, 
     assert letters[0]["payload"] == b"no entry at all"
     assert letters[1]["order_id"] == UUID(bytes=broken_row.order_id)
     assert b"field" in letters[2]["payload"]
+
+
+async def test_what_only_a_later_version_can_serve_is_put_aside_whole(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=9)
+    await shop.open_sale("lamp")
+    order = shop.entry("ada", lamp=1)
+    later = msgspec.msgpack.encode([*msgspec.msgpack.decode(entry.encode(order)), "gift wrap"])
+    await shop.accept(later, shop.entry("bob", lamp=1))
+    await shop.drain()
+    letter = await db.fetchrow("select reason, order_id, customer_id, payload, detail from dead_letters")
+    assert (letter["reason"], letter["order_id"], letter["customer_id"], letter["payload"]) == (
+        "unreadable", UUID(bytes=order.order_id), "ada", later,
+    )  # fmt: skip
+    assert "a later version wrote this" in letter["detail"]
+    assert await db.fetchval("select count(*) from orders") == 1
 
 
 async def test_what_the_columns_cannot_hold_is_poison(shop: Shop, db: Connection) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.orderstore import entry
-from doorbuster.orderstore.entry import Line, OrderEntry, UnreadableEntryError
+from doorbuster.orderstore.entry import LaterEntryError, Line, OrderEntry, UnreadableEntryError
+from tests.fixtures.recorded import RECORDED
 
 ORDERS = st.builds(
     OrderEntry,
@@ -63,3 +65,49 @@ def test_a_cut_entry_is_none(order: OrderEntry, data: st.DataObject) -> None:
 def test_an_entry_out_of_bounds_is_none(values: tuple[object, ...]) -> None:
     with pytest.raises(UnreadableEntryError):
         entry.decode(entry._encoder.encode(values))
+
+
+# Entries of other versions.
+
+
+@pytest.mark.parametrize("which", RECORDED)
+def test_an_entry_of_a_version_before_is_read(which: str) -> None:
+    payload, order = RECORDED[which]
+    assert entry.decode(bytes.fromhex(payload)) == order
+
+
+def test_an_entry_grows_at_its_end_by_what_may_be_missing() -> None:
+    fields = {field.name: field.default for field in msgspec.structs.fields(OrderEntry)}
+    assert list(fields)[:8] == [
+        "format", "order_id", "customer_id", "lines", "fingerprint", "payment_token", "metadata", "expected_total",
+    ]  # fmt: skip
+    assert {name for name in list(fields)[5:] if fields[name] is not None} == set()
+    assert len(fields) <= 15  # the array's length stays in its first byte
+
+
+def _later(*further: object) -> bytes:
+    order = RECORDED["with everything"][1]
+    return msgspec.msgpack.encode([*msgspec.msgpack.decode(entry.encode(order)), *further])
+
+
+@pytest.mark.parametrize("further", [1, 7, 8, 30])
+def test_a_later_entry_that_uses_no_further_field_is_read(further: int) -> None:
+    assert entry.decode(_later(*[None] * further)) == RECORDED["with everything"][1]
+
+
+@pytest.mark.parametrize("further", [("gift",), (None, None, False), (None,) * 29 + (0,)])
+def test_a_later_entry_that_uses_one_is_not_read_without_it(further: tuple[object, ...]) -> None:
+    with pytest.raises(LaterEntryError, match=f"it has {8 + len(further)} fields, of which 8 are known") as caught:
+        entry.decode(_later(*further))
+    assert caught.value.order == RECORDED["with everything"][1]
+
+
+def test_a_later_line_that_says_more_is_not_read_without_it() -> None:
+    elements = msgspec.msgpack.decode(_later())
+    elements[3] = [["lamp", 1, "engraved"]]
+    with pytest.raises(UnreadableEntryError):
+        entry.decode(msgspec.msgpack.encode(elements))
+
+
+def test_a_format_stays_readable_once_it_was_written() -> None:
+    assert {1, entry.FORMAT} <= entry._READABLE
