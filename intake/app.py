@@ -155,10 +155,10 @@ class Parts:
             await asyncio.sleep(GAUGES_EVERY_S)
             self.metrics.tick(guard.in_flight, guard.waiting)
             self.read_figures.flush()
-            self.metrics.orders_by_path.labels("fast").inc(guard.take_fast_orders())
+            self.metrics.orders_by_path.labels("fast").inc(guard.pop_fast_order_count())
             if refused := guard.pop_refused_count():
                 self.metrics.refused("overloaded", refused)
-            for code, times in guard.connections.pop_refused_count():
+            for code, times in guard.connections.pop_refused_by_code():
                 self.metrics.refused(code, times)
 
     async def close_stores(self) -> None:

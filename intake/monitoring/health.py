@@ -160,7 +160,7 @@ class ShowMetrics:
             await self._read_failures()
             self._metrics.progress(await self._progress.look())
         except STORE_FAILED as error:  # the other metrics matter most when a store is away
-            log.warning("the backlog cannot be measured", extra={"error": repr(error)})
+            log.warning("metrics: backlog not measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
             self._metrics.backlog_bytes.clear()
             self._metrics.progress(None)
@@ -172,7 +172,7 @@ class ShowMetrics:
             try:
                 room = await self._desk.ready(cached)
             except Exception:  # one room's broken data must not hide all metrics
-                log.exception("the room cannot be measured", extra={"sale_id": cached.sale.sale_id})
+                log.exception("metrics: room not measured", extra={"sale_id": cached.sale.sale_id})
                 continue
             if room is not None and room.state is not None:
                 self._metrics.room(cached.sale.sale_id, room.state)

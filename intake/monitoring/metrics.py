@@ -178,11 +178,11 @@ class _Progress:
             "doorbuster_payments_per_second", "Payments a second that the gateway takes at this concurrency",
             labels=["shift"],
         )  # fmt: skip
-        for one in seen.limited:
-            if one.batch_max is not None:
-                batch_max.add_metric([one.name], one.batch_max)
-            if one.payments_per_s is not None:
-                payments.add_metric([one.name], one.payments_per_s)
+        for shift in seen.limited:
+            if shift.batch_max is not None:
+                batch_max.add_metric([shift.name], shift.batch_max)
+            if shift.payments_per_s is not None:
+                payments.add_metric([shift.name], shift.payments_per_s)
         yield from (oldest, batch_max, payments)
 
 

@@ -31,7 +31,7 @@ _FIELDS = {
     "relay": "oldest_unpublished_event_s",
     "catalogue": "oldest_untold_change_s",
 }
-_SAID = {
+_SENTENCES = {
     "drain": "the oldest order nobody has drained is {:.0f} s old",
     "settle": "the oldest payment has been due for {:.0f} s",
     "relay": "the oldest event nobody has published is {:.0f} s old",
@@ -62,7 +62,7 @@ class Seen:
         worst: dict[str, float] = {}
         for stage in self.stages:
             worst[stage.shift] = max(worst.get(stage.shift, 0.0), stage.age_s)
-        return [_SAID[shift].format(age_s) for shift, age_s in worst.items() if age_s > LATE_S]
+        return [_SENTENCES[shift].format(age_s) for shift, age_s in worst.items() if age_s > LATE_S]
 
     def shown(self) -> dict[str, Any]:
         """Return it as ops see it: the oldest of each kind in seconds, and what bounds a shift."""
@@ -70,8 +70,10 @@ class Seen:
         for stage in self.stages:
             name = _FIELDS[stage.shift]
             oldest[name] = max(oldest[name], round(stage.age_s, 3))
-        smaller = {one.name: one.batch_max for one in self.limited if one.batch_max is not None}
-        taken = {one.name: round(one.payments_per_s, 1) for one in self.limited if one.payments_per_s is not None}
+        smaller = {shift.name: shift.batch_max for shift in self.limited if shift.batch_max is not None}
+        taken = {
+            shift.name: round(shift.payments_per_s, 1) for shift in self.limited if shift.payments_per_s is not None
+        }
         return oldest | {"batches_smaller": smaller, "payments_per_s": taken, "late": self.late}
 
 

@@ -60,13 +60,13 @@ class StoreChecks:
         looks = {"postgres": self._postgres} | {
             name: (lambda client=client: _redis_age_s(client)) for name, client in self.redis.items()
         }
-        found = await asyncio.gather(*(_bounded(NAMES[name], look) for name, look in looks.items()))
-        checks = dict(zip(looks, found, strict=True))
+        results = await asyncio.gather(*(_bounded(NAMES[name], look) for name, look in looks.items()))
+        checks = dict(zip(looks, results, strict=True))
         if checks["orders_store"]["ok"] and (faults := self._health.durability_faults):
             checks["orders_store"] |= {"ok": False, "reason": f"the order store is not durable: {faults}"}
         return checks
 
-    async def one(self, name: str) -> Check:
+    async def check(self, name: str) -> Check:
         """Return the state of one Redis store."""
         return await _bounded(NAMES[name], lambda: _redis_age_s(self.redis[name]))
 
@@ -75,9 +75,9 @@ class StoreChecks:
 
         What the question took is allowed for; what does not answer is left out.
         """
-        asked = {"postgres": self._postgres_clock, "orders_store": self._orders_clock}
-        found: dict[str, float] = {}
-        for name, clock in asked.items():
+        clocks = {"postgres": self._postgres_clock, "orders_store": self._orders_clock}
+        ahead_s: dict[str, float] = {}
+        for name, clock in clocks.items():
             began = time.time()
             try:
                 async with asyncio.timeout(LOOK_S):
@@ -85,8 +85,8 @@ class StoreChecks:
             except STORE_FAILED:  # whether it answers is another check's matter
                 continue
             ended = time.time()
-            found[name] = round(max(0.0, shown - ended) + min(0.0, shown - began), 3)
-        return found
+            ahead_s[name] = round(max(0.0, shown - ended) + min(0.0, shown - began), 3)
+        return ahead_s
 
     async def _postgres(self) -> float:
         async with self._database.reading() as connection:

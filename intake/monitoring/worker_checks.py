@@ -28,28 +28,28 @@ async def processes(redis: Redis) -> list[ProcessView]:
     Raises:
         RedisError: it does not answer.
     """
-    found: Any = await redis.smembers(keys.RQ_WORKERS)
-    names: list[bytes] = sorted(found)[:WORKERS_MAX]
+    members: Any = await redis.smembers(keys.RQ_WORKERS)
+    names: list[bytes] = sorted(members)[:WORKERS_MAX]
     async with redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.hmget(name, "birth", "last_heartbeat", "state")
-        told = await pipe.execute()
+        hashes = await pipe.execute()
     workers = [
         _worker(name.decode().removeprefix(_NAMES), *fields)
-        for name, fields in zip(names, told, strict=True)
+        for name, fields in zip(names, hashes, strict=True)
         if fields[0]
     ]
-    told_schedulers: Any = await redis.hgetall(keys.SCHEDULERS)
+    signs_of_life: Any = await redis.hgetall(keys.SCHEDULERS)
     schedulers = [
         _view("scheduler", name.decode(), *(float(part) for part in seen.split()))
-        for name, seen in sorted(told_schedulers.items())
+        for name, seen in sorted(signs_of_life.items())
     ]
     return workers + _of_those_that_live(schedulers)
 
 
 def _of_those_that_live(schedulers: list[ProcessView]) -> list[ProcessView]:
     """Leave out what ended without a word while another goes on: it was replaced."""
-    return [one for one in schedulers if one.ok] or schedulers[:1]
+    return [scheduler for scheduler in schedulers if scheduler.ok] or schedulers[:1]
 
 
 def _worker(name: str, birth: bytes | None, heard: bytes | None, state: bytes | None) -> ProcessView:

@@ -30,8 +30,8 @@ def operator_of(req: Request) -> str:
     Raises:
         InvalidError: that is no name.
     """
-    given = req.get_header(OPERATOR) or ""
-    name = given.encode("latin-1").decode(errors="replace").strip()
+    header = req.get_header(OPERATOR) or ""
+    name = header.encode("latin-1").decode(errors="replace").strip()
     if len(name) > OPERATOR_MAX or not name.isprintable():
         raise InvalidError.naming([(OPERATOR, f"must be at most {OPERATOR_MAX} printable characters")])
     return name
@@ -41,8 +41,8 @@ async def note(
     connection: Connection, req: Request, action: str, target: str, change: dict[str, Any] | None = None
 ) -> None:
     """Write down a change in the transaction of its making; `change` is the request's body, unless given."""
-    said = _raw(req.scope[BODY]) if change is None else change
-    await rows.note(connection, action, target, said, operator=operator_of(req))
+    noted = _raw(req.scope[BODY]) if change is None else change
+    await rows.note(connection, action, target, noted, operator=operator_of(req))
 
 
 class OpsLog:
@@ -56,8 +56,11 @@ class OpsLog:
         refuse_unknown_params(req, "target", "cursor", "limit")
         limit = limit_of(req)
         async with self._database.working() as connection:
-            found = await rows.entries(
+            entries = await rows.entries(
                 connection, target=req.get_param("target"), before=number_cursor_of(req), limit=limit
             )
-        items = [LogEntryView(one.entry_id, one.at, one.action, one.target, one.change, one.operator) for one in found]
-        write_page(resp, items, str(found[-1].entry_id) if len(found) == limit else None)
+        items = [
+            LogEntryView(entry.entry_id, entry.at, entry.action, entry.target, entry.change, entry.operator)
+            for entry in entries
+        ]
+        write_page(resp, items, str(entries[-1].entry_id) if len(entries) == limit else None)

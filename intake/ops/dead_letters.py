@@ -52,9 +52,9 @@ class DeadLetters:
             states=_states(req.get_param("state")),
         )
         async with self._database.working() as connection:
-            found = await rows.list_dead_letters(connection, chosen, limit=limit)
-        cursor = str(found[-1].dead_letter_id) if len(found) == limit else None
-        write_page(resp, [show(letter) for letter in found], cursor)
+            letters = await rows.list_dead_letters(connection, chosen, limit=limit)
+        cursor = str(letters[-1].dead_letter_id) if len(letters) == limit else None
+        write_page(resp, [show(letter) for letter in letters], cursor)
 
 
 class OneDeadLetter:
@@ -66,11 +66,11 @@ class OneDeadLetter:
     async def on_get(self, _req: Request, resp: Response, letter: str) -> None:
         """Show it, with its bytes."""
         async with self._database.working() as connection:
-            found = await rows.read_dead_letter(connection, _id_of(letter))
-        if found is None:
+            row = await rows.read_dead_letter(connection, _id_of(letter))
+        if row is None:
             raise _not_found(letter)
-        view = show(found)
-        view.payload_base64 = base64.b64encode(found.payload).decode()
+        view = show(row)
+        view.payload_base64 = base64.b64encode(row.payload).decode()
         write(resp, view)
 
 
@@ -107,13 +107,13 @@ class DiscardDeadLetter:
     async def on_post(self, req: Request, resp: Response, letter: str) -> None:
         """Give it up, with the reason that its customer is shown."""
         number = _id_of(letter)
-        wanted = await body_of(req, _discard)
+        request = await body_of(req, _discard)
         async with self._database.working() as connection, connection.transaction():
-            found = await rows.hold_dead_letter(connection, number)
-            if found is None:
+            row = await rows.hold_dead_letter(connection, number)
+            if row is None:
                 raise _not_found(letter)
-            _must_be(found, ("open",))
-            await rows.mark_discarded(connection, number, wanted.reason)
+            _must_be(row, ("open",))
+            await rows.mark_discarded(connection, number, request.reason)
             await note(connection, req, "discard", f"dead_letter:{number}")
             discarded = await rows.read_dead_letter(connection, number)
         assert discarded is not None
@@ -180,13 +180,13 @@ def _states(text: str | None) -> Sequence[rows.State]:
 
 def _must_be(letter: rows.DeadLetter, states: Sequence[rows.State]) -> None:
     if letter.state not in states:
-        says = {
+        sentences = {
             "retried": "is in its stream again and not decided yet",
             "resolved": "has become an order",
             "discarded": "was discarded",
             "open": "is open",
         }
-        raise ConflictError(f"the dead letter {letter.dead_letter_id} {says[letter.state]}")
+        raise ConflictError(f"the dead letter {letter.dead_letter_id} {sentences[letter.state]}")
 
 
 def _id_of(letter: str) -> int:

@@ -56,18 +56,18 @@ class _Report:
     """What became of the lines, bounded."""
 
     def __init__(self) -> None:
-        self.said = ImportReport(0, [])
+        self.result = ImportReport(0, [])
 
     @property
     def rejected_count(self) -> int:
         """Lines that were not taken."""
-        return self.said.rejected_count
+        return self.result.rejected_count
 
     def refuse(self, number: int, problem: str) -> None:
         """Take note of a line that was not taken."""
-        self.said.rejected_count += 1
-        if len(self.said.rejected) < REJECTED_MAX:
-            self.said.rejected.append(Rejected(number, problem))
+        self.result.rejected_count += 1
+        if len(self.result.rejected) < REJECTED_MAX:
+            self.result.rejected.append(Rejected(number, problem))
 
     def reject(self, row: ImportRow, problem: str) -> None:
         """Take note of a row that the database refused."""
@@ -75,10 +75,10 @@ class _Report:
 
     def double(self, row: ImportRow, before: int) -> None:
         """Take note of a product that stood in an earlier line too."""
-        self.said.doubled_count += 1
-        if len(self.said.doubled) < REJECTED_MAX:
+        self.result.doubled_count += 1
+        if len(self.result.doubled) < REJECTED_MAX:
             problem = f"product_id {row.product.product_id!r} stands in line {before} already; the later one counts"
-            self.said.doubled.append(Rejected(row.line, problem))
+            self.result.doubled.append(Rejected(row.line, problem))
 
 
 def main(unit: str, operator: str) -> int:
@@ -94,7 +94,7 @@ def main(unit: str, operator: str) -> int:
     except POSTGRES_FAILED as error:
         sys.stderr.write(f"an import lost the database: {error!r}\n")
         return AWAY
-    return _say(report.said, 0)
+    return _say(report.result, 0)
 
 
 def _say(what: object, code: int) -> int:
@@ -104,7 +104,7 @@ def _say(what: object, code: int) -> int:
 
 def _decimals(file: IO[bytes]) -> str | None:
     """Say how many prices have decimals, if any: then all are in major units, also those that have none."""
-    prices, found, first = 0, 0, ""
+    prices, with_decimals, first = 0, 0, ""
     for number, line in _lines(file):
         try:
             price = _priced.decode(line).price if line else None
@@ -112,13 +112,13 @@ def _decimals(file: IO[bytes]) -> str | None:
             continue  # told when it is read
         prices += price is not None
         if has_decimals(price):
-            found += 1
+            with_decimals += 1
             first = first or f"line {number}: {shown(price)}"
-    if not found:
+    if not with_decimals:
         return None
     return (
-        f"{found} of {prices} have decimals, the first in {first}; nothing was imported: ?price_unit=major takes prices"
-        " like 19.99, price_unit=minor whole ones like 1999"
+        f"{with_decimals} of {prices} have decimals, the first in {first}; nothing was imported: ?price_unit=major"
+        " takes prices like 19.99, price_unit=minor whole ones like 1999"
     )
 
 
@@ -132,7 +132,7 @@ async def _take(file: IO[bytes], url: str, unit: str, operator: str, report: _Re
             if row is not None:
                 await importing.add(row)
         await importing.finish()
-        report.said.imported = importing.imported
+        report.result.imported = importing.imported
     finally:
         connection.terminate()
 
@@ -174,17 +174,17 @@ def _tidy(value: dict[str, Any], unit: str) -> dict[str, str]:
     if not isinstance(price, float | str | int) or isinstance(price, bool):
         return {}
     if unit == "major":
-        known = currency if isinstance(currency, str) else None
+        read_as = currency if isinstance(currency, str) else None
     elif isinstance(price, float):  # 1999.0 is whole; a text stays wrong where minor units are the contract
-        known = None
+        read_as = None
     else:
         return {}
     try:
-        value["price"], found = read_price(price, known, "major" if unit == "major" else "minor")
+        value["price"], named = read_price(price, read_as, "major" if unit == "major" else "minor")
     except PriceError as error:
         return {"price": str(error).partition("; write")[0]}
-    if found and currency is None:
-        value["currency"] = found
+    if named and currency is None:
+        value["currency"] = named
     return {}
 
 

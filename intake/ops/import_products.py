@@ -93,14 +93,14 @@ async def _imported(file: IO[bytes], dsn: str, unit: str, operator: str) -> Impo
         stdin=file, stdout=asyncio.subprocess.PIPE, env=os.environ | {"DATABASE_URL": dsn},
     )  # fmt: skip
     try:
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
     finally:
         if process.returncode is None:  # the request was given up
             process.kill()
     if process.returncode == import_process.REFUSED:
-        raise InvalidError.naming(msgspec.json.decode(said, type=list[tuple[str, str]]))
+        raise InvalidError.naming(msgspec.json.decode(output, type=list[tuple[str, str]]))
     if process.returncode == import_process.AWAY:
         raise StoreUnavailableError("The database went away; what was imported stands in /ops/audit")
     if process.returncode != 0:
         raise RuntimeError(f"the import's process ended with {process.returncode}")
-    return msgspec.json.decode(said, type=ImportReport)
+    return msgspec.json.decode(output, type=ImportReport)

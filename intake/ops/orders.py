@@ -46,10 +46,10 @@ class OrderList:
             before=order_cursor_of(req),
         )
         async with self._database.working() as connection:
-            found = await rows.list_orders(connection, chosen, limit=limit)
-        last = found[-1] if len(found) == limit else None
+            orders = await rows.list_orders(connection, chosen, limit=limit)
+        last = orders[-1] if len(orders) == limit else None
         cursor = order_cursor(last.accepted_at, last.order_id) if last else None
-        write_page(resp, [_summary(order) for order in found], cursor)
+        write_page(resp, [_summary(order) for order in orders], cursor)
 
 
 def _status(text: str | None) -> Status | None:
@@ -86,12 +86,12 @@ class OrderTransitions:
     async def on_post(self, req: Request, resp: Response, order: str) -> None:
         """Move the order on."""
         order_id = order_id_of(order)
-        wanted = await body_of(req, _transition)
-        if wanted.restock and wanted.to != "refunded":
+        request = await body_of(req, _transition)
+        if request.restock and request.to != "refunded":
             raise InvalidError("restock belongs to refunds", [("restock", "only with to 'refunded'")])
 
         async def by(connection: Connection) -> None:
             await note(connection, req, "transition", f"order:{order_id}")
 
-        view = await self._moving.move(order_id, Status(wanted.to), wanted.reason, restock=wanted.restock, by=by)
+        view = await self._moving.move(order_id, Status(request.to), request.reason, restock=request.restock, by=by)
         write(resp, view)

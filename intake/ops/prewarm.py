@@ -49,7 +49,7 @@ class PrewarmCheck:
         _, checks = await self._health.look()
         checks |= {"sale": _sale(sale), "window": window_check(sale), **product_checks(doubtful)}
         room, room_store, cache, jobs, clock = await asyncio.gather(
-            self._room(sale), self._stores.one("room_store"), self._cache(sale), self._stores.one("jobs_store"),
+            self._room(sale), self._stores.check("room_store"), self._cache(sale), self._stores.check("jobs_store"),
             self._clock(),
         )  # fmt: skip
         checks |= {
@@ -87,12 +87,12 @@ class PrewarmCheck:
     def _replicas(self) -> Check:
         replicas = self._catalogue.replicas
         servers = [
-            {"name": one.name, "usable": one.usable, "lag_ms": _milliseconds(replicas.lag_s(one))}
-            for one in replicas.replicas
+            {"name": replica.name, "usable": replica.usable, "lag_ms": _milliseconds(replicas.lag_s(replica))}
+            for replica in replicas.replicas
         ]
-        out = [one["name"] for one in servers if not one["usable"]]
-        said = {"ok": not out, "configured": len(servers), "servers": servers}
-        return said | ({"reason": f"not read from: {', '.join(map(str, out))}"} if out else {})
+        out = [replica["name"] for replica in servers if not replica["usable"]]
+        check = {"ok": not out, "configured": len(servers), "servers": servers}
+        return check | ({"reason": f"not read from: {', '.join(map(str, out))}"} if out else {})
 
 
 def _sale(sale: Sale) -> Check:

@@ -24,12 +24,12 @@ SHOWN_MAX = 20
 
 def product_checks(doubtful: Sequence[DoubtfulProduct]) -> dict[str, Check]:
     """Return the checks of a sale's products: switched on, in stock, allotted no more than there is."""
-    off = [one.product_id for one in doubtful if not one.active]
-    empty = [one.product_id for one in doubtful if one.stock == 0]
+    off = [product.product_id for product in doubtful if not product.active]
+    empty = [product.product_id for product in doubtful if product.stock == 0]
     over = [
-        f"{one.product_id} ({one.allotted} of {one.stock})"
-        for one in doubtful
-        if one.stock and one.allotted is not None and one.allotted > one.stock
+        f"{product.product_id} ({product.allotted} of {product.stock})"
+        for product in doubtful
+        if product.stock and product.allotted is not None and product.allotted > product.stock
     ]
     return {
         "products": _named(off, "switched off: "),
@@ -41,25 +41,25 @@ def product_checks(doubtful: Sequence[DoubtfulProduct]) -> dict[str, Check]:
 def window_check(sale: Sale) -> Check:
     """Return the check of a sale's window and of its lobby's opening."""
     starts_in = (sale.starts_at - sale.read_at).total_seconds()
-    said: Check = {"ok": True, "starts_at": sale.starts_at, "ends_at": sale.ends_at, "starts_in_s": round(starts_in)}
+    check: Check = {"ok": True, "starts_at": sale.starts_at, "ends_at": sale.ends_at, "starts_in_s": round(starts_in)}
     if sale.ends_at is not None:
-        said["ends_in_s"] = round((sale.ends_at - sale.read_at).total_seconds())
+        check["ends_in_s"] = round((sale.ends_at - sale.read_at).total_seconds())
     if effective_phase(sale) == "ended":
-        return said | {"ok": False, "reason": "the window has ended"}
+        return check | {"ok": False, "reason": "the window has ended"}
     try:
         lobby_ms = room_config(sale).lobby_opens_ms
     except (InvalidError, ValueError):  # told by the check of the room
-        return said
+        return check
     if lobby_ms and lobby_ms >= sale.starts_at.timestamp() * 1000:
-        return said | {"ok": False, "reason": "the lobby opens after the start"}
-    return said
+        return check | {"ok": False, "reason": "the lobby opens after the start"}
+    return check
 
 
 def clock_check(ahead_s: dict[str, float]) -> Check:
     """Return the check of the stores' clocks against this process's."""
     off = [f"{name} by {seconds:+.1f} s" for name, seconds in ahead_s.items() if abs(seconds) > CLOCK_MAX_S]
-    said: Check = {"ok": not off, "ahead_s": ahead_s}
-    return said | ({"reason": f"clocks differ: {', '.join(off)}"} if off else {})
+    check: Check = {"ok": not off, "ahead_s": ahead_s}
+    return check | ({"reason": f"clocks differ: {', '.join(off)}"} if off else {})
 
 
 def _named(products: list[str], reason: str) -> Check:

@@ -36,9 +36,9 @@ class ProductPrices:
 
     async def on_put(self, req: Request, resp: Response, product: str) -> None:
         """Replace all windows."""
-        wanted = await body_of(req, _prices)
-        _check(wanted)
-        windows = [rows.PriceWindow(one.starts_at, one.ends_at, one.price) for one in wanted.windows]
+        request = await body_of(req, _prices)
+        _check(request)
+        windows = [rows.PriceWindow(window.starts_at, window.ends_at, window.price) for window in request.windows]
         async with self._database.working() as connection:
             await existing(connection, product)
             async with connection.transaction():
@@ -56,19 +56,19 @@ class ProductPrices:
             write(resp, await _shown(connection, product))
 
 
-def _check(wanted: PricesBody) -> None:
+def _check(request: PricesBody) -> None:
     wrong: list[tuple[str, str]] = []
     seen: set[datetime] = set()
-    for place, one in enumerate(wanted.windows):
-        if one.starts_at in seen:
-            wrong.append((f"windows[{place}].starts_at", "stands twice"))
-        if one.ends_at is not None and one.ends_at <= one.starts_at:
-            wrong.append((f"windows[{place}].ends_at", "must be after starts_at"))
-        seen.add(one.starts_at)
+    for index, window in enumerate(request.windows):
+        if window.starts_at in seen:
+            wrong.append((f"windows[{index}].starts_at", "stands twice"))
+        if window.ends_at is not None and window.ends_at <= window.starts_at:
+            wrong.append((f"windows[{index}].ends_at", "must be after starts_at"))
+        seen.add(window.starts_at)
     if wrong:
         raise InvalidError.naming(wrong)
 
 
 async def _shown(connection: Connection, product: str) -> PricesBody:
     windows = await rows.list_prices(connection, product)
-    return PricesBody(tuple(PriceWindowBody(one.price, one.starts_at, one.ends_at) for one in windows))
+    return PricesBody(tuple(PriceWindowBody(window.price, window.starts_at, window.ends_at) for window in windows))

@@ -45,18 +45,18 @@ async def existing(connection: Connection, product: str) -> rows.Product:
     return stored
 
 
-def row_of(product_id: str, wanted: ProductRequest) -> rows.Product:
+def row_of(product_id: str, request: ProductRequest) -> rows.Product:
     """Return a product as it is stored."""
     return rows.Product(
         product_id=product_id,
-        name=wanted.name,
-        brand=wanted.brand,
-        category=wanted.category,
-        description=wanted.description,
-        price=wanted.price,
-        currency=wanted.currency,
-        active=wanted.active,
-        attributes=wanted.attributes,
+        name=request.name,
+        brand=request.brand,
+        category=request.category,
+        description=request.description,
+        price=request.price,
+        currency=request.currency,
+        active=request.active,
+        attributes=request.attributes,
     )
 
 
@@ -96,11 +96,11 @@ class OneProduct:
         wrong = list(problems_of(ProductId, product, "product_id"))
         if wrong:
             raise InvalidError("the product's id cannot be used", wrong)
-        wanted = await body_of(req, _product)
-        await self._keep_currency(product, wanted.currency)
+        request = await body_of(req, _product)
+        await self._keep_currency(product, request.currency)
         async with self._database.working() as connection:
             async with connection.transaction():
-                stored = await rows.put_product(connection, row_of(product, wanted))
+                stored = await rows.put_product(connection, row_of(product, request))
                 await note(connection, req, "put", f"product:{product}")
             await self._catalogue.changed(connection, [Change(product, stored.version, stored.category)])
             write(resp, await _view(connection, stored))
@@ -133,32 +133,32 @@ class ProductStock:
 
     async def on_post(self, req: Request, resp: Response, product: str) -> None:
         """Receive units, or adjust their count with a reason."""
-        wanted = await body_of(req, _stock)
-        _check_stock(wanted)
+        request = await body_of(req, _stock)
+        _check_stock(request)
         async with self._database.working() as connection:
             await existing(connection, product)
             async with connection.transaction():
-                if wanted.receive is not None:
-                    row = await ledger.receive(connection, product, wanted.receive)
+                if request.receive is not None:
+                    row = await ledger.receive(connection, product, request.receive)
                 else:
-                    row = await ledger.adjust(connection, product, wanted.adjust or 0, wanted.reason or "")
-                await note(connection, req, "adjust" if wanted.receive is None else "receive", f"product:{product}")
+                    row = await ledger.adjust(connection, product, request.adjust or 0, request.reason or "")
+                await note(connection, req, "adjust" if request.receive is None else "receive", f"product:{product}")
         if row.stock > 0:
             await self._restocking.everywhere(product)
         await self._catalogue.counted(product, row.stock)
         write(resp, _stock_view(row))
 
 
-def _check_stock(wanted: StockRequest) -> None:
+def _check_stock(request: StockRequest) -> None:
     problems: list[tuple[str, str]] = []
-    if (wanted.receive is None) == (wanted.adjust is None):
+    if (request.receive is None) == (request.adjust is None):
         problems.append(("receive", "give either receive or adjust"))
-    elif wanted.adjust is not None:
-        if wanted.adjust == 0:
+    elif request.adjust is not None:
+        if request.adjust == 0:
             problems.append(("adjust", "must not be 0"))
-        if wanted.reason is None:
+        if request.reason is None:
             problems.append(("reason", "is required with adjust"))
-    elif wanted.reason is not None:
+    elif request.reason is not None:
         problems.append(("reason", "belongs to adjust alone"))
     if problems:
         raise InvalidError.naming(problems)

@@ -46,8 +46,8 @@ def show(sale: rows.Sale) -> SaleView:
         sale_number=sale.number,
         name=sale.name,
         products=[
-            SaleProductView(one.product_id, one.price, one.quantity, one.limit_per_customer)
-            for one in sale.products.values()
+            SaleProductView(product.product_id, product.price, product.quantity, product.limit_per_customer)
+            for product in sale.products.values()
         ],
         starts_at=sale.starts_at,
         ends_at=sale.ends_at,
@@ -64,16 +64,16 @@ def show(sale: rows.Sale) -> SaleView:
 
 
 async def _existing(connection: Connection, sale: str) -> rows.Sale:
-    found = await rows.get_sale(connection, sale)
-    if found is None:
+    row = await rows.get_sale(connection, sale)
+    if row is None:
         raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
-    return found
+    return row
 
 
 def _kept(room: RoomTerms) -> dict[str, Any]:
     """Return the room as it is stored: what was given, nothing of what has its default."""
-    given: dict[str, Any] = msgspec.to_builtins(room)
-    return {name: value for name, value in given.items() if value is not None}
+    fields: dict[str, Any] = msgspec.to_builtins(room)
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _changed_room(sale: rows.Sale, change: RoomChange, named: frozenset[str]) -> dict[str, Any]:
@@ -89,11 +89,11 @@ def _check_lobby(starts_at: datetime, opens_at: datetime | None) -> None:
         raise InvalidError("the lobby opens after the start", [("room.lobby_opens_at", problem)])
 
 
-def _check_changed_lobby(sale: rows.Sale, wanted: SaleChange) -> None:
+def _check_changed_lobby(sale: rows.Sale, change: SaleChange) -> None:
     """Refuse a lobby after the start where either is changed; a sale that ops opened early may have one."""
-    named = wanted.room.lobby_opens_at if isinstance(wanted.room, RoomChange) else None
-    if isinstance(wanted.starts_at, datetime):
-        _check_lobby(wanted.starts_at, named or lobby_opens_at(sale))
+    named = change.room.lobby_opens_at if isinstance(change.room, RoomChange) else None
+    if isinstance(change.starts_at, datetime):
+        _check_lobby(change.starts_at, named or lobby_opens_at(sale))
     elif named is not None:
         _check_lobby(sale.starts_at, named)
 
@@ -111,18 +111,18 @@ class SaleList:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Make a sale; orders may come as soon as this has answered."""
-        wanted = await body_of(req, _new)
-        _check_lobby(wanted.starts_at or datetime.now(UTC), wanted.room.lobby_opens_at)
+        request = await body_of(req, _new)
+        _check_lobby(request.starts_at or datetime.now(UTC), request.room.lobby_opens_at)
         spec = rows.SaleSpec(
-            sale_id=wanted.sale_id,
-            name=wanted.name,
-            products=_products(wanted.products),
-            starts_at=wanted.starts_at,
-            ends_at=wanted.ends_at,
-            partitions=wanted.partitions,
-            hold_s=wanted.hold_s,
-            prewarm_lead_s=wanted.prewarm_lead_s,
-            room=_kept(wanted.room),
+            sale_id=request.sale_id,
+            name=request.name,
+            products=_products(request.products),
+            starts_at=request.starts_at,
+            ends_at=request.ends_at,
+            partitions=request.partitions,
+            hold_s=request.hold_s,
+            prewarm_lead_s=request.prewarm_lead_s,
+            room=_kept(request.room),
         )
         async with self._database.working() as connection, connection.transaction():
             sale = await rows.create_sale(connection, spec)
@@ -136,8 +136,8 @@ class SaleList:
         refuse_unknown_params(req, "cursor", "limit")
         limit = limit_of(req)
         async with self._database.working() as connection:
-            found = await rows.list_sales(connection, before=number_cursor_of(req), limit=limit)
-        write_page(resp, [show(sale) for sale in found], str(found[-1].number) if len(found) == limit else None)
+            sales = await rows.list_sales(connection, before=number_cursor_of(req), limit=limit)
+        write_page(resp, [show(sale) for sale in sales], str(sales[-1].number) if len(sales) == limit else None)
 
 
 class OneSale:
@@ -154,22 +154,22 @@ class OneSale:
     async def on_get(self, _req: Request, resp: Response, sale: str) -> None:
         """Show the sale."""
         async with self._database.working() as connection:
-            found = await _existing(connection, sale)
-        write(resp, show(found))
+            row = await _existing(connection, sale)
+        write(resp, show(row))
 
     async def on_patch(self, req: Request, resp: Response, sale: str) -> None:
         """Change the sale; what is left out stays."""
-        wanted = await body_of(req, _change)
-        changes = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not msgspec.UNSET}
-        if isinstance(wanted.products, list):
-            changes["products"] = _products(wanted.products)
-            await self._keep_wanted(sale, {product.product_id for product in wanted.products})
+        change = await body_of(req, _change)
+        changes = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}
+        if isinstance(change.products, list):
+            changes["products"] = _products(change.products)
+            await self._keep_wanted(sale, {product.product_id for product in change.products})
         async with self._database.working() as connection, connection.transaction():
             await rows.lock_sale(connection, sale)
-            found = await _existing(connection, sale)
-            _check_changed_lobby(found, wanted)
-            if isinstance(wanted.room, RoomChange):
-                changes["room"] = _changed_room(found, wanted.room, frozenset(_raw(req.scope[BODY])["room"]))
+            row = await _existing(connection, sale)
+            _check_changed_lobby(row, change)
+            if isinstance(change.room, RoomChange):
+                changes["room"] = _changed_room(row, change.room, frozenset(_raw(req.scope[BODY])["room"]))
             changed = await rows.update_sale(connection, sale, changes)
             await note(connection, req, "change", f"sale:{sale}")
         if "products" in changes:
@@ -180,11 +180,11 @@ class OneSale:
     async def _keep_wanted(self, sale: str, listed: set[str]) -> None:
         """Refuse to drop products that accepted orders wait for."""
         async with self._database.working() as connection:
-            found = await _existing(connection, sale)
-        dropped = found.products.keys() - listed
-        wanted = await self._waiting.wanted(found.number, found.partitions, dropped) if dropped else None
-        if wanted:
-            problem = f"leaves out {', '.join(sorted(wanted))}, for which accepted orders wait"
+            row = await _existing(connection, sale)
+        dropped = row.products.keys() - listed
+        ordered = await self._waiting.wanted(row.number, row.partitions, dropped) if dropped else None
+        if ordered:
+            problem = f"leaves out {', '.join(sorted(ordered))}, for which accepted orders wait"
             raise InvalidError("products with orders stay in the sale", [("products", problem)])
 
 
@@ -208,14 +208,14 @@ class SaleVerb:
         if verb != "prewarm" and verb not in self._phases:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
         async with self._database.working() as connection, connection.transaction():
-            found = await _existing(connection, sale)
-            doubtful = await doubtful_products(connection, found.number) if verb == "prewarm" else []
+            row = await _existing(connection, sale)
+            doubtful = await doubtful_products(connection, row.number) if verb == "prewarm" else []
             if verb != "prewarm":
                 phase, start_now = self._phases[verb]
-                found = await rows.set_phase(connection, sale, phase, start_now=start_now)
+                row = await rows.set_phase(connection, sale, phase, start_now=start_now)
                 await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
-        await self._publishing.sale(found)
-        write(resp, await self._prewarming.look(found, doubtful) if verb == "prewarm" else show(found))
+        await self._publishing.sale(row)
+        write(resp, await self._prewarming.look(row, doubtful) if verb == "prewarm" else show(row))
 
 
 class RevokeAdmissions:
@@ -232,10 +232,10 @@ class RevokeAdmissions:
         revoked = await self._active(sale)
         async with self._database.working() as connection, connection.transaction():
             await _existing(connection, sale)
-            found = await rows.bump_room_epoch(connection, sale)
-            await note(connection, req, "revoke", f"sale:{sale}", {"epoch": found.room_epoch})
-        await self._publishing.sale(found)
-        write(resp, RevokedView(**msgspec.structs.asdict(show(found)), revoked=revoked))
+            row = await rows.bump_room_epoch(connection, sale)
+            await note(connection, req, "revoke", f"sale:{sale}", {"epoch": row.room_epoch})
+        await self._publishing.sale(row)
+        write(resp, RevokedView(**msgspec.structs.asdict(show(row)), revoked=revoked))
 
     async def _active(self, sale: str) -> int | None:
         """Return how many admissions are out, None when nobody can say."""

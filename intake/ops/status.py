@@ -44,10 +44,12 @@ class OpsStatus:
         )
         work = {"backlog": backlog} | progress
         shown = [_store(name, check) for name, check in stores.items()]
-        troubles = [one.reason for one in shown if not one.ok]
+        troubles = [view.reason for view in shown if not view.ok]
         troubles += work.get("late", [])
         if workers is not None:
-            troubles += _missing(workers) + [f"{one.role} {one.name}: {one.reason}" for one in workers if not one.ok]
+            troubles += _missing(workers) + [
+                f"{view.role} {view.name}: {view.reason}" for view in workers if not view.ok
+            ]
         write(
             resp,
             StatusView(
@@ -82,8 +84,8 @@ class OpsStatus:
             for sale, backlog in zip(live, backlogs, strict=True)
             if (phase := effective_phase(sale)) not in _OVER or backlog
         ]
-        known = [backlog for backlog in backlogs if backlog is not None]
-        return shown, sum(known) if len(known) == len(live) else None
+        measured = [backlog for backlog in backlogs if backlog is not None]
+        return shown, sum(measured) if len(measured) == len(live) else None
 
     async def _live(self) -> list[LiveSale | rows.Sale]:
         """Return the sales from Postgres, those this process holds a copy of when it does not answer."""
@@ -114,7 +116,7 @@ def _store(name: str, check: Check) -> StoreView:
 
 
 def _missing(processes: list[ProcessView]) -> list[str]:
-    roles = {one.role for one in processes if one.ok}
+    roles = {process.role for process in processes if process.ok}
     troubles = {
         "worker": "no worker runs: orders are accepted and not worked off",
         "scheduler": "no scheduler runs: nothing starts the shifts that work orders off",

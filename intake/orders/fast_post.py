@@ -145,7 +145,7 @@ class OrderLane:
     def _refuse(self, exchange: FastResponse, refused: DoorbusterError, origin_lines: bytes) -> None:
         fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
         members = refused.members if isinstance(refused, RefusedError) else None
-        told = self._problems.told(refused.code, refused.detail, fields, members)
+        told = self._problems.answer(refused.code, refused.detail, fields, members)
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
         exchange.answer(told.status, lines.encode() + _VARY + origin_lines, told.body)
 

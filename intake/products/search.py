@@ -57,10 +57,10 @@ SEVERAL = ("category", "brand")
 class Reading:
     """Reads parameters and keeps what is wrong with them."""
 
-    def __init__(self, req: Request, known: tuple[str, ...]) -> None:
+    def __init__(self, req: Request, allowed: tuple[str, ...]) -> None:
         self._req = req
-        self.problems = [(name, "is not known here") for name in sorted(req.params) if name not in known]
-        several = [name for name in known if name not in SEVERAL and isinstance(req.params.get(name), list)]
+        self.problems = [(name, "is not known here") for name in sorted(req.params) if name not in allowed]
+        several = [name for name in allowed if name not in SEVERAL and isinstance(req.params.get(name), list)]
         self.problems += [(name, "is given several times") for name in several]
 
     def text(self, name: str, longest: int) -> str:

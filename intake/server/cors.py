@@ -44,25 +44,25 @@ class CrossOrigin:
         if scope["path"].startswith(OPS) or scope["path"] in _OF_THE_PROCESS:
             await application(scope, receive, send)
             return
-        told = self._preflight(scope) if scope["method"] == "OPTIONS" else None
-        if told is None:
+        preflight = self._preflight(scope) if scope["method"] == "OPTIONS" else None
+        if preflight is None:
             await application(scope, receive, self._marking(scope, send))
             return
-        await send(told[0])
-        await send(told[1])
+        await send(preflight[0])
+        await send(preflight[1])
 
     def _preflight(self, scope: Scope) -> Answer | None:
         by_name = dict(scope["headers"])
         fields = self._fields.get(by_name.get(b"origin", b""))
         if fields is None or _ASKED not in by_name:
             return None
-        told = [
+        headers = [
             *fields,
             (b"access-control-allow-methods", _METHODS),
             (b"access-control-allow-headers", _SENT),
             (b"access-control-max-age", _KNOWN_FOR_S),
         ]
-        start = {"type": "http.response.start", "status": 204, "headers": told}
+        start = {"type": "http.response.start", "status": 204, "headers": headers}
         return start, {"type": "http.response.body", "body": b""}
 
     def _marking(self, scope: Scope, send: Send) -> Send:

@@ -76,7 +76,7 @@ class Guard:
         refused, self._refused = self._refused, 0
         return refused
 
-    def take_fast_orders(self) -> int:
+    def pop_fast_order_count(self) -> int:
         """Return how many orders took the fast path since the last time."""
         fast, self._fast_orders = self._fast_orders, 0
         return fast
@@ -158,20 +158,20 @@ class Guard:
         again = ((b"retry-after", self._retry_after),) if error.code == "overloaded" else ()
         await send_last_problem(send, error.code, error.detail, again)
 
-    def take_order(self, url: bytes, headers: Headers, body: bytes, exchange: FastResponse) -> bool:
+    def take_order(self, url: bytes, headers: Headers, body: bytes, response: FastResponse) -> bool:
         """Take an order that came as a whole and see to its answer; False: it takes the full path."""
         if self.in_flight >= self._max or len(body) > BODY_MAX:
             return False
         self.in_flight += 1
-        exchange.at_end = self._ended
-        taken = False
+        response.at_end = self._ended
+        is_taken = False
         try:
-            taken = self.fast_order_post(url, headers, body, exchange)
+            is_taken = self.fast_order_post(url, headers, body, response)
         finally:
-            if not taken:
+            if not is_taken:
                 self.in_flight -= 1
-        self._fast_orders += taken
-        return taken
+        self._fast_orders += is_taken
+        return is_taken
 
     def _ended(self) -> None:
         self.in_flight -= 1
@@ -224,5 +224,5 @@ def _no_page(_headers: Headers) -> None:
     return None
 
 
-def _full_path(_url: bytes, _headers: Headers, _body: bytes, _exchange: FastResponse) -> bool:
+def _full_path(_url: bytes, _headers: Headers, _body: bytes, _response: FastResponse) -> bool:
     return False

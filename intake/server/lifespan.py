@@ -58,7 +58,7 @@ async def _kept_up(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await start()
         except Exception:
-            log.exception("what runs beside the requests ended; it is started again", extra={"task": _name(start)})
+            log.exception("background task ended; it is started again", extra={"task": _name(start)})
             await asyncio.sleep(1.0)
 
 

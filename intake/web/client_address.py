@@ -86,8 +86,8 @@ def _prefix(address: Address, bits: int) -> str:
 def _address(text: str) -> Address | None:
     if len(text) > HOP_CHARACTERS_MAX:
         return None
-    found = _WITH_PORT.fullmatch(text)
-    bare = (found[1] or found[2]) if found else text
+    match = _WITH_PORT.fullmatch(text)
+    bare = (match[1] or match[2]) if match else text
     try:
         # A zone is the sender's own name for an interface: any number of them would be any number of addresses.
         read = ipaddress.ip_address(bare.partition("%")[0])

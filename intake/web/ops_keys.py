@@ -45,19 +45,19 @@ class OpsKey:
 
     def wait_s(self, scope: Scope) -> float | None:
         """Return None if the key is in the request, else in how many seconds another is looked at: 0 if at once."""
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), None)
-        if given is None:
+        authorization = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        if authorization is None:
             return 0.0
         address = self._addresses.of_scope(scope)
         wait_s = self._count(address, 0.0)
         if wait_s and address:
             return wait_s
         # Schemes are told apart without case (RFC 9110 section 11.1), keys are not.
-        scheme, _, key = given.partition(b" ")
+        scheme, _, key = authorization.partition(b" ")
         if hmac.compare_digest(scheme.title() + b" " + key.strip(), self._expected):
             return None
         if not wait_s:
-            log.warning("a call with a wrong ops key", extra={"address": address or MANY})
+            log.warning("ops key refused: wrong key", extra={"address": address or MANY})
         return wait_s or self._count(address, 1.0)
 
     def _count(self, address: str, cost: float) -> float:

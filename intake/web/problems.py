@@ -95,12 +95,12 @@ def accepts_page(accept: str) -> bool:
         return False
     try:
         html = quality("text/html", accept)
-        return html > 0 and all(html > quality(one, accept) for one in (JSON, PROBLEM_JSON) if one in accept)
+        return html > 0 and all(html > quality(media, accept) for media in (JSON, PROBLEM_JSON) if media in accept)
     except ValueError:  # no header that could be read
         return False
 
 
-class Told(NamedTuple):
+class ProblemAnswer(NamedTuple):
     """A problem as it is answered."""
 
     status: int
@@ -126,33 +126,33 @@ class Problems:
         members: Mapping[str, Any] | None = None,
     ) -> None:
         """Make the response a problem, with more members; `room` among them is where to wait for leave."""
-        told = self.told(code, detail, fields, members)
-        resp.status = told.status
-        resp.set_headers(told.headers)
-        resp.data = told.body
+        answer = self.answer(code, detail, fields, members)
+        resp.status = answer.status
+        resp.set_headers(answer.headers)
+        resp.data = answer.body
 
-    def told(
+    def answer(
         self,
         code: str,
         detail: str,
         fields: list[tuple[str, str]] | None = None,
         members: Mapping[str, Any] | None = None,
-    ) -> Told:
+    ) -> ProblemAnswer:
         """Return a problem as it is answered, and count it."""
         self._refused(code)
         # Whatever somebody sends, the answer is short.
         named = [FieldProblem(name[:NAME_MAX], what[:WORDS_MAX]) for name, what in (fields or [])[:FIELDS_MAX]]
-        said = problem(code, detail[:WORDS_MAX], named)
+        document = problem(code, detail[:WORDS_MAX], named)
         headers = {"content-type": PROBLEM_JSON, **NOT_KEPT}
         for name, value in (members or {}).items():
-            setattr(said, name, value)
-        if said.room is not None:
-            headers["link"] = f'<{said.room}>; rel="waiting-room"'
+            setattr(document, name, value)
+        if document.room is not None:
+            headers["link"] = f'<{document.room}>; rel="waiting-room"'
         if code in RETRY_AFTER:
             headers["retry-after"] = self._retry_after
-        elif said.status == 401:
+        elif document.status == 401:
             headers["www-authenticate"] = 'Bearer realm="doorbuster"'
-        return Told(said.status, headers, _encode(said))
+        return ProblemAnswer(document.status, headers, _encode(document))
 
     def install(self, app: App[Any, Any]) -> None:
         """Map every exception of the application to a problem."""
@@ -175,18 +175,18 @@ class Problems:
             self.page(req, resp, code)
 
     async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
-        log.error("a request failed", extra=_about(req), exc_info=error)
+        log.error("request failed: internal error", extra=_about(req), exc_info=error)
         self._answer(req, resp, "internal", "The cause is in the log of the server")
 
     async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
-        log.warning("a store failed", extra=_about(req, error))
+        log.warning("request failed: store unavailable", extra=_about(req, error))
         unsafe = req.method == "POST" and _ONCE.match(req.path)
         store = "A Redis store" if isinstance(error, RedisError) else "Postgres"
         self._answer(req, resp, "store_unavailable", f"{store} did not answer; {UNKNOWN if unsafe else REPEAT}")
 
     async def _cannot_be_held(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
         # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.
-        log.warning("the database cannot hold a value", extra=_about(req, error))
+        log.warning("request failed: the database cannot hold a value", extra=_about(req, error))
         self._answer(req, resp, "invalid", "A value is one that the database cannot hold")
 
     async def _expected(self, req: Request, resp: Response, error: DoorbusterError, _params: dict[str, Any]) -> None:

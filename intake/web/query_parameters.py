@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from falcon.asgi import Request
 
 
-def refuse_unknown_params(req: Request, *known: str) -> None:
+def refuse_unknown_params(req: Request, *allowed: str) -> None:
     """Refuse query parameters that mean nothing here, or are given twice: a misspelt filter would show everything."""
-    wrong = [(name, "is not known here") for name in sorted(req.params) if name not in known]
-    wrong += [(name, "is given several times") for name in known if isinstance(req.params.get(name), list)]
+    wrong = [(name, "is not known here") for name in sorted(req.params) if name not in allowed]
+    wrong += [(name, "is given several times") for name in allowed if isinstance(req.params.get(name), list)]
     if wrong:
         raise InvalidError.naming(wrong)

@@ -88,19 +88,19 @@ class Connections:
     def __init__(self, bounds: Bounds | None = None) -> None:
         self.bounds = bounds = bounds or Bounds()
         self.open: set[Connection] = set()
-        self.silent = ConnectionStage("silent", bounds.first_s, lambda one: one.transport.close())
+        self.silent = ConnectionStage("silent", bounds.first_s, lambda connection: connection.transport.close())
         """Those that never began a request."""
-        self.idle = ConnectionStage("idle", bounds.idle_s, lambda one: one.transport.close())
+        self.idle = ConnectionStage("idle", bounds.idle_s, lambda connection: connection.transport.close())
         """Those between two requests."""
-        self.heads = ConnectionStage("heads", bounds.head_s, lambda one: one.head_is_late())
+        self.heads = ConnectionStage("heads", bounds.head_s, lambda connection: connection.head_is_late())
         """Those in whose head something is missing."""
-        self.rests = ConnectionStage("rests", bounds.body_s, lambda one: one.transport.close())
+        self.rests = ConnectionStage("rests", bounds.body_s, lambda connection: connection.transport.close())
         """Those that were answered before they had sent the whole body."""
-        self.stuck = ConnectionStage("stuck", bounds.write_s, lambda one: one.transport.abort())
+        self.stuck = ConnectionStage("stuck", bounds.write_s, lambda connection: connection.transport.abort())
         """Those that do not read their answers."""
-        self.lingering = ConnectionStage("lingering", LINGER_S, lambda one: one.finish())
+        self.lingering = ConnectionStage("lingering", LINGER_S, lambda connection: connection.finish())
         """Those that had their last answer and may still be sending."""
-        self.closing = ConnectionStage("closing", bounds.write_s, lambda one: one.transport.abort())
+        self.closing = ConnectionStage("closing", bounds.write_s, lambda connection: connection.transport.abort())
         """Those that are closed as soon as they have read the rest."""
         self.stages = (
             self.silent, self.idle, self.heads, self.rests, self.stuck, self.lingering, self.closing,
@@ -111,35 +111,35 @@ class Connections:
         self._due = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def add(self, one: Connection) -> bool:
+    def add(self, connection: Connection) -> bool:
         """Take a connection in, in place of the one that idles longest if there is no room; False: there is none."""
         if self._loop is None:
-            self._loop = one.loop
+            self._loop = connection.loop
             self._wait()
-        self.open.add(one)
+        self.open.add(connection)
         if len(self.open) > self.bounds.connections:
             spare = self._spare()
             if spare is None:
                 return False
             self._leave_stages(spare)
             spare.transport.abort()
-        self.silent[one] = one.loop.time()
+        self.silent[connection] = connection.loop.time()
         return True
 
-    def forget(self, one: Connection) -> None:
+    def forget(self, connection: Connection) -> None:
         """Let a connection go."""
-        self.open.discard(one)
-        self._leave_stages(one)
+        self.open.discard(connection)
+        self._leave_stages(connection)
 
-    def pop_refused_count(self) -> list[tuple[str, int]]:
+    def pop_refused_by_code(self) -> list[tuple[str, int]]:
         """Return how many messages were refused since the last time, by code."""
         refused = list(self.refused.items())
         self.refused.clear()
         return refused
 
-    def _leave_stages(self, one: Connection) -> None:
+    def _leave_stages(self, connection: Connection) -> None:
         for stage in self.stages:
-            stage.pop(one, None)
+            stage.pop(connection, None)
 
     def _spare(self) -> Connection | None:
         """Return who idles longest, or makes a head longest: whoever is honest has only just come."""

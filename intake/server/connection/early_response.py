@@ -45,8 +45,8 @@ async def send_last_problem(send: Send, code: str, detail: str, headers: tuple[t
 
 def last_words(fault: Fault) -> bytes:
     """Return the whole answer to what is no request; the connection ends with it."""
-    said = problem(*fault)
-    body = msgspec.json.encode(said)
+    refusal = problem(*fault)
+    body = msgspec.json.encode(refusal)
     fixed = b"".join(b"%b: %b\r\n" % field for field in _FIXED)
-    told = STATUS_LINE[said.status], DATES.line(), fixed, len(body)
-    return b"%b%b%bcontent-length: %d\r\nconnection: close\r\n\r\n" % told + body
+    values = STATUS_LINE[refusal.status], DATES.line(), fixed, len(body)
+    return b"%b%b%bcontent-length: %d\r\nconnection: close\r\n\r\n" % values + body

@@ -49,10 +49,10 @@ class ClosableProtocol(HttpToolsProtocol):
         self._unread.drop()
         self._phase = ENDED
         self.pipeline.clear()
-        for one in (self._working, self.cycle):
-            if one is not None and not one.response_complete:
-                one.disconnected = True
-                one.message_event.set()
+        for response in (self._working, self.cycle):
+            if response is not None and not response.response_complete:
+                response.disconnected = True
+                response.message_event.set()
         self.flow.resume_writing()
         self.parser = None  # type: ignore[assignment]
 

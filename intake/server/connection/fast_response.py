@@ -125,8 +125,8 @@ class FastResponse:
         self.response_complete = True
         if not self.disconnected:
             last = b"" if self.keep_alive else b"connection: close\r\n"
-            told = STATUS_LINE[status], DATES.line(), headers, len(body), last
-            head = b"%b%b%bcontent-length: %d\r\n%b\r\n" % told
+            values = STATUS_LINE[status], DATES.line(), headers, len(body), last
+            head = b"%b%b%bcontent-length: %d\r\n%b\r\n" % values
             self._connection.coalescing.send(head + body)
             if not self.keep_alive:
                 self._connection.coalescing.close()

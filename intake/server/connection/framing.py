@@ -75,7 +75,7 @@ def fault_in(error: Exception, cause: BaseException | None) -> Fault:
     if isinstance(error, httptools.HttpParserInvalidMethodError):
         return Fault("method_unknown", "There is no such method")
     if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(cause, httptools.HttpParserError):
-        log.error("a request failed while it was read", exc_info=cause)
+        log.error("request reading failed: internal error", exc_info=cause)
         return Fault("internal", "The cause is in the log of the server")
     reason = str(cause or error)
     return Fault(_CODES.get(reason, "malformed"), f"This is no request of HTTP/1.1: {reason}")

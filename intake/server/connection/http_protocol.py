@@ -58,8 +58,8 @@ class IntakeHttpProtocol(ClosableProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection."""
-        known: Connections | None = getattr(self.app, "connections", None)
-        self._all = known if known is not None else Connections()
+        connections: Connections | None = getattr(self.app, "connections", None)
+        self._all = connections if connections is not None else Connections()
         self._bounds = self._all.bounds
         self._resting: ConnectionStage = self._all.silent
         self._unread = Unread(self._all)
@@ -216,11 +216,11 @@ class IntakeHttpProtocol(ClosableProtocol):
             self._rest()
 
     def _is_taken(self, held: list[bytes]) -> bool:
-        before, exchange = self.cycle, FastResponse(self)
-        self.cycle = self._working = exchange  # type: ignore[assignment]  # stands for one
+        before, response = self.cycle, FastResponse(self)
+        self.cycle = self._working = response  # type: ignore[assignment]  # stands for one
         is_taken = False
         try:
-            is_taken = self._take_order(self.url, self._head, b"".join(held), exchange)
+            is_taken = self._take_order(self.url, self._head, b"".join(held), response)
         finally:
             if not is_taken:
                 self.cycle, self._working = before, None
@@ -332,5 +332,5 @@ class IntakeHttpProtocol(ClosableProtocol):
             self._start_next()
 
 
-def _take_none(_url: bytes, _headers: Headers, _body: bytes, _exchange: FastResponse) -> bool:
+def _take_none(_url: bytes, _headers: Headers, _body: bytes, _response: FastResponse) -> bool:
     return False

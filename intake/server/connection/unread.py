@@ -33,11 +33,11 @@ class Unread:
         """Take the next piece, which ends behind so many heads at the latest."""
         at, most = self._at, self._at + PIECE
         for _ in range(max(1, heads)):
-            found = self._data.find(HEAD_END, at, most)
-            if found < 0:
+            end = self._data.find(HEAD_END, at, most)
+            if end < 0:
                 at = most
                 break
-            at = found + len(HEAD_END)
+            at = end + len(HEAD_END)
         piece = self._data[self._at : at]
         self._at += len(piece)
         self._all.unread -= len(piece)

@@ -62,17 +62,17 @@ def document() -> dict[str, Any]:
 
 
 def _types() -> list[Any]:
-    found: list[Any] = []
+    bodies: list[Any] = []
     for operation in OPERATIONS:
-        for one in (operation.body, *operation.answers.values()):
-            plain = one.item if isinstance(one, Page) else one
-            if plain is not None and not isinstance(plain, Media) and plain not in found:
-                found.append(plain)
-    return found
+        for body in (operation.body, *operation.answers.values()):
+            plain = body.item if isinstance(body, Page) else body
+            if plain is not None and not isinstance(plain, Media) and plain not in bodies:
+                bodies.append(plain)
+    return bodies
 
 
 def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
-    said: dict[str, Any] = {
+    described: dict[str, Any] = {
         "tags": [tag_of(operation.path)],
         "summary": operation.summary,
         "description": DESCRIPTIONS.get(f"{operation.method} {operation.path}", f"{operation.summary}."),
@@ -81,13 +81,13 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         "responses": _responses(operation, schema_of),
     }
     if operation.body is not None:
-        said["requestBody"] = {"required": True, "content": _content(operation.body, schema_of)}
+        described["requestBody"] = {"required": True, "content": _content(operation.body, schema_of)}
     if operation.path.startswith("/ops/"):
-        said["security"] = [{"ops_key": []}]
+        described["security"] = [{"ops_key": []}]
     elif "X-Storefront-Key" in operation.headers:
         keys = ["admission", "admission_cookie"] if "Idempotency-Key" in operation.headers else []
-        said["security"] = [{}, *({name: []} for name in [*keys, "storefront_key"])]
-    return said
+        described["security"] = [{}, *({name: []} for name in [*keys, "storefront_key"])]
+    return described
 
 
 def _name(operation: Operation) -> str:
@@ -109,8 +109,8 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _parameter(name: str, place: str, *, required: bool = False) -> dict[str, Any]:
-    said: dict[str, Any] = {"name": name, "in": place, "required": required, "schema": _TEXT}
-    return said | ({"description": PARAMETERS[name]} if name in PARAMETERS else {})
+    parameter: dict[str, Any] = {"name": name, "in": place, "required": required, "schema": _TEXT}
+    return parameter | ({"description": PARAMETERS[name]} if name in PARAMETERS else {})
 
 
 def _query(name: str) -> dict[str, Any]:
@@ -126,24 +126,24 @@ def _is_noted(operation: Operation) -> bool:
 
 
 def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
-    said: dict[str, Any] = {}
+    responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
-        said[str(status)] = {"description": _SUCCESS.get(status, operation.summary)}
+        responses[str(status)] = {"description": _SUCCESS.get(status, operation.summary)}
         if headers := _headers(operation, status):
-            said[str(status)]["headers"] = headers
+            responses[str(status)]["headers"] = headers
         if answer is not None:
-            said[str(status)]["content"] = _content(answer, schema_of)
+            responses[str(status)]["content"] = _content(answer, schema_of)
     problems = {*operation.problems, "invalid"} if _is_noted(operation) else set(operation.problems)
     for status in sorted({FAULTS[code].status for code in problems}):
         codes = [code for code in FAULTS if code in problems and FAULTS[code].status == status]
         schema = {"allOf": [schema_of[repr(Problem)], {"properties": {"code": {"enum": codes}}}]}
-        said[str(status)] = {
+        responses[str(status)] = {
             "description": "; ".join(f"`{code}`: {FAULTS[code].title}" for code in codes),
             "content": {PROBLEM_JSON: {"schema": schema}},
         }
         if headers := _headers(operation, status):
-            said[str(status)]["headers"] = headers
-    return said
+            responses[str(status)]["headers"] = headers
+    return responses
 
 
 def _headers(operation: Operation, status: int) -> dict[str, Any]:
@@ -176,8 +176,8 @@ def _content(answer: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
             "properties": {"items": items, "next_cursor": {"type": "string"}},
         }
         return {JSON: {"schema": page}}
-    said: dict[str, Any] = {"schema": schema_of[repr(answer)]}
-    return {JSON: said | ({"example": EXAMPLES[answer]} if answer in EXAMPLES else {})}
+    media: dict[str, Any] = {"schema": schema_of[repr(answer)]}
+    return {JSON: media | ({"example": EXAMPLES[answer]} if answer in EXAMPLES else {})}
 
 
 class Constant:
@@ -196,9 +196,9 @@ class Constant:
 
 def resources() -> dict[str, Constant]:
     """Return the contract's resources by path."""
-    said = document()
+    contract = document()
     return {
-        "/openapi.json": Constant(msgspec.json.encode(said), JSON),
-        "/docs": Constant(page(said).encode(), "text/html; charset=utf-8"),
+        "/openapi.json": Constant(msgspec.json.encode(contract), JSON),
+        "/docs": Constant(page(contract).encode(), "text/html; charset=utf-8"),
         "/docs/style.css": Constant(STYLE, "text/css; charset=utf-8"),
     }

@@ -36,21 +36,21 @@ summary{cursor:pointer}
 """
 
 
-def page(said: dict[str, Any]) -> str:
+def page(document: dict[str, Any]) -> str:
     """Return the document as a page for people."""
-    by_tag: dict[str, list[tuple[str, str, dict[str, Any]]]] = {tag["name"]: [] for tag in said["tags"]}
-    for path, methods in said["paths"].items():
+    by_tag: dict[str, list[tuple[str, str, dict[str, Any]]]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, methods in document["paths"].items():
         for method, operation in methods.items():
             by_tag[operation["tags"][0]].append((method, path, operation))
-    about = {tag["name"]: tag["description"] for tag in said["tags"]}
+    about = {tag["name"]: tag["description"] for tag in document["tags"]}
     groups = "".join(_group(tag, about[tag], operations) for tag, operations in by_tag.items() if operations)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Doorbuster: the contract</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<link rel="stylesheet" href="/docs/style.css"></head><body>'
-        f"{_navigation(by_tag)}<main><h1>Doorbuster: the contract</h1>{_text(said['info']['description'])}"
+        f"{_navigation(by_tag)}<main><h1>Doorbuster: the contract</h1>{_text(document['info']['description'])}"
         '<p>The same as a document for programs: <a href="/openapi.json">openapi.json</a></p>'
-        f"{_schemes(said['components']['securitySchemes'])}{groups}{_schemas(said['components']['schemas'])}"
+        f"{_schemes(document['components']['securitySchemes'])}{groups}{_schemas(document['components']['schemas'])}"
         "</main></body></html>"
     )
 
@@ -60,19 +60,20 @@ def _navigation(by_tag: dict[str, list[tuple[str, str, dict[str, Any]]]]) -> str
     for tag, operations in by_tag.items():
         if operations:
             links = "".join(
-                f'<li><a href="/docs#{one["operationId"]}">{escape(one["summary"])}</a></li>' for *_, one in operations
+                f'<li><a href="/docs#{operation["operationId"]}">{escape(operation["summary"])}</a></li>'
+                for *_, operation in operations
             )
             parts.append(f"<h2>{escape(tag)}</h2><ul>{links}</ul>")
     return "".join([*parts, '<h2><a href="/docs#schemas">Schemas</a></h2></nav>'])
 
 
 def _schemes(schemes: dict[str, Any]) -> str:
-    rows = [(f"<code>{escape(name)}</code>", _inline(one["description"])) for name, one in schemes.items()]
+    rows = [(f"<code>{escape(name)}</code>", _inline(scheme["description"])) for name, scheme in schemes.items()]
     return f'<section id="keys"><h2>Keys and admissions</h2>{_table(("scheme", "what it is"), rows)}</section>'
 
 
 def _group(tag: str, about: str, operations: list[tuple[str, str, dict[str, Any]]]) -> str:
-    inside = "".join(_operation(*one) for one in operations)
+    inside = "".join(_operation(*operation) for operation in operations)
     return f'<section><h2 id="{_slug(tag)}">{escape(tag)}</h2>{_text(about)}{inside}</section>'
 
 
@@ -87,7 +88,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
 
 
 def _needs(operation: dict[str, Any]) -> str:
-    names = [name for one in operation.get("security", []) for name in one]
+    names = [name for requirement in operation.get("security", []) for name in requirement]
     if not names:
         return ""
     listed = " or ".join(f"<code>{escape(name)}</code>" for name in names)
@@ -98,11 +99,11 @@ def _needs(operation: dict[str, Any]) -> str:
 def _parameters(parameters: list[dict[str, Any]]) -> str:
     rows = [
         (
-            f"<code>{escape(one['name'])}</code>",
-            f"{one['in']}{', required' if one['required'] else ''}",
-            _inline(one.get("description", "")),
+            f"<code>{escape(parameter['name'])}</code>",
+            f"{parameter['in']}{', required' if parameter['required'] else ''}",
+            _inline(parameter.get("description", "")),
         )
-        for one in parameters
+        for parameter in parameters
     ]
     return _table(("parameter", "where", "what it is"), rows) if rows else ""
 
@@ -110,25 +111,27 @@ def _parameters(parameters: list[dict[str, Any]]) -> str:
 def _body(body: dict[str, Any] | None) -> str:
     if body is None:
         return ""
-    return "".join(f"<p>Body{_kind(media, one)}</p>{_example(one)}" for media, one in body["content"].items())
+    return "".join(
+        f"<p>Body{_kind(media, content)}</p>{_example(content)}" for media, content in body["content"].items()
+    )
 
 
 def _answers(answers: dict[str, Any]) -> str:
-    rows = [(f"<strong>{status}</strong>", _answer(one)) for status, one in answers.items()]
+    rows = [(f"<strong>{status}</strong>", _answer(answer)) for status, answer in answers.items()]
     return _table(("answer", ""), rows)
 
 
 def _answer(answer: dict[str, Any]) -> str:
     headers = ", ".join(f"<code>{escape(name)}</code>" for name in answer.get("headers", {}))
     parts = [_inline(answer["description"]), f"<br>Headers: {headers}" if headers else ""]
-    for media, one in answer.get("content", {}).items():
+    for media, content in answer.get("content", {}).items():
         if "problem" not in media:
-            parts.append(f"<br>Body{_kind(media, one)}{_example(one)}")
+            parts.append(f"<br>Body{_kind(media, content)}{_example(content)}")
     return "".join(parts)
 
 
-def _kind(media: str, one: dict[str, Any]) -> str:
-    schema = one.get("schema", {})
+def _kind(media: str, content: dict[str, Any]) -> str:
+    schema = content.get("schema", {})
     ref = schema.get("$ref") or schema.get("properties", {}).get("items", {}).get("items", {}).get("$ref")
     if ref is None:
         return f" <code>{escape(media)}</code>"
@@ -137,8 +140,8 @@ def _kind(media: str, one: dict[str, Any]) -> str:
     return f': {page_of}<a href="/docs#schema-{escape(name)}">{escape(name)}</a>'
 
 
-def _example(one: dict[str, Any]) -> str:
-    return f"<pre>{escape(_pretty(one['example']))}</pre>" if "example" in one else ""
+def _example(content: dict[str, Any]) -> str:
+    return f"<pre>{escape(_pretty(content['example']))}</pre>" if "example" in content else ""
 
 
 def _schemas(schemas: dict[str, Any]) -> str:
@@ -151,7 +154,7 @@ def _schemas(schemas: dict[str, Any]) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    titles = "".join(f"<th>{escape(one)}</th>" for one in head)
+    titles = "".join(f"<th>{escape(title)}</th>" for title in head)
     lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><tr>{titles}</tr>{lines}</table>"
 

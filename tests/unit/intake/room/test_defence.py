@@ -1,4 +1,4 @@
-"""Joining defence and the pages' small parts: addresses, limits, challenges, texts, languages."""
+"""Joining defence and the pages' small parts: challenges, texts, languages."""
 
 from __future__ import annotations
 
@@ -6,120 +6,17 @@ import asyncio
 import hashlib
 import re
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
-from doorbuster.errors import SettingsError, StoreUnavailableError
+from doorbuster.errors import StoreUnavailableError
 from intake.pages import render as pages
 from intake.pages.locale import tongue_of
 from intake.pages.render import Pages
 from intake.room.challenge import Asked, ProofOfWork, Verifier
 from intake.room.cookies import Browser, place_from
-from intake.web import rate_limit
-from intake.web.client_address import Addresses, counted
-from intake.web.rate_limit import RateLimit
 from tests.fixtures.files import files_under
-
-# Addresses.
-
-
-def request(client: str | None, forwarded: str | None = None) -> Any:
-    scope = {"client": (client, 1) if client else None}
-    return SimpleNamespace(scope=scope, get_header=lambda name: forwarded if name == "X-Forwarded-For" else None)
-
-
-@pytest.mark.parametrize(
-    ("client", "forwarded", "found"),
-    [
-        ("203.0.113.7", None, "203.0.113.7"),
-        ("203.0.113.7", "198.51.100.1", "203.0.113.7"),
-        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
-        ("10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),
-        ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
-        ("10.0.0.1", None, ""),
-        ("10.0.0.1", "nonsense", ""),
-        ("127.0.0.1", None, ""),
-        ("2001:db8:1:2:3::4", None, "2001:db8:1:2::/64"),
-        ("::ffff:203.0.113.7", None, "203.0.113.7"),
-        (None, "198.51.100.1", ""),
-        ("10.0.0.1", "198.51.100.1:4711", "198.51.100.1"),
-        ("10.0.0.1", "198.51.100.2:1, 198.51.100.1:2, 10.0.0.2:3", "198.51.100.1"),
-        ("10.0.0.1", "[2001:db8:1:2:3::4]:443", "2001:db8:1:2::/64"),
-        ("10.0.0.1", "[2001:db8:1:2:3::4]", "2001:db8:1:2::/64"),
-        ("10.0.0.1", "2001:db8:1:2:3::4%eth0", "2001:db8:1:2::/64"),
-        ("10.0.0.1", "[::ffff:203.0.113.7]:443", "203.0.113.7"),
-        ("10.0.0.1", "203.0.113.7:port", ""),
-        ("10.0.0.1", "1" * 5000, ""),
-        ("10.0.0.1", ", ".join(["6.6.6.6"] * 1000 + ["198.51.100.1"]), "198.51.100.1"),
-    ],
-)
-def test_only_trusted_proxies_say_who_asks(client: str | None, forwarded: str | None, found: str) -> None:
-    assert Addresses(["10.0.0.0/8"]).of(request(client, forwarded)) == found
-
-
-def test_an_address_of_ipv6_is_counted_by_wider_prefixes_too() -> None:
-    names = [(name, homes) for name, homes in counted("2001:db8:1:2ff::/64")]
-    assert names == [("2001:db8:1:2ff::/64", 1), ("2001:db8:1:200::/56", 2), ("2001:db8:1::/48", 8)]
-    assert [tuple(one) for one in counted("203.0.113.7")] == [("203.0.113.7", 1)]
-    assert [tuple(one) for one in counted("")] == [("", 1)]
-
-
-def test_a_proxy_must_be_a_network() -> None:
-    with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
-        Addresses(["proxy.example"])
-
-
-# Limits.
-
-
-def test_a_limit_counts_by_name_and_earns_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now[0])
-    limit = RateLimit(2)
-    assert [limit.wait_s("a"), limit.wait_s("a"), limit.wait_s("b")] == [0, 0, 0]
-    assert limit.wait_s("a") == pytest.approx(30)
-    now[0] += 30
-    assert limit.wait_s("a") == 0
-    assert limit.wait_s("a") > 0
-
-
-def test_a_limit_of_nought_or_of_nobody_is_none() -> None:
-    assert not any(RateLimit(0).wait_s("a") for _ in range(1000))
-    limit = RateLimit(1)
-    assert not any(limit.wait_s("") for _ in range(1000))
-
-
-def test_a_limit_remembers_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "MOST", 10)
-    limit = RateLimit(1)
-    for n in range(1000):
-        limit.wait_s(str(n))
-    assert len(limit) == 10
-
-
-def test_a_name_of_several_homes_may_do_as_much_as_they(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: 100.0)
-    limit = RateLimit(2)
-    assert [limit.wait_s("a", homes=4) for _ in range(8)] == [0] * 8
-    assert limit.wait_s("a", homes=4) > 0
-
-
-def test_asking_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: 100.0)
-    limit = RateLimit(1)
-    assert [limit.wait_s("a", 0.0) for _ in range(5)] == [0] * 5
-    assert limit.wait_s("a") == 0
-    assert limit.wait_s("a", 0.0) > 0
-
-
-def test_a_wrong_code_costs_more() -> None:
-    limit = RateLimit(60)
-    assert limit.wait_s("a", 100.0) == 0
-    assert limit.wait_s("a") > 40
-
 
 # Challenges.
 
