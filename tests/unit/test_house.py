@@ -122,7 +122,7 @@ def failure_sets(text: str) -> list[int]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             members = [node.left, node.right]
         if len(members) > 1 and any(map(is_of_driver, members)):
-            found.append(node.lineno)
+            found.append(members[0].lineno)
     return found
 
 
