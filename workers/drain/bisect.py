@@ -24,7 +24,7 @@ async def commit(
     write: Callable[[list[Entry]], Awaitable[Outcome]],
     dead_letter: Callable[[Entry, str], Awaitable[Outcome]],
 ) -> list[Outcome]:
-    """Write all entries, in order; those that fail alone for their data become dead letters, with the reason."""
+    """Write all entries, in order; those that fail alone for their data become dead letters with what it said."""
     try:
         return [await write(entries)]
     except DATA_FAULT as error:
