@@ -13,7 +13,7 @@ ifneq ($(wildcard $(STAMP) $(RUNS)),)
   endif
 endif
 
-.PHONY: services help install demo test test-versions test-oldest test-newest constraints check bench endurance soak loadtest loadtest-reads room-report opensearch relevance clean
+.PHONY: services help install demo test test-unit fix test-versions test-oldest test-newest constraints check bench endurance soak loadtest loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -45,16 +45,18 @@ install: $(RUNS)  ## set up what it takes to run it, without the developers' too
 demo: $(RUNS)  ## set everything up, run a 50x flash sale, print the report and the invariants
 	@$(BIN)/python -m loadtests.demo
 
-services:  ## what the tests use from Debian, where it is missing and may be installed: Chromium, Varnish, nginx, HAProxy, a JDK and Maven
-	@command -v chromium >/dev/null && command -v varnishd >/dev/null && command -v nginx >/dev/null && command -v haproxy >/dev/null \
-		&& command -v javac >/dev/null && command -v mvn >/dev/null \
-		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends chromium varnish varnish-modules nginx-light haproxy default-jdk-headless maven >/dev/null; } \
-		|| echo "Not everything could be installed: the tests of what is missing are skipped" >&2
-	@! command -v mvn >/dev/null || deploy/opensearch/jars >/dev/null || echo "The jars of OpenSearch could not be had" >&2
+services:  ## what the tests use from Debian: installs what is missing, if that may be done, and says what is left out
+	@.ci/services
 
-test: $(STAMP) services  ## run the tests
-	@$(BIN)/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile
+test: $(STAMP) services  ## run the tests, all or those of a folder (FOLDER=tests/edge)
+	@$(BIN)/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile --durations=15 $(FOLDER)
+
+test-unit: $(STAMP)  ## the tests of pure code: seconds, no server, nothing from Debian
+	@$(BIN)/python -m pytest tests/unit --durations=5
+
+fix: $(STAMP)  ## mend what ruff can mend, and format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
 
 test-versions: test-oldest test-newest  ## the tests that lean on the insides of libraries, on the oldest and the newest allowed
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from catalogue.cache import subjects
-from catalogue.cache.shared import AWAY, decode
-from db.connections.pool import FAILURES, Connection, connect
+from catalogue.cache.shared import decode
+from db.connections.pool import Connection, connect
 from db.products import catalogue_changes
 from doorbuster import keys
+from doorbuster.failures import POSTGRES_FAILED, REDIS_FAILED
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -53,7 +54,7 @@ class Following:
                         message = await subscription.get_message(timeout=1.0)
                         if message is not None:
                             self.take(message["data"])
-            except AWAY as error:
+            except REDIS_FAILED as error:
                 log.info("changes cannot be heard; the outbox is read meanwhile", extra={"error": repr(error)})
                 await asyncio.sleep(AGAIN_S)
 
@@ -82,7 +83,7 @@ class Following:
                 news = await catalogue_changes.recent(connection, within_s=self._look_back_s, limit=NAMED_MAX + 1)
             else:
                 news = await catalogue_changes.appeared(connection, self._snapshot, limit=NAMED_MAX + 1)
-        except FAILURES as error:
+        except POSTGRES_FAILED as error:
             log.info("the outbox cannot be read", extra={"error": repr(error)})
             self._break_off()
             return

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from catalogue.cache import items, subjects
 from catalogue.cache.floors import Floors
 from catalogue.cache.read_through import Bounds, Copy, Reader
-from catalogue.cache.shared import AWAY, SharedCache
+from catalogue.cache.shared import SharedCache
 from catalogue.change_feed import BACK_S, Following
 from catalogue.responses import CacheTerms, Shown, show_page, show_product
-from db.connections.pool import FAILURES
 from db.connections.replicas import Replicas
 from db.products import catalogue_changes
 from db.products.catalogue_changes import Change
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import POSTGRES_FAILED, REDIS_FAILED, Failures
 from doorbuster.redis_clients import plain_client, reader_client
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ WARMING = 3
 PRODUCT = subjects.product("")
 
 log = logging.getLogger("doorbuster.catalogue")
+
+_LEFT_TO_THE_OUTBOX: Failures = (*POSTGRES_FAILED, StoreUnavailableError)
 
 
 class Catalogue:
@@ -143,14 +145,14 @@ class Catalogue:
             floors = subjects.floors(several, await catalogue_changes.log_position(connection))
             self.reader.outdate(floors)
             await self.shared.invalidate(floors)
-        except (*FAILURES, StoreUnavailableError) as error:
+        except _LEFT_TO_THE_OUTBOX as error:
             log.warning("a change is told by the outbox alone", extra={"error": repr(error)})
 
     async def counted(self, product_id: str, units: int) -> None:
         """Tell everyone how many units there are now, approximately; its failure is no one's error."""
         try:
             await self._redis.hset(keys.UNITS, product_id, str(units))
-        except AWAY as error:
+        except REDIS_FAILED as error:
             log.warning("a count of units was not told", extra={"error": repr(error)})
 
     def _shown(self, copy: Copy) -> Shown:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from doorbuster import keys
-from intake.web.problems import STORE_ERRORS
+from doorbuster.failures import STORE_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +53,7 @@ class Outcomes:
         while True:
             try:
                 await self._hear()
-            except STORE_ERRORS as error:
+            except STORE_FAILED as error:
                 log.warning("the subscription to outcomes broke", extra={"error": repr(error)})
                 await asyncio.sleep(RECONNECT_S)
 

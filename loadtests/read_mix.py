@@ -23,11 +23,12 @@ from rich.console import Console
 
 from loadtests.check import ledger, read_report, report
 from loadtests.check.read_figures import database_reads, grown, metrics, setbacks
+from loadtests.check.read_outcome import Emptied, Outcome
 from loadtests.generate.catalogue import Product, generate, write
 from loadtests.generate.looks import Looks, draw
 from loadtests.generate.shapes import Shape, spike
 from loadtests.scene import stage
-from loadtests.scene.system import Audit, System, running
+from loadtests.scene.system import System, running
 from loadtests.traffic.browsing import Browse, Browsed, browse, browsing
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import Plan, Result
@@ -64,62 +65,6 @@ QUICK = Scene(
     orders=spike(base=1, calm_s=1.0, rise_s=1.0, peak_s=3.0),
     products=1_000, intake=2, replicas=1, connections=64, lag_max_s=10.0,
 )  # fmt: skip
-
-
-class Emptied(msgspec.Struct):
-    """When the cache was emptied."""
-
-    at: datetime
-    second: float
-    """Of the run of reads."""
-
-
-class Outcome(msgspec.Struct):
-    """What a run found."""
-
-    browsed: Browsed
-    looks: Looks
-    emptied: Emptied
-    result: Result
-    by_server: dict[str, int]
-    """Reads of the database by server."""
-    by_place: dict[tuple[str, ...], int]
-    """Reads by what was read and where it was answered."""
-    refills: dict[tuple[int, str, str], int]
-    """Reads of the database after the emptying, by process, subject and part."""
-    setbacks: dict[str, int]
-    """What processes noted against replicas and the cache."""
-    processor_s: dict[str, float]
-    """Seconds of processor by role."""
-    states: dict[str, int]
-    missing: int
-    audit: Audit
-
-    @property
-    def failed(self) -> int:
-        """Reads that were not answered 200."""
-        return sum(status != 200 for status in self.browsed.answers)
-
-    @property
-    def most_refills(self) -> int:
-        """The most that one process read one part from the database after the emptying."""
-        return max(self.refills.values(), default=0)
-
-    @property
-    def faults(self) -> list[str]:
-        """What was not as it must be."""
-        ended = sum(count for code, count in self.result.outcomes.items() if code in ("accepted", "sold_out"))
-        held = {
-            f"{self.failed:,} reads failed": not self.failed,
-            f"the primary answered {self.by_server.get('primary', 0):,} reads": not self.by_server.get("primary", 0),
-            "no read of the database followed the emptying": bool(self.refills),
-            f"a process read one part {self.most_refills} times after the emptying": self.most_refills <= 1,
-            f"{self.missing:,} orders are unaccounted for": not self.missing,
-            "orders are pending": not self.states.get("pending"),
-            f"orders ended oddly: {self.result.outcomes}": ended == self.result.offered,
-            f"the audit reports {self.audit.breaches:,} breaches": not self.audit.breaches,
-        }
-        return [what for what, holds in held.items() if not holds]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,9 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Scripts:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self.loaded(verb).run(self._redis, keys, *arguments)
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_FAILED as error:
             raise StoreUnavailableError(f"the room's store did not answer {verb}: {error!r}") from error
 
     def loaded(self, verb: str) -> Script:

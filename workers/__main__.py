@@ -8,6 +8,7 @@ import sys
 from doorbuster.errors import SettingsError
 from doorbuster.log import configure
 from doorbuster.settings import load_settings
+from workers import jobs as _jobs  # noqa: F401  imported before forking: a work-horse starts in milliseconds
 from workers.runtime.rq_worker import serve
 
 

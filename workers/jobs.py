@@ -1,4 +1,7 @@
-"""The entry points that RQ calls by name, one a kind of shift. Owns how a job becomes a running shift."""
+"""The entry points that RQ calls by name, `workers.jobs.<kind>`, one a kind of the registry (`shifts.py`).
+
+Owns how a job becomes a running shift; knows no kind by name.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,10 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from doorbuster.failures import TRANSIENT
 from doorbuster.settings import Settings, load_settings
-from workers.drain.batch import Partition
-from workers.drain.shift import Drain
-from workers.payments.gateway import SimulatedGateway
-from workers.payments.settle import Settle
-from workers.payments.sweep import Sweep
-from workers.publish.catalogue import CatalogueRelay
-from workers.publish.events import Relay
 from workers.runtime import job_queue, shift
-from workers.runtime.failures import TRANSIENT
+from workers.shifts import SHIFTS, ShiftKind, shift_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,32 +29,21 @@ GARBAGE = 100_000
 log = logging.getLogger("doorbuster.workers.jobs")
 
 
-def drain(sale_number: int, partition: int) -> None:
-    """Turn a partition's accepted entries into orders."""
-    _run(f"drain:{sale_number}:{partition}", lambda mine: Drain(mine, Partition(sale_number, partition)))
+def _entry_point(kind: ShiftKind) -> Callable[..., None]:
+    def job(*numbers: int) -> None:
+        _run(shift_name(kind.name, numbers), lambda mine: kind.make(mine, numbers))
+
+    return job
 
 
-def settle(sale_number: int, partition: int) -> None:
-    """Have a partition's reserved orders paid, confirm or cancel them."""
-    _run(
-        f"settle:{sale_number}:{partition}",
-        lambda mine: Settle(mine, Partition(sale_number, partition), SimulatedGateway()),
-    )
+_ENTRY_POINTS = {kind.name: _entry_point(kind) for kind in SHIFTS}
 
 
-def relay() -> None:
-    """Publish order events."""
-    _run("relay", Relay)
-
-
-def catalogue() -> None:
-    """Tell caches, CDNs and search indexes what changed in the catalogue."""
-    _run("catalogue", CatalogueRelay)
-
-
-def sweep() -> None:
-    """Cancel the orders whose hold has ended."""
-    _run("sweep", lambda mine: Sweep(mine, SimulatedGateway()))
+def __getattr__(name: str) -> Callable[..., None]:
+    """Return a kind's entry point: RQ looks `workers.jobs.drain` up as an attribute of this module."""
+    if name not in _ENTRY_POINTS:
+        raise AttributeError(f"there is no kind of shift {name!r}")
+    return _ENTRY_POINTS[name]
 
 
 def _run(name: str, make: Callable[[Shift], Work]) -> None:

@@ -12,36 +12,32 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvloop
 
 from db import sales
 from db.connections import pool
-from db.orders import outbox
-from db.products import catalogue_changes, stock
-from db.work import due_work, shifts
+from db.products import stock
+from db.work import shifts
 from doorbuster import keys
 from doorbuster.errors import SettingsError
+from doorbuster.failures import TRANSIENT
 from doorbuster.log import configure
 from doorbuster.orderstore import gate
 from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings, load_settings
-from workers.drain import backlog
-from workers.payments.sweep import grace_s
-from workers.publish import catalogue
 from workers.publish.availability import Units
-from workers.publish.events import RELAY
 from workers.room_outflow import Outflow
 from workers.runtime import job_queue
-from workers.runtime.failures import TRANSIENT
 from workers.runtime.isolation import Isolation
 from workers.runtime.presence import Presence
+from workers.shifts import SHIFTS, Look, ShiftKind, shift_name
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
     from db.sales import LiveSale
-    from db.work.due_work import Place
 
 TICK_S = 0.5
 GATES_S = 1.0
@@ -75,6 +71,7 @@ class Scheduler:
         self._units = Units(settings)
         self._connection: Connection | None = None
         self._failing: set[str] = set()
+        self._thorough = False
         self._last: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -99,13 +96,16 @@ class Scheduler:
 
     async def tick(self) -> None:
         """Look once at everything there may be to do."""
-        parts: tuple[Callable[[], Awaitable[None]], ...] = (
-            self._drains, self._settles, self._relay, self._sweep, self._catalogue,
-        )  # fmt: skip
+        parts: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            (kind.name, partial(self._start_due, kind)) for kind in SHIFTS
+        ]
         if self._is_time("gates", GATES_S):
-            parts += (self._gates, self._shelves, self._rooms, self._presence)
-        for part in parts:
-            name = part.__name__.strip("_")
+            parts += [
+                ("gates", self._gates), ("shelves", self._shelves), ("rooms", self._rooms),
+                ("presence", self._presence),
+            ]  # fmt: skip
+        self._thorough = self._is_time("all_sales", ALL_SALES_S)
+        for name, part in parts:
             try:
                 await self._isolation.attempt(name, part())
             except TRANSIENT as error:
@@ -118,41 +118,13 @@ class Scheduler:
                     log.info("looking again", extra={"part": name})
                 self._failing.discard(name)
 
-    async def _drains(self) -> None:
+    async def _start_due(self, kind: ShiftKind) -> None:
         connection = await self._open_connection()
-        places = await self._places()
-        if self._is_time("all_sales", ALL_SALES_S):
-            places = await due_work.partitions(connection)
-        idle = await self._without_shift("drain", places)
-        if idle:
-            found = await backlog.streams(self._orders, idle)
-            await self._start("drain", backlog.behind(found, await due_work.cursors(connection, idle)))
-
-    async def _settles(self) -> None:
-        idle = await self._without_shift("settle", await self._places())
-        if idle:
-            await self._start("settle", await due_work.due(await self._open_connection(), idle))
-
-    async def _relay(self) -> None:
-        connection = await self._open_connection()
-        if "relay" not in await shifts.live(connection) and await outbox.any_unpublished(connection, RELAY):
-            await self._start("relay", [()])
-
-    async def _sweep(self) -> None:
-        connection = await self._open_connection()
-        if "sweep" in await shifts.live(connection):
-            return
-        if await due_work.any_expired(connection, late_s=grace_s(self._settings)):
-            await self._start("sweep", [()])
-
-    async def _catalogue(self) -> None:
-        connection = await self._open_connection()
-        if "catalogue" in await shifts.live(connection):
-            return
-        for relay, age_s in catalogue.waits(self._settings).items():
-            if await catalogue_changes.any_unrelayed(connection, relay, age_s=age_s):
-                await self._start("catalogue", [()])
-                return
+        live = await shifts.live(connection)
+        look = Look(connection, self._orders, self._settings, live, thorough=self._thorough)
+        due = [shift_name(kind.name, numbers) for numbers in await kind.due(look)] if kind.name not in live else []
+        if starting := [name for name in due if name not in live]:
+            await asyncio.to_thread(self._enqueue, starting)
 
     async def _gates(self) -> None:
         """Publish what Postgres says of each sale: a store that was replaced gets its gates back."""
@@ -206,17 +178,6 @@ class Scheduler:
     async def _live_sales(self) -> list[LiveSale]:
         return await sales.live_sales(await self._open_connection())
 
-    async def _places(self) -> list[Place]:
-        return [(sale.sale_number, number) for sale in await self._live_sales() for number in range(sale.partitions)]
-
-    async def _without_shift(self, kind: str, places: list[Place]) -> list[Place]:
-        live = await shifts.live(await self._open_connection())
-        return [place for place in places if _name(kind, place) not in live]
-
-    async def _start(self, kind: str, places: list[Place] | list[tuple[()]]) -> None:
-        if places:
-            await asyncio.to_thread(self._enqueue, [_name(kind, place) for place in places])
-
     def _enqueue(self, names: list[str]) -> None:
         waiting = job_queue.waiting(self._queue)
         for name in names:
@@ -254,10 +215,6 @@ def _end_if_cancelled() -> None:
 
 def _text(member: bytes | str) -> str:
     return member.decode() if isinstance(member, bytes) else member
-
-
-def _name(kind: str, place: tuple[int, ...]) -> str:
-    return ":".join([kind, *map(str, place)])
 
 
 async def _run_until_stopped(settings: Settings) -> None:

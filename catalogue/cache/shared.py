@@ -14,11 +14,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from catalogue.cache.subjects import NO_FLOOR, Floor
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ CALLS_MAX = 48
 WAIT_S = 1.0
 """How long a call waits for its turn. Too many calls are no sign of a cache that is away."""
 JITTER = 0.1
-AWAY = (RedisError, OSError, TimeoutError)
 _look, _set_if_newer, _invalidate = (Script.beside(__file__, verb) for verb in ("look", "set_if_newer", "invalidate"))
 
 log = logging.getLogger("doorbuster.catalogue")
@@ -88,7 +88,7 @@ class SharedCache:
         await self._turn()
         try:
             found, units = await self._ask(keys.catalogue(subject), part, product_id)
-        except AWAY as error:
+        except REDIS_FAILED as error:
             await self._stay_away(error)
             return None
         finally:
@@ -121,7 +121,7 @@ class SharedCache:
             return ()
         try:
             told = await self._redis.hmget(keys.UNITS, list(product_ids))
-        except AWAY as error:
+        except REDIS_FAILED as error:
             await self._stay_away(error)
             return ()
         finally:
@@ -140,7 +140,7 @@ class SharedCache:
                 self._redis, [keys.catalogue(subject)],
                 part, version, began_ms, FILL_MAX_MS, ttl_ms, PARTS_MAX + 2, body,
             )  # fmt: skip
-        except AWAY as error:
+        except REDIS_FAILED as error:
             await self._stay_away(error)
             return Filled(stored=False)
         finally:
@@ -162,7 +162,7 @@ class SharedCache:
                     pipe.evalsha(_invalidate.sha, 1, keys.catalogue(subject), *floor, FLOOR_KEEP_MS)
                 pipe.publish(keys.CHANGES, encode(floors))
                 await pipe.execute()
-        except AWAY as error:
+        except REDIS_FAILED as error:
             raise StoreUnavailableError("the cache did not take the invalidation") from error
 
     async def _turn(self) -> None:
@@ -181,7 +181,7 @@ class SharedCache:
         self._away_until = time.monotonic() + AWAY_S
         log.warning("the cache does not answer; reads go on without it", extra={"error": repr(error)})
         # The idle connections are as broken: each of them would be found out one by one, and keep us away again.
-        with suppress(*AWAY):
+        with suppress(*REDIS_FAILED):
             await self._redis.connection_pool.disconnect(inuse_connections=False)
 
 

@@ -16,15 +16,6 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 CONNECT_TIMEOUT_S = 4.0
 READ_IDLE_S = 30.0
 """How long a reader may leave its transaction alone: it keeps no lock, and may be late because its process is."""
-FAILURES = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,  # the connection is closed
-    asyncpg.InternalClientError,  # it was closed while a call was on its way
-    OSError,
-    TimeoutError,
-)
-"""What the driver raises when a server does not answer, or not as it must."""
-
 
 PLANNED_STEADILY = {"enable_seqscan": "off", "enable_nestloop": "off"}
 """For sessions whose statements are planned once and run for hours: right for an empty table and for a full one.

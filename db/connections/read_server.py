@@ -7,8 +7,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from db.connections.pool import FAILURES, Connection, Pool, connect, create_read_pool
+from db.connections.pool import Connection, Pool, connect, create_read_pool
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import POSTGRES_FAILED
 
 T = TypeVar("T")
 Work = Callable[[Connection, int], Awaitable[T]]
@@ -18,6 +19,9 @@ LOOK_TIMEOUT_S = 0.5
 LATE_S = 0.1
 """A wait that ends so much later than its bound says that this process did not run, and nothing of the server."""
 AGAIN_MAX = 2
+
+_GIVEN_UP: tuple[type[BaseException], ...] = (*POSTGRES_FAILED, asyncio.CancelledError)
+"""What leaves a connection in a state that nobody knows."""
 
 
 class BusyError(Exception):
@@ -63,13 +67,13 @@ class Server:
         """Ask through the connection that watches.
 
         Raises:
-            TimeoutError: it does not answer in time, or another of `db.connections.pool.FAILURES`.
+            TimeoutError: it does not answer in time, or another of `doorbuster.failures.POSTGRES_FAILED`.
         """
 
         async def asked() -> T:
             try:
                 return await ask(await self._watch())
-            except (*FAILURES, asyncio.CancelledError):
+            except _GIVEN_UP:
                 self.drop_watch()
                 raise
 

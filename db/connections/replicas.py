@@ -17,11 +17,12 @@ from typing import TypeVar
 
 import asyncpg
 
-from db.connections.pool import FAILURES, Connection
+from db.connections.pool import Connection
 from db.connections.read_server import BusyError, Server, Work
 from db.products import catalogue_changes
 from db.query_files import load
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import POSTGRES_FAILED
 
 T = TypeVar("T")
 WATCH_S = 0.2
@@ -94,7 +95,7 @@ class Replicas:
         began = time.monotonic()
         try:
             position = await self.primary.look(catalogue_changes.log_position)
-        except FAILURES as error:
+        except POSTGRES_FAILED as error:
             # In recovery it is no primary any more, and has no position of its own to tell.
             log.debug("the primary's position is not known", extra={"error": repr(error)})
             return
@@ -105,7 +106,7 @@ class Replicas:
         began = time.monotonic()
         try:
             row = await replica.look(_state)
-        except FAILURES as error:
+        except POSTGRES_FAILED as error:
             replica.answers = False
             # A late answer may be this machine's doing as well: what was seen last holds for as long as it is fresh.
             if not (isinstance(error, TimeoutError) and self._fresh(replica, time.monotonic())):
@@ -191,7 +192,7 @@ class Replicas:
                 why = SlowError()
             except asyncpg.SerializationError as error:  # what it read was vacuumed away on the primary
                 log.info("%s gave up a read", replica.name, extra={"error": repr(error)})
-            except FAILURES as error:
+            except POSTGRES_FAILED as error:
                 self._turn(replica, usable=False, why=repr(error))
             else:
                 self.reads[replica.name] += 1
@@ -209,7 +210,7 @@ class Replicas:
                 done = await self.primary.run(work, max(lsn, self.primary.lsn), self._timeout_s)
                 self.reads["primary"] += 1
                 return done
-        except FAILURES as error:
+        except POSTGRES_FAILED as error:
             raise StoreUnavailableError("the database does not answer; try again") from error
         finally:
             self._few.release()

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from db import ops_log
 from db.products import products
-from doorbuster.errors import ConflictError, InvalidError
+from doorbuster.errors import InvalidError
+from doorbuster.failures import ROW_REFUSED
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -27,15 +27,6 @@ CHUNK_BYTES = 4 * 2**20
 """A chunk is written when it has as many rows, or came from as many bytes."""
 ATTRIBUTES_MAX = 2**20
 """Bytes of a product's attributes as JSON."""
-_REFUSED = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.ProgramLimitExceededError,
-    ValueError,
-    InvalidError,
-    ConflictError,
-)
-"""What the database raises, or the driver, because of a row: the other rows go in without it."""
 
 
 class _RehearsedError(Exception):
@@ -145,7 +136,7 @@ class Importing:
         """Write the rows, return those that went in; a chunk that is refused is split until the culprit is found."""
         try:
             await self._commit(rows)
-        except _REFUSED as error:
+        except ROW_REFUSED as error:
             if len(rows) == 1:
                 self._report.reject(rows[0], str(error).partition("\n")[0])
                 return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from db.query_files import load
 
@@ -14,6 +14,13 @@ _SQL = load("due_work")
 
 Place: TypeAlias = tuple[int, int]
 """Sale number and partition."""
+
+
+class Partition(NamedTuple):
+    """One stream of a sale."""
+
+    sale_number: int
+    number: int
 
 
 async def partitions(connection: Connection) -> list[Place]:

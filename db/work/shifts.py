@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 _SQL = load("shifts")
 
 
+class Lease(NamedTuple):
+    """The right to write for a partition."""
+
+    name: str
+    fence: int
+    lease_s: float
+    batch_max: int | None = None
+    """What whoever takes the lease next begins with; None: as much as fits."""
+
+
 class Taken(NamedTuple):
     """A lease that was taken."""
 

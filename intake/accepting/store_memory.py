@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from intake.web.problems import STORE_ERRORS
+from doorbuster.failures import STORE_FAILED
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -55,7 +55,7 @@ class StoreMemory:
         while True:
             try:
                 await self.look()
-            except STORE_ERRORS as error:  # whether it answers is another check; nothing is accepted meanwhile
+            except STORE_FAILED as error:  # whether it answers is another check; nothing is accepted meanwhile
                 log.debug("the memory of the order store cannot be read", extra={"error": repr(error)})
             await asyncio.sleep(LOOK_S)
 

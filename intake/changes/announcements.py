@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from doorbuster import keys
-from intake.web.problems import STORE_ERRORS
+from doorbuster.failures import STORE_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -113,5 +113,5 @@ class Announcing:
         try:
             await self._act_by(told)
             await self._redis.publish(keys.HEARD, told.id)
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             log.warning("a change was heard too late", extra={"sale_id": told.sale_id, "error": repr(error)})

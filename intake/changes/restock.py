@@ -14,12 +14,12 @@ from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-    from uuid import UUID
+    from collections.abc import Collection, Mapping
 
     from redis.asyncio import Redis
 
     from catalogue.service import Catalogue
+    from db.orders.transitions import Moved
     from db.sales import Sale
     from intake.changes.publish import Publishing
     from intake.database import Database
@@ -51,18 +51,19 @@ class Restocking:
             await self._forget(sale, flagged)
         await self._tell_room(sale)
 
-    async def after(self, order_id: UUID, sale: Sale, products: Iterable[str]) -> None:
-        """An order changed by hand: wake who waits for it, and let its products be had again in its sale."""
-        given_back = list(products)
-        if given_back:
-            async with self._database.working() as connection:
-                left = await stock.left(connection, given_back)
-            for product_id, units in left.items():
-                await self._catalogue.counted(product_id, units)
-            if await self._forget(sale, given_back):
-                await self._tell_room(sale)
-                await self._publishing.shelf(given_back)
-        await self._redis.publish(keys.OUTCOMES, order_id.bytes)
+    async def after(self, moved: Moved) -> None:
+        """An order changed by hand: wake who waits for it, and let its products be had again in its sale.
+
+        Asks the database nothing: what there is to tell was read in the transaction of the change.
+        """
+        if moved.freed:
+            for product_id, left in moved.freed.items():
+                await self._catalogue.counted(product_id, left)
+            units = {product_id: moved.available[product_id] for product_id in moved.freed.keys() & moved.available}
+            if await self._take_off(moved.sale, units):
+                await self._note_in_room(moved.sale, moved.available)
+                await self._publishing.shelf(list(moved.freed))
+        await self._redis.publish(keys.OUTCOMES, moved.order.order_id.bytes)
 
     async def _flagged(self, sale: Sale) -> list[str]:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -75,6 +76,9 @@ class Restocking:
         """Take the flags off what the sale has units of; say whether there were any."""
         async with self._database.working() as connection:
             units = await stock.available(connection, sale.number, products)
+        return await self._take_off(sale, units)
+
+    async def _take_off(self, sale: Sale, units: Mapping[str, int]) -> bool:
         back = [product_id for product_id, left in units.items() if left > 0]
         if not back:
             return False
@@ -90,4 +94,9 @@ class Restocking:
             return
         async with self._database.working() as connection:
             units = await stock.available(connection, sale.number, list(sale.products))
+        await self._note_in_room(sale, units)
+
+    async def _note_in_room(self, sale: Sale, units: Mapping[str, int]) -> None:
+        if mode_of(sale) is Mode.OFF:
+            return
         await self._desk.note_sold_out(sale, {product_id for product_id, left in units.items() if left <= 0})

@@ -11,9 +11,10 @@ import msgspec
 from db.migrate import pending
 from doorbuster import keys
 from doorbuster.contract.problems import JSON
+from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import gate
 from intake.monitoring import metrics as measured
-from intake.web.problems import STORE_ERRORS, RefusedError
+from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -71,7 +72,7 @@ class Health:
         try:
             async with asyncio.timeout(CHECK_S), self._database.reading() as connection:
                 missing = await pending(connection)
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             return {"ok": False, "reason": f"Postgres does not answer: {type(error).__name__}"}
         if missing:
             return {"ok": False, "reason": f"migrations are missing: {', '.join(missing)}"}
@@ -81,7 +82,7 @@ class Health:
         try:
             async with asyncio.timeout(CHECK_S):
                 await self._redis.ping()
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             return {"ok": False, "reason": f"the order store does not answer: {type(error).__name__}"}
         return self._memory.check
 
@@ -133,7 +134,7 @@ class Ready:
     async def _measured(self) -> dict[str, Any]:
         try:
             return (await self._progress.look()).shown()
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             return {"late": [f"it cannot be measured: {type(error).__name__}"]}
 
 
@@ -158,7 +159,7 @@ class ShowMetrics:
             await self._read_backlog()
             await self._read_failures()
             self._metrics.progress(await self._progress.look())
-        except STORE_ERRORS as error:  # the other metrics matter most when a store is away
+        except STORE_FAILED as error:  # the other metrics matter most when a store is away
             log.warning("metrics: backlog not measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
             self._metrics.backlog_bytes.clear()

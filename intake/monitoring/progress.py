@@ -91,7 +91,7 @@ class Progress:
         """Return how late each stage is, as of a second ago at most.
 
         Raises:
-            One of STORE_ERRORS: a store does not answer.
+            One of STORE_FAILED: a store does not answer.
         """
         async with self._looking:
             if time.monotonic() - self._seen_at >= KEEP_S:

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from db import status
+from doorbuster.failures import STORE_FAILED
 from doorbuster.redis_clients import plain_client
-from intake.web.problems import STORE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -82,7 +82,7 @@ class StoreChecks:
             try:
                 async with asyncio.timeout(LOOK_S):
                     shown = await clock()
-            except STORE_ERRORS:  # whether it answers is another check's matter
+            except STORE_FAILED:  # whether it answers is another check's matter
                 continue
             ended = time.time()
             ahead_s[name] = round(max(0.0, shown - ended) + min(0.0, shown - began), 3)
@@ -112,7 +112,7 @@ async def _bounded(name: str, look: Callable[[], Awaitable[float]]) -> Check:
     try:
         async with asyncio.timeout(LOOK_S):
             age_s = await look()
-    except STORE_ERRORS as error:
+    except STORE_FAILED as error:
         return {"ok": False, "reason": f"{name} does not answer: {_words(error)}"}
     return {"ok": True, "took_ms": round((time.monotonic() - began) * 1000, 1), "age_s": round(age_s)}
 

@@ -22,6 +22,7 @@ from doorbuster.contract.fields import tidy_id
 from doorbuster.contract.ops import ImportReport, Rejected
 from doorbuster.contract.products import ProductLine
 from doorbuster.errors import DoorbusterError, InvalidError
+from doorbuster.failures import POSTGRES_FAILED
 from doorbuster.prices import PriceError, has_decimals, read_price, shown
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def main(unit: str, operator: str) -> int:
     file.seek(0)
     try:
         asyncio.run(_take(file, os.environ["DATABASE_URL"], unit or "minor", operator, report))
-    except pool.FAILURES as error:
+    except POSTGRES_FAILED as error:
         sys.stderr.write(f"an import lost the database: {error!r}\n")
         return AWAY
     return _say(report.result, 0)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from db import sales as rows
 from doorbuster import keys
 from doorbuster.contract.ops import ProcessView, SaleStatusView, StatusView, StoreView
+from doorbuster.failures import STORE_FAILED
 from intake.monitoring.store_checks import LOOK_S
 from intake.monitoring.worker_checks import processes
 from intake.sales.phase import effective_phase
-from intake.web.problems import STORE_ERRORS
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.responses import write
 
@@ -62,7 +62,7 @@ class OpsStatus:
         try:
             async with asyncio.timeout(LOOK_S):
                 return await processes(self._checks.redis["jobs_store"])
-        except STORE_ERRORS:  # told by the check of the store
+        except STORE_FAILED:  # told by the check of the store
             return None
 
     async def _late(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class OpsStatus:
         try:
             async with asyncio.timeout(LOOK_S):
                 return (await self._progress.look()).shown()
-        except STORE_ERRORS:  # told by the check of the store
+        except STORE_FAILED:  # told by the check of the store
             return {}
 
     async def _all_sales(self) -> tuple[list[SaleStatusView], int | None]:
@@ -92,14 +92,14 @@ class OpsStatus:
         try:
             async with asyncio.timeout(LOOK_S), self._database.reading() as connection:
                 return [*await rows.live_sales(connection)]
-        except STORE_ERRORS:  # told by the check of the store
+        except STORE_FAILED:  # told by the check of the store
             return [cached.sale for cached in self._sales.all() if cached.sale.phase != "closed"]
 
     async def _backlogs(self, live: list[LiveSale | rows.Sale]) -> list[int | None]:
         try:
             async with asyncio.timeout(LOOK_S):
                 return [await self._backlog(sale) for sale in live]
-        except STORE_ERRORS:  # told by the check of the store
+        except STORE_FAILED:  # told by the check of the store
             return [None] * len(live)
 
     async def _backlog(self, sale: LiveSale | rows.Sale) -> int:

@@ -16,10 +16,11 @@ from msgspec import UNSET
 
 from db.orders.states import FINAL
 from doorbuster.contract.orders import TransitionEvent
+from doorbuster.failures import STORE_FAILED
 from intake.notifications import LOOK_EVERY_S, until
 from intake.orders.resources import found_for, order_id_of
 from intake.orders.shared_reads import till_tick
-from intake.web.problems import STORE_ERRORS, RefusedError
+from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -91,7 +92,7 @@ class OrderEvents:
     async def _behind(self, order_id: UUID, seq: int) -> list[OrderEvent]:
         try:
             return await self._looks.behind(order_id, seq)
-        except STORE_ERRORS as error:  # the stream stays open; the next look finds what came meanwhile
+        except STORE_FAILED as error:  # the stream stays open; the next look finds what came meanwhile
             log.info("events cannot be read", extra={"order_id": str(order_id), "error": repr(error)})
             return []
 

@@ -19,10 +19,11 @@ from doorbuster.contract.fields import LINES_SURE
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
 from doorbuster.errors import DoorbusterError, InvalidError
+from doorbuster.failures import ANTICIPATED
 from intake.accepting.group_commit import REPLAY, SPENT
 from intake.orders.accept import answer, order_id_text
 from intake.server.connection.framing import is_host
-from intake.web.problems import STORE_ERRORS, RefusedError
+from intake.web.problems import RefusedError
 from intake.web.requests import is_key, token_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ BEFORE, AFTER = "/sales/", "/orders"
 _JSON = JSON.encode()
 _HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orders/%b\r\n%b"
 _REPLAYED = b"idempotency-replayed: true\r\nidempotent-replayed: true\r\n"
-_AWAY: tuple[type[Exception], ...] = (DoorbusterError, *STORE_ERRORS)
 _VARY = b"vary: Accept\r\n"
 """Of a problem: who asks for a page gets one, by the full path."""
 _decode = msgspec.json.Decoder(OrderRequest).decode
@@ -125,7 +125,7 @@ class OrderLane:
             order_id, verdict = await self._accepting.commit(known, sent.order, sent.key, sent.pass_)
         except RefusedError as refused:
             self._refuse(exchange, refused, sent.lines)
-        except _AWAY as error:
+        except ANTICIPATED as error:
             log.warning("a spent admission cannot be asked about", extra={"error": repr(error)})
             said = "A store did not answer; the key is safe to send again"
             self._refuse(exchange, RefusedError("store_unavailable", said), sent.lines)

@@ -12,9 +12,9 @@ import msgspec
 from db.orders.states import Status
 from doorbuster.contract.offers import UnitPrice
 from doorbuster.contract.problems import FAULTS, JSON
+from doorbuster.failures import STORE_FAILED
 from intake.notifications import LOOK_EVERY_S, until
 from intake.orders.lookup import show
-from intake.web.problems import STORE_ERRORS
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -85,7 +85,7 @@ class Awaiting:
             while not self._guard.stopping:
                 try:
                     order = await self._reader.drained(order_id)
-                except STORE_ERRORS as error:  # it is accepted, whatever Postgres does
+                except STORE_FAILED as error:  # it is accepted, whatever Postgres does
                     log.info("an outcome cannot be read", extra={"order_id": str(order_id), "error": repr(error)})
                     order = None
                 left = deadline - loop.time()

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from db.orders.orders import events_of
-from intake.web.problems import STORE_ERRORS
+from doorbuster.failures import STORE_FAILED
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -70,7 +70,7 @@ class SharedLooks:
         self.looks += 1
         try:
             found = await self._read(batch)
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             for _, _, answer in batch:
                 if not answer.done():
                     answer.set_exception(error)

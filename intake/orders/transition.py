@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from db.orders.states import Status
 from db.orders.transitions import transition
-from db.sales import get_sale
 from doorbuster.errors import IllegalTransitionError, NotFoundError
 from intake.orders.lookup import show
 from intake.orders.resources import not_found
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from intake.changes.restock import Restocking
     from intake.database import Database
     from intake.orders.lookup import OrderReader
+    from intake.web.problems import RefusedError
 
     Note = Callable[[Connection], Awaitable[None]]
 
@@ -41,27 +41,18 @@ class Moving:
             RefusedError: there is no such order.
             IllegalTransitionError: it cannot go there now, or the drain has not seen it.
         """
-        async with self._database.working() as connection:
-            try:
-                async with connection.transaction():
-                    await transition(connection, order_id, to, reason=reason, restock=restock)
-                    if by is not None:
-                        await by(connection)
-            except NotFoundError:
-                await self._refuse_unseen(order_id)
-        order = await self._reader.drained(order_id)
-        if order is None:
-            raise not_found(order_id)
-        freed = order.lines if to is Status.CANCELLED or restock else []
-        products = {line.product_id for line in freed}
-        async with self._database.working() as connection:
-            sale = await get_sale(connection, order.sale_id)
-        if sale is not None:
-            await self._restocking.after(order_id, sale, products)
-        return show(order)
+        try:
+            async with self._database.working() as connection, connection.transaction():
+                moved = await transition(connection, order_id, to, reason=reason, restock=restock)
+                if by is not None:
+                    await by(connection)
+        except NotFoundError:
+            raise await self._unseen(order_id) from None
+        await self._restocking.after(moved)
+        return show(moved.order)
 
-    async def _refuse_unseen(self, order_id: UUID) -> None:
-        view = await self._reader.find(order_id)
-        if view is None:
-            raise not_found(order_id)
-        raise IllegalTransitionError("The order is accepted but not worked on yet; move it when it is pending")
+    async def _unseen(self, order_id: UUID) -> RefusedError | IllegalTransitionError:
+        """Return why an order that Postgres does not know cannot be moved."""
+        if await self._reader.find(order_id) is None:
+            return not_found(order_id)
+        return IllegalTransitionError("The order is accepted but not worked on yet; move it when it is pending")

@@ -18,13 +18,14 @@ import msgspec
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import FAULTS
 from doorbuster.errors import DoorbusterError
+from doorbuster.failures import ANTICIPATED
 from intake.orders.authorize import Pass
 from intake.pages.offers import PAGE_SIZE, sources_of
 from intake.pages.standing import BEFORE, BUYABLE, Standing, standing_of
 from intake.room import cookies
 from intake.room.attempts import Placed, digest_of, key_of, links_of, mark_of
 from intake.web.forms import form_of, go_to
-from intake.web.problems import RETRY_AFTER, STORE_ERRORS, RefusedError
+from intake.web.problems import RETRY_AFTER, RefusedError
 from intake.web.requests import is_key
 from intake.web.urls import page_of
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from intake.room.resources import Rooms
     from intake.sales.cache import CachedSale
 
-_UNREADABLE: tuple[type[Exception], ...] = (DoorbusterError, *STORE_ERRORS)
 log = logging.getLogger("doorbuster.intake.room")
 
 _TO_ROOM = frozenset({"admission_required", "admission_expired", "admission_invalid", "admission_spent"})
@@ -190,7 +190,7 @@ class ShopPage:
     async def _is_cancelled(self, one: Placed) -> bool:
         try:
             view = await self._shop.reader.find(UUID(one.order_id))
-        except _UNREADABLE as error:
+        except ANTICIPATED as error:
             log.warning("an order cannot be read", extra={"order_id": one.order_id, "error": repr(error)})
             return False
         return view is not None and view.status == "cancelled"

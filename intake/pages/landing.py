@@ -12,10 +12,10 @@ import time
 from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError
+from doorbuster.failures import ANTICIPATED
 from intake.pages.standing import Standing, standing_of
 from intake.room import cookies
 from intake.room.attempts import links_of
-from intake.web.problems import STORE_ERRORS
 from intake.web.urls import page_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     ListSales = Callable[[], Awaitable[list[Sale]]]
 
-_UNREADABLE: tuple[type[Exception], ...] = (DoorbusterError, *STORE_ERRORS)
 log = logging.getLogger("doorbuster.intake.room")
 
 KEPT_S = 2.0
@@ -74,7 +73,7 @@ class Landing:
             if time.monotonic() >= self._until:
                 try:
                     self._listed = await self._load()
-                except _UNREADABLE as error:
+                except ANTICIPATED as error:
                     log.warning("sales cannot be listed", extra={"error": repr(error)})
                 self._until = time.monotonic() + KEPT_S
         return self._listed

@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from doorbuster.errors import DoorbusterError
+from doorbuster.failures import ANTICIPATED
 from intake.pages.plain_text import plain
-from intake.web.problems import STORE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +37,6 @@ _AT_ONCE = 8
 _IMAGES = ("image", "image_url", "image_link", "images", "image_urls")
 """Attributes in which shops keep a product's picture."""
 _HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d{1,5})?")
-_UNREADABLE: tuple[type[Exception], ...] = (DoorbusterError, *STORE_ERRORS)
 
 
 class Offer(msgspec.Struct):
@@ -95,7 +93,7 @@ class Offers:
         """Return a product, by its id alone if the catalogue cannot be read."""
         try:
             shown = await self._catalogue.product(product_id)
-        except _UNREADABLE as error:
+        except ANTICIPATED as error:
             log.warning("a product cannot be read", extra={"product_id": product_id, "error": repr(error)})
             return Offer(product_id, self._names.get(product_id, (product_id, 0.0))[0])
         if not shown.found:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from db.orders.states import FINAL, Status
 from doorbuster.errors import DoorbusterError
+from doorbuster.failures import ANTICIPATED, STORE_FAILED
 from doorbuster.orderstore.ids import route_of
 from intake.orders.resources import found_for, not_found, order_id_of
 from intake.pages.standing import standing_of
 from intake.room import cookies
 from intake.room.attempts import spoken
-from intake.web.problems import STORE_ERRORS, RefusedError
+from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -35,7 +36,6 @@ log = logging.getLogger("doorbuster.intake.room")
 REFRESH_S = 3
 AWAY_S = 5
 _DECIDED = {str(one) for one in FINAL} | {Status.CONFIRMED}
-_UNREADABLE: tuple[type[Exception], ...] = (DoorbusterError, *STORE_ERRORS)
 _AFTER = ("processing", "shipped", "delivered", "refunded")
 
 
@@ -55,7 +55,7 @@ class OrderPage:
         known = await self._sale(sale)
         try:
             view = await found_for(req, order, self._shop.reader, self._shop.owners)
-        except _UNREADABLE as error:
+        except ANTICIPATED as error:
             if isinstance(error, RefusedError) and error.code != "store_unavailable":
                 raise
             log.warning("an order's page cannot read it", extra={"order_id": order, "error": repr(error)})
@@ -69,7 +69,7 @@ class OrderPage:
         """Return the sale, None if it cannot be read now."""
         try:
             return await self._rooms.sale(sale)
-        except _UNREADABLE as error:
+        except ANTICIPATED as error:
             if isinstance(error, DoorbusterError) and error.code == "sale_not_found":
                 raise
             log.warning("an order's page cannot read its sale", extra={"sale_id": sale, "error": repr(error)})
@@ -124,7 +124,7 @@ class OrderPage:
         """Say whether the order store knows the order: it needs no database for that."""
         try:
             return await self._shop.reader.is_accepted(order_id)
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             log.warning("the order store cannot be asked", extra={"error": repr(error)})
             return False
 

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.lua_script import Script
 from intake.accepting.group_commit import count_ttl_ms
 
@@ -42,7 +43,7 @@ class Endings:
         names = [keys.spent(cached.number, lane.partition, admission.spend_id) for lane in cached.lanes]
         try:
             return sum(await asyncio.gather(*(self._end(name, ttl_ms) for name in names)))
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_FAILED as error:
             raise StoreUnavailableError("The order store does not answer; the admission keeps its slot") from error
 
     async def _end(self, name: str, ttl_ms: int) -> int:

@@ -10,11 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from redis.exceptions import RedisError
-
 from db.orders.transitions import cancelled_of
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Uses:
             for key, spent in await self._spent(cached, spend_id):
                 if spent.order_ids and spent.placed < ENDED:
                     back += await self._give_back(key, spent)
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_FAILED as error:
             raise StoreUnavailableError("The order store does not answer; try again") from error
         if not back:
             if len(self._asked) >= ASKED_MAX:
@@ -89,7 +88,7 @@ class Uses:
         await self.come_back(cached, spend_id)
         try:
             found = [spent for _, spent in await self._spent(cached, spend_id)]
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_FAILED as error:
             raise StoreUnavailableError("The order store does not answer; try again") from error
         returned = sum(spent.returned for spent in found)
         return returned > 0 and sum(spent.placed for spent in found) - returned < allowed

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore.gate import Gate, opens_ms, publish, unix_ms
 from doorbuster.orderstore.ids import partition_of
 from intake.accepting import group_commit as verdicts
 from intake.accepting.group_commit import PartitionCommit
-from intake.web.problems import STORE_ERRORS
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
 
@@ -231,7 +231,7 @@ class Sales:
                 for cached, lane in lanes:
                     pipe.smembers(keys.sold_out(cached.number, lane.partition))
                 answers = await pipe.execute()
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             log.warning("what is sold out could not be read", extra={"error": repr(error)})
             return
         for (_, lane), members in zip(lanes, answers, strict=True):
@@ -247,7 +247,7 @@ class Sales:
             # A Postgres that hangs must not stop the sale: with a copy at hand one waits a moment, the reading goes on.
             async with asyncio.timeout(patience_s if sale_id in self._cached else None):
                 await asyncio.shield(task)
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             self._serve_stale(sale_id, error)
 
     async def _read(self, sale_id: str) -> None:

@@ -13,7 +13,8 @@ from catalogue.prices import price_at
 from db.products.offers import offers_of
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.contract.offers import UnitPrice
-from intake.web.problems import STORE_ERRORS, RefusedError
+from doorbuster.failures import STORE_FAILED
+from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
     from db.products.offers import Offer
@@ -63,7 +64,7 @@ class Offering:
         try:
             async with self._database.reading() as connection:
                 found = await offers_of(connection, known.number)
-        except STORE_ERRORS as error:
+        except STORE_FAILED as error:
             if kept is None:
                 raise
             about = {"sale_id": known.sale.sale_id, "error": repr(error)}
@@ -84,7 +85,7 @@ class Offering:
             return None
         try:
             offers = (await self.of(known)).by_id
-        except STORE_ERRORS:
+        except STORE_FAILED:
             return None
         if any(line.product_id not in offers for line in order.lines):
             return None  # refused by name, or decided in its turn

@@ -13,17 +13,15 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import asyncpg
 import falcon
 import msgspec
-from asyncpg.exceptions import _base
 from falcon.util.mediatypes import quality
 from redis.exceptions import RedisError
 
-from db.connections.pool import FAILURES
 from db.orders.states import ALLOWED, Status
 from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
 from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError
+from doorbuster.failures import STORE_FAILED, VALUE_REFUSED
 from intake.server.asgi import METHOD, OPS, BodyError
 from intake.server.connection.early_response import NOT_KEPT
 
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("doorbuster.intake")
 
 RETRY_AFTER = frozenset({"overloaded", "store_unavailable", "rate_limited", "room_full"})
-STORE_ERRORS: tuple[type[Exception], ...] = (RedisError, *FAILURES)
-DATA_ERRORS: tuple[type[Exception], ...] = (asyncpg.DataError, _base.DataError)
-"""A value that the database cannot hold, found by the server or, before sending, by the driver."""
 _BY_STATUS = {
     400: "malformed",
     404: "not_found",
@@ -162,9 +157,9 @@ class Problems:
     def install(self, app: App[Any, Any]) -> None:
         """Map every exception of the application to a problem."""
         app.add_error_handler(Exception, self._unexpected)
-        for kind in STORE_ERRORS:
+        for kind in STORE_FAILED:
             app.add_error_handler(kind, self._store_failed)
-        for kind in DATA_ERRORS:
+        for kind in VALUE_REFUSED:
             app.add_error_handler(kind, self._cannot_be_held)
         app.add_error_handler(DoorbusterError, self._expected)
         app.add_error_handler(BodyError, self._body)

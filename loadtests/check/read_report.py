@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from loadtests.read_mix import Outcome
+    from loadtests.check.read_outcome import Outcome
 
 
 def show(screen: Console, shape: Shape, outcome: Outcome) -> None:

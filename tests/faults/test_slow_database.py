@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
+from db.work.due_work import Partition
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.waiting import eventually
-from workers.drain.batch import Partition
 from workers.drain.shift import Drain
-from workers.payments.gateway import SimulatedGateway
 from workers.payments.settle import Settle
+from workers.payments.simulated import SimulatedGateway
 from workers.payments.sweep import Sweep
-from workers.publish.catalogue import CatalogueRelay
-from workers.publish.events import Relay
+from workers.publish.catalogue import catalogue_relay
+from workers.publish.events import event_relay
 from workers.runtime import shift
 from workers.runtime.batch_size import BatchSize
 
@@ -92,7 +92,7 @@ KINDS = [
     ),
     Kind(
         "relay",
-        lambda _shop, mine: Relay(mine),
+        lambda _shop, mine: event_relay(mine),
         _pending,
         "select coalesce(max(position), 0) from relay_cursors where relay = 'events'",
         "select count(*) from order_events e"
@@ -100,7 +100,7 @@ KINDS = [
     ),
     Kind(
         "catalogue",
-        lambda _shop, mine: CatalogueRelay(mine),
+        lambda _shop, mine: catalogue_relay(mine),
         _changed,
         "select coalesce(max(position), 0) from relay_cursors where relay = 'catalogue-cache'",
         "select count(*) from product_changes e"

@@ -10,8 +10,8 @@ import pytest
 
 from db.sales import SaleProduct
 from db.work import cursors, shifts
+from db.work.due_work import Partition
 from doorbuster.orderstore import ids
-from workers.drain.batch import Partition
 from workers.drain.shift import Drain
 from workers.runtime.shift import Ended, Shift, Work
 

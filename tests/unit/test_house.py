@@ -91,3 +91,78 @@ def test_imports_go_one_way() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     linted = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert linted.returncode == 0, linted.stdout
+
+
+def _driver_names(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the names by which a module knows exceptions of the database's and the Redis drivers."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                if one.name.partition(".")[0] in ("asyncpg", "redis"):
+                    yield (one.asname or one.name.partition(".")[0], "module")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ("asyncpg", "redis"):
+            for one in node.names:
+                yield (one.asname or one.name, "name")
+
+
+def _is_of_driver(node: ast.expr, names: dict[str, str]) -> bool:
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return names.get(node.value.id) is not None and node.attr.endswith("Error")
+    return isinstance(node, ast.Name) and node.id in names and node.id.endswith("Error")
+
+
+@by_name
+def test_the_failures_of_stores_are_sorted_in_one_place(path: Path) -> None:
+    if path == ROOT / "doorbuster" / "failures.py":
+        return
+    names = dict(_driver_names(path))
+    for node in ast.walk(ast.parse(path.read_text())):
+        members = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else []
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            members = [node.left, node.right]
+        if len(members) > 1:
+            found = [ast.unparse(one) for one in members if _is_of_driver(one, names)]
+            assert found == [], f"line {node.lineno}: a set of failures of its own; name one of doorbuster.failures"
+
+
+def imports(room: str) -> dict[str, set[str]]:
+    """Return what each module of a room imports of it: at the top, late inside a function, or for types alone."""
+    modules = {}
+    for path in (ROOT / room).rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    found: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found[name] |= {one.name for one in node.names} & modules.keys()
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                inner = {one.name for one in node.names if f"{node.module}.{one.name}" in modules}
+                found[name] |= {f"{node.module}.{one}" for one in inner}
+                if len(inner) < len(node.names) and node.module in modules:
+                    found[name].add(node.module)
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules that can be reached from themselves: those without any are taken away until none is left."""
+    left = {name: set(there) for name, there in graph.items()}
+    while ends := [name for name, there in left.items() if not there & left.keys()]:
+        for name in ends:
+            del left[name]
+    while starts := [name for name in left if not any(name in there for there in left.values())]:
+        for name in starts:
+            del left[name]
+    return sorted(left)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_imports_go_in_a_circle(room: str) -> None:
+    assert circles(imports(room)) == []
+
+
+def test_a_circle_is_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}, "e": set()}
+    assert circles(graph) == ["b", "c"]
+    assert circles({"a": {"a"}}) == ["a"]
+    assert circles(graph | {"c": {"e"}}) == []

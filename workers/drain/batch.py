@@ -17,6 +17,8 @@ from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 from db.work import cursors
 from db.work import drain_batch as batch_statements
 from db.work.copy_rows import Batch, NewOrder
+from db.work.due_work import Partition
+from db.work.shifts import Lease
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
@@ -33,23 +35,6 @@ _UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
 NO_CURRENCY = "XXX"
 """ISO 4217 for none: of an order of products that do not exist."""
 CONFLICTS = "another order has this idempotency key"
-
-
-class Partition(NamedTuple):
-    """One stream of a sale."""
-
-    sale_number: int
-    number: int
-
-
-class Lease(NamedTuple):
-    """The right to write for a partition."""
-
-    name: str
-    fence: int
-    lease_s: float
-    batch_max: int | None = None
-    """What whoever takes the lease next begins with; None: as much as fits."""
 
 
 class Claim(NamedTuple):

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from workers.runtime.failures import DATA
+from doorbuster.failures import DATA_FAULT
 
 if TYPE_CHECKING:
     from workers.drain.batch import Entry, Outcome
@@ -27,7 +27,7 @@ async def commit(
     """Write all entries, in order; those that alone fail for their data are buried with what the database said."""
     try:
         return [await write(entries)]
-    except DATA as error:
+    except DATA_FAULT as error:
         log.warning("a batch was refused", extra={"entries": len(entries), "error": repr(error)})
         if len(entries) == 1:
             return [await bury(entries[0], f"{type(error).__name__}: {error}")]

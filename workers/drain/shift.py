@@ -15,11 +15,12 @@ import msgspec
 from redis.exceptions import OutOfMemoryError
 
 from db.work import cursors
+from db.work.due_work import Partition
 from doorbuster import keys
 from doorbuster.orderstore.entry import FIELD, total_of
 from workers.drain import bisect
 from workers.drain.backlog import START, place_of, streams
-from workers.drain.batch import Claim, Entry, Outcome, Partition, bury_entry, drain_batch
+from workers.drain.batch import Claim, Entry, Outcome, bury_entry, drain_batch
 from workers.publish.availability import Units
 from workers.runtime.shift import BLOCK_S
 

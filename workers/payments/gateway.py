@@ -1,4 +1,4 @@
-"""The payment gateway as the settle shift sees it, and a simulated one. Owns the interface; never touches an order.
+"""The payment gateway as the settle shift sees it. Owns the interface; never touches an order.
 
 The order's id is the gateway's idempotency key: authorising again gives the same answer and holds the money once, so a
 shift that died between authorising and committing is repeated without harm.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Sequence
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 from uuid import UUID
+
+from doorbuster.failures import Failures
 
 
 class Answer(Enum):
@@ -50,39 +51,10 @@ class Gateway(Protocol):
         """Let the money go, whether or not it was held."""
 
 
-SLOW_MS = 500
-
 log = logging.getLogger("doorbuster.workers.payments")
 
-_SLOW = re.compile(r"slow(?::(\d{1,6}))?")
-_FLAKY = re.compile(r"flaky(?::(\d{1,2}))?")
-
-
-class SimulatedGateway:
-    """Answers by what the token says, always the same. Keeps nothing, so every shift can have its own.
-
-    "decline" is declined; "timeout" never answers; "slow" takes 500 ms, "slow:1500" that many; "flaky" fails once,
-    "flaky:3" three times, then approves; anything else, or no token, is approved at once.
-    """
-
-    def authorise(self, payment: Payment) -> Answer | Awaitable[Answer]:
-        """Answer as the token says."""
-        token = payment.token
-        if token is None:
-            return Answer.APPROVED
-        if "decline" in token:
-            return Answer.DECLINED
-        if "timeout" in token:
-            return asyncio.get_running_loop().create_future()
-        if slow := _SLOW.search(token):
-            return asyncio.sleep(int(slow[1] or SLOW_MS) / 1000, Answer.APPROVED)
-        if (flaky := _FLAKY.search(token)) and payment.attempts < int(flaky[1] or 1):
-            raise GatewayError(f"failed attempt {payment.attempts + 1}")
-        return Answer.APPROVED
-
-    def void(self, order_id: UUID) -> None:
-        """Let the money go: nothing was held."""
-        log.debug("void", extra={"order_id": str(order_id)})
+GATEWAY_FAILED: Failures = (GatewayError, TimeoutError, OSError)
+"""The gateway did not answer, or not in time."""
 
 
 async def void_all(gateway: Gateway, order_ids: Sequence[UUID], *, timeout_s: float) -> None:
@@ -101,7 +73,7 @@ async def _void(gateway: Gateway, order_id: UUID, timeout_s: float) -> bool:
         if pending is not None:
             async with asyncio.timeout(timeout_s):
                 await pending
-    except (GatewayError, TimeoutError, OSError) as error:
+    except GATEWAY_FAILED as error:
         log.warning("an authorisation was not voided", extra={"order_id": str(order_id), "error": repr(error)})
         return False
     return True

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from db.orders import reservations, transitions
 from db.orders.reservations import BEGINNING
 from db.work import shifts
-from workers.payments.gateway import Answer, GatewayError, Payment, void_all
+from workers.payments.gateway import GATEWAY_FAILED, Answer, GatewayError, Payment, void_all
 from workers.payments.pace import PaymentPace
 from workers.publish.availability import Units
 from workers.publish.order_changes import publish
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from db.orders.reservations import Reservation
-    from workers.drain.batch import Partition
+    from db.work.due_work import Partition
     from workers.payments.gateway import Gateway
     from workers.runtime.shift import Shift
 
@@ -161,7 +161,7 @@ class Settle:
         try:
             async with asyncio.timeout(self._shift.settings.payment_timeout_s):
                 answer = await pending
-        except (GatewayError, TimeoutError, OSError) as error:
+        except GATEWAY_FAILED as error:
             self._sort_failure(row, error)
         else:
             self._sort(payment, answer)

@@ -11,10 +11,9 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from redis.exceptions import RedisError
-
 from db.products import stock
 from doorbuster import keys
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_clients import plain_client
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Units:
         try:
             told: Any = dict(left)
             await self._redis.hset(keys.UNITS, mapping=told)
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_FAILED as error:
             self._away_until = time.monotonic() + AWAY_S
             log.warning("units left were not told", extra={"error": repr(error)})
 

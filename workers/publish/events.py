@@ -1,78 +1,57 @@
-"""The relay shift: publishes order events from the outbox to a stream, at least once, per order in order.
+"""The event stream as a target of the outbox: order events for other systems, per order in order.
 
-Owns the relay's cursor and the shape of an entry: one field `event`, a JSON object. It is in the stream before the
-cursor passes it, so a crash in between publishes it again under the same `id`. A stream that begins anew was lost with
-its store: everything is published again. Never reads past a transaction that is still open.
+Owns the shape of an entry: one field `event`, a JSON object with a stable `id`, under which it may come again. A stream
+that begins anew was lost with its store: everything is published again.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from db.orders import outbox
 from doorbuster import keys
 from doorbuster.lua_script import Script
+from workers.publish.outboxes import ORDER_EVENTS
+from workers.publish.relay import Batch, Relay
 
 if TYPE_CHECKING:
-    from db.orders.outbox import OutboxEvent, OutboxPlace
+    from db.orders.outbox import OutboxEvent
     from workers.runtime.shift import Shift
 
 RELAY = "events"
-BATCH = 2_000
+"""The name of the stream's cursor."""
 KEEP = 500_000
 """Events the stream holds, about; who reads more slowly than that reads Postgres."""
-POLL_S = 0.1
-
-log = logging.getLogger("doorbuster.workers.relay")
 
 _encoder = msgspec.json.Encoder()
 _APPEND = Script.beside(__file__, "append_events")
 
 
-class Relay:
-    """Publishes all orders' events; see `shift.Work`."""
+class EventStream:
+    """The stream of events in the order store; see `relay.Target`."""
 
-    full = BATCH
-    paced = True
-    under_way = False
+    name = RELAY
+    source = ORDER_EVENTS
+    wait_s = 0.0
 
     def __init__(self, shift: Shift) -> None:
-        self._shift = shift
-        self._place: OutboxPlace = outbox.START
+        self._orders = shift.orders
 
-    async def begin(self) -> None:
-        """Go on behind the last event known to be published."""
-        self._place = await outbox.read_cursor(await self._shift.connection(), RELAY)
-
-    async def step(self) -> int:
-        """Publish one batch, then move the cursor."""
-        connection = await self._shift.connection()
-        events = await outbox.unpublished(connection, self._place, limit=self._shift.size.now)
-        if not events:
-            await asyncio.sleep(POLL_S)
-            return 0
-        goes_on = await self._publish(events)
-        place = events[-1].place if goes_on or self._place == outbox.START else outbox.START
-        if place == outbox.START:
-            log.warning("the event stream began anew, all events are published again")
-        async with self._shift.holding() as held:
-            await outbox.advance(held, RELAY, place)
-        self._place = place
-        return len(events)
-
-    async def end(self, *, at_once: bool) -> None:
-        """Nothing is under way."""
-
-    async def _publish(self, events: list[OutboxEvent]) -> bool:
+    async def deliver(self, batch: Batch[OutboxEvent]) -> bool:
         """Append a batch to the stream; say whether the stream was there before."""
-        lines = b"\n".join(map(_encode, events))  # JSON has no line break of its own
-        was_there = await _APPEND.run(self._shift.orders, [keys.EVENTS], KEEP, lines)
+        lines = b"\n".join(map(_encode, batch.rows))  # JSON has no line break of its own
+        was_there = await _APPEND.run(self._orders, [keys.EVENTS], KEEP, lines)
         return bool(was_there)
+
+    async def close(self) -> None:
+        """The client is the shift's."""
+
+
+def event_relay(shift: Shift) -> Relay:
+    """Return the work of publishing all orders' events."""
+    return Relay(shift, [EventStream(shift)], paced=True)
 
 
 class _Entry(msgspec.Struct, omit_defaults=True):

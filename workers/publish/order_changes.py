@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
 from doorbuster import keys
+from doorbuster.failures import REDIS_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,5 +26,5 @@ async def publish(redis: Redis, order_ids: Sequence[UUID]) -> None:
         return
     try:
         await redis.publish(keys.OUTCOMES, b"".join(order_id.bytes for order_id in order_ids))
-    except (RedisError, OSError) as error:
+    except REDIS_FAILED as error:
         log.warning("outcomes were not told", extra={"orders": len(order_ids), "error": repr(error)})

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from db.connections.pool import create_pool
+from workers.publish.outboxes import CATALOGUE_CHANGES
+from workers.publish.relay import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from catalogue.search.opensearch_indexer import Indexer
     from db.connections.pool import Pool
     from db.products.catalogue_changes import Change
@@ -22,9 +22,10 @@ READ_TIMEOUT_S = 10.0
 
 
 class SearchTarget:
-    """The search index; see `catalogue_relay.Target`."""
+    """The search index; see `relay.Target`."""
 
     name = "catalogue-search"
+    source = CATALOGUE_CHANGES
     wait_s = 0.0
 
     def __init__(self, settings: Settings) -> None:
@@ -34,15 +35,16 @@ class SearchTarget:
         self._pool: Pool | None = None
         self._indexer: Indexer | None = None
 
-    async def apply(self, several: Sequence[Change], lsn: int) -> None:  # noqa: ARG002 - the primary shows it all
-        """Write the changed products as they are now."""
+    async def deliver(self, batch: Batch[Change]) -> bool:
+        """Write the changed products as they are now: the primary shows them all."""
         if self._pool is None:
             self._pool = await create_pool(
                 self._database_url, min_size=0, max_size=1, command_timeout_s=READ_TIMEOUT_S,
                 application="doorbuster-search",
             )  # fmt: skip
         async with self._pool.acquire() as connection:
-            await self._opened().feed(connection, list(dict.fromkeys(one.product_id for one in several)))
+            await self._opened().feed(connection, list(dict.fromkeys(one.product_id for one in batch.rows)))
+        return True
 
     async def close(self) -> None:
         """Close what is open."""

@@ -9,10 +9,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from redis.exceptions import ResponseError
-
 from doorbuster import keys
-from workers.runtime.failures import DATA, TRANSIENT
+from doorbuster.failures import TRANSIENT, is_broken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -20,13 +18,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 log = logging.getLogger("doorbuster.workers.isolation")
-
-
-def is_broken(error: Exception) -> bool:
-    """Say whether it is the data, or a defect, that failed, and not a store that is away or busy."""
-    if isinstance(error, DATA) or type(error) is ResponseError or type(error.__cause__) is ResponseError:
-        return True
-    return not isinstance(error, TRANSIENT)
 
 
 class Isolation:

@@ -19,7 +19,7 @@ from rq import Worker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
-from workers import jobs as _shifts  # noqa: F401  imported before forking, so that a work-horse starts in milliseconds
+from doorbuster.failures import REDIS_FAILED
 from workers.runtime import job_queue
 
 if TYPE_CHECKING:
@@ -120,14 +120,14 @@ def _work(url: str) -> bool:
     with job_queue.connect(url, timeout_s=WORKER_TTL_S) as connection:
         try:
             worker = _make(connection)
-        except (RedisError, OSError) as error:
+        except REDIS_FAILED as error:
             log.warning("the jobs store does not answer", extra={"error": repr(error)})
             return False
         signal.signal(signal.SIGTERM, worker.request_stop)
         signal.signal(signal.SIGINT, worker.request_stop)
         try:
             worker.work(logging_level=None)
-        except (RedisError, OSError) as error:
+        except REDIS_FAILED as error:
             log.warning("the jobs store went away", extra={"worker": worker.name, "error": repr(error)})
         finally:
             worker.wait_for_end()

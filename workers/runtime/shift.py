@@ -17,16 +17,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from redis.exceptions import RedisError
-
 from db.connections import pool
 from db.work import shifts
+from db.work.shifts import Lease
 from doorbuster import keys
-from doorbuster.errors import LeaseLostError, StoreUnavailableError
+from doorbuster.errors import LeaseLostError
+from doorbuster.failures import NOT_THE_DATABASE, TRANSIENT
 from doorbuster.redis_clients import plain_client, reader_client
-from workers.drain.batch import Lease
 from workers.runtime.batch_size import BatchSize, transaction_bound_s
-from workers.runtime.failures import TRANSIENT
 from workers.runtime.job_queue import QUEUE_KEY
 
 if TYPE_CHECKING:
@@ -75,8 +73,6 @@ class Ended(StrEnum):
 WORK_REMAINS = frozenset({Ended.TIME_UP, Ended.OTHERS_WAIT, Ended.STOPPED, Ended.ORPHANED})
 """Endings after which a successor is enqueued."""
 AT_ONCE = frozenset({Ended.STOPPED, Ended.ORPHANED})
-NOT_THE_DATABASE = (RedisError, StoreUnavailableError)
-"""Failures that say nothing of how much Postgres can take at a time."""
 
 
 def holder_name() -> str:

@@ -19,6 +19,7 @@ from doorbuster.cli.audit.streams import event_figure, stream_figures
 from doorbuster.cli.instance.trouble import require_stores
 from doorbuster.embedded.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import STORE_FAILED
 
 _STATEMENT_TIMEOUT_S = 300.0
 _ANSWER_TIMEOUT_S = 30.0
@@ -42,7 +43,7 @@ def audit(as_json: bool, data: Path | None) -> int:
     require_stores(instance, "database", "orders_redis")
     try:
         report = asyncio.run(_audit(instance))
-    except (*pool.FAILURES, redis.RedisError) as error:
+    except STORE_FAILED as error:
         store = "the order store" if isinstance(error, redis.RedisError) else "Postgres"
         raise StoreUnavailableError(f"{store} does not answer: {error or type(error).__name__}") from error
     click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))

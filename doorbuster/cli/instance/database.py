@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from db.connections.pool import FAILURES
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import POSTGRES_FAILED
 
 
 @contextmanager
@@ -18,6 +18,6 @@ def answering() -> Iterator[None]:
     """
     try:
         yield
-    except FAILURES as error:
+    except POSTGRES_FAILED as error:
         words = str(error) or f"no answer in time ({type(error).__name__})"
         raise StoreUnavailableError(f"the database does not answer: {words}") from error

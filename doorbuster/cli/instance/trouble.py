@@ -8,17 +8,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple
 
-import asyncpg
 import httpx
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from db import status
 from db.connections import pool
 from doorbuster.embedded.instance import URLS, Instance
 from doorbuster.errors import InvalidError, StoreUnavailableError
+from doorbuster.failures import STORE_FAILED
 from doorbuster.log import redact
 
 READY_S = 3.5
@@ -85,9 +84,9 @@ async def _look(store: str, url: str, within_s: float) -> float | str:
             return await (_postgres_age_s(url) if store == "database" else _redis_age_s(url))
     except TimeoutError:
         return f"no answer within {within_s:g} s"
-    except (RedisError, *pool.FAILURES) as error:
+    except STORE_FAILED as error:
         return str(error) or type(error).__name__
-    except (ValueError, asyncpg.InternalClientError) as error:
+    except ValueError as error:
         raise InvalidError(f"{URLS[store]}: is no URL of a store: {error}") from error
 
 

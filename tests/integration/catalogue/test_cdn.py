@@ -20,7 +20,8 @@ from doorbuster.ports import reserve
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.shop import Shop
 from tests.fixtures.varnish import KEY, varnish
-from workers.publish.catalogue import CatalogueRelay, PurgeTarget
+from workers.publish.catalogue import PurgeTarget
+from workers.publish.relay import Relay
 
 PRODUCT = {"name": "Bag", "brand": "Acme", "category": "things", "price": 100, "currency": "EUR"}
 
@@ -80,7 +81,7 @@ async def _purged_by_the_relay(ops: httpx.AsyncClient, front: Front, shop: Shop,
     purge = VarnishPurge([url], KEY)
     await shop.run(
         "catalogue",
-        lambda mine: CatalogueRelay(mine, lambda _: [PurgeTarget(purge, settings)]),
+        lambda mine: Relay(mine, [PurgeTarget(purge, settings)]),
     )
     assert (await front.get("/products/bag"))[2]["price"] == 90
     assert (await front.get("/products/new"))[0] == 200

@@ -15,9 +15,9 @@ import pytest
 
 from loadtests.check import read_report
 from loadtests.check.read_figures import database_reads, grown, setbacks
+from loadtests.check.read_outcome import Emptied, Outcome
 from loadtests.generate.catalogue import generate
 from loadtests.generate.looks import KINDS, QUERIES, SALE_SHARE, SHARES, draw
-from loadtests.read_mix import Emptied, Outcome
 from loadtests.scene.stage import IN_SALE
 from loadtests.scene.system import Audit
 from loadtests.traffic.browsing import Browse, Browsed, browse

@@ -15,7 +15,7 @@ from db.products import products
 from db.products import search as rows
 from tests.fixtures.search import fill, product
 from tests.fixtures.shop import Shop
-from workers.publish.catalogue import CatalogueRelay, make_targets
+from workers.publish.catalogue import catalogue_relay, make_targets
 from workers.publish.search_index import SearchTarget
 
 Index = tuple[AsyncOpenSearch, str]
@@ -47,13 +47,13 @@ async def test_the_relay_feeds_what_changed(shop: Shop, index: Index, search_nod
     shop.settings = type(shop.settings)(**(shop.settings.model_dump() | {"search_url": f"{search_node}/{index[1]}"}))
     assert any(isinstance(target, SearchTarget) for target in make_targets(shop.settings))
     await kite(shop.db, "Zephyr kite")
-    await shop.run("catalogue", CatalogueRelay)
+    await shop.run("catalogue", catalogue_relay)
     assert await found(index, "kite") == ["kite"]
     await kite(shop.db, "Zephyr parafoil")
-    await shop.run("catalogue", CatalogueRelay)
+    await shop.run("catalogue", catalogue_relay)
     assert await found(index, "kites zephyr parafoil") == ["kite"]
     await kite(shop.db, "Zephyr parafoil", active=False)
-    await shop.run("catalogue", CatalogueRelay)
+    await shop.run("catalogue", catalogue_relay)
     assert await found(index, "parafoil") == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from doorbuster.settings import Settings
+from intake.server.connection.ending import BETWEEN, BODY, HEAD
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.visitors import Visitor, open_room
@@ -160,8 +162,8 @@ async def test_pieces_and_pipelines_are_answered_in_order(intake: Intake) -> Non
     for cut in (0, 40, len(raw("one")) - 5, len(raw("one")) + 9, len(whole)):
         first, second = whole[:cut], whole[cut:]
         writer.write(first)
-        await writer.drain()
-        await asyncio.sleep(0)  # so that the pieces arrive apart, if they can
+        begun = {0: BETWEEN, 40: HEAD, len(raw("one")) - 5: BODY, len(raw("one")) + 9: HEAD, len(whole): BETWEEN}[cut]
+        await eventually(partial(_has_come_to, intake, writer, begun), what="the first piece to come alone")
         writer.write(second)
         found = await answers(reader, 4)
         assert [head.split(b"\r\n")[0] for head, _ in found] == [b"HTTP/1.1 202 Accepted"] * 4
@@ -170,6 +172,13 @@ async def test_pieces_and_pipelines_are_answered_in_order(intake: Intake) -> Non
         assert [b"idempotency-replayed" in head for head, _ in found][2]
     writer.close()
     await eventually(lambda: _is_calm(intake))
+
+
+async def _has_come_to(intake: Intake, writer: asyncio.StreamWriter, phase: int) -> bool:
+    """Say whether the intake has read what was sent on a connection, as far as this phase of a message."""
+    own = writer.get_extra_info("sockname")
+    states = [one for one in intake._server.server_state.connections if one.transport.get_extra_info("peername") == own]
+    return [one._phase for one in states] == [phase]
 
 
 async def _is_calm(intake: Intake) -> bool:

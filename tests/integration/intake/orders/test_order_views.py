@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 
 from db.connections.pool import Connection
 from doorbuster import keys
+from intake.database import Database
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
 from tests.fixtures.waiting import eventually
@@ -156,3 +158,30 @@ async def test_cancelling_gives_units_back_once(
     assert not await orders_redis.smembers(keys.sold_out(sale["sale_number"], 0))
     again = await intake.http.post(f"/orders/{order}/cancel")
     assert (again.status_code, again.json()["code"]) == (409, "illegal_transition")
+
+
+@pytest.mark.parametrize("restock", [False, True])
+async def test_moving_an_order_takes_one_connection(
+    intake: Intake, sale: dict[str, Any], shop: Shop, monkeypatch: pytest.MonkeyPatch, restock: bool
+) -> None:
+    order = (await intake.post("sale", lines=[{"product_id": "hot", "quantity": 5}])).json()["order_id"]
+    await shop.drain()
+    taken = 0
+
+    def counted(lend: Callable[[Database], AbstractAsyncContextManager[Connection]]) -> Any:
+        def lent(self: Database) -> AbstractAsyncContextManager[Connection]:
+            nonlocal taken
+            taken += 1
+            return lend(self)
+
+        return lent
+
+    monkeypatch.setattr(Database, "reading", counted(Database.reading))
+    monkeypatch.setattr(Database, "working", counted(Database.working))
+    steps = ["confirmed", "processing", "shipped", "delivered", "refunded"] if restock else ["cancelled"]
+    for step in steps:
+        taken = 0
+        more = {"restock": True} if step == "refunded" else {}
+        moved = await intake.ops.post(f"/ops/orders/{order}/transitions", json={"to": step} | more)
+        assert (moved.status_code, moved.json()["status"], taken) == (200, step, 1)
+    assert [one["status"] for one in moved.json()["history"]] == ["pending", *steps]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from db.work.due_work import Partition
 from doorbuster import keys
 from doorbuster.lua_script import Script
 from doorbuster.orderstore import gate
@@ -16,7 +17,6 @@ from doorbuster.redis_clients import accept_client
 from intake.accepting import group_commit
 from intake.accepting.group_commit import AcceptScript, Candidate, Link, Terms
 from intake.ops import dead_letters as ops_dead_letters
-from workers.drain.batch import Partition
 from workers.drain.shift import Drain
 
 if TYPE_CHECKING:

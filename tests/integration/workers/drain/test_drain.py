@@ -13,11 +13,11 @@ from redis.asyncio import Redis
 
 from db.sales import SaleProduct
 from db.work import cursors, shifts
+from db.work.due_work import Partition
 from doorbuster import keys
 from doorbuster.orderstore import entry
 from tests.fixtures.waiting import eventually
 from workers.drain import shift as drain_module
-from workers.drain.batch import Partition
 from workers.drain.shift import Drain
 from workers.runtime import shift
 from workers.runtime.shift import Ended

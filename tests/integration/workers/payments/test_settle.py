@@ -15,11 +15,12 @@ from redis.asyncio import Redis
 from db.orders import reservations, transitions
 from db.orders.states import Status
 from db.work import shifts
+from db.work.due_work import Partition
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
-from workers.drain.batch import Partition
-from workers.payments.gateway import Answer, GatewayError, Payment, SimulatedGateway
+from workers.payments.gateway import Answer, GatewayError, Payment
 from workers.payments.settle import Settle
+from workers.payments.simulated import SimulatedGateway
 from workers.runtime import shift
 from workers.runtime.job_queue import QUEUE_KEY
 from workers.runtime.shift import Ended

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -20,8 +19,11 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.settings import Settings
 from tests.fixtures.shop import Shop
 from tests.fixtures.waiting import eventually
-from workers.publish import catalogue
-from workers.publish.catalogue import CatalogueRelay, Target
+from workers.publish import outboxes
+from workers.publish import relay as relay_loop
+from workers.publish.catalogue import catalogue_relay
+from workers.publish.outboxes import CATALOGUE_CHANGES
+from workers.publish.relay import Batch, Relay, Target
 from workers.runtime import shift
 from workers.runtime.shift import Ended
 
@@ -35,6 +37,7 @@ def product(product_id: str, category: str = "c", price: int = 1) -> Product:
 class Remembering:
     """A target that remembers what it was told, and may be away."""
 
+    source = CATALOGUE_CHANGES
     wait_s = 0.0
 
     def __init__(self, name: str) -> None:
@@ -42,10 +45,11 @@ class Remembering:
         self.told: list[Change] = []
         self.away = False
 
-    async def apply(self, several: Sequence[Change], lsn: int) -> None:
+    async def deliver(self, batch: Batch[Change]) -> bool:
         if self.away:
             raise StoreUnavailableError(f"{self.name} is away")
-        self.told += several
+        self.told += batch.rows
+        return True
 
     async def close(self) -> None:
         pass
@@ -54,8 +58,8 @@ class Remembering:
         return bool(self.told)
 
 
-async def relay(shop: Shop, *targets: Target) -> Ended:
-    return await shop.run("catalogue", lambda mine: CatalogueRelay(mine, lambda _: list(targets)))
+async def relay(shop: Shop, *targets: Target[Change]) -> Ended:
+    return await shop.run("catalogue", lambda mine: Relay(mine, targets))
 
 
 async def test_interleaved_commits_are_all_told(shop: Shop, pool: pools.Pool) -> None:
@@ -129,7 +133,7 @@ async def test_a_target_that_is_away_holds_up_no_other(shop: Shop, monkeypatch: 
     away.away = True
     await put_product(shop.db, product("p"))
     running = asyncio.create_task(shop.run(
-        "catalogue", lambda mine: CatalogueRelay(mine, lambda _: [away, there]), shift_s=30.0
+        "catalogue", lambda mine: Relay(mine, [away, there]), shift_s=30.0
     ))  # fmt: skip
     await eventually(there.has_heard, what="the other target to be told")
     assert away.told == []
@@ -144,7 +148,7 @@ async def test_the_cache_is_told_with_floors_and_by_its_channel(shop: Shop, sett
     await put_product(shop.db, product("p", "boots", price=2))
     async with Redis.from_url(settings.cache_redis_url.get_secret_value()) as redis, redis.pubsub() as channel:
         await channel.subscribe(keys.CHANGES)
-        await shop.run("catalogue", CatalogueRelay)
+        await shop.run("catalogue", catalogue_relay)
         look = await SharedCache(redis, keep_s=60).look("product/p", "item")
         assert look is not None
         assert look.floor.version == 2
@@ -155,8 +159,8 @@ async def test_the_cache_is_told_with_floors_and_by_its_channel(shop: Shop, sett
 
 
 async def test_changes_that_everyone_was_told_are_forgotten(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "FORGET_S", 0.0)
-    monkeypatch.setattr(catalogue, "KEEP_S", 0.0)
+    monkeypatch.setattr(relay_loop, "FORGET_S", 0.0)
+    monkeypatch.setattr(outboxes, "KEEP_S", 0.0)
     one, other = Remembering("one"), Remembering("other")
     await put_product(shop.db, product("p"))
     await relay(shop, one, other)

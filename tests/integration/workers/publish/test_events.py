@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from db.connections import pool
 from db.orders import outbox
 from doorbuster import keys
-from workers.publish import events as relay_module
+from workers.publish import relay as relay_module
 from workers.publish.events import RELAY
 from workers.runtime.shift import Ended
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from workers.payments.gateway import Answer, GatewayError, Payment, SimulatedGateway, void_all
+from workers.payments.gateway import Answer, GatewayError, Payment, void_all
+from workers.payments.simulated import SimulatedGateway
 
 
 def _payment(token: str | None, attempts: int = 0) -> Payment:

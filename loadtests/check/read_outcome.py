@@ -1,0 +1,68 @@
+"""What a run of reads found, and which of it is a fault. Owns the judgement; measures and prints nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from loadtests.generate.looks import Looks
+from loadtests.scene.system import Audit
+from loadtests.traffic.browsing import Browsed
+from loadtests.traffic.plan import Result
+
+
+class Emptied(msgspec.Struct):
+    """When the cache was emptied."""
+
+    at: datetime
+    second: float
+    """Of the run of reads."""
+
+
+class Outcome(msgspec.Struct):
+    """What a run found."""
+
+    browsed: Browsed
+    looks: Looks
+    emptied: Emptied
+    result: Result
+    by_server: dict[str, int]
+    """Reads of the database by server."""
+    by_place: dict[tuple[str, ...], int]
+    """Reads by what was read and where it was answered."""
+    refills: dict[tuple[int, str, str], int]
+    """Reads of the database after the emptying, by process, subject and part."""
+    setbacks: dict[str, int]
+    """What processes noted against replicas and the cache."""
+    processor_s: dict[str, float]
+    """Seconds of processor by role."""
+    states: dict[str, int]
+    missing: int
+    audit: Audit
+
+    @property
+    def failed(self) -> int:
+        """Reads that were not answered 200."""
+        return sum(status != 200 for status in self.browsed.answers)
+
+    @property
+    def most_refills(self) -> int:
+        """The most that one process read one part from the database after the emptying."""
+        return max(self.refills.values(), default=0)
+
+    @property
+    def faults(self) -> list[str]:
+        """What was not as it must be."""
+        ended = sum(count for code, count in self.result.outcomes.items() if code in ("accepted", "sold_out"))
+        held = {
+            f"{self.failed:,} reads failed": not self.failed,
+            f"the primary answered {self.by_server.get('primary', 0):,} reads": not self.by_server.get("primary", 0),
+            "no read of the database followed the emptying": bool(self.refills),
+            f"a process read one part {self.most_refills} times after the emptying": self.most_refills <= 1,
+            f"{self.missing:,} orders are unaccounted for": not self.missing,
+            "orders are pending": not self.states.get("pending"),
+            f"orders ended oddly: {self.result.outcomes}": ended == self.result.offered,
+            f"the audit reports {self.audit.breaches:,} breaches": not self.audit.breaches,
+        }
+        return [what for what, holds in held.items() if not holds]

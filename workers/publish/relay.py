@@ -1,0 +1,138 @@
+"""The relay: hands what was committed to an outbox on to its targets, at least once and in the outbox's order.
+
+Owns the loop: read behind a target's cursor, deliver, move the cursor; what all targets have is forgotten. Each target
+has a cursor of its own, so that one that is away holds up no other. Never reads past a transaction that is still open,
+which is the source's duty: none is skipped when transactions commit out of order. Knows no target by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+
+from db.orders import outbox
+from doorbuster.failures import TRANSIENT
+
+if TYPE_CHECKING:
+    from db.connections.pool import Connection
+    from db.orders.outbox import OutboxPlace
+    from workers.runtime.shift import Shift
+
+BATCH = 2_000
+POLL_S = 0.1
+FORGET_S = 60.0
+"""How often an idle relay lets its sources forget what every target has."""
+
+log = logging.getLogger("doorbuster.workers.relay")
+
+Row = TypeVar("Row")
+
+
+class Batch(NamedTuple, Generic[Row]):
+    """Rows of an outbox that a target has not had yet, in order; at least one."""
+
+    rows: Sequence[Row]
+    end: OutboxPlace
+    """Where the last of them stands."""
+    lsn: int = 0
+    """A position of the log behind all of them, where the source knows one."""
+
+
+class Source(Protocol[Row]):
+    """An outbox, as its rows are read without passing one over."""
+
+    async def read(self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float) -> Batch[Row] | None:
+        """Return the rows behind `after` that are at least so old, up to the first that is not; None: there is none."""
+
+    async def any_behind(self, connection: Connection, cursor: str, *, age_s: float) -> bool:
+        """Say whether a target's cursor has such rows before it."""
+
+    async def forget(self, connection: Connection, cursors: Sequence[str]) -> None:
+        """Delete what all of these cursors have passed and nobody else reads, a part of it."""
+
+
+class Target(Protocol[Row]):
+    """Something that is told what an outbox holds."""
+
+    name: str
+    """Of its cursor."""
+    source: Source[Row]
+    wait_s: float
+    """How old a row must be before it is told, from the moment it was written."""
+
+    async def deliver(self, batch: Batch[Row]) -> bool:
+        """Take rows, again or for the first time; say whether the target still has what it was told before.
+
+        Raises:
+            One of TRANSIENT: it is away; the same rows come again.
+        """
+
+    async def close(self) -> None:
+        """Close what is open."""
+
+
+class Relay:
+    """Keeps its targets told; see `shift.Work`."""
+
+    full = BATCH
+    under_way = False
+
+    def __init__(self, shift: Shift, targets: Sequence[Target[Any]], *, paced: bool = False) -> None:
+        """Take the targets; `paced` rests after a step, so that what comes meanwhile shares a transaction."""
+        self.paced = paced
+        self._shift = shift
+        self._targets = targets
+        self._cursors: dict[str, OutboxPlace] = {}
+        self._forgot = time.monotonic()
+
+    async def begin(self) -> None:
+        """Go on behind the last row known to be told to each target."""
+        connection = await self._shift.connection()
+        self._cursors = {target.name: await outbox.read_cursor(connection, target.name) for target in self._targets}
+
+    async def step(self) -> int:
+        """Tell each target a batch. One that fails holds up itself alone: it is raised when all had their turn."""
+        connection = await self._shift.connection()
+        done, failure = 0, None
+        for target in self._targets:
+            try:
+                done += await self._hand_on(connection, target)
+            except TRANSIENT as error:
+                if connection.is_closed():
+                    raise
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        if not done:
+            await self._forget(connection)
+            await asyncio.sleep(POLL_S)
+        return done
+
+    async def end(self, *, at_once: bool) -> None:  # noqa: ARG002 - closing takes no time
+        """Close what the targets have open."""
+        for target in self._targets:
+            await target.close()
+
+    async def _hand_on(self, connection: Connection, target: Target[Any]) -> int:
+        cursor = self._cursors[target.name]
+        batch = await target.source.read(connection, cursor, limit=self._shift.size.now, age_s=target.wait_s)
+        if batch is None:
+            return 0
+        keeps = await target.deliver(batch)
+        end = batch.end if keeps or cursor == outbox.START else outbox.START
+        if end == outbox.START:
+            log.warning("a target of the outbox began anew, all is published again", extra={"target": target.name})
+        async with self._shift.holding() as held:
+            await outbox.advance(held, target.name, end)
+        self._cursors[target.name] = end
+        return len(batch.rows)
+
+    async def _forget(self, connection: Connection) -> None:
+        if time.monotonic() - self._forgot > FORGET_S:
+            self._forgot = time.monotonic()
+            for source in {id(target.source): target.source for target in self._targets}.values():
+                cursors = [target.name for target in self._targets if target.source is source]
+                await source.forget(connection, cursors)

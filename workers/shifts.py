@@ -1,0 +1,119 @@
+"""The registry of shifts: the name of each kind, when there is work for it, what does that work. Nothing else has it.
+
+The scheduler asks every kind whether it is due and enqueues; RQ calls `workers.jobs.<name>`; both find the kind here. A
+name stays for ever: it is in leases, in jobs under way at a deploy, and on the dashboards. Owns no work of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from db import sales
+from db.work import due_work
+from db.work.due_work import Partition
+from workers.drain import backlog
+from workers.drain.shift import Drain
+from workers.payments.settle import Settle
+from workers.payments.simulated import SimulatedGateway
+from workers.payments.sweep import Sweep, grace_s
+from workers.publish import catalogue
+from workers.publish.catalogue import catalogue_relay
+from workers.publish.events import EventStream, event_relay
+from workers.publish.outboxes import CATALOGUE_CHANGES
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from db.connections.pool import Connection
+    from db.work.due_work import Place
+    from doorbuster.settings import Settings
+    from workers.runtime.shift import Shift, Work
+
+Numbers: TypeAlias = tuple[int, ...]
+"""What tells one shift of a kind from another: sale number and partition, or nothing where there is one shift alone."""
+ALONE: Numbers = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a kind may ask while the scheduler looks for work."""
+
+    connection: Connection
+    orders: Redis
+    settings: Settings
+    live: Collection[str]
+    """Names of the shifts that somebody works on now."""
+    thorough: bool = False
+    """Whether sales long closed are looked at too."""
+
+    def idle(self, name: str, partitions: Collection[Place]) -> list[Place]:
+        """Return those of the partitions that no shift of this kind works on."""
+        return [partition for partition in partitions if shift_name(name, partition) not in self.live]
+
+    async def partitions(self) -> list[Place]:
+        """Return every partition of the sales that live, or of all sales when it is thorough."""
+        if self.thorough:
+            return await due_work.partitions(self.connection)
+        return await self.live_partitions()
+
+    async def live_partitions(self) -> list[Place]:
+        """Return every partition of the sales that live."""
+        live = await sales.live_sales(self.connection)
+        return [(sale.sale_number, number) for sale in live for number in range(sale.partitions)]
+
+
+@dataclass(frozen=True)
+class ShiftKind:
+    """A kind of shift."""
+
+    name: str
+    due: Callable[[Look], Awaitable[Collection[Numbers]]]
+    """Returns which shifts of the kind have something to do; those at work already may be left out."""
+    make: Callable[[Shift, Numbers], Work]
+    """Makes the work of one shift."""
+
+
+def shift_name(kind: str, numbers: Numbers) -> str:
+    """Return what one shift is called, like `drain:7:0`: the name of its lease and of its job."""
+    return ":".join([kind, *map(str, numbers)])
+
+
+async def _drains_due(look: Look) -> Collection[Numbers]:
+    idle = look.idle("drain", await look.partitions())
+    if not idle:
+        return []
+    found = await backlog.streams(look.orders, idle)
+    return backlog.behind(found, await due_work.cursors(look.connection, idle))
+
+
+async def _settles_due(look: Look) -> Collection[Numbers]:
+    idle = look.idle("settle", await look.live_partitions())
+    return await due_work.due(look.connection, idle) if idle else []
+
+
+async def _relay_due(look: Look) -> Collection[Numbers]:
+    source = EventStream.source
+    return [ALONE] if await source.any_behind(look.connection, EventStream.name, age_s=EventStream.wait_s) else []
+
+
+async def _catalogue_due(look: Look) -> Collection[Numbers]:
+    for cursor, age_s in catalogue.waits(look.settings).items():
+        if await CATALOGUE_CHANGES.any_behind(look.connection, cursor, age_s=age_s):
+            return [ALONE]
+    return []
+
+
+async def _sweep_due(look: Look) -> Collection[Numbers]:
+    return [ALONE] if await due_work.any_expired(look.connection, late_s=grace_s(look.settings)) else []
+
+
+SHIFTS = (
+    ShiftKind("drain", _drains_due, lambda shift, numbers: Drain(shift, Partition(*numbers))),
+    ShiftKind("settle", _settles_due, lambda shift, numbers: Settle(shift, Partition(*numbers), SimulatedGateway())),
+    ShiftKind("relay", _relay_due, lambda shift, _: event_relay(shift)),
+    ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift, SimulatedGateway())),
+    ShiftKind("catalogue", _catalogue_due, lambda shift, _: catalogue_relay(shift)),
+)
+"""In the order in which the scheduler asks them."""
