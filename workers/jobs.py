@@ -21,7 +21,7 @@ from workers.shifts import SHIFTS, ShiftKind, shift_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workers.runtime.shift import Ended, Shift, Work
+    from workers.runtime.shift import EndReason, Shift, Work
 
 GARBAGE = 100_000
 """Objects made beyond those gone before the collector looks."""
@@ -61,7 +61,7 @@ def _collect_rarely() -> None:
     gc.set_threshold(GARBAGE)
 
 
-async def _until_stopped(name: str, settings: Settings, make: Callable[[Shift], Work]) -> Ended:
+async def _until_stopped(name: str, settings: Settings, make: Callable[[Shift], Work]) -> EndReason:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     # The worker forks with SIGTERM blocked; one that came meanwhile is delivered now.

@@ -18,7 +18,7 @@ from waitingroom.room import Mode
 from waitingroom.room_store import Room
 from waitingroom.sale_config import room_config
 from workers.publish.events import RELAY
-from workers.runtime.isolation import Isolation
+from workers.runtime.isolation import FailureIsolation
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -33,7 +33,7 @@ SAME = 0.01
 log = logging.getLogger("doorbuster.workers.outflow")
 
 
-class Controlled:
+class RoomController:
     """A room under control, and what is remembered of it between steps."""
 
     def __init__(self, sale: Sale, rooms: Redis, timeout_s: float) -> None:
@@ -53,14 +53,14 @@ class Outflow:
         *,
         timeout_s: float,
         payment_timeout_s: float,
-        isolation: Isolation | None = None,
+        isolation: FailureIsolation | None = None,
     ) -> None:
         self._payment_timeout_s = payment_timeout_s
         self._orders = orders
-        self._isolation = isolation or Isolation(orders)
+        self._isolation = isolation or FailureIsolation(orders)
         self._rooms = rooms
         self._timeout_s = timeout_s
-        self._controlled: dict[int, Controlled] = {}
+        self._controlled: dict[int, RoomController] = {}
 
     async def step(self, connection: Connection) -> None:
         """Measure and set each room once; a room whose data is broken stops no other.
@@ -74,8 +74,8 @@ class Outflow:
         for sale in live:
             await self._isolation.attempt("rooms", self._control(connection, sale), sale_id=sale.sale_id)
 
-    def _of(self, sale: Sale) -> Controlled:
-        known = self._controlled.get(sale.number) or Controlled(sale, self._rooms, self._timeout_s)
+    def _of(self, sale: Sale) -> RoomController:
+        known = self._controlled.get(sale.number) or RoomController(sale, self._rooms, self._timeout_s)
         known.sale = sale
         self._controlled[sale.number] = known
         return known
@@ -107,7 +107,7 @@ class Outflow:
         if whole != state.sold_out or gone != state.sold_out_products:
             await room.note_sold_out(whole=whole, products=gone)
 
-    async def _measure(self, connection: Connection, one: Controlled, state: RoomState, remaining: int) -> Signals:
+    async def _measure(self, connection: Connection, one: RoomController, state: RoomState, remaining: int) -> Signals:
         at = {
             (one.sale.number, partition): await cursors.read(connection, one.sale.number, partition)
             for partition in range(one.sale.partitions)

@@ -31,7 +31,7 @@ from doorbuster.settings import Settings, load_settings
 from workers.publish.availability import Units
 from workers.room_outflow import Outflow
 from workers.runtime import job_queue
-from workers.runtime.isolation import Isolation
+from workers.runtime.isolation import FailureIsolation
 from workers.runtime.presence import Presence
 from workers.shifts import SHIFTS, Look, ShiftKind, shift_name
 
@@ -60,7 +60,7 @@ class Scheduler:
         self._queue = job_queue.open_queue(self._jobs)
         self._room_store = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=STORE_TIMEOUT_S)
         self._sign_of_life = Presence(self._jobs)
-        self._isolation = Isolation(self._orders)
+        self._isolation = FailureIsolation(self._orders)
         self._outflow = Outflow(
             self._orders,
             self._room_store,
@@ -111,11 +111,11 @@ class Scheduler:
             except TRANSIENT as error:
                 self._drop_connection()
                 if name not in self._failing:
-                    log.warning("cannot look", extra={"part": name, "error": repr(error)})
+                    log.warning("a part of the scheduler cannot look", extra={"part": name, "error": repr(error)})
                 self._failing.add(name)
             else:
                 if name in self._failing:
-                    log.info("looking again", extra={"part": name})
+                    log.info("a part of the scheduler looks again", extra={"part": name})
                 self._failing.discard(name)
 
     async def _start_due(self, kind: ShiftKind) -> None:

@@ -1,4 +1,4 @@
-"""Dead letters: accepted entries that could not become orders. Owns their rows but for the drain's burying of them."""
+"""Dead letters: accepted entries that could not become orders. Owns their rows but for the drain's writing of them."""
 
 from __future__ import annotations
 

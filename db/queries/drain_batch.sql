@@ -1,4 +1,4 @@
--- name: hold_shift
+-- name: renew_lease
 -- First statement of every batch: renews the lease, tells the batch's time and the sale's hold.
 -- No row: the lease is another's.
 update shifts
@@ -6,7 +6,7 @@ update shifts
   where name = $1 and fence = $2
 returning clock_timestamp() as now, (select make_interval(secs => hold_s) from sales where sale_number = $5) as hold;
 
--- name: lock_shelf
+-- name: lock_sellable
 -- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.
 select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_customer,
        coalesce(sp.price, p.price) as price, p.currency, p.active,
@@ -66,7 +66,7 @@ select dead_letter_id, sale_number, partition, entry_id, payload from dead_lette
 update dead_letters set failures = failures + 1, failed_at = clock_timestamp(), reason = $2, detail = $3
   where dead_letter_id = $1;
 
--- name: bury
+-- name: dead_letter
 insert into dead_letters (sale_number, partition, entry_id, order_id, customer_id, payload, reason, detail)
 select $1, $2, * from unnest($3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::text[], $8::text[])
 on conflict (sale_number, partition, entry_id) do nothing;

@@ -17,7 +17,7 @@ select count(pg_terminate_backend(a.pid))
     and a.xact_start < clock_timestamp() - make_interval(secs => $3::float8)
     and exists (select from shifts where name = $1 and lease_expires_at <= clock_timestamp());
 
--- name: hold_if_mine
+-- name: renew_if_mine
 -- First statement of every batch. The row lock makes a successor wait for this transaction's end.
 update shifts
   set lease_expires_at = clock_timestamp() + make_interval(secs => $3::float8), batch_max = $4

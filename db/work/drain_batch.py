@@ -42,7 +42,7 @@ class StockRaceError(Exception):
     """A guarded update found less than the locked rows had shown: a lock is missing somewhere."""
 
 
-async def hold_shift(
+async def renew_lease(
     connection: Connection, sale_number: int, *, name: str, fence: int, lease_s: float, batch_max: int | None = None
 ) -> tuple[datetime, timedelta]:
     """Renew the lease; return the batch's time and how long its reservations hold.
@@ -50,15 +50,15 @@ async def hold_shift(
     Raises:
         LeaseLostError: another shift came after.
     """
-    row = await connection.fetchrow(_SQL["hold_shift"], name, fence, lease_s, batch_max, sale_number)
+    row = await connection.fetchrow(_SQL["renew_lease"], name, fence, lease_s, batch_max, sale_number)
     if row is None:
         raise LeaseLostError(f"the lease {name} with fence {fence} is held by another")
     return row["now"], row["hold"]
 
 
-async def lock_shelf(connection: Connection, sale_number: int, product_ids: Collection[str]) -> list[asyncpg.Record]:
+async def lock_sellable(connection: Connection, sale_number: int, product_ids: Collection[str]) -> list[asyncpg.Record]:
     """Lock stock and allotment of the products, in product order, and return what each has left."""
-    return await connection.fetch(_SQL["lock_shelf"], sale_number, list(product_ids))
+    return await connection.fetch(_SQL["lock_sellable"], sale_number, list(product_ids))
 
 
 async def read_strays(connection: Connection, product_ids: Collection[str]) -> list[asyncpg.Record]:
@@ -118,7 +118,7 @@ async def add_orders(
             await connection.copy_to_table(table, source=source, columns=copy_rows.COLUMNS[table], format="binary")
 
 
-async def bury(
+async def dead_letter(
     connection: Connection,
     sale_number: int,
     partition: int,
@@ -133,7 +133,7 @@ async def bury(
         return 0
     new = await _without_known(connection, (sale_number, partition), copy_rows)
     columns = [list(column) for column in zip(*new, strict=True)] or [[]] * len(Letter._fields)
-    done = await connection.execute(_SQL["bury"], sale_number, partition, *columns)
+    done = await connection.execute(_SQL["dead_letter"], sale_number, partition, *columns)
     return int(done.rpartition(" ")[2])
 
 

@@ -51,7 +51,7 @@ async def end_overdue(connection: Connection, name: str, *, application: str, le
     return ended
 
 
-async def hold(connection: Connection, name: str, fence: int, *, lease_s: float, batch_max: int | None = None) -> None:
+async def renew(connection: Connection, name: str, fence: int, *, lease_s: float, batch_max: int | None = None) -> None:
     """Renew the lease, inside the transaction whose writes it covers: the row stays locked until that ends.
 
     `batch_max` is kept for whoever takes the lease next.
@@ -59,7 +59,7 @@ async def hold(connection: Connection, name: str, fence: int, *, lease_s: float,
     Raises:
         LeaseLostError: another holder came after; nothing may be written.
     """
-    if await connection.fetchval(_SQL["hold_if_mine"], name, fence, lease_s, batch_max) is None:
+    if await connection.fetchval(_SQL["renew_if_mine"], name, fence, lease_s, batch_max) is None:
         raise LeaseLostError(f"the lease {name} with fence {fence} is held by another")
 
 

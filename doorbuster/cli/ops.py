@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from doorbuster.cli.instance.trouble import readiness
-from doorbuster.embedded.instance import Instance
+from doorbuster.embedded.data.instance import Instance
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, StoreUnavailableError
 
 _TIMEOUT = httpx.Timeout(60.0, connect=3.0)

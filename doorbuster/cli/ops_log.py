@@ -14,7 +14,7 @@ from doorbuster.cli.answer import as_json as json_option
 from doorbuster.cli.answer import plain, print_json, table
 from doorbuster.cli.ops import pages
 from doorbuster.cli.times import show_time
-from doorbuster.embedded.instance import Instance, find
+from doorbuster.embedded.data.instance import Instance, find
 
 _CHANGE_MAX = 100
 

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from doorbuster.embedded import trust
-from doorbuster.embedded.folder import DataFolder
+from doorbuster.embedded.data import trust
+from doorbuster.embedded.data.folder import DataFolder
 from doorbuster.errors import DoorbusterError, NotFoundError, StoreUnavailableError
 
 _LOOK_S = 0.1

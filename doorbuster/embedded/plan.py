@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 
-from doorbuster.embedded.folder import REDIS_ROLES, DataFolder
-from doorbuster.embedded.instance import URLS
+from doorbuster.embedded.data.folder import REDIS_ROLES, DataFolder
+from doorbuster.embedded.data.instance import URLS
 from doorbuster.embedded.roles import Fleet, Listeners
-from doorbuster.embedded.unprivileged import Account
+from doorbuster.embedded.users.unprivileged import Account
 from doorbuster.errors import InvalidError, SettingsError
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings, load_settings

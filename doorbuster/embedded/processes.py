@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from doorbuster.embedded.unprivileged import Account
+from doorbuster.embedded.users.unprivileged import Account
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from doorbuster.embedded import leftovers, unprivileged
-from doorbuster.embedded.folder import DataFolder
+from doorbuster.embedded import leftovers
+from doorbuster.embedded.data.folder import DataFolder
 from doorbuster.embedded.processes import Command, Keeper
+from doorbuster.embedded.users import unprivileged
 
 # Without the working folder on the module path: a folder there named like one of ours must not be taken for it.
 _PYTHON = [sys.executable, "-P", "-m"]

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from doorbuster.embedded import leftovers, system_user, unprivileged
-from doorbuster.embedded.folder import DataFolder
+from doorbuster.embedded import leftovers
+from doorbuster.embedded.data.folder import DataFolder
 from doorbuster.embedded.plan import Options, Plan, make_plan
-from doorbuster.embedded.postgres import Postgres
-from doorbuster.embedded.standby import standbys
+from doorbuster.embedded.stores.postgres import Postgres
+from doorbuster.embedded.stores.standby import standbys
 from doorbuster.embedded.supervisor import Supervisor
+from doorbuster.embedded.users import system_user, unprivileged
 
 
 def run(root: Path, asked: Options, prepare: Callable[[dict[str, str]], None], announce: Callable[[str], None]) -> bool:

@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from doorbuster.embedded import instance, leftovers
-from doorbuster.embedded.folder import REDIS_ROLES
+from doorbuster.embedded import leftovers
+from doorbuster.embedded.data import instance
+from doorbuster.embedded.data.folder import REDIS_ROLES
 from doorbuster.embedded.plan import Plan
-from doorbuster.embedded.postgres import Postgres
 from doorbuster.embedded.processes import Keeper, rotate, stop_all
-from doorbuster.embedded.standby import no_longer_wanted, standbys
-from doorbuster.embedded.stores import replica_keepers, store_keepers
+from doorbuster.embedded.stores.keepers import replica_keepers, store_keepers
+from doorbuster.embedded.stores.postgres import Postgres
+from doorbuster.embedded.stores.standby import no_longer_wanted, standbys
 from doorbuster.embedded.wake import Wake
 from doorbuster.errors import StoreUnavailableError
 

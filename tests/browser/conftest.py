@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from doorbuster.embedded import leftovers
-from doorbuster.embedded.postgres import Postgres
+from doorbuster.embedded.stores.postgres import Postgres
 from tests.browser.pages import Shop
 from tests.fixtures.up import Running, launch
 

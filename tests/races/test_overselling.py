@@ -13,7 +13,7 @@ from db.work import cursors, shifts
 from db.work.due_work import Partition
 from doorbuster.orderstore import ids
 from workers.drain.shift import Drain
-from workers.runtime.shift import Ended, Shift, Work
+from workers.runtime.shift import EndReason, Shift, Work
 
 if TYPE_CHECKING:
     from db.connections.pool import Pool
@@ -25,7 +25,7 @@ BUYERS, UNITS = 2_000, 100
 async def _drain_all(shop: Shop, partitions: int, **settings: object) -> None:
     """Run the drain shifts of all partitions at once."""
     ended = await asyncio.gather(*(shop.drain(number, **settings) for number in range(partitions)))
-    assert set(ended) == {Ended.IDLE}
+    assert set(ended) == {EndReason.IDLE}
 
 
 async def _buy_spread(shop: Shop, partitions: int, customers: list[str], **lines: int) -> None:
@@ -151,14 +151,14 @@ async def test_two_shifts_of_one_partition_never_write_together(shop: Shop) -> N
     def make(mine: Shift) -> Work:
         return Robbed(mine, Partition(shop.sale_number, 0))
 
-    async def keep_trying() -> list[Ended]:
+    async def keep_trying() -> list[EndReason]:
         ended = [await shop.run(name, make, drain_batch_max=50)]
-        while ended[-1] != Ended.IDLE:
+        while ended[-1] != EndReason.IDLE:
             ended.append(await shop.run(name, make, drain_batch_max=50))
         return ended
 
     endings = [one for some in await asyncio.gather(*(keep_trying() for _ in range(3))) for one in some]
-    assert Ended.LEASE_LOST in endings
+    assert EndReason.LEASE_LOST in endings
     assert (await cursors.read(shop.db, shop.sale_number, 0))[1] == len(order_ids)
     assert await shop.ledger("lamp") == (2_000, 3_000, 0)
     assert name not in await shifts.live(shop.db)

@@ -20,7 +20,7 @@ from redis.retry import Retry
 
 from doorbuster import keys
 from doorbuster.embedded.processes import spawn
-from doorbuster.embedded.valkey import Valkey
+from doorbuster.embedded.stores.valkey import Valkey
 from doorbuster.ports import reserve
 from waitingroom.room import RoomConfig, RoomState, state_from
 from waitingroom.room_store import keys_of

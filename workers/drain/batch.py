@@ -23,7 +23,7 @@ from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from workers.drain.backlog import place_of
-from workers.drain.decide import Cause, Poison, Reason, Shelf, Verdict, decide
+from workers.drain.decide import Cause, Poison, Reason, SellableUnits, Verdict, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -83,7 +83,7 @@ class Outcome:
     in_stock: set[str] = field(default_factory=set)
     units: dict[str, int] = field(default_factory=dict)
     """What is left in stock of each product the batch wanted, for its page: other sales may sell it."""
-    buried: int = 0
+    dead_lettered: int = 0
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class _Readable:
     places: dict[bytes, Entry] = field(default_factory=dict)
     letters: list[batch_statements.Letter] = field(default_factory=list)
 
-    def bury(self, order: OrderEntry, place: Entry, reason: Poison, detail: str) -> None:
+    def dead_letter(self, order: OrderEntry, place: Entry, reason: Poison, detail: str) -> None:
         """Put a readable order's entry aside."""
         customer = None if "\x00" in order.customer_id else order.customer_id  # Postgres' text has no place for it
         order_id = UUID(bytes=order.order_id)
@@ -130,40 +130,40 @@ async def _drain(
     readable = _read(entries)
     outcome = Outcome(entries[-1].id, 0)
     async with connection.transaction():
-        now, hold = await batch_statements.hold_shift(connection, partition.sale_number, **lease._asdict())
+        now, hold = await batch_statements.renew_lease(connection, partition.sale_number, **lease._asdict())
         if look:
             readable.orders = await _unknown(connection, readable, readable.orders)
-        shelves = await _lock_shelves(connection, partition, readable.orders)
-        purchases = await _lock_purchases(connection, partition, readable.orders, shelves)
-        verdict = decide(readable.orders, shelves, purchases, _judged(readable, shelves))
+        sellable = await _lock_sellable(connection, partition, readable.orders)
+        purchases = await _lock_purchases(connection, partition, readable.orders, sellable)
+        verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable))
         await _take(connection, partition, verdict)
         if verdict.decided:
-            known = shelves | await _strays(connection, readable.orders, shelves)
+            known = sellable | await _strays(connection, readable.orders, sellable)
             new = _new_orders(verdict, readable.places, known)
             await batch_statements.add_orders(connection, new, Batch(*partition, now, now + hold), sent=meanwhile)
-        outcome.buried = await batch_statements.bury(connection, *partition, readable.letters)
-        repeated = len(entries) - len(verdict.decided) - outcome.buried
+        outcome.dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
+        repeated = len(entries) - len(verdict.decided) - outcome.dead_lettered
         step = cursors.Step(cursor, outcome.cursor, len(entries), repeated)
         outcome.drained = await cursors.advance(connection, *partition, step)
     outcome.changed = [order.order_id for order, _ in verdict.decided]
-    outcome.sold_out = {product_id for product_id, shelf in shelves.items() if shelf.units <= 0}
-    outcome.in_stock = shelves.keys() - outcome.sold_out
-    outcome.units = {product_id: shelf.stock - verdict.taken[product_id] for product_id, shelf in shelves.items()}
+    outcome.sold_out = {product_id for product_id, product in sellable.items() if product.units <= 0}
+    outcome.in_stock = sellable.keys() - outcome.sold_out
+    outcome.units = {product_id: product.stock - verdict.taken[product_id] for product_id, product in sellable.items()}
     return outcome
 
 
-async def bury_entry(connection: Connection, claim: Claim, entry: Entry, *, detail: str) -> Outcome:
+async def dead_letter_entry(connection: Connection, claim: Claim, entry: Entry, *, detail: str) -> Outcome:
     """Put one entry aside that the database would not take, and move the cursor past it."""
     partition, lease, cursor = claim
     readable = _read([entry])
     for order in readable.orders:
-        readable.bury(order, entry, Poison.REJECTED, detail)
+        readable.dead_letter(order, entry, Poison.REJECTED, detail)
     async with connection.transaction():
-        await batch_statements.hold_shift(connection, partition.sale_number, **lease._asdict())
-        buried = await batch_statements.bury(connection, *partition, readable.letters)
-        step = cursors.Step(cursor, entry.id, 1, 1 - buried)
+        await batch_statements.renew_lease(connection, partition.sale_number, **lease._asdict())
+        dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
+        step = cursors.Step(cursor, entry.id, 1, 1 - dead_lettered)
         drained = await cursors.advance(connection, *partition, step)
-    return Outcome(entry.id, drained, buried=buried)
+    return Outcome(entry.id, drained, dead_lettered=dead_lettered)
 
 
 def _read(entries: list[Entry]) -> _Readable:
@@ -171,7 +171,7 @@ def _read(entries: list[Entry]) -> _Readable:
     for place in entries:
         order = place.order
         if place.later is not None:
-            readable.bury(place.later, place, Poison.UNREADABLE, place.fault)
+            readable.dead_letter(place.later, place, Poison.UNREADABLE, place.fault)
             continue
         if order is None:
             unreadable = batch_statements.Letter(place.id, None, None, place.payload, Poison.UNREADABLE, place.fault)
@@ -181,7 +181,7 @@ def _read(entries: list[Entry]) -> _Readable:
         if first is place:
             readable.orders.append(order)
         elif first.order is not None and order.fingerprint != first.order.fingerprint:
-            readable.bury(order, place, Poison.CONFLICT, CONFLICTS)
+            readable.dead_letter(order, place, Poison.CONFLICT, CONFLICTS)
     return readable
 
 
@@ -194,15 +194,17 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
         if fingerprint is None:
             unknown.append(order)
         elif order.fingerprint != fingerprint:
-            readable.bury(order, readable.places[order.order_id], Poison.CONFLICT, CONFLICTS)
+            readable.dead_letter(order, readable.places[order.order_id], Poison.CONFLICT, CONFLICTS)
     return unknown
 
 
-async def _lock_shelves(connection: Connection, partition: Partition, orders: list[OrderEntry]) -> dict[str, Shelf]:
+async def _lock_sellable(
+    connection: Connection, partition: Partition, orders: list[OrderEntry]
+) -> dict[str, SellableUnits]:
     wanted = {line.product_id for order in orders for line in order.lines}
-    rows = await batch_statements.lock_shelf(connection, partition.sale_number, wanted) if wanted else []
+    rows = await batch_statements.lock_sellable(connection, partition.sale_number, wanted) if wanted else []
     return {
-        row["product_id"]: Shelf(
+        row["product_id"]: SellableUnits(
             units=min(row["stock"], _UNLIMITED if row["allotment"] is None else row["allotment"]),
             price=row["price"],
             currency=row["currency"],
@@ -215,21 +217,25 @@ async def _lock_shelves(connection: Connection, partition: Partition, orders: li
     }
 
 
-async def _strays(connection: Connection, orders: list[OrderEntry], shelves: dict[str, Shelf]) -> dict[str, Shelf]:
+async def _strays(
+    connection: Connection, orders: list[OrderEntry], sellable: dict[str, SellableUnits]
+) -> dict[str, SellableUnits]:
     """Return what products cost that orders want and the sale has no more: for the cancelled orders' rows alone."""
-    missing = {line.product_id for order in orders for line in order.lines if line.product_id not in shelves}
+    missing = {line.product_id for order in orders for line in order.lines if line.product_id not in sellable}
     if not missing:
         return {}
-    found = {one: Shelf(0, 0, NO_CURRENCY, active=False, limit_per_customer=None) for one in missing}
+    found = {one: SellableUnits(0, 0, NO_CURRENCY, active=False, limit_per_customer=None) for one in missing}
     for row in await batch_statements.read_strays(connection, missing):
-        found[row["product_id"]] = Shelf(0, row["price"], row["currency"], active=False, limit_per_customer=None)
+        found[row["product_id"]] = SellableUnits(
+            0, row["price"], row["currency"], active=False, limit_per_customer=None
+        )
     return found
 
 
 async def _lock_purchases(
-    connection: Connection, partition: Partition, orders: list[OrderEntry], shelves: dict[str, Shelf]
+    connection: Connection, partition: Partition, orders: list[OrderEntry], sellable: dict[str, SellableUnits]
 ) -> dict[tuple[str, str], int]:
-    limited = {product_id for product_id, shelf in shelves.items() if shelf.limit_per_customer is not None}
+    limited = {product_id for product_id, product in sellable.items() if product.limit_per_customer is not None}
     if not limited:
         return {}
     pairs = {
@@ -238,16 +244,18 @@ async def _lock_purchases(
     return await batch_statements.lock_purchases(connection, partition.sale_number, pairs)
 
 
-def _new_orders(verdict: Verdict, places: Mapping[bytes, Entry], shelves: Mapping[str, Shelf]) -> Iterator[NewOrder]:
+def _new_orders(
+    verdict: Verdict, places: Mapping[bytes, Entry], sellable: Mapping[str, SellableUnits]
+) -> Iterator[NewOrder]:
     """Yield what was decided as orders to be added, at the prices of the moment each was accepted."""
     for order, reason in verdict.decided:
         place = places[order.order_id].place
-        prices = [shelves[line.product_id].price_at(place[0]) for line in order.lines]
-        currency = shelves[order.lines[0].product_id].currency
+        prices = [sellable[line.product_id].price_at(place[0]) for line in order.lines]
+        currency = sellable[order.lines[0].product_id].currency
         if reason in _UNPRICED:
             # A total of two currencies would be none.
             prices = [
-                price if shelves[line.product_id].currency == currency else 0
+                price if sellable[line.product_id].currency == currency else 0
                 for line, price in zip(order.lines, prices, strict=True)
             ]
         known = None if reason is None else verdict.causes.get(order.order_id)
@@ -255,16 +263,16 @@ def _new_orders(verdict: Verdict, places: Mapping[bytes, Entry], shelves: Mappin
         yield NewOrder(order, place, reason, prices, currency, cause)
 
 
-def _judged(readable: _Readable, shelves: Mapping[str, Shelf]) -> dict[bytes, Reason]:
+def _judged(readable: _Readable, sellable: Mapping[str, SellableUnits]) -> dict[bytes, Reason]:
     """Return the orders that cost something else than is expected, or more than any may."""
     found = {}
     for order in readable.orders:
         if order.expected_total is None and len(order.lines) <= LINES_SURE:
             continue
-        if any(line.product_id not in shelves for line in order.lines):
+        if any(line.product_id not in sellable for line in order.lines):
             continue
         at = readable.places[order.order_id].place[0]
-        total = sum(line.quantity * shelves[line.product_id].price_at(at) for line in order.lines)
+        total = sum(line.quantity * sellable[line.product_id].price_at(at) for line in order.lines)
         if total > TOTAL_MAX:
             found[order.order_id] = Reason.TOTAL
         elif order.expected_total not in (None, total):

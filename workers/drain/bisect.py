@@ -22,17 +22,17 @@ async def commit(
     entries: list[Entry],
     *,
     write: Callable[[list[Entry]], Awaitable[Outcome]],
-    bury: Callable[[Entry, str], Awaitable[Outcome]],
+    dead_letter: Callable[[Entry, str], Awaitable[Outcome]],
 ) -> list[Outcome]:
-    """Write all entries, in order; those that alone fail for their data are buried with what the database said."""
+    """Write all entries, in order; those that fail alone for their data become dead letters, with the reason."""
     try:
         return [await write(entries)]
     except DATA_FAULT as error:
         log.warning("a batch was refused", extra={"entries": len(entries), "error": repr(error)})
         if len(entries) == 1:
-            return [await bury(entries[0], f"{type(error).__name__}: {error}")]
+            return [await dead_letter(entries[0], f"{type(error).__name__}: {error}")]
     middle = len(entries) // 2
     return [
-        *await commit(entries[:middle], write=write, bury=bury),
-        *await commit(entries[middle:], write=write, bury=bury),
+        *await commit(entries[:middle], write=write, dead_letter=dead_letter),
+        *await commit(entries[middle:], write=write, dead_letter=dead_letter),
     ]

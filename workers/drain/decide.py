@@ -38,7 +38,7 @@ class Poison(StrEnum):
 
 
 @dataclass(slots=True)
-class Shelf:
+class SellableUnits:
     """What a locked product has to give to this sale; `units` shrinks as orders take from it."""
 
     units: int
@@ -84,11 +84,11 @@ class Verdict:
 
 def decide(
     orders: Iterable[OrderEntry],
-    shelves: Mapping[str, Shelf],
+    sellable: Mapping[str, SellableUnits],
     purchases: Mapping[tuple[str, str], int],
     judged: Mapping[bytes, Reason] | None = None,
 ) -> Verdict:
-    """Return what each order gets, changing `shelves` on the way; what has no shelf is not in the sale.
+    """Return what each order gets, changing `sellable` on the way; what is not among them is not in the sale.
 
     `judged` has the orders that are refused for what they cost, by their ids.
     `purchases` holds the units that (product, customer) had before this batch.
@@ -96,7 +96,7 @@ def decide(
     verdict = Verdict()
     for order in orders:
         wanted = _units(order)
-        refused = _refusal(order.customer_id, wanted, shelves, purchases, verdict.bought)
+        refused = _refusal(order.customer_id, wanted, sellable, purchases, verdict.bought)
         if refused is not None:
             reason, product_id, figures = refused
             verdict.decided.append((order, reason))
@@ -107,10 +107,10 @@ def decide(
             continue
         verdict.decided.append((order, None))
         for product_id, units in wanted.items():
-            shelf = shelves[product_id]
-            shelf.units -= units
+            product = sellable[product_id]
+            product.units -= units
             verdict.taken[product_id] += units
-            if shelf.limit_per_customer is not None:
+            if product.limit_per_customer is not None:
                 verdict.bought[product_id, order.customer_id] += units
     return verdict
 
@@ -128,28 +128,28 @@ def _units(order: OrderEntry) -> dict[str, int]:
 def _refusal(
     customer_id: str,
     wanted: Mapping[str, int],
-    shelves: Mapping[str, Shelf],
+    sellable: Mapping[str, SellableUnits],
     purchases: Mapping[tuple[str, str], int],
     bought: Mapping[tuple[str, str], int],
 ) -> tuple[Reason, str, dict[str, int]] | None:
     """Return why the order is refused, for which product, and by which figures; None: it is not."""
     currency = None
     for product_id in wanted:
-        shelf = shelves.get(product_id)
-        if shelf is None or not shelf.active:
+        product = sellable.get(product_id)
+        if product is None or not product.active:
             return Reason.UNAVAILABLE, product_id, {}
-        if currency is not None and shelf.currency != currency:
+        if currency is not None and product.currency != currency:
             return Reason.MIXED_CURRENCY, product_id, {}
-        currency = shelf.currency
+        currency = product.currency
     for product_id, units in wanted.items():
-        shelf = shelves[product_id]
-        if shelf.limit_per_customer is not None:
+        product = sellable[product_id]
+        if product.limit_per_customer is not None:
             pair = product_id, customer_id
             had = purchases.get(pair, 0) + bought.get(pair, 0)
-            if had + units > shelf.limit_per_customer:
-                return Reason.LIMIT_EXCEEDED, product_id, {"limit": shelf.limit_per_customer, "had": had}
-        if units > shelf.units:
-            return Reason.SOLD_OUT, product_id, {"left": max(shelf.units, 0)}
+            if had + units > product.limit_per_customer:
+                return Reason.LIMIT_EXCEEDED, product_id, {"limit": product.limit_per_customer, "had": had}
+        if units > product.units:
+            return Reason.SOLD_OUT, product_id, {"left": max(product.units, 0)}
     return None
 
 

@@ -20,7 +20,7 @@ from doorbuster import keys
 from doorbuster.orderstore.entry import FIELD, total_of
 from workers.drain import bisect
 from workers.drain.backlog import START, place_of, streams
-from workers.drain.batch import Claim, Entry, Outcome, bury_entry, drain_batch
+from workers.drain.batch import Claim, Entry, Outcome, dead_letter_entry, drain_batch
 from workers.publish.availability import Units
 from workers.runtime.shift import BLOCK_S
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from workers.runtime.shift import Shift
 
-AT_ONCE_S = 0.5
+IMMEDIATE_S = 0.5
 PAGE = 250
 """Entries read at a time: taking them in holds up the loop, and with it what waits for Postgres."""
 
@@ -40,7 +40,7 @@ class Drain:
     """Drains one partition; see `shift.Work`."""
 
     paced = True
-    under_way = False
+    is_busy = False
 
     def __init__(self, shift: Shift, partition: Partition) -> None:
         self._shift = shift
@@ -65,7 +65,7 @@ class Drain:
         last = (await streams(self._shift.orders, [self._partition]))[self._partition].last
         if place_of(last) < place_of(self._cursor):
             log.warning("the order store was replaced", extra={"shift": self._shift.name, "cursor": self._cursor})
-            async with self._shift.holding() as held:
+            async with self._shift.leased_transaction() as held:
                 await cursors.rewind(held, *self._partition)
             self._cursor = START
         self._total = await self._total_at(self._cursor)
@@ -94,10 +94,10 @@ class Drain:
         if self._ahead is None:
             self._ahead = asyncio.create_task(self._wait_and_read(self._after))
 
-    async def end(self, *, at_once: bool) -> None:
+    async def end(self, *, immediately: bool) -> None:
         """Stop reading; what is committed is told first, unless the order store is away."""
         if self._telling is not None:
-            await asyncio.wait({self._telling}, timeout=AT_ONCE_S if at_once else None)
+            await asyncio.wait({self._telling}, timeout=IMMEDIATE_S if immediately else None)
         await self._drop_tasks()
         await self._units.close()
 
@@ -108,12 +108,12 @@ class Drain:
             with self._shift.timed():
                 return self._moved(await drain_batch(connection, self._claim(), part, meanwhile=self._read_ahead))
 
-        async def bury(entry: Entry, detail: str) -> Outcome:
-            return self._moved(await bury_entry(connection, self._claim(), entry, detail=detail))
+        async def dead_letter(entry: Entry, detail: str) -> Outcome:
+            return self._moved(await dead_letter_entry(connection, self._claim(), entry, detail=detail))
 
         # What was read before batches became smaller is committed in parts.
         for part in _in_parts(entries, self._shift.size.now):
-            self._untold += await bisect.commit(part, write=write, bury=bury)
+            self._untold += await bisect.commit(part, write=write, dead_letter=dead_letter)
         if self._telling is not None:
             await self._telling
         self._total = next((int(entry.total) for entry in reversed(entries) if entry.total), self._total)
@@ -136,8 +136,8 @@ class Drain:
 
     def _moved(self, outcome: Outcome) -> Outcome:
         self._cursor = outcome.cursor
-        if outcome.buried:
-            log.warning("entries buried", extra={"shift": self._shift.name, "entries": outcome.buried})
+        if outcome.dead_lettered:
+            log.warning("entries dead-lettered", extra={"shift": self._shift.name, "entries": outcome.dead_lettered})
         return outcome
 
     async def _tell(self) -> None:

@@ -96,7 +96,7 @@ class Settle:
         self._pace = PaymentPace(shift.settings.settle_concurrency)
 
     @property
-    def under_way(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether payments are: a gateway that takes its time leaves the shift work to do."""
         return bool(self._in_flight)
 
@@ -114,11 +114,11 @@ class Settle:
         await self._say_pace()
         return written
 
-    async def end(self, *, at_once: bool) -> None:
+    async def end(self, *, immediately: bool) -> None:
         """Wait for the payments in flight and write their answers; at once: leave them to the successor."""
-        if not at_once and self._in_flight:
+        if not immediately and self._in_flight:
             await asyncio.wait(self._in_flight.values())
-        while not at_once and await self._write():
+        while not immediately and await self._write():
             continue
         await self._give_up()
         await self._units.close()
@@ -203,7 +203,7 @@ class Settle:
         """Confirm what was approved, put off what is to be asked again; return those still held."""
         if not answers.approved and not answers.unknown:
             return set()
-        async with self._shift.holding() as connection:
+        async with self._shift.leased_transaction() as connection:
             confirmed = await transitions.confirm_many(connection, answers.approved)
             retried = await reservations.postpone(
                 connection, answers.unknown, seconds=self._shift.settings.payment_retry_s
@@ -214,7 +214,7 @@ class Settle:
     async def _cancel(self, order_ids: Sequence[UUID], reason: str) -> list[UUID]:
         if not order_ids:
             return []
-        async with self._shift.holding() as connection:
+        async with self._shift.leased_transaction() as connection:
             cancelled = await transitions.cancel_many(connection, order_ids, reason=reason)
         await publish(self._shift.orders, cancelled)
         return cancelled

@@ -34,7 +34,7 @@ class Sweep:
 
     full = BATCH
     paced = False
-    under_way = False
+    is_busy = False
 
     def __init__(self, shift: Shift, gateway: Gateway) -> None:
         self._shift = shift
@@ -51,7 +51,7 @@ class Sweep:
         expired = await reservations.expired(connection, late_s=late_s, limit=self._shift.size.now)
         if not expired:
             return None
-        async with self._shift.holding() as held:
+        async with self._shift.leased_transaction() as held:
             cancelled = await transitions.cancel_many(held, expired, reason=EXPIRED)
         await publish(self._shift.orders, cancelled)
         # A payment may have been authorised without anybody hearing the answer.
@@ -59,6 +59,6 @@ class Sweep:
         await self._units.tell_of(connection, cancelled)
         return len(expired)
 
-    async def end(self, *, at_once: bool) -> None:  # noqa: ARG002 - closing takes no time
+    async def end(self, *, immediately: bool) -> None:  # noqa: ARG002 - closing takes no time
         """Close what was opened; nothing is under way."""
         await self._units.close()

@@ -78,7 +78,7 @@ class Relay:
     """Keeps its targets told; see `shift.Work`."""
 
     full = BATCH
-    under_way = False
+    is_busy = False
 
     def __init__(self, shift: Shift, targets: Sequence[Target[Any]], *, paced: bool = False) -> None:
         """Take the targets; `paced` rests after a step, so that what comes meanwhile shares a transaction."""
@@ -111,7 +111,7 @@ class Relay:
             await asyncio.sleep(POLL_S)
         return done
 
-    async def end(self, *, at_once: bool) -> None:  # noqa: ARG002 - closing takes no time
+    async def end(self, *, immediately: bool) -> None:  # noqa: ARG002 - closing takes no time
         """Close what the targets have open."""
         for target in self._targets:
             await target.close()
@@ -125,7 +125,7 @@ class Relay:
         end = batch.end if keeps or cursor == outbox.START else outbox.START
         if end == outbox.START:
             log.warning("a target of the outbox began anew, all is published again", extra={"target": target.name})
-        async with self._shift.holding() as held:
+        async with self._shift.leased_transaction() as held:
             await outbox.advance(held, target.name, end)
         self._cursors[target.name] = end
         return len(batch.rows)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("doorbuster.workers.isolation")
 
 
-class Isolation:
+class FailureIsolation:
     """Awaits pieces of work, and remembers which of them fail."""
 
     def __init__(self, orders: Redis) -> None:
@@ -41,7 +41,7 @@ class Isolation:
             if (part, sale_id) not in self._failing:
                 self._failing.add((part, sale_id))
                 about = {"part": part} | ({"sale_id": sale_id} if sale_id else {})
-                log.error("broken, the rest goes on", extra=about, exc_info=error)
+                log.error("a part of the scheduler failed; the others go on", extra=about, exc_info=error)
             await self._count(part)
         else:
             self._failing.discard((part, sale_id))

@@ -17,7 +17,7 @@ from doorbuster.cli import options
 from doorbuster.cli.audit.admissions import admission_figures
 from doorbuster.cli.audit.streams import event_figure, stream_figures
 from doorbuster.cli.instance.trouble import require_stores
-from doorbuster.embedded.instance import Instance, find
+from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 

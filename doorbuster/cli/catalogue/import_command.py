@@ -9,7 +9,7 @@ import click
 from doorbuster.cli import options
 from doorbuster.cli.catalogue.import_run import Options, run
 from doorbuster.cli.catalogue.presets import PRESETS
-from doorbuster.embedded.instance import find
+from doorbuster.embedded.data.instance import find
 
 
 @click.command("import")

@@ -17,7 +17,7 @@ from doorbuster.cli.answer import plain, print_json, table
 from doorbuster.cli.group import Commands
 from doorbuster.cli.ops import call
 from doorbuster.cli.times import show_time
-from doorbuster.embedded.instance import Instance, find
+from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import InvalidError, NotFoundError, StoreUnavailableError
 
 _FIELDS = ("name", "brand", "category", "description", "price", "currency", "active", "attributes")

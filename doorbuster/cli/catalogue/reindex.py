@@ -13,7 +13,7 @@ from db.connections import pool
 from doorbuster.cli import options
 from doorbuster.cli.instance.database import answering
 from doorbuster.cli.instance.trouble import require_stores
-from doorbuster.embedded.instance import find
+from doorbuster.embedded.data.instance import find
 from doorbuster.errors import SettingsError
 
 _READ_TIMEOUT_S = 60.0

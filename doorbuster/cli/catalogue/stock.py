@@ -13,7 +13,7 @@ from doorbuster.cli.answer import plain, print_json, table
 from doorbuster.cli.catalogue.product import product_path
 from doorbuster.cli.group import Commands
 from doorbuster.cli.ops import call
-from doorbuster.embedded.instance import find
+from doorbuster.embedded.data.instance import find
 
 _HEAD = ("product", "in stock", "reserved", "sold", "received")
 

@@ -13,8 +13,8 @@ from doorbuster.cli import options
 from doorbuster.cli.answer import confirm
 from doorbuster.cli.answer import yes as yes_option
 from doorbuster.cli.group import Commands
-from doorbuster.embedded.folder import DataFolder
-from doorbuster.embedded.instance import find
+from doorbuster.embedded.data.folder import DataFolder
+from doorbuster.embedded.data.instance import find
 from doorbuster.errors import NotFoundError
 from waitingroom.key_rotation import OVERLAP_S, Rotation, rotate
 

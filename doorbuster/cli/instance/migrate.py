@@ -11,7 +11,7 @@ from db.migrate import migrate as apply_migrations
 from doorbuster.cli import options
 from doorbuster.cli.instance.database import answering
 from doorbuster.cli.instance.trouble import require_stores
-from doorbuster.embedded.instance import find
+from doorbuster.embedded.data.instance import find
 
 
 @click.command()

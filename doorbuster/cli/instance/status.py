@@ -17,7 +17,7 @@ from doorbuster.cli.instance.trouble import NAMES, look_at, readiness
 from doorbuster.cli.ops import call
 from doorbuster.cli.sale.words import window
 from doorbuster.cli.times import span
-from doorbuster.embedded.instance import Instance, find
+from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import NotFoundError, StoreUnavailableError
 from doorbuster.log import redact
 

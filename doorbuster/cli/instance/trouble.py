@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 
 from db import status
 from db.connections import pool
-from doorbuster.embedded.instance import URLS, Instance
+from doorbuster.embedded.data.instance import URLS, Instance
 from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.log import redact

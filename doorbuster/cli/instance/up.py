@@ -18,8 +18,8 @@ from doorbuster import log
 from doorbuster.cli import options
 from doorbuster.cli.instance.database import answering
 from doorbuster.embedded import detached
-from doorbuster.embedded.folder import DEFAULT, DataFolder
-from doorbuster.embedded.instance import URLS, check_writable, find
+from doorbuster.embedded.data.folder import DEFAULT, DataFolder
+from doorbuster.embedded.data.instance import URLS, check_writable, find
 from doorbuster.errors import SettingsError
 
 if TYPE_CHECKING:

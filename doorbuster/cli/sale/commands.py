@@ -22,7 +22,7 @@ from doorbuster.cli.sale.shuffle import verify_shuffle
 from doorbuster.cli.sale.spec import body_of, merge_products, read_product, room_options, terms_options
 from doorbuster.cli.sale.waiting import wait_for
 from doorbuster.contract.fields import SALE_ID
-from doorbuster.embedded.instance import Instance, find
+from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import DoorbusterError, InvalidError, NotFoundError
 
 _LOOKED_AT_MAX = 100

@@ -9,7 +9,7 @@ import click
 from doorbuster.cli.answer import plain, print_json, table
 from doorbuster.cli.ops import call
 from doorbuster.cli.times import span
-from doorbuster.embedded.instance import Instance
+from doorbuster.embedded.data.instance import Instance
 from doorbuster.errors import StoreUnavailableError
 
 _HIDDEN = frozenset({"ok", "reason", "servers", "starts_at", "ends_at"})

@@ -12,7 +12,7 @@ import msgspec
 
 from doorbuster.cli import options
 from doorbuster.contract.room import RoomStatus
-from doorbuster.embedded.instance import find
+from doorbuster.embedded.data.instance import find
 from doorbuster.errors import InvalidError, NotFoundError, StoreUnavailableError
 from waitingroom.shuffle import commitment, place_of, seed_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from doorbuster.cli.ops import call
-from doorbuster.embedded.instance import Instance
+from doorbuster.embedded.data.instance import Instance
 
 LOOK_S = 0.5
 _OVER = frozenset({"drain", "closed", "ended"})

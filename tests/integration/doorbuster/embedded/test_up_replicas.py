@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from doorbuster.embedded import leftovers
-from doorbuster.embedded.postgres import Postgres
-from doorbuster.embedded.standby import Standby
+from doorbuster.embedded.stores.postgres import Postgres
+from doorbuster.embedded.stores.standby import Standby
 from tests.fixtures.insisting import insist
 from tests.fixtures.stores import _QUICK, serving
 from tests.fixtures.up import Running, Up, doorbuster, instance

@@ -11,7 +11,7 @@ import redis as sync_redis
 from redis.asyncio import Redis
 
 from doorbuster import keys
-from doorbuster.embedded.valkey import Valkey
+from doorbuster.embedded.stores.valkey import Valkey
 from doorbuster.redis_clients import plain_client
 from intake.accepting.durability import Durability
 from tests.fixtures.intake import Intake, Serve

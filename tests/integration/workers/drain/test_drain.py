@@ -20,7 +20,7 @@ from tests.fixtures.waiting import eventually
 from workers.drain import shift as drain_module
 from workers.drain.shift import Drain
 from workers.runtime import shift
-from workers.runtime.shift import Ended
+from workers.runtime.shift import EndReason
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -33,7 +33,7 @@ async def test_orders_are_served_in_the_order_of_acceptance(shop: Shop) -> None:
     await shop.stock(lamp=3)
     await shop.open_sale("lamp")
     ids = await shop.buy("ada", "bob", lamp=2) + await shop.buy("cyd", "dan", lamp=1)
-    assert await shop.drain() == Ended.IDLE
+    assert await shop.drain() == EndReason.IDLE
     assert await shop.statuses(ids) == ["pending", "cancelled:sold_out", "pending", "cancelled:sold_out"]
     assert await shop.ledger("lamp") == (0, 3, 0)
 
@@ -243,7 +243,7 @@ async def test_a_held_lease_keeps_others_out(shop: Shop, db: Connection) -> None
     await shop.open_sale("lamp")
     ids = await shop.buy("ada", lamp=1)
     assert await shifts.acquire(db, f"drain:{shop.sale_number}:0", holder="another", lease_s=60)
-    assert await shop.drain() == Ended.NOT_FREE
+    assert await shop.drain() == EndReason.NOT_FREE
     assert await shop.statuses(ids) == ["missing"]
 
 
@@ -255,12 +255,12 @@ async def test_an_expired_lease_is_taken_over_and_its_old_holder_writes_nothing(
     await db.execute("update shifts set lease_expires_at = now() - interval '1 second' where name = $1", name)
     assert await shifts.acquire(db, name, holder="the next", lease_s=60) == 2
     ids = await shop.buy("ada", lamp=1)
-    assert await zombie == Ended.LEASE_LOST
+    assert await zombie == EndReason.LEASE_LOST
     assert await shop.statuses(ids) == ["missing"]
     assert (await cursors.read(db, shop.sale_number, 0)) == ("0-0", 0)
 
 
-async def _paused_shift(shop: Shop, name: str) -> asyncio.Task[Ended]:
+async def _paused_shift(shop: Shop, name: str) -> asyncio.Task[EndReason]:
     """Start a shift that has its lease and waits for entries."""
     began = asyncio.Event()
 
@@ -344,7 +344,7 @@ async def test_a_shift_asked_to_stop_ends_after_its_batch_and_releases(shop: Sho
 
     settings = shop.settings.model_copy(update={"drain_batch_max": 100})
     name = f"drain:{shop.sale_number}:0"
-    assert await shift.run(name, settings, stop, lambda mine: Stopped(mine, place)) == Ended.STOPPED
+    assert await shift.run(name, settings, stop, lambda mine: Stopped(mine, place)) == EndReason.STOPPED
     drained = (await cursors.read(db, shop.sale_number, 0))[1]
     assert 100 <= drained < 2000
     assert await shop.orders.hget(keys.gate(shop.sale_number, 0), "drained") == str(drained).encode()

@@ -23,7 +23,7 @@ from workers.payments.settle import Settle
 from workers.payments.simulated import SimulatedGateway
 from workers.runtime import shift
 from workers.runtime.job_queue import QUEUE_KEY
-from workers.runtime.shift import Ended
+from workers.runtime.shift import EndReason
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -79,7 +79,7 @@ async def test_approved_orders_are_confirmed_and_told(lamp_sale: Shop, db: Conne
     await lamp_sale.drain()
     async with lamp_sale.orders.pubsub() as channel:
         await channel.subscribe(keys.OUTCOMES)
-        assert await lamp_sale.settle() == Ended.IDLE
+        assert await lamp_sale.settle() == EndReason.IDLE
         told = b""
 
         async def all_told() -> bool:
@@ -113,7 +113,7 @@ async def test_slow_and_flaky_payments_hold_nobody_up_and_end_well(lamp_sale: Sh
     await eventually(lambda: _is(lamp_sale, fast, "confirmed"))
     assert await lamp_sale.statuses(slow) == ["pending", "pending"]
     gateway.go_on.set()
-    assert await settling == Ended.IDLE
+    assert await settling == EndReason.IDLE
     assert await lamp_sale.statuses(slow + flaky) == ["confirmed"] * 3
 
 
@@ -139,7 +139,7 @@ async def test_a_shift_whose_payments_are_slow_is_not_idle(lamp_sale: Shop, jobs
     place = Partition(lamp_sale.sale_number, 0)
     name = f"settle:{place.sale_number}:{place.number}"
     ended = await shift.run(name, told, asyncio.Event(), lambda mine: Settle(mine, place, SimulatedGateway()))
-    assert ended is Ended.OTHERS_WAIT
+    assert ended is EndReason.OTHERS_WAIT
     assert "pending" in await lamp_sale.statuses(ids)
 
 
@@ -196,7 +196,7 @@ async def test_whoever_lost_the_lease_confirms_nothing(lamp_sale: Shop, db: Conn
     await db.execute("update shifts set lease_expires_at = now() - interval '1 second' where name = $1", name)
     assert await shifts.acquire(db, name, holder="the next", lease_s=60) == 2
     gateway.go_on.set()
-    assert await zombie == Ended.LEASE_LOST
+    assert await zombie == EndReason.LEASE_LOST
     assert await lamp_sale.statuses(ids) == ["pending"]
     assert gateway.voided == [], "the next holder may be confirming it"
 
@@ -211,7 +211,7 @@ async def test_a_gateway_that_will_not_void_stops_nothing(lamp_sale: Shop, db: C
     await lamp_sale.drain()
     await db.execute("update reservations set expires_at = now(), due_at = now()")
     gateway = Stubborn()
-    assert await lamp_sale.settle(gateway, payment_timeout_s=0.1) == Ended.IDLE
+    assert await lamp_sale.settle(gateway, payment_timeout_s=0.1) == EndReason.IDLE
     assert await _is(lamp_sale, ids, "cancelled:hold_expired")
     assert sorted(gateway.voided) == sorted(ids)
 

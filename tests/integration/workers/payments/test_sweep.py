@@ -11,7 +11,7 @@ from db.work import due_work, shifts
 from tests.fixtures.waiting import eventually
 from tests.integration.workers.payments.test_settle import RecordingGateway
 from workers.payments.sweep import grace_s
-from workers.runtime.shift import Ended
+from workers.runtime.shift import EndReason
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -30,7 +30,7 @@ async def test_ended_holds_are_cancelled_and_others_stay(shop: Shop, db: Connect
     held = await shop.buy("late", lamp=5)
     await shop.drain()
     gateway = RecordingGateway()
-    assert await shop.sweep(gateway) == Ended.DONE
+    assert await shop.sweep(gateway) == EndReason.DONE
     assert set(await shop.statuses(ended)) == {"cancelled:hold_expired"}
     assert await shop.statuses(held) == ["pending"]
     assert await shop.ledger("lamp") == (2995, 5, 0)

@@ -25,7 +25,7 @@ from workers.publish.catalogue import catalogue_relay
 from workers.publish.outboxes import CATALOGUE_CHANGES
 from workers.publish.relay import Batch, Relay, Target
 from workers.runtime import shift
-from workers.runtime.shift import Ended
+from workers.runtime.shift import EndReason
 
 
 def product(product_id: str, category: str = "c", price: int = 1) -> Product:
@@ -58,7 +58,7 @@ class Remembering:
         return bool(self.told)
 
 
-async def relay(shop: Shop, *targets: Target[Change]) -> Ended:
+async def relay(shop: Shop, *targets: Target[Change]) -> EndReason:
     return await shop.run("catalogue", lambda mine: Relay(mine, targets))
 
 
@@ -71,7 +71,7 @@ async def test_interleaved_commits_are_all_told(shop: Shop, pool: pools.Pool) ->
         await put_product(slow, product("slow"))
         for number in range(3):
             await put_product(quick, product(f"quick-{number}"))
-        assert await relay(shop, target) == Ended.IDLE
+        assert await relay(shop, target) == EndReason.IDLE
         assert target.told == []  # nothing behind an open transaction is passed
         await transaction.commit()
     await relay(shop, target)
@@ -138,7 +138,7 @@ async def test_a_target_that_is_away_holds_up_no_other(shop: Shop, monkeypatch: 
     await eventually(there.has_heard, what="the other target to be told")
     assert away.told == []
     away.away = False
-    assert await running == Ended.IDLE
+    assert await running == EndReason.IDLE
     assert [change.product_id for change in away.told] == ["p"]
     assert [change.product_id for change in there.told] == ["p"]
 

@@ -12,7 +12,7 @@ from db.orders import outbox
 from doorbuster import keys
 from workers.publish import relay as relay_module
 from workers.publish.events import RELAY
-from workers.runtime.shift import Ended
+from workers.runtime.shift import EndReason
 
 if TYPE_CHECKING:
     import pytest
@@ -31,7 +31,7 @@ async def test_every_transition_is_published_in_its_orders_order(shop: Shop, ord
     ids = await shop.buy("ada", "bob", "cyd", lamp=1)
     await shop.drain()
     await shop.settle()
-    assert await shop.relay() == Ended.IDLE
+    assert await shop.relay() == EndReason.IDLE
     events = await _published(orders_redis)
     assert {event["id"] for event in events} == {
         f"{ids[0]}:1", f"{ids[0]}:2", f"{ids[1]}:1", f"{ids[1]}:2", f"{ids[2]}:1",

@@ -14,7 +14,7 @@ from db.work import shifts
 from doorbuster.settings import Settings
 from tests.fixtures.waiting import eventually
 from workers.runtime import shift
-from workers.runtime.shift import Ended
+from workers.runtime.shift import EndReason
 
 pytestmark = pytest.mark.versions
 
@@ -44,7 +44,7 @@ async def stuck(connection: pools.Connection, fence: int) -> AsyncIterator[async
 
     async def work() -> None:
         async with connection.transaction():
-            await shifts.hold(connection, NAME, fence, lease_s=LEASE_S)
+            await shifts.renew(connection, NAME, fence, lease_s=LEASE_S)
             columns = ("name", "fence", "holder", "lease_expires_at")
             await connection.copy_to_table("shifts", source=rows(), columns=columns, timeout=60)
 
@@ -79,7 +79,7 @@ class Idle:
 
     full = 1
     paced = False
-    under_way = False
+    is_busy = False
 
     async def begin(self) -> None:
         """Begin."""
@@ -88,7 +88,7 @@ class Idle:
         """Find nothing more, ever."""
         return None
 
-    async def end(self, *, at_once: bool) -> None:
+    async def end(self, *, immediately: bool) -> None:
         """Have nothing under way."""
 
 
@@ -100,7 +100,7 @@ async def test_a_shift_takes_over_from_a_holder_stuck_in_a_copy(settings: Settin
         assert fence is not None
         async with stuck(first, fence):
             await eventually(lambda: _is_over(watching), what="the lease to run out")
-            assert await shift.run(NAME, own, asyncio.Event(), lambda _shift: Idle()) is Ended.DONE
+            assert await shift.run(NAME, own, asyncio.Event(), lambda _shift: Idle()) is EndReason.DONE
 
 
 async def test_a_holder_whose_lease_lives_keeps_its_session(database_url: str) -> None:

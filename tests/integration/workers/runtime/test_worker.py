@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from db.work import shifts
-from doorbuster.embedded.valkey import Valkey
+from doorbuster.embedded.stores.valkey import Valkey
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings
 from tests.fixtures.stores import serving

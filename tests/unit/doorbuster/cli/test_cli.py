@@ -9,7 +9,7 @@ import pytest
 
 from doorbuster.cli.app import run
 from doorbuster.cli.sale.spec import read_body, read_product
-from doorbuster.embedded import instance
+from doorbuster.embedded.data import instance
 from doorbuster.errors import InvalidError, NotFoundError
 from tests.fixtures.up import clean_environment
 

@@ -16,7 +16,7 @@ from doorbuster.cli.instance import keys as keys_command
 from doorbuster.cli.sale import shuffle
 from doorbuster.cli.sale.spec import split_room
 from doorbuster.contract.room import ChallengeView, PollView, RoomStatus, SoldOutView
-from doorbuster.embedded.folder import DataFolder
+from doorbuster.embedded.data.folder import DataFolder
 from doorbuster.errors import SettingsError
 from intake.room.key_file import KeyFile
 from tests.fixtures.up import clean_environment

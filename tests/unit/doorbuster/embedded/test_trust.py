@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from doorbuster.cli.app import run
-from doorbuster.embedded import instance, trust
-from doorbuster.embedded.folder import DataFolder
+from doorbuster.embedded.data import instance, trust
+from doorbuster.embedded.data.folder import DataFolder
 from doorbuster.errors import InvalidError
 from tests.fixtures.up import clean_environment
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from doorbuster.embedded.unprivileged import Account
-from doorbuster.embedded.view import View, view_of
+from doorbuster.embedded.users.unprivileged import Account
+from doorbuster.embedded.users.view import View, view_of
 
 NOBODY = 65_534
 IS_ROOT = os.geteuid() == 0

@@ -27,12 +27,12 @@ def _run(entries: list[Entry], broken: set[str]) -> tuple[list[str], list[str], 
         written.extend(entry.id for entry in part)
         return Outcome(part[-1].id, 0)
 
-    async def bury(entry: Entry, detail: str) -> Outcome:
+    async def dead_letter(entry: Entry, detail: str) -> Outcome:
         assert "invalid byte sequence" in detail
         buried.append(entry.id)
         return Outcome(entry.id, 0)
 
-    outcomes = asyncio.run(bisect.commit(entries, write=write, bury=bury))
+    outcomes = asyncio.run(bisect.commit(entries, write=write, dead_letter=dead_letter))
     assert outcomes[-1].cursor == entries[-1].id
     return written, buried, attempts
 
@@ -57,8 +57,8 @@ async def test_what_passes_by_itself_is_not_split() -> None:
         assert len(part) == 4
         raise asyncpg.ConnectionDoesNotExistError("connection was closed")
 
-    async def bury(entry: Entry, detail: str) -> Outcome:
+    async def dead_letter(entry: Entry, detail: str) -> Outcome:
         raise AssertionError("nothing here is broken")
 
     with pytest.raises(asyncpg.ConnectionDoesNotExistError):
-        await bisect.commit([Entry(f"{n}-0", b"") for n in range(4)], write=away, bury=bury)
+        await bisect.commit([Entry(f"{n}-0", b"") for n in range(4)], write=away, dead_letter=dead_letter)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.orderstore.entry import Line, OrderEntry
-from workers.drain.decide import Reason, Shelf, Verdict, decide
+from workers.drain.decide import Reason, SellableUnits, Verdict, decide
 
 PRODUCTS = ("lamp", "rug", "sofa", "vase")
 CUSTOMERS = ("ada", "bob", "cyd")
@@ -24,8 +24,8 @@ def _order(number: int, customer: str, lines: list[tuple[str, int]]) -> OrderEnt
     )
 
 
-def _shelf(units: int, limit: int | None = None, currency: str = "EUR", *, active: bool = True) -> Shelf:
-    return Shelf(units=units, price=100, currency=currency, active=active, limit_per_customer=limit)
+def _shelf(units: int, limit: int | None = None, currency: str = "EUR", *, active: bool = True) -> SellableUnits:
+    return SellableUnits(units=units, price=100, currency=currency, active=active, limit_per_customer=limit)
 
 
 _lines = st.lists(st.tuples(st.sampled_from(PRODUCTS), st.integers(1, 4)), min_size=1, max_size=5)
@@ -48,15 +48,15 @@ def _wanted(order: OrderEntry) -> Counter[str]:
 def test_it_takes_what_was_reserved_and_never_more_than_there_is(
     orders: list[OrderEntry], stocks: dict[str, tuple[int, int | None]]
 ) -> None:
-    shelves = {product_id: _shelf(*terms) for product_id, terms in stocks.items()}
-    verdict = decide(orders, shelves, {})
+    sellable = {product_id: _shelf(*terms) for product_id, terms in stocks.items()}
+    verdict = decide(orders, sellable, {})
     reserved: Counter[str] = Counter()
     for order, reason in verdict.decided:
         if reason is None:
             reserved += _wanted(order)
     assert +Counter(verdict.taken) == reserved
     for product_id, (units, _) in stocks.items():
-        assert shelves[product_id].units == units - reserved[product_id] >= 0
+        assert sellable[product_id].units == units - reserved[product_id] >= 0
 
 
 @given(orders=_orders, stocks=_stocks)
@@ -69,12 +69,12 @@ def test_every_order_gets_one_decision(orders: list[OrderEntry], stocks: dict[st
 def test_who_came_later_changes_nothing_for_who_came_first(
     orders: list[OrderEntry], stocks: dict[str, tuple[int, int | None]]
 ) -> None:
-    def shelves() -> dict[str, Shelf]:
+    def sellable() -> dict[str, SellableUnits]:
         return {product_id: _shelf(*terms) for product_id, terms in stocks.items()}
 
-    all_of_them = _by_order(decide(orders, shelves(), {}))
+    all_of_them = _by_order(decide(orders, sellable(), {}))
     for count in range(len(orders)):
-        for order_id, reason in _by_order(decide(orders[:count], shelves(), {})).items():
+        for order_id, reason in _by_order(decide(orders[:count], sellable(), {})).items():
             assert all_of_them[order_id] == reason
 
 
@@ -87,9 +87,9 @@ def test_two_batches_decide_like_one(
     orders: list[OrderEntry], stocks: dict[str, tuple[int, int | None]], cut: int
 ) -> None:
     whole = decide(orders, {product_id: _shelf(*terms) for product_id, terms in stocks.items()}, {})
-    shelves = {product_id: _shelf(*terms) for product_id, terms in stocks.items()}
-    first = decide(orders[:cut], shelves, {})
-    second = decide(orders[cut:], shelves, dict(first.bought))
+    sellable = {product_id: _shelf(*terms) for product_id, terms in stocks.items()}
+    first = decide(orders[:cut], sellable, {})
+    second = decide(orders[cut:], sellable, dict(first.bought))
     assert _by_order(whole) == _by_order(first) | _by_order(second)
 
 
@@ -134,8 +134,8 @@ def test_what_was_bought_before_counts_against_the_limit() -> None:
     ],
 )
 def test_what_the_sale_cannot_sell_is_decided_and_takes_nothing(lines: list[tuple[str, int]], reason: Reason) -> None:
-    shelves = {"lamp": _shelf(5), "rug": _shelf(5, currency="USD")}
-    verdict = decide([_order(1, "ada", lines), _order(2, "bob", [("lamp", 5)])], shelves, {})
+    sellable = {"lamp": _shelf(5), "rug": _shelf(5, currency="USD")}
+    verdict = decide([_order(1, "ada", lines), _order(2, "bob", [("lamp", 5)])], sellable, {})
     assert [(order.customer_id, why) for order, why in verdict.decided] == [("ada", reason), ("bob", None)]
 
 

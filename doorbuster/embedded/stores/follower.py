@@ -1,4 +1,4 @@
-"""Keeps one replica: `python -m doorbuster.embedded.follower DATA NUMBER`, started and kept up by the supervisor.
+"""Keeps one replica: `python -m doorbuster.embedded.stores.follower DATA NUMBER`. The supervisor keeps it up.
 
 A process of its own, because copying the primary takes its time and must hold up nothing else. It ends whenever the
 replica does, or has fallen too far behind to catch up: started again, it copies anew where it must.
@@ -14,10 +14,10 @@ from pathlib import Path
 from types import FrameType
 
 from doorbuster import log
-from doorbuster.embedded.folder import DataFolder
-from doorbuster.embedded.postgres import Postgres
+from doorbuster.embedded.data.folder import DataFolder
 from doorbuster.embedded.processes import spawn
-from doorbuster.embedded.standby import Standby
+from doorbuster.embedded.stores.postgres import Postgres
+from doorbuster.embedded.stores.standby import Standby
 from doorbuster.embedded.wake import Wake
 from doorbuster.errors import StoreUnavailableError
 

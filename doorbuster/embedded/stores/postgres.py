@@ -20,8 +20,8 @@ from pathlib import Path
 
 import asyncpg
 
-from doorbuster.embedded import system_user
 from doorbuster.embedded.processes import Command
+from doorbuster.embedded.users import system_user
 from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.failures import POSTGRES_FAILED, POSTGRES_STARTING
 

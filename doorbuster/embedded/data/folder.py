@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from typing import IO
 
-from doorbuster.embedded import system_user, trust
+from doorbuster.embedded.data import trust
+from doorbuster.embedded.users import system_user
 from doorbuster.errors import ConflictError, InvalidError
 from doorbuster.ports import reserve
 

@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from doorbuster.embedded.folder import DataFolder
-from doorbuster.embedded.postgres import Postgres
+from doorbuster.embedded.data.folder import DataFolder
 from doorbuster.embedded.processes import Command, spawn
+from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.errors import StoreUnavailableError
 
 _SETTINGS = {

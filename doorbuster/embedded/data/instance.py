@@ -11,8 +11,8 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from doorbuster.embedded import trust
-from doorbuster.embedded.folder import DEFAULT, write_private
+from doorbuster.embedded.data import trust
+from doorbuster.embedded.data.folder import DEFAULT, write_private
 from doorbuster.errors import InvalidError, NotFoundError
 from doorbuster.log import redact
 

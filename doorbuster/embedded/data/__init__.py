@@ -1,0 +1,1 @@
+"""What lies in the data folder of an instance, and whether it may be believed."""

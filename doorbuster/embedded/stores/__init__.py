@@ -1,0 +1,1 @@
+"""The embedded stores: PostgreSQL, its replicas and Valkey, from wheels."""
