@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from catalogue.cache import items, subjects
+from catalogue.cache import units as cached_units
 from catalogue.cache.floors import Floors
 from catalogue.cache.read_through import Bounds, Copy, Reader
 from catalogue.cache.shared import SharedCache
@@ -19,7 +20,6 @@ from catalogue.responses import CacheTerms, Shown, show_page, show_product
 from db.connections.replicas import Replicas
 from db.products import catalogue_changes
 from db.products.catalogue_changes import Change
-from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import POSTGRES_FAILED, REDIS_FAILED, Failures
 from doorbuster.redis_clients import plain_client, reader_client
@@ -151,7 +151,7 @@ class Catalogue:
     async def counted(self, product_id: str, units: int) -> None:
         """Tell everyone how many units there are now, approximately; its failure is no one's error."""
         try:
-            await self._redis.hset(keys.UNITS, product_id, str(units))
+            await cached_units.write(self._redis, {product_id: units})
         except REDIS_FAILED as error:
             log.warning("a count of units was not told", extra={"error": repr(error)})
 

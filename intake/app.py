@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from catalogue.search.service import open_search
 from catalogue.service import Catalogue
 from db.sales import get_sale, list_sales
-from doorbuster import keys
 from doorbuster.log import configure
+from doorbuster.orderstore import changes
+from doorbuster.orderstore.accept import AcceptScript, Terms
 from doorbuster.orderstore.ids import OrderIds
 from doorbuster.redis_clients import accept_client, plain_client
 from doorbuster.settings import Settings, load_settings
 from intake.accepting.durability import Durability
-from intake.accepting.group_commit import AcceptScript, Terms
 from intake.accepting.store_memory import StoreMemory
 from intake.changes.publish import Publishing
 from intake.changes.restock import Restocking
@@ -113,7 +113,7 @@ class Parts:
         self.publishing = Publishing(self.orders_redis, self.sales, self.waiting.desk)
         announcing = self.publishing.announcing
         self.outcomes = Outcomes(
-            self.orders_redis, {keys.SALES: announcing.take, keys.HEARD: announcing.heard}, self.sales.distrust
+            self.orders_redis, {changes.SALES: announcing.take, changes.HEARD: announcing.heard}, self.sales.distrust
         )
         self.restocking = Restocking(
             self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk

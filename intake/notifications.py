@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from doorbuster import keys
 from doorbuster.failures import STORE_FAILED
+from doorbuster.orderstore import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,6 @@ log = logging.getLogger("doorbuster.intake.outcomes")
 
 LOOK_EVERY_S = 1.0
 RECONNECT_S = 0.5
-ID_BYTES = 16
 
 
 class Outcomes:
@@ -31,7 +30,7 @@ class Outcomes:
     def __init__(self, redis: Redis, others: Mapping[str, Callable[[bytes], None]], begun: Callable[[], None]) -> None:
         """Take what hears the messages of other channels, and what is called whenever hearing begins anew."""
         self._redis = redis
-        self._others = {channel.encode(): take for channel, take in others.items()}
+        self._others = dict(others)
         self._begun = begun
         self._watched: dict[bytes, set[asyncio.Event]] = {}
 
@@ -58,23 +57,21 @@ class Outcomes:
                 await asyncio.sleep(RECONNECT_S)
 
     async def _hear(self) -> None:
-        async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
-            await subscription.subscribe(keys.OUTCOMES, *self._others)
+        async with changes.subscribed(self._redis) as next_message:
             self._begun()
             while True:
-                message = await subscription.get_message(timeout=LOOK_EVERY_S)
+                message = await next_message(LOOK_EVERY_S)
                 if message is not None:
-                    self._take(message)
+                    self._take(*message)
 
-    def _take(self, message: dict[str, Any]) -> None:
-        data: bytes = message["data"]
-        if (take := self._others.get(message["channel"])) is not None:
-            take(data)
+    def _take(self, channel: str, content: bytes) -> None:
+        if (take := self._others.get(channel)) is not None:
+            take(content)
             return
         if not self._watched:
             return
-        for start in range(0, len(data), ID_BYTES):
-            for event in self._watched.get(data[start : start + ID_BYTES], ()):
+        for order_id in changes.ids_in(content):
+            for event in self._watched.get(order_id, ()):
                 event.set()
 
 

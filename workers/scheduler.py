@@ -21,11 +21,10 @@ from db import sales
 from db.connections import pool
 from db.products import stock
 from db.work import shifts
-from doorbuster import keys
 from doorbuster.errors import SettingsError
 from doorbuster.failures import TRANSIENT
 from doorbuster.log import configure
-from doorbuster.orderstore import gate
+from doorbuster.orderstore import gate, sold_out
 from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings, load_settings
 from workers.publish.availability import Units
@@ -146,15 +145,12 @@ class Scheduler:
 
     async def _rooms(self) -> None:
         """Hold each waiting room's outflow to what lies behind it can take."""
-        if await asyncio.to_thread(self._takes_turn, "outflow", OUTFLOW_MS):
+        if await asyncio.to_thread(job_queue.takes_turn, self._jobs, "outflow", OUTFLOW_MS):
             await self._outflow.step(await self._open_connection())
 
     async def _presence(self) -> None:
         """Say that this scheduler lives."""
         await asyncio.to_thread(self._sign_of_life.renew)
-
-    def _takes_turn(self, what: str, milliseconds: int) -> bool:
-        return bool(self._jobs.set(keys.starting(what), "1", nx=True, px=milliseconds))
 
     async def _shelves(self) -> None:
         """Take off the sold-out sets what is available again: cancelled orders gave units back."""
@@ -164,14 +160,14 @@ class Scheduler:
                 await self._isolation.attempt("shelves", restock, sale_id=sale.sale_id)
 
     async def _restock(self, sale_number: int, partition: int) -> None:
-        key = keys.sold_out(sale_number, partition)
-        members = [_text(member) for member in await self._orders.smembers(key)]
+        here = [(sale_number, partition)]
+        members = list((await sold_out.read(self._orders, here))[0])
         if not members:
             return
         connection = await self._open_connection()
         units = await stock.available(connection, sale_number, members)
         if back := [product_id for product_id, free in units.items() if free > 0]:
-            await self._orders.srem(key, *back)
+            await sold_out.clear(self._orders, here, back)
         # All of them: whoever tells of units may be late, and the page would stay with what came last.
         await self._units.tell(await stock.left(connection, members))
 
@@ -211,10 +207,6 @@ def _end_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-def _text(member: bytes | str) -> str:
-    return member.decode() if isinstance(member, bytes) else member
 
 
 async def _run_until_stopped(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from db import sales
 from db.work import due_work
 from db.work.due_work import Partition
-from workers.drain import backlog
+from doorbuster.orderstore import backlog
 from workers.drain.shift import Drain
 from workers.payments.settle import Settle
 from workers.payments.simulated import SimulatedGateway

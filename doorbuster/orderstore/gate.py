@@ -2,7 +2,7 @@
 
 Postgres is the truth of a sale, the gate its copy beside the stream, so that the accept script decides on one clock.
 Published after each change, by the intake when a gate is missing, and every second by the scheduler.
-Never read to decide anything outside the order store's scripts.
+Never read to decide anything outside the order store's scripts. Each verb touches the slot of one partition: `gate`.
 """
 
 from __future__ import annotations

@@ -16,6 +16,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_PARTITIONS = 64
 
+Partition = tuple[int, int]
+"""A partition of a sale: the sale's number and its own."""
+
 _HASH_MASK = 0x0FFF3FFFFFFFFFFFFFFFFFFF
 """The 96 bits behind the route, less those of version and variant."""
 _VERSION_8 = 0x80008000000000000000

@@ -1,6 +1,7 @@
 """How old the oldest entry of a partition's stream is that nobody has drained. Owns that question to the order store.
 
-By the order store's clock, which also gave the entry its time.
+By the order store's clock, which also gave the entry its time. Each command touches the slot of one partition: `gate`
+or `stream`; the clock is asked first, so that an entry that comes meanwhile is of age 0.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ async def look(redis: Redis, cursors: Mapping[Place, str]) -> dict[Place, Unread
     """
     if not cursors:
         return {}
-    pipeline = redis.pipeline(transaction=True)
+    pipeline = redis.pipeline(transaction=False)
     pipeline.time()
     for place, cursor in cursors.items():
         pipeline.hmget(keys.gate(*place), ["accepted", "full"])

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
-
-from redis.exceptions import ResponseError
+from typing import TYPE_CHECKING
 
 from doorbuster.failures import STORE_FAILED
+from doorbuster.orderstore import server
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -57,8 +56,8 @@ class Durability:
             await self.check()
 
     async def _look(self) -> tuple[list[str], list[str]]:
-        info = await _info(self._redis)
-        config = await self._config()
+        info = await server.durability_info(self._redis)
+        config = await server.settings(self._redis, *_SYNCED, "maxmemory-policy")
         notes = [] if config is not None else ["CONFIG is forbidden: judged by INFO, fsync policy taken on trust"]
         faults = _policy_faults(info, config)
         if self._level == "fsync":
@@ -68,21 +67,6 @@ class Durability:
             if there < wanted:
                 faults.append(f"connected replicas are {there}, must be {wanted}")
         return faults, notes
-
-    async def _config(self) -> dict[str, str] | None:
-        names = [*_SYNCED, "maxmemory-policy"]
-        try:
-            found: dict[Any, Any] = await self._redis.config_get(*names)
-        except ResponseError:
-            return None
-        return {_text(name): _text(value) for name, value in found.items()}
-
-
-async def _info(redis: Redis) -> dict[str, str]:
-    found: dict[Any, Any] = {}
-    for section in ("persistence", "memory", "replication"):
-        found |= await redis.info(section)
-    return {_text(name): _text(value) for name, value in found.items()}
 
 
 def _policy_faults(info: dict[str, str], config: dict[str, str] | None) -> list[str]:
@@ -103,7 +87,3 @@ def _sync_faults(info: dict[str, str], config: dict[str, str] | None) -> list[st
     if info.get("aof_enabled") == "1" and info.get("aof_last_write_status") != "ok":
         faults.append(f"aof_last_write_status is {info.get('aof_last_write_status')}, must be ok")
     return faults
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

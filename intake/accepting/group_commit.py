@@ -1,46 +1,27 @@
 """Group commit: one batch of a partition in flight at a time, what arrives meanwhile goes in the next.
 
-Owns the only way an order gets into a stream. It never repeats a call whose outcome it does not know: such orders end
-as UNKNOWN, and the same idempotency key is safe to send again. Who goes while waiting disturbs no batch.
+Owns the batches of a process; `orderstore/accept.py` has the call of one. It never repeats a call whose outcome it does
+not know: such orders end as UNKNOWN, and the same idempotency key is safe to send again. Who goes while waiting
+disturbs no batch.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from hiredis import pack_command
-from redis.exceptions import NoScriptError, RedisError
-
-from doorbuster import keys
 from doorbuster.failures import REDIS_FAILED
-from doorbuster.lua_script import Script
 from doorbuster.orderstore import gate as gates
+from doorbuster.orderstore.accept import NO_GATE, UNKNOWN, Link, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from redis.asyncio import Redis
-    from redis.asyncio.connection import AbstractConnection
-
-    Tell = Callable[["Candidate", bytes], None]
+    from doorbuster.orderstore.accept import AcceptScript, Candidate
 
 log = logging.getLogger("doorbuster.intake.group_commit")
-
-NEW, REPLAY, CONFLICT, SOLD_OUT, BACKLOG = b"+", b"=", b"!", b"-", b"#"
-NO_GATE, EARLY, LATE, HOLD, CLOSED = b"?", b"<", b">", b"h", b"x"
-SPENT, REVOKED, EXPIRED = b"s", b"r", b"e"
-UNKNOWN = b"~"
-"""First byte of a verdict; after NEW and REPLAY comes the entry's id."""
-
-HOUR_MS = 3_600_000
-"""What the audit looks back on: counts outlive it (doorbuster/cli/audit/admissions.py)."""
-_TERMS = struct.Struct(">IHQQ")
-_accept = Script.beside(__file__, "accept")
 
 
 class Watch(Protocol):
@@ -50,138 +31,6 @@ class Watch(Protocol):
         """Take note of a finished batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What holds for every batch."""
-
-    ttl_ms: int
-    backlog_max: int
-    backlog_max_bytes: int
-    batch_max: int
-    replicas: int
-    replica_wait_ms: int
-    timeout_s: float
-    """For a batch, from asking for a connection to the last byte of the answer."""
-
-
-class Spend(NamedTuple):
-    """The admission that an order spends, where there is a room."""
-
-    key: str
-    """Where the orders placed with it are counted, in the order's slot."""
-    terms: bytes
-    """What `spend_terms` says of it."""
-
-
-def count_ttl_ms(life_ms: int) -> int:
-    """Return how long it is kept how many orders an admission bought: for as long again as it lives, and an hour."""
-    return 2 * life_ms + HOUR_MS
-
-
-def spend_terms(*, epoch: int, allowed: int, ttl_ms: int, ends_ms: int) -> bytes:
-    """Return an admission as the accept script reads it.
-
-    `ttl_ms`: how long its count lives, longer than itself; `ends_ms`: when it ends, by the order store's clock, 0 if it
-    has run out.
-    """
-    return _TERMS.pack(epoch, allowed, ttl_ms, ends_ms)
-
-
-class Candidate:
-    """An order that asks to be accepted; `tell` is called once, with its verdict."""
-
-    __slots__ = ("entry", "fingerprint", "key", "spend", "tell")
-
-    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: Spend | None, tell: Tell) -> None:
-        self.key = key
-        self.fingerprint = fingerprint
-        self.entry = entry
-        self.spend = spend
-        self.tell = tell
-
-
-class AcceptScript:
-    """What every batch of the process needs: the client and the terms. The work is done over a `Link`."""
-
-    def __init__(self, redis: Redis, terms: Terms) -> None:
-        """Take a client without a time-out of its own: here one stands around the whole call, and costs a tenth."""
-        self.redis = redis
-        self.terms = terms
-        self.backlog_max = terms.backlog_max
-        """Most orders that may wait now: none while the store is full."""
-
-    def take_new(self, takes: bool) -> None:
-        """Say whether new orders are taken; those that were accepted replay in any case."""
-        self.backlog_max = self.terms.backlog_max if takes else 0
-
-
-class Link:
-    """A connection that is kept from batch to batch; runs the accept script once per call, knows nothing of waiters."""
-
-    def __init__(self, script: AcceptScript) -> None:
-        self._script = script
-        self._pool = script.redis.connection_pool
-        self._terms = script.terms
-        self._connection: AbstractConnection | None = None
-
-    async def close(self) -> None:
-        """Give the connection back."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await self._pool.release(connection)
-
-    async def run(self, names: tuple[str, str], batch: Sequence[Candidate]) -> list[bytes]:
-        """Return one verdict an order.
-
-        Raises:
-            RedisError, OSError, TimeoutError: the outcome is unknown.
-        """
-        spends = [candidate.spend.key for candidate in batch if candidate.spend is not None]
-        arguments: list[str | bytes | int] = [len(batch) + len(spends) + 2, *names]
-        arguments += [candidate.key for candidate in batch]
-        arguments += spends
-        terms = self._terms
-        arguments += (
-            terms.ttl_ms,
-            self._script.backlog_max,
-            terms.backlog_max_bytes,
-            int(terms.replicas > 0),
-            len(batch),
-        )
-        for candidate in batch:
-            arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
-        async with asyncio.timeout(self._terms.timeout_s):
-            try:
-                return await self._evaluate("EVALSHA", _accept.sha, arguments)
-            except NoScriptError:  # nothing was run, so running it now is no repetition
-                return await self._evaluate("EVAL", _accept.source, arguments)
-
-    async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
-        # The command is packed and sent by hand: for a batch of hundreds of arguments the client's own way costs as
-        # much as all else the intake does for the orders. One send, one read, whatever happens.
-        commands = [_packed(verb, script, *arguments)]
-        if self._terms.replicas:
-            commands.append(_packed("WAIT", self._terms.replicas, self._terms.replica_wait_ms))
-        if self._connection is None:
-            self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-        connection = self._connection
-        try:
-            await connection.send_packed_command(commands, check_health=False)
-            verdicts: list[bytes] = await connection.read_response()
-            if self._terms.replicas:
-                reached: int = await connection.read_response()
-                if reached < self._terms.replicas:
-                    raise RedisError(f"the batch reached {reached} of {self._terms.replicas} replicas")
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
-        return verdicts
-
-
-def _packed(*words: str | bytes | int) -> bytes:
-    return pack_command(words)  # type: ignore[arg-type,no-any-return]  # its stub knows one word only
-
-
 class PartitionCommit:
     """Collects the orders of one partition and commits them batch by batch."""
 
@@ -189,7 +38,7 @@ class PartitionCommit:
         self, script: AcceptScript, sale_number: int, partition: int, gate: Callable[[], gates.Gate], watch: Watch
     ) -> None:
         self._script = script
-        self._names = (keys.gate(sale_number, partition), keys.stream(sale_number, partition))
+        self._names = names_of(sale_number, partition)
         self._gate = gate
         self._watch = watch
         self._waiting: list[Candidate] = []

@@ -11,11 +11,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from doorbuster.failures import STORE_FAILED
+from doorbuster.orderstore import server
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from intake.accepting.group_commit import AcceptScript
+    from doorbuster.orderstore.accept import AcceptScript
 
 log = logging.getLogger("doorbuster.intake.durability")
 
@@ -61,8 +62,8 @@ class StoreMemory:
 
     async def look(self) -> None:
         """Look once."""
-        found: dict[Any, Any] = await self._redis.info("memory")
-        is_first, self._used, self._maxmemory = self._maxmemory is None, found["used_memory"], found.get("maxmemory", 0)
+        is_first = self._maxmemory is None
+        self._used, self._maxmemory = await server.memory(self._redis)
         if is_first and self._is_unbounded:
             log.warning(UNBOUNDED)
         was, self.is_full = self.is_full, self._limit is not None and self._used > self._limit * FULL_AT

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster import keys
 from doorbuster.failures import STORE_FAILED
+from doorbuster.orderstore import changes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -84,7 +84,7 @@ class Announcing:
         told = Announcement(os.urandom(8), sale_id, version, tuple(products))
         heard = self._open[told.id] = _Heard()
         try:
-            processes = await self._redis.publish(keys.SALES, _encode(told))
+            processes = await changes.publish_sale(self._redis, _encode(told))
             try:
                 async with asyncio.timeout(WITHIN_S):
                     await heard.by(processes)
@@ -112,6 +112,6 @@ class Announcing:
     async def _take(self, told: Announcement) -> None:
         try:
             await self._act_by(told)
-            await self._redis.publish(keys.HEARD, told.id)
+            await changes.publish_heard(self._redis, told.id)
         except STORE_FAILED as error:
             log.warning("a change was heard too late", extra={"sale_id": told.sale_id, "error": repr(error)})

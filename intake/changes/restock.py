@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from db.products import stock
 from db.sales import live_sales_of
-from doorbuster import keys
+from doorbuster.orderstore import changes, sold_out
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from catalogue.service import Catalogue
     from db.orders.transitions import Moved
     from db.sales import Sale
+    from doorbuster.orderstore.ids import Partition
     from intake.changes.publish import Publishing
     from intake.database import Database
     from intake.room.cache import RoomDesk
@@ -63,14 +64,10 @@ class Restocking:
             if await self._take_off(moved.sale, units):
                 await self._note_in_room(moved.sale, moved.available)
                 await self._publishing.shelf(list(moved.freed))
-        await self._redis.publish(keys.OUTCOMES, moved.order.order_id.bytes)
+        await changes.publish_orders(self._redis, [moved.order.order_id.bytes])
 
     async def _flagged(self, sale: Sale) -> list[str]:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for partition in range(sale.partitions):
-                pipe.smembers(keys.sold_out(sale.number, partition))
-            found = await pipe.execute()
-        return sorted({member.decode() for members in found for member in members})
+        return sorted(set().union(*await sold_out.read(self._redis, _partitions_of(sale))))
 
     async def _forget(self, sale: Sale, products: Collection[str]) -> bool:
         """Take the flags off what the sale has units of; say whether there were any."""
@@ -80,13 +77,7 @@ class Restocking:
 
     async def _take_off(self, sale: Sale, units: Mapping[str, int]) -> bool:
         back = [product_id for product_id, left in units.items() if left > 0]
-        if not back:
-            return False
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for partition in range(sale.partitions):
-                pipe.srem(keys.sold_out(sale.number, partition), *back)
-            taken = await pipe.execute()
-        return bool(sum(taken))
+        return await sold_out.clear(self._redis, _partitions_of(sale), back) > 0
 
     async def _tell_room(self, sale: Sale) -> None:
         """Say to the sale's room, if it has one, what is sold out now."""
@@ -100,3 +91,7 @@ class Restocking:
         if mode_of(sale) is Mode.OFF:
             return
         await self._desk.note_sold_out(sale, {product_id for product_id, left in units.items() if left <= 0})
+
+
+def _partitions_of(sale: Sale) -> list[Partition]:
+    return [(sale.number, partition) for partition in range(sale.partitions)]

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db.migrate import pending
-from doorbuster import keys
 from doorbuster.contract.problems import JSON
 from doorbuster.failures import STORE_FAILED
-from doorbuster.orderstore import gate
+from doorbuster.orderstore import backlog, scheduler_failures, server
 from intake.monitoring import metrics as measured
 from intake.web.problems import RefusedError
 
@@ -81,7 +80,7 @@ class Health:
     async def _orders(self) -> dict[str, Any]:
         try:
             async with asyncio.timeout(CHECK_S):
-                await self._redis.ping()
+                await server.ping(self._redis)
         except STORE_FAILED as error:
             return {"ok": False, "reason": f"the order store does not answer: {type(error).__name__}"}
         return self._memory.check
@@ -178,19 +177,14 @@ class ShowMetrics:
                 self._metrics.room(cached.sale.sale_id, room.state)
 
     async def _read_failures(self) -> None:
-        counted: Any = await self._redis.hgetall(keys.SCHEDULER_FAILURES)
-        for part, times in counted.items():
-            self._metrics.scheduler_failures.labels(part.decode()).set(int(times))
+        for part, times in (await scheduler_failures.read(self._redis)).items():
+            self._metrics.scheduler_failures.labels(part).set(times)
 
     async def _read_backlog(self) -> None:
         lanes = [(cached, lane.partition) for cached in self._sales.all() for lane in cached.lanes]
         if not lanes:
             return
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for cached, partition in lanes:
-                pipe.hmget(keys.gate(cached.number, partition), *gate.COUNTED)
-            counts = await pipe.execute()
-        for (cached, partition), counted in zip(lanes, counts, strict=True):
-            orders, held = gate.backlog_of(counted)
+        counts = await backlog.counts(self._redis, [(cached.number, partition) for cached, partition in lanes])
+        for (cached, partition), (orders, held) in zip(lanes, counts, strict=True):
             self._metrics.backlog.labels(cached.sale.sale_id, str(partition)).set(orders)
             self._metrics.backlog_bytes.labels(cached.sale.sale_id, str(partition)).set(held)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from db import status
 from doorbuster.failures import STORE_FAILED
+from doorbuster.orderstore import server
+from doorbuster.redis_age import age_s
 from doorbuster.redis_clients import plain_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from redis.asyncio import Redis
 
     from doorbuster.settings import Settings
     from intake.database import Database
@@ -58,7 +58,7 @@ class StoreChecks:
     async def look(self) -> dict[str, Check]:
         """Return each store's state: `ok`, how long it took, how long the server has been up, or the reason."""
         looks = {"postgres": self._postgres} | {
-            name: (lambda client=client: _redis_age_s(client)) for name, client in self.redis.items()
+            name: (lambda client=client: age_s(client)) for name, client in self.redis.items()
         }
         results = await asyncio.gather(*(_bounded(NAMES[name], look) for name, look in looks.items()))
         checks = dict(zip(looks, results, strict=True))
@@ -68,7 +68,7 @@ class StoreChecks:
 
     async def check(self, name: str) -> Check:
         """Return the state of one Redis store."""
-        return await _bounded(NAMES[name], lambda: _redis_age_s(self.redis[name]))
+        return await _bounded(NAMES[name], lambda: age_s(self.redis[name]))
 
     async def clocks(self) -> dict[str, float]:
         """Return by how many seconds the clocks of Postgres and of the order store are ahead of this process's.
@@ -97,14 +97,7 @@ class StoreChecks:
             return (await status.server_clock(connection)).timestamp()
 
     async def _orders_clock(self) -> float:
-        seconds, microseconds = await self.redis["orders_store"].time()
-        return float(seconds) + float(microseconds) / 1e6
-
-
-async def _redis_age_s(client: Redis) -> float:
-    await client.ping()
-    told = await client.info("server")
-    return float(told.get("uptime_in_seconds", 0))
+        return await server.clock_us(self.redis["orders_store"]) / 1e6
 
 
 async def _bounded(name: str, look: Callable[[], Awaitable[float]]) -> Check:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db.orders import dead_letters as rows
-from doorbuster import keys
 from doorbuster.contract.ops import DeadLetterView, DiscardRequest, LetterLine, Retried
 from doorbuster.errors import ConflictError, InvalidError
-from doorbuster.lua_script import Script
-from doorbuster.orderstore import entry
+from doorbuster.orderstore import entry, partition
 from intake.ops.change_log import note, operator_of
 from intake.orders.lookup import metadata_of, readable
 from intake.web.paging import limit_of, number_cursor_of, write_page
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from intake.database import Database
 
 ALL = "all"
-_append = Script.beside(__file__, "append_again")
 _discard = msgspec.json.Decoder(DiscardRequest)
 _foreign = msgspec.msgpack.Decoder(dict[bytes, bytes])
 
@@ -93,9 +90,9 @@ class RetryDeadLetter:
             await rows.mark_retried(connection, number)
             # At once in the order store, so that the backlog counts the entry; Postgres is marked only after.
             place = (found.sale_number, found.partition)
-            entry_id: bytes = await _append.run(self._redis, [keys.gate(*place), keys.stream(*place)], found.payload)
-            await note(connection, req, "retry", f"dead_letter:{number}", {"entry_id": entry_id.decode()})
-        write(resp, Retried(number, entry_id.decode()))
+            entry_id = await partition.append_again(self._redis, place, found.payload)
+            await note(connection, req, "retry", f"dead_letter:{number}", {"entry_id": entry_id})
+        write(resp, Retried(number, entry_id))
 
 
 class DiscardDeadLetter:

@@ -9,9 +9,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from db import sales as rows
-from doorbuster import keys
 from doorbuster.contract.ops import ProcessView, SaleStatusView, StatusView, StoreView
 from doorbuster.failures import STORE_FAILED
+from doorbuster.orderstore import backlog
 from intake.monitoring.store_checks import LOOK_S
 from intake.monitoring.worker_checks import processes
 from intake.sales.phase import effective_phase
@@ -104,11 +104,8 @@ class OpsStatus:
 
     async def _backlog(self, sale: LiveSale | rows.Sale) -> int:
         number = sale.sale_number if isinstance(sale, rows.LiveSale) else sale.number
-        async with self._checks.redis["orders_store"].pipeline(transaction=False) as pipe:
-            for partition in range(sale.partitions):
-                pipe.hmget(keys.gate(number, partition), "accepted", "drained")
-            counts = await pipe.execute()
-        return sum(max(int(accepted or 0) - int(drained or 0), 0) for accepted, drained in counts)
+        partitions = [(number, partition) for partition in range(sale.partitions)]
+        return sum(orders for orders, _ in await backlog.counts(self._checks.redis["orders_store"], partitions))
 
 
 def _store(name: str, check: Check) -> StoreView:

@@ -6,17 +6,19 @@ look is decided in its turn all the same: cancelled, with its reason.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from db.work import cursors
-from doorbuster import keys
 from doorbuster.orderstore import entry
+from doorbuster.orderstore.partition import read_after
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from redis.asyncio import Redis
 
+    from doorbuster.orderstore.ids import Partition
+    from doorbuster.orderstore.partition import RawEntry
     from intake.database import Database
 
 PAGE = 1_000
@@ -36,13 +38,13 @@ class WaitingOrders:
         for partition in range(partitions):
             async with self._database.working() as connection:
                 cursor, _ = await cursors.read(connection, sale_number, partition)
-            found |= await self._behind(keys.stream(sale_number, partition), cursor, found, products)
+            found |= await self._behind((sale_number, partition), cursor, found, products)
         return found
 
-    async def _behind(self, stream: str, cursor: str, found: set[str], products: Collection[str]) -> set[str]:
+    async def _behind(self, one: Partition, cursor: str, found: set[str], products: Collection[str]) -> set[str]:
         found, left = set(found), LOOKED_AT_MAX
         while len(found) < len(products):
-            page: Any = await self._redis.xrange(stream, f"({cursor}", count=PAGE)
+            page = await read_after(self._redis, one, cursor, count=PAGE)
             found.update(_wanted(page) & set(products))
             left -= len(page)
             if len(page) < PAGE:
@@ -53,7 +55,7 @@ class WaitingOrders:
         return found
 
 
-def _wanted(page: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> set[str]:
+def _wanted(page: Iterable[RawEntry]) -> set[str]:
     wanted: set[str] = set()
     for _, fields in page:
         try:

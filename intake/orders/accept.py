@@ -14,10 +14,10 @@ import msgspec
 
 from doorbuster.contract.fields import id_problem
 from doorbuster.contract.orders import OrderRequest
+from doorbuster.orderstore import accept as verdicts
 from doorbuster.orderstore import entry
+from doorbuster.orderstore.accept import Candidate
 from doorbuster.orderstore.ids import fingerprint_of, partition_of
-from intake.accepting import group_commit as verdicts
-from intake.accepting.group_commit import Candidate
 from intake.web.problems import RefusedError
 from intake.web.timestamps import rfc3339_ms
 from intake.web.urls import page_of
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.orders import OrderRequest
+    from doorbuster.orderstore.accept import Tell
     from doorbuster.orderstore.ids import OrderIds
     from intake.accepting.durability import Durability
-    from intake.accepting.group_commit import Tell
     from intake.orders.authorize import Pass
     from intake.room.cache import RoomDesk
     from intake.room.return_uses import Uses

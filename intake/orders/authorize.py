@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from intake.accepting.group_commit import Spend, count_ttl_ms, spend_terms
+from doorbuster.orderstore.accept import Spend, spend_terms
+from doorbuster.orderstore.spent import count_ttl_ms
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
 from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.failures import ANTICIPATED
-from intake.accepting.group_commit import REPLAY, SPENT
+from doorbuster.orderstore.accept import REPLAY, SPENT
 from intake.orders.accept import answer, order_id_text
 from intake.server.connection.framing import is_host
 from intake.web.problems import RefusedError
@@ -28,7 +28,7 @@ from intake.web.requests import is_key, token_of
 
 if TYPE_CHECKING:
     from doorbuster.errors import DoorbusterError
-    from intake.accepting.group_commit import Candidate
+    from doorbuster.orderstore.accept import Candidate
     from intake.orders.accept import Accepting
     from intake.orders.authorize import Pass
     from intake.room.cache import OpenRoom

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
@@ -12,10 +12,10 @@ from msgspec import UNSET
 from db.orders.dead_letters import dead_letter_of
 from db.orders.orders import read_order
 from db.sales import get_sale_by_number
-from doorbuster import keys
 from doorbuster.contract.orders import Links, OrderLine, OrderView, Refusal, Step
-from doorbuster.orderstore import entry
+from doorbuster.orderstore import accepted, entry
 from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
+from doorbuster.orderstore.partition import fields_of
 from intake.web.timestamps import rfc3339_ms, rfc3339_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from intake.database import Database
 
 _ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
-FINGERPRINT_BYTES = 16
 
 
 def parse_order_id(text: str) -> UUID | None:
@@ -85,26 +84,23 @@ class OrderReader:
 
     async def is_accepted(self, order_id: UUID) -> bool:
         """Say whether the order store still knows that it accepted the order; asks nothing else."""
-        number, partition = route_of(order_id)
-        if partition >= MAX_PARTITIONS:
-            return False
-        return bool(await self._redis.exists(keys.accepted(number, partition, order_id.hex)))
+        return await accepted.is_accepted(self._redis, order_id)
 
     async def _only_accepted(self, order_id: UUID) -> OrderView | None:
         number, partition = route_of(order_id)
         if partition >= MAX_PARTITIONS:
             return None
-        known: Any = await self._redis.get(keys.accepted(number, partition, order_id.hex))
+        entry_id = await accepted.entry_id_of(self._redis, order_id)
         async with self._database.reading() as connection:
             sale = await get_sale_by_number(connection, number)
             letter = await dead_letter_of(connection, order_id)
-        if sale is None or (known is None and letter is None):
+        if sale is None or (entry_id is None and letter is None):
             return None
         if letter is not None:
             return _buried(letter, order_id)
-        entry_id = known[FINGERPRINT_BYTES:].decode()
-        found: Any = await self._redis.xrange(keys.stream(number, partition), entry_id, entry_id)
-        order = readable(found[0][1].get(entry.FIELD, b"")) if found else None
+        assert entry_id is not None
+        fields = await fields_of(self._redis, (number, partition), entry_id)
+        order = None if fields is None else readable(fields.get(entry.FIELD, b""))
         return _accepted(order_id, sale.sale_id, entry_id, order)
 
 

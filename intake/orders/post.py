@@ -14,7 +14,7 @@ import msgspec
 from doorbuster.contract.decoding import read
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
-from intake.accepting.group_commit import REPLAY
+from doorbuster.orderstore.accept import REPLAY
 from intake.orders.accept import answer
 from intake.server.asgi import BODY
 from intake.web.problems import RefusedError

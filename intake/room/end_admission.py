@@ -1,4 +1,4 @@
-"""Ends admissions before their time, when their visitors leave. Owns that step in the order store; frees no slot.
+"""Ends admissions before their time, when their visitors leave. Owns that step over all partitions; frees no slot.
 
 An admission is good wherever its signature is read. So it is ended where orders are accepted, in every partition it
 could be spent in, before the room lets somebody else in for it: at no moment do two buy in one slot.
@@ -9,20 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
-from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED
-from doorbuster.lua_script import Script
-from intake.accepting.group_commit import count_ttl_ms
+from doorbuster.orderstore import spent
 
 if TYPE_CHECKING:
-    from intake.accepting.group_commit import AcceptScript
+    from doorbuster.orderstore.accept import AcceptScript
     from intake.sales.cache import CachedSale
     from waitingroom.admissions import Admission
-
-_end_admission = Script.beside(__file__, "end_admission")
 
 
 class Endings:
@@ -39,19 +33,15 @@ class Endings:
         Raises:
             StoreUnavailableError: it may still buy in some partition.
         """
-        ttl_ms = count_ttl_ms(max(0, int((admission.expires_s - now_s) * 1000)))
-        names = [keys.spent(cached.number, lane.partition, admission.spend_id) for lane in cached.lanes]
+        ttl_ms = spent.count_ttl_ms(max(0, int((admission.expires_s - now_s) * 1000)))
+        endings = [
+            spent.end(
+                self._redis, (cached.number, lane.partition), admission.spend_id,
+                ttl_ms=ttl_ms, replicas=self._terms.replicas, replica_wait_ms=self._terms.replica_wait_ms,
+            )
+            for lane in cached.lanes
+        ]  # fmt: skip
         try:
-            return sum(await asyncio.gather(*(self._end(name, ttl_ms) for name in names)))
+            return sum(await asyncio.gather(*endings))
         except REDIS_FAILED as error:
             raise StoreUnavailableError("The order store does not answer; the admission keeps its slot") from error
-
-    async def _end(self, name: str, ttl_ms: int) -> int:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.eval(_end_admission.source, 1, name, str(ttl_ms))
-            if self._terms.replicas:
-                pipe.wait(self._terms.replicas, self._terms.replica_wait_ms)
-            placed, *reached = await pipe.execute()
-        if reached and reached[0] < self._terms.replicas:
-            raise RedisError(f"the end reached {reached[0]} of {self._terms.replicas} replicas")
-        return int(placed)

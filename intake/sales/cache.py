@@ -12,12 +12,13 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
+from doorbuster.orderstore import accept as verdicts
+from doorbuster.orderstore import sold_out
+from doorbuster.orderstore.accept import prefixes_of
 from doorbuster.orderstore.gate import Gate, opens_ms, publish, unix_ms
 from doorbuster.orderstore.ids import partition_of
-from intake.accepting import group_commit as verdicts
 from intake.accepting.group_commit import PartitionCommit
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from db.sales import Sale
     from doorbuster.contract.orders import OrderRequest
-    from intake.accepting.group_commit import AcceptScript, Watch
+    from doorbuster.orderstore.accept import AcceptScript
+    from intake.accepting.group_commit import Watch
     from intake.sales.offers import Offers
     from intake.sales.resource import SaleDocument
 
@@ -56,8 +58,7 @@ class Lane:
 
     def __init__(self, number: int, partition: int, commit: PartitionCommit) -> None:
         self.partition = partition
-        self.accepted_prefix = keys.accepted_prefix(number, partition)
-        self.spent_prefix = keys.spent_prefix(number, partition)
+        self.accepted_prefix, self.spent_prefix = prefixes_of(number, partition)
         self.commit = commit
         self.sold_out: set[str] = set()
         self.looked = 0
@@ -108,8 +109,8 @@ class CachedSale:
             return verdicts.EARLY
         if 0 < gate.closes_ms <= now_ms:
             return verdicts.LATE
-        sold_out = self.lanes[partition_of(order.customer_id, len(self.lanes))].sold_out
-        return verdicts.SOLD_OUT if any(line.product_id in sold_out for line in order.lines) else None
+        gone = self.lanes[partition_of(order.customer_id, len(self.lanes))].sold_out
+        return verdicts.SOLD_OUT if any(line.product_id in gone for line in order.lines) else None
 
     def _lane(self, partition: int, script: AcceptScript, watch: Watch) -> Lane:
         commit = PartitionCommit(script, self.number, partition, lambda: gate_of(self.sale, partition), watch)
@@ -227,16 +228,13 @@ class Sales:
         if not lanes:
             return
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for cached, lane in lanes:
-                    pipe.smembers(keys.sold_out(cached.number, lane.partition))
-                answers = await pipe.execute()
+            answers = await sold_out.read(self._redis, [(cached.number, lane.partition) for cached, lane in lanes])
         except STORE_FAILED as error:
             log.warning("what is sold out could not be read", extra={"error": repr(error)})
             return
         for (_, lane), members in zip(lanes, answers, strict=True):
             if lane.looked < look:
-                lane.sold_out, lane.looked = {member.decode() for member in members}, look
+                lane.sold_out, lane.looked = members, look
 
     async def _reload(self, sale_id: str, *, patience_s: float = PATIENCE_S) -> None:
         task = self._loading.get(sale_id)

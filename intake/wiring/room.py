@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from falcon.asgi import App
 
     from doorbuster.contract.room import ChallengeView
+    from doorbuster.orderstore.accept import AcceptScript
     from doorbuster.settings import Settings
-    from intake.accepting.group_commit import AcceptScript
     from intake.pages.demo_shop import Shop
     from intake.room.return_uses import Uses
     from intake.sales.cache import CachedSale, Sales

@@ -105,7 +105,7 @@ def test_a_key_looks_as_its_pattern(name: str, built: str) -> None:
 
 def test_the_keyspace_names_every_field_of_the_gate() -> None:
     published = (ROOT / "doorbuster" / "orderstore" / "scripts" / "publish_gate.lua").read_text()
-    accepting = (ROOT / "intake" / "accepting" / "scripts" / "accept.lua").read_text()
+    accepting = (ROOT / "doorbuster" / "orderstore" / "scripts" / "accept.lua").read_text()
     written = {*re.findall(r"'(\w+)', ARGV", published), *re.findall(r"'HINCRBY', KEYS\[1\], '(\w+)'", accepting)}
     (counted,) = re.findall(r"'HSET', KEYS\[1\], (.+)\)", accepting)
     written |= set(re.findall(r"'(\w+)'", counted))

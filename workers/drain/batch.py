@@ -22,7 +22,7 @@ from db.work.shifts import Lease
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
-from workers.drain.backlog import place_of
+from doorbuster.orderstore.partition import place_of
 from workers.drain.decide import Cause, Poison, Reason, SellableUnits, Verdict, decide
 
 if TYPE_CHECKING:

@@ -12,21 +12,18 @@ import logging
 from typing import TYPE_CHECKING
 
 import msgspec
-from redis.exceptions import OutOfMemoryError
 
 from db.work import cursors
 from db.work.due_work import Partition
-from doorbuster import keys
+from doorbuster.orderstore.backlog import streams
 from doorbuster.orderstore.entry import FIELD, total_of
+from doorbuster.orderstore.partition import START, Committed, after_commit, place_of, total_at, wait_after
 from workers.drain import bisect
-from workers.drain.backlog import START, place_of, streams
 from workers.drain.batch import Claim, Entry, Outcome, dead_letter_entry, drain_batch
 from workers.publish.availability import Units
 from workers.runtime.shift import BLOCK_S
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from workers.runtime.shift import Shift
 
 IMMEDIATE_S = 0.5
@@ -46,9 +43,6 @@ class Drain:
         self._shift = shift
         self.full = shift.settings.drain_batch_max
         self._partition = partition
-        self._stream = keys.stream(*partition)
-        self._gate = keys.gate(*partition)
-        self._sold_out = keys.sold_out(*partition)
         self._cursor = self._after = START
         self._ahead: asyncio.Task[list[Entry]] | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -68,7 +62,7 @@ class Drain:
             async with self._shift.leased_transaction() as held:
                 await cursors.rewind(held, *self._partition)
             self._cursor = START
-        self._total = await self._total_at(self._cursor)
+        self._total = await total_at(self._shift.orders, self._partition, self._cursor)
         self._untold.append(Outcome(self._cursor, drained))
         await self._tell()
         self._after = self._cursor
@@ -119,18 +113,6 @@ class Drain:
         self._total = next((int(entry.total) for entry in reversed(entries) if entry.total), self._total)
         self._telling = asyncio.create_task(self._tell())
 
-    async def _total_at(self, cursor: str) -> int | None:
-        """Return the bytes of all entries up to the cursor, by the first one behind it; None if that does not say."""
-        async with self._shift.orders.pipeline(transaction=True) as pipeline:
-            pipeline.xrange(self._stream, min=f"({cursor}", count=1)
-            pipeline.hget(self._gate, "accepted_bytes")
-            behind, accepted = await pipeline.execute()
-        if not behind:
-            return int(accepted or 0)
-        fields = behind[0][1]
-        total = total_of(fields)
-        return int(total) - len(fields[FIELD]) if total else None
-
     def _claim(self) -> Claim:
         return Claim(self._partition, self._shift.lease, self._cursor)
 
@@ -148,29 +130,20 @@ class Drain:
             in_stock |= dict.fromkeys(outcome.in_stock, True) | dict.fromkeys(outcome.sold_out, False)
         gone = [product_id for product_id, available in in_stock.items() if not available]
         back = [product_id for product_id, available in in_stock.items() if available]
-        changed = b"".join(order_id for outcome in told for order_id in outcome.changed)
-        pipeline = self._shift.orders.pipeline(transaction=False)
-        # First what makes room, last what needs it.
-        if told[-1].cursor != START:
-            pipeline.xtrim(self._stream, minid=self._trim_below(told[-1].cursor), approximate=False)
-        if back:
-            pipeline.srem(self._sold_out, *back)
-        if changed:
-            pipeline.publish(keys.OUTCOMES, changed)
-        pipeline.hset(self._gate, items=self._worked_off(told[-1].drained))
-        if gone:
-            pipeline.sadd(self._sold_out, *gone)
-        refused = _refused_for_room(await pipeline.execute(raise_on_error=False))
+        committed = Committed(
+            trim_below=None if told[-1].cursor == START else self._trim_below(told[-1].cursor),
+            drained=told[-1].drained,
+            drained_bytes=self._total,
+            changed=[order_id for outcome in told for order_id in outcome.changed],
+            in_stock=back,
+            sold_out=gone,
+        )
+        refused = await after_commit(self._shift.orders, self._partition, committed)
         del self._untold[: len(told)]
         if refused:
             log.warning("the order store is full", extra={"shift": self._shift.name, "error": repr(refused[0])})
             self._untold.insert(0, Outcome(told[-1].cursor, told[-1].drained, sold_out=set(gone)))
         await self._units.tell({product_id: left for outcome in told for product_id, left in outcome.units.items()})
-
-    def _worked_off(self, drained: int) -> list[str]:
-        """Return what the gate is to say: how many entries, and how many bytes at that count, if it is known."""
-        told = ["drained", str(drained)]
-        return told if self._total is None else [*told, "drained_bytes", str(self._total), "bytes_at", str(drained)]
 
     def _trim_below(self, cursor: str) -> str:
         milliseconds, sequence = place_of(cursor)
@@ -196,9 +169,8 @@ class Drain:
         return entries
 
     async def _page(self, after: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
-        streams: Any = {self._stream: after}
-        read: Any = await self._shift.reader.xread(streams, count=count, block=wait_ms)
-        return [_entry(entry_id, fields) for _, found in read for entry_id, fields in found]
+        found = await wait_after(self._shift.reader, self._partition, after, count=count, wait_ms=wait_ms)
+        return [_entry(entry_id, fields) for entry_id, fields in found]
 
     async def _drop_tasks(self) -> None:
         tasks = [task for task in (self._ahead, self._telling) if task is not None]
@@ -213,14 +185,6 @@ class Drain:
 def _in_parts(entries: list[Entry], most: int) -> list[list[Entry]]:
     """Return the entries in parts of at most so many, in order."""
     return [entries[at : at + most] for at in range(0, len(entries), most)]
-
-
-def _refused_for_room(answers: list[Any]) -> list[OutOfMemoryError]:
-    """Return what a full store would not write: it is told again later, for working off is what makes room."""
-    for answer in answers:
-        if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
-            raise answer
-    return [answer for answer in answers if isinstance(answer, OutOfMemoryError)]
 
 
 def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from catalogue.cache import units
 from db.products import stock
-from doorbuster import keys
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_clients import plain_client
 
@@ -38,8 +38,7 @@ class Units:
         if not left or time.monotonic() < self._away_until:
             return
         try:
-            told: Any = dict(left)
-            await self._redis.hset(keys.UNITS, mapping=told)
+            await units.write(self._redis, left)
         except REDIS_FAILED as error:
             self._away_until = time.monotonic() + AWAY_S
             log.warning("units left were not told", extra={"error": repr(error)})

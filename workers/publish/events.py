@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster import keys
-from doorbuster.lua_script import Script
+from doorbuster.orderstore import events
 from workers.publish.outboxes import ORDER_EVENTS
 from workers.publish.relay import Batch, Relay
 
@@ -22,11 +21,8 @@ if TYPE_CHECKING:
 
 RELAY = "events"
 """The name of the stream's cursor."""
-KEEP = 500_000
-"""Events the stream holds, about; who reads more slowly than that reads Postgres."""
 
 _encoder = msgspec.json.Encoder()
-_APPEND = Script.beside(__file__, "append_events")
 
 
 class EventStream:
@@ -41,9 +37,7 @@ class EventStream:
 
     async def deliver(self, batch: Batch[OutboxEvent]) -> bool:
         """Append a batch to the stream; say whether the stream was there before."""
-        lines = b"\n".join(map(_encode, batch.rows))  # JSON has no line break of its own
-        was_there = await _APPEND.run(self._orders, [keys.EVENTS], KEEP, lines)
-        return bool(was_there)
+        return await events.append(self._orders, map(_encode, batch.rows))  # JSON has no line break of its own
 
     async def close(self) -> None:
         """The client is the shift's."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from doorbuster import keys
 from doorbuster.failures import REDIS_FAILED
+from doorbuster.orderstore import changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,6 @@ async def publish(redis: Redis, order_ids: Sequence[UUID]) -> None:
     if not order_ids:
         return
     try:
-        await redis.publish(keys.OUTCOMES, b"".join(order_id.bytes for order_id in order_ids))
+        await changes.publish_orders(redis, (order_id.bytes for order_id in order_ids))
     except REDIS_FAILED as error:
         log.warning("outcomes were not told", extra={"orders": len(order_ids), "error": repr(error)})

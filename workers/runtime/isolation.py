@@ -9,8 +9,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from doorbuster import keys
 from doorbuster.failures import TRANSIENT, is_broken
+from doorbuster.orderstore import scheduler_failures
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -48,4 +48,4 @@ class FailureIsolation:
 
     async def _count(self, part: str) -> None:
         with contextlib.suppress(*TRANSIENT):
-            await self._orders.hincrby(keys.SCHEDULER_FAILURES, part, 1)
+            await scheduler_failures.count_one(self._orders, part)

@@ -18,6 +18,8 @@ from rq.serializers import JSONSerializer
 from doorbuster import keys
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis as AsyncRedis
+
     from doorbuster.settings import Settings
 
 QUEUE = "shifts"
@@ -50,7 +52,7 @@ def open_queue(connection: Redis) -> Queue:
 
 def enqueue(queue: Queue, shift: str, settings: Settings) -> bool:
     """Enqueue a job for a shift, named like `drain:7:0`, unless one is on its way; say whether it was."""
-    if not queue.connection.set(keys.starting(shift), "1", nx=True, px=STARTING_MS):
+    if not takes_turn(queue.connection, shift, STARTING_MS):
         return False
     kind, *numbers = shift.split(":")
     queue.enqueue_call(
@@ -69,3 +71,13 @@ def enqueue(queue: Queue, shift: str, settings: Settings) -> bool:
 def waiting(queue: Queue) -> set[str]:
     """Return the names of the shifts whose jobs wait in the queue."""
     return {job_id.rpartition("_")[0].replace("-", ":") for job_id in queue.job_ids}
+
+
+def takes_turn(connection: Redis, name: str, milliseconds: int) -> bool:
+    """Take a turn at something for so long; say whether it was free."""
+    return bool(connection.set(keys.starting(name), "1", nx=True, px=milliseconds))
+
+
+async def arrived(jobs: AsyncRedis, shift: str) -> None:
+    """Let a shift be enqueued again: one of that name is no longer on its way."""
+    await jobs.delete(keys.starting(shift))

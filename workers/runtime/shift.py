@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from doorbuster import keys
 from doorbuster.errors import LeaseLostError
 from doorbuster.failures import NOT_THE_DATABASE, TRANSIENT
 from doorbuster.redis_clients import plain_client, reader_client
+from workers.runtime import job_queue
 from workers.runtime.job_queue import QUEUE_KEY
 from workers.runtime.lease import LeasedSession
 
@@ -85,7 +85,7 @@ class Shift(LeasedSession):
     async def clear_starting(self) -> None:
         """Let a successor be enqueued: this shift is no longer on its way."""
         try:
-            await self.jobs.delete(keys.starting(self.name))
+            await job_queue.arrived(self.jobs, self.name)
         except TRANSIENT as error:  # the key expires by itself
             log.warning("the jobs store does not answer", extra={"shift": self.name, "error": repr(error)})
 

@@ -8,16 +8,13 @@ tell which one, nor what was longer ago; an order too many can hide behind one n
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from db.audit import Figure, always_rooms
-from doorbuster import keys
+from doorbuster.orderstore import server, whole
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from redis.asyncio import Redis
 
     from db.connections.pool import Connection
@@ -25,12 +22,6 @@ if TYPE_CHECKING:
 
 WINDOW_MS = 3_600_000
 """What is placed with an admission is noted for longer than this."""
-ENDED = 1_000_000_000
-"""Added to the orders of an admission whose visitor has left; see intake/room/scripts/end_admission.lua."""
-_PAGE = 10_000
-_ALL_ACCEPTED = keys.accepted_prefix(0, 0).replace(keys.slot(0, 0), "{*}") + "*"
-_ALL_SPENT = keys.spent_prefix(0, 0).replace(keys.slot(0, 0), "{*}") + "*"
-_SLOT = re.compile(rb"\{(\d+)\.(\d+)\}")
 
 
 async def admission_figures(connection: Connection, orders: Redis) -> list[Figure]:
@@ -38,15 +29,14 @@ async def admission_figures(connection: Connection, orders: Redis) -> list[Figur
     watched = set(await always_rooms(connection))
     if not watched:
         return []
-    seconds, _ = await orders.time()
-    since_ms = seconds * 1000 - WINDOW_MS
+    since_ms = await server.clock_us(orders) // 1_000_000 * 1000 - WINDOW_MS
     # Orders first: what is accepted while this looks is then among the notes alone.
     accepted: Counter[Place] = Counter()
-    async for place, value in _values(orders, _ALL_ACCEPTED, watched):
-        accepted[place] += int(value[16:].partition(b"-")[0]) >= since_ms
+    async for place, at_ms in whole.accepted_ms(orders, watched):
+        accepted[place] += at_ms >= since_ms
     noted: Counter[Place] = Counter()
-    async for place, value in _values(orders, _ALL_SPENT, watched):
-        noted[place] += int(value.partition(b",")[0]) % ENDED  # also those whose use came back
+    async for place, placed in whole.placed(orders, watched):
+        noted[place] += placed
     return [
         Figure(
             promise="P7",
@@ -55,26 +45,3 @@ async def admission_figures(connection: Connection, orders: Redis) -> list[Figur
             breaches=sum(max(0, count - noted[place]) for place, count in accepted.items()),
         )
     ]
-
-
-async def _values(orders: Redis, pattern: str, watched: set[Place]) -> AsyncIterator[tuple[Place, bytes]]:
-    """Yield what lies under the keys of the partitions that are watched, each key once."""
-    seen: set[bytes] = set()
-    cursor = 0
-    while True:
-        found: Any = await orders.scan(cursor, match=pattern, count=_PAGE)
-        cursor, names = found
-        fresh = [name for name in dict.fromkeys(names) if name not in seen and _place(name) in watched]
-        seen.update(fresh)
-        if fresh:
-            values: Any = await orders.mget(fresh)
-            for name, value in zip(fresh, values, strict=True):
-                if value is not None:
-                    yield _place(name), value
-        if cursor == 0:
-            return
-
-
-def _place(name: bytes) -> Place:
-    found = _SLOT.search(name)
-    return (int(found[1]), int(found[2])) if found else (0, 0)

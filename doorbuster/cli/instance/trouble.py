@@ -19,6 +19,7 @@ from doorbuster.embedded.data.instance import URLS, Instance
 from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.log import redact
+from doorbuster.redis_age import age_s
 
 READY_S = 3.5
 """The intake gives its stores three seconds."""
@@ -103,6 +104,4 @@ async def _redis_age_s(url: str) -> float:
         url, socket_timeout=LOOK_S, socket_connect_timeout=LOOK_S, retry=Retry(NoBackoff(), 0), retry_on_error=[]
     )
     async with client:
-        await client.ping()
-        told = await client.info("server")
-    return float(told.get("uptime_in_seconds", 0))
+        return await age_s(client)

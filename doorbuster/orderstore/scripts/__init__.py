@@ -1,1 +1,1 @@
-"""Lua scripts of the order store that more than one room runs, one file a verb. Never decides anything in Python."""
+"""Lua scripts of the order store, one file a verb. Never decides anything in Python."""

@@ -12,7 +12,7 @@ import pytest
 from db.products.products import Product, put_product
 from db.sales import SaleProduct, SaleSpec, create_sale
 from doorbuster import keys
-from doorbuster.cli.audit.admissions import ENDED
+from doorbuster.orderstore.spent import ENDED
 from tests.fixtures.up import doorbuster
 from tests.fixtures.visitors import Visitor, open_room
 

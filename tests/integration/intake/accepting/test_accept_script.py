@@ -18,11 +18,11 @@ from redis.exceptions import RedisError
 
 from doorbuster import keys
 from doorbuster.lua_script import Script
+from doorbuster.orderstore import accept
+from doorbuster.orderstore.accept import AcceptScript, Candidate, Link, Spend, Terms, spend_terms
 from doorbuster.orderstore.gate import Gate, publish
+from doorbuster.orderstore.spent import _return_uses
 from doorbuster.redis_clients import accept_client
-from intake.accepting import group_commit
-from intake.accepting.group_commit import AcceptScript, Candidate, Link, Spend, Terms, spend_terms
-from intake.room.return_uses import _return_uses
 
 SALE, PARTITION, EPOCH, BACKLOG = 7, 0, 3, 12
 TERMS = Terms(
@@ -69,22 +69,22 @@ class Model:
     def verdict(self, one: Posted) -> bytes:
         """Return the first byte of the verdict; an order that is appended is noted by `appended`."""
         if one.key in self.known:
-            return group_commit.REPLAY if self.known[one.key][0] == one.body else group_commit.CONFLICT
+            return accept.REPLAY if self.known[one.key][0] == one.body else accept.CONFLICT
         if self.phase != "open":
-            return group_commit.HOLD
+            return accept.HOLD
         if one.gone:
-            return group_commit.SOLD_OUT
+            return accept.SOLD_OUT
         if one.admission is not None and one.ended:
-            return group_commit.EXPIRED
+            return accept.EXPIRED
         if self.backlog >= BACKLOG:
-            return group_commit.BACKLOG
+            return accept.BACKLOG
         if one.admission is not None:
             if one.epoch < EPOCH:
-                return group_commit.REVOKED
+                return accept.REVOKED
             uses = len(self.spent.get(one.admission, ())) - len(self.returned.get(one.admission, ()))
             if uses > one.admission % 2:
-                return group_commit.SPENT
-        return group_commit.NEW
+                return accept.SPENT
+        return accept.NEW
 
     def appended(self, one: Posted, entry_id: bytes) -> None:
         self.known[one.key] = one.body, entry_id
@@ -149,9 +149,9 @@ async def decide_alike(redis: Redis, link: Link, batches: Batches) -> None:
         said = await link.run(NAMES, [one.candidate() for one in batch])
         for one, verdict in zip(batch, said, strict=True):
             assert verdict[:1] == model.verdict(one), one
-            if verdict[:1] == group_commit.NEW:
+            if verdict[:1] == accept.NEW:
                 model.appended(one, verdict[1:])
-            elif verdict[:1] == group_commit.REPLAY:
+            elif verdict[:1] == accept.REPLAY:
                 assert verdict[1:] == model.known[one.key][1]
         model.give_back(ended)
         for admission in model.spent:
@@ -203,8 +203,8 @@ def test_the_script_decides_as_the_model(orders_redis_url: str) -> None:
 def test_the_model_finds_a_guard_that_is_gone(
     orders_redis_url: str, monkeypatch: pytest.MonkeyPatch, guard: str
 ) -> None:
-    assert guard in group_commit._accept.source
-    monkeypatch.setattr(group_commit, "_accept", Script(group_commit._accept.source.replace(guard, "")))
+    assert guard in accept._accept.source
+    monkeypatch.setattr(accept, "_accept", Script(accept._accept.source.replace(guard, "")))
     with pytest.raises((AssertionError, RedisError, ExceptionGroup)):  # the store's own refusal counts as found
         check(orders_redis_url, CONTROL)
 

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from doorbuster.cli.audit.admissions import admission_figures
-from intake.room.return_uses import read_spent
+from doorbuster.orderstore import spent
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
 from tests.fixtures.visitors import Visitor, open_room
@@ -50,7 +50,7 @@ async def statuses_of(shop: Shop, answer: httpx.Response) -> str:
 
 async def spent_of(redis: Redis, shop: Shop) -> tuple[int, int]:
     (name,) = [one async for one in redis.scan_iter(match=keys.spent_prefix(shop.sale_number, 0) + "*")]
-    found = read_spent(await redis.get(name))
+    found = spent.decode(await redis.get(name))
     return found.placed, found.returned
 
 

@@ -10,13 +10,11 @@ import pytest
 
 from db.work.due_work import Partition
 from doorbuster import keys
-from doorbuster.lua_script import Script
-from doorbuster.orderstore import gate
+from doorbuster.orderstore import accept, gate
+from doorbuster.orderstore.accept import AcceptScript, Candidate, Link, Terms
 from doorbuster.orderstore.entry import FIELD, TOTAL, OrderEntry, encode
+from doorbuster.orderstore.partition import append_again
 from doorbuster.redis_clients import accept_client
-from intake.accepting import group_commit
-from intake.accepting.group_commit import AcceptScript, Candidate, Link, Terms
-from intake.ops import dead_letters as ops_dead_letters
 from workers.drain.shift import Drain
 
 if TYPE_CHECKING:
@@ -75,7 +73,7 @@ async def till(shop: Shop) -> AsyncIterator[Till]:
         await link.close()
 
 
-NEW, FULL = group_commit.NEW, group_commit.BACKLOG
+NEW, FULL = accept.NEW, accept.BACKLOG
 
 
 async def test_it_shuts_when_full_and_opens_when_drained(till: Till) -> None:
@@ -184,8 +182,7 @@ async def test_a_store_that_lost_its_last_second_goes_on_from_what_was_drained(t
 
 async def test_an_entry_that_is_appended_again_counts(till: Till) -> None:
     await till.accept("a")
-    append = Script.beside(ops_dead_letters.__file__, "append_again")
-    await append.run(till.shop.orders, [till.gate, till.stream], encode(till.order("a")))
+    await append_again(till.shop.orders, (till.shop.sale_number, 0), encode(till.order("a")))
     assert await till.backlog() == (2, await till.held())
     await till.shop.drain()
     assert await till.backlog() == (0, 0)

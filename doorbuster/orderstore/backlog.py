@@ -1,4 +1,7 @@
-"""How far a partition's stream goes beyond what is drained. Owns that comparison; never reads an entry's content."""
+"""How far a partition's stream goes beyond what is drained. Owns that comparison; never reads an entry's content.
+
+Each command touches the slot of one partition: `stream` or `gate`; many partitions are asked in one pipeline.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from doorbuster import keys
+from doorbuster.orderstore import gate
+from doorbuster.orderstore.ids import Partition
+from doorbuster.orderstore.partition import START
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from redis.asyncio import Redis
-
-START = "0-0"
-
-
-def place_of(entry_id: str) -> tuple[int, int]:
-    """Return an entry id's milliseconds and sequence, which compare as the entries came."""
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence)
 
 
 class Stream(NamedTuple):
@@ -33,7 +31,7 @@ class Stream(NamedTuple):
     """Entries worked off, as far as the gate has heard."""
 
 
-async def streams(redis: Redis, partitions: Collection[tuple[int, int]]) -> dict[tuple[int, int], Stream]:
+async def streams(redis: Redis, partitions: Collection[Partition]) -> dict[Partition, Stream]:
     """Return what the order store says of these partitions."""
     pipeline = redis.pipeline(transaction=False)
     for partition in partitions:
@@ -53,9 +51,7 @@ def _stream(info: Any, told: Any) -> Stream:
     return Stream(info["last-generated-id"].decode(), info["length"], int(told or 0))
 
 
-def behind(
-    found: Mapping[tuple[int, int], Stream], cursors: Mapping[tuple[int, int], tuple[str, int]]
-) -> list[tuple[int, int]]:
+def behind(found: Mapping[Partition, Stream], cursors: Mapping[Partition, tuple[str, int]]) -> list[Partition]:
     """Return the partitions where a drain has something to do, given each one's cursor and count of entries drained."""
     return [partition for partition, stream in found.items() if _is_behind(stream, *cursors.get(partition, (START, 0)))]
 
@@ -67,3 +63,26 @@ def _is_behind(stream: Stream, cursor: str, drained: int) -> bool:
     no other drain would come by and tell.
     """
     return (stream.held > 0 and stream.last != cursor) or stream.told != drained
+
+
+async def counts(redis: Redis, partitions: Sequence[Partition]) -> list[tuple[int, int]]:
+    """Return the entries and bytes of each backlog, as the gates count them; 0 bytes while a drain tells none."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for partition in partitions:
+            pipe.hmget(keys.gate(*partition), *gate.COUNTED)
+        return [gate.backlog_of(counted) for counted in await pipe.execute()]
+
+
+async def accepted(redis: Redis, partition: Partition) -> int:
+    """Return how many orders the partition has accepted."""
+    counted: Any = await redis.hget(keys.gate(*partition), "accepted")
+    return int(counted or 0)
+
+
+async def accepted_and_held(redis: Redis, partition: Partition) -> tuple[int, int]:
+    """Return at one moment how many orders the partition has accepted, and how many entries lie in its stream."""
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.hget(keys.gate(*partition), "accepted")
+        pipe.xlen(keys.stream(*partition))
+        counted, length = await pipe.execute()
+    return int(counted or 0), int(length)

@@ -1,1 +1,0 @@
-"""Redis scripts that ops' calls run, one file a verb."""
