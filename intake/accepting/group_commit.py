@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hiredis import pack_command
 from redis.exceptions import NoScriptError, RedisError
@@ -20,6 +19,7 @@ from doorbuster import keys
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.lua_script import Script
 from doorbuster.orderstore import gate as gates
+from intake.accepting.verdicts import NO_GATE, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,19 +27,12 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.connection import AbstractConnection
 
+    from intake.accepting.spend import SpendArgs
+
     Tell = Callable[["Candidate", bytes], None]
 
 log = logging.getLogger("doorbuster.intake.group_commit")
 
-NEW, REPLAY, CONFLICT, SOLD_OUT, BACKLOG = b"+", b"=", b"!", b"-", b"#"
-NO_GATE, EARLY, LATE, HOLD, CLOSED = b"?", b"<", b">", b"h", b"x"
-SPENT, REVOKED, EXPIRED = b"s", b"r", b"e"
-UNKNOWN = b"~"
-"""First byte of a verdict; after NEW and REPLAY comes the entry's id."""
-
-HOUR_MS = 3_600_000
-"""What the audit looks back on: counts outlive it (doorbuster/cli/audit/admissions.py)."""
-_TERMS = struct.Struct(">IHQQ")
 _accept = Script.beside(__file__, "accept")
 
 
@@ -64,35 +57,12 @@ class Terms:
     """For a batch, from asking for a connection to the last byte of the answer."""
 
 
-class Spend(NamedTuple):
-    """The admission that an order spends, where there is a room."""
-
-    key: str
-    """Where the orders placed with it are counted, in the order's slot."""
-    terms: bytes
-    """What `spend_terms` says of it."""
-
-
-def count_ttl_ms(life_ms: int) -> int:
-    """Return how long it is kept how many orders an admission bought: for as long again as it lives, and an hour."""
-    return 2 * life_ms + HOUR_MS
-
-
-def spend_terms(*, epoch: int, allowed: int, ttl_ms: int, ends_ms: int) -> bytes:
-    """Return an admission as the accept script reads it.
-
-    `ttl_ms`: how long its count lives, longer than itself; `ends_ms`: when it ends, by the order store's clock, 0 if it
-    has run out.
-    """
-    return _TERMS.pack(epoch, allowed, ttl_ms, ends_ms)
-
-
 class Candidate:
     """An order that asks to be accepted; `tell` is called once, with its verdict."""
 
     __slots__ = ("entry", "fingerprint", "key", "spend", "tell")
 
-    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: Spend | None, tell: Tell) -> None:
+    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: SpendArgs | None, tell: Tell) -> None:
         self.key = key
         self.fingerprint = fingerprint
         self.entry = entry

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily
 
-from intake.accepting import group_commit as verdicts
+from intake.accepting import verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from doorbuster.contract.fields import id_problem
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.orderstore import entry
 from doorbuster.orderstore.ids import fingerprint_of, partition_of
-from intake.accepting import group_commit as verdicts
+from intake.accepting import verdicts
 from intake.accepting.group_commit import Candidate
 from intake.web.problems import RefusedError
 from intake.web.timestamps import rfc3339_ms
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from doorbuster.orderstore.ids import OrderIds
     from intake.accepting.durability import Durability
     from intake.accepting.group_commit import Tell
-    from intake.orders.authorize import Pass
+    from intake.accepting.spend import AdmissionCredit
     from intake.room.cache import RoomDesk
     from intake.room.return_uses import Uses
     from intake.sales.cache import CachedSale
@@ -76,7 +76,12 @@ class Accepting:
         self._durability = durability
 
     async def commit(
-        self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, quote: Quote | None = None
+        self,
+        known: CachedSale,
+        order: OrderRequest,
+        key: str,
+        credit: AdmissionCredit | None,
+        quote: Quote | None = None,
     ) -> tuple[str, bytes]:
         """Accept an order; return its id and the verdict, NEW or REPLAY with the entry's id.
 
@@ -91,18 +96,18 @@ class Accepting:
                 raise quote.refusal()
             self.settle(known, verdict, order, None)
             return order_id, verdict
-        submit = partial(self.submit, known, order, key, pass_)
+        submit = partial(self.submit, known, order, key, credit)
         order_id, verdict = await self._decided(submit)
-        if verdict[:1] == verdicts.SPENT and pass_ is not None and await self._came_back(known, pass_):
+        if verdict[:1] == verdicts.SPENT and credit is not None and await self._came_back(known, credit):
             order_id, verdict = await self._decided(submit)
-        self.settle(known, verdict, order, pass_)
+        self.settle(known, verdict, order, credit)
         return order_id, verdict
 
-    async def _came_back(self, known: CachedSale, pass_: Pass) -> bool:
+    async def _came_back(self, known: CachedSale, credit: AdmissionCredit) -> bool:
         """Give the admission the uses again of orders that ended without units; say whether there were any."""
-        if not await self._uses.come_back(known, pass_.admission.spend_id):
+        if not await self._uses.come_back(known, credit.admission.spend_id):
             return False
-        await self._desk.take_again(known, pass_.admission)
+        await self._desk.take_again(known, credit.admission)
         return True
 
     @staticmethod
@@ -116,7 +121,9 @@ class Accepting:
         submit(tell=tell)
         return await future
 
-    def submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, *, tell: Tell) -> None:
+    def submit(
+        self, known: CachedSale, order: OrderRequest, key: str, credit: AdmissionCredit | None, *, tell: Tell
+    ) -> None:
         """Put an order into its partition's next batch; `tell` is told the verdict, which is then to be settled.
 
         Raises:
@@ -139,7 +146,7 @@ class Accepting:
         except (OverflowError, RecursionError) as error:
             problem = "must not hold whole numbers beyond 64 bits, nor be nested without end"
             raise RefusedError("invalid", f"metadata {problem}", [("metadata", problem)]) from error
-        spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
+        spend = None if credit is None else credit.spend(lane.spent_prefix)
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend, tell))
 
     def order_id(self, known: CachedSale, customer_id: str, key: str) -> bytes:
@@ -153,17 +160,17 @@ class Accepting:
         order_id = self.order_id(known, order.customer_id, key)
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), _mark(order), b"", None, tell))
 
-    def settle(self, known: CachedSale, verdict: bytes, order: OrderRequest, pass_: Pass | None) -> None:
+    def settle(self, known: CachedSale, verdict: bytes, order: OrderRequest, credit: AdmissionCredit | None) -> None:
         """Give the slot of a used-up admission back, and refuse what was not taken.
 
         Raises:
             RefusedError: the verdict is neither NEW nor REPLAY.
         """
         first = verdict[:1]
-        if pass_ is not None:
-            is_last = first == verdicts.NEW and pass_.admission.orders_allowed == 1
+        if credit is not None:
+            is_last = first == verdicts.NEW and credit.admission.orders_allowed == 1
             if is_last or first == verdicts.SPENT:
-                self._desk.give_back(known, pass_.admission)
+                self._desk.give_back(known, credit.admission)
         if first not in (verdicts.NEW, verdicts.REPLAY):
             members = {"room": page_of(known.sale.sale_id)} if first == verdicts.EXPIRED else {}
             raise RefusedError(*_REFUSALS[first], members=members | _facts(known, first, order))

@@ -20,7 +20,7 @@ from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
 from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.failures import ANTICIPATED
-from intake.accepting.group_commit import REPLAY, SPENT
+from intake.accepting.verdicts import REPLAY, SPENT
 from intake.orders.accept import answer, order_id_text
 from intake.server.connection.framing import is_host
 from intake.web.problems import RefusedError
@@ -29,8 +29,8 @@ from intake.web.requests import is_key, token_of
 if TYPE_CHECKING:
     from doorbuster.errors import DoorbusterError
     from intake.accepting.group_commit import Candidate
+    from intake.accepting.spend import AdmissionCredit
     from intake.orders.accept import Accepting
-    from intake.orders.authorize import Pass
     from intake.room.cache import OpenRoom
     from intake.sales.cache import CachedSale, Sales
     from intake.server.asgi import Headers
@@ -83,11 +83,11 @@ class OrderLane:
         if order.expected_total is not None or len(order.lines) > LINES_SURE:
             return False  # prices are to be looked at
         try:
-            pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
-            if self._keys_asked and self._is_anybodys(pass_):
+            credit = None if room is None else self._door.admit(asked.token or "", room, order)
+            if self._keys_asked and self._is_anybodys(credit):
                 return False
-            sent = _Sent(order, asked.key, pass_, lines)
-            self._accepting.submit(known, order, asked.key, pass_, tell=partial(self._tell, known, sent, exchange))
+            sent = _Sent(order, asked.key, credit, lines)
+            self._accepting.submit(known, order, asked.key, credit, tell=partial(self._tell, known, sent, exchange))
         except RefusedError as refused:
             self._refuse(exchange, refused, lines)
         return True
@@ -114,7 +114,7 @@ class OrderLane:
             task.add_done_callback(self._asking.discard)
             return
         try:
-            self._accepting.settle(known, verdict, sent.order, sent.pass_)
+            self._accepting.settle(known, verdict, sent.order, sent.credit)
         except RefusedError as refused:
             self._refuse(exchange, refused, sent.lines)
             return
@@ -122,7 +122,7 @@ class OrderLane:
 
     async def _ask_again(self, known: CachedSale, sent: _Sent, exchange: FastResponse) -> None:
         try:
-            order_id, verdict = await self._accepting.commit(known, sent.order, sent.key, sent.pass_)
+            order_id, verdict = await self._accepting.commit(known, sent.order, sent.key, sent.credit)
         except RefusedError as refused:
             self._refuse(exchange, refused, sent.lines)
         except ANTICIPATED as error:
@@ -153,7 +153,7 @@ class OrderLane:
 class _Sent(NamedTuple):
     order: OrderRequest
     key: str
-    pass_: Pass | None
+    credit: AdmissionCredit | None
     lines: bytes
     """What the answer's head says to a browser of another origin."""
 

@@ -15,7 +15,7 @@ from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.lua_script import Script
-from intake.accepting.group_commit import count_ttl_ms
+from intake.accepting.spend import count_ttl_ms
 
 if TYPE_CHECKING:
     from intake.accepting.group_commit import AcceptScript

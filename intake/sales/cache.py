@@ -17,7 +17,7 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore.gate import Gate, opens_ms, publish, unix_ms
 from doorbuster.orderstore.ids import partition_of
-from intake.accepting import group_commit as verdicts
+from intake.accepting import verdicts
 from intake.accepting.group_commit import PartitionCommit
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from db.sales import Sale
     from doorbuster.contract.orders import OrderRequest
     from intake.accepting.group_commit import AcceptScript, Watch
-    from intake.sales.offers import Offers
-    from intake.sales.resource import SaleDocument
+    from intake.sales.offered import Offers, SaleDocument
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
 
