@@ -146,7 +146,7 @@ def test_a_set_of_failures_is_found() -> None:
 def imports(room: str) -> dict[str, set[str]]:
     """Return what each module of a room imports of it: at the top, late inside a function, or for types alone."""
     modules = {}
-    for path in (ROOT / room).rglob("*.py"):
+    for path in files_under(ROOT / room, "*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
         modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     found: dict[str, set[str]] = {name: set() for name in modules}

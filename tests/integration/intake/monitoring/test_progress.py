@@ -59,7 +59,7 @@ async def test_what_bounds_a_shift_is_seen(lamp_sale: Shop) -> None:
     taken = await shifts.take(lamp_sale.db, "settle:1:0", holder="test", lease_s=60)
     assert taken is not None
     assert await progress.limited_shifts(lamp_sale.db) == []
-    await shifts.hold(lamp_sale.db, "settle:1:0", taken.fence, lease_s=60, batch_max=7)
+    await shifts.renew(lamp_sale.db, "settle:1:0", taken.fence, lease_s=60, batch_max=7)
     await shifts.note_payments(lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=250.0)
     assert await progress.limited_shifts(lamp_sale.db) == [("settle:1:0", 7, 250.0)]
 
