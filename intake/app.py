@@ -227,7 +227,7 @@ def create_app(settings: Settings) -> Guard:
         cross_origin = CrossOrigin(settings.cors_origins)
         parts.guard.cross_origin = cross_origin if settings.cors_origins else None
         parts.guard.fast_order_post = OrderLane(
-            parts.sales, parts.accepting, parts.waiting, parts.problems, cross_origin
+            parts.sales, parts.accepting, parts.waiting.admission, parts.waiting.door, parts.problems, cross_origin
         )
     return parts.guard
 

@@ -14,8 +14,6 @@ import msgspec
 from doorbuster.contract.decoding import read
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
-from intake.accepting.verdicts import REPLAY
-from intake.orders.accept import answer
 from intake.server.asgi import BODY
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
@@ -62,26 +60,26 @@ class PostOrder:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
         credit = await self._admit(req, known, order)
         quote = await self._offering.quote(known, order)
-        order_id, verdict = await self._accepting.commit(known, order, key, credit, quote)
-        if verdict[:1] == REPLAY:
+        accepted = await self._accepting.commit(known, order, key, credit, quote)
+        if accepted.is_replay:
             resp.set_header("Idempotency-Replayed", "true")
             resp.set_header("Idempotent-Replayed", "true")
-        if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, UUID(order_id)):
+        if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, UUID(accepted.order_id)):
             return
         resp.status = 202
         resp.content_type = JSON
-        resp.set_header("Location", f"/orders/{order_id}")
-        resp.data = answer(known, order_id, verdict)
+        resp.set_header("Location", f"/orders/{accepted.order_id}")
+        resp.data = accepted.body
 
-    async def take(self, req: Request, known: CachedSale, order: OrderRequest, key: str) -> tuple[UUID, bytes]:
-        """Accept an order whose customer is the browser itself; return its id and the verdict, as `on_post` does.
+    async def take(self, req: Request, known: CachedSale, order: OrderRequest, key: str) -> UUID:
+        """Accept an order whose customer is the browser itself; return its id.
 
         Raises:
             RefusedError: it is not let in, or not taken.
         """
         credit = await self._admit(req, known, order, own=True)
-        order_id, verdict = await self._accepting.commit(known, order, key, credit)
-        return UUID(order_id), verdict
+        accepted = await self._accepting.commit(known, order, key, credit)
+        return UUID(accepted.order_id)
 
     def order_id(self, known: CachedSale, customer_id: str, key: str) -> UUID:
         """Return the id of the order that a customer's idempotency key makes or has made."""

@@ -94,7 +94,7 @@ class ShopPage:
         tried = Tried(code="", product_id=form.get("product_id", ""), key=form.get("key", ""), quantity=_quantity(form))
         try:
             order = _order(tried, browser)
-            order_id, _ = await self._shop.posting.take(req, known, order, tried.key)
+            order_id = await self._shop.posting.take(req, known, order, tried.key)
         except DoorbusterError as error:
             if error.code == "idempotency_conflict":  # an earlier press was taken, of another number of units
                 order_id = self._shop.posting.order_id(known, browser.customer_id, tried.key)

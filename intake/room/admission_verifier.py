@@ -40,6 +40,8 @@ class RoomDoor:
     def __init__(self, desk: RoomDesk, admissions: AdmissionDesk) -> None:
         self._desk = desk
         self._admissions = admissions
+        self.known = desk.known
+        """Returns a sale's room, None if it has none; costs no I/O."""
 
     async def needed(self, known: CachedSale) -> OpenRoom | None:
         """Return the sale's room if an order needs an admission now.
@@ -88,10 +90,6 @@ class RoomDoor:
         if room is None or token is None or isinstance(self._look(token, room, order.customer_id), Refusal):
             return None
         return self.check(req, room, order)
-
-    def known(self, known: CachedSale) -> OpenRoom | None:
-        """Return the sale's room, None if it has none; costs no I/O."""
-        return self._desk.known(known)
 
     def held(self, req: Request, room: OpenRoom, customer_id: str) -> AdmissionCredit | Refusal | None:
         """Return the admission that the request carries and how long it is still good, or why it is not, if any."""
