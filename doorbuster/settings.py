@@ -156,6 +156,8 @@ class Settings(BaseSettings):
     shift_s: float = Field(60.0, ge=1, le=600)
     lease_s: float = Field(4.0, ge=1, le=60)
     settle_concurrency: int = Field(500, ge=1, le=5_000)
+    payment_provider: Literal["simulated"] = "simulated"
+    """Whose gateway authorises payments."""
     payment_timeout_s: float = Field(2.0, ge=0.05, le=60)
     payment_retry_s: float = Field(2.0, ge=0.05, le=600)
 

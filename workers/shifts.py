@@ -15,8 +15,8 @@ from db.work import due_work
 from db.work.due_work import Partition
 from doorbuster.orderstore import backlog
 from workers.drain.shift import Drain
+from workers.payments.providers import make_gateway
 from workers.payments.settle import Settle
-from workers.payments.simulated import SimulatedGateway
 from workers.payments.sweep import Sweep, grace_s
 from workers.publish import catalogue
 from workers.publish.catalogue import catalogue_relay
@@ -109,11 +109,15 @@ async def _sweep_due(look: Look) -> Collection[Numbers]:
     return [ALONE] if await due_work.any_expired(look.connection, late_s=grace_s(look.settings)) else []
 
 
+def _settle(shift: Shift, numbers: Numbers) -> Work:
+    return Settle(shift, Partition(*numbers), make_gateway(shift.settings))
+
+
 SHIFTS = (
     ShiftKind("drain", _drains_due, lambda shift, numbers: Drain(shift, Partition(*numbers))),
-    ShiftKind("settle", _settles_due, lambda shift, numbers: Settle(shift, Partition(*numbers), SimulatedGateway())),
+    ShiftKind("settle", _settles_due, _settle),
     ShiftKind("relay", _relay_due, lambda shift, _: event_relay(shift)),
-    ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift, SimulatedGateway())),
+    ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift, make_gateway(shift.settings))),
     ShiftKind("catalogue", _catalogue_due, lambda shift, _: catalogue_relay(shift)),
 )
 """In the order in which the scheduler asks them."""

@@ -1,6 +1,6 @@
 """The accept script's call: takes a batch of a partition's orders into its stream, or says of each why not.
 
-Owns the script, its verdicts and one call over a connection that is kept; never repeats a call whose outcome it does
+Owns the script and one call over a connection that is kept; never repeats a call whose outcome it does
 not know, and knows nothing of who waits. Touches the partition's slot alone: `gate`, `stream`, `accepted`, `spent`.
 """
 
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
     Tell = Callable[["Candidate", bytes], None]
 
-NEW, REPLAY, CONFLICT, SOLD_OUT, BACKLOG = b"+", b"=", b"!", b"-", b"#"
-NO_GATE, EARLY, LATE, HOLD, CLOSED = b"?", b"<", b">", b"h", b"x"
-SPENT, REVOKED, EXPIRED = b"s", b"r", b"e"
-UNKNOWN = b"~"
-"""First byte of a verdict; after NEW and REPLAY comes the entry's id."""
-
 _TERMS = struct.Struct(">IHQQ")
 _accept = Script.beside(__file__, "accept")
 
@@ -49,16 +43,16 @@ class Terms:
     """For a batch, from asking for a connection to the last byte of the answer."""
 
 
-class Spend(NamedTuple):
+class SpendArgs(NamedTuple):
     """The admission that an order spends, where there is a room."""
 
     key: str
     """Where the orders placed with it are counted, in the order's slot."""
     terms: bytes
-    """What `spend_terms` says of it."""
+    """What `pack_spend` says of it."""
 
 
-def spend_terms(*, epoch: int, allowed: int, ttl_ms: int, ends_ms: int) -> bytes:
+def pack_spend(*, epoch: int, allowed: int, ttl_ms: int, ends_ms: int) -> bytes:
     """Return an admission as the accept script reads it.
 
     `ttl_ms`: how long its count lives, longer than itself; `ends_ms`: when it ends, by the order store's clock, 0 if it
@@ -72,7 +66,7 @@ class Candidate:
 
     __slots__ = ("entry", "fingerprint", "key", "spend", "tell")
 
-    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: Spend | None, tell: Tell) -> None:
+    def __init__(self, key: str, fingerprint: bytes, entry: bytes, spend: SpendArgs | None, tell: Tell) -> None:
         self.key = key
         self.fingerprint = fingerprint
         self.entry = entry

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.orderstore import gate as gates
-from doorbuster.orderstore.accept import NO_GATE, UNKNOWN, Link, names_of
+from doorbuster.orderstore.accept import Link, names_of
+from intake.accepting.verdicts import NO_GATE, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from doorbuster.contract.ops import TransitionRequest
 from doorbuster.contract.orders import OrderSummaryView
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import note
-from intake.orders.resources import order_id_of
+from intake.orders.lookup import order_id_of
 from intake.web.paging import limit_of, order_cursor, order_cursor_of, write_page
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.requests import body_of

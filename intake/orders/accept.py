@@ -1,40 +1,47 @@
 """Accepting one order, whichever way it came: hands it to the group commit, says what its verdict means.
 
-Owns the checks that need no request, and the one form of the answer: it is built from the verdict alone, so a replay
-gives the same bytes. Keeps no order, asks no store itself.
+Owns the checks that need no request, and what comes home: one value, an accepted order or a refusal. The body of the
+answer is built from the verdict alone, so a replay gives the same bytes. Keeps no order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from doorbuster.contract.fields import id_problem
 from doorbuster.contract.orders import OrderRequest
-from doorbuster.orderstore import accept as verdicts
+from doorbuster.errors import DoorbusterError
+from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import entry
 from doorbuster.orderstore.accept import Candidate
 from doorbuster.orderstore.ids import fingerprint_of, partition_of
+from intake.accepting import verdicts
+from intake.orders.refusals import refusal_of
 from intake.web.problems import RefusedError
 from intake.web.timestamps import rfc3339_ms
-from intake.web.urls import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.orders import OrderRequest
-    from doorbuster.orderstore.accept import Tell
     from doorbuster.orderstore.ids import OrderIds
     from intake.accepting.durability import Durability
-    from intake.orders.authorize import Pass
+    from intake.accepting.spend import AdmissionCredit
     from intake.room.cache import RoomDesk
     from intake.room.return_uses import Uses
     from intake.sales.cache import CachedSale
     from intake.sales.offers import Quote
+
+    OnVerdict = Callable[["Accepted | RefusedError"], None]
+
+log = logging.getLogger("doorbuster.intake.order_lane")
+
+_AWAY: tuple[type[Exception], ...] = (DoorbusterError, *STORE_FAILED)
 
 _mark = fingerprint_of(
     OrderRequest,
@@ -47,23 +54,16 @@ Structs in the body omit defaults, so that a field that they grow leaves the fin
 """
 _json = msgspec.json.Encoder().encode
 
-_REFUSALS = {
-    verdicts.CONFLICT: ("idempotency_conflict", "This Idempotency-Key was used with another body; use a new key"),
-    verdicts.SOLD_OUT: ("sold_out", "A product of the order is sold out"),
-    verdicts.BACKLOG: ("overloaded", "Too many orders wait to be worked off; the key is safe to send again"),
-    verdicts.NO_GATE: ("store_unavailable", "The sale is not ready in the order store; the key is safe to send again"),
-    verdicts.EARLY: ("sale_not_open", "The sale has not begun"),
-    verdicts.LATE: ("sale_not_open", "The sale has ended"),
-    verdicts.HOLD: ("sale_not_open", "The sale is on hold"),
-    verdicts.CLOSED: ("sale_not_open", "The sale is closed"),
-    verdicts.SPENT: ("admission_spent", "As many orders as the admission allows were placed with it"),
-    verdicts.REVOKED: ("admission_invalid", "The admission was revoked; join the room again"),
-    verdicts.EXPIRED: ("admission_expired", "The admission has run out; join the room again"),
-    verdicts.UNKNOWN: (
-        "store_unavailable",
-        "It is not known whether the order was taken; the same Idempotency-Key is safe to send again",
-    ),
-}
+NOT_DURABLE = "The order store is not durable; see /readyz"
+
+
+class Accepted(NamedTuple):
+    """An order that is taken for good."""
+
+    order_id: str
+    body: bytes
+    """Of the 202."""
+    is_replay: bool
 
 
 class Accepting:
@@ -74,99 +74,158 @@ class Accepting:
         self._desk = desk
         self._uses = uses
         self._durability = durability
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def commit(
-        self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, quote: Quote | None = None
-    ) -> tuple[str, bytes]:
-        """Accept an order; return its id and the verdict, NEW or REPLAY with the entry's id.
+        self,
+        known: CachedSale,
+        order: OrderRequest,
+        key: str,
+        credit: AdmissionCredit | None,
+        quote: Quote | None = None,
+    ) -> Accepted:
+        """Accept an order, and wait for the verdict.
 
         With a quote, which says that it costs something else than is expected, it is taken only if it was before.
 
         Raises:
-            RefusedError: see `submit` and `settle`.
+            RefusedError: it is not taken.
         """
-        if quote is not None:
-            order_id, verdict = await self._decided(partial(self._ask, known, order, key))
-            if verdict[:1] == verdicts.SOLD_OUT:
-                raise quote.refusal()
-            self.settle(known, verdict, order, None)
-            return order_id, verdict
-        submit = partial(self.submit, known, order, key, pass_)
-        order_id, verdict = await self._decided(submit)
-        if verdict[:1] == verdicts.SPENT and pass_ is not None and await self._came_back(known, pass_):
-            order_id, verdict = await self._decided(submit)
-        self.settle(known, verdict, order, pass_)
-        return order_id, verdict
+        future: asyncio.Future[Accepted | RefusedError] = asyncio.get_running_loop().create_future()
 
-    async def _came_back(self, known: CachedSale, pass_: Pass) -> bool:
-        """Give the admission the uses again of orders that ended without units; say whether there were any."""
-        if not await self._uses.come_back(known, pass_.admission.spend_id):
-            return False
-        await self._desk.take_again(known, pass_.admission)
-        return True
-
-    @staticmethod
-    async def _decided(submit: Callable[..., None]) -> tuple[str, bytes]:
-        future: asyncio.Future[tuple[str, bytes]] = asyncio.get_running_loop().create_future()
-
-        def tell(candidate: Candidate, verdict: bytes) -> None:
+        def on_verdict(verdict: Accepted | RefusedError) -> None:
             if not future.done():  # who waited may be gone
-                future.set_result((order_id_text(candidate), verdict))
+                future.set_result(verdict)
 
-        submit(tell=tell)
-        return await future
+        if quote is None:
+            self.submit(known, order, key, credit, on_verdict)
+        else:
+            self._ask(known, order, key, quote, on_verdict)
+        verdict = await future
+        if isinstance(verdict, RefusedError):
+            raise verdict
+        return verdict
 
-    def submit(self, known: CachedSale, order: OrderRequest, key: str, pass_: Pass | None, *, tell: Tell) -> None:
-        """Put an order into its partition's next batch; `tell` is told the verdict, which is then to be settled.
+    def submit(
+        self, known: CachedSale, order: OrderRequest, key: str, credit: AdmissionCredit | None, on_verdict: OnVerdict
+    ) -> None:
+        """Put an order into its partition's next batch; `on_verdict` is called once with what became of it.
 
-        Raises:
-            RefusedError: the store is not durable, a product is not in the sale, or Postgres could not hold a value.
+        It is refused at once if the store is not durable, a product is not in the sale, or Postgres could not hold a
+        value.
         """
-        if self._durability.faults:
-            raise RefusedError("store_unavailable", "The order store is not durable; see /readyz")
-        if (problem := id_problem(order.customer_id)) is not None:
-            raise RefusedError("invalid", f"customer_id: {problem}", [("customer_id", problem)])
-        lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
-        products, sold_out, gone = known.sale.products, lane.sold_out, False
-        for line in order.lines:
-            if line.product_id not in products:
-                raise _not_in_sale(known, order)
-            gone = gone or line.product_id in sold_out
-        order_id = self._ids.derive(known.number, lane.partition, customer_id=order.customer_id, key=key)
         try:
-            mark = _mark(order)
-            payload = b"" if gone else _entry(order, order_id, mark)
-        except (OverflowError, RecursionError) as error:
-            problem = "must not hold whole numbers beyond 64 bits, nor be nested without end"
-            raise RefusedError("invalid", f"metadata {problem}", [("metadata", problem)]) from error
-        spend = None if pass_ is None else pass_.spend(lane.spent_prefix)
+            if self._durability.faults:
+                raise RefusedError("store_unavailable", NOT_DURABLE)
+            if (problem := id_problem(order.customer_id)) is not None:
+                raise RefusedError("invalid", f"customer_id: {problem}", [("customer_id", problem)])
+            lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
+            products, sold_out, gone = known.sale.products, lane.sold_out, False
+            for line in order.lines:
+                if line.product_id not in products:
+                    raise _not_in_sale(known, order)
+                gone = gone or line.product_id in sold_out
+            order_id = self._ids.derive(known.number, lane.partition, customer_id=order.customer_id, key=key)
+            try:
+                mark = _mark(order)
+                payload = b"" if gone else _entry(order, order_id, mark)
+            except (OverflowError, RecursionError) as error:
+                problem = "must not hold whole numbers beyond 64 bits, nor be nested without end"
+                raise RefusedError("invalid", f"metadata {problem}", [("metadata", problem)]) from error
+        except RefusedError as refusal:
+            on_verdict(refusal)
+            return
+        spend = None if credit is None else credit.spend(lane.spent_prefix)
+        tell = partial(self._tell, known, order, credit, on_verdict)
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, payload, spend, tell))
+
+    def _tell(
+        self,
+        known: CachedSale,
+        order: OrderRequest,
+        credit: AdmissionCredit | None,
+        on_verdict: OnVerdict,
+        candidate: Candidate,
+        verdict: bytes,
+    ) -> None:
+        if credit is not None and verdict[:1] == verdicts.SPENT:
+            # Rare, and perhaps not the last word: a use of the admission may have come back.
+            task = asyncio.ensure_future(self._ask_again(known, order, credit, on_verdict, candidate))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+            return
+        on_verdict(self.resolve(known, order, credit, candidate, verdict))
+
+    async def _ask_again(
+        self,
+        known: CachedSale,
+        order: OrderRequest,
+        credit: AdmissionCredit,
+        on_verdict: OnVerdict,
+        candidate: Candidate,
+    ) -> None:
+        """Submit an order again if its admission has got uses back, of orders that ended without units."""
+
+        def tell(_: Candidate, verdict: bytes) -> None:
+            on_verdict(self.resolve(known, order, credit, candidate, verdict))
+
+        try:
+            if self._durability.faults:
+                raise RefusedError("store_unavailable", NOT_DURABLE)
+            if await self._uses.come_back(known, credit.admission.spend_id):
+                await self._desk.take_again(known, credit.admission)
+                lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
+                lane.commit.submit(
+                    Candidate(candidate.key, candidate.fingerprint, candidate.entry, candidate.spend, tell)
+                )
+            else:
+                tell(candidate, verdicts.SPENT)
+        except _AWAY as error:
+            log.warning("a spent admission cannot be asked about", extra={"error": repr(error)})
+            on_verdict(RefusedError("store_unavailable", "A store did not answer; the key is safe to send again"))
+        except BaseException:  # a defect or the end of the process: nobody may wait for ever
+            on_verdict(RefusedError("internal", "The cause is in the log of the server"))
+            raise
 
     def order_id(self, known: CachedSale, customer_id: str, key: str) -> bytes:
         """Return the id of the order that a customer's idempotency key makes or has made."""
         partition = partition_of(customer_id, len(known.lanes))
         return self._ids.derive(known.number, partition, customer_id=customer_id, key=key)
 
-    def _ask(self, known: CachedSale, order: OrderRequest, key: str, *, tell: Tell) -> None:
-        """Ask whether the order is known; SOLD_OUT says that it is not: nothing is stored."""
+    def _ask(self, known: CachedSale, order: OrderRequest, key: str, quote: Quote, on_verdict: OnVerdict) -> None:
+        """Ask whether the order was accepted before: it is refused for its prices if not, and nothing is stored."""
+
+        def tell(candidate: Candidate, verdict: bytes) -> None:
+            is_new = verdict[:1] == verdicts.SOLD_OUT
+            on_verdict(quote.refusal() if is_new else self.resolve(known, order, None, candidate, verdict))
+
         lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
         order_id = self.order_id(known, order.customer_id, key)
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), _mark(order), b"", None, tell))
 
-    def settle(self, known: CachedSale, verdict: bytes, order: OrderRequest, pass_: Pass | None) -> None:
-        """Give the slot of a used-up admission back, and refuse what was not taken.
-
-        Raises:
-            RefusedError: the verdict is neither NEW nor REPLAY.
-        """
+    def resolve(
+        self,
+        known: CachedSale,
+        order: OrderRequest,
+        credit: AdmissionCredit | None,
+        candidate: Candidate,
+        verdict: bytes,
+    ) -> Accepted | RefusedError:
+        """Return what a verdict means, and give the slot of a used-up admission back."""
         first = verdict[:1]
-        if pass_ is not None:
-            is_last = first == verdicts.NEW and pass_.admission.orders_allowed == 1
+        if credit is not None:
+            is_last = first == verdicts.NEW and credit.admission.orders_allowed == 1
             if is_last or first == verdicts.SPENT:
-                self._desk.give_back(known, pass_.admission)
+                self._desk.give_back(known, credit.admission)
         if first not in (verdicts.NEW, verdicts.REPLAY):
-            members = {"room": page_of(known.sale.sale_id)} if first == verdicts.EXPIRED else {}
-            raise RefusedError(*_REFUSALS[first], members=members | _facts(known, first, order))
+            return refusal_of(known, first, order, room=first == verdicts.EXPIRED)
+        digits = candidate.key[-32:]  # as the contract writes an id, without the cost of a UUID object
+        order_id = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        body = (
+            f'{{"order_id":"{order_id}{known.answer_head}{rfc3339_ms(int(verdict[1:].split(b"-", 1)[0]))}",'
+            f'"links":{{"self":"/orders/{order_id}","events":"/orders/{order_id}/events"}}}}'
+        ).encode()
+        return Accepted(order_id, body, first == verdicts.REPLAY)
 
     def refuse_likely(self, known: CachedSale, order: OrderRequest) -> None:
         """Say what stands in the way of an order that lacks an admission, if this process knows: no store is asked.
@@ -177,41 +236,7 @@ class Accepting:
         room = self._desk.known(known)
         verdict = None if room is None else known.likely_verdict(order, room.now_s)
         if verdict is not None:
-            is_to_come = verdict in (verdicts.EARLY, verdicts.HOLD)
-            members = {"room": page_of(known.sale.sale_id)} if is_to_come else {}
-            raise RefusedError(*_REFUSALS[verdict], members=members | _facts(known, verdict, order)) from None
-
-
-_PHASES: dict[bytes, EffectivePhase] = {verdicts.EARLY: "scheduled", verdicts.LATE: "ended", verdicts.HOLD: "hold"}
-
-
-def _facts(known: CachedSale, verdict: bytes, order: OrderRequest) -> dict[str, Any]:
-    """Return what a refusal is about, as members of its problem."""
-    sale = known.sale
-    if verdict in _PHASES or verdict == verdicts.CLOSED:
-        closed: EffectivePhase = "drain" if sale.phase == "drain" else "closed"
-        facts = {"phase": _PHASES.get(verdict, closed), "starts_at": sale.starts_at}
-        return facts if sale.ends_at is None else facts | {"ends_at": sale.ends_at}
-    if verdict == verdicts.SOLD_OUT:
-        gone = known.lanes[partition_of(order.customer_id, len(known.lanes))].sold_out
-        for number, line in enumerate(order.lines, 1):
-            if line.product_id in gone:
-                return {"line": number, "product_id": line.product_id, "left": 0}
-    return {}
-
-
-def order_id_text(candidate: Candidate) -> str:
-    """Return the order's id as the contract writes it, without the cost of a UUID object."""
-    digits = candidate.key[-32:]
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def answer(known: CachedSale, order_id: str, verdict: bytes) -> bytes:
-    """Return the body of the 202 for NEW or REPLAY."""
-    return (
-        f'{{"order_id":"{order_id}{known.answer_head}{rfc3339_ms(int(verdict[1:].split(b"-", 1)[0]))}",'
-        f'"links":{{"self":"/orders/{order_id}","events":"/orders/{order_id}/events"}}}}'
-    ).encode()
+            raise refusal_of(known, verdict, order, room=verdict in (verdicts.EARLY, verdicts.HOLD)) from None
 
 
 def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:

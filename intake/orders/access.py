@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from doorbuster.orderstore.ids import route_of
+from intake.orders.lookup import not_found, order_id_of
 from intake.room.admission_verifier import given
 from intake.room.cookies import browser_of
 from intake.web.problems import RefusedError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request
 
+    from doorbuster.contract.orders import OrderView
+    from intake.orders.lookup import OrderReader
     from intake.room.admission_verifier import RoomDoor
     from intake.web.storefront_keys import StorefrontKeys
 
@@ -62,6 +65,23 @@ class Owners:
             if token is not None and self._door.is_bound_to(token, number, customer_id):
                 return
         raise _refusal()
+
+
+async def found_for(req: Request, order: str, reader: OrderReader, owners: Owners | None) -> OrderView:
+    """Return an order that whoever asks may see.
+
+    Raises:
+        RefusedError: there is no such order, or it is not shown to be the asker's.
+    """
+    order_id = order_id_of(order)
+    if owners is not None:
+        owners.expect(req, order_id)
+    view = await reader.find(order_id)
+    if owners is not None:
+        owners.check(req, order_id, None if view is None else view.customer_id)
+    if view is None:
+        raise not_found(order)
+    return view
 
 
 def _refusal() -> RefusedError:

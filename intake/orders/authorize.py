@@ -7,37 +7,18 @@ admission is bound to no customer: it would order in anybody's name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from doorbuster.orderstore.accept import Spend, spend_terms
-from doorbuster.orderstore.spent import count_ttl_ms
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
     from falcon.asgi import Request
 
     from doorbuster.contract.orders import OrderRequest
+    from intake.accepting.spend import AdmissionCredit
     from intake.room.admission_verifier import RoomDoor
     from intake.sales.cache import CachedSale
     from intake.web.storefront_keys import StorefrontKeys
-    from waitingroom.admissions import Admission as RoomAdmission
-
-
-class Pass(NamedTuple):
-    """A right to order that is used up: what of a room's admission the accept script must know."""
-
-    admission: RoomAdmission
-    life_ms: int
-    """From now to the admission's end; 0: it has run out, and the order may only be a retry."""
-
-    def spend(self, prefix: str) -> Spend:
-        """Return what the order spends."""
-        one = self.admission
-        ends_ms = one.expires_s * 1000 if self.life_ms else 0
-        terms = spend_terms(
-            epoch=one.epoch, allowed=one.orders_allowed, ttl_ms=count_ttl_ms(self.life_ms), ends_ms=ends_ms
-        )
-        return Spend(prefix + one.spend_id, terms)
 
 
 class Admission:
@@ -49,7 +30,9 @@ class Admission:
         self.is_needed_everywhere = bool(self._keys)
         """Whether orders of sales without a room are checked too."""
 
-    async def check(self, req: Request, sale: CachedSale, order: OrderRequest, *, own: bool = False) -> Pass | None:
+    async def check(
+        self, req: Request, sale: CachedSale, order: OrderRequest, *, own: bool = False
+    ) -> AdmissionCredit | None:
         """Let the request pass; return the admission that its order spends, if it needs one.
 
         `own`: the customer is not of the sender's choosing, but the browser itself.
@@ -68,6 +51,6 @@ class Admission:
             raise RefusedError("admission_required", "The admission is bound to no customer: send X-Storefront-Key too")
         return passed
 
-    def is_anybodys(self, passed: Pass | None) -> bool:
+    def is_anybodys(self, passed: AdmissionCredit | None) -> bool:
         """Say whether, with keys configured, a pass alone lets nobody order: it is bound to no customer."""
         return bool(self._keys) and passed is not None and passed.admission.customer is None

@@ -18,7 +18,8 @@ from db.orders.states import FINAL
 from doorbuster.contract.orders import TransitionEvent
 from doorbuster.failures import STORE_FAILED
 from intake.notifications import LOOK_EVERY_S, until
-from intake.orders.resources import found_for, order_id_of
+from intake.orders.access import found_for
+from intake.orders.lookup import order_id_of
 from intake.orders.shared_reads import till_tick
 from intake.web.problems import RefusedError
 

@@ -7,10 +7,8 @@ answer.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,28 +16,22 @@ from doorbuster.contract.decoding import refusal_of
 from doorbuster.contract.fields import LINES_SURE
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
-from doorbuster.errors import DoorbusterError, InvalidError
-from doorbuster.failures import ANTICIPATED
-from doorbuster.orderstore.accept import REPLAY, SPENT
-from intake.orders.accept import answer, order_id_text
+from doorbuster.errors import InvalidError
 from intake.server.connection.framing import is_host
 from intake.web.problems import RefusedError
 from intake.web.requests import is_key, token_of
 
 if TYPE_CHECKING:
     from doorbuster.errors import DoorbusterError
-    from doorbuster.orderstore.accept import Candidate
-    from intake.orders.accept import Accepting
-    from intake.orders.authorize import Pass
+    from intake.orders.accept import Accepted, Accepting
+    from intake.orders.authorize import Admission
+    from intake.room.admission_verifier import RoomDoor
     from intake.room.cache import OpenRoom
     from intake.sales.cache import CachedSale, Sales
     from intake.server.asgi import Headers
     from intake.server.connection.fast_response import FastResponse
     from intake.server.cors import CrossOrigin
     from intake.web.problems import Problems
-    from intake.wiring.room import Waiting
-
-log = logging.getLogger("doorbuster.intake.order_lane")
 
 BEFORE, AFTER = "/sales/", "/orders"
 _JSON = JSON.encode()
@@ -54,14 +46,20 @@ class OrderLane:
     """Answers orders by the sale and the room at hand."""
 
     def __init__(
-        self, sales: Sales, accepting: Accepting, waiting: Waiting, problems: Problems, cross_origin: CrossOrigin
+        self,
+        sales: Sales,
+        accepting: Accepting,
+        admission: Admission,
+        door: RoomDoor,
+        problems: Problems,
+        cross_origin: CrossOrigin,
     ) -> None:
         self._sales, self._accepting, self._problems = sales, accepting, problems
-        self._desk, self._door = waiting.desk, waiting.door
-        self._keys_asked = waiting.admission.is_needed_everywhere
-        self._asking: set[asyncio.Task[None]] = set()
+        self._door = door
+        self._room_of = door.known
+        self._keys_asked = admission.is_needed_everywhere
         self._lines_for = cross_origin.lines
-        self._is_anybodys = waiting.admission.is_anybodys
+        self._is_anybodys = admission.is_anybodys
 
     def __call__(self, url: bytes, headers: Headers, body: bytes, exchange: FastResponse) -> bool:
         """Take an order and answer it once it is decided; False: it takes the full path."""
@@ -70,11 +68,12 @@ class OrderLane:
         asked = _asked(headers)
         if known is None or asked is None:
             return False
+        key, token, origin = asked
         is_clear, room = self._room(known)
         # An admission that is missing, or that nobody asks for now, is for the full path.
-        if not is_clear or (known.has_room and (room is None) != (asked.token is None)):
+        if not is_clear or (known.has_room and (room is None) != (token is None)):
             return False
-        lines = self._lines_for(asked.origin) if asked.origin else b""
+        lines = self._lines_for(origin) if origin else b""
         try:
             order = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -83,64 +82,29 @@ class OrderLane:
         if order.expected_total is not None or len(order.lines) > LINES_SURE:
             return False  # prices are to be looked at
         try:
-            pass_ = None if room is None else self._door.admit(asked.token or "", room, order)
-            if self._keys_asked and self._is_anybodys(pass_):
+            credit = None if room is None else self._door.admit(token or "", room, order)
+            if self._keys_asked and self._is_anybodys(credit):
                 return False
-            sent = _Sent(order, asked.key, pass_, lines)
-            self._accepting.submit(known, order, asked.key, pass_, tell=partial(self._tell, known, sent, exchange))
         except RefusedError as refused:
             self._refuse(exchange, refused, lines)
+            return True
+        self._accepting.submit(known, order, key, credit, partial(self._answer, exchange, lines))
         return True
 
     def _room(self, known: CachedSale) -> tuple[bool, OpenRoom | None]:
         """Return whether it is clear, from what is at hand, if an order needs an admission; and to which room."""
-        room = self._desk.known(known) if known.has_room else None
+        room = self._room_of(known) if known.has_room else None
         if room is not None and room.needs_admission:
             return True, room
         return not self._keys_asked and (room is None or room.state is not None), None
 
-    def _tell(
-        self,
-        known: CachedSale,
-        sent: _Sent,
-        exchange: FastResponse,
-        candidate: Candidate,
-        verdict: bytes,
-    ) -> None:
-        if verdict[:1] == SPENT:
-            # Rare, and perhaps not the last word: a use of the admission may have come back.
-            task = asyncio.ensure_future(self._ask_again(known, sent, exchange))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+    def _answer(self, exchange: FastResponse, origin_lines: bytes, verdict: Accepted | RefusedError) -> None:
+        if isinstance(verdict, RefusedError):
+            self._refuse(exchange, verdict, origin_lines)
             return
-        try:
-            self._accepting.settle(known, verdict, sent.order, sent.pass_)
-        except RefusedError as refused:
-            self._refuse(exchange, refused, sent.lines)
-            return
-        self._answer(known, sent, exchange, order_id_text(candidate), verdict)
-
-    async def _ask_again(self, known: CachedSale, sent: _Sent, exchange: FastResponse) -> None:
-        try:
-            order_id, verdict = await self._accepting.commit(known, sent.order, sent.key, sent.pass_)
-        except RefusedError as refused:
-            self._refuse(exchange, refused, sent.lines)
-        except ANTICIPATED as error:
-            log.warning("a spent admission cannot be asked about", extra={"error": repr(error)})
-            said = "A store did not answer; the key is safe to send again"
-            self._refuse(exchange, RefusedError("store_unavailable", said), sent.lines)
-        except BaseException:  # a defect or the end of the process: nobody may wait for ever
-            self._refuse(exchange, RefusedError("internal", "The cause is in the log of the server"), sent.lines)
-            raise
-        else:
-            self._answer(known, sent, exchange, order_id, verdict)
-
-    @staticmethod
-    def _answer(known: CachedSale, sent: _Sent, exchange: FastResponse, order_id: str, verdict: bytes) -> None:
-        replayed = _REPLAYED if verdict[:1] == REPLAY else b""
-        exchange.answer(
-            202, _HEAD % (_JSON, order_id.encode(), replayed) + sent.lines, answer(known, order_id, verdict)
-        )
+        replayed = _REPLAYED if verdict.is_replay else b""
+        head = _HEAD % (_JSON, verdict.order_id.encode(), replayed) + origin_lines
+        exchange.answer(202, head, verdict.body)
 
     def _refuse(self, exchange: FastResponse, refused: DoorbusterError, origin_lines: bytes) -> None:
         fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
@@ -150,22 +114,8 @@ class OrderLane:
         exchange.answer(told.status, lines.encode() + _VARY + origin_lines, told.body)
 
 
-class _Sent(NamedTuple):
-    order: OrderRequest
-    key: str
-    pass_: Pass | None
-    lines: bytes
-    """What the answer's head says to a browser of another origin."""
-
-
-class _Asked(NamedTuple):
-    key: str
-    token: str | None
-    origin: bytes
-
-
-def _asked(headers: Headers) -> _Asked | None:
-    """Return what the headers of a plain order say, None if it is not plain."""
+def _asked(headers: Headers) -> tuple[str, str | None, bytes] | None:
+    """Return key, token and origin that the headers of a plain order say, None if it is not plain."""
     by_name = dict(headers)
     key = by_name.get(b"idempotency-key", b"").decode("latin-1")
     is_plain = len(by_name) == len(headers) and by_name.get(b"content-type") == _JSON and b"prefer" not in by_name
@@ -173,4 +123,4 @@ def _asked(headers: Headers) -> _Asked | None:
     if not is_plain or not is_framed or not is_key(key):
         return None
     token = token_of(by_name.get(b"authorization", b"").decode("latin-1"))
-    return _Asked(key, token, by_name.get(b"origin", b""))
+    return key, token, by_name.get(b"origin", b"")

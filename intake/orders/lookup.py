@@ -16,6 +16,7 @@ from doorbuster.contract.orders import Links, OrderLine, OrderView, Refusal, Ste
 from doorbuster.orderstore import accepted, entry
 from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
 from doorbuster.orderstore.partition import fields_of
+from intake.web.problems import RefusedError
 from intake.web.timestamps import rfc3339_ms, rfc3339_of
 
 if TYPE_CHECKING:
@@ -149,3 +150,20 @@ def metadata_of(order: entry.OrderEntry) -> msgspec.Raw | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return msgspec.Raw(order.metadata or b"")
+
+
+def order_id_of(text: str) -> UUID:
+    """Return the order id of a path.
+
+    Raises:
+        RefusedError: `order_not_found`, also when the text is no order id.
+    """
+    order_id = parse_order_id(text)
+    if order_id is None:
+        raise not_found(text)
+    return order_id
+
+
+def not_found(order: object) -> RefusedError:
+    """Return the refusal of an order that is not there."""
+    return RefusedError("order_not_found", f"There is no order {str(order)[:64]!r}")

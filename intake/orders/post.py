@@ -14,8 +14,6 @@ import msgspec
 from doorbuster.contract.decoding import read
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
-from doorbuster.orderstore.accept import REPLAY
-from intake.orders.accept import answer
 from intake.server.asgi import BODY
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
@@ -26,8 +24,9 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request, Response
 
+    from intake.accepting.spend import AdmissionCredit
     from intake.orders.accept import Accepting
-    from intake.orders.authorize import Admission, Pass
+    from intake.orders.authorize import Admission
     from intake.orders.prefer_wait import Awaiting
     from intake.sales.cache import CachedSale, Sales
     from intake.sales.offers import Offering
@@ -59,34 +58,36 @@ class PostOrder:
         known = self._sales.fresh(sale) or await self._sales.get(sale)
         if known is None:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
-        pass_ = await self._admit(req, known, order)
+        credit = await self._admit(req, known, order)
         quote = await self._offering.quote(known, order)
-        order_id, verdict = await self._accepting.commit(known, order, key, pass_, quote)
-        if verdict[:1] == REPLAY:
+        accepted = await self._accepting.commit(known, order, key, credit, quote)
+        if accepted.is_replay:
             resp.set_header("Idempotency-Replayed", "true")
             resp.set_header("Idempotent-Replayed", "true")
-        if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, UUID(order_id)):
+        if req.get_header("Prefer") is not None and await self._awaiting.answer(req, resp, UUID(accepted.order_id)):
             return
         resp.status = 202
         resp.content_type = JSON
-        resp.set_header("Location", f"/orders/{order_id}")
-        resp.data = answer(known, order_id, verdict)
+        resp.set_header("Location", f"/orders/{accepted.order_id}")
+        resp.data = accepted.body
 
-    async def take(self, req: Request, known: CachedSale, order: OrderRequest, key: str) -> tuple[UUID, bytes]:
-        """Accept an order whose customer is the browser itself; return its id and the verdict, as `on_post` does.
+    async def take(self, req: Request, known: CachedSale, order: OrderRequest, key: str) -> UUID:
+        """Accept an order whose customer is the browser itself; return its id.
 
         Raises:
             RefusedError: it is not let in, or not taken.
         """
-        pass_ = await self._admit(req, known, order, own=True)
-        order_id, verdict = await self._accepting.commit(known, order, key, pass_)
-        return UUID(order_id), verdict
+        credit = await self._admit(req, known, order, own=True)
+        accepted = await self._accepting.commit(known, order, key, credit)
+        return UUID(accepted.order_id)
 
     def order_id(self, known: CachedSale, customer_id: str, key: str) -> UUID:
         """Return the id of the order that a customer's idempotency key makes or has made."""
         return UUID(bytes=self._accepting.order_id(known, customer_id, key))
 
-    async def _admit(self, req: Request, known: CachedSale, order: OrderRequest, *, own: bool = False) -> Pass | None:
+    async def _admit(
+        self, req: Request, known: CachedSale, order: OrderRequest, *, own: bool = False
+    ) -> AdmissionCredit | None:
         """Let the request pass; who is sent to the room hears first whether there is anything to wait for."""
         try:
             return await self._admission.check(req, known, order, own=own)

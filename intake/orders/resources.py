@@ -8,56 +8,19 @@ import msgspec
 
 from db.orders.states import Status
 from doorbuster.contract.problems import JSON
-from intake.orders.lookup import parse_order_id
-from intake.web.problems import RefusedError
+from intake.orders.access import found_for
+from intake.orders.lookup import order_id_of
 from intake.web.query_parameters import refuse_unknown_params
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from falcon.asgi import Request, Response
 
-    from doorbuster.contract.orders import OrderView
     from intake.orders.access import Owners
     from intake.orders.lookup import OrderReader
     from intake.orders.transition import Moving
 
 BY_CUSTOMER = "cancelled_by_customer"
 _encode = msgspec.json.Encoder().encode
-
-
-def order_id_of(text: str) -> UUID:
-    """Return the order id of a path.
-
-    Raises:
-        RefusedError: `order_not_found`, also when the text is no order id.
-    """
-    order_id = parse_order_id(text)
-    if order_id is None:
-        raise not_found(text)
-    return order_id
-
-
-def not_found(order: object) -> RefusedError:
-    """Return the refusal of an order that is not there."""
-    return RefusedError("order_not_found", f"There is no order {str(order)[:64]!r}")
-
-
-async def found_for(req: Request, order: str, reader: OrderReader, owners: Owners | None) -> OrderView:
-    """Return an order that whoever asks may see.
-
-    Raises:
-        RefusedError: there is no such order, or it is not shown to be the asker's.
-    """
-    order_id = order_id_of(order)
-    if owners is not None:
-        owners.expect(req, order_id)
-    view = await reader.find(order_id)
-    if owners is not None:
-        owners.check(req, order_id, None if view is None else view.customer_id)
-    if view is None:
-        raise not_found(order)
-    return view
 
 
 class OneOrder:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from db.orders.states import Status
 from db.orders.transitions import transition
 from doorbuster.errors import IllegalTransitionError, NotFoundError
-from intake.orders.lookup import show
-from intake.orders.resources import not_found
+from intake.orders.lookup import not_found, show
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -19,7 +19,7 @@ from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import FAULTS
 from doorbuster.errors import DoorbusterError
 from doorbuster.failures import ANTICIPATED
-from intake.orders.authorize import Pass
+from intake.accepting.spend import AdmissionCredit
 from intake.pages.offers import PAGE_SIZE, sources_of
 from intake.pages.standing import BEFORE, BUYABLE, Standing, standing_of
 from intake.room import cookies
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from intake.pages.offers import Offers, Shelf
     from intake.pages.render import Pages
     from intake.room.admission_verifier import RoomDoor
+    from intake.room.browser import Browser
     from intake.room.cache import OpenRoom
-    from intake.room.cookies import Browser
-    from intake.room.resources import Rooms
+    from intake.room.lookup import Rooms
     from intake.sales.cache import CachedSale
 
 log = logging.getLogger("doorbuster.intake.room")
@@ -94,7 +94,7 @@ class ShopPage:
         tried = Tried(code="", product_id=form.get("product_id", ""), key=form.get("key", ""), quantity=_quantity(form))
         try:
             order = _order(tried, browser)
-            order_id, _ = await self._shop.posting.take(req, known, order, tried.key)
+            order_id = await self._shop.posting.take(req, known, order, tried.key)
         except DoorbusterError as error:
             if error.code == "idempotency_conflict":  # an earlier press was taken, of another number of units
                 order_id = self._shop.posting.order_id(known, browser.customer_id, tried.key)
@@ -111,7 +111,7 @@ class ShopPage:
     ) -> None:
         room = self._door.known(known)
         held = None if room is None else self._door.held(req, room, browser.customer_id)
-        mark = mark_of(held.admission if isinstance(held, Pass) else None)
+        mark = mark_of(held.admission if isinstance(held, AdmissionCredit) else None)
         cookies.add_order(req, resp, known.number, Placed(str(order_id), digest_of(tried.product_id), mark))
 
     async def _show(self, req: Request, resp: Response, known: CachedSale, tried: Tried | None) -> None:
@@ -119,9 +119,9 @@ class ShopPage:
         room = await self._room(known)
         standing = standing_of(known, room)
         held = None if room is None else self._door.held(req, room, browser.customer_id)
-        pass_ = held if isinstance(held, Pass) else None
+        credit = held if isinstance(held, AdmissionCredit) else None
         placed = cookies.orders_of(req, known.number)
-        view = await self._view(standing, room, pass_, placed)
+        view = await self._view(standing, room, credit, placed)
         page = _page(req, known)
         shelves = await self._shop.offers.of(known, page)
         self._pages.render(
@@ -142,8 +142,8 @@ class ShopPage:
                 "tried": tried,
                 "again": tried if tried is not None and tried.code in RETRY_AFTER and is_key(tried.key) else None,
                 "tried_name": (await self._shop.offers.names([tried.product_id])) if tried else {},
-                "until": None if pass_ is None else datetime.fromtimestamp(pass_.admission.expires_s, UTC),
-                "left_s": 0 if pass_ is None else pass_.life_ms / 1000,
+                "until": None if credit is None else datetime.fromtimestamp(credit.admission.expires_s, UTC),
+                "left_s": 0 if credit is None else credit.life_ms / 1000,
                 "orders": links_of(placed, known.sale.sale_id),
                 "refresh": _AGAIN_S.get(standing) if tried is None else None,
                 "page_url": f"/shop/{known.sale.sale_id}",
@@ -163,7 +163,9 @@ class ShopPage:
             log.warning("a room cannot say whether it is needed", extra={"error": error.detail})
         return self._door.known(known)
 
-    async def _view(self, standing: Standing, room: OpenRoom | None, pass_: Pass | None, placed: list[Placed]) -> str:
+    async def _view(
+        self, standing: Standing, room: OpenRoom | None, credit: AdmissionCredit | None, placed: list[Placed]
+    ) -> str:
         """Return what the page is to say and offer."""
         if standing in BEFORE:
             return "before"
@@ -173,19 +175,19 @@ class ShopPage:
             return "paused"
         if room is None or not room.needs_admission:
             return "open"
-        if pass_ is not None and await self._is_spent(pass_, placed):
+        if credit is not None and await self._is_spent(credit, placed):
             return "placed"
-        if pass_ is None:
+        if credit is None:
             return "down" if standing is Standing.DOWN else "queue"
-        return "in" if pass_.life_ms else "expired"
+        return "in" if credit.life_ms else "expired"
 
-    async def _is_spent(self, pass_: Pass, placed: list[Placed]) -> bool:
+    async def _is_spent(self, credit: AdmissionCredit, placed: list[Placed]) -> bool:
         """Say whether the admission has bought what it allows; an order that was cancelled does not count."""
-        mark = mark_of(pass_.admission)
+        mark = mark_of(credit.admission)
         mine = [one for one in placed if one.admission == mark]
-        if len(mine) < pass_.admission.orders_allowed:
+        if len(mine) < credit.admission.orders_allowed:
             return False
-        return sum([not await self._is_cancelled(one) for one in mine]) >= pass_.admission.orders_allowed
+        return sum([not await self._is_cancelled(one) for one in mine]) >= credit.admission.orders_allowed
 
     async def _is_cancelled(self, one: Placed) -> bool:
         try:

@@ -13,7 +13,8 @@ from db.orders.states import FINAL, Status
 from doorbuster.errors import DoorbusterError
 from doorbuster.failures import ANTICIPATED, STORE_FAILED
 from doorbuster.orderstore.ids import route_of
-from intake.orders.resources import found_for, not_found, order_id_of
+from intake.orders.access import found_for
+from intake.orders.lookup import not_found, order_id_of
 from intake.pages.standing import standing_of
 from intake.room import cookies
 from intake.room.attempts import spoken
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from intake.pages.demo_shop import Shop
     from intake.pages.render import Pages
     from intake.room.admission_verifier import RoomDoor
-    from intake.room.resources import Rooms
+    from intake.room.lookup import Rooms
     from intake.sales.cache import CachedSale
 
 log = logging.getLogger("doorbuster.intake.room")

@@ -19,7 +19,6 @@ from doorbuster.errors import DoorbusterError, InvalidError, StoreUnavailableErr
 from intake.pages.standing import BEFORE, Standing, standing_of
 from intake.room import cookies
 from intake.room.attempts import links_of
-from intake.room.resources import keep_admission
 from intake.web.forms import form_of, go_to
 from intake.web.problems import RefusedError, prefers_html
 from intake.web.urls import order_url, page_of
@@ -31,8 +30,9 @@ if TYPE_CHECKING:
     from doorbuster.contract.room import RoomStatus
     from intake.pages.offers import Offers
     from intake.pages.render import Pages
+    from intake.room.browser import Browser
     from intake.room.cache import OpenRoom
-    from intake.room.resources import Rooms
+    from intake.room.lookup import Rooms
     from intake.room.visits import Visits
 
 REFRESH_LEAST_S = 5
@@ -96,10 +96,13 @@ class WaitPage:
         await self._show(req, resp, room, waiting, place)
 
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
-        """Take one of the page's forms: `leave`, or `move` with a place from another device."""
+        """Take one of the page's forms: `join`, `leave`, or `move` with a place from another device."""
         room = await self._rooms.of(sale)
         form = form_of(req)
         number = room.cached.number
+        if form.get("do") == "join":
+            await self._join(req, resp, room, form)
+            return
         if form.get("do") == "leave" and (kept := cookies.place_of(req, number)):
             await self._visits.leave(room, kept.ticket, kept.secret)
             cookies.forget_place(resp, number)
@@ -117,10 +120,13 @@ class WaitPage:
             cookies.set_place(req, resp, number, moved)
         go_to(resp, page_of(sale))
 
-    async def joined(self, req: Request, resp: Response, sale: str) -> None:
-        """Take the join form: a place for this browser, its cookies, and the page."""
+    async def join(self, req: Request, resp: Response, sale: str) -> None:
+        """Take the join form of a page that was loaded from an earlier version, which does not say what it is."""
         room = await self._rooms.of(sale)
-        form = form_of(req)
+        await self._join(req, resp, room, form_of(req))
+
+    async def _join(self, req: Request, resp: Response, room: OpenRoom, form: dict[str, str]) -> None:
+        """Give this browser a place and its cookies, and go to the page."""
         browser = cookies.browser_of(req)
         if browser is None:
             await self._show(req, resp, room, self._entrance(room) | {"problem": "no_cookies"})
@@ -146,7 +152,7 @@ class WaitPage:
         )
         self._let_in(req, resp, room, found)
 
-    def _wanted(self, room: OpenRoom, browser: cookies.Browser, secret: str, form: dict[str, str]) -> JoinRequest:
+    def _wanted(self, room: OpenRoom, browser: Browser, secret: str, form: dict[str, str]) -> JoinRequest:
         sale = room.cached.sale
         bound = bool(sale.room.get("one_per_customer")) or sale.partitions > 1
         given = {
@@ -235,7 +241,7 @@ class WaitPage:
         return entrance | {"problem": code}
 
     def _let_in(self, req: Request, resp: Response, room: OpenRoom, found: AdmissionView) -> None:
-        keep_admission(req, resp, room, found)
+        cookies.keep_admission(req, resp, room.cached.number, found, now_s=room.now_s)
         go_to(resp, entrance_of(found))
 
     async def _show(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intake.orders.authorize import Pass
+from intake.accepting.spend import AdmissionCredit
 from intake.room.cookies import admission_of
 from intake.web.problems import RefusedError
 from intake.web.requests import token_of
@@ -40,6 +40,8 @@ class RoomDoor:
     def __init__(self, desk: RoomDesk, admissions: AdmissionDesk) -> None:
         self._desk = desk
         self._admissions = admissions
+        self.known = desk.known
+        """Returns a sale's room, None if it has none; costs no I/O."""
 
     async def needed(self, known: CachedSale) -> OpenRoom | None:
         """Return the sale's room if an order needs an admission now.
@@ -56,7 +58,7 @@ class RoomDoor:
                 raise RefusedError("store_unavailable", "The room cannot say whether the sale needs an admission")
         return room if room.needs_admission else None
 
-    def check(self, req: Request, room: OpenRoom, order: OrderRequest) -> Pass:
+    def check(self, req: Request, room: OpenRoom, order: OrderRequest) -> AdmissionCredit:
         """Return what the order spends: of an admission that has run out, which a retry may come with, no life is left.
 
         Raises:
@@ -68,20 +70,20 @@ class RoomDoor:
             raise RefusedError("admission_required", "Wait in the sale's room for an admission", members={"room": page})
         return self.admit(token, room, order)
 
-    def admit(self, token: str, room: OpenRoom, order: OrderRequest) -> Pass:
+    def admit(self, token: str, room: OpenRoom, order: OrderRequest) -> AdmissionCredit:
         """Return what the order spends that comes with this token, as `check` does.
 
         Raises:
             RefusedError: it is no admission, or not good for this sale, moment and customer.
         """
         found = self._look(token, room, order.customer_id)
-        if isinstance(found, Pass) and not found.life_ms and not _was_sold_here(room, order):
+        if isinstance(found, AdmissionCredit) and not found.life_ms and not _was_sold_here(room, order):
             found = Refusal.EXPIRED
         if isinstance(found, Refusal):
             raise RefusedError(*_SAYS[found], members={"room": page_of(room.cached.sale.sale_id)})
         return found
 
-    def offered(self, req: Request, known: CachedSale, order: OrderRequest) -> Pass | None:
+    def offered(self, req: Request, known: CachedSale, order: OrderRequest) -> AdmissionCredit | None:
         """Return what the order spends if it carries an admission, as `check` takes it, that nobody asks for now."""
         room = self._desk.known(known)
         token = given(req, known.number) if room else None
@@ -89,11 +91,7 @@ class RoomDoor:
             return None
         return self.check(req, room, order)
 
-    def known(self, known: CachedSale) -> OpenRoom | None:
-        """Return the sale's room, None if it has none; costs no I/O."""
-        return self._desk.known(known)
-
-    def held(self, req: Request, room: OpenRoom, customer_id: str) -> Pass | Refusal | None:
+    def held(self, req: Request, room: OpenRoom, customer_id: str) -> AdmissionCredit | Refusal | None:
         """Return the admission that the request carries and how long it is still good, or why it is not, if any."""
         token = given(req, room.cached.number)
         return None if token is None else self._look(token, room, customer_id)
@@ -103,14 +101,14 @@ class RoomDoor:
         found = self._admissions.check(token, sale_number=sale_number, epoch=0, now_s=0, customer_id=customer_id)
         return isinstance(found, Admission) and found.customer is not None
 
-    def _look(self, token: str, room: OpenRoom, customer_id: str | None) -> Pass | Refusal:
+    def _look(self, token: str, room: OpenRoom, customer_id: str | None) -> AdmissionCredit | Refusal:
         found = self._checked(token, room, customer_id, room.now_s)
         if found is Refusal.EXPIRED:
             found = self._checked(token, room, customer_id, 0)  # is it good but for its end?
         if isinstance(found, Refusal):
             return found
         life_ms = max(0, int((found.expires_s - room.now_s) * 1000))
-        return Pass(found, life_ms)
+        return AdmissionCredit(found, life_ms)
 
     def _checked(self, token: str, room: OpenRoom, customer_id: str | None, now_s: float) -> Admission | Refusal:
         return self._admissions.check(

@@ -16,7 +16,7 @@ from waitingroom.keyring import encode
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from intake.room.cookies import Browser
+    from intake.room.browser import Browser
     from waitingroom.admissions import Admission
 
 KEPT_MAX = 12

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
+from intake.room.rate_limit import Allowance
 from intake.room.status_document import Document, document_of
 from waitingroom.room import Mode, effective_phase
 from waitingroom.room_store import Room
@@ -171,24 +172,6 @@ class OpenRoom:
         if self._failed_at is not None:
             log.warning("the room answers again", extra={"sale_id": sale.sale_id})
         self.state, self._read_at, self._failed_at = state, asked_at, None
-
-
-class Allowance:
-    """A token bucket of the process's own, for the time without a store."""
-
-    def __init__(self) -> None:
-        self._tokens = 0.0
-        self._at = time.monotonic()
-
-    def take(self, rate_per_s: float, burst: int) -> bool:
-        """Take one if there is one."""
-        now = time.monotonic()
-        self._tokens = min(burst, self._tokens + rate_per_s * (now - self._at))
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 class RoomDesk:

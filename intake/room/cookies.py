@@ -18,20 +18,21 @@ whose undoing costs the square of a value's length in Pythons without the fix of
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import secrets
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from intake.room.attempts import Placed, read_placed, write_placed
-from waitingroom.keyring import encode
+from intake.room.browser import Browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from falcon.asgi import Request, Response
+
+    from doorbuster.contract.room import AdmissionView
 
 VISITOR = "doorbuster_visitor"
 _ORDERS = "doorbuster_orders_"
@@ -58,26 +59,6 @@ def place_from(text: str | None) -> Place | None:
     """Return the place of such a word."""
     ticket, between, secret = (text or "").strip().partition(_BETWEEN)
     return Place(ticket, unquote(secret)) if between and ticket and secret else None
-
-
-class Browser(NamedTuple):
-    """Who a browser is to the room: all of it from one random value, which its cookie alone holds."""
-
-    value: str
-
-    @property
-    def visitor_id(self) -> str:
-        """The id it joins with; may be shown."""
-        return hashlib.sha256(b"visitor:" + self.value.encode()).hexdigest()[:32]
-
-    @property
-    def customer_id(self) -> str:
-        """Who it buys as on the demonstration's storefront."""
-        return f"guest-{self.visitor_id[:12]}"
-
-    def secret(self, key: bytes, sale_number: int) -> str:
-        """Return the secret of its place in a sale: the same again if the cookie of the place was lost."""
-        return encode(hmac.digest(key, b"place:%d:%b" % (sale_number, self.value.encode()), "sha256"))
 
 
 def browser_of(req: Request) -> Browser | None:
@@ -111,6 +92,12 @@ def set_place(req: Request, resp: Response, sale_number: int, place: Place) -> N
 def set_admission(req: Request, resp: Response, sale_number: int, token: str, life_s: float) -> None:
     """Keep an admission in the browser, for a day longer than it is good."""
     _set(req, resp, _admission(sale_number), token, max(1, int(life_s)) + DAY_S)
+
+
+def keep_admission(req: Request, resp: Response, sale_number: int, found: AdmissionView, *, now_s: float) -> None:
+    """Put an admission into the browser for as long as it is good, by the clock of the room's store."""
+    ends = datetime.fromisoformat(found.expires_at).astimezone(UTC).timestamp()
+    set_admission(req, resp, sale_number, found.admission, ends - now_s)
 
 
 def orders_of(req: Request, sale_number: int) -> list[Placed]:

@@ -1,34 +1,33 @@
 """The waiting room for programs: tickets, the status document, admissions. Owns reading and writing of these calls.
 
-The page's form posts to the same place as programs do; it is told apart by its media type and answered by the page.
+A page that was loaded from an earlier version posts its join form to where programs join; it is handed
+to the page.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from doorbuster.contract.decoding import read
 from doorbuster.contract.problems import JSON
-from doorbuster.contract.room import AdmissionView, ClaimRequest, JoinRequest, LeftView, WaitView
+from doorbuster.contract.room import ClaimRequest, JoinRequest, LeftView, WaitView
 from intake.room import cookies
-from intake.room.visits import Caller
 from intake.server.asgi import BODY
 from intake.web.forms import is_form
 from intake.web.problems import RefusedError
 from intake.web.requests import require_json
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from falcon.asgi import Request, Response
 
-    from intake.pages.wait import WaitPage
-    from intake.room.cache import OpenRoom, RoomDesk
+    from intake.room.lookup import Rooms
     from intake.room.visits import Visits
-    from intake.sales.cache import CachedSale, Sales
-    from intake.web.client_address import Addresses
-    from intake.web.storefront_keys import StorefrontKeys
+
+    OnForm = Callable[[Request, Response, str], Awaitable[None]]
 
 SECRET_HEADER = "X-Ticket-Secret"  # noqa: S105  # its name
 
@@ -37,54 +36,18 @@ _join = msgspec.json.Decoder(JoinRequest)
 _claim = msgspec.json.Decoder(ClaimRequest)
 
 
-class Rooms:
-    """Finds the room of a request's sale, and who asks."""
-
-    def __init__(self, sales: Sales, desk: RoomDesk, addresses: Addresses, keys: StorefrontKeys) -> None:
-        self._sales = sales
-        self._desk = desk
-        self._addresses = addresses
-        self._keys = keys
-
-    async def sale(self, sale_id: str) -> CachedSale:
-        """Return a sale.
-
-        Raises:
-            RefusedError: there is none.
-        """
-        known = self._sales.fresh(sale_id) or await self._sales.get(sale_id)
-        if known is None:
-            raise RefusedError("sale_not_found", f"There is no sale {sale_id[:64]!r}")
-        return known
-
-    async def of(self, sale_id: str) -> OpenRoom:
-        """Return a sale's room with its state as fresh as its store allows.
-
-        Raises:
-            RefusedError: there is no such sale, or it has no room.
-        """
-        found = await self._desk.ready(await self.sale(sale_id))
-        if found is None:
-            raise RefusedError("room_not_found", f"The sale {sale_id!r} has no waiting room; post orders to it")
-        return found
-
-    def caller(self, req: Request) -> Caller:
-        """Return who asks."""
-        return Caller(address=self._addresses.of(req), vouched=self._keys.is_storefront(req))
-
-
 class Tickets:
     """Resource of a room's tickets."""
 
-    def __init__(self, rooms: Rooms, visits: Visits, page: WaitPage) -> None:
+    def __init__(self, rooms: Rooms, visits: Visits, on_form: OnForm) -> None:
         self._rooms = rooms
         self._visits = visits
-        self._page = page
+        self._on_form = on_form
 
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Join; again gives the same place."""
         if is_form(req):
-            await self._page.joined(req, resp, sale)
+            await self._on_form(req, resp, sale)
             return
         require_json(req)
         wanted = read(req.scope[BODY], _join)
@@ -163,14 +126,8 @@ class Admissions:
             resp.status = 202
             resp.set_header("Retry-After", str(max(1, round(found.retry_after_s))))
         elif from_cookie:
-            keep_admission(req, resp, room, found)
+            cookies.keep_admission(req, resp, room.cached.number, found, now_s=room.now_s)
         resp.data = _encode(found)
-
-
-def keep_admission(req: Request, resp: Response, room: OpenRoom, found: AdmissionView) -> None:
-    """Put an admission into the browser for as long as it is good."""
-    ends = datetime.fromisoformat(found.expires_at).astimezone(UTC).timestamp()
-    cookies.set_admission(req, resp, room.cached.number, found.admission, ends - room.now_s)
 
 
 def _no_store(resp: Response) -> None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
-from doorbuster.orderstore import accept as verdicts
 from doorbuster.orderstore import sold_out
 from doorbuster.orderstore.accept import prefixes_of
 from doorbuster.orderstore.gate import Gate, opens_ms, publish, unix_ms
 from doorbuster.orderstore.ids import partition_of
+from intake.accepting import verdicts
 from intake.accepting.group_commit import PartitionCommit
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from doorbuster.contract.orders import OrderRequest
     from doorbuster.orderstore.accept import AcceptScript
     from intake.accepting.group_commit import Watch
-    from intake.sales.offers import Offers
-    from intake.sales.resource import SaleDocument
+    from intake.sales.offered import Offers, SaleDocument
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
 

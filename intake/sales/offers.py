@@ -14,6 +14,7 @@ from db.products.offers import offers_of
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.contract.offers import UnitPrice
 from doorbuster.failures import STORE_FAILED
+from intake.sales.offered import Offers
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
 MAX_AGE_S = 1.0
 
 log = logging.getLogger("doorbuster.intake.offering")
-
-
-class Offers(NamedTuple):
-    """What a sale offers, by product id; the version of its row, and when it was read."""
-
-    by_id: dict[str, Offer]
-    version: int
-    read_at: float
 
 
 class Quote(NamedTuple):

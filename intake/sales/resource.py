@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import UNSET
@@ -12,6 +12,7 @@ from msgspec import UNSET
 from catalogue.cache.items import LOW_UNITS
 from doorbuster.contract.offers import OfferedProduct, OfferedRoom, OfferedSale, SaleLimits
 from doorbuster.contract.problems import JSON
+from intake.sales.offered import SaleDocument
 from intake.sales.offers import price_of
 from intake.sales.phase import effective_phase
 from intake.web.problems import RefusedError
@@ -28,18 +29,9 @@ if TYPE_CHECKING:
     from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.room import RoomMode
     from intake.sales.cache import CachedSale, Sales
-    from intake.sales.offers import Offering, Offers
+    from intake.sales.offers import Offering
 
 _encode = msgspec.json.Encoder().encode
-
-
-class SaleDocument(NamedTuple):
-    """The bytes, their validator, and what they were made of."""
-
-    data: bytes
-    etag: str
-    offers: Offers
-    phase: EffectivePhase
 
 
 class ShowSale:

@@ -18,7 +18,8 @@ from intake.room.challenge import Challenges
 from intake.room.end_admission import Endings
 from intake.room.fast_claim import ClaimLane
 from intake.room.key_file import KeyFile
-from intake.room.resources import Admissions, OneTicket, Rooms, Status, Tickets
+from intake.room.lookup import Rooms
+from intake.room.resources import Admissions, OneTicket, Status, Tickets
 from intake.room.visits import Spending, Visits
 from intake.web.client_address import Addresses
 from intake.web.storefront_keys import StorefrontKeys
@@ -93,7 +94,7 @@ class Waiting:
         rooms, visits, pages = self._rooms, self._visits, self.pages
         page = WaitPage(rooms, visits, pages, shop.offers, self._browsers_key)
         app.add_route("/sales/{sale}/room", Status(rooms))
-        app.add_route("/sales/{sale}/room/tickets", Tickets(rooms, visits, page))
+        app.add_route("/sales/{sale}/room/tickets", Tickets(rooms, visits, page.join))
         app.add_route("/sales/{sale}/room/tickets/{ticket}", OneTicket(rooms, visits))
         app.add_route("/sales/{sale}/room/admissions", Admissions(rooms, visits))
         app.add_route("/sales/{sale}/wait", page)

@@ -90,14 +90,16 @@ async def test_our_own_forms_are_taken(roomy: Intake) -> None:
     async with Browser(roomy) as browser:
         await browser.open("/sales/sale/wait")
         for headers in ({}, {"Origin": host}, {"Origin": host, "Sec-Fetch-Site": "same-origin"}):
-            assert (await browser.send(TICKETS, headers)).status_code == 303
+            assert (await browser.send("/sales/sale/wait", headers, do="join")).status_code == 303
 
 
 async def test_a_form_of_many_fields_is_refused(roomy: Intake) -> None:
     await open_room(roomy)
     async with Browser(roomy) as browser:
         await browser.open("/sales/sale/wait")
-        refused = await browser.send(TICKETS, {"Accept": "application/json"}, **{f"field{n}": "x" for n in range(21)})
+        refused = await browser.send(
+            "/sales/sale/wait", {"Accept": "application/json"}, **{f"field{n}": "x" for n in range(21)}
+        )
         assert (refused.status_code, refused.json()["code"]) == (400, "malformed")
 
 

@@ -13,7 +13,7 @@ from tests.fixtures.waiting import eventually
 
 KEY = "a-storefront-key-for-tests"
 KEYED = {"X-Storefront-Key": KEY}
-WAIT, TICKETS = "/sales/sale/wait", "/sales/sale/room/tickets"
+WAIT = "/sales/sale/wait"
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_a_browser_of_the_storefront_sees_its_own_order(keyed: Intake) -> 
     await open_room(keyed)
     async with Browser(keyed) as browser, Browser(keyed) as other:
         await browser.open(WAIT)
-        await browser.send(TICKETS)
+        await browser.send(WAIT, do="join")
 
         async def let_in() -> bool:
             return (await browser.open(WAIT)).status_code == 303

@@ -11,7 +11,7 @@ from catalogue.cache import subjects
 from catalogue.cdn.cloudfront import EVERY_PRODUCT, paths
 from doorbuster import keys
 from doorbuster.orderstore.ids import OrderIds
-from intake.room.cookies import Browser
+from intake.room.browser import Browser
 from intake.web.static_files import version_of
 from waitingroom.admissions import Admission
 from waitingroom.tickets import customer_digest, visitor_digest

@@ -38,7 +38,7 @@ class GatewayError(Exception):
 
 
 class Gateway(Protocol):
-    """A payment provider. Both calls are idempotent by order id."""
+    """A payment provider. Both calls are idempotent by order id. Each shift has its own, and closes it."""
 
     def authorise(self, payment: Payment) -> Answer | Awaitable[Answer]:
         """Hold the money; an answer known at once is returned as it is, without the cost of a task.
@@ -49,6 +49,9 @@ class Gateway(Protocol):
 
     def void(self, order_id: UUID) -> Awaitable[None] | None:
         """Let the money go, whether or not it was held."""
+
+    async def close(self) -> None:
+        """Close what is open; closing again does nothing."""
 
 
 log = logging.getLogger("doorbuster.workers.payments")

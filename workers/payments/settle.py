@@ -122,6 +122,7 @@ class Settle:
             continue
         await self._give_up()
         await self._units.close()
+        await self._gateway.close()
 
     async def _ask_due(self) -> int:
         """Ask for one page of due payments, as many as have room; return how many were new."""

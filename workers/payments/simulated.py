@@ -43,3 +43,6 @@ class SimulatedGateway:
     def void(self, order_id: UUID) -> None:
         """Let the money go: nothing was held."""
         log.debug("void", extra={"order_id": str(order_id)})
+
+    async def close(self) -> None:
+        """Close nothing: nothing is open."""

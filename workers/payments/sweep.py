@@ -62,3 +62,4 @@ class Sweep:
     async def end(self, *, immediately: bool) -> None:  # noqa: ARG002 - closing takes no time
         """Close what was opened; nothing is under way."""
         await self._units.close()
+        await self._gateway.close()

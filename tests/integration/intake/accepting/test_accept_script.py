@@ -19,10 +19,11 @@ from redis.exceptions import RedisError
 from doorbuster import keys
 from doorbuster.lua_script import Script
 from doorbuster.orderstore import accept
-from doorbuster.orderstore.accept import AcceptScript, Candidate, Link, Spend, Terms, spend_terms
+from doorbuster.orderstore.accept import AcceptScript, Candidate, Link, SpendArgs, Terms, pack_spend
 from doorbuster.orderstore.gate import Gate, publish
 from doorbuster.orderstore.spent import _return_uses
 from doorbuster.redis_clients import accept_client
+from intake.accepting import verdicts
 
 SALE, PARTITION, EPOCH, BACKLOG = 7, 0, 3, 12
 TERMS = Terms(
@@ -48,8 +49,8 @@ class Posted:
         spend = None
         if self.admission is not None:
             ends_ms = 0 if self.ended else NEVER_MS
-            terms = spend_terms(epoch=self.epoch, allowed=1 + self.admission % 2, ttl_ms=60_000, ends_ms=ends_ms)
-            spend = Spend(keys.spent(SALE, PARTITION, str(self.admission)), terms)
+            terms = pack_spend(epoch=self.epoch, allowed=1 + self.admission % 2, ttl_ms=60_000, ends_ms=ends_ms)
+            spend = SpendArgs(keys.spent(SALE, PARTITION, str(self.admission)), terms)
         entry = b"" if self.gone else b"entry of %d" % self.key
         return Candidate(_key(self.key), bytes([self.body]) * 16, entry, spend, lambda _order, _verdict: None)
 
@@ -69,22 +70,22 @@ class Model:
     def verdict(self, one: Posted) -> bytes:
         """Return the first byte of the verdict; an order that is appended is noted by `appended`."""
         if one.key in self.known:
-            return accept.REPLAY if self.known[one.key][0] == one.body else accept.CONFLICT
+            return verdicts.REPLAY if self.known[one.key][0] == one.body else verdicts.CONFLICT
         if self.phase != "open":
-            return accept.HOLD
+            return verdicts.HOLD
         if one.gone:
-            return accept.SOLD_OUT
+            return verdicts.SOLD_OUT
         if one.admission is not None and one.ended:
-            return accept.EXPIRED
+            return verdicts.EXPIRED
         if self.backlog >= BACKLOG:
-            return accept.BACKLOG
+            return verdicts.BACKLOG
         if one.admission is not None:
             if one.epoch < EPOCH:
-                return accept.REVOKED
+                return verdicts.REVOKED
             uses = len(self.spent.get(one.admission, ())) - len(self.returned.get(one.admission, ()))
             if uses > one.admission % 2:
-                return accept.SPENT
-        return accept.NEW
+                return verdicts.SPENT
+        return verdicts.NEW
 
     def appended(self, one: Posted, entry_id: bytes) -> None:
         self.known[one.key] = one.body, entry_id
@@ -149,9 +150,9 @@ async def decide_alike(redis: Redis, link: Link, batches: Batches) -> None:
         said = await link.run(NAMES, [one.candidate() for one in batch])
         for one, verdict in zip(batch, said, strict=True):
             assert verdict[:1] == model.verdict(one), one
-            if verdict[:1] == accept.NEW:
+            if verdict[:1] == verdicts.NEW:
                 model.appended(one, verdict[1:])
-            elif verdict[:1] == accept.REPLAY:
+            elif verdict[:1] == verdicts.REPLAY:
                 assert verdict[1:] == model.known[one.key][1]
         model.give_back(ended)
         for admission in model.spent:

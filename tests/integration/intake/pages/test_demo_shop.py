@@ -17,7 +17,7 @@ from tests.fixtures.proxy import Proxy
 from tests.fixtures.visitors import Browser, heading, open_room
 from tests.fixtures.waiting import eventually
 
-SHOP, WAIT, TICKETS = "/shop/sale", "/sales/sale/wait", "/sales/sale/room/tickets"
+SHOP, WAIT = "/shop/sale", "/sales/sale/wait"
 LATER, EARLIER = "2099-01-01T18:00:00Z", "2020-01-01T00:00:00Z"
 
 
@@ -217,7 +217,7 @@ async def test_an_order_is_in_sight_and_a_spent_admission_offers_nothing(
     await open_room(intake)
     async with Browser(intake) as browser:
         await browser.open(WAIT)
-        await browser.send(TICKETS)
+        await browser.send(WAIT, do="join")
 
         async def is_in() -> bool:
             return (await browser.open(WAIT)).status_code == 303
@@ -248,7 +248,7 @@ async def test_who_ran_out_of_time_is_told_so(serve: Serve, room_redis_url: str)
     await open_room(intake, room={"admission_s": 1})
     async with Browser(intake) as browser:
         await browser.open(WAIT)
-        await browser.send(TICKETS)
+        await browser.send(WAIT, do="join")
 
         async def is_in() -> bool:
             return (await browser.open(WAIT)).status_code == 303

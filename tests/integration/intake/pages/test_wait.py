@@ -14,7 +14,7 @@ from waitingroom.room import RoomConfig
 from waitingroom.room_store import Room
 
 SLOW = {"rate_per_s": 0.001, "burst": 1}
-WAIT, TICKETS = "/sales/sale/wait", "/sales/sale/room/tickets"
+WAIT = "/sales/sale/wait"
 
 
 async def test_join_wait_come_in_and_buy(roomy: Intake) -> None:
@@ -26,7 +26,7 @@ async def test_join_wait_come_in_and_buy(roomy: Intake) -> None:
     async with Browser(roomy) as browser:
         entrance = await browser.open(WAIT)
         assert (entrance.status_code, heading(entrance)) == (200, "Join the queue")
-        joined = await browser.send(TICKETS)
+        joined = await browser.send(WAIT, do="join")
         assert (joined.status_code, joined.headers["Location"]) == (303, WAIT)
         waiting = await browser.open(WAIT)
         assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in waiting.text
@@ -57,7 +57,7 @@ async def test_cookies_are_kept_from_scripts_and_other_sites(roomy: Intake) -> N
         entrance = await browser.open(WAIT)
     async with Browser(roomy) as browser:
         await browser.open(WAIT)
-        joined = await browser.send(TICKETS)
+        joined = await browser.send(WAIT, do="join")
     for line in (*entrance.headers.get_list("Set-Cookie"), *joined.headers.get_list("Set-Cookie")):
         assert "HttpOnly" in line
         assert "SameSite=Lax" in line
@@ -79,7 +79,7 @@ async def test_headers_let_nothing_foreign_in(roomy: Intake) -> None:
         for address in re.findall(r'(?:src|href)="(/room/static/[^"]+)"', page.text):
             file = await browser.open(address)
             assert "immutable" in file.headers["Cache-Control"]
-        await browser.send(TICKETS)
+        await browser.send(WAIT, do="join")
 
         async def sent_on() -> str:
             return (await browser.open(WAIT)).headers.get("Location", "")
@@ -91,11 +91,11 @@ async def test_a_lost_place_cookie_costs_no_place(roomy: Intake) -> None:
     await open_room(roomy, room=SLOW)
     async with Browser(roomy) as browser:
         await browser.open(WAIT)
-        await browser.send(TICKETS)
+        await browser.send(WAIT, do="join")
         name = next(one for one in browser.http.cookies if one.startswith("doorbuster_place_"))
         before = browser.cookie(name)
         browser.http.cookies.delete(name)
-        await browser.send(TICKETS)
+        await browser.send(WAIT, do="join")
         assert browser.cookie(name) == before
 
 
@@ -104,7 +104,7 @@ async def test_a_place_moves_to_another_device_by_its_link(roomy: Intake) -> Non
     await Visitor(roomy, "sale", "first").join()
     async with Browser(roomy) as phone, Browser(roomy) as laptop:
         await phone.open(WAIT)
-        await phone.send(TICKETS)
+        await phone.send(WAIT, do="join")
         link = re.search(r'id="link" readonly value="([^"]+)"', (await phone.open(WAIT)).text)
         assert link
         assert "?" not in link[1]
@@ -126,7 +126,7 @@ async def test_forms_of_other_sites_are_refused(roomy: Intake) -> None:
     for headers in foreign:
         async with Browser(roomy) as browser:
             await browser.open(WAIT)
-            refused = await browser.send(TICKETS, headers)
+            refused = await browser.send(WAIT, headers, do="join")
             assert (refused.status_code, heading(refused)) == (403, "That did not work")
             assert not any(name.startswith("doorbuster_place") for name in browser.http.cookies)
 
@@ -134,7 +134,23 @@ async def test_forms_of_other_sites_are_refused(roomy: Intake) -> None:
 async def test_a_browser_without_cookies_is_told(roomy: Intake) -> None:
     await open_room(roomy, room=SLOW)
     async with Browser(roomy) as browser:
-        assert "refused a cookie" in (await browser.send(TICKETS)).text
+        assert "refused a cookie" in (await browser.send(WAIT, do="join")).text
+
+
+async def test_the_join_form_of_an_earlier_version_is_taken_where_programs_join(roomy: Intake) -> None:
+    await open_room(roomy, room=SLOW)
+    async with Browser(roomy) as browser:
+        await browser.open(WAIT)
+        joined = await browser.send("/sales/sale/room/tickets")
+        assert (joined.status_code, joined.headers["Location"]) == (303, WAIT)
+        assert "Your number" in (await browser.open(WAIT)).text
+
+
+async def test_the_pages_forms_post_to_the_page(roomy: Intake) -> None:
+    await open_room(roomy, room=SLOW | {"access_codes": [{"code": "friends-of-the-house", "quota": 5}]})
+    async with Browser(roomy) as browser:
+        entrance = await browser.open(WAIT)
+        assert re.findall(r'<form method="post" action="([^"]+)"', entrance.text) == [WAIT, WAIT, WAIT]
 
 
 @pytest.mark.parametrize(

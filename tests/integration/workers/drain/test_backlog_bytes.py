@@ -10,11 +10,12 @@ import pytest
 
 from db.work.due_work import Partition
 from doorbuster import keys
-from doorbuster.orderstore import accept, gate
+from doorbuster.orderstore import gate
 from doorbuster.orderstore.accept import AcceptScript, Candidate, Link, Terms
 from doorbuster.orderstore.entry import FIELD, TOTAL, OrderEntry, encode
 from doorbuster.orderstore.partition import append_again
 from doorbuster.redis_clients import accept_client
+from intake.accepting import verdicts
 from workers.drain.shift import Drain
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ async def till(shop: Shop) -> AsyncIterator[Till]:
         await link.close()
 
 
-NEW, FULL = accept.NEW, accept.BACKLOG
+NEW, FULL = verdicts.NEW, verdicts.BACKLOG
 
 
 async def test_it_shuts_when_full_and_opens_when_drained(till: Till) -> None:

@@ -17,7 +17,7 @@ from intake.pages.render import Pages, wait_of
 from intake.pages.standing import Standing
 from intake.pages.texts import read_texts
 from intake.room.attempts import Placed, digest_of, key_of, read_placed, spoken, write_placed
-from intake.room.cookies import Browser
+from intake.room.browser import Browser
 from intake.web.problems import RETRY_AFTER
 from workers.drain.decide import Poison, Reason
 from workers.payments.settle import DECLINED, EXPIRED

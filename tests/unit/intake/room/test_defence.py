@@ -14,8 +14,9 @@ from doorbuster.errors import StoreUnavailableError
 from intake.pages import render as pages
 from intake.pages.locale import tongue_of
 from intake.pages.render import Pages
+from intake.room.browser import Browser
 from intake.room.challenge import Asked, ProofOfWork, Verifier
-from intake.room.cookies import Browser, place_from
+from intake.room.cookies import place_from
 from tests.fixtures.files import files_under
 
 # Challenges.

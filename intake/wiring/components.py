@@ -1,0 +1,180 @@
+"""What the intake is made of, by settings: its parts, what begins and ends with them. Owns their making, no route."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from catalogue.search.service import open_search
+from catalogue.service import Catalogue
+from db.sales import get_sale, list_sales
+from doorbuster.orderstore import changes
+from doorbuster.orderstore.accept import AcceptScript, Terms
+from doorbuster.orderstore.ids import OrderIds
+from doorbuster.redis_clients import accept_client, plain_client
+from doorbuster.settings import Settings
+from intake.accepting.durability import Durability
+from intake.accepting.store_memory import StoreMemory
+from intake.changes.publish import Publishing
+from intake.changes.restock import Restocking
+from intake.database import Database
+from intake.monitoring.health import Health
+from intake.monitoring.metrics import Metrics
+from intake.monitoring.progress import Progress
+from intake.monitoring.read_metrics import ReadFigures
+from intake.monitoring.store_checks import StoreChecks
+from intake.notifications import Outcomes
+from intake.ops.prewarm import PrewarmCheck
+from intake.ops.undecided_orders import WaitingOrders
+from intake.orders.accept import Accepting
+from intake.orders.lookup import OrderReader
+from intake.orders.transition import Moving
+from intake.products.fast_read import FastProductRead
+from intake.room.return_uses import Uses
+from intake.sales.cache import Sales
+from intake.sales.offers import Offering
+from intake.server.bodies import Bodies
+from intake.server.connection.connections import Connections, bounds_of
+from intake.server.descriptors import connections_within
+from intake.server.guard import Guard
+from intake.server.lifespan import Lifespan
+from intake.web.client_address import Addresses
+from intake.web.ops_keys import OpsKey
+from intake.web.problems import Problems
+from intake.wiring.room import Waiting
+
+if TYPE_CHECKING:
+    from db.sales import Sale
+
+GAUGES_EVERY_S = 1.0
+
+
+class Parts:
+    """Everything that the resources are made of, by settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        url, timeout_s = settings.orders_redis_url.get_secret_value(), settings.store_timeout_s
+        self.settings = settings
+        self.ops_key = OpsKey(
+            settings.ops_key.get_secret_value(),
+            Addresses(settings.trusted_proxies),
+            tries_per_minute=settings.ops_tries_per_address,
+        )
+        self.metrics = Metrics()
+        self.problems = Problems(settings.retry_after_s, self.metrics.refused)
+        self.guard = Guard(
+            in_flight_max=settings.in_flight_max,
+            retry_after_s=settings.retry_after_s,
+            bodies=Bodies(
+                most=settings.bodies_max, per_address=settings.bodies_per_address, timeout_s=settings.body_timeout_s
+            ),
+            connections=Connections(bounds_of(settings, connections_within(settings.connections_max))),
+        )
+        self.database = Database(settings.database_url.get_secret_value(), timeout_s=timeout_s)
+        self.accept_redis = accept_client(url, timeout_s=timeout_s)
+        self.orders_redis = plain_client(url, timeout_s=timeout_s)
+        self.script = AcceptScript(self.accept_redis, terms_of(settings))
+        self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
+        self.progress = Progress(self.database, self.orders_redis)
+        self.reader = OrderReader(self.database, self.orders_redis)
+        self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
+        self.memory = StoreMemory(self.orders_redis, self.script, limit_mb=settings.order_store_max_mb)
+        self.health = Health(self.database, self.orders_redis, self.durability, self.guard, self.memory)
+        self.catalogue = Catalogue(settings)
+        self.waiting = Waiting(settings, self.sales, self.script, Uses(self.database, self.orders_redis))
+        self.publishing = Publishing(self.orders_redis, self.sales, self.waiting.desk)
+        announcing = self.publishing.announcing
+        self.outcomes = Outcomes(
+            self.orders_redis, {changes.SALES: announcing.take, changes.HEARD: announcing.heard}, self.sales.distrust
+        )
+        self.restocking = Restocking(
+            self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
+        )
+        self.offering = Offering(self.database)
+        self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
+        self.moving = Moving(self.reader, self.database, self.restocking)
+        self.search = open_search(settings, self.catalogue.replicas)
+        self.catalogue.reader.heard.append(self.search.outdate)
+        self.fast_product_read = FastProductRead(self.catalogue)
+        self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.fast_product_read)
+        self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
+        self.checks = StoreChecks(settings, self.database, self.health)
+        self.prewarming = PrewarmCheck(
+            self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
+        )
+        order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
+        self.accepting = Accepting(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
+
+    async def load_sale(self, sale_id: str) -> Sale | None:
+        """Read a sale from Postgres."""
+        async with self.database.reading() as connection:
+            return await get_sale(connection, sale_id)
+
+    async def list_sales(self) -> list[Sale]:
+        """Read the newest sales from Postgres."""
+        async with self.database.reading() as connection:
+            return await list_sales(connection)
+
+    async def first_check(self) -> None:
+        """Judge the order store before the first order."""
+        await self.durability.check()
+
+    async def measure(self) -> None:
+        """Show what is in work in the metrics, until cancelled."""
+        guard = self.guard
+        self.metrics.gauge_in_flight(lambda: guard.in_flight, lambda: guard.waiting)
+        while True:
+            await asyncio.sleep(GAUGES_EVERY_S)
+            self.metrics.tick(guard.in_flight, guard.waiting)
+            self.metrics.protocol_fallbacks.set(bool(guard.protocol_fault))
+            self.read_figures.flush()
+            self.metrics.orders_by_path.labels("fast").inc(guard.pop_fast_order_count())
+            if refused := guard.pop_refused_count():
+                self.metrics.refused("overloaded", refused)
+            for code, times in guard.connections.pop_refused_by_code():
+                self.metrics.refused(code, times)
+
+    async def close_stores(self) -> None:
+        """Close the connections to Redis."""
+        await self.accept_redis.aclose()
+        await self.waiting.close()
+        await self.checks.close()
+        await self.orders_redis.aclose()
+
+    def lifespan(self) -> Lifespan:
+        """Return what begins and ends with the process."""
+        return Lifespan(
+            opening=[self.database.open, self.catalogue.open, self.first_check],
+            running=[
+                self.guard.cancel_slow_bodies,
+                self.sales.keep_fresh,
+                self.outcomes.listen,
+                self.durability.keep_checking,
+                self.memory.keep_looking,
+                self.measure,
+                *self.waiting.running(),
+                *self.catalogue.running(),
+            ],
+            closing=[self.close_stores, self.search.close, self.catalogue.close, self.database.close],
+        )
+
+
+def terms_of(settings: Settings) -> Terms:
+    """Return what holds for every batch."""
+    return Terms(
+        ttl_ms=settings.idempotency_ttl_s * 1000,
+        backlog_max=settings.backlog_max,
+        backlog_max_bytes=settings.backlog_max_mb * 2**20,
+        batch_max=settings.batch_max,
+        replicas=_replicas(settings),
+        replica_wait_ms=settings.replica_wait_ms,
+        timeout_s=settings.store_timeout_s + _wait_s(settings),
+    )
+
+
+def _replicas(settings: Settings) -> int:
+    return int(settings.durability.removeprefix("replicas:")) if settings.durability.startswith("replicas:") else 0
+
+
+def _wait_s(settings: Settings) -> float:
+    return settings.replica_wait_ms / 1000 if _replicas(settings) else 0.0

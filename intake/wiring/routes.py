@@ -1,0 +1,97 @@
+"""Which resource answers which path, and in which role. Owns the routes; each resource is handed what it uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from intake.monitoring.health import Alive, Ready, ShowMetrics
+from intake.ops.change_log import OpsLog
+from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.import_products import ImportProducts
+from intake.ops.orders import OrderList, OrderTransitions
+from intake.ops.prices import ProductPrices
+from intake.ops.products import OneProduct, ProductStock
+from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
+from intake.ops.status import OpsStatus
+from intake.orders.access import Owners
+from intake.orders.event_stream import OrderEvents
+from intake.orders.post import PostOrder
+from intake.orders.prefer_wait import Awaiting
+from intake.orders.resources import CancelOrder, OneOrder
+from intake.orders.shared_reads import SharedLooks
+from intake.pages.demo_shop import Shop
+from intake.pages.landing import Landing
+from intake.pages.offers import Offers
+from intake.pages.problems import ProblemPages
+from intake.products.resources import ListProducts, ShowProduct
+from intake.products.search import SearchProducts, SuggestSearches
+from intake.sales.resource import ShowSale
+from intake.web.openapi.document import resources
+
+if TYPE_CHECKING:
+    from intake.web.falcon_app import Routes
+    from intake.wiring.components import Parts
+
+
+def add_process(app: Routes, parts: Parts) -> None:
+    """Add what every role serves: how the process is, what it can do, the files of pages."""
+    app.add_route("/healthz", Alive())
+    app.add_route("/readyz", Ready(parts.health, parts.progress))
+    app.add_route(
+        "/metrics",
+        ShowMetrics(
+            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.progress
+        ),
+    )
+    static_files = parts.waiting.pages.static_files
+    app.add_route(static_files.route, static_files)  # also where ops alone come, whose pages need them
+    for path, resource in resources().items():
+        app.add_route(path, resource)
+
+
+def add_storefront(app: Routes, parts: Parts) -> None:
+    """Add what shoppers and storefronts call."""
+    waiting = parts.waiting
+    awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
+    posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
+    posting.on_full_path = parts.metrics.orders_by_path.labels("full").inc
+    app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
+    app.add_route("/sales/{sale}/orders", posting)
+    owners = Owners(waiting.storefront_keys, waiting.door)
+    waiting.add_routes(app, Shop(posting, Offers(parts.catalogue), parts.reader, owners))
+    app.add_route("/", Landing(parts.list_sales, parts.sales, waiting.door, waiting.pages))
+    problem_pages = ProblemPages(waiting.pages)
+    parts.problems.page, parts.guard.busy_page = problem_pages.write, problem_pages.busy
+    app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
+    looks = SharedLooks(parts.database)
+    watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
+    app.add_route("/orders/{order}/events", watching)
+    app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
+    app.add_route("/products", ListProducts(parts.catalogue))
+    app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
+    app.add_route("/search", SearchProducts(parts.search))
+    app.add_route("/search/suggest", SuggestSearches(parts.search))
+
+
+def add_ops(app: Routes, parts: Parts) -> None:
+    """Add what ops call; the door before it asks for the ops key."""
+    database, publishing = parts.database, parts.publishing
+    app.add_route("/ops/sales", SaleList(database, publishing))
+    app.add_route("/ops/sales/{sale}", OneSale(database, publishing, parts.restocking, parts.waiting_orders))
+    app.add_route(
+        "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
+    )
+    app.add_route("/ops/audit", OpsLog(database))
+    app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
+    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
+    app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
+    app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
+    app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
+    app.add_route("/ops/products:import", ImportProducts(database))
+    app.add_route("/ops/orders", OrderList(database))
+    app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
+    app.add_route("/ops/orders/{order}/transitions", OrderTransitions(parts.moving))
+    app.add_route("/ops/dead-letters", DeadLetters(database))
+    app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
+    app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))
+    app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
