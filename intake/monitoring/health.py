@@ -64,6 +64,8 @@ class Health:
         if self._durability.notes:
             durable["notes"] = self._durability.notes
         checks: dict[str, Any] = {"postgres": postgres, "orders_store": orders, "durability": durable}
+        if self._guard.protocol_fault:  # orders are taken all the same
+            checks["http_protocol"] = {"ok": True, "notes": [self._guard.protocol_fault]}
         if self._guard.stopping:
             checks["process"] = {"ok": False, "reason": "the process is ending"}
         return all(check["ok"] for check in checks.values()), checks

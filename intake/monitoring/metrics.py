@@ -64,6 +64,9 @@ class Metrics:
         )
         self.in_flight = self._gauge("doorbuster_in_flight", "Requests in work")
         self.waiting = self._gauge("doorbuster_waiting", "Requests that wait for an order to change")
+        self.protocol_fallbacks = self._gauge(
+            "doorbuster_http_protocol_fallbacks", "Processes that serve by uvicorn's own HTTP protocol"
+        )
         self.backlog = Gauge(
             "doorbuster_backlog_orders", "Orders accepted, not drained", ["sale", "partition"],
             registry=self._registry, multiprocess_mode="mostrecent",

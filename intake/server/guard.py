@@ -66,6 +66,8 @@ class Guard:
         self._refused = 0
         self._fast_orders = 0
         self.stopping = False
+        self.protocol_fault = ""
+        """Why uvicorn's own HTTP protocol serves and not ours, which has the fast path; empty: ours does."""
 
     def begin_stop(self) -> None:
         """Tell long answers to come to their end; called when the worker is asked to stop."""

@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
-from intake.server.connection.http_protocol import IntakeHttpProtocol
+from intake.server.connection.probe import protocol_for
 from intake.server.descriptors import raise_limit
 
 PR_SET_PDEATHSIG = 1
@@ -27,7 +27,7 @@ class Worker(UvicornWorker):
 
     CONFIG_KWARGS = {  # noqa: RUF012  # the base class reads it so
         "loop": "uvloop",
-        "http": IntakeHttpProtocol,
+        "http": "httptools",  # until `_serve` has looked whether ours works
         "ws": "none",
         "server_header": False,
         "date_header": True,
@@ -54,6 +54,7 @@ class Worker(UvicornWorker):
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi
+        self.config.http = await protocol_for(self.wsgi)
         server = _Server(self.config)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGQUIT, None)

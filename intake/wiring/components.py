@@ -126,6 +126,7 @@ class Parts:
         while True:
             await asyncio.sleep(GAUGES_EVERY_S)
             self.metrics.tick(guard.in_flight, guard.waiting)
+            self.metrics.protocol_fallbacks.set(bool(guard.protocol_fault))
             self.read_figures.flush()
             self.metrics.orders_by_path.labels("fast").inc(guard.pop_fast_order_count())
             if refused := guard.pop_refused_count():
