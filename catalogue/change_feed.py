@@ -35,7 +35,7 @@ AGAIN_S = 0.5
 log = logging.getLogger("doorbuster.catalogue")
 
 
-class Following:
+class ChangeFeed:
     """Tells a reader what changes."""
 
     def __init__(self, reader: Reader, redis: Redis, database_url: str, *, look_back_s: float = BACK_S) -> None:

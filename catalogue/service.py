@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from catalogue.cache import items, subjects
 from catalogue.cache import units as cached_units
-from catalogue.cache.floors import Floors
-from catalogue.cache.read_through import Bounds, Copy, Reader
+from catalogue.cache.floors import MinVersions
+from catalogue.cache.read_through import Copy, CopyBounds, Reader
 from catalogue.cache.shared import SharedCache
-from catalogue.change_feed import BACK_S, Following
+from catalogue.change_feed import BACK_S, ChangeFeed
 from catalogue.responses import CacheTerms, Shown, show_page, show_product
 from db.connections.replicas import Replicas
 from db.products import catalogue_changes
@@ -63,11 +63,11 @@ class Catalogue:
         self.reader = Reader(
             self.shared,
             self.replicas,
-            Floors(keep_s=max(BACK_S, settings.catalogue_keep_s * 1.2)),
+            MinVersions(keep_s=max(BACK_S, settings.catalogue_keep_s * 1.2)),
             fresh_s=settings.catalogue_fresh_s,
-            bounds=Bounds(settings.catalogue_copies_max, settings.catalogue_copies_mb * 2**20),
+            bounds=CopyBounds(settings.catalogue_copies_max, settings.catalogue_copies_mb * 2**20),
         )
-        self.following = Following(self.reader, self._hearing, primary)
+        self.following = ChangeFeed(self.reader, self._hearing, primary)
         self._terms = CacheTerms(settings.cdn_max_age_s, settings.cdn_stale_s)
 
     async def open(self) -> None:

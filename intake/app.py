@@ -5,7 +5,7 @@ from __future__ import annotations
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
 from intake.monitoring.health import Inside
-from intake.orders.fast_post import OrderLane
+from intake.orders.fast_post import FastOrderPost
 from intake.server.cors import CrossOrigin
 from intake.server.guard import Guard
 from intake.web.falcon_app import PlainText, make_app
@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> Guard:
         parts.guard.fast_paths = (parts.fast_product_read, parts.waiting.lane())
         cross_origin = CrossOrigin(settings.cors_origins)
         parts.guard.cross_origin = cross_origin if settings.cors_origins else None
-        parts.guard.fast_order_post = OrderLane(
+        parts.guard.fast_order_post = FastOrderPost(
             parts.sales, parts.accepting, parts.waiting.admission, parts.waiting.door, parts.problems, cross_origin
         )
     return parts.guard

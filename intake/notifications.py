@@ -24,7 +24,7 @@ LOOK_EVERY_S = 1.0
 RECONNECT_S = 0.5
 
 
-class Outcomes:
+class Notifications:
     """Events by order, set when a message names the order."""
 
     def __init__(self, redis: Redis, others: Mapping[str, Callable[[bytes], None]], begun: Callable[[], None]) -> None:

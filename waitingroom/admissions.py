@@ -22,7 +22,7 @@ _SIGNATURE_BYTES: Final = 32
 _EMERGENCY: Final = 1
 
 
-class Refusal(StrEnum):
+class AdmissionRefusal(StrEnum):
     """Why an admission is not taken."""
 
     FORGED = "forged"
@@ -65,7 +65,7 @@ def spend_id_of(epoch: int, number: int, visitor: bytes) -> str:
     return f"{epoch}.{number}.{visitor.hex()}"
 
 
-class AdmissionDesk:
+class AdmissionSigner:
     """Signs and checks admissions."""
 
     def __init__(self, ring: KeyRing) -> None:
@@ -88,22 +88,22 @@ class AdmissionDesk:
 
     def check(
         self, token: str, *, sale_number: int, epoch: int, now_s: float, customer_id: str | None = None
-    ) -> Admission | Refusal:
+    ) -> Admission | AdmissionRefusal:
         """Return the admission if it is good for this sale, epoch, moment and customer, else why not.
 
         `epoch` is the room's at least: a later one in the token is news from the room that this process has not heard.
         """
         admission = self._read(token)
         if admission is None:
-            return Refusal.FORGED
+            return AdmissionRefusal.FORGED
         if admission.sale_number != sale_number:
-            return Refusal.FOREIGN
+            return AdmissionRefusal.FOREIGN
         if admission.epoch < epoch:
-            return Refusal.REVOKED
+            return AdmissionRefusal.REVOKED
         if now_s >= admission.expires_s:
-            return Refusal.EXPIRED
+            return AdmissionRefusal.EXPIRED
         if admission.customer is not None and not self._is_customer(admission, customer_id):
-            return Refusal.OTHER_CUSTOMER
+            return AdmissionRefusal.OTHER_CUSTOMER
         return admission
 
     def emergency(

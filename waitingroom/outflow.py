@@ -75,7 +75,7 @@ def next_rate(present: float | None, operator: float, signals: Signals, limits: 
 
 
 @dataclass(slots=True)
-class Net:
+class SafetyNetState:
     """A safety net's memory: it opens only after some calm, so that it does not flap."""
 
     calm: int = 0

@@ -16,7 +16,7 @@ from waitingroom.results import Admitted, Holding, Joined, Left, No, Wait
 from waitingroom.room import RoomConfig, RoomState, state_from
 from waitingroom.script_loader import Argument, Scripts
 from waitingroom.shuffle import commitment, place_of, seed_of
-from waitingroom.tickets import Ticket, Visitor
+from waitingroom.tickets import Ticket, TicketHolder
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -90,7 +90,7 @@ class Room:
         await self._run("open_lobby", [], [state.cohort, seed])
         return await self.tick()
 
-    async def join(self, visitor: Visitor) -> Joined | No:
+    async def join(self, visitor: TicketHolder) -> Joined | No:
         """Give the visitor a place at the tail, or the one it has."""
         reply = await self._placed("join", visitor, [])
         if isinstance(reply, No):
@@ -110,7 +110,7 @@ class Room:
             await self.tick()
         return Wait(None, 0.0, 1.0)
 
-    async def bypass(self, visitor: Visitor, *, code: str, quota: int) -> Admitted | Wait | No:
+    async def bypass(self, visitor: TicketHolder, *, code: str, quota: int) -> Admitted | Wait | No:
         """Admit a visitor with an access code at once, inside both caps, up to the code's quota of admissions."""
         reply = await self._placed("bypass", visitor, [code, quota], [keys.room_codes(self.sale_number)])
         return reply if isinstance(reply, No) else self._answer(reply, self._bypassed(reply, visitor))
@@ -161,7 +161,7 @@ class Room:
         await self._run("note_sold_out", [], [int(whole), "\n".join(sorted(products))])
 
     async def _placed(
-        self, verb: str, visitor: Visitor, arguments: Sequence[Argument], more_keys: Sequence[str] = ()
+        self, verb: str, visitor: TicketHolder, arguments: Sequence[Argument], more_keys: Sequence[str] = ()
     ) -> list[Any] | No:
         """Run a verb that may need the place of a number that the store alone knows."""
         number = place = 0
@@ -195,10 +195,10 @@ class Room:
         place = place_of(ticket.number, max(self._cohort, 0), self._seed)
         return [ticket.visitor.digest, ticket.number, place, self._cohort]
 
-    def _bucket(self, visitor: Visitor) -> str:
+    def _bucket(self, visitor: TicketHolder) -> str:
         return keys.room_places(self.sale_number, visitor.digest)
 
-    def _bypassed(self, reply: list[Any], visitor: Visitor) -> Ticket:
+    def _bypassed(self, reply: list[Any], visitor: TicketHolder) -> Ticket:
         return Ticket(self.sale_number, int(reply[1]) if reply[0] in (b"admitted", b"again") else 0, visitor)
 
     def _answer(self, reply: list[Any], ticket: Ticket) -> Admitted | Wait | No:

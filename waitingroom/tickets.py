@@ -23,7 +23,7 @@ _SIGNATURE_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class TicketHolder:
     """Who joins: digests alone, so that nothing here is worth stealing."""
 
     digest: bytes
@@ -41,7 +41,7 @@ class Ticket:
     sale_number: int
     number: int
     """From 1, in the order of joining."""
-    visitor: Visitor
+    visitor: TicketHolder
 
 
 def visitor_digest(sale_number: int, visitor_id: str) -> bytes:
@@ -66,7 +66,7 @@ def visitor_of(
     *,
     customer_id: str | None = None,
     one_per_customer: bool = False,
-) -> Visitor | None:
+) -> TicketHolder | None:
     """Return who joins, or None if `secret_hash` is not 64 hexadecimal digits.
 
     With `one_per_customer` the customer has the place, from whatever visitor id it joins; without a customer: None.
@@ -75,7 +75,7 @@ def visitor_of(
         return None
     customer = None if customer_id is None else customer_digest(sale_number, customer_id)
     digest = customer if one_per_customer and customer else visitor_digest(sale_number, visitor_id)
-    return Visitor(digest, bytes.fromhex(secret_hash), customer)
+    return TicketHolder(digest, bytes.fromhex(secret_hash), customer)
 
 
 def possesses(ticket: Ticket, secret: str) -> bool:
@@ -83,7 +83,7 @@ def possesses(ticket: Ticket, secret: str) -> bool:
     return hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), ticket.visitor.secret_hash)
 
 
-class TicketOffice:
+class TicketSigner:
     """Signs and reads tickets."""
 
     def __init__(self, ring: KeyRing) -> None:
@@ -103,4 +103,4 @@ class TicketOffice:
         sale, number, digest, secret_hash, customer = _LAYOUT.unpack(payload)
         if sale != sale_number:
             return None
-        return Ticket(sale, number, Visitor(digest, secret_hash, None if customer == _NOBODY else customer))
+        return Ticket(sale, number, TicketHolder(digest, secret_hash, None if customer == _NOBODY else customer))

@@ -13,7 +13,7 @@ from db import progress, sales
 from db.products import stock
 from db.work import cursors
 from doorbuster.orderstore import unread
-from waitingroom.outflow import Limits, Net, Signals, next_rate
+from waitingroom.outflow import Limits, SafetyNetState, Signals, next_rate
 from waitingroom.room import Mode
 from waitingroom.room_store import Room
 from waitingroom.sale_config import room_config
@@ -39,7 +39,7 @@ class RoomController:
     def __init__(self, sale: Sale, rooms: Redis, timeout_s: float) -> None:
         self.sale = sale
         self.room = Room(rooms, lambda: room_config(self.sale), timeout_s=timeout_s)
-        self.net = Net()
+        self.net = SafetyNetState()
         self.refused: int | None = None
 
 

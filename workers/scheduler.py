@@ -32,7 +32,7 @@ from workers.room_outflow import Outflow
 from workers.runtime import job_queue
 from workers.runtime.isolation import FailureIsolation
 from workers.runtime.presence import Presence
-from workers.shifts import SHIFTS, Look, ShiftKind, shift_name
+from workers.shifts import SHIFTS, DueCheck, ShiftKind, shift_name
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -120,7 +120,7 @@ class Scheduler:
     async def _start_due(self, kind: ShiftKind) -> None:
         connection = await self._open_connection()
         live = await shifts.live(connection)
-        look = Look(connection, self._orders, self._settings, live, thorough=self._thorough)
+        look = DueCheck(connection, self._orders, self._settings, live, thorough=self._thorough)
         due = [shift_name(kind.name, numbers) for numbers in await kind.due(look)] if kind.name not in live else []
         if starting := [name for name in due if name not in live]:
             await asyncio.to_thread(self._enqueue, starting)

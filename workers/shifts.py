@@ -37,7 +37,7 @@ ALONE: Numbers = ()
 
 
 @dataclass(frozen=True)
-class Look:
+class DueCheck:
     """What a kind may ask while the scheduler looks for work."""
 
     connection: Connection
@@ -69,7 +69,7 @@ class ShiftKind:
     """A kind of shift."""
 
     name: str
-    due: Callable[[Look], Awaitable[Collection[Numbers]]]
+    due: Callable[[DueCheck], Awaitable[Collection[Numbers]]]
     """Returns which shifts of the kind have something to do; those at work already may be left out."""
     make: Callable[[Shift, Numbers], Work]
     """Makes the work of one shift."""
@@ -80,7 +80,7 @@ def shift_name(kind: str, numbers: Numbers) -> str:
     return ":".join([kind, *map(str, numbers)])
 
 
-async def _drains_due(look: Look) -> Collection[Numbers]:
+async def _drains_due(look: DueCheck) -> Collection[Numbers]:
     idle = look.idle("drain", await look.partitions())
     if not idle:
         return []
@@ -88,24 +88,24 @@ async def _drains_due(look: Look) -> Collection[Numbers]:
     return backlog.behind(found, await due_work.cursors(look.connection, idle))
 
 
-async def _settles_due(look: Look) -> Collection[Numbers]:
+async def _settles_due(look: DueCheck) -> Collection[Numbers]:
     idle = look.idle("settle", await look.live_partitions())
     return await due_work.due(look.connection, idle) if idle else []
 
 
-async def _relay_due(look: Look) -> Collection[Numbers]:
+async def _relay_due(look: DueCheck) -> Collection[Numbers]:
     source = EventStream.source
     return [ALONE] if await source.any_behind(look.connection, EventStream.name, age_s=EventStream.wait_s) else []
 
 
-async def _catalogue_due(look: Look) -> Collection[Numbers]:
+async def _catalogue_due(look: DueCheck) -> Collection[Numbers]:
     for cursor, age_s in catalogue.waits(look.settings).items():
         if await CATALOGUE_CHANGES.any_behind(look.connection, cursor, age_s=age_s):
             return [ALONE]
     return []
 
 
-async def _sweep_due(look: Look) -> Collection[Numbers]:
+async def _sweep_due(look: DueCheck) -> Collection[Numbers]:
     return [ALONE] if await due_work.any_expired(look.connection, late_s=grace_s(look.settings)) else []
 
 

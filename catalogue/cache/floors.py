@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from catalogue.cache.subjects import NO_FLOOR, Floor
+from catalogue.cache.subjects import NO_FLOOR, MinVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 FLOORS_MAX = 50_000
 
 
-class Floors:
+class MinVersions:
     """Floors by subject."""
 
     def __init__(self, *, keep_s: float) -> None:
         self._keep_s = keep_s
-        self._floors: dict[str, tuple[Floor, float]] = {}
+        self._floors: dict[str, tuple[MinVersion, float]] = {}
         self._distrusted_until = 0.0
         self._distrusted_before = 0.0
 
-    def of(self, subject: str) -> Floor:
+    def of(self, subject: str) -> MinVersion:
         """Return the subject's floor."""
         found = self._floors.get(subject)
         return NO_FLOOR if found is None else found[0]
 
-    def put(self, floors: Mapping[str, Floor]) -> list[str]:
+    def put(self, floors: Mapping[str, MinVersion]) -> list[str]:
         """Take floors; return the subjects whose floor rose."""
         now = time.monotonic()
         risen = []

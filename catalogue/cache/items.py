@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from catalogue.cache import subjects
-from catalogue.cache.read_through import Loaded, Source
+from catalogue.cache.read_through import Loaded, ReadSource
 from db.products import catalogue as rows
 from db.products.catalogue import Item
 
@@ -24,24 +24,24 @@ _item = msgspec.msgpack.Decoder(Item)
 _page = msgspec.msgpack.Decoder(list[Item])
 
 
-def product(product_id: str) -> Source:
+def product(product_id: str) -> ReadSource:
     """Return how to read a product."""
 
     async def load(connection: Connection, _lsn: int) -> Loaded:
         item = await rows.read_product(connection, product_id)
         return Loaded(0, b"") if item is None else Loaded(item.version, _encode(item))
 
-    return Source(subjects.product(product_id), ITEM, load, product_id)
+    return ReadSource(subjects.product(product_id), ITEM, load, product_id)
 
 
-def listing(category: str | None, *, after: str, limit: int) -> Source:
+def listing(category: str | None, *, after: str, limit: int) -> ReadSource:
     """Return how to read a page of a listing; one item more than shown tells whether there is another page."""
 
     async def load(connection: Connection, lsn: int) -> Loaded:
         return Loaded(lsn, _encode(await rows.list_products(connection, category, after=after, limit=limit + 1)))
 
     subject = subjects.EVERYTHING if category is None else subjects.listing(category)
-    return Source(subject, f"{limit}/{after}", load, listed=_listed)
+    return ReadSource(subject, f"{limit}/{after}", load, listed=_listed)
 
 
 def _listed(body: bytes) -> list[str]:

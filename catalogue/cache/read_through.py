@@ -15,15 +15,15 @@ from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from catalogue.cache.subjects import NO_FLOOR, Floor
+from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from db.connections.replicas import NotShownError
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from catalogue.cache.floors import Floors
-    from catalogue.cache.shared import Look, SharedCache
+    from catalogue.cache.floors import MinVersions
+    from catalogue.cache.shared import CacheLook, SharedCache
     from db.connections.pool import Connection
     from db.connections.replicas import Replicas
 
@@ -51,7 +51,7 @@ Units = tuple[int | None, ...]
 """Units left of the products of a copy, as far as told; empty if nobody could be asked."""
 
 
-class Source(NamedTuple):
+class ReadSource(NamedTuple):
     """What to read: a part of a subject, and how Postgres is asked for it; the load is given the log position shown."""
 
     subject: str
@@ -67,7 +67,7 @@ class Source(NamedTuple):
         return self.subject, self.part
 
 
-class Bounds(NamedTuple):
+class CopyBounds(NamedTuple):
     """How many copies a process keeps, and how many bytes they may take, about."""
 
     copies: int
@@ -79,7 +79,7 @@ class Copy:
 
     __slots__ = ("body", "fresh_until", "refresh_at", "refreshing", "shown", "source", "units", "version")
 
-    def __init__(self, source: Source, loaded: Loaded, units: Units) -> None:
+    def __init__(self, source: ReadSource, loaded: Loaded, units: Units) -> None:
         self.source = source
         self.version, self.body = loaded
         self.units = units
@@ -98,7 +98,7 @@ class Reader:
     """Reads parts of subjects."""
 
     def __init__(
-        self, shared: SharedCache, replicas: Replicas, floors: Floors, *, fresh_s: float, bounds: Bounds
+        self, shared: SharedCache, replicas: Replicas, floors: MinVersions, *, fresh_s: float, bounds: CopyBounds
     ) -> None:
         self._shared, self._replicas, self._floors = shared, replicas, floors
         self._fresh_s, self._bounds = fresh_s, bounds
@@ -127,7 +127,7 @@ class Reader:
             self._refresh(copy.source)
         return copy
 
-    async def get(self, source: Source) -> Copy:
+    async def get(self, source: ReadSource) -> Copy:
         """Return the part, from wherever it can be had soonest.
 
         Raises:
@@ -141,7 +141,7 @@ class Reader:
             self.answered["coalesced"] += 1
         return await asyncio.shield(self._fill_once(source))
 
-    def outdate(self, floors: Mapping[str, Floor]) -> None:
+    def outdate(self, floors: Mapping[str, MinVersion]) -> None:
         """Take floors: copies below them are gone, fills under way are not waited for by those who come now."""
         risen = self._floors.put(floors)
         for subject in risen:
@@ -167,7 +167,7 @@ class Reader:
         for tell in self.heard:
             tell()
 
-    def _refresh(self, source: Source) -> None:
+    def _refresh(self, source: ReadSource) -> None:
         task = self._fill_once(source)
         self._behind.add(task)
         task.add_done_callback(self._refreshed)
@@ -177,7 +177,7 @@ class Reader:
         if not task.cancelled() and (error := task.exception()):
             log.info("a copy could not be read anew in time", extra={"error": repr(error)})
 
-    def _fill_once(self, source: Source) -> asyncio.Task[Copy]:
+    def _fill_once(self, source: ReadSource) -> asyncio.Task[Copy]:
         key = source.key
         task = self._filling.get(key)
         if task is None:
@@ -194,7 +194,7 @@ class Reader:
         elif key not in self._copies and key not in self._filling:
             self._drop(key)
 
-    async def _fill(self, source: Source) -> Copy:
+    async def _fill(self, source: ReadSource) -> Copy:
         floor = self._seen(source)
         for _ in range(ATTEMPTS):
             began = time.monotonic()
@@ -215,19 +215,19 @@ class Reader:
                 return self._copy(source, loaded, await self._units(source, loaded, look), began)
         raise StoreUnavailableError("it changes faster than it can be read; try again")
 
-    async def _units(self, source: Source, loaded: Loaded, look: Look | None) -> Units:
+    async def _units(self, source: ReadSource, loaded: Loaded, look: CacheLook | None) -> Units:
         if look is None:
             return ()
         return (look.units,) if source.listed is None else await self._shared.units(source.listed(loaded.body))
 
-    def _seen(self, source: Source) -> Floor:
+    def _seen(self, source: ReadSource) -> MinVersion:
         """Go not back behind what this process has just shown. Listings have log positions for versions: they may."""
         copy = self._copies.get(source.key)
         if source.product_id is None or copy is None or time.monotonic() > copy.fresh_until + SEEN_S:
             return NO_FLOOR
-        return Floor(copy.version, 0)
+        return MinVersion(copy.version, 0)
 
-    def _showable(self, look: Look, floor: Floor) -> Loaded | None:
+    def _showable(self, look: CacheLook, floor: MinVersion) -> Loaded | None:
         stored = look.stored
         if stored is None or stored.version < floor.version or stored.expires_ms <= look.now_ms:
             return None
@@ -235,13 +235,15 @@ class Reader:
             return None
         return Loaded(stored.version, stored.body)
 
-    def _nearly_over(self, look: Look) -> bool:
+    def _nearly_over(self, look: CacheLook) -> bool:
         # Early, at random, the more likely the nearer the end (Vattani et al., "Optimal probabilistic cache stampede
         # prevention", 2015): so that the processes do not all read it anew when it ends.
         early_ms = -self._replicas.latency_s * 1000 * BETA * math.log(1 - random.random())  # noqa: S311 - no secret
         return look.stored is not None and look.now_ms + early_ms >= look.stored.expires_ms
 
-    async def _load(self, source: Source, floor: Floor, look: Look | None) -> tuple[Loaded | None, Floor]:
+    async def _load(
+        self, source: ReadSource, floor: MinVersion, look: CacheLook | None
+    ) -> tuple[Loaded | None, MinVersion]:
         async def work(connection: Connection, lsn: int) -> Loaded:
             loaded = await source.load(connection, lsn)
             if loaded.version < floor.version:
@@ -257,7 +259,7 @@ class Reader:
         newer = self._floors.of(source.subject)
         return (None, newer) if newer.version > loaded.version else (loaded, floor)
 
-    def _copy(self, source: Source, loaded: Loaded, units: Units, began: float) -> Copy:
+    def _copy(self, source: ReadSource, loaded: Loaded, units: Units, began: float) -> Copy:
         """Make a copy whose age counts from before it was asked for."""
         copy = Copy(source, loaded, units)
         copy.fresh_until = began + self._fresh_s

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from redis.exceptions import NoScriptError
 
-from catalogue.cache.subjects import NO_FLOOR, Floor
+from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED
@@ -52,11 +52,11 @@ class Stored(NamedTuple):
     expires_ms: int
 
 
-class Look(NamedTuple):
+class CacheLook(NamedTuple):
     """What the cache said."""
 
     now_ms: int
-    floor: Floor
+    floor: MinVersion
     stored: Stored | None
     units: int | None
 
@@ -65,7 +65,7 @@ class Filled(NamedTuple):
     """What became of a fill; a floor when it was older than that."""
 
     stored: bool
-    floor: Floor = NO_FLOOR
+    floor: MinVersion = NO_FLOOR
 
 
 class SharedCache:
@@ -77,7 +77,7 @@ class SharedCache:
         self._away_until = 0.0
         self._turns = asyncio.Semaphore(CALLS_MAX)
 
-    async def look(self, subject: str, part: str, product_id: str | None = None) -> Look | None:
+    async def look(self, subject: str, part: str, product_id: str | None = None) -> CacheLook | None:
         """Return what is there, and a product's units left; None when the cache is away.
 
         Raises:
@@ -95,7 +95,7 @@ class SharedCache:
             self._turns.release()
         now_ms, version, lsn, value = found
         stored = _read(value) if value else None
-        return Look(now_ms, Floor(version, lsn), stored, None if units is None else int(units))
+        return CacheLook(now_ms, MinVersion(version, lsn), stored, None if units is None else int(units))
 
     async def _ask(self, key: str, part: str, product_id: str | None) -> tuple[Any, bytes | None]:
         if product_id is None:
@@ -146,10 +146,10 @@ class SharedCache:
         finally:
             self._turns.release()
         if verdict[0] == 0:
-            return Filled(stored=False, floor=Floor(verdict[1], verdict[2]))
+            return Filled(stored=False, floor=MinVersion(verdict[1], verdict[2]))
         return Filled(stored=verdict[0] == 1)
 
-    async def invalidate(self, floors: Mapping[str, Floor]) -> None:
+    async def invalidate(self, floors: Mapping[str, MinVersion]) -> None:
         """Put floors under subjects, then tell every process of them.
 
         Raises:
@@ -185,15 +185,15 @@ class SharedCache:
             await self._redis.connection_pool.disconnect(inuse_connections=False)
 
 
-def encode(floors: Mapping[str, Floor]) -> bytes:
+def encode(floors: Mapping[str, MinVersion]) -> bytes:
     """Return a message of the channel."""
     return msgspec.msgpack.encode(floors)
 
 
-_message = msgspec.msgpack.Decoder(dict[str, Floor])
+_message = msgspec.msgpack.Decoder(dict[str, MinVersion])
 
 
-def decode(message: bytes) -> dict[str, Floor]:
+def decode(message: bytes) -> dict[str, MinVersion]:
     """Return what a message of the channel says."""
     return _message.decode(message)
 

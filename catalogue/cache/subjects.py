@@ -21,14 +21,14 @@ TAG_MAX = 120
 DIGEST = "sha256:"
 
 
-class Floor(NamedTuple):
+class MinVersion(NamedTuple):
     """Nothing older may be shown: the least version, and the log position from which it can be read."""
 
     version: int
     lsn: int
 
 
-NO_FLOOR = Floor(0, 0)
+NO_FLOOR = MinVersion(0, 0)
 
 
 def product(product_id: str) -> str:
@@ -41,16 +41,16 @@ def listing(category: str) -> str:
     return f"{EVERYTHING}/{category}"
 
 
-def floors(changes: Iterable[Change], lsn: int) -> dict[str, Floor]:
+def floors(changes: Iterable[Change], lsn: int) -> dict[str, MinVersion]:
     """Return what the changes put a floor under; listings have the log's position as their version."""
-    raised: dict[str, Floor] = {}
+    raised: dict[str, MinVersion] = {}
     for change in changes:
         subject = product(change.product_id)
         if change.version > raised.get(subject, NO_FLOOR).version:
-            raised[subject] = Floor(change.version, lsn)
+            raised[subject] = MinVersion(change.version, lsn)
         for name in {change.category, change.former_category} - {None}:
-            raised[listing(str(name))] = Floor(lsn, lsn)
-        raised[EVERYTHING] = Floor(lsn, lsn)
+            raised[listing(str(name))] = MinVersion(lsn, lsn)
+        raised[EVERYTHING] = MinVersion(lsn, lsn)
     return raised
 
 

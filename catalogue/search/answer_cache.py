@@ -34,7 +34,7 @@ class _Question(Generic[T]):
         self.outdated = False
 
 
-class Kept(Generic[T]):
+class AnswerCache(Generic[T]):
     """Answers by key."""
 
     def __init__(

@@ -64,7 +64,7 @@ class Hit(NamedTuple):
     key: float
 
 
-class Count(NamedTuple):
+class FacetCounts(NamedTuple):
     """A value of a facet, and how many products have it."""
 
     value: str
@@ -82,12 +82,12 @@ class PriceCount(NamedTuple):
 class Facets(NamedTuple):
     """Counts by value; each facet leaves its own filter out, to show what else could be chosen."""
 
-    categories: tuple[Count, ...] = ()
-    brands: tuple[Count, ...] = ()
+    categories: tuple[FacetCounts, ...] = ()
+    brands: tuple[FacetCounts, ...] = ()
     prices: tuple[PriceCount, ...] = ()
 
 
-class Page(NamedTuple):
+class ResultPage(NamedTuple):
     """A page of hits. `exact` is false where there are more than `total`; `matched` counts without filters."""
 
     hits: tuple[Hit, ...]
@@ -108,7 +108,7 @@ class Suggestion(NamedTuple):
 class Backend(Protocol):
     """A way to search."""
 
-    async def search(self, query: Query) -> Page:
+    async def search(self, query: Query) -> ResultPage:
         """Return a page.
 
         Raises:
@@ -122,7 +122,7 @@ class Backend(Protocol):
         """Close connections of its own."""
 
 
-NOTHING = Page((), 0, Facets())
+NOTHING = ResultPage((), 0, Facets())
 _cursors = msgspec.json.Decoder(After)
 
 

@@ -12,7 +12,7 @@ from opensearchpy.exceptions import OpenSearchException
 from catalogue.search import interface as said
 from catalogue.search import opensearch_query
 from catalogue.search.interface import STRICT
-from catalogue.search.opensearch_query import ACTIVE, FACETS, WEIGHTS, Asked
+from catalogue.search.opensearch_query import ACTIVE, FACETS, WEIGHTS, OpenSearchQuery
 from catalogue.search.query_terms import QUERY_MAX, read, read_beginning
 from catalogue.search.relaxation import search_by_rungs
 from catalogue.search.term_weights import Rarities
@@ -43,22 +43,22 @@ class OpenSearchSearch:
         self._client, self._alias, self._fold, self._timeout_s = client, alias, fold, timeout_s
         self._rarities = Rarities()
 
-    async def search(self, query: said.Query) -> said.Page:
+    async def search(self, query: said.Query) -> said.ResultPage:
         """Return a page, loosening the query while it finds too little."""
         words = opensearch_query.counting(read(await self._fold(query.text)))
         if not words.terms:
-            everything = Asked(words, [], ({"match_all": {}},))
+            everything = OpenSearchQuery(words, [], ({"match_all": {}},))
             return said.NOTHING if query.text.strip() else await self._page(query, everything, STRICT)
         shares = await self._rarities.shares(words.single, self._ask_rarities)
 
-        async def loosen(asked: Asked, rung: int) -> Asked | None:
+        async def loosen(asked: OpenSearchQuery, rung: int) -> OpenSearchQuery | None:
             looser = opensearch_query.looser(words, rung)
             return None if looser is None else asked.or_else(looser, rung)
 
-        async def find(asked: Asked, rung: int) -> said.Page:
+        async def find(asked: OpenSearchQuery, rung: int) -> said.ResultPage:
             return await self._page(query, asked, rung)
 
-        strictly = Asked(words, shares, (opensearch_query.strict(words),))
+        strictly = OpenSearchQuery(words, shares, (opensearch_query.strict(words),))
         return await search_by_rungs(query, strictly, within_s=self._timeout_s, loosen=loosen, find=find)
 
     async def suggest(self, text: str, limit: int) -> list[said.Suggestion]:
@@ -92,7 +92,7 @@ class OpenSearchSearch:
         """Close the client."""
         await self._client.close()
 
-    async def _page(self, query: said.Query, asked: Asked, rung: int) -> said.Page:
+    async def _page(self, query: said.Query, asked: OpenSearchQuery, rung: int) -> said.ResultPage:
         filters = {name: clause for name, clause in opensearch_query.filters_of(query).items() if clause is not None}
         body = {
             "size": query.limit + 1,
@@ -141,7 +141,7 @@ def _rarity(number: int, whole: int) -> float:
     return max(1.0, float(round(-math.log(max(number, 1) / max(whole, 1)))))
 
 
-def _read(query: said.Query, rung: int, answer: dict[str, Any]) -> said.Page:
+def _read(query: said.Query, rung: int, answer: dict[str, Any]) -> said.ResultPage:
     sign = opensearch_query.sign_of(query.sort)
     hits = tuple(said.Hit(hit["sort"][1], sign * float(hit["sort"][0])) for hit in answer["hits"]["hits"])
     shown = hits[: query.limit]
@@ -150,7 +150,7 @@ def _read(query: said.Query, rung: int, answer: dict[str, Any]) -> said.Page:
     total = answer["hits"]["total"]["value"]
     counts = {name: tuple(_counts(found[name]["values"]["buckets"])) for name in FACETS}
     prices = {n: bucket["doc_count"] for n, bucket in enumerate(found["price"]["values"]["buckets"])}
-    return said.Page(
+    return said.ResultPage(
         shown,
         min(total, said.COUNTED_MAX),
         said.Facets(counts["category"], counts["brand"], said.price_counts(prices)),
@@ -160,5 +160,5 @@ def _read(query: said.Query, rung: int, answer: dict[str, Any]) -> said.Page:
     )
 
 
-def _counts(buckets: list[dict[str, Any]]) -> Iterable[said.Count]:
-    return (said.Count(bucket["key"], bucket["doc_count"]) for bucket in buckets if bucket["key"])
+def _counts(buckets: list[dict[str, Any]]) -> Iterable[said.FacetCounts]:
+    return (said.FacetCounts(bucket["key"], bucket["doc_count"]) for bucket in buckets if bucket["key"])

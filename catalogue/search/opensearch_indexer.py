@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opensearchpy import AsyncOpenSearch
 
     from db.connections.pool import Connection
-    from db.products.search import Document
+    from db.products.search import SearchDocument
 
 PAGE = 1_000
 WRITE_TIMEOUT_S = 30.0
@@ -99,7 +99,7 @@ class Indexer:
         except OpenSearchException as error:
             raise StoreUnavailableError(f"OpenSearch: {error!r:.300}") from error
 
-    async def _write(self, index: str, several: Sequence[Document]) -> None:
+    async def _write(self, index: str, several: Sequence[SearchDocument]) -> None:
         if not several:
             return
         try:
@@ -119,7 +119,7 @@ def _writing(index: str) -> str:
     return f"{index}.w"
 
 
-def _lines(index: str, several: Iterable[Document]) -> Iterable[dict[str, Any]]:
+def _lines(index: str, several: Iterable[SearchDocument]) -> Iterable[dict[str, Any]]:
     for one in several:
         yield {
             "index": {

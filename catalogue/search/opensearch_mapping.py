@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from catalogue.search.query_terms import QUERY_MAX, STOPPED
 
 if TYPE_CHECKING:
-    from db.products.search import Document
+    from db.products.search import SearchDocument
 
 
 def _analyzer(*filters: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def template(alias: str) -> dict[str, Any]:
     return {"index_patterns": [f"{alias}-*"], "priority": 100, "template": {"settings": SETTINGS, "mappings": MAPPINGS}}
 
 
-def document(one: Document) -> dict[str, Any]:
+def document(one: SearchDocument) -> dict[str, Any]:
     """Return a product as it is indexed."""
     words = one.words
     return {

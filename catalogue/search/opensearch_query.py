@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalogue.search import interface as said
 from catalogue.search.interface import BEGUN, CORRECTED, STRICT
-from catalogue.search.query_terms import STOPPED, Phrase, Term, Words, parts
+from catalogue.search.query_terms import STOPPED, Phrase, QueryTerms, Term, parts
 from catalogue.search.relaxation import may_be_misspelt
 from catalogue.search.things import KIND, is_accessory_asked, thing_of
 
@@ -36,15 +36,15 @@ FACETS = ("category", "brand")
 ACTIVE: Clause = {"term": {"active": True}}
 
 
-class Asked(NamedTuple):
+class OpenSearchQuery(NamedTuple):
     """A query as clauses, one a rung that matches, the strictest first. Each stands in the query once."""
 
-    words: Words
+    words: QueryTerms
     shares: list[float]
     rungs: tuple[Clause, ...]
     rung: int = STRICT
 
-    def or_else(self, looser: Clause, rung: int) -> Asked:
+    def or_else(self, looser: Clause, rung: int) -> OpenSearchQuery:
         """Return the query of a looser rung: what matched still does, and before the rest."""
         return self._replace(rungs=(*self.rungs, looser), rung=rung)
 
@@ -93,14 +93,14 @@ def _often(phrase: Phrase, fields: list[str]) -> Clause:
     return {"multi_match": {"query": " ".join(phrase), "type": kind, "fields": fields}}
 
 
-def counting(words: Words) -> Words:
+def counting(words: QueryTerms) -> QueryTerms:
     """Leave out what is not searched, unless nothing else is asked for: no field would have it."""
     terms = tuple(term for term in words.terms if term.whole not in STOPPED)
     tokens = tuple(token for token in words.tokens if token not in STOPPED)
-    return Words(terms, tokens) if terms and tokens else words
+    return QueryTerms(terms, tokens) if terms and tokens else words
 
 
-def _as_they_follow(words: Words) -> list[Clause]:
+def _as_they_follow(words: QueryTerms) -> list[Clause]:
     """Rank words of which none counts: one after the other before scattered, in a short name before a long one."""
     phrase = " ".join(words.single)
     anywhere = {"multi_match": {"query": phrase, "type": "phrase", "fields": list(AS_THEY_STAND)}}
@@ -138,14 +138,14 @@ def _either(term: Term, fields: tuple[str, ...]) -> Clause:
     return _or([_written(term, fields), *others])
 
 
-def strict(words: Words) -> Clause:
+def strict(words: QueryTerms) -> Clause:
     """Return what matches all that is asked for, as written or in other words."""
     if words.none_counts:
         return _and(_written(term, AS_THEY_STAND) for term in words.terms)
     return _and(_either(term, EVERYWHERE) for term in words.terms)
 
 
-def looser(words: Words, rung: int) -> Clause | None:
+def looser(words: QueryTerms, rung: int) -> Clause | None:
     """Return what a rung adds, as in Postgres."""
     if words.none_counts:
         return _none_counting(words, rung)
@@ -160,7 +160,7 @@ def looser(words: Words, rung: int) -> Clause | None:
     return _or(_either(term, EVERYWHERE) for term in words.terms)
 
 
-def _none_counting(words: Words, rung: int) -> Clause | None:
+def _none_counting(words: QueryTerms, rung: int) -> Clause | None:
     if rung == BEGUN:
         return begun(words, AS_THEY_STAND, AS_THEY_STAND)
     if rung == CORRECTED or len(words.terms) < 2:
@@ -168,14 +168,14 @@ def _none_counting(words: Words, rung: int) -> Clause | None:
     return _or(_written(term, AS_THEY_STAND) for term in words.terms)
 
 
-def named_so_far(words: Words) -> Clause | None:
+def named_so_far(words: QueryTerms) -> Clause | None:
     """Return what names match that begin as typed: in name, brand or category."""
     if words.none_counts:
         return begun(words, AS_THEY_STAND, ("name",))
     return begun(words, ("head", "made"), ("name", "made"))
 
 
-def begun(words: Words, fields: tuple[str, ...], begun_in: tuple[str, ...]) -> Clause | None:
+def begun(words: QueryTerms, fields: tuple[str, ...], begun_in: tuple[str, ...]) -> Clause | None:
     """Return all that is asked for, the last word being only the beginning of one; None if that is too short."""
     last = words.tokens[-1]
     if len(last) < said.PREFIX_MIN:
@@ -188,12 +188,12 @@ def begun(words: Words, fields: tuple[str, ...], begun_in: tuple[str, ...]) -> C
     return _and([*before, unfinished])
 
 
-def _fuzziness(words: Words) -> dict[str, Any]:
+def _fuzziness(words: QueryTerms) -> dict[str, Any]:
     doubtful = sum(map(may_be_misspelt, words.tokens))
     return FUZZY | {"max_expansions": max(1, READINGS_MAX // max(1, doubtful))}
 
 
-def _fuzzy(term: Term, words: Words) -> list[Clause]:
+def _fuzzy(term: Term, words: QueryTerms) -> list[Clause]:
     found = {word for spellings in term.words for phrase in spellings for word in phrase if may_be_misspelt(word)}
     return [{"match": {"name": {"query": word, **_fuzziness(words)}}} for word in sorted(found)]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from typing import TypeVar
 
-    from catalogue.search.query_terms import Words
+    from catalogue.search.query_terms import QueryTerms
     from db.connections.pool import Connection
     from db.connections.replicas import Replicas
 
@@ -43,10 +43,10 @@ class PostgresSearch:
         self._places = asyncio.Semaphore(at_once)
         self._rarities = Rarities()
 
-    async def search(self, query: said.Query) -> said.Page:
+    async def search(self, query: said.Query) -> said.ResultPage:
         """Return a page, loosening the query while it finds too little."""
 
-        async def work(connection: Connection, folded: str) -> said.Page:
+        async def work(connection: Connection, folded: str) -> said.ResultPage:
             words = read(folded)
             if not words.terms and query.text.strip():
                 return said.NOTHING
@@ -74,7 +74,7 @@ class PostgresSearch:
     async def close(self) -> None:
         """Close nothing: the connections are the replicas'."""
 
-    async def _by_rungs(self, connection: Connection, words: Words, query: said.Query) -> said.Page:
+    async def _by_rungs(self, connection: Connection, words: QueryTerms, query: said.Query) -> said.ResultPage:
         ask = partial(rows.rarities, connection, timeout_s=self._timeout_s)
         shares = await self._rarities.shares(words.single, ask)
 
@@ -86,7 +86,7 @@ class PostgresSearch:
                 looser = await self._looser(connection, rung, words)
             return texts._replace(words=words).or_else(looser) if looser.match else None
 
-        async def find(texts: Texts, rung: int) -> said.Page:
+        async def find(texts: Texts, rung: int) -> said.ResultPage:
             with _in_time():
                 return await self._page(connection, texts, query, rung)
 
@@ -94,13 +94,13 @@ class PostgresSearch:
         strictly = Texts(apart, shares, postgres_query.strict(apart))
         return await search_by_rungs(query, strictly, within_s=self._timeout_s, loosen=loosen, find=find)
 
-    async def _with_known(self, connection: Connection, words: Words) -> Words:
+    async def _with_known(self, connection: Connection, words: QueryTerms) -> QueryTerms:
         """Leave out joined words that no product has: nearly all, and each costs at every product that is ranked."""
         if not words.joined:
             return words
         return words.joined_as(await rows.there(connection, sorted(words.joined), timeout_s=self._timeout_s))
 
-    async def _looser(self, connection: Connection, rung: int, words: Words) -> Looser:
+    async def _looser(self, connection: Connection, rung: int, words: QueryTerms) -> Looser:
         """Return what a rung adds."""
         if rung == BEGUN:
             return postgres_query.last_begun(words)
@@ -108,7 +108,7 @@ class PostgresSearch:
             return await self._corrected(connection, words)
         return Looser(postgres_query.any_of(words) if len(words.terms) > 1 else "")
 
-    async def _corrected(self, connection: Connection, words: Words) -> Looser:
+    async def _corrected(self, connection: Connection, words: QueryTerms) -> Looser:
         if words.none_counts:
             return Looser("")
         doubtful = sorted({word for word in words.plain if may_be_misspelt(word)} & set(words.tokens))
@@ -117,8 +117,8 @@ class PostgresSearch:
         better = await rows.correct(connection, doubtful, names_max=NAMES_MAX, timeout_s=self._timeout_s)
         return postgres_query.corrected(words, better) if better else Looser("")
 
-    async def _page(self, connection: Connection, texts: Texts, query: said.Query, rung: int) -> said.Page:
-        terms = rows.Terms(
+    async def _page(self, connection: Connection, texts: Texts, query: said.Query, rung: int) -> said.ResultPage:
+        terms = rows.SearchWords(
             list(query.categories) or None, list(query.brands) or None, query.min_price, query.max_price, query.sort,
             query.after.key if query.after else None, query.after.product_id if query.after else None,
             query.limit, _looked_at(query), list(said.PRICE_STEPS), said.FACET_VALUES_MAX,
@@ -158,17 +158,17 @@ def _looked_at(query: said.Query) -> int:
     return said.COUNTED_MAX if query.sort == "relevance" and query.text.strip() else SORTED_MAX
 
 
-def _page(query: said.Query, rung: int, found: rows.Found) -> said.Page:
+def _page(query: said.Query, rung: int, found: rows.Found) -> said.ResultPage:
     hits = tuple(said.Hit(*hit) for hit in found.hits[: query.limit])
     after = None
     if len(found.hits) > query.limit:
         after = said.After(query.sort, rung, hits[-1].key, hits[-1].product_id)
     facets = said.Facets(
-        tuple(said.Count(*one) for one in found.categories if one[0]),
-        tuple(said.Count(*one) for one in found.brands if one[0]),
+        tuple(said.FacetCounts(*one) for one in found.categories if one[0]),
+        tuple(said.FacetCounts(*one) for one in found.brands if one[0]),
         said.price_counts(dict(found.prices)),
     )
-    return said.Page(
+    return said.ResultPage(
         hits,
         min(found.total, _looked_at(query)),
         facets,

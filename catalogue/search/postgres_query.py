@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from catalogue.search.interface import PREFIX_MIN
-from catalogue.search.query_terms import Phrase, Term, Words
+from catalogue.search.query_terms import Phrase, QueryTerms, Term
 from catalogue.search.things import is_accessory_asked, thing_of
 from db.products import search as rows
 
@@ -30,7 +30,7 @@ class Looser(NamedTuple):
 class Texts(NamedTuple):
     """A query as tsqueries; `stricter` are the matches that rank before those of `match`."""
 
-    words: Words
+    words: QueryTerms
     shares: list[float]
     match: str | None
     stricter: tuple[str, ...] = ()
@@ -45,14 +45,14 @@ class Texts(NamedTuple):
             readings=self.readings | looser.readings,
         )
 
-    def asked(self) -> rows.Asked:
+    def asked(self) -> rows.SearchQuestion:
         """Return all that matching and ranking look at; where no word counts, how they stand ranks, see `manner_of`."""
         terms = self.words.terms
         if self.words.none_counts:
-            return rows.Asked(self.match, [], [], "", "", "", list(self.stricter), 0.0, [])
+            return rows.SearchQuestion(self.match, [], [], "", "", "", list(self.stricter), 0.0, [])
         same = not is_accessory_asked(self.words)
         thing = thing_of(self.words)
-        return rows.Asked(
+        return rows.SearchQuestion(
             match=self.match,
             words=[
                 " | ".join((*map(_phrase, ((word,), *others)), *self.readings.get(word, ())))
@@ -68,7 +68,7 @@ class Texts(NamedTuple):
         )
 
 
-def manner_of(words: Words) -> rows.Manner:
+def manner_of(words: QueryTerms) -> rows.Manner:
     """Return how the texts of a query are meant."""
     return rows.Manner(EXACT, f" {' '.join(words.single)} ") if words.none_counts else rows.Manner()
 
@@ -103,7 +103,7 @@ def _all(texts: Iterable[str]) -> str:
     return " & ".join(f"({text})" for text in texts)
 
 
-def begun(words: Words, weight: str = "") -> str:
+def begun(words: QueryTerms, weight: str = "") -> str:
     """Return all that is asked for, the last word being only the beginning of one."""
     last = words.tokens[-1]
     if len(last) < PREFIX_MIN:
@@ -117,12 +117,12 @@ def begun(words: Words, weight: str = "") -> str:
     return _all([*before, *(" | ".join(_phrase(one, weight) for one in word) for word in firsts), unfinished])
 
 
-def beginning(words: Words) -> str:
+def beginning(words: QueryTerms) -> str:
     """Return what names match that begin as typed: in name, brand or category."""
     return begun(words, "" if words.none_counts else NAMED)
 
 
-def _apart(words: Words, operator: str = " & ") -> str:
+def _apart(words: QueryTerms, operator: str = " & ") -> str:
     """Return words of which none counts, wherever they stand: the index knows no places of them."""
     return operator.join(
         f"({' | '.join(' & '.join(map(_lexeme, spelling)) for spelling in spellings)})"
@@ -136,7 +136,7 @@ def _open_phrase(phrase: Phrase, weight: str) -> str:
     return f"({' <-> '.join([*(_lexeme(word, weight) for word in firsts), _lexeme(last, f'*{weight}')])})"
 
 
-def any_of(words: Words) -> str:
+def any_of(words: QueryTerms) -> str:
     """Return any of what is asked for."""
     if words.none_counts:
         return _apart(words, " | ")
@@ -147,20 +147,20 @@ def _plain_words(term: Term) -> set[str]:
     return {word for spellings in term.words for phrase in spellings for word in phrase}
 
 
-def strict(words: Words) -> str:
+def strict(words: QueryTerms) -> str:
     """Return all that is asked for, as written or in other words."""
     if words.none_counts:
         return _apart(words)
     return _all(_either(term) for term in words.terms)
 
 
-def last_begun(words: Words) -> Looser:
+def last_begun(words: QueryTerms) -> Looser:
     """Return what lets neighbours be one word, and the last word only the beginning of one."""
     match = " | ".join(f"({one})" for one in (strict(words) if words.joined else "", begun(words)) if one)
     return Looser(match, {words.tokens[-1]: [f"{_lexeme(words.tokens[-1])}:*"]})
 
 
-def corrected(words: Words, better: Mapping[str, Sequence[str]]) -> Looser:
+def corrected(words: QueryTerms, better: Mapping[str, Sequence[str]]) -> Looser:
     """Return what lets these words be those they were meant to be."""
     readings = {word: [_lexeme(other) for other in others] for word, others in better.items()}
     match = _all(

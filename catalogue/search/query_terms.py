@@ -55,7 +55,7 @@ class Term(NamedTuple):
         return "".join(part for spellings in self.words for part in spellings[0])
 
 
-class Words(NamedTuple):
+class QueryTerms(NamedTuple):
     """A query, read."""
 
     terms: tuple[Term, ...]
@@ -67,7 +67,7 @@ class Words(NamedTuple):
         """Every word that neighbours may be in one."""
         return frozenset(word for term in self.terms for word in term.joined)
 
-    def joined_as(self, known: frozenset[str]) -> Words:
+    def joined_as(self, known: frozenset[str]) -> QueryTerms:
         """Leave out of what neighbours may be in one word whatever is no known word."""
         terms = (term._replace(joined=tuple(word for word in term.joined if word in known)) for term in self.terms)
         return self._replace(terms=tuple(terms))
@@ -100,7 +100,7 @@ class Words(NamedTuple):
         return frozenset(found | {singular((word,))[0] for word in found})
 
 
-def read(folded: str) -> Words:
+def read(folded: str) -> QueryTerms:
     """Return what a query asks for; nothing at all where it has no letter and no digit."""
     tokens = _TOKEN.findall(_marked(folded[:QUERY_MAX]))[:WORDS_MAX]
     terms: list[Term] = []
@@ -109,10 +109,10 @@ def read(folded: str) -> Words:
         length = _known_length(tokens, place)
         terms.append(_term(tokens[place : place + length]))
         place += length
-    return Words(_with_joined(terms), tuple(map(_unmarked, tokens)))
+    return QueryTerms(_with_joined(terms), tuple(map(_unmarked, tokens)))
 
 
-def read_beginning(folded: str) -> Words:
+def read_beginning(folded: str) -> QueryTerms:
     """Return what an unfinished query asks for so far: a last word that has only begun says nothing yet."""
     words = read(folded)
     *before, last = words.tokens or ("",)

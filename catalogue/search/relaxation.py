@@ -10,7 +10,18 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
 
-from catalogue.search.interface import ANY, BEGUN, FEW, NOTHING, STRICT, TYPO_MAX, TYPO_MIN, Page, Query, TooLongError
+from catalogue.search.interface import (
+    ANY,
+    BEGUN,
+    FEW,
+    NOTHING,
+    STRICT,
+    TYPO_MAX,
+    TYPO_MIN,
+    Query,
+    ResultPage,
+    TooLongError,
+)
 
 Asked = TypeVar("Asked")
 
@@ -21,8 +32,8 @@ async def search_by_rungs(
     *,
     within_s: float,
     loosen: Callable[[Asked, int], Awaitable[Asked | None]],
-    find: Callable[[Asked, int], Awaitable[Page]],
-) -> Page:
+    find: Callable[[Asked, int], Awaitable[ResultPage]],
+) -> ResultPage:
     """Return the page of the first rung that finds enough, of a later page the rung that its first page was of.
 
     `asked` is the query as the backend asks it; `loosen` gives what a rung makes of it, None if it adds nothing; `find`

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from catalogue.responses import NEVER, CacheTerms, cache_control, etag_of, show_item
-from catalogue.search.answer_cache import Kept
+from catalogue.search.answer_cache import AnswerCache
 from catalogue.search.folding import Folding, clean
 from catalogue.search.interface import write_cursor
 from catalogue.search.postgres_backend import PostgresSearch
@@ -41,7 +41,7 @@ SEARCHES = CacheTerms(cdn_s=5, stale_s=5)
 _encode = msgspec.json.Encoder().encode
 
 
-class Answer:
+class SearchAnswer:
     """What was found, and how it is shown until a price flips."""
 
     __slots__ = ("_body", "_etag", "_items", "_page", "_until")
@@ -88,8 +88,10 @@ class Search:
 
     def __init__(self, backend: Backend, replicas: Replicas, *, fresh_s: float) -> None:
         self._backend, self._replicas = backend, replicas
-        self._pages: Kept[Answer] = Kept(fresh_s=fresh_s, weigh=lambda key, page: _weight(key, page.body))
-        self._suggestions: Kept[tuple[bytes, dict[str, str]]] = Kept(
+        self._pages: AnswerCache[SearchAnswer] = AnswerCache(
+            fresh_s=fresh_s, weigh=lambda key, page: _weight(key, page.body)
+        )
+        self._suggestions: AnswerCache[tuple[bytes, dict[str, str]]] = AnswerCache(
             fresh_s=fresh_s, weigh=lambda key, said: _weight(key, said[0])
         )
 
@@ -98,7 +100,7 @@ class Search:
         """Searches and suggestions by where they were answered."""
         return self._pages.answered + self._suggestions.answered
 
-    async def page(self, query: Query) -> Answer:
+    async def page(self, query: Query) -> SearchAnswer:
         """Return a page as shoppers see it.
 
         Raises:
@@ -125,14 +127,14 @@ class Search:
         """Close the backend's connections."""
         await self._backend.close()
 
-    async def _find(self, query: Query) -> Answer:
+    async def _find(self, query: Query) -> SearchAnswer:
         found = await self._backend.search(query)
         page = SearchPage(items=[], total=found.total, facets=_facets(found.facets))
         if not found.exact:
             page.total_at_least = True
         if found.after is not None:
             page.next_cursor = write_cursor(found.after)
-        return Answer(page, await self._items([hit.product_id for hit in found.hits]))
+        return SearchAnswer(page, await self._items([hit.product_id for hit in found.hits]))
 
     async def _suggest(self, text: str, limit: int) -> tuple[bytes, dict[str, str]]:
         found = await self._backend.suggest(text, limit)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from catalogue.search.query_terms import ACCESSORIES, singular
 
 if TYPE_CHECKING:
-    from catalogue.search.query_terms import Words
+    from catalogue.search.query_terms import QueryTerms
 
 KIND = 3.0
 """What lifts a product whose category is named after what is asked for."""
@@ -56,7 +56,7 @@ class Thing(NamedTuple):
     """Words that a category of such things ends with."""
 
 
-def thing_of(words: Words) -> Thing:
+def thing_of(words: QueryTerms) -> Thing:
     """Return what is known of the thing that a query names, by its last word: that is what English names a thing by."""
     whole = singular((words.single[-1],))[0] if words.terms else ""
     is_device = whole in DEVICES
@@ -64,12 +64,12 @@ def thing_of(words: Words) -> Thing:
     return Thing(tuple(sorted(nouns - words.plain)), MALUS_OF_DEVICES if is_device else MALUS, tuple(_kinds(words)))
 
 
-def is_accessory_asked(words: Words) -> bool:
+def is_accessory_asked(words: QueryTerms) -> bool:
     """Tell whether who asks names an accessory: then other names of the thing are another thing's."""
     return bool(words.plain & (ACCESSORIES | PARTS))
 
 
-def _kinds(words: Words) -> list[str]:
+def _kinds(words: QueryTerms) -> list[str]:
     if not words.terms:
         return []
     *_, term = words.terms

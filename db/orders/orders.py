@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SQL = load("orders")
 
 
-class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
+class StoredLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line; `unit_price` in minor units."""
 
     product_id: str
@@ -59,7 +59,7 @@ class Order(OrderSummary, frozen=True, kw_only=True):
     refusal: dict[str, Any] | None
     """What it was refused for at its turn: line, product and figures."""
     reservation_expires_at: datetime | None
-    lines: list[OrderLine]
+    lines: list[StoredLine]
     history: list[OrderEvent]
 
 
@@ -90,7 +90,7 @@ async def read_order(connection: Connection, order_id: UUID) -> Order | None:
         | {
             "order_id": _order_id(row),
             "status": Status(row["status"]),
-            "lines": [OrderLine(product_id=line[0], quantity=line[1], unit_price=line[2]) for line in row["lines"]],
+            "lines": [StoredLine(product_id=line[0], quantity=line[1], unit_price=line[2]) for line in row["lines"]],
             "history": [_event(event) for event in row["history"]],
         }
     )

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 _SQL = load("reservations")
 
 
-class Place(NamedTuple):
+class ReservationCursor(NamedTuple):
     """A position in the order of work."""
 
     due_at: datetime
     order_id: UUID
 
 
-BEGINNING = Place(datetime.min.replace(tzinfo=UTC), UUID(int=0))
+BEGINNING = ReservationCursor(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
 class Reservation(NamedTuple):
@@ -39,7 +39,7 @@ class Reservation(NamedTuple):
 
 
 async def due(
-    connection: Connection, sale_number: int, partition: int, *, after: Place = BEGINNING, limit: int
+    connection: Connection, sale_number: int, partition: int, *, after: ReservationCursor = BEGINNING, limit: int
 ) -> list[Reservation]:
     """Return holds whose payment is to be tried now, oldest first, behind `after`."""
     rows = await connection.fetch(_SQL["due"], sale_number, partition, *after, limit)

@@ -33,7 +33,7 @@ class _RehearsedError(Exception):
     """Rolls a transaction back that was tried only."""
 
 
-class Report(Protocol):
+class ImportCounts(Protocol):
     """Who is told what becomes of lines."""
 
     @property
@@ -76,7 +76,7 @@ def _size(row: ImportRow) -> int:
 class Importing:
     """One import; `rehearse`: everything is tried, nothing stays."""
 
-    def __init__(self, report: Report, *, operator: str = "", rehearse: bool = False) -> None:
+    def __init__(self, report: ImportCounts, *, operator: str = "", rehearse: bool = False) -> None:
         self._report = report
         self._operator = operator
         self.rehearse = rehearse

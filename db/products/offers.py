@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SQL = load("offers")
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
+class SaleOffer(msgspec.Struct, frozen=True, kw_only=True):
     """A product of a sale; prices in minor units."""
 
     product_id: str
@@ -30,9 +30,9 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     windows: tuple[tuple[int, int | None, int], ...]
 
 
-async def offers_of(connection: Connection, sale_number: int) -> list[Offer]:
+async def offers_of(connection: Connection, sale_number: int) -> list[SaleOffer]:
     """Return the products of a sale that are not switched off, in the order of their ids."""
     return [
-        Offer(**dict(row) | {"windows": tuple(tuple(window) for window in row["windows"] or ())})
+        SaleOffer(**dict(row) | {"windows": tuple(tuple(window) for window in row["windows"] or ())})
         for row in await connection.fetch(_SQL["offers"], sale_number)
     ]

@@ -23,7 +23,7 @@ SHOWN = 8
 """Columns of a document before those that are searched."""
 
 
-class Asked(NamedTuple):
+class SearchQuestion(NamedTuple):
     """The texts of a search, each a tsquery of English words; `match` is None where everything matches.
 
     Each of `words` has its share, of 1 in all, in what is asked for. What matches one of `stricter` ranks before the
@@ -48,7 +48,7 @@ class Manner(NamedTuple):
     exactly: str | None = None
 
 
-class Terms(NamedTuple):
+class SearchWords(NamedTuple):
     """Filters, order and bounds of a search."""
 
     categories: list[str] | None
@@ -75,7 +75,7 @@ class Found(NamedTuple):
     prices: list[tuple[int, int]]
 
 
-class Words(NamedTuple):
+class FoldedWords(NamedTuple):
     """What is searched of a product, folded; the words parted by blanks, brand and category in one piece as well."""
 
     head: str
@@ -90,7 +90,7 @@ class Words(NamedTuple):
     kinds: str
 
 
-class Document(NamedTuple):
+class SearchDocument(NamedTuple):
     """A product as a search index keeps it."""
 
     product_id: str
@@ -101,7 +101,7 @@ class Document(NamedTuple):
     active: bool
     created_us: int
     version: int
-    words: Words
+    words: FoldedWords
 
 
 @asynccontextmanager
@@ -117,7 +117,9 @@ async def fold(connection: Connection, text: str) -> str:
     return folded
 
 
-async def search(connection: Connection, asked: Asked, terms: Terms, manner: Manner, *, timeout_s: float) -> Found:
+async def search(
+    connection: Connection, asked: SearchQuestion, terms: SearchWords, manner: Manner, *, timeout_s: float
+) -> Found:
     """Find products."""
     row = await connection.fetchrow(
         _SQL["search"], *asked[:TEXTS], *terms, *manner, *asked[TEXTS:], timeout=timeout_s + GRACE_S
@@ -168,16 +170,16 @@ async def read_items(connection: Connection, product_ids: Sequence[str]) -> list
     return [item_of(row) for row in await connection.fetch(_SQL["read_items"], list(product_ids))]
 
 
-async def read_documents(connection: Connection, product_ids: Sequence[str]) -> list[Document]:
+async def read_documents(connection: Connection, product_ids: Sequence[str]) -> list[SearchDocument]:
     """Return what an index keeps of these products."""
     return [_document(row) for row in await connection.fetch(_SQL["read_documents"], list(product_ids))]
 
 
-async def page_documents(connection: Connection, after: str, limit: int) -> list[Document]:
+async def page_documents(connection: Connection, after: str, limit: int) -> list[SearchDocument]:
     """Return what an index keeps of the products behind `after`, in the order of their ids."""
     return [_document(row) for row in await connection.fetch(_SQL["page_documents"], after, limit)]
 
 
-def _document(row: Record) -> Document:
+def _document(row: Record) -> SearchDocument:
     values = tuple(row.values())
-    return Document._make((*values[:SHOWN], Words._make(values[SHOWN:])))
+    return SearchDocument._make((*values[:SHOWN], FoldedWords._make(values[SHOWN:])))

@@ -65,7 +65,7 @@ class NewOrder(NamedTuple):
     """JSON that says what it is cancelled for."""
 
 
-class Batch:
+class OrderRows:
     """The rows of one batch's orders. `orders` makes those of the other tables on its way, so it comes first."""
 
     def __init__(self, sale_number: int, partition: int, now: datetime, expires_at: datetime) -> None:

@@ -23,7 +23,7 @@ async def read(connection: Connection, sale_number: int, partition: int) -> tupl
     return row["entry_id"], row["drained"]
 
 
-class Step(NamedTuple):
+class CursorStep(NamedTuple):
     """One batch's move of a cursor: from entry to entry, how many entries, how many of them repeated an order."""
 
     before: str
@@ -32,7 +32,7 @@ class Step(NamedTuple):
     repeated: int = 0
 
 
-async def advance(connection: Connection, sale_number: int, partition: int, step: Step) -> int:
+async def advance(connection: Connection, sale_number: int, partition: int, step: CursorStep) -> int:
     """Move the cursor; return how many entries have been worked off in all.
 
     Raises:

@@ -103,7 +103,7 @@ async def count_purchases(connection: Connection, sale_number: int, bought: Mapp
 
 
 async def add_orders(
-    connection: Connection, new: Iterable[copy_rows.NewOrder], made: copy_rows.Batch, *, sent: Callable[[], None]
+    connection: Connection, new: Iterable[copy_rows.NewOrder], made: copy_rows.OrderRows, *, sent: Callable[[], None]
 ) -> None:
     """Add orders with all of their rows, in order, by COPY; `sent` is called when all are made and the first sent."""
     pieces = copy_rows.copied_in_pieces(made.orders(new), rows_each=PIECE, sent=sent)

@@ -23,7 +23,7 @@ ORDER_STORE_LEAST_MB, ORDER_STORE_MOST_MB = 512, 8192
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class UpOptions:
     """What `doorbuster up` is asked for."""
 
     host: str = "127.0.0.1"
@@ -42,7 +42,7 @@ class Options:
 class Plan:
     """A checked run."""
 
-    options: Options
+    options: UpOptions
     folder: DataFolder
     listeners: Listeners
     embedded: frozenset[str]
@@ -93,7 +93,7 @@ def check_settings() -> None:
     _load(dict.fromkeys(URLS, ""), {"ops_key": "k" * 16, "order_id_key": "k" * 16})
 
 
-def make_plan(folder: DataFolder, options: Options, database_url: str, replica_urls: tuple[str, ...] = ()) -> Plan:
+def make_plan(folder: DataFolder, options: UpOptions, database_url: str, replica_urls: tuple[str, ...] = ()) -> Plan:
     """Decide stores, ports and secrets of a run; the folder's lock must be held.
 
     Raises:
@@ -142,7 +142,7 @@ def _named(variable: str) -> bool:
     return variable not in os.environ and secrets_dir is not None and (Path(secrets_dir) / variable.lower()).exists()
 
 
-def _listeners(options: Options, settings: Settings) -> Listeners:
+def _listeners(options: UpOptions, settings: Settings) -> Listeners:
     port = _free_port(options.host, options.port)
     if settings.ops_port is None:
         return Listeners(host=options.host, port=port)

@@ -12,14 +12,16 @@ from pathlib import Path
 
 from doorbuster.embedded import leftovers
 from doorbuster.embedded.data.folder import DataFolder
-from doorbuster.embedded.plan import Options, Plan, make_plan
+from doorbuster.embedded.plan import Plan, UpOptions, make_plan
 from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.embedded.stores.standby import standbys
 from doorbuster.embedded.supervisor import Supervisor
 from doorbuster.embedded.users import system_user, unprivileged
 
 
-def run(root: Path, asked: Options, prepare: Callable[[dict[str, str]], None], announce: Callable[[str], None]) -> bool:
+def run(
+    root: Path, asked: UpOptions, prepare: Callable[[dict[str, str]], None], announce: Callable[[str], None]
+) -> bool:
     """Run until a stop is asked for; return False when Ctrl-C came before anything served.
 
     Raises:

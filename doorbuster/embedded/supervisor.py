@@ -52,7 +52,7 @@ class Supervisor:
         self._intake, self._workers = fleet.intake_keepers(), fleet.worker_keepers()
         self._wake, self._stopping = Wake(), False
         self._asked_by: signal.Signals | None = None
-        self._ready: instance.Ready | None = None
+        self._ready: instance.ReadyDocument | None = None
         self._paths = [plan.folder.ready, *([plan.options.ready_file] if plan.options.ready_file else [])]
 
     def run(self, announce: Callable[[str], None]) -> bool:
@@ -145,9 +145,9 @@ class Supervisor:
             except OSError as error:
                 _log.warning("cannot rotate a log file", extra={"log": str(log), "error": str(error)})
 
-    def _document(self) -> instance.Ready:
+    def _document(self) -> instance.ReadyDocument:
         plan = self._plan
-        return instance.Ready(
+        return instance.ReadyDocument(
             base=plan.listeners.base,
             ops_base=plan.listeners.ops_base,
             ops_key=plan.settings.ops_key.get_secret_value(),

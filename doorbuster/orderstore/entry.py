@@ -27,7 +27,7 @@ def total_of(fields: dict[bytes, bytes]) -> bytes:
     return total if FIELD in fields and total.isdigit() else b""
 
 
-class Line(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class EntryLine(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One line of an accepted order; one that says more is of a later version, and is not read without that."""
 
     product_id: str
@@ -41,7 +41,7 @@ class OrderEntry(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     order_id: bytes
     """16 bytes of the order's UUID."""
     customer_id: str
-    lines: tuple[Line, ...]
+    lines: tuple[EntryLine, ...]
     fingerprint: bytes
     """16 bytes that `ids.fingerprint_of` makes of the body."""
     payment_token: str | None = None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("doorbuster.intake.group_commit")
 
 
-class Watch(Protocol):
+class BatchObserver(Protocol):
     """What is told of each batch."""
 
     def batch(self, verdicts: list[bytes], seconds: float) -> None:
@@ -36,7 +36,12 @@ class PartitionCommit:
     """Collects the orders of one partition and commits them batch by batch."""
 
     def __init__(
-        self, script: AcceptScript, sale_number: int, partition: int, gate: Callable[[], gates.Gate], watch: Watch
+        self,
+        script: AcceptScript,
+        sale_number: int,
+        partition: int,
+        gate: Callable[[], gates.Gate],
+        watch: BatchObserver,
     ) -> None:
         self._script = script
         self._names = names_of(sale_number, partition)

@@ -65,7 +65,7 @@ class _Heard:
             self._all.set()
 
 
-class Announcing:
+class Announcements:
     """Announces changes, and takes those of others."""
 
     def __init__(self, redis: Redis, act_by: Callable[[Announcement], Awaitable[None]]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intake.changes.announcements import Announcing
+from intake.changes.announcements import Announcements
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
     from db.sales import Sale
     from intake.changes.announcements import Announcement
-    from intake.room.cache import RoomDesk
+    from intake.room.cache import RoomCache
     from intake.sales.cache import Sales
 
 
-class Publishing:
+class ChangePublisher:
     """Puts changes in force, and acts by those of other processes."""
 
-    def __init__(self, redis: Redis, sales: Sales, desk: RoomDesk) -> None:
+    def __init__(self, redis: Redis, sales: Sales, desk: RoomCache) -> None:
         self._sales, self._desk = sales, desk
-        self.announcing = Announcing(redis, self._act_by)
+        self.announcing = Announcements(redis, self._act_by)
 
     async def sale(self, sale: Sale) -> None:
         """Put a sale's change in force.

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from db.orders.transitions import Moved
     from db.sales import Sale
     from doorbuster.orderstore.ids import Partition
-    from intake.changes.publish import Publishing
+    from intake.changes.publish import ChangePublisher
     from intake.database import Database
-    from intake.room.cache import RoomDesk
+    from intake.room.cache import RoomCache
 
 
-class Restocking:
+class Restocker:
     """Takes products off the sold-out flags, and tells every process."""
 
     def __init__(
-        self, database: Database, redis: Redis, publishing: Publishing, *, catalogue: Catalogue, desk: RoomDesk
+        self, database: Database, redis: Redis, publishing: ChangePublisher, *, catalogue: Catalogue, desk: RoomCache
     ) -> None:
         self._database, self._redis, self._publishing = database, redis, publishing
         self._catalogue, self._desk = catalogue, desk

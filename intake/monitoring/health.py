@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from intake.monitoring.metrics import Metrics
     from intake.monitoring.progress import Progress
     from intake.monitoring.read_metrics import ReadFigures
-    from intake.room.cache import RoomDesk
+    from intake.room.cache import RoomCache
     from intake.sales.cache import Sales
     from intake.server.guard import Guard
     from intake.web.ops_keys import OpsKey
@@ -37,7 +37,7 @@ INSIDE = frozenset({"/metrics", "/readyz"})
 _encode = msgspec.json.Encoder().encode
 
 
-class Health:
+class HealthChecks:
     """Asks every store how it is."""
 
     def __init__(
@@ -107,7 +107,7 @@ class Inside:
             raise RefusedError("not_found", "There is nothing here")
 
 
-class Alive:
+class ShowLiveness:
     """Resource that answers while the process can answer at all."""
 
     async def on_get(self, _req: Request, resp: Response) -> None:
@@ -116,10 +116,10 @@ class Alive:
         resp.data = b'{"status":"alive"}'
 
 
-class Ready:
+class ShowReadiness:
     """Resource that says whether orders can be taken now."""
 
-    def __init__(self, health: Health, progress: Progress) -> None:
+    def __init__(self, health: HealthChecks, progress: Progress) -> None:
         self._health = health
         self._progress = progress
 
@@ -143,7 +143,7 @@ class ShowMetrics:
     """Resource of the metrics."""
 
     def __init__(
-        self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomDesk, reads: ReadFigures, progress: Progress
+        self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomCache, reads: ReadFigures, progress: Progress
     ) -> None:
         self._metrics = metrics
         self._progress = progress

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from doorbuster.settings import Settings
     from intake.database import Database
-    from intake.monitoring.health import Health
+    from intake.monitoring.health import HealthChecks
 
 Check = dict[str, Any]
 
@@ -38,7 +38,7 @@ NAMES = {
 class StoreChecks:
     """Asks every store how it is."""
 
-    def __init__(self, settings: Settings, database: Database, health: Health) -> None:
+    def __init__(self, settings: Settings, database: Database, health: HealthChecks) -> None:
         self._database, self._health = database, health
         urls = {
             "orders_store": settings.orders_redis_url,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from db.connections.pool import Connection
     from intake.database import Database
-    from intake.orders.transition import Moving
+    from intake.orders.transition import OrderTransitions
 
 _transition = msgspec.json.Decoder(TransitionRequest)
 
@@ -77,10 +77,10 @@ def _summary(order: rows.OrderSummary) -> OrderSummaryView:
     )
 
 
-class OrderTransitions:
+class TransitionOrder:
     """Resource of an order's transitions."""
 
-    def __init__(self, moving: Moving) -> None:
+    def __init__(self, moving: OrderTransitions) -> None:
         self._moving = moving
 
     async def on_post(self, req: Request, resp: Response, order: str) -> None:

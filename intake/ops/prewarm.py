@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from catalogue.service import Catalogue
     from db.sales import Sale
     from db.status import DoubtfulProduct
-    from intake.monitoring.health import Health
+    from intake.monitoring.health import HealthChecks
     from intake.monitoring.store_checks import StoreChecks
-    from intake.room.cache import RoomDesk
+    from intake.room.cache import RoomCache
     from intake.sales.cache import Sales
 
 Check = dict[str, Any]
@@ -36,7 +36,7 @@ class PrewarmCheck:
     """Looks at a sale before it begins."""
 
     def __init__(
-        self, stores: StoreChecks, health: Health, sales: Sales, *, catalogue: Catalogue, desk: RoomDesk
+        self, stores: StoreChecks, health: HealthChecks, sales: Sales, *, catalogue: Catalogue, desk: RoomCache
     ) -> None:
         self._stores, self._health, self._sales = stores, health, sales
         self._catalogue, self._desk = catalogue, desk

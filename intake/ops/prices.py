@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from catalogue.service import Catalogue
     from db.connections.pool import Connection
-    from intake.changes.publish import Publishing
+    from intake.changes.publish import ChangePublisher
     from intake.database import Database
 
 _prices = msgspec.json.Decoder(PricesBody)
@@ -31,7 +31,7 @@ _prices = msgspec.json.Decoder(PricesBody)
 class ProductPrices:
     """Resource of a product's price windows."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, publishing: Publishing) -> None:
+    def __init__(self, database: Database, catalogue: Catalogue, publishing: ChangePublisher) -> None:
         self._database, self._catalogue, self._publishing = database, catalogue, publishing
 
     async def on_put(self, req: Request, resp: Response, product: str) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from catalogue.service import Catalogue
     from db.connections.pool import Connection
-    from intake.changes.publish import Publishing
-    from intake.changes.restock import Restocking
+    from intake.changes.publish import ChangePublisher
+    from intake.changes.restock import Restocker
     from intake.database import Database
     from intake.ops.undecided_orders import WaitingOrders
 
@@ -86,7 +86,7 @@ class OneProduct:
     """Resource of a product."""
 
     def __init__(
-        self, database: Database, catalogue: Catalogue, publishing: Publishing, waiting: WaitingOrders
+        self, database: Database, catalogue: Catalogue, publishing: ChangePublisher, waiting: WaitingOrders
     ) -> None:
         self._database, self._catalogue = database, catalogue
         self._publishing, self._waiting = publishing, waiting
@@ -126,7 +126,7 @@ class OneProduct:
 class ProductStock:
     """Resource of a product's stock."""
 
-    def __init__(self, database: Database, restocking: Restocking, catalogue: Catalogue) -> None:
+    def __init__(self, database: Database, restocking: Restocker, catalogue: Catalogue) -> None:
         self._database = database
         self._restocking = restocking
         self._catalogue = catalogue

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from db.connections.pool import Connection
-    from intake.changes.publish import Publishing
-    from intake.changes.restock import Restocking
+    from intake.changes.publish import ChangePublisher
+    from intake.changes.restock import Restocker
     from intake.database import Database
     from intake.ops.prewarm import PrewarmCheck
     from intake.ops.undecided_orders import WaitingOrders
-    from intake.room.cache import RoomDesk
+    from intake.room.cache import RoomCache
     from intake.sales.cache import Sales
 
 _new = msgspec.json.Decoder(SaleRequest)
@@ -105,7 +105,7 @@ def _products(products: list[Any]) -> list[rows.SaleProduct]:
 class SaleList:
     """Resource of all sales."""
 
-    def __init__(self, database: Database, publishing: Publishing) -> None:
+    def __init__(self, database: Database, publishing: ChangePublisher) -> None:
         self._database = database
         self._publishing = publishing
 
@@ -144,7 +144,7 @@ class OneSale:
     """Resource of a sale."""
 
     def __init__(
-        self, database: Database, publishing: Publishing, restocking: Restocking, waiting: WaitingOrders
+        self, database: Database, publishing: ChangePublisher, restocking: Restocker, waiting: WaitingOrders
     ) -> None:
         self._database = database
         self._publishing = publishing
@@ -191,7 +191,7 @@ class OneSale:
 class SaleVerb:
     """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
 
-    def __init__(self, database: Database, publishing: Publishing, prewarming: PrewarmCheck) -> None:
+    def __init__(self, database: Database, publishing: ChangePublisher, prewarming: PrewarmCheck) -> None:
         self._database = database
         self._publishing = publishing
         self._prewarming = prewarming
@@ -221,7 +221,7 @@ class SaleVerb:
 class RevokeAdmissions:
     """Resource of the sale's revocations."""
 
-    def __init__(self, database: Database, publishing: Publishing, sales: Sales, desk: RoomDesk) -> None:
+    def __init__(self, database: Database, publishing: ChangePublisher, sales: Sales, desk: RoomCache) -> None:
         self._database = database
         self._publishing = publishing
         self._sales = sales

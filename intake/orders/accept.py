@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from doorbuster.orderstore.ids import OrderIds
     from intake.accepting.durability import Durability
     from intake.accepting.spend import AdmissionCredit
-    from intake.room.cache import RoomDesk
+    from intake.room.cache import RoomCache
     from intake.room.return_uses import Uses
     from intake.sales.cache import CachedSale
     from intake.sales.offers import Quote
@@ -66,10 +66,10 @@ class Accepted(NamedTuple):
     is_replay: bool
 
 
-class Accepting:
+class OrderAcceptor:
     """Accepts orders."""
 
-    def __init__(self, order_ids: OrderIds, desk: RoomDesk, durability: Durability, uses: Uses) -> None:
+    def __init__(self, order_ids: OrderIds, desk: RoomCache, durability: Durability, uses: Uses) -> None:
         self._ids = order_ids
         self._desk = desk
         self._uses = uses
@@ -247,7 +247,7 @@ def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
             entry.OrderEntry(
                 order_id=order_id,
                 customer_id=order.customer_id,
-                lines=tuple(entry.Line(line.product_id, line.quantity) for line in order.lines),
+                lines=tuple(entry.EntryLine(line.product_id, line.quantity) for line in order.lines),
                 fingerprint=mark,
                 payment_token=order.payment.token if order.payment else None,
                 metadata=_json(order.metadata) if order.metadata is not None else None,

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from doorbuster.contract.orders import OrderView
     from intake.orders.lookup import OrderReader
-    from intake.room.admission_verifier import RoomDoor
+    from intake.room.admission_verifier import AdmissionVerifier
     from intake.web.storefront_keys import StorefrontKeys
 
 
-class Owners:
+class OrderAccess:
     """Checks whose an order is."""
 
-    def __init__(self, keys: StorefrontKeys, door: RoomDoor) -> None:
+    def __init__(self, keys: StorefrontKeys, door: AdmissionVerifier) -> None:
         self._keys = keys
         self._door = door
 
@@ -67,7 +67,7 @@ class Owners:
         raise _refusal()
 
 
-async def found_for(req: Request, order: str, reader: OrderReader, owners: Owners | None) -> OrderView:
+async def found_for(req: Request, order: str, reader: OrderReader, owners: OrderAccess | None) -> OrderView:
     """Return an order that whoever asks may see.
 
     Raises:

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from doorbuster.contract.orders import OrderRequest
     from intake.accepting.spend import AdmissionCredit
-    from intake.room.admission_verifier import RoomDoor
+    from intake.room.admission_verifier import AdmissionVerifier
     from intake.sales.cache import CachedSale
     from intake.web.storefront_keys import StorefrontKeys
 
 
-class Admission:
+class OrderAuthorizer:
     """Checks each order's right to be posted."""
 
-    def __init__(self, keys: StorefrontKeys, door: RoomDoor) -> None:
+    def __init__(self, keys: StorefrontKeys, door: AdmissionVerifier) -> None:
         self._keys = keys
         self._door = door
         self.is_needed_everywhere = bool(self._keys)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from db.orders.orders import OrderEvent
-    from intake.notifications import Outcomes
-    from intake.orders.access import Owners
+    from intake.notifications import Notifications
+    from intake.orders.access import OrderAccess
     from intake.orders.lookup import OrderReader
     from intake.orders.shared_reads import SharedLooks
     from intake.server.guard import Guard
@@ -52,7 +52,7 @@ class OrderEvents:
     """It has no HEAD: a stream's head is of no use without the stream."""
 
     def __init__(
-        self, reader: OrderReader, owners: Owners, looks: SharedLooks, *, outcomes: Outcomes, guard: Guard
+        self, reader: OrderReader, owners: OrderAccess, looks: SharedLooks, *, outcomes: Notifications, guard: Guard
     ) -> None:
         self._reader = reader
         self._owners = owners

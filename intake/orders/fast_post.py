@@ -23,10 +23,10 @@ from intake.web.requests import is_key, token_of
 
 if TYPE_CHECKING:
     from doorbuster.errors import DoorbusterError
-    from intake.orders.accept import Accepted, Accepting
-    from intake.orders.authorize import Admission
-    from intake.room.admission_verifier import RoomDoor
-    from intake.room.cache import OpenRoom
+    from intake.orders.accept import Accepted, OrderAcceptor
+    from intake.orders.authorize import OrderAuthorizer
+    from intake.room.admission_verifier import AdmissionVerifier
+    from intake.room.cache import CachedRoom
     from intake.sales.cache import CachedSale, Sales
     from intake.server.asgi import Headers
     from intake.server.connection.fast_response import FastResponse
@@ -42,15 +42,15 @@ _VARY = b"vary: Accept\r\n"
 _decode = msgspec.json.Decoder(OrderRequest).decode
 
 
-class OrderLane:
+class FastOrderPost:
     """Answers orders by the sale and the room at hand."""
 
     def __init__(
         self,
         sales: Sales,
-        accepting: Accepting,
-        admission: Admission,
-        door: RoomDoor,
+        accepting: OrderAcceptor,
+        admission: OrderAuthorizer,
+        door: AdmissionVerifier,
         problems: Problems,
         cross_origin: CrossOrigin,
     ) -> None:
@@ -91,7 +91,7 @@ class OrderLane:
         self._accepting.submit(known, order, key, credit, partial(self._answer, exchange, lines))
         return True
 
-    def _room(self, known: CachedSale) -> tuple[bool, OpenRoom | None]:
+    def _room(self, known: CachedSale) -> tuple[bool, CachedRoom | None]:
         """Return whether it is clear, from what is at hand, if an order needs an admission; and to which room."""
         room = self._room_of(known) if known.has_room else None
         if room is not None and room.needs_admission:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from intake.accepting.spend import AdmissionCredit
-    from intake.orders.accept import Accepting
-    from intake.orders.authorize import Admission
-    from intake.orders.prefer_wait import Awaiting
+    from intake.orders.accept import OrderAcceptor
+    from intake.orders.authorize import OrderAuthorizer
+    from intake.orders.prefer_wait import PreferWait
     from intake.sales.cache import CachedSale, Sales
-    from intake.sales.offers import Offering
+    from intake.sales.offers import OfferCache
 
 _decoder = msgspec.json.Decoder(OrderRequest)
 
@@ -38,7 +38,12 @@ class PostOrder:
     """Resource of a sale's orders."""
 
     def __init__(
-        self, sales: Sales, accepting: Accepting, admission: Admission, awaiting: Awaiting, offering: Offering
+        self,
+        sales: Sales,
+        accepting: OrderAcceptor,
+        admission: OrderAuthorizer,
+        awaiting: PreferWait,
+        offering: OfferCache,
     ) -> None:
         self._sales = sales
         self._offering = offering

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from db.orders.orders import Order
-    from intake.notifications import Outcomes
+    from intake.notifications import Notifications
     from intake.orders.lookup import OrderReader
     from intake.server.guard import Guard
     from intake.web.problems import Problems
@@ -43,10 +43,10 @@ def wait_of(prefer: str | None) -> int:
     return WAIT_MAX_S if len(digits) > len(str(WAIT_MAX_S)) else min(int(digits or "0"), WAIT_MAX_S)
 
 
-class Awaiting:
+class PreferWait:
     """Waits for outcomes."""
 
-    def __init__(self, reader: OrderReader, outcomes: Outcomes, guard: Guard, problems: Problems) -> None:
+    def __init__(self, reader: OrderReader, outcomes: Notifications, guard: Guard, problems: Problems) -> None:
         self._reader = reader
         self._outcomes = outcomes
         self._guard = guard

@@ -15,9 +15,9 @@ from intake.web.query_parameters import refuse_unknown_params
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from intake.orders.access import Owners
+    from intake.orders.access import OrderAccess
     from intake.orders.lookup import OrderReader
-    from intake.orders.transition import Moving
+    from intake.orders.transition import OrderTransitions
 
 BY_CUSTOMER = "cancelled_by_customer"
 _encode = msgspec.json.Encoder().encode
@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 class OneOrder:
     """Resource of an order."""
 
-    def __init__(self, reader: OrderReader, owners: Owners | None = None) -> None:
+    def __init__(self, reader: OrderReader, owners: OrderAccess | None = None) -> None:
         """Take who may see it; None: whoever comes here may see every order."""
         self._reader = reader
         self._owners = owners
@@ -43,7 +43,7 @@ class OneOrder:
 class CancelOrder:
     """Resource of a customer's cancellation."""
 
-    def __init__(self, moving: Moving, reader: OrderReader, owners: Owners) -> None:
+    def __init__(self, moving: OrderTransitions, reader: OrderReader, owners: OrderAccess) -> None:
         self._moving = moving
         self._reader = reader
         self._owners = owners

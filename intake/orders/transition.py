@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from db.connections.pool import Connection
     from doorbuster.contract.orders import OrderView
-    from intake.changes.restock import Restocking
+    from intake.changes.restock import Restocker
     from intake.database import Database
     from intake.orders.lookup import OrderReader
     from intake.web.problems import RefusedError
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     Note = Callable[[Connection], Awaitable[None]]
 
 
-class Moving:
+class OrderTransitions:
     """Moves orders for customers and ops alike."""
 
-    def __init__(self, reader: OrderReader, database: Database, restocking: Restocking) -> None:
+    def __init__(self, reader: OrderReader, database: Database, restocking: Restocker) -> None:
         self._reader = reader
         self._database = database
         self._restocking = restocking

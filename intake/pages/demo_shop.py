@@ -32,14 +32,14 @@ from intake.web.urls import page_of
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from intake.orders.access import Owners
+    from intake.orders.access import OrderAccess
     from intake.orders.lookup import OrderReader
     from intake.orders.post import PostOrder
-    from intake.pages.offers import Offers, Shelf
+    from intake.pages.offers import Shelf, ShopOffers
     from intake.pages.render import Pages
-    from intake.room.admission_verifier import RoomDoor
+    from intake.room.admission_verifier import AdmissionVerifier
     from intake.room.browser import Browser
-    from intake.room.cache import OpenRoom
+    from intake.room.cache import CachedRoom
     from intake.room.lookup import Rooms
     from intake.sales.cache import CachedSale
 
@@ -55,9 +55,9 @@ class Shop:
     """What the storefront buys with, and where it reads."""
 
     posting: PostOrder
-    offers: Offers
+    offers: ShopOffers
     reader: OrderReader
-    owners: Owners
+    owners: OrderAccess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class Tried:
 class ShopPage:
     """Resource of the storefront."""
 
-    def __init__(self, rooms: Rooms, door: RoomDoor, pages: Pages, shop: Shop) -> None:
+    def __init__(self, rooms: Rooms, door: AdmissionVerifier, pages: Pages, shop: Shop) -> None:
         self._rooms = rooms
         self._door = door
         self._pages = pages
@@ -155,7 +155,7 @@ class ShopPage:
             if tried.code in RETRY_AFTER:
                 resp.set_header("Retry-After", "1")
 
-    async def _room(self, known: CachedSale) -> OpenRoom | None:
+    async def _room(self, known: CachedSale) -> CachedRoom | None:
         """Return the sale's room, with a state if that can be had: a page without one is better than none."""
         try:
             await self._door.needed(known)
@@ -164,7 +164,7 @@ class ShopPage:
         return self._door.known(known)
 
     async def _view(
-        self, standing: Standing, room: OpenRoom | None, credit: AdmissionCredit | None, placed: list[Placed]
+        self, standing: Standing, room: CachedRoom | None, credit: AdmissionCredit | None, placed: list[Placed]
     ) -> str:
         """Return what the page is to say and offer."""
         if standing in BEFORE:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from db.sales import Sale
     from intake.pages.render import Pages
-    from intake.room.admission_verifier import RoomDoor
+    from intake.room.admission_verifier import AdmissionVerifier
     from intake.sales.cache import CachedSale, Sales
 
     ListSales = Callable[[], Awaitable[list[Sale]]]
@@ -40,7 +40,7 @@ _SHOWN = (Standing.QUEUE, Standing.OPEN, Standing.LOBBY, Standing.PAUSED, Standi
 class Landing:
     """Resource of the page."""
 
-    def __init__(self, load: ListSales, sales: Sales, door: RoomDoor, pages: Pages) -> None:
+    def __init__(self, load: ListSales, sales: Sales, door: AdmissionVerifier, pages: Pages) -> None:
         self._load = load
         self._sales = sales
         self._door = door

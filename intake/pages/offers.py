@@ -39,7 +39,7 @@ _IMAGES = ("image", "image_url", "image_link", "images", "image_urls")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d{1,5})?")
 
 
-class Offer(msgspec.Struct):
+class ShownOffer(msgspec.Struct):
     """As much of a product as the pages show."""
 
     product_id: str
@@ -66,10 +66,10 @@ class Shelf(msgspec.Struct):
     sold_out: bool
 
 
-_offer = msgspec.json.Decoder(Offer)
+_offer = msgspec.json.Decoder(ShownOffer)
 
 
-class Offers:
+class ShopOffers:
     """Reads what sales offer."""
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -89,15 +89,15 @@ class Offers:
 
         return list(await asyncio.gather(*map(read, listed)))
 
-    async def offer(self, product_id: str) -> Offer:
+    async def offer(self, product_id: str) -> ShownOffer:
         """Return a product, by its id alone if the catalogue cannot be read."""
         try:
             shown = await self._catalogue.product(product_id)
         except ANTICIPATED as error:
             log.warning("a product cannot be read", extra={"product_id": product_id, "error": repr(error)})
-            return Offer(product_id, self._names.get(product_id, (product_id, 0.0))[0])
+            return ShownOffer(product_id, self._names.get(product_id, (product_id, 0.0))[0])
         if not shown.found:
-            return Offer(product_id, product_id)
+            return ShownOffer(product_id, product_id)
         found = _offer.decode(shown.body)
         self._remember(product_id, found.name)
         return found
@@ -116,7 +116,7 @@ class Offers:
         self._names[product_id] = name, time.monotonic() + NAMES_S
 
 
-def _shelf(listed: SaleProduct, offer: Offer, *, sold_out: bool) -> Shelf:
+def _shelf(listed: SaleProduct, offer: ShownOffer, *, sold_out: bool) -> Shelf:
     limit = listed.limit_per_customer
     text = plain(offer.description or "")
     return Shelf(

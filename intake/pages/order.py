@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from doorbuster.contract.orders import OrderView
     from intake.pages.demo_shop import Shop
     from intake.pages.render import Pages
-    from intake.room.admission_verifier import RoomDoor
+    from intake.room.admission_verifier import AdmissionVerifier
     from intake.room.lookup import Rooms
     from intake.sales.cache import CachedSale
 
@@ -43,7 +43,7 @@ _AFTER = ("processing", "shipped", "delivered", "refunded")
 class OrderPage:
     """Resource of an order's page."""
 
-    def __init__(self, rooms: Rooms, door: RoomDoor, pages: Pages, shop: Shop) -> None:
+    def __init__(self, rooms: Rooms, door: AdmissionVerifier, pages: Pages, shop: Shop) -> None:
         self._rooms = rooms
         self._door = door
         self._pages = pages

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
 from intake.pages.locale import tongue_of
-from intake.pages.texts import Words, read_texts
+from intake.pages.texts import PageTexts, read_texts
 from intake.web.static_files import StaticFiles
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class Pages:
         """Return how to speak to who likes these languages."""
         return tongue_of(accept_language, tuple(self.texts))
 
-    def words(self, tongue: Tongue) -> Words:
+    def words(self, tongue: Tongue) -> PageTexts:
         """Return the texts for a visitor."""
-        return Words(self.texts[tongue.language], tongue)
+        return PageTexts(self.texts[tongue.language], tongue)
 
     def written(self, tongue: Tongue, template: str, values: dict[str, Any]) -> str:
         """Return a page as text."""
@@ -115,7 +115,7 @@ class Pages:
         return csp(ancestors=self._ancestors)
 
 
-def wait_of(seconds: tuple[float, float] | None, say: Words, tongue: Tongue) -> str:
+def wait_of(seconds: tuple[float, float] | None, say: PageTexts, tongue: Tongue) -> str:
     """Return how long a wait is going to be: from the least to the most."""
     if seconds is None or seconds[1] > LONG_S:
         return say("eta_unknown" if seconds is None or seconds[0] > LONG_S else "eta_long")

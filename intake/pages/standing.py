@@ -15,7 +15,7 @@ from intake.sales.cache import gate_of
 from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:
-    from intake.room.cache import OpenRoom
+    from intake.room.cache import CachedRoom
     from intake.sales.cache import CachedSale
 
 
@@ -45,7 +45,7 @@ ENDED = frozenset({Standing.CLOSING, Standing.OVER, Standing.SOLD_OUT})
 BEFORE = frozenset({Standing.UPCOMING, Standing.LOBBY})
 
 
-def standing_of(known: CachedSale, room: OpenRoom | None) -> Standing:
+def standing_of(known: CachedSale, room: CachedRoom | None) -> Standing:
     """Return where the sale stands; `room` is None for one without a room."""
     sale, gate = known.sale, gate_of(known.sale, 0)
     now_ms = (time.time() if room is None else room.now_s) * 1000
@@ -65,7 +65,7 @@ def standing_of(known: CachedSale, room: OpenRoom | None) -> Standing:
     return Standing.DOWN if room.is_down or room.state is None else Standing.QUEUE
 
 
-def is_sold_out(known: CachedSale, room: OpenRoom | None) -> bool:
+def is_sold_out(known: CachedSale, room: CachedRoom | None) -> bool:
     """Say whether nothing of the sale is left."""
     if room is not None and room.state is not None and room.state.sold_out:
         return True

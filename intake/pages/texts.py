@@ -52,7 +52,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-class Words:
+class PageTexts:
     """The texts as one visitor reads them."""
 
     def __init__(self, texts: Mapping[str, Text], tongue: Tongue) -> None:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from doorbuster.contract.room import RoomStatus
-    from intake.pages.offers import Offers
+    from intake.pages.offers import ShopOffers
     from intake.pages.render import Pages
     from intake.room.browser import Browser
-    from intake.room.cache import OpenRoom
+    from intake.room.cache import CachedRoom
     from intake.room.lookup import Rooms
     from intake.room.visits import Visits
 
@@ -66,7 +66,7 @@ _LOST = frozenset(
 class WaitPage:
     """Resource of the page."""
 
-    def __init__(self, rooms: Rooms, visits: Visits, pages: Pages, offers: Offers, key: bytes) -> None:
+    def __init__(self, rooms: Rooms, visits: Visits, pages: Pages, offers: ShopOffers, key: bytes) -> None:
         self._rooms = rooms
         self._visits = visits
         self._pages = pages
@@ -125,7 +125,7 @@ class WaitPage:
         room = await self._rooms.of(sale)
         await self._join(req, resp, room, form_of(req))
 
-    async def _join(self, req: Request, resp: Response, room: OpenRoom, form: dict[str, str]) -> None:
+    async def _join(self, req: Request, resp: Response, room: CachedRoom, form: dict[str, str]) -> None:
         """Give this browser a place and its cookies, and go to the page."""
         browser = cookies.browser_of(req)
         if browser is None:
@@ -137,10 +137,10 @@ class WaitPage:
         except DoorbusterError as error:
             await self._show(req, resp, room, self._refused(req, room, error))
             return
-        cookies.set_place(req, resp, room.cached.number, cookies.Place(view.ticket, secret))
+        cookies.set_place(req, resp, room.cached.number, cookies.RememberedPlace(view.ticket, secret))
         self._keep_bypass(req, resp, room, view)
 
-    def _keep_bypass(self, req: Request, resp: Response, room: OpenRoom, view: TicketView) -> None:
+    def _keep_bypass(self, req: Request, resp: Response, room: CachedRoom, view: TicketView) -> None:
         if view.admission is UNSET or view.expires_at is UNSET or view.orders_allowed is UNSET:
             go_to(resp, view.page_url)
             return
@@ -152,7 +152,7 @@ class WaitPage:
         )
         self._let_in(req, resp, room, found)
 
-    def _wanted(self, room: OpenRoom, browser: Browser, secret: str, form: dict[str, str]) -> JoinRequest:
+    def _wanted(self, room: CachedRoom, browser: Browser, secret: str, form: dict[str, str]) -> JoinRequest:
         sale = room.cached.sale
         bound = bool(sale.room.get("one_per_customer")) or sale.partitions > 1
         given = {
@@ -167,7 +167,7 @@ class WaitPage:
         except msgspec.ValidationError as error:
             raise RefusedError("code_invalid", str(error)) from error
 
-    async def _room(self, req: Request, resp: Response, sale: str) -> OpenRoom | None:
+    async def _room(self, req: Request, resp: Response, sale: str) -> CachedRoom | None:
         """Return the room, or write the page for a sale without one."""
         try:
             return await self._rooms.of(sale)
@@ -189,7 +189,7 @@ class WaitPage:
         self._pages.render(req, resp, "no_room.html", values)
         return None
 
-    def _entrance(self, room: OpenRoom) -> dict[str, Any]:
+    def _entrance(self, room: CachedRoom) -> dict[str, Any]:
         """Return what the page shows to who has no place."""
         standing = standing_of(room.cached, room)
         view = _VIEWS.get(standing, "welcome")
@@ -204,7 +204,7 @@ class WaitPage:
             head = "paused_title"
         return {"view": view, "standing": standing, "head": head, "refresh": _AGAIN_S.get(standing)}
 
-    def _waiting(self, room: OpenRoom, wait: WaitView) -> dict[str, Any]:
+    def _waiting(self, room: CachedRoom, wait: WaitView) -> dict[str, Any]:
         """Return what the page shows to who has a place; nothing is estimated while nobody moves."""
         standing, state = standing_of(room.cached, room), room.state
         values: dict[str, Any] = {"view": "waiting", "standing": standing, "range": None, "back_before": None}
@@ -223,7 +223,7 @@ class WaitPage:
         back = datetime.fromtimestamp(room.now_s + soonest_s + room.grace_s, UTC).replace(second=0)
         return values | {"head": head, "range": found, "back_before": back}
 
-    def _refused(self, req: Request, room: OpenRoom, error: DoorbusterError) -> dict[str, Any]:
+    def _refused(self, req: Request, room: CachedRoom, error: DoorbusterError) -> dict[str, Any]:
         """Return what the page says of a refusal; raises what is no visitor's business."""
         if isinstance(error, StoreUnavailableError):
             return self._entrance(room) | {"view": "down", "head": "down_title", "refresh": _AGAIN_S[Standing.DOWN]}
@@ -240,12 +240,17 @@ class WaitPage:
             code = "visit_ordered" if cookies.orders_of(req, room.cached.number) else "visit_ran_out"
         return entrance | {"problem": code}
 
-    def _let_in(self, req: Request, resp: Response, room: OpenRoom, found: AdmissionView) -> None:
+    def _let_in(self, req: Request, resp: Response, room: CachedRoom, found: AdmissionView) -> None:
         cookies.keep_admission(req, resp, room.cached.number, found, now_s=room.now_s)
         go_to(resp, entrance_of(found))
 
     async def _show(
-        self, req: Request, resp: Response, room: OpenRoom, values: dict[str, Any], place: cookies.Place | None = None
+        self,
+        req: Request,
+        resp: Response,
+        room: CachedRoom,
+        values: dict[str, Any],
+        place: cookies.RememberedPlace | None = None,
     ) -> None:
         sale, browser = room.cached.sale, cookies.set_browser(req, resp)
         page, status = page_of(sale.sale_id), None if room.document is None else room.document.view

@@ -13,7 +13,7 @@ from intake.room.cookies import admission_of
 from intake.web.problems import RefusedError
 from intake.web.requests import token_of
 from intake.web.urls import page_of
-from waitingroom.admissions import Admission, Refusal
+from waitingroom.admissions import Admission, AdmissionRefusal
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
 
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from falcon.asgi import Request
 
     from doorbuster.contract.orders import OrderRequest
-    from intake.room.cache import OpenRoom, RoomDesk
+    from intake.room.cache import CachedRoom, RoomCache
     from intake.sales.cache import CachedSale
-    from waitingroom.admissions import AdmissionDesk
+    from waitingroom.admissions import AdmissionSigner
 
 _SAYS = {
-    Refusal.FORGED: ("admission_invalid", "The admission is none of this house's"),
-    Refusal.FOREIGN: ("admission_invalid", "The admission is another sale's"),
-    Refusal.EXPIRED: ("admission_expired", "The admission has run out; join the room again"),
-    Refusal.REVOKED: ("admission_invalid", "The admission was revoked; join the room again"),
-    Refusal.OTHER_CUSTOMER: ("admission_invalid", "The admission is bound to another customer"),
+    AdmissionRefusal.FORGED: ("admission_invalid", "The admission is none of this house's"),
+    AdmissionRefusal.FOREIGN: ("admission_invalid", "The admission is another sale's"),
+    AdmissionRefusal.EXPIRED: ("admission_expired", "The admission has run out; join the room again"),
+    AdmissionRefusal.REVOKED: ("admission_invalid", "The admission was revoked; join the room again"),
+    AdmissionRefusal.OTHER_CUSTOMER: ("admission_invalid", "The admission is bound to another customer"),
 }
 
 
-class RoomDoor:
+class AdmissionVerifier:
     """Checks admissions of orders."""
 
-    def __init__(self, desk: RoomDesk, admissions: AdmissionDesk) -> None:
+    def __init__(self, desk: RoomCache, admissions: AdmissionSigner) -> None:
         self._desk = desk
         self._admissions = admissions
         self.known = desk.known
         """Returns a sale's room, None if it has none; costs no I/O."""
 
-    async def needed(self, known: CachedSale) -> OpenRoom | None:
+    async def needed(self, known: CachedSale) -> CachedRoom | None:
         """Return the sale's room if an order needs an admission now.
 
         Raises:
@@ -58,7 +58,7 @@ class RoomDoor:
                 raise RefusedError("store_unavailable", "The room cannot say whether the sale needs an admission")
         return room if room.needs_admission else None
 
-    def check(self, req: Request, room: OpenRoom, order: OrderRequest) -> AdmissionCredit:
+    def check(self, req: Request, room: CachedRoom, order: OrderRequest) -> AdmissionCredit:
         """Return what the order spends: of an admission that has run out, which a retry may come with, no life is left.
 
         Raises:
@@ -70,7 +70,7 @@ class RoomDoor:
             raise RefusedError("admission_required", "Wait in the sale's room for an admission", members={"room": page})
         return self.admit(token, room, order)
 
-    def admit(self, token: str, room: OpenRoom, order: OrderRequest) -> AdmissionCredit:
+    def admit(self, token: str, room: CachedRoom, order: OrderRequest) -> AdmissionCredit:
         """Return what the order spends that comes with this token, as `check` does.
 
         Raises:
@@ -78,8 +78,8 @@ class RoomDoor:
         """
         found = self._look(token, room, order.customer_id)
         if isinstance(found, AdmissionCredit) and not found.life_ms and not _was_sold_here(room, order):
-            found = Refusal.EXPIRED
-        if isinstance(found, Refusal):
+            found = AdmissionRefusal.EXPIRED
+        if isinstance(found, AdmissionRefusal):
             raise RefusedError(*_SAYS[found], members={"room": page_of(room.cached.sale.sale_id)})
         return found
 
@@ -87,11 +87,11 @@ class RoomDoor:
         """Return what the order spends if it carries an admission, as `check` takes it, that nobody asks for now."""
         room = self._desk.known(known)
         token = given(req, known.number) if room else None
-        if room is None or token is None or isinstance(self._look(token, room, order.customer_id), Refusal):
+        if room is None or token is None or isinstance(self._look(token, room, order.customer_id), AdmissionRefusal):
             return None
         return self.check(req, room, order)
 
-    def held(self, req: Request, room: OpenRoom, customer_id: str) -> AdmissionCredit | Refusal | None:
+    def held(self, req: Request, room: CachedRoom, customer_id: str) -> AdmissionCredit | AdmissionRefusal | None:
         """Return the admission that the request carries and how long it is still good, or why it is not, if any."""
         token = given(req, room.cached.number)
         return None if token is None else self._look(token, room, customer_id)
@@ -101,22 +101,24 @@ class RoomDoor:
         found = self._admissions.check(token, sale_number=sale_number, epoch=0, now_s=0, customer_id=customer_id)
         return isinstance(found, Admission) and found.customer is not None
 
-    def _look(self, token: str, room: OpenRoom, customer_id: str | None) -> AdmissionCredit | Refusal:
+    def _look(self, token: str, room: CachedRoom, customer_id: str | None) -> AdmissionCredit | AdmissionRefusal:
         found = self._checked(token, room, customer_id, room.now_s)
-        if found is Refusal.EXPIRED:
+        if found is AdmissionRefusal.EXPIRED:
             found = self._checked(token, room, customer_id, 0)  # is it good but for its end?
-        if isinstance(found, Refusal):
+        if isinstance(found, AdmissionRefusal):
             return found
         life_ms = max(0, int((found.expires_s - room.now_s) * 1000))
         return AdmissionCredit(found, life_ms)
 
-    def _checked(self, token: str, room: OpenRoom, customer_id: str | None, now_s: float) -> Admission | Refusal:
+    def _checked(
+        self, token: str, room: CachedRoom, customer_id: str | None, now_s: float
+    ) -> Admission | AdmissionRefusal:
         return self._admissions.check(
             token, sale_number=room.cached.number, epoch=room.epoch, now_s=now_s, customer_id=customer_id
         )
 
 
-def _was_sold_here(room: OpenRoom, order: OrderRequest) -> bool:
+def _was_sold_here(room: CachedRoom, order: OrderRequest) -> bool:
     """Say whether the order can have been accepted: no store is asked for what cannot."""
     products = room.cached.sale.products
     return all(line.product_id in products for line in order.lines)

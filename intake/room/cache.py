@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
 from intake.room.rate_limit import Allowance
-from intake.room.status_document import Document, document_of
+from intake.room.status_document import StatusDocument, document_of
 from waitingroom.room import Mode, effective_phase
 from waitingroom.room_store import Room
 from waitingroom.sale_config import mode_of, room_config
-from waitingroom.tickets import Ticket, Visitor
+from waitingroom.tickets import Ticket, TicketHolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ GIVEN_BACK_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class RoomCacheTerms:
     """What holds for every room of the process."""
 
     timeout_s: float
@@ -52,14 +52,14 @@ class Terms:
     """How long a room that fails open lets people in."""
 
 
-class OpenRoom:
+class CachedRoom:
     """One sale's room as this process sees it."""
 
-    def __init__(self, cached: CachedSale, redis: Redis, terms: Terms) -> None:
+    def __init__(self, cached: CachedSale, redis: Redis, terms: RoomCacheTerms) -> None:
         self.cached = cached
         self.room = Room(redis, self._config, timeout_s=terms.timeout_s)
         self.state: RoomState | None = None
-        self.document: Document | None = None
+        self.document: StatusDocument | None = None
         self.used_at = time.monotonic()
         self._terms = terms
         self._read_at = 0.0
@@ -174,23 +174,25 @@ class OpenRoom:
         self.state, self._read_at, self._failed_at = state, asked_at, None
 
 
-class RoomDesk:
+class RoomCache:
     """Finds the room of a sale and keeps those in use fresh."""
 
-    def __init__(self, redis: Redis, terms: Terms, challenge_of: Callable[[CachedSale], ChallengeView]) -> None:
+    def __init__(
+        self, redis: Redis, terms: RoomCacheTerms, challenge_of: Callable[[CachedSale], ChallengeView]
+    ) -> None:
         self._redis = redis
         self._terms = terms
         self._challenge_of = challenge_of
-        self._rooms: dict[int, OpenRoom] = {}
+        self._rooms: dict[int, CachedRoom] = {}
 
-    def known(self, cached: CachedSale) -> OpenRoom | None:
+    def known(self, cached: CachedSale) -> CachedRoom | None:
         """Return the sale's room, None if it has none; costs no I/O. Its state may be missing or old."""
         if not cached.has_room:
             return None
         found = self._rooms.get(cached.number)
         if found is None:
             self._make_place()
-            found = self._rooms[cached.number] = OpenRoom(cached, self._redis, self._terms)
+            found = self._rooms[cached.number] = CachedRoom(cached, self._redis, self._terms)
         found.cached = cached
         found.used_at = time.monotonic()
         return found
@@ -200,7 +202,7 @@ class RoomDesk:
         if (room := self.known(cached)) is not None:
             room.give_back(admission)
 
-    async def ready(self, cached: CachedSale) -> OpenRoom | None:
+    async def ready(self, cached: CachedSale) -> CachedRoom | None:
         """Return the sale's room with a fresh state if its store answers, None if the sale has no room."""
         found = self.known(cached)
         if found is not None and not found.is_fresh and not found.is_down:
@@ -214,7 +216,7 @@ class RoomDesk:
         found = self.known(cached)
         if found is None or admission.emergency:
             return
-        visitor = Visitor(admission.visitor, b"", admission.customer)
+        visitor = TicketHolder(admission.visitor, b"", admission.customer)
         try:
             await found.room.reinstate(Ticket(cached.number, admission.number, visitor))
         except StoreUnavailableError as error:
@@ -250,14 +252,14 @@ class RoomDesk:
             due = [room for room in self._rooms.values() if room.is_due(now)]
             await asyncio.gather(*map(self._renew, due))
 
-    async def _renew(self, room: OpenRoom) -> None:
+    async def _renew(self, room: CachedRoom) -> None:
         try:
             await room.read()
             self._write(room)
         except DoorbusterError as error:
             log.error("the room cannot be kept", extra={"sale_id": room.cached.sale.sale_id, "error": error.detail})
 
-    def _write(self, room: OpenRoom) -> None:
+    def _write(self, room: CachedRoom) -> None:
         if room.state is not None:
             challenge = self._challenge_of(room.cached)
             room.document = document_of(room.cached.sale, room.state, challenge, degraded=room.is_down)

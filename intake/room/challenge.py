@@ -29,7 +29,7 @@ HELD_MAX = 100_000
 """Solutions remembered with whose place they bought, about 20 MB; beyond it the oldest is forgotten."""
 
 
-class Asked(NamedTuple):
+class ChallengeAsked(NamedTuple):
     """Who is to have solved a challenge."""
 
     sale_number: int
@@ -45,7 +45,7 @@ class Challenge(Protocol):
     def view(self, sale_number: int) -> ChallengeView:
         """Return what the status document says of it."""
 
-    async def passed(self, asked: Asked, answer: str | None) -> bool:
+    async def passed(self, asked: ChallengeAsked, answer: str | None) -> bool:
         """Say whether a visitor's answer is right.
 
         Raises:
@@ -60,7 +60,7 @@ class NoChallenge:
         """Return that."""
         return ChallengeView("none")
 
-    async def passed(self, asked: Asked, answer: str | None) -> bool:  # noqa: ARG002
+    async def passed(self, asked: ChallengeAsked, answer: str | None) -> bool:  # noqa: ARG002
         """Say yes."""
         return True
 
@@ -83,7 +83,7 @@ class ProofOfWork:
         """Return the salt of this window and the difficulty."""
         return ChallengeView("proof_of_work", salt=self._salt(sale_number, self._window()), bits=self._bits)
 
-    async def passed(self, asked: Asked, answer: str | None) -> bool:
+    async def passed(self, asked: ChallengeAsked, answer: str | None) -> bool:
         """Say whether the answer, `salt:nonce`, is a solution of this window or the last, and nobody else's place."""
         salt, _, nonce = (answer or "").partition(":")
         if not _NONCE.fullmatch(nonce):
@@ -124,7 +124,7 @@ class Verifier:
         """Return the site key for the widget."""
         return ChallengeView("verifier", site_key=self._site_key)
 
-    async def passed(self, asked: Asked, answer: str | None) -> bool:
+    async def passed(self, asked: ChallengeAsked, answer: str | None) -> bool:
         """Say what the verifier says; without its answer in time nobody gets in."""
         if not answer:
             return False

@@ -44,7 +44,7 @@ _VALUE = re.compile(rb"[!#-+\--:<-\[\]-~]{1,4096}")
 """A cookie's octets (RFC 6265 section 4.1.1): no quotes, backslashes, commas, semicolons or spaces."""
 
 
-class Place(NamedTuple):
+class RememberedPlace(NamedTuple):
     """A ticket and the proof that it is the visitor's."""
 
     ticket: str
@@ -55,10 +55,10 @@ class Place(NamedTuple):
         return f"{self.ticket}{_BETWEEN}{quote(self.secret, safe='')}"
 
 
-def place_from(text: str | None) -> Place | None:
+def place_from(text: str | None) -> RememberedPlace | None:
     """Return the place of such a word."""
     ticket, between, secret = (text or "").strip().partition(_BETWEEN)
-    return Place(ticket, unquote(secret)) if between and ticket and secret else None
+    return RememberedPlace(ticket, unquote(secret)) if between and ticket and secret else None
 
 
 def browser_of(req: Request) -> Browser | None:
@@ -67,7 +67,7 @@ def browser_of(req: Request) -> Browser | None:
     return Browser(found) if found and _VISITOR_ID.fullmatch(found) else None
 
 
-def place_of(req: Request, sale_number: int) -> Place | None:
+def place_of(req: Request, sale_number: int) -> RememberedPlace | None:
     """Return the browser's place in a sale."""
     return place_from(_one(req, _place(sale_number)))
 
@@ -84,7 +84,7 @@ def set_browser(req: Request, resp: Response) -> Browser:
     return browser
 
 
-def set_place(req: Request, resp: Response, sale_number: int, place: Place) -> None:
+def set_place(req: Request, resp: Response, sale_number: int, place: RememberedPlace) -> None:
     """Keep a place in the browser."""
     _set(req, resp, _place(sale_number), place.text(), 7 * DAY_S)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from waitingroom.admissions import Admission
 
 
-class Endings:
+class AdmissionEnder:
     """Ends admissions on the order store."""
 
     def __init__(self, script: AcceptScript) -> None:

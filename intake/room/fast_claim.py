@@ -15,7 +15,7 @@ from doorbuster.contract.room import ClaimRequest
 from intake.server.asgi import BODY
 
 if TYPE_CHECKING:
-    from intake.room.cache import RoomDesk
+    from intake.room.cache import RoomCache
     from intake.room.visits import Visits
     from intake.sales.cache import Sales
     from intake.server.asgi import Answer, Scope
@@ -29,10 +29,10 @@ _decode = msgspec.json.Decoder(ClaimRequest).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class ClaimLane:
+class FastClaim:
     """Answers claims of who still waits by the state at hand."""
 
-    def __init__(self, sales: Sales, desk: RoomDesk, visits: Visits) -> None:
+    def __init__(self, sales: Sales, desk: RoomCache, visits: Visits) -> None:
         self._sales, self._desk, self._visits = sales, desk, visits
         self._verified: dict[tuple[int, bytes], Ticket] = {}
 

@@ -10,7 +10,7 @@ from intake.web.problems import RefusedError
 if TYPE_CHECKING:
     from falcon.asgi import Request
 
-    from intake.room.cache import OpenRoom, RoomDesk
+    from intake.room.cache import CachedRoom, RoomCache
     from intake.sales.cache import CachedSale, Sales
     from intake.web.client_address import Addresses
     from intake.web.storefront_keys import StorefrontKeys
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Rooms:
     """Finds the room of a request's sale, and who asks."""
 
-    def __init__(self, sales: Sales, desk: RoomDesk, addresses: Addresses, keys: StorefrontKeys) -> None:
+    def __init__(self, sales: Sales, desk: RoomCache, addresses: Addresses, keys: StorefrontKeys) -> None:
         self._sales = sales
         self._desk = desk
         self._addresses = addresses
@@ -36,7 +36,7 @@ class Rooms:
             raise RefusedError("sale_not_found", f"There is no sale {sale_id[:64]!r}")
         return known
 
-    async def of(self, sale_id: str) -> OpenRoom:
+    async def of(self, sale_id: str) -> CachedRoom:
         """Return a sale's room with its state as fresh as its store allows.
 
         Raises:

@@ -83,7 +83,7 @@ class OneTicket:
             resp.status = 204
 
 
-class Status:
+class ShowRoomStatus:
     """Resource of a room's status document: the same bytes for everyone."""
 
     def __init__(self, rooms: Rooms) -> None:
@@ -115,7 +115,7 @@ class Admissions:
         wanted = read(req.scope[BODY], _claim)
         room = await self._rooms.of(sale)
         from_cookie = wanted.ticket is None and wanted.secret is None
-        place: cookies.Place | None = cookies.Place(wanted.ticket or "", wanted.secret or "")
+        place: cookies.RememberedPlace | None = cookies.RememberedPlace(wanted.ticket or "", wanted.secret or "")
         if from_cookie:
             place = cookies.place_of(req, room.cached.number)
         if place is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 
-class Document(NamedTuple):
+class StatusDocument(NamedTuple):
     """The bytes, and their validator."""
 
     view: RoomStatus
@@ -31,12 +31,12 @@ class Document(NamedTuple):
     etag: str
 
 
-def document_of(sale: Sale, state: RoomState, challenge: ChallengeView, *, degraded: bool) -> Document:
+def document_of(sale: Sale, state: RoomState, challenge: ChallengeView, *, degraded: bool) -> StatusDocument:
     """Return the document of a state. The validator leaves out the time, so that a room at rest stays the same."""
     view = view_of(sale, state, challenge, degraded=degraded)
     data = _encode(view)
     resting = data[: data.rindex(b',"at":')]
-    return Document(view, data, f'W/"{hashlib.blake2b(resting, digest_size=12).hexdigest()}"')
+    return StatusDocument(view, data, f'W/"{hashlib.blake2b(resting, digest_size=12).hexdigest()}"')
 
 
 def view_of(sale: Sale, state: RoomState, challenge: ChallengeView, *, degraded: bool) -> RoomStatus:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from doorbuster.contract.room import AdmissionView, TicketView, WaitView
 from doorbuster.errors import StoreUnavailableError
-from intake.room.challenge import Asked
+from intake.room.challenge import ChallengeAsked
 from intake.web.client_address import counted
 from intake.web.problems import RefusedError
 from intake.web.rate_limit import RateLimit
@@ -22,18 +22,18 @@ from waitingroom.admissions import spend_id_of
 from waitingroom.polling import eta_s, poll_for, retry_after_s
 from waitingroom.results import Admitted, Holding, Joined, No, Wait
 from waitingroom.room import Phase
-from waitingroom.tickets import Ticket, Visitor, possesses, visitor_of
+from waitingroom.tickets import Ticket, TicketHolder, possesses, visitor_of
 
 if TYPE_CHECKING:
     from doorbuster.contract.room import JoinRequest
     from doorbuster.settings import Settings
-    from intake.room.cache import OpenRoom
+    from intake.room.cache import CachedRoom
     from intake.room.challenge import Challenges
-    from intake.room.end_admission import Endings
+    from intake.room.end_admission import AdmissionEnder
     from intake.room.return_uses import Uses
-    from waitingroom.admissions import Admission, AdmissionDesk
+    from waitingroom.admissions import Admission, AdmissionSigner
     from waitingroom.room import RoomState
-    from waitingroom.tickets import TicketOffice
+    from waitingroom.tickets import TicketSigner
 
 WRONG_CODE_COST = 10.0
 """A wrong access code counts as so many joins of the address; it is counted by sale as well, from any address."""
@@ -72,7 +72,7 @@ class Caller:
 class Spending(NamedTuple):
     """What the order store is asked about admissions: to end them, and what of them came back."""
 
-    endings: Endings
+    endings: AdmissionEnder
     uses: Uses
 
 
@@ -82,8 +82,8 @@ class Visits:
     def __init__(
         self,
         settings: Settings,
-        office: TicketOffice,
-        admissions: AdmissionDesk,
+        office: TicketSigner,
+        admissions: AdmissionSigner,
         challenges: Challenges,
         spending: Spending,
     ) -> None:
@@ -97,7 +97,7 @@ class Visits:
         self._needs_key = bool(settings.storefront_keys)
         self._emergency_life_s = settings.room_emergency_admission_s
 
-    async def join(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> TicketView:
+    async def join(self, room: CachedRoom, wanted: JoinRequest, caller: Caller) -> TicketView:
         """Give the visitor a place, or the one it has; with an access code an admission too, if the caps allow.
 
         Raises:
@@ -122,7 +122,7 @@ class Visits:
             raise refusal_of(joined)
         return self._ticket(room, joined.ticket)
 
-    async def claim(self, room: OpenRoom, token: str, secret: str, *, sure: bool = False) -> AdmissionView | WaitView:
+    async def claim(self, room: CachedRoom, token: str, secret: str, *, sure: bool = False) -> AdmissionView | WaitView:
         """Admit the visitor of a ticket, or say how long it waits; `sure`: the store is asked also who clearly waits.
 
         The state at hand does not say who has left: a page that is loaded must not show a place that was given up.
@@ -152,7 +152,7 @@ class Visits:
             return self._shown(room, found.admission)
         return self._wait(room, ticket, found)
 
-    async def _again(self, room: OpenRoom, ticket: Ticket) -> Admission | None:
+    async def _again(self, room: CachedRoom, ticket: Ticket) -> Admission | None:
         """Return the visitor's admission if a use of it came back: its order ended without units."""
         spend_id = spend_id_of(room.epoch, ticket.number, ticket.visitor.digest)
         allowed = room.state.config.orders_allowed if room.state else 1
@@ -165,7 +165,7 @@ class Visits:
         found = self._office.read(token, sale_number=sale_number)
         return found if found is not None and found.number and possesses(found, secret) else None
 
-    async def leave(self, room: OpenRoom, token: str, secret: str) -> int:
+    async def leave(self, room: CachedRoom, token: str, secret: str) -> int:
         """Give the place or slot of a ticket back; return how many orders its admission has bought. Again is safe.
 
         The admission ends in the order store first. If that does not answer, the slot is kept.
@@ -187,7 +187,7 @@ class Visits:
             await room.room.leave(ticket, ended=found.admission)
         return placed
 
-    def ticket(self, room: OpenRoom, token: str, secret: str) -> Ticket:
+    def ticket(self, room: CachedRoom, token: str, secret: str) -> Ticket:
         """Return a visitor's ticket.
 
         Raises:
@@ -198,7 +198,7 @@ class Visits:
             raise RefusedError("ticket_invalid", "The ticket is not of this sale, or the secret is not the ticket's")
         return found
 
-    def behind(self, room: OpenRoom, ticket: Ticket) -> WaitView | None:
+    def behind(self, room: CachedRoom, ticket: Ticket) -> WaitView | None:
         """Return the answer to a visitor whom the state at hand shows to be waiting; None: ask the store."""
         state = room.state
         if state is None or not room.is_fresh or ticket.number > state.tail:
@@ -210,7 +210,7 @@ class Visits:
             return None
         return self._view(state, position, state.place(ticket.number), state.pace_per_s)
 
-    def _wait(self, room: OpenRoom, ticket: Ticket, found: Wait) -> WaitView:
+    def _wait(self, room: CachedRoom, ticket: Ticket, found: Wait) -> WaitView:
         state = room.state
         if state is None:
             return WaitView(position=found.position, place=None, eta_s=None, retry_after_s=1.0, phase="open")
@@ -235,7 +235,7 @@ class Visits:
             phase=state.phase.value,
         )
 
-    def _quota(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> int | None:
+    def _quota(self, room: CachedRoom, wanted: JoinRequest, caller: Caller) -> int | None:
         """Return the quota of the access code, None without one.
 
         The limits are asked before any code is compared: who has used them up learns nothing of a code, right or wrong.
@@ -259,7 +259,7 @@ class Visits:
             self._count_address(caller.address)
         return quota
 
-    async def _defend(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> None:
+    async def _defend(self, room: CachedRoom, wanted: JoinRequest, caller: Caller) -> None:
         self._count_address(caller.address)
         self._count(self._by_customer, wanted.customer_id or "")
         terms = room.cached.sale.room
@@ -267,7 +267,7 @@ class Visits:
         # One solution is for one place: where a customer has the place, also from other visitor ids, it is the
         # customer's.
         holder = wanted.customer_id if terms.get("one_per_customer") else None
-        asked = Asked(room.cached.number, wanted.visitor_id, holder, caller.address)
+        asked = ChallengeAsked(room.cached.number, wanted.visitor_id, holder, caller.address)
         if not await challenge.passed(asked, wanted.challenge):
             raise RefusedError("challenge_failed", "Solve the challenge of the status document and send its answer")
 
@@ -280,7 +280,7 @@ class Visits:
         if wait_s := limit.wait_s(name, cost, homes=homes):
             raise RefusedError("rate_limited", "Too many joins; try again later", retry_after_s=wait_s)
 
-    def _visitor(self, room: OpenRoom, wanted: JoinRequest, caller: Caller) -> Visitor:
+    def _visitor(self, room: CachedRoom, wanted: JoinRequest, caller: Caller) -> TicketHolder:
         sale = room.cached.sale
         single = bool(sale.room.get("one_per_customer"))
         if wanted.customer_id is not None and self._needs_key and not caller.vouched:
@@ -297,7 +297,7 @@ class Visits:
             raise RefusedError("invalid", "secret_hash: must be SHA-256 in hexadecimal digits")
         return visitor
 
-    def _ticket(self, room: OpenRoom, ticket: Ticket, admission: Admission | None = None) -> TicketView:
+    def _ticket(self, room: CachedRoom, ticket: Ticket, admission: Admission | None = None) -> TicketView:
         sale_id = room.cached.sale.sale_id
         view = TicketView(
             ticket=self._office.issue(ticket),
@@ -313,7 +313,7 @@ class Visits:
             view.orders_allowed = shown.orders_allowed
         return view
 
-    def _shown(self, room: OpenRoom, admission: Admission) -> AdmissionView:
+    def _shown(self, room: CachedRoom, admission: Admission) -> AdmissionView:
         view = AdmissionView(
             admission=self._admissions.sign(admission),
             expires_at=rfc3339_ms(admission.expires_s * 1000),
@@ -324,7 +324,7 @@ class Visits:
             view.emergency = True
         return view
 
-    def _emergency(self, room: OpenRoom, ticket: Ticket) -> AdmissionView | WaitView:
+    def _emergency(self, room: CachedRoom, ticket: Ticket) -> AdmissionView | WaitView:
         self._must_be_emergency(room)
         if room.phase in (Phase.DRAIN, Phase.OVER):
             raise refusal_of(No.OVER)
@@ -341,6 +341,6 @@ class Visits:
         return self._shown(room, made)
 
     @staticmethod
-    def _must_be_emergency(room: OpenRoom) -> None:
+    def _must_be_emergency(room: CachedRoom) -> None:
         if not room.is_emergency:
             raise StoreUnavailableError("The room's store does not answer; places are kept")

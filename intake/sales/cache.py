@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from db.sales import Sale
     from doorbuster.contract.orders import OrderRequest
     from doorbuster.orderstore.accept import AcceptScript
-    from intake.accepting.group_commit import Watch
+    from intake.accepting.group_commit import BatchObserver
     from intake.sales.offered import Offers, SaleDocument
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
@@ -50,7 +50,7 @@ MOST_SALES = 1_000
 _SALE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-class Lane:
+class PartitionHandle:
     """A partition of a sale as this process sees it."""
 
     __slots__ = ("accepted_prefix", "commit", "looked", "partition", "sold_out", "spent_prefix")
@@ -80,7 +80,7 @@ class CachedSale:
         "used_at",
     )
 
-    def __init__(self, sale: Sale, script: AcceptScript, watch: Watch) -> None:
+    def __init__(self, sale: Sale, script: AcceptScript, watch: BatchObserver) -> None:
         self.take(sale)
         self.number = sale.number
         self.answer_head = f'","sale_id":"{sale.sale_id}","status":"accepted","accepted_at":"'
@@ -111,9 +111,9 @@ class CachedSale:
         gone = self.lanes[partition_of(order.customer_id, len(self.lanes))].sold_out
         return verdicts.SOLD_OUT if any(line.product_id in gone for line in order.lines) else None
 
-    def _lane(self, partition: int, script: AcceptScript, watch: Watch) -> Lane:
+    def _lane(self, partition: int, script: AcceptScript, watch: BatchObserver) -> PartitionHandle:
         commit = PartitionCommit(script, self.number, partition, lambda: gate_of(self.sale, partition), watch)
-        return Lane(self.number, partition, commit)
+        return PartitionHandle(self.number, partition, commit)
 
 
 def gate_of(sale: Sale, partition: int) -> Gate:
@@ -132,7 +132,7 @@ def gate_of(sale: Sale, partition: int) -> Gate:
 class Sales:
     """Finds sales by id."""
 
-    def __init__(self, load: LoadSale, redis: Redis, script: AcceptScript, watch: Watch) -> None:
+    def __init__(self, load: LoadSale, redis: Redis, script: AcceptScript, watch: BatchObserver) -> None:
         self._load = load
         self._redis = redis
         self._script = script

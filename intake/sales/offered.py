@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from db.products.offers import Offer
+    from db.products.offers import SaleOffer
     from doorbuster.contract.fields import EffectivePhase
 
 
 class Offers(NamedTuple):
     """What a sale offers, by product id; the version of its row, and when it was read."""
 
-    by_id: dict[str, Offer]
+    by_id: dict[str, SaleOffer]
     version: int
     read_at: float
 

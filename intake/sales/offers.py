@@ -18,7 +18,7 @@ from intake.sales.offered import Offers
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
-    from db.products.offers import Offer
+    from db.products.offers import SaleOffer
     from doorbuster.contract.orders import OrderRequest
     from intake.database import Database
     from intake.sales.cache import CachedSale
@@ -39,7 +39,7 @@ class Quote(NamedTuple):
         return RefusedError("price_changed", "The prices have changed; show them", members=self._asdict())
 
 
-class Offering:
+class OfferCache:
     """Reads what sales offer."""
 
     def __init__(self, database: Database) -> None:
@@ -90,7 +90,7 @@ class Offering:
         return None if order.expected_total in (None, total) else Quote(total, prices)
 
 
-def price_of(offer: Offer) -> int:
+def price_of(offer: SaleOffer) -> int:
     """Return the price that holds in the sale now."""
     if offer.sale_price is not None:
         return offer.sale_price

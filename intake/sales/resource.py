@@ -24,12 +24,12 @@ from waitingroom.sale_config import mode_of
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
-    from db.products.offers import Offer
+    from db.products.offers import SaleOffer
     from db.sales import Sale
     from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.room import RoomMode
     from intake.sales.cache import CachedSale, Sales
-    from intake.sales.offers import Offering
+    from intake.sales.offers import OfferCache
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,7 +37,7 @@ _encode = msgspec.json.Encoder().encode
 class ShowSale:
     """Resource of a sale as everyone sees it."""
 
-    def __init__(self, offering: Offering, sales: Sales) -> None:
+    def __init__(self, offering: OfferCache, sales: Sales) -> None:
         self._offering, self._sales = offering, sales
 
     async def on_get(self, req: Request, resp: Response, sale: str) -> None:
@@ -73,7 +73,7 @@ def has_validator(header: str | None, etag: str) -> bool:
     return "*" in named or etag.removeprefix("W/") in named
 
 
-def _shown(known: CachedSale, phase: EffectivePhase, offers: list[Offer]) -> OfferedSale:
+def _shown(known: CachedSale, phase: EffectivePhase, offers: list[SaleOffer]) -> OfferedSale:
     sale = known.sale
     gone = set.intersection(*(lane.sold_out for lane in known.lanes))
     return OfferedSale(
@@ -95,7 +95,7 @@ def _room(sale: Sale) -> OfferedRoom:
     return OfferedRoom(mode=shown, page_url=page_of(sale.sale_id), status_url=f"/sales/{sale.sale_id}/room")
 
 
-def _product(offer: Offer, *, is_gone: bool) -> OfferedProduct:
+def _product(offer: SaleOffer, *, is_gone: bool) -> OfferedProduct:
     price = price_of(offer)
     has: Literal["low", "in_stock"] = "low" if offer.units <= LOW_UNITS else "in_stock"
     return OfferedProduct(

@@ -15,24 +15,24 @@ from doorbuster.redis_clients import accept_client, plain_client
 from doorbuster.settings import Settings
 from intake.accepting.durability import Durability
 from intake.accepting.store_memory import StoreMemory
-from intake.changes.publish import Publishing
-from intake.changes.restock import Restocking
+from intake.changes.publish import ChangePublisher
+from intake.changes.restock import Restocker
 from intake.database import Database
-from intake.monitoring.health import Health
+from intake.monitoring.health import HealthChecks
 from intake.monitoring.metrics import Metrics
 from intake.monitoring.progress import Progress
 from intake.monitoring.read_metrics import ReadFigures
 from intake.monitoring.store_checks import StoreChecks
-from intake.notifications import Outcomes
+from intake.notifications import Notifications
 from intake.ops.prewarm import PrewarmCheck
 from intake.ops.undecided_orders import WaitingOrders
-from intake.orders.accept import Accepting
+from intake.orders.accept import OrderAcceptor
 from intake.orders.lookup import OrderReader
-from intake.orders.transition import Moving
+from intake.orders.transition import OrderTransitions
 from intake.products.fast_read import FastProductRead
 from intake.room.return_uses import Uses
 from intake.sales.cache import Sales
-from intake.sales.offers import Offering
+from intake.sales.offers import OfferCache
 from intake.server.bodies import Bodies
 from intake.server.connection.connections import Connections, bounds_of
 from intake.server.descriptors import connections_within
@@ -41,7 +41,7 @@ from intake.server.lifespan import Lifespan
 from intake.web.client_address import Addresses
 from intake.web.ops_keys import OpsKey
 from intake.web.problems import Problems
-from intake.wiring.room import Waiting
+from intake.wiring.room import RoomWiring
 
 if TYPE_CHECKING:
     from db.sales import Sale
@@ -79,20 +79,20 @@ class Parts:
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
         self.memory = StoreMemory(self.orders_redis, self.script, limit_mb=settings.order_store_max_mb)
-        self.health = Health(self.database, self.orders_redis, self.durability, self.guard, self.memory)
+        self.health = HealthChecks(self.database, self.orders_redis, self.durability, self.guard, self.memory)
         self.catalogue = Catalogue(settings)
-        self.waiting = Waiting(settings, self.sales, self.script, Uses(self.database, self.orders_redis))
-        self.publishing = Publishing(self.orders_redis, self.sales, self.waiting.desk)
+        self.waiting = RoomWiring(settings, self.sales, self.script, Uses(self.database, self.orders_redis))
+        self.publishing = ChangePublisher(self.orders_redis, self.sales, self.waiting.desk)
         announcing = self.publishing.announcing
-        self.outcomes = Outcomes(
+        self.outcomes = Notifications(
             self.orders_redis, {changes.SALES: announcing.take, changes.HEARD: announcing.heard}, self.sales.distrust
         )
-        self.restocking = Restocking(
+        self.restocking = Restocker(
             self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
         )
-        self.offering = Offering(self.database)
+        self.offering = OfferCache(self.database)
         self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
-        self.moving = Moving(self.reader, self.database, self.restocking)
+        self.moving = OrderTransitions(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)
         self.catalogue.reader.heard.append(self.search.outdate)
         self.fast_product_read = FastProductRead(self.catalogue)
@@ -103,7 +103,7 @@ class Parts:
             self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
-        self.accepting = Accepting(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
+        self.accepting = OrderAcceptor(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""

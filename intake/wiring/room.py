@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 from doorbuster.errors import InvalidError, SettingsError
 from doorbuster.redis_clients import plain_client
-from intake.orders.authorize import Admission
+from intake.orders.authorize import OrderAuthorizer
 from intake.pages.demo_shop import ShopPage
 from intake.pages.order import OrderPage
 from intake.pages.render import Pages
 from intake.pages.wait import WaitPage
-from intake.room.admission_verifier import RoomDoor
-from intake.room.cache import RoomDesk, Terms
+from intake.room.admission_verifier import AdmissionVerifier
+from intake.room.cache import RoomCache, RoomCacheTerms
 from intake.room.challenge import Challenges
-from intake.room.end_admission import Endings
-from intake.room.fast_claim import ClaimLane
+from intake.room.end_admission import AdmissionEnder
+from intake.room.fast_claim import FastClaim
 from intake.room.key_file import KeyFile
 from intake.room.lookup import Rooms
-from intake.room.resources import Admissions, OneTicket, Status, Tickets
+from intake.room.resources import Admissions, OneTicket, ShowRoomStatus, Tickets
 from intake.room.visits import Spending, Visits
 from intake.web.client_address import Addresses
 from intake.web.storefront_keys import StorefrontKeys
-from waitingroom.admissions import AdmissionDesk
+from waitingroom.admissions import AdmissionSigner
 from waitingroom.keyring import KeyRing
-from waitingroom.tickets import TicketOffice
+from waitingroom.tickets import TicketSigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -62,7 +62,7 @@ def _derived(settings: Settings, purpose: bytes) -> bytes:
     return hmac.digest(settings.order_id_key.get_secret_value().encode(), b"doorbuster " + purpose, "sha256")
 
 
-class Waiting:
+class RoomWiring:
     """The waiting room of one process."""
 
     def __init__(self, settings: Settings, sales: Sales, script: AcceptScript, uses: Uses) -> None:
@@ -73,16 +73,16 @@ class Waiting:
         self._ring, timeout_s = ring, settings.store_timeout_s
         self._redis = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=timeout_s)
         self._challenges = Challenges(settings, _derived(settings, b"challenges"))
-        self.desk = RoomDesk(
-            self._redis, Terms(timeout_s=timeout_s, emergency_s=settings.room_emergency_s), self._challenge_of
+        self.desk = RoomCache(
+            self._redis, RoomCacheTerms(timeout_s=timeout_s, emergency_s=settings.room_emergency_s), self._challenge_of
         )
-        admissions = AdmissionDesk(ring)
-        self.door = RoomDoor(self.desk, admissions)
+        admissions = AdmissionSigner(ring)
+        self.door = AdmissionVerifier(self.desk, admissions)
         self.storefront_keys = StorefrontKeys(key.get_secret_value() for key in settings.storefront_keys)
-        self.admission = Admission(self.storefront_keys, self.door)
+        self.admission = OrderAuthorizer(self.storefront_keys, self.door)
         self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.storefront_keys)
-        spending = Spending(Endings(script), uses)
-        self._visits = Visits(settings, TicketOffice(ring), admissions, self._challenges, spending)
+        spending = Spending(AdmissionEnder(script), uses)
+        self._visits = Visits(settings, TicketSigner(ring), admissions, self._challenges, spending)
         self.pages = Pages(settings.room_pages, settings.frame_ancestors)
         self._browsers_key = _derived(settings, b"browsers")
 
@@ -93,7 +93,7 @@ class Waiting:
         """Add what visitors call and see, and the demonstration's storefront."""
         rooms, visits, pages = self._rooms, self._visits, self.pages
         page = WaitPage(rooms, visits, pages, shop.offers, self._browsers_key)
-        app.add_route("/sales/{sale}/room", Status(rooms))
+        app.add_route("/sales/{sale}/room", ShowRoomStatus(rooms))
         app.add_route("/sales/{sale}/room/tickets", Tickets(rooms, visits, page.join))
         app.add_route("/sales/{sale}/room/tickets/{ticket}", OneTicket(rooms, visits))
         app.add_route("/sales/{sale}/room/admissions", Admissions(rooms, visits))
@@ -101,9 +101,9 @@ class Waiting:
         app.add_route("/shop/{sale}", ShopPage(rooms, self.door, pages, shop))
         app.add_route("/shop/{sale}/orders/{order}", OrderPage(rooms, self.door, pages, shop))
 
-    def lane(self) -> ClaimLane:
+    def lane(self) -> FastClaim:
         """Return the fast path of early claims."""
-        made = ClaimLane(self._sales, self.desk, self._visits)
+        made = FastClaim(self._sales, self.desk, self._visits)
         self._ring.follow(made.forget)
         return made
 

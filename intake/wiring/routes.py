@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intake.monitoring.health import Alive, Ready, ShowMetrics
+from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
 from intake.ops.import_products import ImportProducts
-from intake.ops.orders import OrderList, OrderTransitions
+from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.status import OpsStatus
-from intake.orders.access import Owners
+from intake.orders.access import OrderAccess
 from intake.orders.event_stream import OrderEvents
 from intake.orders.post import PostOrder
-from intake.orders.prefer_wait import Awaiting
+from intake.orders.prefer_wait import PreferWait
 from intake.orders.resources import CancelOrder, OneOrder
 from intake.orders.shared_reads import SharedLooks
 from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
-from intake.pages.offers import Offers
+from intake.pages.offers import ShopOffers
 from intake.pages.problems import ProblemPages
 from intake.products.resources import ListProducts, ShowProduct
 from intake.products.search import SearchProducts, SuggestSearches
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 def add_process(app: Routes, parts: Parts) -> None:
     """Add what every role serves: how the process is, what it can do, the files of pages."""
-    app.add_route("/healthz", Alive())
-    app.add_route("/readyz", Ready(parts.health, parts.progress))
+    app.add_route("/healthz", ShowLiveness())
+    app.add_route("/readyz", ShowReadiness(parts.health, parts.progress))
     app.add_route(
         "/metrics",
         ShowMetrics(
@@ -52,13 +52,13 @@ def add_process(app: Routes, parts: Parts) -> None:
 def add_storefront(app: Routes, parts: Parts) -> None:
     """Add what shoppers and storefronts call."""
     waiting = parts.waiting
-    awaiting = Awaiting(parts.reader, parts.outcomes, parts.guard, parts.problems)
+    awaiting = PreferWait(parts.reader, parts.outcomes, parts.guard, parts.problems)
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
     posting.on_full_path = parts.metrics.orders_by_path.labels("full").inc
     app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
-    owners = Owners(waiting.storefront_keys, waiting.door)
-    waiting.add_routes(app, Shop(posting, Offers(parts.catalogue), parts.reader, owners))
+    owners = OrderAccess(waiting.storefront_keys, waiting.door)
+    waiting.add_routes(app, Shop(posting, ShopOffers(parts.catalogue), parts.reader, owners))
     app.add_route("/", Landing(parts.list_sales, parts.sales, waiting.door, waiting.pages))
     problem_pages = ProblemPages(waiting.pages)
     parts.problems.page, parts.guard.busy_page = problem_pages.write, problem_pages.busy
@@ -90,7 +90,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/products:import", ImportProducts(database))
     app.add_route("/ops/orders", OrderList(database))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
-    app.add_route("/ops/orders/{order}/transitions", OrderTransitions(parts.moving))
+    app.add_route("/ops/orders/{order}/transitions", TransitionOrder(parts.moving))
     app.add_route("/ops/dead-letters", DeadLetters(database))
     app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
     app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from intake.room.cookies import VISITOR, Place, browser_of, place_from, place_of, value_of
+from intake.room.cookies import VISITOR, RememberedPlace, browser_of, place_from, place_of, value_of
 from tests.fixtures.intake import Intake
 from tests.fixtures.turns import Watch
 from tests.fixtures.visitors import Browser, open_room
@@ -48,7 +48,7 @@ def test_a_cookie_may_stand_in_any_of_several_lines() -> None:
 
 @pytest.mark.parametrize("secret", ["plain-secret_~", "with space;and, more", 'q"\\', "é☃", "place=x~y", "%41"])
 def test_a_place_comes_back_from_its_cookie_whatever_its_secret(secret: str) -> None:
-    place = Place("t1.k.body.mark", secret)
+    place = RememberedPlace("t1.k.body.mark", secret)
     assert place_from(place.text()) == place
     assert place_of(request(f"doorbuster_place_7={place.text()}".encode()), 7) == place
 
@@ -80,6 +80,6 @@ async def test_a_place_with_any_secret_moves_into_a_browser(roomy: Intake) -> No
     body = {"visitor_id": "visitor-x", "secret_hash": hashlib.sha256(secret.encode()).hexdigest()}
     joined = (await roomy.http.post("/sales/sale/room/tickets", json=body)).json()
     async with Browser(roomy) as browser:
-        moved = await browser.send(WAIT, do="move", place="#place=" + Place(joined["ticket"], secret).text())
+        moved = await browser.send(WAIT, do="move", place="#place=" + RememberedPlace(joined["ticket"], secret).text())
         assert moved.status_code == 303
         assert "Your number" in (await browser.open(WAIT)).text

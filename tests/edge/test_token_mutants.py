@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from waitingroom.admissions import Admission, AdmissionDesk, Refusal
+from waitingroom.admissions import Admission, AdmissionRefusal, AdmissionSigner
 from waitingroom.keyring import TOKEN_MAX, KeyRing
-from waitingroom.tickets import Ticket, TicketOffice, Visitor
+from waitingroom.tickets import Ticket, TicketHolder, TicketSigner
 
 KEYS = "new:a-new-secret-of-some-length,old:an-old-secret-of-some-length"
 RING, OLD = KeyRing.parse(KEYS), KeyRing.parse(KEYS.rpartition(",")[2])
-DESK, OFFICE = AdmissionDesk(RING), TicketOffice(RING)
+DESK, OFFICE = AdmissionSigner(RING), TicketSigner(RING)
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 STRANGE = ".~=+/ \t\n\0,:;%\\\"'\x7f\xa0é\uff41\uff0e\u2010\u200b\ufeff"
 Mutate = Callable[[random.Random, str, str], str]
@@ -29,8 +29,8 @@ def tokens(by: random.Random) -> Iterator[tuple[str, str]]:
             visitor = by.randbytes(8)
             customer = by.choice([None, by.randbytes(8)])
             admission = Admission(sale, by.randrange(3), number, visitor, customer, 1, 2**31, by.randrange(1, 3))
-            ticket = Ticket(sale, number, Visitor(visitor, by.randbytes(32), customer))
-            desk, office = by.choice([(DESK, OFFICE), (AdmissionDesk(OLD), TicketOffice(OLD))])
+            ticket = Ticket(sale, number, TicketHolder(visitor, by.randbytes(32), customer))
+            desk, office = by.choice([(DESK, OFFICE), (AdmissionSigner(OLD), TicketSigner(OLD))])
             made.append((desk.sign(admission), office.issue(ticket)))
         (admission_1, ticket_1), (admission_2, ticket_2) = made
         yield admission_1, by.choice([admission_2, ticket_1])
@@ -117,7 +117,7 @@ MUTATIONS: list[Mutate] = [
 
 def is_refused(token: str, sale: int) -> bool:
     found = DESK.check(token, sale_number=sale, epoch=0, now_s=2)
-    return found is Refusal.FORGED and OFFICE.read(token, sale_number=sale) is None
+    return found is AdmissionRefusal.FORGED and OFFICE.read(token, sale_number=sale) is None
 
 
 def refused(by: random.Random, mutants: int) -> Counter[str]:
@@ -146,7 +146,7 @@ def test_good_tokens_are_not_refused() -> None:
 
 def _is_anothers(token: str, sale: int) -> bool:
     found = DESK.check(token, sale_number=sale, epoch=0, now_s=2)
-    return found in (Refusal.FOREIGN, Refusal.FORGED) and OFFICE.read(token, sale_number=sale) is None
+    return found in (AdmissionRefusal.FOREIGN, AdmissionRefusal.FORGED) and OFFICE.read(token, sale_number=sale) is None
 
 
 def test_mutants_of_tokens_are_refused() -> None:

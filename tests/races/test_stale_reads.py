@@ -14,10 +14,10 @@ import pytest
 from redis.asyncio import Redis
 
 from catalogue.cache import items, subjects
-from catalogue.cache.floors import Floors
-from catalogue.cache.read_through import Loaded, Source
-from catalogue.cache.shared import Filled, Look, SharedCache
-from catalogue.cache.subjects import NO_FLOOR, Floor
+from catalogue.cache.floors import MinVersions
+from catalogue.cache.read_through import Loaded, ReadSource
+from catalogue.cache.shared import CacheLook, Filled, SharedCache
+from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from catalogue.service import Catalogue
 from db.connections.pool import Connection
 from db.products.catalogue_changes import Change
@@ -137,17 +137,17 @@ async def test_racing_reads_never_show_what_was_replaced_beyond_the_bound(replic
     assert by_replica > 10, "the replica answered nothing: the race was none"
 
 
-class UnguardedFloors(Floors):
+class UnguardedFloors(MinVersions):
     """Floors that are never there."""
 
-    def put(self, floors: Mapping[str, Floor]) -> list[str]:
+    def put(self, floors: Mapping[str, MinVersion]) -> list[str]:
         return []
 
 
 class UnguardedCache(SharedCache):
     """Stores whatever a fill brings, as a cache without versions would; an invalidation deletes."""
 
-    async def look(self, subject: str, part: str, product_id: str | None = None) -> Look | None:
+    async def look(self, subject: str, part: str, product_id: str | None = None) -> CacheLook | None:
         look = await super().look(subject, part, product_id)
         assert look is not None
         return look._replace(floor=NO_FLOOR)
@@ -157,7 +157,7 @@ class UnguardedCache(SharedCache):
         await self._redis.hset(keys.catalogue(subject), part, value)
         return Filled(stored=True)
 
-    async def invalidate(self, floors: Mapping[str, Floor]) -> None:
+    async def invalidate(self, floors: Mapping[str, MinVersion]) -> None:
         await self._redis.delete(*map(keys.catalogue, floors))
 
 
@@ -189,7 +189,7 @@ async def test_a_fill_that_began_before_an_update_and_ends_after_it(replicated: 
     ):
         await put_product(connection, product("p", 1))
         await until_replayed(process, connection)
-        filling = asyncio.create_task(process.reader.get(Source(subjects.product("p"), items.ITEM, slow, "p")))
+        filling = asyncio.create_task(process.reader.get(ReadSource(subjects.product("p"), items.ITEM, slow, "p")))
         await asyncio.wait_for(read.wait(), 10)
         stored = await put_product(connection, product("p", 2))
         await other.changed(connection, [Change("p", stored.version, "c")])

@@ -16,7 +16,7 @@ from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 
 from db.work import cursors
 from db.work import drain_batch as batch_statements
-from db.work.copy_rows import Batch, NewOrder
+from db.work.copy_rows import NewOrder, OrderRows
 from db.work.due_work import Partition
 from db.work.shifts import Lease
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
@@ -140,10 +140,10 @@ async def _drain(
         if verdict.decided:
             known = sellable | await _strays(connection, readable.orders, sellable)
             new = _new_orders(verdict, readable.places, known)
-            await batch_statements.add_orders(connection, new, Batch(*partition, now, now + hold), sent=meanwhile)
+            await batch_statements.add_orders(connection, new, OrderRows(*partition, now, now + hold), sent=meanwhile)
         outcome.dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.dead_lettered
-        step = cursors.Step(cursor, outcome.cursor, len(entries), repeated)
+        step = cursors.CursorStep(cursor, outcome.cursor, len(entries), repeated)
         outcome.drained = await cursors.advance(connection, *partition, step)
     outcome.changed = [order.order_id for order, _ in verdict.decided]
     outcome.sold_out = {product_id for product_id, product in sellable.items() if product.units <= 0}
@@ -161,7 +161,7 @@ async def dead_letter_entry(connection: Connection, claim: Claim, entry: Entry, 
     async with connection.transaction():
         await batch_statements.renew_lease(connection, partition.sale_number, **lease._asdict())
         dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
-        step = cursors.Step(cursor, entry.id, 1, 1 - dead_lettered)
+        step = cursors.CursorStep(cursor, entry.id, 1, 1 - dead_lettered)
         drained = await cursors.advance(connection, *partition, step)
     return Outcome(entry.id, drained, dead_lettered=dead_lettered)
 

@@ -16,14 +16,14 @@ from uuid import UUID
 from doorbuster.failures import Failures
 
 
-class Answer(Enum):
+class PaymentAnswer(Enum):
     """What a gateway says to an authorisation."""
 
     APPROVED = auto()
     DECLINED = auto()
 
 
-class Payment(NamedTuple):
+class PaymentRequest(NamedTuple):
     """What is to be authorised; `amount` in minor units, `attempts` made before this one."""
 
     order_id: UUID
@@ -40,7 +40,7 @@ class GatewayError(Exception):
 class Gateway(Protocol):
     """A payment provider. Both calls are idempotent by order id. Each shift has its own, and closes it."""
 
-    def authorise(self, payment: Payment) -> Answer | Awaitable[Answer]:
+    def authorise(self, payment: PaymentRequest) -> PaymentAnswer | Awaitable[PaymentAnswer]:
         """Hold the money; an answer known at once is returned as it is, without the cost of a task.
 
         Raises (here or when awaited):

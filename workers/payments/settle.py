@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from db.orders import reservations, transitions
 from db.orders.reservations import BEGINNING
 from db.work import shifts
-from workers.payments.gateway import GATEWAY_FAILED, Answer, GatewayError, Payment, void_all
+from workers.payments.gateway import GATEWAY_FAILED, GatewayError, PaymentAnswer, PaymentRequest, void_all
 from workers.payments.pace import PaymentPace
 from workers.publish.availability import Units
 from workers.publish.order_changes import publish
@@ -141,23 +141,23 @@ class Settle:
                 new += 1
             last = row
         if last is not None:
-            self._after = reservations.Place(last.due_at, last.order_id)
+            self._after = reservations.ReservationCursor(last.due_at, last.order_id)
         return new
 
     def _ask(self, row: Reservation) -> None:
-        payment = Payment(row.order_id, row.total, row.currency, row.payment_token, row.attempts)
+        payment = PaymentRequest(row.order_id, row.total, row.currency, row.payment_token, row.attempts)
         try:
             answer = self._gateway.authorise(payment)
         except GatewayError as error:
             self._sort_failure(row, error)
             return
-        if isinstance(answer, Answer):
+        if isinstance(answer, PaymentAnswer):
             self._pace.took(0.0)
             self._sort(payment, answer)
         else:
             self._in_flight[row.order_id] = asyncio.create_task(self._await(row, payment, answer))
 
-    async def _await(self, row: Reservation, payment: Payment, pending: Awaitable[Answer]) -> None:
+    async def _await(self, row: Reservation, payment: PaymentRequest, pending: Awaitable[PaymentAnswer]) -> None:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._shift.settings.payment_timeout_s):
@@ -170,8 +170,10 @@ class Settle:
         # In the same turn of the loop: a page read meanwhile must not ask for it again.
         del self._in_flight[payment.order_id]
 
-    def _sort(self, payment: Payment, answer: Answer) -> None:
-        (self._answers.approved if answer is Answer.APPROVED else self._answers.declined).append(payment.order_id)
+    def _sort(self, payment: PaymentRequest, answer: PaymentAnswer) -> None:
+        (self._answers.approved if answer is PaymentAnswer.APPROVED else self._answers.declined).append(
+            payment.order_id
+        )
         self._answered.add(payment.order_id)
 
     def _sort_failure(self, row: Reservation, error: Exception) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable
 from uuid import UUID
 
-from workers.payments.gateway import Answer, GatewayError, Payment
+from workers.payments.gateway import GatewayError, PaymentAnswer, PaymentRequest
 
 SLOW_MS = 500
 
@@ -25,20 +25,20 @@ class SimulatedGateway:
     "flaky:3" three times, then approves; anything else, or no token, is approved at once.
     """
 
-    def authorise(self, payment: Payment) -> Answer | Awaitable[Answer]:
+    def authorise(self, payment: PaymentRequest) -> PaymentAnswer | Awaitable[PaymentAnswer]:
         """Answer as the token says."""
         token = payment.token
         if token is None:
-            return Answer.APPROVED
+            return PaymentAnswer.APPROVED
         if "decline" in token:
-            return Answer.DECLINED
+            return PaymentAnswer.DECLINED
         if "timeout" in token:
             return asyncio.get_running_loop().create_future()
         if slow := _SLOW.search(token):
-            return asyncio.sleep(int(slow[1] or SLOW_MS) / 1000, Answer.APPROVED)
+            return asyncio.sleep(int(slow[1] or SLOW_MS) / 1000, PaymentAnswer.APPROVED)
         if (flaky := _FLAKY.search(token)) and payment.attempts < int(flaky[1] or 1):
             raise GatewayError(f"failed attempt {payment.attempts + 1}")
-        return Answer.APPROVED
+        return PaymentAnswer.APPROVED
 
     def void(self, order_id: UUID) -> None:
         """Let the money go: nothing was held."""

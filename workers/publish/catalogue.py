@@ -13,7 +13,7 @@ from catalogue.cdn.cloudfront import CloudFrontPurge
 from catalogue.cdn.varnish import Purge, VarnishPurge
 from doorbuster.redis_clients import plain_client
 from workers.publish.outboxes import CATALOGUE_CHANGES
-from workers.publish.relay import Batch, Relay, Target
+from workers.publish.relay import OutboxBatch, OutboxTarget, Relay
 from workers.publish.search_index import SearchTarget
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class CacheTarget:
         self._redis = plain_client(settings.cache_redis_url.get_secret_value(), timeout_s=2.0)
         self._cache = SharedCache(self._redis, keep_s=settings.catalogue_keep_s)
 
-    async def deliver(self, batch: Batch[Change]) -> bool:
+    async def deliver(self, batch: OutboxBatch[Change]) -> bool:
         """Put floors under what changed."""
         await self._cache.invalidate(subjects.floors(batch.rows, batch.lsn))
         return True
@@ -56,7 +56,7 @@ class PurgeTarget:
         self.wait_s = purge_wait_s(settings)
         self._purge = purge
 
-    async def deliver(self, batch: Batch[Change]) -> bool:
+    async def deliver(self, batch: OutboxBatch[Change]) -> bool:
         """Purge what changed."""
         await self._purge.purge([subjects.tag(subject) for subject in subjects.floors(batch.rows, batch.lsn)])
         return True
@@ -71,9 +71,9 @@ def purge_wait_s(settings: Settings) -> float:
     return settings.catalogue_fresh_s + settings.replica_lag_max_s + COMMIT_S
 
 
-def make_targets(settings: Settings) -> list[Target[Change]]:
+def make_targets(settings: Settings) -> list[OutboxTarget[Change]]:
     """Return what the settings name."""
-    targets: list[Target[Change]] = [CacheTarget(settings)]
+    targets: list[OutboxTarget[Change]] = [CacheTarget(settings)]
     if settings.search_url is not None:
         targets.append(SearchTarget(settings))
     if settings.purge_varnish_urls:

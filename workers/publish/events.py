@@ -13,7 +13,7 @@ import msgspec
 
 from doorbuster.orderstore import events
 from workers.publish.outboxes import ORDER_EVENTS
-from workers.publish.relay import Batch, Relay
+from workers.publish.relay import OutboxBatch, Relay
 
 if TYPE_CHECKING:
     from db.orders.outbox import OutboxEvent
@@ -35,7 +35,7 @@ class EventStream:
     def __init__(self, shift: Shift) -> None:
         self._orders = shift.orders
 
-    async def deliver(self, batch: Batch[OutboxEvent]) -> bool:
+    async def deliver(self, batch: OutboxBatch[OutboxEvent]) -> bool:
         """Append a batch to the stream; say whether the stream was there before."""
         return await events.append(self._orders, map(_encode, batch.rows))  # JSON has no line break of its own
 

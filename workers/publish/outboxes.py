@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from db.orders import outbox
 from db.products import catalogue_changes
-from workers.publish.relay import Batch, Source
+from workers.publish.relay import OutboxBatch, OutboxSource
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -29,11 +29,11 @@ class _OrderEvents:
 
     async def read(
         self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float
-    ) -> Batch[OutboxEvent] | None:
+    ) -> OutboxBatch[OutboxEvent] | None:
         """Return the events behind `after`, whatever their age."""
         assert age_s == 0.0, "events are told at once"
         events = await outbox.unpublished(connection, after, limit=limit)
-        return Batch(events, events[-1].place) if events else None
+        return OutboxBatch(events, events[-1].place) if events else None
 
     async def any_behind(self, connection: Connection, cursor: str, *, age_s: float) -> bool:  # noqa: ARG002 - as above
         """Say whether there are events behind a cursor."""
@@ -48,7 +48,7 @@ class _CatalogueChanges:
 
     async def read(
         self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float
-    ) -> Batch[Change] | None:
+    ) -> OutboxBatch[Change] | None:
         """Return the changes behind `after` that are old enough, with the log's position behind them."""
         found = await catalogue_changes.unrelayed(connection, after, limit=limit)
         found = list(takewhile(lambda one: one.age_s >= age_s, found))
@@ -56,7 +56,7 @@ class _CatalogueChanges:
             return None
         # Read after the changes: everything they show lies before this position.
         position = await catalogue_changes.log_position(connection)
-        return Batch([one.change for one in found], found[-1].place, position)
+        return OutboxBatch([one.change for one in found], found[-1].place, position)
 
     async def any_behind(self, connection: Connection, cursor: str, *, age_s: float) -> bool:
         """Say whether there is a change of this age behind a cursor."""
@@ -67,5 +67,5 @@ class _CatalogueChanges:
         await catalogue_changes.forget(connection, cursors, older_than_s=KEEP_S, limit=FORGET_MAX)
 
 
-ORDER_EVENTS: Source[OutboxEvent] = _OrderEvents()
-CATALOGUE_CHANGES: Source[Change] = _CatalogueChanges()
+ORDER_EVENTS: OutboxSource[OutboxEvent] = _OrderEvents()
+CATALOGUE_CHANGES: OutboxSource[Change] = _CatalogueChanges()

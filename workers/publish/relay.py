@@ -31,7 +31,7 @@ log = logging.getLogger("doorbuster.workers.relay")
 Row = TypeVar("Row")
 
 
-class Batch(NamedTuple, Generic[Row]):
+class OutboxBatch(NamedTuple, Generic[Row]):
     """Rows of an outbox that a target has not had yet, in order; at least one."""
 
     rows: Sequence[Row]
@@ -41,10 +41,12 @@ class Batch(NamedTuple, Generic[Row]):
     """A position of the log behind all of them, where the source knows one."""
 
 
-class Source(Protocol[Row]):
+class OutboxSource(Protocol[Row]):
     """An outbox, as its rows are read without passing one over."""
 
-    async def read(self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float) -> Batch[Row] | None:
+    async def read(
+        self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float
+    ) -> OutboxBatch[Row] | None:
         """Return the rows behind `after` that are at least so old, up to the first that is not; None: there is none."""
 
     async def any_behind(self, connection: Connection, cursor: str, *, age_s: float) -> bool:
@@ -54,16 +56,16 @@ class Source(Protocol[Row]):
         """Delete what all of these cursors have passed and nobody else reads, a part of it."""
 
 
-class Target(Protocol[Row]):
+class OutboxTarget(Protocol[Row]):
     """Something that is told what an outbox holds."""
 
     name: str
     """Of its cursor."""
-    source: Source[Row]
+    source: OutboxSource[Row]
     wait_s: float
     """How old a row must be before it is told, from the moment it was written."""
 
-    async def deliver(self, batch: Batch[Row]) -> bool:
+    async def deliver(self, batch: OutboxBatch[Row]) -> bool:
         """Take rows, again or for the first time; say whether the target still has what it was told before.
 
         Raises:
@@ -80,7 +82,7 @@ class Relay:
     full = BATCH
     is_busy = False
 
-    def __init__(self, shift: Shift, targets: Sequence[Target[Any]], *, paced: bool = False) -> None:
+    def __init__(self, shift: Shift, targets: Sequence[OutboxTarget[Any]], *, paced: bool = False) -> None:
         """Take the targets; `paced` rests after a step, so that what comes meanwhile shares a transaction."""
         self.paced = paced
         self._shift = shift
@@ -116,7 +118,7 @@ class Relay:
         for target in self._targets:
             await target.close()
 
-    async def _hand_on(self, connection: Connection, target: Target[Any]) -> int:
+    async def _hand_on(self, connection: Connection, target: OutboxTarget[Any]) -> int:
         cursor = self._cursors[target.name]
         batch = await target.source.read(connection, cursor, limit=self._shift.size.now, age_s=target.wait_s)
         if batch is None:

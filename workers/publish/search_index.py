@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from db.connections.pool import create_pool
 from workers.publish.outboxes import CATALOGUE_CHANGES
-from workers.publish.relay import Batch
+from workers.publish.relay import OutboxBatch
 
 if TYPE_CHECKING:
     from catalogue.search.opensearch_indexer import Indexer
@@ -35,7 +35,7 @@ class SearchTarget:
         self._pool: Pool | None = None
         self._indexer: Indexer | None = None
 
-    async def deliver(self, batch: Batch[Change]) -> bool:
+    async def deliver(self, batch: OutboxBatch[Change]) -> bool:
         """Write the changed products as they are now: the primary shows them all."""
         if self._pool is None:
             self._pool = await create_pool(

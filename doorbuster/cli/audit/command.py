@@ -25,7 +25,7 @@ _STATEMENT_TIMEOUT_S = 300.0
 _ANSWER_TIMEOUT_S = 30.0
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the audit found."""
 
     breaches: int
@@ -50,7 +50,7 @@ def audit(as_json: bool, data: Path | None) -> int:
     return 1 if report.breaches else 0
 
 
-async def _audit(instance: Instance) -> Report:
+async def _audit(instance: Instance) -> AuditReport:
     dsn, orders_url = instance.url("database"), instance.url("orders_redis")
     connection = await pool.connect(
         dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit", steady=False
@@ -65,10 +65,10 @@ async def _audit(instance: Instance) -> Report:
         await connection.close()
     figures.sort(key=lambda figure: figure.promise)
     breaches = sum(figure.breaches for figure in figures)
-    return Report(breaches=breaches, figures=figures, states=findings.states)
+    return AuditReport(breaches=breaches, figures=figures, states=findings.states)
 
 
-def _table(report: Report) -> str:
+def _table(report: AuditReport) -> str:
     width = max(len(figure.what) for figure in report.figures)
     lines = [
         f"{figure.promise}  {figure.what:<{width}}  {figure.value:>12}  "

@@ -23,7 +23,7 @@ _PAUSE_S = 0.1
 _PAGE = 10_000
 
 
-class Count(NamedTuple):
+class StreamCounts(NamedTuple):
     """Entries of one partition: accepted in all, worked off, still waiting."""
 
     accepted: int
@@ -51,7 +51,7 @@ async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
     ]
 
 
-async def _settled_count(connection: Connection, orders: Redis, one: due_work.Place) -> Count:
+async def _settled_count(connection: Connection, orders: Redis, one: due_work.Place) -> StreamCounts:
     """Count between two equal readings of the cursor; failing that, take the whole stream as waiting."""
     for _ in range(_LOOKS):
         cursor, drained = await cursors.read(connection, *one)
@@ -60,10 +60,10 @@ async def _settled_count(connection: Connection, orders: Redis, one: due_work.Pl
         if (cursor, drained) == await cursors.read(connection, *one) and accepted == await backlog.accepted(
             orders, one
         ):
-            return Count(accepted, drained, waiting)
+            return StreamCounts(accepted, drained, waiting)
         await asyncio.sleep(_PAUSE_S)
     accepted_now, length = await backlog.accepted_and_held(orders, one)
-    return Count(accepted_now, (await cursors.read(connection, *one))[1], length)
+    return StreamCounts(accepted_now, (await cursors.read(connection, *one))[1], length)
 
 
 async def _waiting_after(orders: Redis, one: tuple[int, int], cursor: str) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import IO
 
-from doorbuster.cli.catalogue.line import LINE_MAX, Line, too_long
+from doorbuster.cli.catalogue.line import LINE_MAX, FileLine, too_long
 from doorbuster.errors import InvalidError
 
 COLUMNS_MAX = 2_000
@@ -71,9 +71,9 @@ class _Lines:
         while len(part) == LINE_MAX and not part.endswith("\n"):
             part = self._text.readline(LINE_MAX)
 
-    def told(self, problem: str) -> Line:
+    def told(self, problem: str) -> FileLine:
         """Return the present record as one that is wrong."""
-        return Line(self.first, None, problem, last=max(self.number, self.first), raw=self.raw[:_RAW_MAX])
+        return FileLine(self.first, None, problem, last=max(self.number, self.first), raw=self.raw[:_RAW_MAX])
 
 
 class CsvFile:
@@ -84,7 +84,7 @@ class CsvFile:
         self._lines = _Lines(self._text)
         self._delimiter = delimiter
         self.header: list[str] | None = None
-        self.problem: Line | None = None
+        self.problem: FileLine | None = None
         """What is wrong with the header; then no record can be read."""
         self._numbers: set[int] = set()
         """Columns in which the last row of one line had a number."""
@@ -124,7 +124,7 @@ class CsvFile:
         elif len(names) > COLUMNS_MAX:
             self.problem = self._lines.told(f"has {len(names)} columns, at most {COLUMNS_MAX} are read")
 
-    def records(self) -> Iterator[Line]:
+    def records(self) -> Iterator[FileLine]:
         """Yield every record that is not blank, or what is wrong with it."""
         if self.problem or self.header is None:
             return
@@ -145,7 +145,7 @@ class CsvFile:
                 if any(map(str.strip, cells)):
                     yield self._line(cells)
 
-    def _line(self, cells: list[str]) -> Line:
+    def _line(self, cells: list[str]) -> FileLine:
         lines, header = self._lines, self.header or []
         if len(cells) > len(header):
             return lines.told(f"has {len(cells)} columns, the header {len(header)}")
@@ -159,7 +159,7 @@ class CsvFile:
         record = dict(zip(header, cells, strict=False))
         if record.pop("", "").strip():
             return lines.told("has a value in a column that the header gives no name")
-        return Line(lines.first, record, last=lines.number if several else None, cells=True)
+        return FileLine(lines.first, record, last=lines.number if several else None, cells=True)
 
     def _looks_like_a_row(self, cells: list[str]) -> bool:
         """Tell whether a line inside a cell has numbers where the rows before have some: prose has none there."""

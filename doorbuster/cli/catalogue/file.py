@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, cast
 import msgspec
 
 from doorbuster.cli.catalogue.csv_records import CsvFile
-from doorbuster.cli.catalogue.line import LINE_MAX, Line, too_long
+from doorbuster.cli.catalogue.line import LINE_MAX, FileLine, too_long
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -100,7 +100,7 @@ class CatalogueFile:
         file.open()
         return file
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[FileLine]:
         """Yield every line that is not blank, from the beginning.
 
         Raises:
@@ -125,7 +125,7 @@ class CatalogueFile:
         return cast("IO[bytes]", io.BufferedReader(_Counted(plain, UNPACKED_MAX), 2**18))
 
 
-def read_lines(path: Path, raw: IO[bytes], kind: str | None) -> Iterator[Line]:
+def read_lines(path: Path, raw: IO[bytes], kind: str | None) -> Iterator[FileLine]:
     """Yield every line that is not blank; `raw` is the open file, `kind` is `csv`, `jsonl` or None to find out.
 
     Raises:
@@ -150,7 +150,7 @@ def _kind(path: Path, plain: IO[bytes]) -> str:
     return "jsonl" if begins[:1] in (b"{", b"[", b"") else "csv"
 
 
-def _json_lines(file: IO[bytes]) -> Iterator[Line]:
+def _json_lines(file: IO[bytes]) -> Iterator[FileLine]:
     number = 0
     while text := file.readline(LINE_MAX):
         number += 1
@@ -166,7 +166,7 @@ def _skip_line(file: IO[bytes]) -> None:
         pass
 
 
-def _json_line(number: int, text: bytes) -> Line:
+def _json_line(number: int, text: bytes) -> FileLine:
     try:
         record = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -176,9 +176,9 @@ def _json_line(number: int, text: bytes) -> Line:
     except RecursionError:
         return _wrong(number, text, "is nested too deep")
     if isinstance(record, dict):
-        return Line(number, record)
+        return FileLine(number, record)
     return _wrong(number, text, "is no JSON object: the file must have one a line, with fields like product_id")
 
 
-def _wrong(number: int, text: bytes, problem: str) -> Line:
-    return Line(number, None, problem, raw=text[:_RAW_MAX].decode(errors="replace").rstrip("\r\n"))
+def _wrong(number: int, text: bytes, problem: str) -> FileLine:
+    return FileLine(number, None, problem, raw=text[:_RAW_MAX].decode(errors="replace").rstrip("\r\n"))

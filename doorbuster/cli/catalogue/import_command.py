@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from doorbuster.cli import options
-from doorbuster.cli.catalogue.import_run import Options, run
+from doorbuster.cli.catalogue.import_run import ImportOptions, run
 from doorbuster.cli.catalogue.presets import PRESETS
 from doorbuster.embedded.data.instance import find
 
@@ -54,4 +54,4 @@ def import_catalogue(file: Path, data: Path | None, **said: object) -> int:
     twice. It is 2 if nothing was imported because options and file do not fit, or if the file cannot be read to its
     end; what could be read is imported.
     """
-    return run(file, find(data).url("database"), Options(**said))  # type: ignore[arg-type]
+    return run(file, find(data).url("database"), ImportOptions(**said))  # type: ignore[arg-type]

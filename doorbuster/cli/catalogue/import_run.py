@@ -18,7 +18,7 @@ from db.products.products import ImportRow, settle_catalogue
 from doorbuster.cli.catalogue.check import check_header, check_lines
 from doorbuster.cli.catalogue.csv_records import delimiter_of
 from doorbuster.cli.catalogue.file import STDIN, CatalogueFile, opened
-from doorbuster.cli.catalogue.line import Line
+from doorbuster.cli.catalogue.line import FileLine
 from doorbuster.cli.catalogue.mapping import Columns, make_mapping, to_row
 from doorbuster.cli.catalogue.presets import PRESETS
 from doorbuster.cli.catalogue.presets.preset import Skipped
@@ -35,7 +35,7 @@ _MANY = 1_000
 """Products from which on statistics and indexes are brought up to date at once."""
 
 
-class Options(NamedTuple):
+class ImportOptions(NamedTuple):
     """What the command was told."""
 
     preset: str | None = None
@@ -58,7 +58,7 @@ class _Source(NamedTuple):
     delimiter: str
 
 
-def run(path: Path, url: str, said: Options) -> int:
+def run(path: Path, url: str, said: ImportOptions) -> int:
     """Check a file, then import it; return the exit code.
 
     Raises:
@@ -95,7 +95,7 @@ def _lost(error: BaseException) -> StoreUnavailableError:
     return StoreUnavailableError(f"the database went away: {first}; what is in stays, and importing again is safe")
 
 
-def _source(path: Path, raw: IO[bytes], said: Options) -> _Source:
+def _source(path: Path, raw: IO[bytes], said: ImportOptions) -> _Source:
     """Open the records, and check what can be checked before."""
     columns = make_mapping(said.maps, said.defaults, said.unit, PRESETS[said.preset]() if said.preset else None)
     delimiter = delimiter_of(said.delimiter) if said.delimiter is not None else None
@@ -160,7 +160,7 @@ async def _import(url: str, importing: Importing, source: _Source, tally: Tally,
         await connection.close()
 
 
-def _rows(source: _Source, tally: Tally) -> Iterator[tuple[Line, ImportRow]]:
+def _rows(source: _Source, tally: Tally) -> Iterator[tuple[FileLine, ImportRow]]:
     for line in _until_broken(source, tally):
         if line.record is None:
             tally.complain(line, line.problem or "is empty")
@@ -176,14 +176,14 @@ def _rows(source: _Source, tally: Tally) -> Iterator[tuple[Line, ImportRow]]:
             yield _filled(line, source.columns), row
 
 
-def _filled(line: Line, columns: Columns) -> Line:
+def _filled(line: FileLine, columns: Columns) -> FileLine:
     """Return a line with what a preset filled in from earlier ones, so that it can stand alone."""
     if columns.preset is None or line.record is None:
         return line
     return line._replace(record=columns.preset.filled(line.record))
 
 
-def _until_broken(source: _Source, tally: Tally) -> Iterator[Line]:
+def _until_broken(source: _Source, tally: Tally) -> Iterator[FileLine]:
     """Yield the lines up to where the file or its compression is broken: those before are whole."""
     name = _name(source.path)
     try:

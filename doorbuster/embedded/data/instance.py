@@ -29,7 +29,7 @@ _VALUES = {"ops_base": "OPS_URL", "ops_key": "OPS_KEY"}
 
 
 @dataclass
-class Ready:
+class ReadyDocument:
     """The ready line; field names and their order are the contract."""
 
     base: str
@@ -65,7 +65,7 @@ def check_writable(path: Path) -> None:
         raise InvalidError(f"--ready-file: cannot write {path}: {error.strerror}") from error
 
 
-def publish(ready: Ready, paths: list[Path]) -> None:
+def publish(ready: ReadyDocument, paths: list[Path]) -> None:
     """Write the document to each path in one step, readable by its owner alone."""
     for path in paths:
         write_private(path, ready.line() + "\n")

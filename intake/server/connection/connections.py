@@ -27,7 +27,7 @@ UNREAD_MAX = 64 * 1024 * 1024
 """Bytes of pipelined requests that may lie unread in one process; past it who pipelines is cut off."""
 
 
-class Bounds(NamedTuple):
+class ConnectionBounds(NamedTuple):
     """What one connection may take, and how many there may be."""
 
     connections: int = 10_000
@@ -40,9 +40,9 @@ class Bounds(NamedTuple):
     write_s: float = 30.0
 
 
-def bounds_of(settings: Settings, connections: int) -> Bounds:
+def bounds_of(settings: Settings, connections: int) -> ConnectionBounds:
     """Return the bounds that the settings name, for at most so many connections."""
-    return Bounds(
+    return ConnectionBounds(
         connections=connections,
         head_bytes=settings.head_bytes_max,
         head_lines=settings.head_lines_max,
@@ -85,8 +85,8 @@ class ConnectionStage(dict[Connection, float]):
 class Connections:
     """All connections of a process."""
 
-    def __init__(self, bounds: Bounds | None = None) -> None:
-        self.bounds = bounds = bounds or Bounds()
+    def __init__(self, bounds: ConnectionBounds | None = None) -> None:
+        self.bounds = bounds = bounds or ConnectionBounds()
         self.open: set[Connection] = set()
         self.silent = ConnectionStage("silent", bounds.first_s, lambda connection: connection.transport.close())
         """Those that never began a request."""

@@ -12,7 +12,7 @@ from intake.server.connection.date_header import DATES
 
 if TYPE_CHECKING:
     from intake.server.asgi import Send
-    from intake.server.connection.framing import Fault
+    from intake.server.connection.framing import FramingFault
 
 NOT_KEPT = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 """Headers of every problem: it is about one request at one moment, and is JSON whatever it quotes."""
@@ -43,7 +43,7 @@ async def send_last_problem(send: Send, code: str, detail: str, headers: tuple[t
     await send_problem(send, code, detail, [*headers, (b"connection", b"close")])
 
 
-def last_words(fault: Fault) -> bytes:
+def last_words(fault: FramingFault) -> bytes:
     """Return the whole answer to what is no request; the connection ends with it."""
     refusal = problem(*fault)
     body = msgspec.json.encode(refusal)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from intake.server.connection.early_response import last_words
-from intake.server.connection.framing import Fault
+from intake.server.connection.framing import FramingFault
 
 if TYPE_CHECKING:
-    from intake.server.connection.connections import Bounds, Connections
+    from intake.server.connection.connections import ConnectionBounds, Connections
     from intake.server.connection.fast_response import FastResponse, Flow, WriteCoalescingTransport
-    from intake.server.connection.unread import Unread
+    from intake.server.connection.unread import UnparsedBytes
 
     Work = FastResponse | RequestResponseCycle
 
@@ -31,8 +31,8 @@ class ClosableProtocol(HttpToolsProtocol):
     """What is being answered; what waits behind it is in `pipeline`."""
     coalescing: WriteCoalescingTransport
     _all: Connections
-    _bounds: Bounds
-    _unread: Unread
+    _bounds: ConnectionBounds
+    _unread: UnparsedBytes
     _phase = BETWEEN
     _is_begun = False
     """There is a cycle for the message that is being read."""
@@ -40,7 +40,7 @@ class ClosableProtocol(HttpToolsProtocol):
     _is_at_eof = False
     _thrown = 0
     """Bytes thrown away behind the last answer."""
-    _last_words: Fault | None = None
+    _last_words: FramingFault | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         """Let a connection go, and tell whoever works for it."""
@@ -68,7 +68,7 @@ class ClosableProtocol(HttpToolsProtocol):
 
     def head_is_late(self) -> None:
         """Give up a head that takes too long."""
-        self._end(Fault("request_timeout", f"The head did not arrive within {self._bounds.head_s:g} s"))
+        self._end(FramingFault("request_timeout", f"The head did not arrive within {self._bounds.head_s:g} s"))
 
     def shutdown(self) -> None:
         """End the connection once what came is answered."""
@@ -109,7 +109,7 @@ class ClosableProtocol(HttpToolsProtocol):
             self._working = None
         return self.cycle
 
-    def _end(self, fault: Fault) -> None:
+    def _end(self, fault: FramingFault) -> None:
         """Read nothing more; say why behind the answers that are due, and close."""
         if self._phase == ENDED:
             return
@@ -124,7 +124,7 @@ class ClosableProtocol(HttpToolsProtocol):
         if self._working is None and not self.pipeline:
             self._say_last_words(fault)
 
-    def _say_last_words(self, fault: Fault) -> None:
+    def _say_last_words(self, fault: FramingFault) -> None:
         """Answer what is no request."""
         self.coalescing.write(last_words(fault))
         self.coalescing.close()

@@ -24,7 +24,7 @@ _CODES = {
 """What the parser says of heads that are not merely malformed."""
 
 
-class Fault(NamedTuple):
+class FramingFault(NamedTuple):
     """Why a message cannot be read: the problem's code and words for developers."""
 
     code: str
@@ -34,7 +34,7 @@ class Fault(NamedTuple):
 class FaultyError(Exception):
     """Ends a message from within the parser."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: FramingFault) -> None:
         super().__init__(fault.detail)
         self.fault = fault
 
@@ -44,41 +44,41 @@ def is_host(value: bytes | None) -> bool:
     return value is not None and _HOST.fullmatch(value) is not None
 
 
-def fault_of(version: str, head: Headers) -> Fault | None:
+def fault_of(version: str, head: Headers) -> FramingFault | None:
     """Return what is wrong with a head that the parser let pass; None: nothing."""
     if version not in VERSIONS:
-        return Fault("version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
+        return FramingFault("version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
     hosts = [value for name, value in head if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):
-        return Fault("malformed", f"HTTP/1.1 asks for one Host header; there are {len(hosts)}")
+        return FramingFault("malformed", f"HTTP/1.1 asks for one Host header; there are {len(hosts)}")
     if hosts and not is_host(hosts[0]):
-        return Fault("malformed", "The Host header is no host")
+        return FramingFault("malformed", "The Host header is no host")
     codings = [value for name, value in head if name == b"transfer-encoding"]
     return _fault_of_codings(version, b",".join(codings)) if codings else None
 
 
-def _fault_of_codings(version: str, codings: bytes) -> Fault | None:
+def _fault_of_codings(version: str, codings: bytes) -> FramingFault | None:
     if version == "1.0":
-        return Fault("malformed", "HTTP/1.0 has no Transfer-Encoding")
+        return FramingFault("malformed", "HTTP/1.0 has no Transfer-Encoding")
     if _CHUNKED.fullmatch(codings):
         return None
     named = [coding.strip().lower() for coding in codings.split(b",")]
     if any(coding not in (b"", b"chunked") for coding in named):
-        return Fault("coding_not_supported", "Of the transfer codings only chunked is decoded here")
-    return Fault("malformed", "A body is chunked once, and nothing stands behind that")
+        return FramingFault("coding_not_supported", "Of the transfer codings only chunked is decoded here")
+    return FramingFault("malformed", "A body is chunked once, and nothing stands behind that")
 
 
-def fault_in(error: Exception, cause: BaseException | None) -> Fault:
+def fault_in(error: Exception, cause: BaseException | None) -> FramingFault:
     """Return the fault behind an error of the parser; `cause` is what happened within it, if anything did."""
     if isinstance(cause, FaultyError):
         return cause.fault
     if isinstance(error, httptools.HttpParserInvalidMethodError):
-        return Fault("method_unknown", "There is no such method")
+        return FramingFault("method_unknown", "There is no such method")
     if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(cause, httptools.HttpParserError):
         log.error("request reading failed: internal error", exc_info=cause)
-        return Fault("internal", "The cause is in the log of the server")
+        return FramingFault("internal", "The cause is in the log of the server")
     reason = str(cause or error)
-    return Fault(_CODES.get(reason, "malformed"), f"This is no request of HTTP/1.1: {reason}")
+    return FramingFault(_CODES.get(reason, "malformed"), f"This is no request of HTTP/1.1: {reason}")
 
 
 def size_of(url: bytes, head: Headers) -> int:

@@ -19,8 +19,8 @@ from intake.server.asgi import WHOLE
 from intake.server.connection.connections import LINGER_BYTES, UNREAD_MAX, Connections
 from intake.server.connection.ending import BETWEEN, BODY, ENDED, HEAD, ClosableProtocol
 from intake.server.connection.fast_response import FastResponse, Flow, WriteCoalescingTransport
-from intake.server.connection.framing import Fault, FaultyError, fault_in, fault_of, size_of, without_upgrade
-from intake.server.connection.unread import HEAD_END, PIECE, Unread
+from intake.server.connection.framing import FaultyError, FramingFault, fault_in, fault_of, size_of, without_upgrade
+from intake.server.connection.unread import HEAD_END, PIECE, UnparsedBytes
 
 if TYPE_CHECKING:
     import asyncio
@@ -62,14 +62,14 @@ class IntakeHttpProtocol(ClosableProtocol):
         self._all = connections if connections is not None else Connections()
         self._bounds = self._all.bounds
         self._resting: ConnectionStage = self._all.silent
-        self._unread = Unread(self._all)
+        self._unread = UnparsedBytes(self._all)
         self.coalescing = WriteCoalescingTransport(transport, self.loop, self._lingers)
         super().connection_made(self.coalescing)  # type: ignore[arg-type]
         self._leave_codings_to_us()
         self.flow = Flow(self.coalescing)  # type: ignore[arg-type]
         self._take_order: TakeOrder = getattr(self.app, "take_order", _take_none)
         if not self._all.add(self):
-            self._end(Fault("overloaded", "Too many connections are open; try again soon"))
+            self._end(FramingFault("overloaded", "Too many connections are open; try again soon"))
 
     # Reading.
 
@@ -137,7 +137,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         self._is_upgrading = False
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._end(Fault("method_unknown", "There is no such method"))
+            self._end(FramingFault("method_unknown", "There is no such method"))
             return b""
         head = without_upgrade(method, self.url, self.parser.get_http_version(), self._head)
         self.parser = httptools.HttpRequestParser(self)
@@ -156,11 +156,11 @@ class IntakeHttpProtocol(ClosableProtocol):
             self._all.heads.setdefault(self, self.loop.time())
             self._sure = self._sure + size if goes_on else size_of(self.url, self.headers)
             if self._sure > bounds.head_bytes:
-                self._end(Fault("head_too_large", f"A head may have {bounds.head_bytes} bytes"))
+                self._end(FramingFault("head_too_large", f"A head may have {bounds.head_bytes} bytes"))
         elif self._phase == BODY:
             self._blank = 0 if self._blank < 0 else self._blank + size
             if len(self.headers) > bounds.head_lines or self._blank > bounds.head_bytes + PIECE:
-                self._end(Fault("head_too_large", "A trailer may have what a head may have"))
+                self._end(FramingFault("head_too_large", "A trailer may have what a head may have"))
 
     # What the parser finds.
 
@@ -180,9 +180,9 @@ class IntakeHttpProtocol(ClosableProtocol):
             self._all.heads.pop(self, None)
         bounds = self._bounds
         if len(head) > bounds.head_lines:
-            raise FaultyError(Fault("head_too_large", f"A head may have {bounds.head_lines} lines"))
+            raise FaultyError(FramingFault("head_too_large", f"A head may have {bounds.head_lines} lines"))
         if self._seen > bounds.head_bytes and size_of(self.url, head) > bounds.head_bytes:
-            raise FaultyError(Fault("head_too_large", f"A head may have {bounds.head_bytes} bytes"))
+            raise FaultyError(FramingFault("head_too_large", f"A head may have {bounds.head_bytes} bytes"))
         if self.parser.should_upgrade():
             self._is_upgrading = True
         elif self._may_be_fast():
@@ -203,7 +203,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         if self._is_upgrading:
             return
         if len(self.headers) > self._bounds.head_lines:
-            raise FaultyError(Fault("head_too_large", "A trailer may have what a head may have"))
+            raise FaultyError(FramingFault("head_too_large", "A trailer may have what a head may have"))
         self._phase = BETWEEN
         if self._held is not None:
             if self._is_taken(self._held):

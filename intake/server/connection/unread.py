@@ -12,7 +12,7 @@ PIECE = 16 * 1024
 HEAD_END = b"\r\n\r\n"
 
 
-class Unread:
+class UnparsedBytes:
     """Bytes of one connection, counted among those of all."""
 
     __slots__ = ("_all", "_at", "_data")

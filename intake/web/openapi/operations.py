@@ -21,7 +21,7 @@ class Operation(NamedTuple):
     headers: tuple[str, ...] = ()
 
 
-class Page(NamedTuple):
+class PageOf(NamedTuple):
     """Marks an answer that is a page of a list."""
 
     item: Any
@@ -107,7 +107,7 @@ _CATALOGUE = (
         ("product_not_found", *_STORE), None, (), ("If-None-Match",),
     ),
     Operation(
-        "get", "/products", "List products by category", {200: Page(catalogue.ShownProduct), 304: None},
+        "get", "/products", "List products by category", {200: PageOf(catalogue.ShownProduct), 304: None},
         ("invalid", *_STORE), None, ("category", "cursor", "limit"), ("If-None-Match",),
     ),
     Operation(
@@ -126,7 +126,7 @@ _SALES = (
         "post", "/ops/sales", "Make a sale", {201: sales.SaleView}, ("conflict", *_BODY, *_OPS), sales.SaleRequest
     ),
     Operation(
-        "get", "/ops/sales", "List sales", {200: Page(sales.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
+        "get", "/ops/sales", "List sales", {200: PageOf(sales.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
     ),
     Operation("get", "/ops/sales/{sale}", "Show a sale", {200: sales.SaleView}, _SALE),
     Operation(
@@ -144,7 +144,7 @@ _SALES = (
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
     ),
     Operation(
-        "get", "/ops/audit", "List what ops changed", {200: Page(ops.LogEntryView)}, ("invalid", *_OPS), None,
+        "get", "/ops/audit", "List what ops changed", {200: PageOf(ops.LogEntryView)}, ("invalid", *_OPS), None,
         ("target", "cursor", "limit"),
     ),
 )  # fmt: skip
@@ -173,7 +173,7 @@ _PRODUCTS = (
 
 _ORDERS = (
     Operation(
-        "get", "/ops/orders", "List orders", {200: Page(orders.OrderSummaryView)}, ("invalid", *_OPS), None,
+        "get", "/ops/orders", "List orders", {200: PageOf(orders.OrderSummaryView)}, ("invalid", *_OPS), None,
         ("sale", "customer", "status", "cursor", "limit"),
     ),
     Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
@@ -182,7 +182,7 @@ _ORDERS = (
         ("order_not_found", "illegal_transition", *_BODY, *_OPS), ops.TransitionRequest,
     ),
     Operation(
-        "get", "/ops/dead-letters", "List entries that could not become orders", {200: Page(ops.DeadLetterView)},
+        "get", "/ops/dead-letters", "List entries that could not become orders", {200: PageOf(ops.DeadLetterView)},
         ("invalid", *_OPS), None, ("sale", "customer", "state", "cursor", "limit"),
     ),
     Operation(

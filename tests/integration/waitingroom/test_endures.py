@@ -24,7 +24,7 @@ from waitingroom.room_store import Room
 from waitingroom.script_loader import FOLDER, source_of
 from waitingroom.shuffle import commitment, place_of, seed_of
 from waitingroom.simulator.clock import VIRTUAL
-from waitingroom.tickets import Ticket, Visitor
+from waitingroom.tickets import Ticket, TicketHolder
 
 Make = Callable[..., Awaitable[Clockwork]]
 BYTES_MAX = 100
@@ -360,7 +360,7 @@ async def test_a_million_registrants_open_in_one_step(clockwork: Make) -> None:
     await room.redis.eval(_SET_TAIL, 1, keys.room(SALE), 1_000_000)
     me = visitor("me")
     await room.join("me")
-    ticket = Ticket(SALE, 1_000_001, Visitor(me.digest, me.secret_hash))
+    ticket = Ticket(SALE, 1_000_001, TicketHolder(me.digest, me.secret_hash))
     await room.at(START_MS + 60_000)
     before = await calls(room.redis)
     began = time.perf_counter()

@@ -58,7 +58,7 @@ async def test_a_backlog_slows_it_down_and_a_drained_one_lets_it_recover(
     assert (await state_of(sale, jobs_redis)).rate_now == pytest.approx(70)
     last = (await orders_redis.xrevrange(keys.stream(sale.number, 0), count=1))[0][0].decode()
     await cursors.read(db, sale.number, 0)
-    await cursors.advance(db, sale.number, 0, cursors.Step("0-0", last, 11))
+    await cursors.advance(db, sale.number, 0, cursors.CursorStep("0-0", last, 11))
     await outflow.step(db)
     assert (await state_of(sale, jobs_redis)).rate_now == pytest.approx(80)
 

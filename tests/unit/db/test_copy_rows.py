@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec import structs
 
-from db.work.copy_rows import COLUMNS, Batch, NewOrder, copied, copied_in_pieces
-from doorbuster.orderstore.entry import Line, OrderEntry
+from db.work.copy_rows import COLUMNS, NewOrder, OrderRows, copied, copied_in_pieces
+from doorbuster.orderstore.entry import EntryLine, OrderEntry
 
 NOW = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=1)
 
@@ -18,7 +18,7 @@ def _order(number: int, *lines: tuple[str, int], reason: str | None = None) -> N
     accepted = OrderEntry(
         order_id=bytes(15) + bytes([number]),
         customer_id=f"c{number}",
-        lines=tuple(Line(*line) for line in lines),
+        lines=tuple(EntryLine(*line) for line in lines),
         fingerprint=b"f" * 16,
         metadata=b"{}",
     )
@@ -36,8 +36,8 @@ def _fields(row: bytes) -> list[bytes | None]:
     return fields
 
 
-def _batch(*orders: NewOrder) -> tuple[list[dict[str, bytes | None]], Batch]:
-    made = Batch(3, 1, NOW, NOW + timedelta(seconds=9))
+def _batch(*orders: NewOrder) -> tuple[list[dict[str, bytes | None]], OrderRows]:
+    made = OrderRows(3, 1, NOW, NOW + timedelta(seconds=9))
     rows = [dict(zip(COLUMNS["orders"], _fields(row), strict=True)) for row in made.orders(orders)]
     return rows, made
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitingroom.outflow import CALM_STEPS, HORIZON_S, Limits, Net, Signals, is_congested, next_rate
+from waitingroom.outflow import CALM_STEPS, HORIZON_S, Limits, SafetyNetState, Signals, is_congested, next_rate
 
 LIMITS = Limits(backlog=1_000, lag_ms=2_000, conversion=0.5)
 SIGNALS = st.builds(
@@ -66,7 +66,7 @@ def test_nobody_is_let_in_for_what_those_inside_will_take() -> None:
 
 
 def test_a_net_goes_on_at_once_and_off_only_after_some_calm() -> None:
-    net, on = Net(), False
+    net, on = SafetyNetState(), False
     on = net.next(on, calm(backlog=1_001), LIMITS)
     assert on
     for _ in range(CALM_STEPS - 1):

@@ -10,15 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.errors import InvalidError
-from waitingroom.admissions import Admission, AdmissionDesk, Refusal
+from waitingroom.admissions import Admission, AdmissionRefusal, AdmissionSigner
 from waitingroom.keyring import KeyRing
-from waitingroom.tickets import Ticket, TicketOffice, Visitor, customer_digest, possesses, visitor_digest, visitor_of
+from waitingroom.tickets import (
+    Ticket,
+    TicketHolder,
+    TicketSigner,
+    customer_digest,
+    possesses,
+    visitor_digest,
+    visitor_of,
+)
 
 OLD = "old:an-old-secret-of-some-length"
 NEW = "new:a-new-secret-of-some-length"
 RING = KeyRing.parse(OLD)
-DESK = AdmissionDesk(RING)
-OFFICE = TicketOffice(RING)
+DESK = AdmissionSigner(RING)
+OFFICE = TicketSigner(RING)
 U32 = st.integers(0, 2**32 - 1)
 DIGEST = st.binary(min_size=8, max_size=8).filter(any)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -39,11 +47,11 @@ tickets = st.builds(
     Ticket,
     U32,
     st.integers(1, 2**63 - 1),
-    st.builds(Visitor, DIGEST, st.binary(min_size=32, max_size=32), st.none() | DIGEST),
+    st.builds(TicketHolder, DIGEST, st.binary(min_size=32, max_size=32), st.none() | DIGEST),
 )
 
 
-def check(token: str, admission: Admission, *, desk: AdmissionDesk = DESK, now_s: float | None = None) -> object:
+def check(token: str, admission: Admission, *, desk: AdmissionSigner = DESK, now_s: float | None = None) -> object:
     now = admission.expires_s - 1 if now_s is None else now_s
     return desk.check(token, sale_number=admission.sale_number, epoch=admission.epoch, now_s=now)
 
@@ -67,7 +75,7 @@ def test_a_ticket_comes_back_as_it_was_signed(ticket: Ticket) -> None:
 def test_an_altered_admission_is_refused(admission: Admission, at: int, by: str) -> None:
     token = DESK.sign(admission)
     bad = altered(token, at, by)
-    assert bad == token or check(bad, admission) is Refusal.FORGED
+    assert bad == token or check(bad, admission) is AdmissionRefusal.FORGED
 
 
 @given(tickets, st.integers(0, 10_000), st.characters())
@@ -85,12 +93,12 @@ def test_every_single_character_changed_is_refused() -> None:
     for at, was in enumerate(token):
         for by in "Aa0-_.=~":
             if by != was:
-                assert check(altered(token, at, by), admission) is Refusal.FORGED
+                assert check(altered(token, at, by), admission) is AdmissionRefusal.FORGED
 
 
 @given(st.text(max_size=600) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
 def test_rubbish_is_refused(rubbish: str) -> None:
-    assert DESK.check(rubbish, sale_number=1, epoch=1, now_s=0) is Refusal.FORGED
+    assert DESK.check(rubbish, sale_number=1, epoch=1, now_s=0) is AdmissionRefusal.FORGED
     assert OFFICE.read(rubbish, sale_number=1) is None
 
 
@@ -98,25 +106,25 @@ def test_rubbish_is_refused(rubbish: str) -> None:
 def test_one_kind_of_token_never_passes_for_the_other(ticket: Ticket, admission: Admission) -> None:
     token = OFFICE.issue(ticket)
     as_admission = "a1" + token[2:]
-    assert DESK.check(as_admission, sale_number=ticket.sale_number, epoch=0, now_s=0) is Refusal.FORGED
+    assert DESK.check(as_admission, sale_number=ticket.sale_number, epoch=0, now_s=0) is AdmissionRefusal.FORGED
     assert OFFICE.read("t1" + DESK.sign(admission)[2:], sale_number=admission.sale_number) is None
 
 
 @given(admissions)
 def test_a_key_rotates_with_overlap(admission: Admission) -> None:
-    both, new = (AdmissionDesk(KeyRing.parse(text)) for text in (f"{NEW},{OLD}", NEW))
+    both, new = (AdmissionSigner(KeyRing.parse(text)) for text in (f"{NEW},{OLD}", NEW))
     old_token, new_token = DESK.sign(admission), both.sign(admission)
     assert new_token.startswith("a1.new.")
     assert check(old_token, admission, desk=both) == admission
     assert check(new_token, admission, desk=both) == admission
     assert check(new_token, admission, desk=new) == admission
-    assert check(old_token, admission, desk=new) is Refusal.FORGED
-    assert check(new_token, admission) is Refusal.FORGED
+    assert check(old_token, admission, desk=new) is AdmissionRefusal.FORGED
+    assert check(new_token, admission) is AdmissionRefusal.FORGED
 
 
 def test_the_same_id_with_another_secret_verifies_nothing() -> None:
-    other = TicketOffice(KeyRing.parse("old:another-secret-altogether"))
-    ticket = Ticket(7, 1, Visitor(b"v" * 8, b"s" * 32))
+    other = TicketSigner(KeyRing.parse("old:another-secret-altogether"))
+    ticket = Ticket(7, 1, TicketHolder(b"v" * 8, b"s" * 32))
     assert other.read(OFFICE.issue(ticket), sale_number=7) is None
 
 
@@ -124,15 +132,15 @@ def test_the_same_id_with_another_secret_verifies_nothing() -> None:
 def test_it_is_good_till_its_end_and_not_a_moment_longer(admission: Admission, away_s: float) -> None:
     token = DESK.sign(admission)
     assert check(token, admission, now_s=admission.expires_s - 0.001 - away_s) == admission
-    assert check(token, admission, now_s=admission.expires_s + away_s) is Refusal.EXPIRED
+    assert check(token, admission, now_s=admission.expires_s + away_s) is AdmissionRefusal.EXPIRED
 
 
 @given(admissions.filter(lambda one: one.epoch > 0 and one.sale_number > 0))
 def test_sale_and_epoch_must_fit(admission: Admission) -> None:
     token, now = DESK.sign(admission), admission.expires_s - 1
     sale, epoch = admission.sale_number, admission.epoch
-    assert DESK.check(token, sale_number=sale - 1, epoch=epoch, now_s=now) is Refusal.FOREIGN
-    assert DESK.check(token, sale_number=sale, epoch=epoch + 1, now_s=now) is Refusal.REVOKED
+    assert DESK.check(token, sale_number=sale - 1, epoch=epoch, now_s=now) is AdmissionRefusal.FOREIGN
+    assert DESK.check(token, sale_number=sale, epoch=epoch + 1, now_s=now) is AdmissionRefusal.REVOKED
     assert DESK.check(token, sale_number=sale, epoch=epoch - 1, now_s=now) == admission
 
 
@@ -141,13 +149,13 @@ def test_one_bound_to_a_customer_is_that_ones_alone(admission: Admission, mine: 
     bound = msgspec.structs.replace(admission, customer=customer_digest(admission.sale_number, mine))
     token, now = DESK.sign(bound), bound.expires_s - 1
 
-    def as_(customer: str | None) -> Admission | Refusal:
+    def as_(customer: str | None) -> Admission | AdmissionRefusal:
         sale, epoch = bound.sale_number, bound.epoch
         return DESK.check(token, sale_number=sale, epoch=epoch, now_s=now, customer_id=customer)
 
     assert as_(mine) == bound
-    assert as_(None) is Refusal.OTHER_CUSTOMER
-    assert mine == other or as_(other) is Refusal.OTHER_CUSTOMER
+    assert as_(None) is AdmissionRefusal.OTHER_CUSTOMER
+    assert mine == other or as_(other) is AdmissionRefusal.OTHER_CUSTOMER
 
 
 @given(TEXT, TEXT)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from catalogue.search.interface import Count, PriceCount, Sort, Suggestion, TooLongError
+from catalogue.search.interface import FacetCounts, PriceCount, Sort, Suggestion, TooLongError
 from catalogue.search.postgres_backend import PostgresSearch
 from catalogue.search.query_terms import STOPPED
 from db.connections import pool as pools
@@ -107,8 +107,8 @@ async def test_filters(searching: Searching) -> None:
 async def test_facets_leave_their_own_filter_out(searching: Searching) -> None:
     page = await searching.page("keyboard", brands=("Orro",))
     assert page.total == 1
-    assert page.facets.brands == (Count("Lumo", 2), Count("Orro", 1))
-    assert page.facets.categories == (Count("Keyboards", 1),)
+    assert page.facets.brands == (FacetCounts("Lumo", 2), FacetCounts("Orro", 1))
+    assert page.facets.categories == (FacetCounts("Keyboards", 1),)
     assert page.facets.prices == (PriceCount(2_500, 5_000, 1),)
     assert (await searching.page("keyboard", max_price=1_000)).facets.prices == (
         PriceCount(0, 2_500, 2),
@@ -204,7 +204,9 @@ async def test_what_was_found_strictly_is_shown_though_loosening_takes_too_long(
     searching = Searching(PostgresSearch(replicas, timeout_s=0.3, at_once=3))
     at_once = rows.search
 
-    async def endless_when_loosened(connection: pools.Connection, asked: rows.Asked, *more: Any, **how: Any) -> Any:
+    async def endless_when_loosened(
+        connection: pools.Connection, asked: rows.SearchQuestion, *more: Any, **how: Any
+    ) -> Any:
         if asked.stricter:
             await connection.execute("select pg_sleep(10)")
         return await at_once(connection, asked, *more, **how)

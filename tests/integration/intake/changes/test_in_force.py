@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from intake.changes import announcements
-from intake.changes.announcements import Announcing
+from intake.changes.announcements import Announcements
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.shop import Shop
 from tests.fixtures.visitors import Visitor, open_room
@@ -33,7 +33,7 @@ async def two(serve: Serve, room_redis_url: str) -> Two:
     return Two(await serve(room_redis_url=room_redis_url), await serve(room_redis_url=room_redis_url))
 
 
-async def silent(self: Announcing, **_told: Any) -> None:
+async def silent(self: Announcements, **_told: Any) -> None:
     """Announce nothing: negative control."""
 
 
@@ -93,7 +93,7 @@ async def test_products_that_came_and_went(two: Two) -> None:
 
 async def test_without_the_announcement_others_go_on_as_before(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control."""
-    monkeypatch.setattr(Announcing, "tell", silent)
+    monkeypatch.setattr(Announcements, "tell", silent)
     assert await _sells(two) != ["invalid", "202", "invalid"]
 
 

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from doorbuster import keys
-from intake.room.cache import OpenRoom
+from intake.room.cache import CachedRoom
 from tests.fixtures.intake import Intake
 from tests.fixtures.visitors import Visitor, open_room
 from tests.fixtures.waiting import eventually
@@ -64,7 +64,7 @@ async def test_an_admission_and_its_slot_end_together(roomy: Intake) -> None:
 async def test_a_clock_that_is_behind_makes_it_no_longer(roomy: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
     await open_room(roomy, room={"admission_s": 1})
     ann, admission, ends = await let_in(roomy)
-    monkeypatch.setattr(OpenRoom, "now_s", property(lambda _room: ends - 600))
+    monkeypatch.setattr(CachedRoom, "now_s", property(lambda _room: ends - 600))
     await until(ends)
     refused = await ann.order(admission, "late")
     assert code_of(refused) == (401, "admission_expired")

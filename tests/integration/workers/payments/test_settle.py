@@ -18,7 +18,7 @@ from db.work import shifts
 from db.work.due_work import Partition
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
-from workers.payments.gateway import Answer, GatewayError, Payment
+from workers.payments.gateway import GatewayError, PaymentAnswer, PaymentRequest
 from workers.payments.settle import Settle
 from workers.payments.simulated import SimulatedGateway
 from workers.runtime import shift
@@ -37,7 +37,7 @@ class RecordingGateway(SimulatedGateway):
         self.asked: list[UUID] = []
         self.voided: list[UUID] = []
 
-    def authorise(self, payment: Payment) -> Answer | Awaitable[Answer]:
+    def authorise(self, payment: PaymentRequest) -> PaymentAnswer | Awaitable[PaymentAnswer]:
         self.asked.append(payment.order_id)
         return super().authorise(payment)
 
@@ -52,13 +52,13 @@ class HeldGateway(RecordingGateway):
         super().__init__()
         self.go_on = asyncio.Event()
 
-    def authorise(self, payment: Payment) -> Answer | Awaitable[Answer]:
+    def authorise(self, payment: PaymentRequest) -> PaymentAnswer | Awaitable[PaymentAnswer]:
         answer = super().authorise(payment)
         return self._held() if payment.token == "held" else answer
 
-    async def _held(self) -> Answer:
+    async def _held(self) -> PaymentAnswer:
         await self.go_on.wait()
-        return Answer.APPROVED
+        return PaymentAnswer.APPROVED
 
     async def was_asked(self, payments: int = 1) -> None:
         async def asked() -> bool:

@@ -23,7 +23,7 @@ from workers.publish import outboxes
 from workers.publish import relay as relay_loop
 from workers.publish.catalogue import catalogue_relay
 from workers.publish.outboxes import CATALOGUE_CHANGES
-from workers.publish.relay import Batch, Relay, Target
+from workers.publish.relay import OutboxBatch, OutboxTarget, Relay
 from workers.runtime import shift
 from workers.runtime.shift import EndReason
 
@@ -45,7 +45,7 @@ class Remembering:
         self.told: list[Change] = []
         self.away = False
 
-    async def deliver(self, batch: Batch[Change]) -> bool:
+    async def deliver(self, batch: OutboxBatch[Change]) -> bool:
         if self.away:
             raise StoreUnavailableError(f"{self.name} is away")
         self.told += batch.rows
@@ -58,7 +58,7 @@ class Remembering:
         return bool(self.told)
 
 
-async def relay(shop: Shop, *targets: Target[Change]) -> EndReason:
+async def relay(shop: Shop, *targets: OutboxTarget[Change]) -> EndReason:
     return await shop.run("catalogue", lambda mine: Relay(mine, targets))
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from catalogue.search import answer_cache
-from catalogue.search.answer_cache import HEARD_MAX, Kept
+from catalogue.search.answer_cache import HEARD_MAX, AnswerCache
 from doorbuster.errors import StoreUnavailableError
 
 FRESH_S = 1.0
@@ -60,7 +60,7 @@ async def settle() -> None:
 
 
 async def test_an_answer_is_kept_as_long_as_it_is_fresh(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     assert [await answers.get("q", shop.answer) for _ in range(3)] == [1, 1, 1]
     clock.now += FRESH_S
     assert await answers.get("q", shop.answer) == 2
@@ -69,7 +69,7 @@ async def test_an_answer_is_kept_as_long_as_it_is_fresh(clock: Clock) -> None:
 
 
 async def test_its_age_counts_from_before_it_was_asked(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     shop.let.clear()
     first = asyncio.create_task(answers.get("q", shop.answer))
     await settle()
@@ -81,7 +81,7 @@ async def test_its_age_counts_from_before_it_was_asked(clock: Clock) -> None:
 
 
 async def test_whoever_comes_meanwhile_waits_for_the_same_answer(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     shop.let.clear()
     several = [asyncio.create_task(answers.get("q", shop.answer)) for _ in range(50)]
     await settle()
@@ -92,7 +92,7 @@ async def test_whoever_comes_meanwhile_waits_for_the_same_answer(clock: Clock) -
 
 async def test_nobody_is_given_an_answer_that_was_asked_for_too_long_ago(clock: Clock) -> None:
     """And still there are never two questions at a time."""
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     shop.let.clear()
     first = asyncio.create_task(answers.get("q", shop.answer))
     await settle()
@@ -106,7 +106,7 @@ async def test_nobody_is_given_an_answer_that_was_asked_for_too_long_ago(clock: 
 
 
 async def test_one_in_use_is_asked_for_anew_behind_the_old_one(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     assert await answers.get("q", shop.answer) == 1
     clock.now += FRESH_S * 0.85
     assert [await answers.get("q", shop.answer) for _ in range(2)] == [1, 1]
@@ -115,7 +115,7 @@ async def test_one_in_use_is_asked_for_anew_behind_the_old_one(clock: Clock) -> 
 
 
 async def test_a_failure_is_told_to_who_waits_and_not_kept(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     shop.fails = True
     failed = await asyncio.gather(*(answers.get("q", shop.answer) for _ in range(5)), return_exceptions=True)
     assert {type(one) for one in failed} == {StoreUnavailableError}
@@ -125,7 +125,7 @@ async def test_a_failure_is_told_to_who_waits_and_not_kept(clock: Clock) -> None
 
 
 async def test_a_failure_behind_an_answer_leaves_the_answer(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     assert await answers.get("q", shop.answer) == 1
     shop.fails = True
     clock.now += FRESH_S * 0.85
@@ -135,7 +135,7 @@ async def test_a_failure_behind_an_answer_leaves_the_answer(clock: Clock) -> Non
 
 
 async def test_who_goes_away_takes_the_answer_from_nobody(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     shop.let.clear()
     goes, stays = (asyncio.create_task(answers.get("q", shop.answer)) for _ in range(2))
     await settle()
@@ -146,7 +146,7 @@ async def test_who_goes_away_takes_the_answer_from_nobody(clock: Clock) -> None:
 
 
 async def test_their_number_is_bounded(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S, answers_max=3)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S, answers_max=3)
     for key in range(10):
         await answers.get(key, shop.answer)
     assert len(answers._answers) == 3
@@ -155,7 +155,7 @@ async def test_their_number_is_bounded(clock: Clock) -> None:
 
 
 async def test_a_change_outdates_what_is_kept_and_what_is_under_way(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     await answers.get("q", shop.answer)
     answers.outdate()
     shop.let.clear()
@@ -170,7 +170,7 @@ async def test_a_change_outdates_what_is_kept_and_what_is_under_way(clock: Clock
 
 
 async def test_changes_that_come_thick_and_fast_leave_it_to_age(clock: Clock) -> None:
-    shop, answers = Shop(), Kept[int](fresh_s=FRESH_S)
+    shop, answers = Shop(), AnswerCache[int](fresh_s=FRESH_S)
     for _ in range(100):
         answers.outdate()
         await answers.get("q", shop.answer)
@@ -181,7 +181,9 @@ async def test_changes_that_come_thick_and_fast_leave_it_to_age(clock: Clock) ->
 
 
 async def test_answers_are_bounded_in_bytes(clock: Clock) -> None:
-    held: Kept[bytes] = Kept(fresh_s=FRESH_S, weigh=lambda key, answer: len(str(key)) + len(answer), bytes_max=1_000)
+    held: AnswerCache[bytes] = AnswerCache(
+        fresh_s=FRESH_S, weigh=lambda key, answer: len(str(key)) + len(answer), bytes_max=1_000
+    )
 
     async def answer(size: int) -> bytes:
         return b"x" * size

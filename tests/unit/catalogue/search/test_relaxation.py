@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from catalogue.search.interface import ANY, BEGUN, CORRECTED, FEW, STRICT, After, Page, Query, TooLongError
+from catalogue.search.interface import ANY, BEGUN, CORRECTED, FEW, STRICT, After, Query, ResultPage, TooLongError
 from catalogue.search.interface import NOTHING as EMPTY
 from catalogue.search.relaxation import may_be_misspelt, search_by_rungs
 
 
 async def climbed(
     query: Query, found: dict[int, int], *, without: int = -1, endless: int = -1, within_s: float = 60.0
-) -> tuple[list[tuple[int, ...]], Page]:
+) -> tuple[list[tuple[int, ...]], ResultPage]:
     """Search a backend that finds so many by rung; return what it was asked, as the rungs in it, and the page."""
     asked: list[tuple[int, ...]] = []
 
     async def loosen(rungs: tuple[int, ...], rung: int) -> tuple[int, ...] | None:
         return None if rung == without else (*rungs, rung)
 
-    async def find(rungs: tuple[int, ...], rung: int) -> Page:
+    async def find(rungs: tuple[int, ...], rung: int) -> ResultPage:
         asked.append(rungs)
         if rung == endless:
             raise TooLongError

@@ -17,7 +17,7 @@ from db.products.products import ImportRow
 from doorbuster.cli.catalogue.check import check_lines
 from doorbuster.cli.catalogue.csv_records import COLUMNS_MAX, delimiter_of, sniff
 from doorbuster.cli.catalogue.file import CatalogueFile, TooLargeError, _Counted
-from doorbuster.cli.catalogue.line import LINE_MAX, Line
+from doorbuster.cli.catalogue.line import LINE_MAX, FileLine
 from doorbuster.cli.catalogue.mapping import Columns, make_mapping, to_row
 from doorbuster.errors import InvalidError
 
@@ -25,12 +25,12 @@ HEADER = "product_id,name,brand,category,price,currency"
 PLAIN = Columns({}, {})
 
 
-def read(content: bytes | str, name: str = "c.csv", **more: Any) -> list[Line]:
+def read(content: bytes | str, name: str = "c.csv", **more: Any) -> list[FileLine]:
     raw = io.BytesIO(content.encode() if isinstance(content, str) else content)
     return list(CatalogueFile(Path(name), raw, **more).lines())
 
 
-def wrong(lines: list[Line]) -> list[tuple[int, int | None, str]]:
+def wrong(lines: list[FileLine]) -> list[tuple[int, int | None, str]]:
     return [(line.number, line.last, line.problem or "") for line in lines if line.record is None]
 
 
@@ -110,7 +110,7 @@ def test_the_header_tells_the_delimiter(header: str, sign: str) -> None:
 def test_a_delimiter_is_told_by_option_name_or_first_line() -> None:
     expected = {"a": "1,5", "b": "2"}
     assert read("a;b\n1,5;2\n")[0].record == expected
-    assert read("sep=;\na;b\n1,5;2\n") == [Line(3, expected, cells=True)]
+    assert read("sep=;\na;b\n1,5;2\n") == [FileLine(3, expected, cells=True)]
     assert read("a,b\t1,b\n", delimiter="\t") == []
     assert read("a\tb\n1,5\t2\n", name="x.tsv")[0].record == expected
     assert read("a\n1\n", name="x.tsv.gz")[0].record == {"a": "1"}
@@ -146,7 +146,7 @@ cells = (
 FIELDS = [*HEADER.split(","), "description", "active", "attributes", "stock"]
 
 
-def become(lines: list[Line], mapping: Columns = PLAIN) -> tuple[int, int]:
+def become(lines: list[FileLine], mapping: Columns = PLAIN) -> tuple[int, int]:
     """Return how many lines became products, and how many were told."""
     taken = told = 0
     for line in lines:
@@ -162,7 +162,7 @@ def become(lines: list[Line], mapping: Columns = PLAIN) -> tuple[int, int]:
     return taken, told
 
 
-def numbered(lines: list[Line]) -> list[int]:
+def numbered(lines: list[FileLine]) -> list[int]:
     return [number for line in lines for number in range(line.number, (line.last or line.number) + 1)]
 
 

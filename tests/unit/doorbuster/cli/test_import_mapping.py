@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from db.products.products import ImportRow
 from doorbuster.cli.catalogue.file import read_lines
-from doorbuster.cli.catalogue.line import Line
+from doorbuster.cli.catalogue.line import FileLine
 from doorbuster.cli.catalogue.mapping import Columns, make_mapping, to_row
 from doorbuster.errors import InvalidError
 
@@ -27,7 +27,7 @@ GOOD: dict[str, Any] = {
 PLAIN = Columns({}, {})
 
 
-def _lines(content: bytes, name: str = "catalogue.jsonl") -> list[Line]:
+def _lines(content: bytes, name: str = "catalogue.jsonl") -> list[FileLine]:
     return list(read_lines(Path(name), io.BytesIO(content), None))
 
 
@@ -129,19 +129,19 @@ def test_json_lines_keep_their_numbers_and_their_problems() -> None:
 def test_a_line_without_end_is_no_reason_to_read_it_all() -> None:
     lines = _lines(b'{"a": "' + b"x" * (3 * 2**20) + b'"}\n{"a": 2}\n')
     assert lines[0].problem is not None
-    assert lines[1] == Line(2, {"a": 2})
+    assert lines[1] == FileLine(2, {"a": 2})
 
 
 def test_gzip_is_seen_by_its_content() -> None:
-    assert _lines(gzip.compress(b'{"a": 1}\n')) == [Line(1, {"a": 1})]
+    assert _lines(gzip.compress(b'{"a": 1}\n')) == [FileLine(1, {"a": 1})]
 
 
 def test_csv_has_a_header_numbers_and_empty_cells() -> None:
     content = 'product_id,name,stock\np1,"A ""lamp""\nof two lines",\np2,Lampe \u00e9,3\n'.encode()
     lines = _lines(content, "catalogue.csv")
     first = {"product_id": "p1", "name": 'A "lamp"\nof two lines', "stock": ""}
-    assert lines[0] == Line(2, first, last=3, cells=True)
-    assert lines[1] == Line(4, {"product_id": "p2", "name": "Lampe \u00e9", "stock": "3"}, cells=True)
+    assert lines[0] == FileLine(2, first, last=3, cells=True)
+    assert lines[1] == FileLine(4, {"product_id": "p2", "name": "Lampe \u00e9", "stock": "3"}, cells=True)
 
 
 def test_csv_says_what_is_wrong_and_goes_on() -> None:
@@ -166,4 +166,4 @@ def test_csv_names_the_line_whose_quote_is_never_closed() -> None:
 
 
 def test_csv_takes_quotes_inside_a_cell() -> None:
-    assert _lines(b'a,b\n5" pipe,2\n', "catalogue.csv") == [Line(2, {"a": '5" pipe', "b": "2"}, cells=True)]
+    assert _lines(b'a,b\n5" pipe,2\n', "catalogue.csv") == [FileLine(2, {"a": '5" pipe', "b": "2"}, cells=True)]

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.orderstore import entry
-from doorbuster.orderstore.entry import LaterEntryError, Line, OrderEntry, UnreadableEntryError
+from doorbuster.orderstore.entry import EntryLine, LaterEntryError, OrderEntry, UnreadableEntryError
 from tests.fixtures.recorded import RECORDED
 
 ORDERS = st.builds(
     OrderEntry,
     order_id=st.binary(min_size=16, max_size=16),
     customer_id=st.text(min_size=1, max_size=128),
-    lines=st.lists(st.builds(Line, st.text(min_size=1, max_size=64), st.integers(1, 1000)), min_size=1).map(tuple),
+    lines=st.lists(st.builds(EntryLine, st.text(min_size=1, max_size=64), st.integers(1, 1000)), min_size=1).map(tuple),
     fingerprint=st.binary(min_size=16, max_size=16),
     payment_token=st.none() | st.text(max_size=255),
     metadata=st.none() | st.binary(max_size=1000),

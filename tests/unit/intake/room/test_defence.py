@@ -15,7 +15,7 @@ from intake.pages import render as pages
 from intake.pages.locale import tongue_of
 from intake.pages.render import Pages
 from intake.room.browser import Browser
-from intake.room.challenge import Asked, ProofOfWork, Verifier
+from intake.room.challenge import ChallengeAsked, ProofOfWork, Verifier
 from intake.room.cookies import place_from
 from tests.fixtures.files import files_under
 
@@ -30,8 +30,8 @@ def solve(salt: str, visitor: str, bits: int) -> str:
     raise AssertionError("no solution")
 
 
-def asked(sale: int, visitor: str, address: str = "", *, customer: str | None = None) -> Asked:
-    return Asked(sale, visitor, customer, address)
+def asked(sale: int, visitor: str, address: str = "", *, customer: str | None = None) -> ChallengeAsked:
+    return ChallengeAsked(sale, visitor, customer, address)
 
 
 async def test_a_proof_of_work_has_one_reading_of_its_parts() -> None:

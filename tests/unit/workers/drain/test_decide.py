@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.orderstore.entry import Line, OrderEntry
+from doorbuster.orderstore.entry import EntryLine, OrderEntry
 from workers.drain.decide import Reason, SellableUnits, Verdict, decide
 
 PRODUCTS = ("lamp", "rug", "sofa", "vase")
@@ -19,7 +19,7 @@ def _order(number: int, customer: str, lines: list[tuple[str, int]]) -> OrderEnt
     return OrderEntry(
         order_id=number.to_bytes(16, "big"),
         customer_id=customer,
-        lines=tuple(Line(product_id, quantity) for product_id, quantity in lines),
+        lines=tuple(EntryLine(product_id, quantity) for product_id, quantity in lines),
         fingerprint=b"f" * 16,
     )
 

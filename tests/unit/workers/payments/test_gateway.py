@@ -9,21 +9,21 @@ from uuid import UUID
 
 import pytest
 
-from workers.payments.gateway import Answer, GatewayError, Payment, void_all
+from workers.payments.gateway import GatewayError, PaymentAnswer, PaymentRequest, void_all
 from workers.payments.simulated import SimulatedGateway
 
 
-def _payment(token: str | None, attempts: int = 0) -> Payment:
-    return Payment(UUID(int=1), 100, "EUR", token, attempts)
+def _payment(token: str | None, attempts: int = 0) -> PaymentRequest:
+    return PaymentRequest(UUID(int=1), 100, "EUR", token, attempts)
 
 
 @pytest.mark.parametrize("token", [None, "", "tok_visa", "anything"])
 def test_other_tokens_are_approved_at_once(token: str | None) -> None:
-    assert SimulatedGateway().authorise(_payment(token)) is Answer.APPROVED
+    assert SimulatedGateway().authorise(_payment(token)) is PaymentAnswer.APPROVED
 
 
 def test_declined() -> None:
-    assert SimulatedGateway().authorise(_payment("tok_decline")) is Answer.DECLINED
+    assert SimulatedGateway().authorise(_payment("tok_decline")) is PaymentAnswer.DECLINED
 
 
 @pytest.mark.parametrize(("token", "failures"), [("flaky", 1), ("flaky:3", 3)])
@@ -32,20 +32,20 @@ def test_flaky_fails_first_then_approves(token: str, failures: int) -> None:
     for attempts in range(failures):
         with pytest.raises(GatewayError):
             gateway.authorise(_payment(token, attempts))
-    assert gateway.authorise(_payment(token, failures)) is Answer.APPROVED
+    assert gateway.authorise(_payment(token, failures)) is PaymentAnswer.APPROVED
 
 
 async def test_slow_takes_its_time() -> None:
     answer = SimulatedGateway().authorise(_payment("slow:80"))
-    assert not isinstance(answer, Answer)
+    assert not isinstance(answer, PaymentAnswer)
     began = time.monotonic()
-    assert await answer is Answer.APPROVED
+    assert await answer is PaymentAnswer.APPROVED
     assert time.monotonic() - began >= 0.08
 
 
 async def test_timeout_never_answers() -> None:
     answer = SimulatedGateway().authorise(_payment("timeout"))
-    assert not isinstance(answer, Answer)
+    assert not isinstance(answer, PaymentAnswer)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(answer, 0.02)
 
