@@ -66,6 +66,11 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: datetime | None
     read_at: datetime
 
+    @property
+    def sale_number(self) -> int:
+        """The number, as all else that has one calls it."""
+        return self.number
+
 
 class LiveSale(msgspec.Struct, frozen=True, kw_only=True):
     """As much of a sale as the scheduler needs; `read_at` is the database's clock when it was read."""

@@ -75,6 +75,17 @@ class Room:
         self._remember(state)
         return state
 
+    async def follow(self, version: int, secret: bytes) -> RoomState:
+        """Do whatever is due now: advance the frontier, take over a sale's newer version, draw a lobby's order.
+
+        Raises:
+            ConflictError: the secret is not the one committed to.
+        """
+        state = await self.tick()
+        if state.config.version < version and await self.configure():
+            state = await self.tick()
+        return await self.open_lobby(secret) if state.shuffling else state
+
     async def open_lobby(self, secret: bytes) -> RoomState:
         """Set the shuffle's seed once the cohort is fixed; again is safe. One step, whatever the cohort's size.
 

@@ -83,11 +83,7 @@ class Outflow:
     async def _control(self, connection: Connection, sale: Sale) -> None:
         one = self._of(sale)
         room = one.room
-        state = await room.tick()
-        if state.config.version < sale.version and await room.configure():
-            state = await room.tick()
-        if state.shuffling:
-            state = await room.open_lobby(sale.room_secret)
+        state = await room.follow(sale.version, sale.room_secret)
         units = await stock.available(connection, sale.number, sale.products)
         await self._say_what_is_sold_out(room, state, units)
         limits = Limits.of(sale.room.get("thresholds"))

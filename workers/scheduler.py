@@ -132,16 +132,7 @@ class Scheduler:
 
     async def _publish(self, sale: LiveSale) -> None:
         for partition in range(sale.partitions):
-            shown = gate.Gate(
-                sale_number=sale.sale_number,
-                partition=partition,
-                version=sale.version,
-                phase=sale.phase,
-                opens_ms=gate.opens_ms(sale.starts_at, sale.read_at),
-                closes_ms=gate.unix_ms(sale.ends_at),
-                epoch=sale.room_epoch,
-            )
-            await gate.publish(self._orders, shown)
+            await gate.publish(self._orders, gate.gate_of(sale, partition))
 
     async def _rooms(self) -> None:
         """Hold each waiting room's outflow to what lies behind it can take."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from doorbuster import keys
 from doorbuster.lua_script import Script
@@ -35,6 +35,51 @@ class Gate:
     """0: no end."""
     epoch: int
     """Of the sale's room: admissions of an earlier one are revoked."""
+
+
+class GatedSale(Protocol):
+    """What a gate is made of: a sale as Postgres had it at `read_at`, by the database's clock."""
+
+    @property
+    def sale_number(self) -> int:
+        """Of the sale."""
+
+    @property
+    def version(self) -> int:
+        """Which state of its row this is."""
+
+    @property
+    def phase(self) -> str:
+        """As ops set it."""
+
+    @property
+    def starts_at(self) -> datetime:
+        """When its window opens."""
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it closes; None: never."""
+
+    @property
+    def read_at(self) -> datetime:
+        """When the row was read."""
+
+    @property
+    def room_epoch(self) -> int:
+        """Of its room."""
+
+
+def gate_of(sale: GatedSale, partition: int) -> Gate:
+    """Return what a partition's gate is to say."""
+    return Gate(
+        sale_number=sale.sale_number,
+        partition=partition,
+        version=sale.version,
+        phase=sale.phase,
+        opens_ms=opens_ms(sale.starts_at, sale.read_at),
+        closes_ms=unix_ms(sale.ends_at),
+        epoch=sale.room_epoch,
+    )
 
 
 def unix_ms(at: datetime | None) -> int:

@@ -10,8 +10,7 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from doorbuster.orderstore.gate import unix_ms
-from intake.sales.cache import gate_of
+from doorbuster.orderstore.gate import gate_of, unix_ms
 from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:

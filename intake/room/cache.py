@@ -159,11 +159,7 @@ class CachedRoom:
             if given_back:
                 await self.room.release(given_back)
             asked_at = time.monotonic()
-            state = await self.room.tick()
-            if state.config.version < sale.version and await self.room.configure():
-                state = await self.room.tick()
-            if state.shuffling:
-                state = await self.room.open_lobby(sale.room_secret)
+            state = await self.room.follow(sale.version, sale.room_secret)
         except StoreUnavailableError as error:
             if self._failed_at is None:
                 log.warning("the room does not answer", extra={"sale_id": sale.sale_id, "error": error.detail})

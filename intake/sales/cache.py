@@ -16,7 +16,7 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import sold_out
 from doorbuster.orderstore.accept import prefixes_of
-from doorbuster.orderstore.gate import Gate, opens_ms, publish, unix_ms
+from doorbuster.orderstore.gate import gate_of, publish
 from doorbuster.orderstore.ids import partition_of
 from intake.accepting import verdicts
 from intake.accepting.group_commit import PartitionCommit
@@ -114,19 +114,6 @@ class CachedSale:
     def _lane(self, partition: int, script: AcceptScript, watch: BatchObserver) -> PartitionHandle:
         commit = PartitionCommit(script, self.number, partition, lambda: gate_of(self.sale, partition), watch)
         return PartitionHandle(self.number, partition, commit)
-
-
-def gate_of(sale: Sale, partition: int) -> Gate:
-    """Return what a partition's gate is to say."""
-    return Gate(
-        sale_number=sale.number,
-        partition=partition,
-        version=sale.version,
-        phase=sale.phase,
-        opens_ms=opens_ms(sale.starts_at, sale.read_at),
-        closes_ms=unix_ms(sale.ends_at),
-        epoch=sale.room_epoch,
-    )
 
 
 class Sales:
