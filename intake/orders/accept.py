@@ -130,8 +130,7 @@ class OrderAcceptor:
                 mark = _mark(order)
                 payload = b"" if gone else _entry(order, order_id, mark)
             except (OverflowError, RecursionError) as error:
-                problem = "must not hold whole numbers beyond 64 bits, nor be nested without end"
-                raise RefusedError("invalid", f"metadata {problem}", [("metadata", problem)]) from error
+                raise _cannot_hold_metadata() from error
         except RefusedError as refusal:
             on_verdict(refusal)
             return
@@ -199,9 +198,16 @@ class OrderAcceptor:
             is_new = verdict[:1] == verdicts.SOLD_OUT
             on_verdict(quote.refusal() if is_new else self.resolve(known, order, None, candidate, verdict))
 
+        if (problem := id_problem(order.customer_id)) is not None:
+            raise RefusedError("invalid", f"customer_id: {problem}", [("customer_id", problem)])
         lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
         order_id = self.order_id(known, order.customer_id, key)
-        lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), _mark(order), b"", None, tell))
+        try:
+            mark = _mark(order)
+            _entry(order, order_id, mark)  # what could not be stored at any price is refused for that
+        except (OverflowError, RecursionError) as error:
+            raise _cannot_hold_metadata() from error
+        lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, b"", None, tell))
 
     def resolve(
         self,
@@ -262,6 +268,11 @@ def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
         payment_token=order.payment.token if order.payment else None,
         metadata=_json(order.metadata) if order.metadata is not None else None,
     )
+
+
+def _cannot_hold_metadata() -> RefusedError:
+    problem = "must not hold whole numbers beyond 64 bits, nor be nested without end"
+    return RefusedError("invalid", f"metadata {problem}", [("metadata", problem)])
 
 
 def _holds_nul(value: Any) -> bool:

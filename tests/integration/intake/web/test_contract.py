@@ -160,7 +160,7 @@ def test_every_code_is_described_somewhere() -> None:
 async def test_every_operation_is_routed(intake: Intake) -> None:
     served = await intake.http.get("/openapi.json")
     assert served.json() == document()
-    assert OPERATIONS
+    assert len(OPERATIONS) > 40
     for operation in OPERATIONS:
         path = re.sub(r"{\w+}", "x", operation.path)
         answer = await intake.ops.request(operation.method.upper(), path)

@@ -27,6 +27,8 @@ async def test_metadata_that_cannot_be_kept_is_refused(intake: Intake, value: An
     await intake.open_sale("one")
     answer = await intake.post("one", metadata={"a": value})
     assert fields_of(answer) == {"metadata"}
+    at_another_price = await intake.post("one", metadata={"a": value}, expected_total=1)
+    assert fields_of(at_another_price) == {"metadata"}
 
 
 async def test_other_metadata_comes_back_as_sent(intake: Intake) -> None:
