@@ -161,7 +161,7 @@ async def test_forms_of_many_fields(roomy: Intake) -> None:
 
 GARBAGE = {
     b"GARBAGE\r\n\r\n": 501,
-    b"\x00\x01\x02": 400,
+    b"\x00\x01\x02": 501,
     b"GET / HTTP/1.1\r\nHost x\r\n\r\n": 400,
     b"GET / HTTP/2.0\r\n\r\n": 505,
     b"GET / HTTP/1.1\r\n\r\n": 400,

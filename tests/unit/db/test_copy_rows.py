@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -115,3 +116,26 @@ def test_every_value_stands_in_the_column_of_its_name() -> None:
             "reason": None,
         },
     }  # fmt: skip
+
+
+PLAIN = OrderEntry(order_id=bytes(16), customer_id="c", lines=(EntryLine("lamp", 1),), fingerprint=bytes(16))
+OTHER: dict[str, Any] = {
+    "order_id": b"x" * 16,
+    "customer_id": "d",
+    "lines": (EntryLine("lamp", 2),),
+    "fingerprint": b"f" * 16,
+    "payment_token": "tok",
+    "metadata": b"{}",
+}
+UNWRITTEN = {"format", "expected_total"}
+"""What the drain decides by, and is no part of the row."""
+
+
+def _written(order: OrderEntry) -> list[bytes]:
+    rows = OrderRows(1, 0, NOW, NOW + timedelta(seconds=1))
+    return [*rows.orders([NewOrder(order, (946_684_800_000, 1), None, [1], "EUR")]), *rows.lines]
+
+
+@pytest.mark.parametrize("name", sorted(set(OrderEntry.__struct_fields__) - UNWRITTEN))
+def test_each_field_of_the_entry_is_written(name: str) -> None:
+    assert _written(structs.replace(PLAIN, **{name: OTHER[name]})) != _written(PLAIN)

@@ -9,7 +9,7 @@ import pytest
 
 from doorbuster.contract.orders import Line, OrderRequest, Payment
 from doorbuster.orderstore.ids import fingerprint_of
-from intake.orders.accept import _mark
+from intake.orders.accept import _entry, _mark
 
 EXCLUDED = {"customer_id", "expected_total"}
 FIRST = ("lines", "payment", "metadata")
@@ -122,3 +122,9 @@ def test_a_new_field_is_no_part_of_it_only_if_excluded_by_name() -> None:
 def test_a_field_that_does_not_exist_cannot_be_excluded() -> None:
     with pytest.raises(ValueError, match="OrderRequest has no field expected_totals"):
         fingerprint_of(OrderRequest, first=FIRST, excluded=frozenset({"expected_totals"}))
+
+
+@pytest.mark.parametrize("name", OrderRequest.__struct_fields__)
+def test_each_field_goes_into_the_entry(name: str) -> None:
+    changed = msgspec.structs.replace(ORDER, **{name: CHANGED[name]})
+    assert _entry(changed, bytes(16), bytes(16)) != _entry(ORDER, bytes(16), bytes(16))
