@@ -12,6 +12,9 @@ from falcon.asgi import App, Request, Response
 from falcon.testing import TestClient
 
 from doorbuster.contract.problems import FAULTS
+from doorbuster.settings import Settings
+from intake.app import create_app
+from intake.web.falcon_app import Routes
 from intake.web.openapi.document import CSP, document
 from intake.web.openapi.examples import EXAMPLES
 from intake.web.openapi.operations import OPERATIONS
@@ -167,6 +170,40 @@ async def test_every_operation_is_routed(intake: Intake) -> None:
         assert answer.status_code != 405, path
         assert answer.status_code != 404 or answer.json()["code"] != "not_found" or "dead-letters" in path, path
         assert answer.status_code < 500, (path, answer.text)
+
+
+VERBS = ("get", "post", "put", "patch", "delete")
+PAGES = {
+    "/",
+    "/docs",
+    "/docs/style.css",
+    "/room/static/{version}/{name}",
+    "/sales/{sale}/wait",
+    "/shop/{sale}",
+    "/shop/{sale}/orders/{order}",
+}
+"""Routes for people: no calls of the contract."""
+
+
+async def test_every_route_is_an_operation_or_a_page(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    routed: set[tuple[str, str]] = set()
+    add_route = Routes.add_route
+
+    def noting(self: Routes, template: str, resource: Any, **options: Any) -> None:
+        routed.update((verb, template) for verb in VERBS if hasattr(resource, f"on_{verb}"))
+        add_route(self, template, resource, **options)
+
+    monkeypatch.setattr(Routes, "add_route", noting)
+    create_app(settings)
+    assert len(routed) > 40
+    described = [(operation.method, operation.path) for operation in OPERATIONS]
+
+    def is_described(verb: str, template: str) -> bool:
+        segments = re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)))
+        return any(verb == method and segments.fullmatch(path) for method, path in described)
+
+    assert {route for route in routed if route[1] not in PAGES and not is_described(*route)} == set()
+    assert {template for _, template in routed} >= PAGES
 
 
 async def test_the_document_says_what_may_be_asked_and_answered(intake: Intake) -> None:
