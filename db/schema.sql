@@ -33,6 +33,24 @@ create type sale_phase as enum (
   'closed'   -- over
 );
 
+-- How a sale takes money: at the settling, at shipping, or not at all.
+create type payment_mode as enum (
+  'capture',    -- taken when the order is confirmed
+  'authorise',  -- held when it is confirmed, taken parcel by parcel
+  'none'        -- no business of ours: confirmed by the drain
+);
+
+-- What the payment provider has of an order's money, as far as we were told. Null in `orders`: it was not asked yet.
+create type payment_status as enum (
+  'requires_action',    -- the shopper must act; by the settle shift
+  'authorised',         -- held; by the settle shift
+  'captured',           -- taken, all or some of it; by the settle shift, or the money shift at shipping
+  'partially_refunded', -- some of it given back; by the money shift
+  'refunded',           -- all of it given back; by the money shift
+  'voided',             -- let go, never taken; by the money shift
+  'failed'              -- declined; by the settle shift
+);
+
 -- A text as it is searched, on both sides: what is indexed, and what is asked for (`catalogue/search/folding.py`).
 -- Small letters; compatible forms (half and full width, ligatures) are one; final sigma is sigma, the Turkish letters i
 -- are i; accents, Hebrew points, Arabic marks, soft hyphens and what else is not seen are left out; the signs of other
@@ -272,6 +290,8 @@ create table sales (
   version        bigint not null default 1,
   created_at     timestamptz not null default now(),
   closed_at      timestamptz,
+  payment        payment_mode not null default 'capture',
+  hold_extension_s integer not null default 300 check (hold_extension_s between 0 and 86400),
   constraint sale_window check (ends_at > starts_at),
   constraint sale_closed_at check ((phase = 'closed') = (closed_at is not null)),
   constraint sale_times check (
@@ -345,7 +365,15 @@ create table orders (
   payment_token text,
   fingerprint   bytea not null,            -- of the accepted body: tells a replay from a conflict
   metadata      jsonb,
-  refusal       jsonb                      -- what it was refused for at its turn: line, product_id; left, or limit and had
+  refusal       jsonb,                     -- what it was refused for at its turn: line, product_id; left, or limit and had
+  -- Null in all of these costs no byte of a row.
+  payment           payment_status,        -- null: not asked yet, or nothing to ask for
+  authorised        bigint,                -- minor units held at the provider when it was asked; null: none
+  captured          bigint,                -- minor units taken
+  refunded          bigint,                -- minor units given back
+  payment_reference text,                  -- the provider's own id of the payment
+  next_action       jsonb,                 -- the provider's, for the shopper's page, while it is open
+  lines_metadata    jsonb                  -- of the lines, an array as long as they are many
 ) with (fillfactor = 50);                    -- every order is updated once, by its payment: beside itself, no index
 
 -- By sale in order of acceptance: lists, first come first served.
@@ -358,6 +386,9 @@ create table order_lines (
   quantity   integer not null,
   unit_price bigint not null,
   product_id text not null,
+  cancelled  smallint,                     -- units taken off before they left; null: none
+  shipped    smallint,                     -- units that left, those lost on the way too
+  returned   smallint,                     -- of the shipped: units whose money was given back
   primary key (order_id, line)
 );
 
@@ -371,7 +402,8 @@ create table reservations (
   expires_at    timestamptz not null,      -- end of the hold
   total         bigint not null,
   currency      text not null,
-  payment_token text
+  payment_token text,
+  extended      boolean                    -- true: the hold was made longer for a shopper who must act, which happens once
 ) with (
   -- Vacuum comes by number of dead rows, not by share of a table that is empty one minute and full the next; it gives no
   -- pages back at their end, since for that it would lock out everyone else.
@@ -384,7 +416,8 @@ create index reservations_due on reservations (sale_number, partition, due_at, o
 -- What the sweep may cancel: its payment was asked for at least once.
 create index reservations_expiring on reservations (expires_at) where attempts > 0;
 
--- One row a transition, written in its transaction (P5); the outbox that the relay reads (P6).
+-- One row a transition, written in its transaction (P5), and one for what else happens to an order; the outbox that the
+-- relay reads (P6).
 -- (order_id, seq) is the event's stable id. `tx` lets the relay wait for commits that are still open.
 create table order_events (
   order_id uuid not null,
@@ -394,10 +427,77 @@ create table order_events (
   reason   text,
   position bigint generated always as identity,
   tx       xid8 not null default pg_current_xact_id(),
+  -- What the event says, where it is no transition.
+  kind     text check (kind in ('line_cancelled', 'shipment', 'refund', 'action_required')),
   primary key (order_id, seq)
 );
 
 create index order_events_outbox on order_events (tx, position);
+
+-- What is to be done at the payment provider. Written in the transaction that decides it, repeated until done.
+create table payment_operations (
+  operation_id bigint generated always as identity primary key,
+  order_id     uuid not null,
+  kind         text not null check (kind in ('capture', 'void', 'refund', 'look_up')),
+  amount       bigint check (amount > 0),  -- minor units of a capture or refund
+  state        text not null default 'due' check (state in ('due', 'done', 'failed', 'discarded')),
+  attempts     integer not null default 0,
+  due_at       timestamptz not null default clock_timestamp(),
+  created_at   timestamptz not null default clock_timestamp(),
+  finished_at  timestamptz,
+  refund_id    uuid,                       -- of a refund: the row it carries out
+  shipment_id  uuid,                       -- of a capture: the parcel that it is for
+  detail       text,                       -- what the provider said last, when it did not do it
+  constraint amount_where_money_moves check ((amount is not null) = (kind in ('capture', 'refund'))),
+  constraint finished_when_not_due check ((finished_at is null) = (state = 'due'))
+) with (
+  fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
+);
+
+create index payment_operations_due on payment_operations (due_at, operation_id) where state = 'due';
+create index payment_operations_by_order on payment_operations (order_id);
+-- Asked for twice, done once.
+create unique index payment_operations_once on payment_operations (order_id, kind)
+  where state = 'due' and kind in ('void', 'look_up');
+
+-- Parcels.
+create table shipments (
+  shipment_id uuid primary key,
+  order_id    uuid not null,
+  seq         smallint not null,           -- of the order's event that tells of it
+  carrier     text check (length(carrier) between 1 and 100),
+  tracking    text check (length(tracking) between 1 and 200),
+  status      text not null default 'shipped' check (status in ('shipped', 'delivered', 'lost')),
+  at          timestamptz not null default clock_timestamp(),
+  updated_at  timestamptz not null default clock_timestamp()
+);
+
+create index shipments_by_order on shipments (order_id, seq);
+
+create table shipment_lines (
+  shipment_id uuid not null references shipments,
+  line        smallint not null,
+  quantity    smallint not null check (quantity > 0),
+  replaces    smallint not null default 0 check (replaces between 0 and quantity), -- of these: units sent again for lost ones
+  primary key (shipment_id, line)
+);
+
+-- Money given back, wholly or in part.
+create table refunds (
+  refund_id       uuid primary key,
+  order_id        uuid not null,
+  seq             smallint not null,        -- of the order's event that tells of it
+  amount          bigint not null check (amount > 0), -- minor units
+  lines           jsonb,                    -- [{line, quantity, restock}]; null: an amount for no line in particular
+  reason          text not null,
+  status          text not null default 'pending' check (status in ('pending', 'succeeded', 'failed')),
+  idempotency_key text,                     -- of the call that asked for it
+  fingerprint     bytea,                    -- of its body
+  at              timestamptz not null default clock_timestamp(),
+  unique (order_id, idempotency_key)
+);
+
+create index refunds_by_order on refunds (order_id, seq);
 
 -- How far each relay has published the outbox.
 create table relay_cursors (

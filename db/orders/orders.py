@@ -29,12 +29,14 @@ class StoredLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One transition: the `seq`-th event of its order."""
+    """What happened to an order, as its `seq`-th event: a transition, or else of a `kind` that leaves its status."""
 
     seq: int
     status: Status
     at: datetime
     reason: str | None = None
+    kind: str | None = None
+    """line_cancelled, shipment, refund or action_required; None: a transition."""
 
 
 class OrderSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,7 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _event(row: asyncpg.Record) -> OrderEvent:
-    return OrderEvent(seq=row[0], status=Status(row[1]), at=row[2], reason=row[3])
+    return OrderEvent(seq=row[0], status=Status(row[1]), at=row[2], reason=row[3], kind=row[4])
 
 
 def _order_id(row: asyncpg.Record) -> UUID:

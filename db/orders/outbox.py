@@ -35,6 +35,7 @@ class OutboxEvent(NamedTuple):
     status: str
     at: datetime
     reason: str | None
+    kind: str | None
     position: int
     tx: int
 

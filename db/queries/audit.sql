@@ -88,6 +88,7 @@ where out_of_turn;
 select was::text, became::text, count(*) as steps
   from (
     select lag(status) over (partition by order_id order by seq) as was, status as became from order_events
+      where kind is null
   ) as steps
   group by 1, 2;
 

@@ -4,7 +4,7 @@ select o.order_id, (select sale_id from sales s where s.sale_number = o.sale_num
        (select expires_at from reservations r where r.order_id = o.order_id) as reservation_expires_at,
        array(select row(product_id, quantity, unit_price) from order_lines l
                where l.order_id = o.order_id order by line) as lines,
-       array(select row(seq, status::text, at, reason) from order_events e
+       array(select row(seq, status::text, at, reason, kind) from order_events e
                where e.order_id = o.order_id order by seq) as history
   from orders o
   where o.order_id = $1;
@@ -42,4 +42,4 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
 
 -- name: events_of
 -- All of them: an order has few.
-select seq, status::text, at, reason, order_id from order_events where order_id = any($1::uuid[]);
+select seq, status::text, at, reason, kind, order_id from order_events where order_id = any($1::uuid[]);

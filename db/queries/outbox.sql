@@ -3,7 +3,7 @@ select tx::text::bigint as tx, position from relay_cursors where relay = $1;
 
 -- name: unpublished
 -- Behind the cursor and below every transaction still open, so that a late commit is never passed over.
-select e.order_id, e.seq, e.status, e.at, e.reason, e.position, e.tx
+select e.order_id, e.seq, e.status, e.at, e.reason, e.kind, e.position, e.tx
   from order_events e
   where (e.tx, e.position) > ($1::text::xid8, $2) and e.tx < pg_snapshot_xmin(pg_current_snapshot())
   order by e.tx, e.position

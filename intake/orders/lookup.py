@@ -54,7 +54,7 @@ def show(order: Order) -> OrderView:
         refusal=UNSET if order.refusal is None else Refusal(**order.refusal),
         reservation_expires_at=order.reservation_expires_at or UNSET,
         metadata=UNSET if order.metadata is None else order.metadata,
-        history=[Step(event.status.value, event.at) for event in order.history],
+        history=[Step(event.status.value, event.at) for event in order.history if event.kind is None],
         links=links_of(order.order_id),
     )
 

@@ -57,8 +57,12 @@ class _Entry(msgspec.Struct, omit_defaults=True):
     status: str
     at: datetime
     reason: str | None = None
+    kind: str | None = None
+    """Of what is no transition."""
 
 
 def _encode(event: OutboxEvent) -> bytes:
     order_id = str(event.order_id)
-    return _encoder.encode(_Entry(f"{order_id}:{event.seq}", order_id, event.seq, event.status, event.at, event.reason))
+    return _encoder.encode(
+        _Entry(f"{order_id}:{event.seq}", order_id, event.seq, event.status, event.at, event.reason, event.kind)
+    )
