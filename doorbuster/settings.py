@@ -158,6 +158,8 @@ class Settings(BaseSettings):
     settle_concurrency: int = Field(500, ge=1, le=5_000)
     payment_provider: Literal["simulated"] = "simulated"
     """Whose gateway authorises payments."""
+    simulated_books: bool = False
+    """Whether the simulated provider keeps every payment in its books, not only what the token does not tell."""
     payment_timeout_s: float = Field(2.0, ge=0.05, le=60)
     payment_retry_s: float = Field(2.0, ge=0.05, le=600)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from db import sales
+from db.orders import holds, money
 from db.orders.orders import Order, read_order
 from db.orders.states import Status, sources_of
 from db.products import stock
@@ -35,9 +36,18 @@ class Moved(NamedTuple):
 
 
 async def transition(
-    connection: Connection, order_id: UUID, to: Status, *, reason: str | None = None, restock: bool = False
+    connection: Connection,
+    order_id: UUID,
+    to: Status,
+    *,
+    reason: str | None = None,
+    restock: bool = False,
+    void_after_s: float = money.AUTHORISATION_MAX_S,
 ) -> Moved:
     """Move one order to `to`, with its event and its effect on stock; `restock` counts for refunds alone.
+
+    What its payment may have held is let go after a cancellation, `void_after_s` later: by then no authorisation is
+    under way any more.
 
     Raises:
         NotFoundError: there is no such order.
@@ -49,15 +59,35 @@ async def transition(
         if moved is None:
             raise await _refusal(connection, order_id, to)
         await connection.execute(_SQL["tell"], order_id, moved["version"], to, moved["updated_at"], reason)
-        if moved["was"] == Status.PENDING:
-            await connection.execute(_SQL["end_hold"], order_id)
+        held = moved["was"] != Status.PENDING or await _end_hold(connection, order_id, to, void_after_s=void_after_s)
         if to is Status.CANCELLED:
-            await _give_back(connection, [order_id])
+            if held:
+                await _give_back(connection, [order_id])
         elif to is Status.SHIPPED or (to is Status.REFUNDED and restock):
             await connection.execute(_SQL["lock_stock_of"], [order_id])
             await connection.execute(_SQL["sell" if to is Status.SHIPPED else "restock"], [order_id])
         frees = to is Status.CANCELLED or (to is Status.REFUNDED and restock)
         return await _moved(connection, order_id, frees=frees)
+
+
+async def _end_hold(connection: Connection, order_id: UUID, to: Status, *, void_after_s: float) -> bool:
+    """End a pending order's hold; say whether units are reserved for it.
+
+    Raises:
+        IllegalTransitionError: it is to be confirmed, and its units were given to others.
+    """
+    held = await connection.fetchval(_SQL["end_hold"], order_id) is not None
+    if to is Status.CANCELLED:
+        await money.queue_void_if_asked(connection, order_id, held=held, after_s=void_after_s)
+    elif held:
+        return True
+    elif await holds.take_units(connection, order_id):
+        await money.keep_payment(connection, order_id)
+    else:
+        raise IllegalTransitionError(
+            "its hold ended, and not all of its units are left", status=str(Status.PENDING), to=str(to)
+        )
+    return held
 
 
 async def _refusal(connection: Connection, order_id: UUID, to: Status) -> NotFoundError | IllegalTransitionError:
@@ -83,15 +113,49 @@ async def confirm_many(connection: Connection, order_ids: Sequence[UUID]) -> lis
     return [row["order_id"] for row in await connection.fetch(_SQL["confirm_if_pending"], order_ids)]
 
 
-async def cancel_many(connection: Connection, order_ids: Sequence[UUID], *, reason: str) -> list[UUID]:
-    """Cancel those of the orders that are pending and give their units back, in the caller's transaction.
+class PaidOrder(NamedTuple):
+    """An order and what the provider has of its money, in minor units."""
 
-    Returns which moved.
+    order_id: UUID
+    payment: str
+    authorised: int | None
+    """Held, to be taken at shipping; None: taken at once."""
+    captured: int | None
+    reference: str | None
+
+
+async def confirm_paid(connection: Connection, paid: Sequence[PaidOrder]) -> list[UUID]:
+    """Confirm those of the orders that are pending and whose units are held, and note their money.
+
+    In the caller's transaction; returns which moved.
     """
-    moved = [row["order_id"] for row in await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason)]
-    if moved:
-        await _give_back(connection, moved)
-    return moved
+    columns = [list(column) for column in zip(*paid, strict=True)]
+    return [row["order_id"] for row in await connection.fetch(_SQL["confirm_paid"], *columns)] if paid else []
+
+
+async def cancel_many(
+    connection: Connection, order_ids: Sequence[UUID], *, reason: str, payment: str | None = None
+) -> list[UUID]:
+    """Cancel those of the orders that are pending and give back the units that are held for them.
+
+    In the caller's transaction; `payment` is how their payment stands, None: as it is noted. Returns which moved.
+    """
+    moved = await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason, payment)
+    if held := [row["order_id"] for row in moved if row["held"]]:
+        await _give_back(connection, held)
+    return [row["order_id"] for row in moved]
+
+
+async def release_many(connection: Connection, order_ids: Sequence[UUID], *, void_after_s: float) -> list[UUID]:
+    """Give back the units of those of the orders whose hold has ended, and have their payment let go.
+
+    They stay pending until the provider has said what it has of them. In the caller's transaction; returns which.
+    """
+    released = await holds.end_overdue(connection, order_ids)
+    if released:
+        await _give_back(connection, released)
+        await money.queue_voids(connection, released, after_s=void_after_s)
+    return released
 
 
 async def cancelled_of(connection: Connection, order_ids: Sequence[UUID]) -> list[UUID]:
