@@ -292,6 +292,10 @@ create table sales (
   closed_at      timestamptz,
   payment        payment_mode not null default 'capture',
   hold_extension_s integer not null default 300 check (hold_extension_s between 0 and 86400),
+  standby_max    integer not null default 10000 check (standby_max between 0 and 1000000),
+  -- Of the sale's HMACs of identities; never shown.
+  identity_key   bytea not null
+                 default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
   constraint sale_window check (ends_at > starts_at),
   constraint sale_closed_at check ((phase = 'closed') = (closed_at is not null)),
   constraint sale_times check (
@@ -307,6 +311,11 @@ create table sale_products (
   taken              bigint not null default 0 check (taken >= 0),-- of the allotment, in orders not cancelled
   limit_per_customer integer check (limit_per_customer > 0),
   list_position      integer not null default 0,                  -- in the order in which ops named the products
+  -- Most units that all orders with the same identity may have; null: no limit.
+  limit_email        integer check (limit_email > 0),
+  limit_card         integer check (limit_card > 0),
+  limit_address      integer check (limit_address > 0),
+  limit_device       integer check (limit_device > 0),
   primary key (sale_number, product_id),
   constraint allotment_not_oversold check (taken <= quantity)
 ) with (
