@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 Phase = Literal["open", "hold", "drain", "closed"]
+PaymentMode = Literal["capture", "authorise", "none"]
 
 _SQL = load("sales")
 
@@ -64,6 +65,8 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     created_at: datetime
     closed_at: datetime | None
+    payment: PaymentMode
+    hold_extension_s: int
     read_at: datetime
 
     @property

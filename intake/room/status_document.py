@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 import msgspec
 
 from doorbuster.contract.room import PaceView, PollView, RoomStatus, SoldOutView
-from intake.web.timestamps import rfc3339_ms
+from doorbuster.timestamps import rfc3339_ms
 from waitingroom.polling import poll_for
 from waitingroom.sale_config import lobby_opens_at
 
