@@ -86,6 +86,11 @@ DESCRIPTIONS = {
         "Begins a new epoch of the room. `revoked` is how many admissions were out, null if the room's store does not "
         "say."
     ),
+    "post /ops/keys": (
+        "The answer shows the key, this once: only its digest is kept. A key of the role `view` reads everything, "
+        "`operate` works with sales, rooms, products and orders too, `admin` does what cannot be undone, and keys."
+    ),
+    "delete /ops/keys/{key}": "Every process refuses it within a second. Again changes nothing.",
     "get /ops/status": "200 also when something is amiss: `ok` says so, `troubles` names each in a line.",
     "post /ops/products/{product}/stock": (
         "`receive` adds units, `adjust` corrects the count up or down with a reason. Not safe to repeat: read the "
@@ -103,6 +108,7 @@ PARAMETERS = {
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
     "letter": "The dead letter's number.",
+    "key": "The key's number, `key_id`.",
     "cursor": "`next_cursor` of the page before.",
     "limit": "Most items of the page.",
     "q": "What is searched for.",
@@ -115,7 +121,7 @@ PARAMETERS = {
     "status": "In this state.",
     "state": "In this state.",
     "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
-    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `dead_letter:N` or `catalogue`.",
+    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `dead_letter:N`, `ops_key:N` or `catalogue`.",
     "Idempotency-Key": "The caller's name for one attempt to order: 1 to 255 visible ASCII characters.",
     "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
     "Last-Event-ID": "Resume behind this event.",
