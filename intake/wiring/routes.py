@@ -14,6 +14,8 @@ from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.status import OpsStatus
+from intake.ops.webhooks.deliveries import ReplayWebhook, SendTest, WebhookDeliveries
+from intake.ops.webhooks.endpoints import OneWebhook, ResumeWebhook, RotateSecret, WebhookList
 from intake.orders.access import OrderAccess
 from intake.orders.event_stream import OrderEvents
 from intake.orders.post import PostOrder
@@ -102,3 +104,16 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
     app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))
     app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
+    add_webhooks(app, parts)
+
+
+def add_webhooks(app: Routes, parts: Parts) -> None:
+    """Add what ops keep endpoints of webhooks by."""
+    database = parts.database
+    app.add_route("/ops/webhooks", WebhookList(database, allow_private=parts.settings.webhook_allow_private))
+    app.add_route("/ops/webhooks/{webhook}", OneWebhook(database))
+    app.add_route("/ops/webhooks/{webhook}/rotate", RotateSecret(database))
+    app.add_route("/ops/webhooks/{webhook}/resume", ResumeWebhook(database))
+    app.add_route("/ops/webhooks/{webhook}/test", SendTest(database))
+    app.add_route("/ops/webhooks/{webhook}/replay", ReplayWebhook(database))
+    app.add_route("/ops/webhooks/{webhook}/deliveries", WebhookDeliveries(database))
