@@ -84,7 +84,9 @@ class Parts:
         self.memory = StoreMemory(self.orders_redis, self.script, limit_mb=settings.order_store_max_mb)
         self.health = HealthChecks(self.database, self.orders_redis, self.durability, self.guard, self.memory)
         self.catalogue = Catalogue(settings)
-        self.waiting = RoomWiring(settings, self.sales, self.script, Uses(self.database, self.orders_redis))
+        self.offering = OfferCache(self.database)
+        uses = Uses(self.database, self.orders_redis)
+        self.waiting = RoomWiring(settings, self.sales, self.script, uses, self.offering)
         self.publishing = ChangePublisher(self.orders_redis, self.sales, self.waiting.desk)
         announcing = self.publishing.announcing
         self.outcomes = Notifications(
@@ -93,7 +95,6 @@ class Parts:
         self.restocking = Restocker(
             self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
         )
-        self.offering = OfferCache(self.database)
         self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
         self.moving = OrderTransitions(self.reader, self.database, self.restocking)
         self.search = open_search(settings, self.catalogue.replicas)

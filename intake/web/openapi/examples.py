@@ -41,9 +41,22 @@ EXAMPLES: dict[type, Any] = {
         "customer_id": "c-17",
         "status": "pending",
         "accepted_at": _AT,
-        "lines": [{"product_id": "lamp", "quantity": 1, "unit_price": 4900}],
+        "lines": [
+            {
+                "line": 1,
+                "product_id": "lamp",
+                "quantity": 1,
+                "unit_price": 4900,
+                "cancelled": 0,
+                "shipped": 0,
+                "refunded": 0,
+            }
+        ],
         "total": 4900,
         "currency": "EUR",
+        "payment": {"status": "due"},
+        "shipments": [],
+        "refunds": [],
         "reservation_expires_at": _LATER,
         "history": [{"status": "pending", "at": _AT}],
         "links": _LINKS,
