@@ -65,8 +65,9 @@ DESCRIPTIONS = {
     ),
     "get /search": "Words in any order; categories and brands may be given several times; prices are regular ones.",
     "post /ops/sales": (
-        "Without a window it is open at once and never ends. `quantity` is the allotment, `limit_per_customer` the "
-        "most one customer may have, `price` the price in this sale. Partitions never change afterwards."
+        "Without a window it is open at once and never ends. `quantity` is the allotment, `limits` the most units "
+        "that one customer, e-mail, card, address or device may have, `price` the price in this sale. `payment` says "
+        "when money is taken: at the confirmation, at shipping, or never. Partitions never change afterwards."
     ),
     "patch /ops/sales/{sale}": "What is left out stays; `products` replaces the list; null is the default again.",
     "post /ops/sales/{sale}/close": "For good: a closed sale never opens again. What was accepted is worked off.",
