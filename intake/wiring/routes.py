@@ -24,9 +24,11 @@ from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
 from intake.pages.offers import ShopOffers
 from intake.pages.problems import ProblemPages
+from intake.payments.callbacks import PaymentEvents
 from intake.products.resources import ListProducts, ShowProduct
 from intake.products.search import SearchProducts, SuggestSearches
 from intake.sales.resource import ShowSale
+from intake.web.client_address import Addresses
 from intake.web.openapi.document import resources
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
     app.add_route("/orders/{order}/events", watching)
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
+    addresses = Addresses(parts.settings.trusted_proxies)
+    app.add_route("/payments/{provider}/events", PaymentEvents(parts.callbacks, parts.payment_news, addresses))
     app.add_route("/products", ListProducts(parts.catalogue))
     app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
     app.add_route("/search", SearchProducts(parts.search))

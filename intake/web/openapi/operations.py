@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from doorbuster.contract import catalogue, offers, ops, ops_keys, orders, problems, products, room, sales
+from doorbuster.contract import (
+    catalogue, offers, ops, ops_keys, orders, payments, problems, products, room, sales,
+)  # fmt: skip
 
 
 class Operation(NamedTuple):
@@ -35,6 +37,8 @@ class Media(NamedTuple):
 
 EVENT_STREAM = Media("text/event-stream")
 JSON_LINES = Media("application/x-ndjson")
+PROVIDERS_OWN = Media("application/json")
+"""A body whose form is not ours."""
 _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
 _OPS = ("ops_key_required", "rate_limited", *_STORE)
@@ -66,6 +70,11 @@ _STOREFRONT = (
     Operation(
         "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: orders.OrderView},
         ("admission_required", "order_not_found", "illegal_transition", *_STORE), None, (), ("X-Storefront-Key",),
+    ),
+    Operation(
+        "post", "/payments/{provider}/events", "Take a payment provider's callback", {200: payments.CallbackTaken},
+        ("signature_invalid", "malformed", "too_large", "invalid", "not_found", "rate_limited", *_STORE),
+        PROVIDERS_OWN,
     ),
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ TAGS = {
     "Waiting room": "For storefronts and browsers: take a place, watch the room, claim the admission.",
     "Pages": "For shoppers: pages that work without a script.",
     "Catalogue": "Products, listings and search, from copies and replicas; cacheable.",
+    "Payments": "For the payment provider: its callbacks.",
     "Ops: sales": "Make, change, steer and pre-warm sales. Needs the ops key.",
     "Ops: products": "Products, prices and stock. Needs the ops key.",
     "Ops: orders": "Find orders, move them on, deal with dead letters. Needs the ops key.",
@@ -28,10 +29,17 @@ _BY_PREFIX = (
     ("/products", "Catalogue"),
     ("/search", "Catalogue"),
     ("/orders", "Orders"),
+    ("/payments", "Payments"),
     ("/sales", "Orders"),
 )
 
 DESCRIPTIONS = {
+    "post /payments/{provider}/events": (
+        "For the provider of `PAYMENT_PROVIDER` alone, which signs its callbacks: `stripe` with `Stripe-Signature`, "
+        "`simulated` as Standard Webhooks 1.0 says. A callback is a hint: the provider is asked what it has of the order, "
+        "so one that comes twice, late or out of order does no harm, and 200 is also the answer to what is unknown or old "
+        "news. 503: send it again."
+    ),
     "post /sales/{sale}/orders": (
         "202 once the order lies durably in the order store: from there on nothing loses it. Whether it gets its units "
         "is decided in its turn, first accepted first served. Repeat a call whose answer is unknown with the same "
