@@ -96,7 +96,9 @@ class Parts:
             self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
         )
         self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
-        self.moving = OrderTransitions(self.reader, self.database, self.restocking)
+        self.moving = OrderTransitions(
+            self.reader, self.database, self.restocking, payment_timeout_s=settings.payment_timeout_s
+        )
         self.search = open_search(settings, self.catalogue.replicas)
         self.catalogue.reader.heard.append(self.search.outdate)
         self.fast_product_read = FastProductRead(self.catalogue)
