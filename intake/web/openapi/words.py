@@ -91,6 +91,10 @@ DESCRIPTIONS = {
     ),
     "post /ops/products:import": "JSON Lines, a product a line. Bad lines are named, the others are taken.",
     "post /ops/orders/{order}/transitions": "As the state machine allows; `restock` gives units back when refunding.",
+    "get /ops/orders:export": (
+        "In the order of acceptance, a line an order: `csv` for spreadsheets, or `jsonl`, each line as "
+        "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do."
+    ),
     "get /readyz": "503 names the check that fails. Use `/healthz` to restart, this one to route.",
 }
 
@@ -110,6 +114,10 @@ PARAMETERS = {
     "min_price": "Regular price at least, in minor units.",
     "max_price": "Regular price at most, in minor units.",
     "sort": "The order of what is found.",
+    "reason": "Cancelled or waiting for this reason.",
+    "from": "Accepted then or later.",
+    "to": "Accepted before.",
+    "format": "The form of the file; `csv` if nothing is said.",
     "customer": "Of this customer.",
     "status": "In this state.",
     "state": "In this state.",
