@@ -114,6 +114,13 @@ select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, 
 -- One change of a sale at a time: what it leaves as it is, it writes again as it was read.
 select sale_number from sales where sale_id = $1 for no key update;
 
+-- name: lock_drains
+-- A batch under way ends first; the next one reads the sale anew.
+select name from shifts where name = any($1::text[]) order by name for update;
+
+-- name: any_order
+select coalesce((select true from orders where sale_number = $1 order by partition limit 1), false);
+
 -- name: update_sale
 update sales
   set name = $2, starts_at = $3, ends_at = $4, hold_s = $5, prewarm_lead_s = $6, room = $7, payment = $8,

@@ -134,6 +134,11 @@ async def _fill(db: Connection, known: plans.Known) -> None:
         " select 'x', 'product:p' || n, '{}' from generate_series(1, $1::integer) n",
         PRODUCTS,
     )
+    await db.execute(
+        "insert into ops_keys (name, role, digest, created_by, revoked_at)"
+        " select 'k' || n, 'view', sha256(n::text::bytea), 'OPS_KEY', now() from generate_series(1, $1::integer) n",
+        PRODUCTS,
+    )
     await db.execute("insert into shifts select 'settle:1:0', 1, '', now()")
     await db.execute("insert into stream_cursors (sale_number, partition) values (1, 0)")
     await db.execute("update product_changes set at = now() - interval '1 day'")
@@ -220,11 +225,12 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
     ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
     ("catalogue_changes", "unrelayed"): ["'0'", "0", "1000"],
+    ("ops_keys", "make_key"): ["'n'", "'view'", "sha256('x')", "'OPS_KEY'", "null"],
     ("orders", "list_orders"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000"],
     ("outbox", "advance_relay"): ["'events'", "'5'", "5"],
     ("outbox", "unpublished"): ["'0'", "0", "1000"],
     ("products", "put_product"): ["'p1'", "'n'", "'b'", "'c'", "null", "5", "'EUR'", "true", "'{}'"],
     ("money", "queue_once"): ["array[md5('1')::uuid]", "'void'", "0"],
-    ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'"],
-    ("sales", "update_sale"): ["1", "'n'", *_WINDOW, "5", "5", "'{}'"],
+    ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'", "'none'", "5", "5"],
+    ("sales", "update_sale"): ["1", "'n'", *_WINDOW, "5", "5", "'{}'", "'none'", "5", "5"],
 }
