@@ -89,6 +89,7 @@ def _line(line: StoredLine, status: Status, events: list[OrderEvent], refunds: l
         cancelled=line.quantity if status is Status.CANCELLED else taken_off,
         shipped=shipped,
         refunded=refunded,
+        metadata=UNSET if line.metadata is None else line.metadata,
     )
 
 

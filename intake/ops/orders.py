@@ -8,6 +8,7 @@ import msgspec
 
 from db.orders import orders as rows
 from db.orders.states import Status
+from db.orders.transitions import HandTerms
 from doorbuster.contract.ops import TransitionRequest
 from doorbuster.contract.orders import OrderSummaryView
 from doorbuster.errors import InvalidError
@@ -93,5 +94,6 @@ class TransitionOrder:
         async def by(connection: Connection) -> None:
             await note(connection, req, "transition", f"order:{order_id}")
 
-        view = await self._moving.move(order_id, Status(request.to), request.reason, restock=request.restock, by=by)
+        terms = HandTerms(restock=request.restock)
+        view = await self._moving.move(order_id, Status(request.to), request.reason, terms=terms, by=by)
         write(resp, view)
