@@ -292,6 +292,10 @@ create table sales (
   closed_at      timestamptz,
   payment        payment_mode not null default 'capture',
   hold_extension_s integer not null default 300 check (hold_extension_s between 0 and 86400),
+  standby_max    integer not null default 10000 check (standby_max between 0 and 1000000),
+  -- Of the sale's HMACs of identities; never shown.
+  identity_key   bytea not null
+                 default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
   constraint sale_window check (ends_at > starts_at),
   constraint sale_closed_at check ((phase = 'closed') = (closed_at is not null)),
   constraint sale_times check (
@@ -307,6 +311,11 @@ create table sale_products (
   taken              bigint not null default 0 check (taken >= 0),-- of the allotment, in orders not cancelled
   limit_per_customer integer check (limit_per_customer > 0),
   list_position      integer not null default 0,                  -- in the order in which ops named the products
+  -- Most units that all orders with the same identity may have; null: no limit.
+  limit_email        integer check (limit_email > 0),
+  limit_card         integer check (limit_card > 0),
+  limit_address      integer check (limit_address > 0),
+  limit_device       integer check (limit_device > 0),
   primary key (sale_number, product_id),
   constraint allotment_not_oversold check (taken <= quantity)
 ) with (
@@ -389,6 +398,8 @@ create table order_lines (
   cancelled  smallint,                     -- units taken off before they left; null: none
   shipped    smallint,                     -- units that left, those lost on the way too
   returned   smallint,                     -- of the shipped: units whose money was given back
+  replaced   smallint,                     -- units sent again for those lost on the way, beside those in `shipped`
+  restocked  smallint,                     -- of the returned: units that are in stock again
   primary key (order_id, line)
 );
 
@@ -403,7 +414,8 @@ create table reservations (
   total         bigint not null,
   currency      text not null,
   payment_token text,
-  extended      boolean                    -- true: the hold was made longer for a shopper who must act, which happens once
+  extended      boolean,                   -- true: the hold was made longer for a shopper who must act, which happens once
+  lines_cancelled boolean                  -- true: lines were cancelled while the payment was asked for
 ) with (
   -- Vacuum comes by number of dead rows, not by share of a table that is empty one minute and full the next; it gives no
   -- pages back at their end, since for that it would lock out everyone else.
@@ -429,6 +441,7 @@ create table order_events (
   tx       xid8 not null default pg_current_xact_id(),
   -- What the event says, where it is no transition.
   kind     text check (kind in ('line_cancelled', 'shipment', 'refund', 'action_required')),
+  lines    jsonb,                          -- units taken off by it before they left: [{line, quantity}]
   primary key (order_id, seq)
 );
 
@@ -469,7 +482,8 @@ create table shipments (
   tracking    text check (length(tracking) between 1 and 200),
   status      text not null default 'shipped' check (status in ('shipped', 'delivered', 'lost')),
   at          timestamptz not null default clock_timestamp(),
-  updated_at  timestamptz not null default clock_timestamp()
+  updated_at  timestamptz not null default clock_timestamp(),
+  status_seq  smallint                     -- of the event by which its status became what it is; null: by which it was sent
 );
 
 create index shipments_by_order on shipments (order_id, seq);
@@ -574,10 +588,33 @@ create table ops_log (
   action   text not null,
   target   text not null,
   change   jsonb not null,
-  operator text not null default '' -- as whoever holds the ops key names itself; empty: it does not
+  operator text not null default '', -- as whoever holds the ops key names itself; empty: it does not
+  key_name text                      -- name of the key that the call was made with; null: none, as by a command
 );
 
 create index ops_log_by_target on ops_log (target, entry_id);
+
+create type ops_role as enum (
+  'view',    -- reads everything, changes nothing
+  'operate', -- sales, rooms, products, orders
+  'admin'    -- keys too, and what cannot be undone
+);
+
+-- Keys of ops beside the setting's OPS_KEY.
+create table ops_keys (
+  key_id     bigint generated always as identity primary key,
+  name       text not null check (length(name) between 1 and 100),
+  role       ops_role not null,
+  digest     bytea not null check (length(digest) = 32), -- SHA-256 of the key, which is kept nowhere
+  created_at timestamptz not null default clock_timestamp(),
+  created_by text not null,                              -- name of the key that it was made with
+  expires_at timestamptz,
+  revoked_at timestamptz
+);
+
+create unique index ops_keys_by_digest on ops_keys (digest);
+-- Whose a change was can be told by the name: no two keys that are good have the same.
+create unique index ops_keys_by_name on ops_keys (name) where revoked_at is null;
 
 -- Where events are delivered over HTTP.
 create table webhooks (

@@ -2,9 +2,17 @@
 select o.order_id, (select sale_id from sales s where s.sale_number = o.sale_number), o.customer_id, o.status, o.reason,
        o.accepted_at, o.updated_at, o.total, o.currency, o.metadata, o.refusal, o.version,
        (select expires_at from reservations r where r.order_id = o.order_id) as reservation_expires_at,
-       array(select row(product_id, quantity, unit_price) from order_lines l
+       row((select payment::text from sales s where s.sale_number = o.sale_number), o.payment::text, o.authorised,
+           o.captured, o.refunded, o.next_action) as payment,
+       array(select row(line, product_id, quantity, unit_price, cancelled, shipped, returned) from order_lines l
                where l.order_id = o.order_id order by line) as lines,
-       array(select row(seq, status::text, at, reason, kind) from order_events e
+       array(select row(shipment_id, seq, carrier, tracking, status, status_seq, at,
+                        array(select row(line, quantity) from shipment_lines l
+                                where l.shipment_id = p.shipment_id order by line))
+               from shipments p where p.order_id = o.order_id order by seq, at) as shipments,
+       array(select row(refund_id, seq, amount, lines, reason, status, at) from refunds r
+               where r.order_id = o.order_id order by seq, at) as refunds,
+       array(select row(seq, status::text, at, reason, kind, lines) from order_events e
                where e.order_id = o.order_id order by seq) as history
   from orders o
   where o.order_id = $1;
@@ -42,4 +50,4 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
 
 -- name: events_of
 -- All of them: an order has few.
-select seq, status::text, at, reason, kind, order_id from order_events where order_id = any($1::uuid[]);
+select seq, status::text, at, reason, kind, lines, order_id from order_events where order_id = any($1::uuid[]);

@@ -68,6 +68,10 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzin
 DEPTH_MAX = 64
 """How deep free JSON may be nested."""
 EffectivePhase = Literal["scheduled", "open", "ended", "hold", "drain", "closed"]
+PaymentStatus = Literal[
+    "none", "due", "requires_action", "authorised", "captured", "partially_refunded", "refunded", "voided", "failed"
+]
+ShipmentStatus = Literal["shipped", "delivered", "lost"]
 OrderStatus = Literal["accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
 
 

@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from doorbuster.contract.fields import PRINTABLE, TOTAL_MAX, AcceptedAt, CustomerId, Moment, OrderStatus, ProductId
+from doorbuster.contract.fields import (
+    PRINTABLE,
+    TOTAL_MAX,
+    AcceptedAt,
+    CustomerId,
+    Moment,
+    OrderStatus,
+    PaymentStatus,
+    ProductId,
+    ShipmentStatus,
+)
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
@@ -50,12 +60,69 @@ class AcceptedOrder(Struct):
     links: Links
 
 
-class OrderLine(Struct, omit_defaults=True):
-    """A line as it was priced; before the drain saw the order it has no price."""
+class OrderLine(Struct, kw_only=True, omit_defaults=True):
+    """A line as it was priced, and what became of its units; before the drain saw the order it has no price."""
 
+    line: int
+    """From 1."""
     product_id: str
     quantity: int
     unit_price: int | None = None
+    cancelled: int
+    """Units taken off before they left."""
+    shipped: int
+    """Units that left, those lost on the way too."""
+    refunded: int
+    """Units whose money was given back, or is being given back."""
+
+
+class OrderPayment(Struct):
+    """What the payment provider has of an order's money, in minor units; `due`: it will be asked."""
+
+    status: PaymentStatus
+    authorised: int | UnsetType = UNSET
+    captured: int | UnsetType = UNSET
+    refunded: int | UnsetType = UNSET
+    next_action: Any = UNSET
+    """The provider's, for the shopper's page, while the shopper must act."""
+
+
+class LineUnits(Struct, frozen=True):
+    """Units of a line of the order, which is counted from 1."""
+
+    line: int
+    quantity: int
+
+
+class ShipmentView(Struct):
+    """A parcel."""
+
+    shipment_id: str
+    status: ShipmentStatus
+    lines: list[LineUnits]
+    at: Moment
+    carrier: str | UnsetType = UNSET
+    tracking: str | UnsetType = UNSET
+
+
+class RefundLine(Struct, frozen=True):
+    """Units of a line whose money is given back; `restock`: they are in stock again."""
+
+    line: int
+    quantity: int
+    restock: bool
+
+
+class RefundView(Struct):
+    """Money given back: `pending` until the payment provider has done it, `failed` if it refuses to."""
+
+    refund_id: str
+    amount: int
+    reason: str
+    status: Literal["pending", "succeeded", "failed"]
+    at: Moment
+    lines: list[RefundLine] | UnsetType = UNSET
+    """Left out where an amount was given back for no line in particular."""
 
 
 class Step(Struct):
@@ -87,6 +154,9 @@ class OrderView(Struct, kw_only=True):
     lines: list[OrderLine]
     total: int | None
     currency: str | None
+    payment: OrderPayment
+    shipments: list[ShipmentView]
+    refunds: list[RefundView]
     refusal: Refusal | UnsetType = UNSET
     reservation_expires_at: Moment | UnsetType = UNSET
     metadata: Any = UNSET

@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from doorbuster.contract.fields import EffectivePhase, Moment, OrderStatus
 from doorbuster.contract.offers import UnitPrice
+from doorbuster.contract.ops_keys import Role
 
 
 class Health(Struct, omit_defaults=True):
@@ -52,6 +53,8 @@ class Problem(Struct, omit_defaults=True):
     total: int | UnsetType = UNSET
     """Of the order at the prices in force."""
     lines: list[UnitPrice] | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    """That an ops key must have for the call."""
     allowed: list[OrderStatus] | UnsetType = UNSET
     """Where the order can go from where it is."""
 
@@ -70,6 +73,7 @@ FAULTS = MappingProxyType(
         "admission_required": ErrorCode(401, "Admission required"),
         "admission_expired": ErrorCode(401, "Admission expired"),
         "ops_key_required": ErrorCode(401, "Ops key required"),
+        "role_required": ErrorCode(403, "Role of the ops key not enough"),
         "admission_invalid": ErrorCode(403, "Admission not valid for this sale"),
         "ticket_invalid": ErrorCode(403, "Ticket or secret not valid for this sale"),
         "code_invalid": ErrorCode(403, "Access code not valid"),

@@ -11,13 +11,13 @@ from db.orders.states import Status
 from doorbuster.contract.ops import TransitionRequest
 from doorbuster.contract.orders import OrderSummaryView
 from doorbuster.errors import InvalidError
+from doorbuster.timestamps import rfc3339_of
 from intake.ops.change_log import note
 from intake.orders.lookup import order_id_of
 from intake.web.paging import limit_of, order_cursor, order_cursor_of, write_page
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.requests import body_of
 from intake.web.responses import write
-from intake.web.timestamps import rfc3339_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response

@@ -20,10 +20,10 @@ from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import entry
 from doorbuster.orderstore.accept import Candidate
 from doorbuster.orderstore.ids import fingerprint_of, partition_of
+from doorbuster.timestamps import rfc3339_ms
 from intake.accepting import verdicts
 from intake.orders.refusals import refusal_of
 from intake.web.problems import RefusedError
-from intake.web.timestamps import rfc3339_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from db.orders.states import Status
 from db.orders.transitions import transition
+from db.orders.view import show
 from doorbuster.errors import IllegalTransitionError, NotFoundError
-from intake.orders.lookup import not_found, show
+from intake.orders.lookup import not_found
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

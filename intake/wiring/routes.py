@@ -8,6 +8,7 @@ from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
 from intake.ops.import_products import ImportProducts
+from intake.ops.keys import OneOpsKey, OpsKeyList
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
@@ -83,6 +84,8 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    app.add_route("/ops/keys", OpsKeyList(database))
+    app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))

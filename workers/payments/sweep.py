@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from db.orders import reservations, transitions
-from workers.payments.gateway import void_all
 from workers.payments.settle import EXPIRED
+from workers.payments.voiding import void_all
 from workers.publish.availability import Units
 from workers.publish.order_changes import publish
 

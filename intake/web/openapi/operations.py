@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from doorbuster.contract import catalogue, offers, ops, orders, problems, products, room, sales, webhooks
+from doorbuster.contract import (
+    catalogue,
+    offers,
+    ops,
+    ops_keys,
+    orders,
+    problems,
+    products,
+    room,
+    sales,
+    webhooks,
+)  # fmt: skip
 
 
 class Operation(NamedTuple):
@@ -143,6 +154,15 @@ _SALES = (
     Operation(
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
     ),
+    Operation(
+        "post", "/ops/keys", "Make an ops key", {201: ops_keys.MadeKeyView},
+        ("conflict", "role_required", *_BODY, *_OPS), ops_keys.KeyRequest,
+    ),
+    Operation(
+        "get", "/ops/keys", "List ops keys", {200: PageOf(ops_keys.OpsKeyView)}, ("invalid", *_OPS), None,
+        ("cursor", "limit"),
+    ),
+    Operation("delete", "/ops/keys/{key}", "Revoke an ops key", {204: None}, ("not_found", "role_required", *_OPS)),
     Operation(
         "get", "/ops/audit", "List what ops changed", {200: PageOf(ops.LogEntryView)}, ("invalid", *_OPS), None,
         ("target", "cursor", "limit"),

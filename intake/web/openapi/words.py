@@ -67,8 +67,9 @@ DESCRIPTIONS = {
     ),
     "get /search": "Words in any order; categories and brands may be given several times; prices are regular ones.",
     "post /ops/sales": (
-        "Without a window it is open at once and never ends. `quantity` is the allotment, `limit_per_customer` the "
-        "most one customer may have, `price` the price in this sale. Partitions never change afterwards."
+        "Without a window it is open at once and never ends. `quantity` is the allotment, `limits` the most units "
+        "that one customer, e-mail, card, address or device may have, `price` the price in this sale. `payment` says "
+        "when money is taken: at the confirmation, at shipping, or never. Partitions never change afterwards."
     ),
     "patch /ops/sales/{sale}": "What is left out stays; `products` replaces the list; null is the default again.",
     "post /ops/sales/{sale}/close": "For good: a closed sale never opens again. What was accepted is worked off.",
@@ -80,6 +81,11 @@ DESCRIPTIONS = {
         "Begins a new epoch of the room. `revoked` is how many admissions were out, null if the room's store does not "
         "say."
     ),
+    "post /ops/keys": (
+        "The answer shows the key, this once: only its digest is kept. A key of the role `view` reads everything, "
+        "`operate` works with sales, rooms, products and orders too, `admin` does what cannot be undone, and keys."
+    ),
+    "delete /ops/keys/{key}": "Every process refuses it within a second. Again changes nothing.",
     "get /ops/status": "200 also when something is amiss: `ok` says so, `troubles` names each in a line.",
     "post /ops/products/{product}/stock": (
         "`receive` adds units, `adjust` corrects the count up or down with a reason. Not safe to repeat: read the "
@@ -112,6 +118,7 @@ PARAMETERS = {
     "verb": "What to do.",
     "letter": "The dead letter's number.",
     "webhook": "The webhook's number.",
+    "key": "The key's number, `key_id`.",
     "cursor": "`next_cursor` of the page before.",
     "limit": "Most items of the page.",
     "q": "What is searched for.",
@@ -124,7 +131,10 @@ PARAMETERS = {
     "status": "In this state.",
     "state": "In this state.",
     "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
-    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N` or `catalogue`.",
+    "target": (
+        "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N` or "
+        "`catalogue`."
+    ),
     "Idempotency-Key": "The caller's name for one attempt to order: 1 to 255 visible ASCII characters.",
     "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
     "Last-Event-ID": "Resume behind this event.",

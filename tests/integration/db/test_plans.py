@@ -224,6 +224,7 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("outbox", "advance_relay"): ["'events'", "'5'", "5"],
     ("outbox", "unpublished"): ["'0'", "0", "1000"],
     ("products", "put_product"): ["'p1'", "'n'", "'b'", "'c'", "null", "5", "'EUR'", "true", "'{}'"],
-    ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'"],
-    ("sales", "update_sale"): ["1", "'n'", *_WINDOW, "5", "5", "'{}'"],
+    ("money", "queue_once"): ["array[md5('1')::uuid]", "'void'", "0"],
+    ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'", "'none'", "5", "5"],
+    ("sales", "update_sale"): ["1", "'n'", *_WINDOW, "5", "5", "'{}'", "'none'", "5", "5"],
 }

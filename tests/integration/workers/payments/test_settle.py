@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from db.work import shifts
 from db.work.due_work import Partition
 from doorbuster import keys
 from tests.fixtures.waiting import eventually
-from workers.payments.gateway import GatewayError, PaymentAnswer, PaymentRequest
+from workers.payments.gateway import GatewayError, PaymentRequest, ProviderPayment
 from workers.payments.settle import Settle
 from workers.payments.simulated import SimulatedGateway
 from workers.runtime import shift
@@ -37,12 +37,13 @@ class RecordingGateway(SimulatedGateway):
         self.asked: list[UUID] = []
         self.voided: list[UUID] = []
 
-    def authorise(self, payment: PaymentRequest) -> PaymentAnswer | Awaitable[PaymentAnswer]:
+    async def authorise(self, payment: PaymentRequest) -> ProviderPayment:
         self.asked.append(payment.order_id)
-        return super().authorise(payment)
+        return await super().authorise(payment)
 
-    def void(self, order_id: UUID) -> None:
-        self.voided.append(order_id)
+    async def void(self, payment: PaymentRequest, *, key: str) -> ProviderPayment:
+        self.voided.append(payment.order_id)
+        return await super().void(payment, key=key)
 
 
 class HeldGateway(RecordingGateway):
@@ -52,13 +53,14 @@ class HeldGateway(RecordingGateway):
         super().__init__()
         self.go_on = asyncio.Event()
 
-    def authorise(self, payment: PaymentRequest) -> PaymentAnswer | Awaitable[PaymentAnswer]:
-        answer = super().authorise(payment)
-        return self._held() if payment.token == "held" else answer
+    def answers_at_once(self, payment: PaymentRequest) -> bool:
+        return payment.token != "held" and super().answers_at_once(payment)
 
-    async def _held(self) -> PaymentAnswer:
-        await self.go_on.wait()
-        return PaymentAnswer.APPROVED
+    async def authorise(self, payment: PaymentRequest) -> ProviderPayment:
+        answer = await super().authorise(payment)
+        if payment.token == "held":
+            await self.go_on.wait()
+        return answer
 
     async def was_asked(self, payments: int = 1) -> None:
         async def asked() -> bool:
@@ -203,8 +205,8 @@ async def test_whoever_lost_the_lease_confirms_nothing(lamp_sale: Shop, db: Conn
 
 async def test_a_gateway_that_will_not_void_stops_nothing(lamp_sale: Shop, db: Connection) -> None:
     class Stubborn(RecordingGateway):
-        def void(self, order_id: UUID) -> None:
-            super().void(order_id)
+        async def void(self, payment: PaymentRequest, *, key: str) -> ProviderPayment:
+            await super().void(payment, key=key)
             raise GatewayError("no")
 
     ids = await lamp_sale.buy("ada", "bob", lamp=1, token="timeout")

@@ -1,0 +1,16 @@
+-- What became of each unit of a line, exactly, and of each parcel, so that an order can be shown as it stood at an event.
+-- Null in all of these costs no byte of a row.
+
+alter table order_lines
+  add column replaced  smallint, -- units sent again for those lost on the way, beside those in `shipped`
+  add column restocked smallint; -- of the returned: units that are in stock again
+
+alter table order_events
+  add column lines jsonb; -- units taken off by it before they left: [{line, quantity}]
+
+alter table shipments
+  add column status_seq smallint; -- of the event by which its status became what it is; null: by which it was sent
+
+alter table reservations
+  add column lines_cancelled boolean; -- true: lines were cancelled while the payment was asked for; see refund_cancelled
+
