@@ -147,7 +147,10 @@ PARAMETERS = {
     "status": "In this state.",
     "state": "In this state.",
     "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
-    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N`, `catalogue`.",
+    "target": (
+        "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N` or "
+        "`catalogue`."
+    ),
     "Idempotency-Key": "The caller's name for one attempt to order: 1 to 255 visible ASCII characters.",
     "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
     "Last-Event-ID": "Resume behind this event.",
