@@ -12,7 +12,7 @@ from db.orders.transitions import HandTerms
 from doorbuster.contract.ops import TransitionRequest
 from doorbuster.contract.orders import OrderSummaryView
 from doorbuster.errors import InvalidError
-from doorbuster.timestamps import rfc3339_of
+from doorbuster.values.timestamps import rfc3339_of
 from intake.ops.change_log import note
 from intake.ops.order_filters import moments_of, reason_of, status_of
 from intake.orders.lookup import order_id_of
