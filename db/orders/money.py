@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 OperationKind: TypeAlias = Literal["capture", "void", "refund", "look_up"]
 
-AUTHORISATION_MAX_S = 60.0
-"""No authorisation is under way longer: the most that `PAYMENT_TIMEOUT_S` may be."""
-
 _SQL = load("money")
 
 
@@ -32,20 +29,6 @@ async def queue_voids(connection: Connection, order_ids: Sequence[UUID], *, afte
     `after_s` leaves time for an authorisation that may be under way. Asked for twice, it is done once, and sooner.
     """
     await connection.execute(_SQL["queue_once"], order_ids, "void", after_s)
-
-
-async def queue_void_if_asked(connection: Connection, order_id: UUID, *, held: bool, after_s: float) -> None:
-    """Let go the money of an order that is being cancelled, unless nobody can have asked for any.
-
-    `held`: its units were reserved, so that its payment may be under way.
-    """
-    await connection.execute(_SQL["queue_void_if_asked"], order_id, held, after_s)
-
-
-async def keep_payment(connection: Connection, order_id: UUID) -> None:
-    """Drop a void that waits: the order is confirmed after all. What the provider has is looked up instead."""
-    await connection.execute(_SQL["drop_void"], order_id)
-    await queue_look_ups(connection, [order_id])
 
 
 async def queue_look_ups(connection: Connection, order_ids: Sequence[UUID], *, after_s: float = 0.0) -> None:

@@ -9,21 +9,6 @@ select order_id, $2, clock_timestamp() + make_interval(secs => $3::float8)
 on conflict (order_id, kind) where state = 'due' and kind in ('void', 'look_up')
   do update set due_at = least(p.due_at, excluded.due_at);
 
--- name: queue_void_if_asked
--- Of an order that is being cancelled: not where no provider can have been asked.
-insert into payment_operations as p (order_id, kind, due_at)
-select o.order_id, 'void', clock_timestamp() + make_interval(secs => $3::float8)
-  from orders o
-  where o.order_id = $1
-    and (o.payment is not null
-         or $2 and o.total > 0 and (select s.payment from sales s where s.sale_number = o.sale_number) <> 'none')
-on conflict (order_id, kind) where state = 'due' and kind in ('void', 'look_up')
-  do update set due_at = least(p.due_at, excluded.due_at);
-
--- name: drop_void
-update payment_operations set state = 'done', finished_at = clock_timestamp(), detail = 'the order was confirmed'
-  where order_id = $1 and kind = 'void' and state = 'due';
-
 -- name: queue_capture
 insert into payment_operations (order_id, kind, amount, shipment_id) values ($1, 'capture', $2, $3);
 

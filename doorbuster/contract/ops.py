@@ -19,6 +19,8 @@ class LogEntryView(Struct):
     change: dict[str, Any]
     operator: str
     """As it was named in `X-Operator`; empty where it was not."""
+    key_name: str | None = None
+    """Name of the ops key that the call was made with, `OPS_KEY` for that of the settings; null: of a command."""
 
 
 class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ import msgspec
 from doorbuster.contract.ops import ImportReport
 from doorbuster.errors import InvalidError, StoreUnavailableError
 from intake.ops import import_process
-from intake.ops.change_log import operator_of
+from intake.ops.change_log import author_of
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.responses import write
@@ -25,6 +25,7 @@ from intake.web.responses import write
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
+    from db.ops_log import Author
     from intake.database import Database
 
 IMPORTS_MAX = 2
@@ -46,14 +47,14 @@ class ImportProducts:
         unit = req.get_param("price_unit") or ""
         if unit not in import_process.UNITS:
             raise InvalidError.naming([("price_unit", "must be minor or major")])
-        operator = operator_of(req)  # refused before anything is written
+        author = author_of(req)  # refused before anything is written
         if self._running >= IMPORTS_MAX:
             raise RefusedError("overloaded", f"{IMPORTS_MAX} imports are under way already")
         self._running += 1
         try:
             with tempfile.TemporaryFile() as file:
                 await _keep(req, file)
-                write(resp, await _imported(file, self._database.dsn, unit, operator))
+                write(resp, await _imported(file, self._database.dsn, unit, author))
         finally:
             self._running -= 1
 
@@ -81,7 +82,7 @@ async def _keep(req: Request, file: IO[bytes]) -> None:
     file.seek(0)
 
 
-async def _imported(file: IO[bytes], dsn: str, unit: str, operator: str) -> ImportReport:
+async def _imported(file: IO[bytes], dsn: str, unit: str, author: Author) -> ImportReport:
     """Have the file imported by a process of its own; return its report.
 
     Raises:
@@ -89,7 +90,7 @@ async def _imported(file: IO[bytes], dsn: str, unit: str, operator: str) -> Impo
         StoreUnavailableError: the database went away; what went in is in the log of ops.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", import_process.__name__, unit, operator,
+        sys.executable, "-m", import_process.__name__, unit, author.operator, author.key_name or "",
         stdin=file, stdout=asyncio.subprocess.PIPE, env=os.environ | {"DATABASE_URL": dsn},
     )  # fmt: skip
     try:

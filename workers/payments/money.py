@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from db.orders import money
-from db.orders.money import BEGINNING, PaymentOperation, OperationCursor, OrderMoney
+from db.orders.money import BEGINNING, OperationCursor, OrderMoney, PaymentOperation
 from db.orders.states import Status
 from db.work import shifts
 from workers.payments.answers import Answer

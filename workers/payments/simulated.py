@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
-from db.orders.simulated_books import Book
+from db.payments.simulated_books import Book
 from doorbuster.failures import POSTGRES_FAILED
 from workers.payments.gateway import (
     NOTHING,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from db.connections import pool
-from db.orders import simulated_books
-from db.orders.simulated_books import Book
+from db.payments import simulated_books
+from db.payments.simulated_books import Book
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection

@@ -12,9 +12,11 @@ import msgspec
 
 from catalogue.search.interface import SORTS
 from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, Problem
+from intake.server.asgi import OPS
 from intake.web.openapi.examples import EXAMPLES
 from intake.web.openapi.operations import OPERATIONS, Media, Operation, PageOf
 from intake.web.openapi.page import STYLE, page
+from intake.web.openapi.roles import needed_role
 from intake.web.openapi.words import DESCRIPTIONS, HEADERS, PARAMETERS, SCHEMES, TAGS, tag_of
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ _QUERY: dict[str, dict[str, Any]] = {
     "min_price": {"type": "integer", "minimum": 0},
     "max_price": {"type": "integer", "minimum": 0},
     "sort": {"enum": list(SORTS)},
+    "format": {"enum": ["csv", "jsonl"]},
+    "from": {"type": "string", "format": "date-time"},
+    "to": {"type": "string", "format": "date-time"},
     "price_unit": {"enum": ["minor", "major"]},
 }
 """What a parameter of the query may be, where it is not any text."""
@@ -75,7 +80,7 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     described: dict[str, Any] = {
         "tags": [tag_of(operation.path)],
         "summary": operation.summary,
-        "description": DESCRIPTIONS.get(f"{operation.method} {operation.path}", f"{operation.summary}."),
+        "description": _description(operation),
         "operationId": _name(operation),
         "parameters": _parameters(operation),
         "responses": _responses(operation, schema_of),
@@ -88,6 +93,13 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         keys = ["admission", "admission_cookie"] if "Idempotency-Key" in operation.headers else []
         described["security"] = [{}, *({name: []} for name in [*keys, "storefront_key"])]
     return described
+
+
+def _description(operation: Operation) -> str:
+    said = DESCRIPTIONS.get(f"{operation.method} {operation.path}", f"{operation.summary}.")
+    if not operation.path.startswith(OPS):
+        return said
+    return f"{said} Takes a key of the role `{needed_role(operation.method, operation.path)}`."
 
 
 def _name(operation: Operation) -> str:
@@ -133,7 +145,7 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
             responses[str(status)]["headers"] = headers
         if answer is not None:
             responses[str(status)]["content"] = _content(answer, schema_of)
-    problems = {*operation.problems, "invalid"} if _is_noted(operation) else set(operation.problems)
+    problems = {*operation.problems, "invalid", "role_required"} if _is_noted(operation) else set(operation.problems)
     for status in sorted({FAULTS[code].status for code in problems}):
         codes = [code for code in FAULTS if code in problems and FAULTS[code].status == status]
         schema = {"allOf": [schema_of[repr(Problem)], {"properties": {"code": {"enum": codes}}}]}
