@@ -233,11 +233,14 @@ async def update_sale(connection: Connection, sale_id: str, changes: Mapping[str
     Raises:
         NotFoundError: there is no such sale.
         InvalidError: a product that has been sold here is left out, or a value contradicts another.
+        ConflictError: `payment` would change, and there are orders whose money is taken in the other way.
     """
     async with connection.transaction():
         await lock_sale(connection, sale_id)
         sale = await _existing(connection, sale_id)
         new = {name: changes.get(name, getattr(sale, name)) for name in _CHANGEABLE}
+        if new["payment"] != sale.payment:
+            await _keep_payment(connection, sale)
         await _guarded(connection.execute(_SQL["update_sale"], sale.number, *new.values()))
         if "products" in changes:
             await _replace_products(connection, sale, changes["products"])
@@ -247,6 +250,14 @@ async def update_sale(connection: Connection, sale_id: str, changes: Mapping[str
 _CHANGEABLE = (
     "name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "room", "payment", "hold_extension_s", "standby_max",
 )  # fmt: skip
+
+
+async def _keep_payment(connection: Connection, sale: Sale) -> None:
+    """Refuse another way of payment once there are orders; no batch of a drain is under way meanwhile."""
+    names = [f"drain:{sale.number}:{partition}" for partition in range(sale.partitions)]
+    await connection.execute(_SQL["lock_drains"], names)
+    if await connection.fetchval(_SQL["any_order"], sale.number):
+        raise ConflictError("the sale has orders: how their money is taken stays as it is")
 
 
 async def _replace_products(connection: Connection, sale: Sale, products: Sequence[SaleProduct]) -> None:

@@ -29,7 +29,7 @@ delete from purchases where sale_number = $1;
 
 -- name: count_purchases_anew
 insert into purchases (sale_number, product_id, customer_id, quantity)
-select o.sale_number, l.product_id, o.customer_id, sum(l.quantity)
+select o.sale_number, l.product_id, o.customer_id, sum(l.quantity - coalesce(l.cancelled, 0))
   from orders o
   join order_lines l using (order_id)
   join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
@@ -113,6 +113,13 @@ select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, 
 -- name: lock_sale
 -- One change of a sale at a time: what it leaves as it is, it writes again as it was read.
 select sale_number from sales where sale_id = $1 for no key update;
+
+-- name: lock_drains
+-- A batch under way ends first; the next one reads the sale anew.
+select name from shifts where name = any($1::text[]) order by name for update;
+
+-- name: any_order
+select coalesce((select true from orders where sale_number = $1 order by partition limit 1), false);
 
 -- name: update_sale
 update sales

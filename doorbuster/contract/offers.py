@@ -17,10 +17,14 @@ class UnitPrice(Struct):
     unit_price: int
 
 
-class SaleLimits(Struct):
-    """Most units of a product in one sale."""
+class SaleLimits(Struct, omit_defaults=True):
+    """Most units of a product in one sale, over all orders of the same customer, e-mail, card, address or device."""
 
-    customer: int
+    customer: int | UnsetType = UNSET
+    email: int | UnsetType = UNSET
+    card: int | UnsetType = UNSET
+    address: int | UnsetType = UNSET
+    device: int | UnsetType = UNSET
 
 
 class OfferedProduct(Struct, kw_only=True):
