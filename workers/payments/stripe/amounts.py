@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doorbuster.currencies import EXPONENTS
+from doorbuster.values.currencies import EXPONENTS
 from workers.payments.gateway import PaymentRefusedError
 
 _WITHOUT_DECIMALS = frozenset(
