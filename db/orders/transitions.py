@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from db import sales
+from db.orders import identities
 from db.orders.orders import Order, read_order
 from db.orders.states import Status, sources_of
 from db.products import stock
@@ -108,3 +109,4 @@ async def _give_back(connection: Connection, order_ids: Sequence[UUID]) -> None:
         "give_back_purchases",
     ):
         await connection.execute(_SQL[statement], order_ids)
+    await identities.give_back(connection, order_ids)

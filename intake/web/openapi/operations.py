@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from doorbuster.contract import (
-    catalogue, offers, ops, ops_keys, orders, payments, problems, products, room, sales,
+    catalogue,
+    offers,
+    ops,
+    ops_keys,
+    orders,
+    payments,
+    problems,
+    products,
+    room,
+    sales,
 )  # fmt: skip
 
 
