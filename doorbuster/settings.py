@@ -252,6 +252,21 @@ class Settings(BaseSettings):
     frame_ancestors: Annotated[TextList, AfterValidator(_ancestors)] = ()
     """Origins, and `self`, whose pages may have the pages for people in a frame."""
 
+    webhook_allow_private: bool = False
+    """Whether webhooks may go to addresses that are not of the open internet."""
+    webhook_timeout_s: float = Field(10.0, ge=0.1, le=60)
+    """How long a receiver may take to answer."""
+    webhook_concurrency: int = Field(8, ge=1, le=100)
+    """Deliveries to one endpoint at a time."""
+    webhook_retry_s: float = Field(5.0, ge=0.05, le=3_600)
+    """About how long after a failed attempt the second is made; then it doubles."""
+    webhook_retry_for_s: int = Field(259_200, ge=1, le=2_592_000)
+    """How long a delivery is tried, from its first attempt; then it is a dead letter."""
+    webhook_pause_after: int = Field(100, ge=1, le=1_000_000)
+    """Failed attempts in a row after which an endpoint is paused."""
+    webhook_log_s: int = Field(604_800, ge=60, le=31_536_000)
+    """How long the log of deliveries is kept."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator(

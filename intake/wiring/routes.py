@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
+from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.export.resource import ExportOrders
 from intake.ops.import_products import ImportProducts
-from intake.ops.keys import OneOpsKey, OpsKeyList
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.status import OpsStatus
+from intake.ops.webhooks.deliveries import ReplayWebhook, SendTest, WebhookDeliveries
+from intake.ops.webhooks.endpoints import OneWebhook, ResumeWebhook, RotateSecret, WebhookList
 from intake.orders.access import OrderAccess
 from intake.orders.event_stream import OrderEvents
 from intake.orders.post import PostOrder
@@ -96,9 +99,23 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
     app.add_route("/ops/products:import", ImportProducts(database))
     app.add_route("/ops/orders", OrderList(database))
+    app.add_route("/ops/orders:export", ExportOrders(database, parts.catalogue.replicas))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
     app.add_route("/ops/orders/{order}/transitions", TransitionOrder(parts.moving))
     app.add_route("/ops/dead-letters", DeadLetters(database))
     app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
     app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))
     app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
+    add_webhooks(app, parts)
+
+
+def add_webhooks(app: Routes, parts: Parts) -> None:
+    """Add what ops keep endpoints of webhooks by."""
+    database = parts.database
+    app.add_route("/ops/webhooks", WebhookList(database, allow_private=parts.settings.webhook_allow_private))
+    app.add_route("/ops/webhooks/{webhook}", OneWebhook(database))
+    app.add_route("/ops/webhooks/{webhook}/rotate", RotateSecret(database))
+    app.add_route("/ops/webhooks/{webhook}/resume", ResumeWebhook(database))
+    app.add_route("/ops/webhooks/{webhook}/test", SendTest(database))
+    app.add_route("/ops/webhooks/{webhook}/replay", ReplayWebhook(database))
+    app.add_route("/ops/webhooks/{webhook}/deliveries", WebhookDeliveries(database))

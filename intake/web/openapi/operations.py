@@ -15,6 +15,7 @@ from doorbuster.contract import (
     products,
     room,
     sales,
+    webhooks,
 )  # fmt: skip
 
 
@@ -201,7 +202,11 @@ _PRODUCTS = (
 _ORDERS = (
     Operation(
         "get", "/ops/orders", "List orders", {200: PageOf(orders.OrderSummaryView)}, ("invalid", *_OPS), None,
-        ("sale", "customer", "status", "cursor", "limit"),
+        ("sale", "customer", "status", "reason", "from", "to", "cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/orders:export", "Export orders as a file", {200: Media("text/csv")},
+        ("invalid", "sale_not_found", *_OPS), None, ("sale", "status", "reason", "from", "to", "format"),
     ),
     Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
     Operation(
@@ -225,6 +230,39 @@ _ORDERS = (
     ),
 )  # fmt: skip
 
+_WEBHOOKS = (
+    Operation(
+        "post", "/ops/webhooks", "Make a webhook", {201: webhooks.WebhookSecret}, ("conflict", *_BODY, *_OPS),
+        webhooks.WebhookRequest,
+    ),
+    Operation(
+        "get", "/ops/webhooks", "List webhooks", {200: PageOf(webhooks.WebhookView)}, ("invalid", *_OPS), None,
+        ("cursor", "limit"),
+    ),
+    Operation("get", "/ops/webhooks/{webhook}", "Show a webhook", {200: webhooks.WebhookView}, ("not_found", *_OPS)),
+    Operation("delete", "/ops/webhooks/{webhook}", "Delete a webhook", {204: None}, ("not_found", *_OPS)),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/rotate", "Rotate a webhook's secret", {200: webhooks.WebhookSecret},
+        ("not_found", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/resume", "Send to a webhook again", {200: webhooks.WebhookView},
+        ("not_found", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/test", "Send a test to a webhook", {202: webhooks.WebhookTest},
+        ("not_found", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/replay", "Send a webhook's events once more", {202: webhooks.ReplayView},
+        ("not_found", *_BODY, *_OPS), webhooks.ReplayRequest,
+    ),
+    Operation(
+        "get", "/ops/webhooks/{webhook}/deliveries", "List what a webhook was sent",
+        {200: PageOf(webhooks.DeliveryView)}, ("not_found", "invalid", *_OPS), None, ("state", "cursor", "limit"),
+    ),
+)  # fmt: skip
+
 _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
     Operation(
@@ -239,4 +277,4 @@ _PROCESS = (
     Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),
 )
 
-OPERATIONS = (*_STOREFRONT, *_WAITING, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_PROCESS)
+OPERATIONS = (*_STOREFRONT, *_WAITING, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_WEBHOOKS, *_PROCESS)

@@ -14,6 +14,7 @@ TAGS = {
     "Ops: sales": "Make, change, steer and pre-warm sales. Needs the ops key.",
     "Ops: products": "Products, prices and stock. Needs the ops key.",
     "Ops: orders": "Find orders, move them on, deal with dead letters. Needs the ops key.",
+    "Ops: webhooks": "Endpoints that are told what happens, and what each was sent. Needs the ops key.",
     "Ops: system": "How everything is, and what ops changed. Needs the ops key.",
     "Process": "How a process is, and this contract.",
 }
@@ -22,6 +23,7 @@ _BY_PREFIX = (
     ("/ops/products", "Ops: products"),
     ("/ops/orders", "Ops: orders"),
     ("/ops/dead-letters", "Ops: orders"),
+    ("/ops/webhooks", "Ops: webhooks"),
     ("/ops/", "Ops: system"),
     ("/sales/{sale}/room", "Waiting room"),
     ("/sales/{sale}/wait", "Pages"),
@@ -99,6 +101,24 @@ DESCRIPTIONS = {
     ),
     "post /ops/products:import": "JSON Lines, a product a line. Bad lines are named, the others are taken.",
     "post /ops/orders/{order}/transitions": "As the state machine allows; `restock` gives units back when refunding.",
+    "post /ops/webhooks": (
+        "The secret is shown here and never again. Without `events` the endpoint gets all types; it is told what "
+        "happens from now on, earlier events come by a replay. A URL with a private address is refused unless "
+        "`WEBHOOK_ALLOW_PRIVATE` is set."
+    ),
+    "post /ops/webhooks/{webhook}/rotate": "The new secret is shown here alone. For 24 hours both sign.",
+    "post /ops/webhooks/{webhook}/resume": "Also one that is paused, disabled or backs off: what waits goes at once.",
+    "post /ops/webhooks/{webhook}/test": (
+        "Sent once, before all else, also to an endpoint that is paused or disabled; `deliveries` says what came of it."
+    ),
+    "post /ops/webhooks/{webhook}/replay": (
+        "Events from `since` until before `until` (now), of one order with `order_id`, under the ids that they had. "
+        "Changes of products are not among them."
+    ),
+    "get /ops/orders:export": (
+        "In the order of acceptance, a line an order: `csv` for spreadsheets, or `jsonl`, each line as "
+        "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do."
+    ),
     "get /readyz": "503 names the check that fails. Use `/healthz` to restart, this one to route.",
 }
 
@@ -110,6 +130,7 @@ PARAMETERS = {
     "verb": "What to do.",
     "letter": "The dead letter's number.",
     "key": "The key's number, `key_id`.",
+    "webhook": "The webhook's number.",
     "cursor": "`next_cursor` of the page before.",
     "limit": "Most items of the page.",
     "q": "What is searched for.",
@@ -118,11 +139,18 @@ PARAMETERS = {
     "min_price": "Regular price at least, in minor units.",
     "max_price": "Regular price at most, in minor units.",
     "sort": "The order of what is found.",
+    "reason": "Cancelled or waiting for this reason.",
+    "from": "Accepted then or later.",
+    "to": "Accepted before.",
+    "format": "The form of the file; `csv` if nothing is said.",
     "customer": "Of this customer.",
     "status": "In this state.",
     "state": "In this state.",
     "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
-    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `dead_letter:N`, `ops_key:N` or `catalogue`.",
+    "target": (
+        "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N` or "
+        "`catalogue`."
+    ),
     "Idempotency-Key": "The caller's name for one attempt to order: 1 to 255 visible ASCII characters.",
     "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
     "Last-Event-ID": "Resume behind this event.",
