@@ -358,6 +358,16 @@ create table purchases (
   primary key (sale_number, product_id, customer_id)
 );
 
+-- The same by who is behind the customer: `identity` is the HMAC of an e-mail, card, address or device, see
+-- orders.identities.
+create table identity_purchases (
+  sale_number integer not null,
+  identity    bytea not null,
+  product_id  text not null,
+  quantity    integer not null check (quantity >= 0),
+  primary key (sale_number, identity, product_id)
+);
+
 create table orders (
   order_id      uuid primary key,
   sale_number   integer not null,

@@ -45,6 +45,8 @@ WHOLE_BY_NATURE = {
     ("products", "empty_import_lines"): "empties one that is the session's own",
     ("sales", "count_purchases_anew"): "counts a sale's orders when its limits change",
     ("sales", "forget_purchases"): "as above",
+    ("sales", "count_identities_anew"): "as above",
+    ("sales", "forget_identities"): "as above",
     **{
         ("search", name): "planned anew for the words asked, in a transaction bounded in time"
         for name in ("bound", "rarities", "search", "there", "correct", "suggest")
@@ -123,6 +125,11 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     )
     await db.execute(
         "insert into purchases select 1, product_id, customer_id, 1 from orders join order_lines using (order_id)"
+    )
+    await db.execute("update orders set identities = '\\x02'::bytea || decode(md5(entry_seq::text), 'hex')")
+    await db.execute(
+        "insert into identity_purchases select 1, substring(identities from 2 for 16), product_id, 1"
+        " from orders join order_lines using (order_id)"
     )
     await db.execute(
         "insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)"
