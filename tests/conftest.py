@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.search",
     "tests.fixtures.replicas",
     "tests.fixtures.shop",
+    "tests.fixtures.fulfilment",
     "tests.fixtures.up",
     "tests.fixtures.commands",
     "tests.fixtures.visitors",
