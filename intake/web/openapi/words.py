@@ -102,26 +102,28 @@ DESCRIPTIONS = {
     ),
     "post /ops/products:import": "JSON Lines, a product a line. Bad lines are named, the others are taken.",
     "post /ops/orders/{order}/transitions": (
-        "As the state machine allows: `shipped` sends all that is open as one parcel, `cancelled` takes all off that is "
-        "open, `refunded` gives back all that was taken; `restock` gives units back when refunding."
+        "As the state machine allows: `shipped` sends all that is open as one parcel, `cancelled` takes all off that "
+        "is open, `refunded` gives back all that was taken; `restock` gives units back when refunding."
     ),
     "post /ops/orders:transition": (
-        "JSON Lines, an order a line: `{order_id, to, reason?, restock?, carrier?, tracking?}`, at most 4 KiB each. Each "
-        "line is done by itself, in their order, and answered by a line: `{line, order_id, status, changed}`, or `{line, "
-        "order_id, code, problem, allowed?}`. Safe to send again: an order that is there already has `changed: false`."
+        "JSON Lines, an order a line: `{order_id, to, reason?, restock?, carrier?, tracking?}`, at most 4 KiB each. "
+        "Each line is done by itself, in their order, and answered by a line: `{line, order_id, status, changed}`, or "
+        "`{line, order_id, code, problem, allowed?}`. Safe to send again: an order that is there already has "
+        "`changed: false`."
     ),
     "post /ops/orders/{order}/shipments": (
-        "Without `lines`, or without a body: all that is open, else all that was lost on the way. The last open unit makes "
-        "the order `shipped`. Where money is taken at shipping, what the parcel costs is taken. Not safe to repeat blindly."
+        "Without `lines`, or without a body: all that is open, else all that was lost on the way. The last open unit "
+        "makes the order `shipped`. Where money is taken at shipping, what the parcel costs is taken. Not safe to "
+        "repeat blindly."
     ),
     "patch /ops/orders/{order}/shipments/{shipment}": (
-        "`delivered` or `lost`, which are for good; carrier and tracking may be corrected at any time. When nothing is on "
-        "its way and nothing is missing, the order is `delivered`."
+        "`delivered` or `lost`, which are for good; carrier and tracking may be corrected at any time. When nothing is "
+        "on its way and nothing is missing, the order is `delivered`."
     ),
     "post /ops/orders/{order}/refunds": (
-        "For `lines`, or as an `amount`, or an amount for lines. Units that have not left are taken off by it and go back to "
-        "stock; units that left do with `restock`. Safe to repeat with the same `Idempotency-Key`. 422 `refund_too_large`: "
-        "more than was taken and is not given back, refunds under way counted."
+        "For `lines`, or as an `amount`, or an amount for lines. Units that have not left are taken off by it and go "
+        "back to stock; units that left do with `restock`. Safe to repeat with the same `Idempotency-Key`. 422 "
+        "`refund_too_large`: more than was taken and is not given back, refunds under way counted."
     ),
     "post /ops/webhooks": (
         "The secret is shown here and never again. Without `events` the endpoint gets all types; it is told what "
@@ -136,6 +138,10 @@ DESCRIPTIONS = {
     "post /ops/webhooks/{webhook}/replay": (
         "Events from `since` until before `until` (now), of one order with `order_id`, under the ids that they had. "
         "Changes of products are not among them."
+    ),
+    "get /ops/orders:export": (
+        "In the order of acceptance, a line an order: `csv` for spreadsheets, or `jsonl`, each line as "
+        "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do."
     ),
     "get /readyz": "503 names the check that fails. Use `/healthz` to restart, this one to route.",
 }
@@ -158,12 +164,21 @@ PARAMETERS = {
     "min_price": "Regular price at least, in minor units.",
     "max_price": "Regular price at most, in minor units.",
     "sort": "The order of what is found.",
+    "reason": "Cancelled or waiting for this reason.",
+    "from": "Accepted then or later.",
+    "to": "Accepted before.",
+    "format": "The form of the file; `csv` if nothing is said.",
     "customer": "Of this customer.",
     "status": "In this state.",
     "state": "In this state.",
     "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
-    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N`, `catalogue`.",
-    "Idempotency-Key": "The caller's name for one attempt to order, or for one refund: 1 to 255 visible ASCII characters.",
+    "target": (
+        "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N` or "
+        "`catalogue`."
+    ),
+    "Idempotency-Key": (
+        "The caller's name for one attempt to order, or for one refund: 1 to 255 visible ASCII characters."
+    ),
     "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
     "Last-Event-ID": "Resume behind this event.",
     "If-None-Match": "The `ETag` at hand: 304 if it is still that.",

@@ -75,6 +75,8 @@ def test_what_is_not_understood_is_about_nothing(body: bytes) -> None:
 
 
 def test_an_intake_imports_no_providers_client() -> None:
-    asked = "import sys, intake.app; print(sorted({'stripe', 'workers'} & {name.split('.')[0] for name in sys.modules}))"
+    asked = (
+        "import sys, intake.app; print(sorted({'stripe', 'workers'} & {name.split('.')[0] for name in sys.modules}))"
+    )
     ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60)
     assert ran.stdout == "[]\n"
