@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.replicas",
     "tests.fixtures.shop",
     "tests.fixtures.stripe_server",
+    "tests.fixtures.fulfilment",
     "tests.fixtures.up",
     "tests.fixtures.commands",
     "tests.fixtures.visitors",
