@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.search",
     "tests.fixtures.replicas",
     "tests.fixtures.shop",
+    "tests.fixtures.receivers",  # after the shop, which it imports
     "tests.fixtures.up",
     "tests.fixtures.visitors",
 ]

@@ -36,7 +36,7 @@ class Event(NamedTuple):
     at: datetime
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class Due(msgspec.Struct, kw_only=True):
     """A delivery that is to be tried."""
 
     delivery_id: int
