@@ -21,6 +21,7 @@ from doorbuster.cli.instance.keys import keys
 from doorbuster.cli.instance.migrate import migrate
 from doorbuster.cli.instance.status import status
 from doorbuster.cli.instance.up import down, env, up
+from doorbuster.cli.ops_keys import ops_keys
 from doorbuster.cli.ops_log import show_log
 from doorbuster.cli.sale.commands import prewarm, sale, wait
 from doorbuster.embedded.detached import StartError
@@ -40,7 +41,7 @@ def cli() -> None:
 
 for command in (
     *(up, down, env, status, migrate, import_catalogue, reindex),
-    *(sale, prewarm, wait, product, stock, show_log, keys, audit, bench),
+    *(sale, prewarm, wait, product, stock, show_log, keys, ops_keys, audit, bench),
 ):
     cli.add_command(command)
 

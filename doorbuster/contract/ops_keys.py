@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from doorbuster.contract.fields import PRINTABLE, Moment, id_problem
+from doorbuster.contract.fields import PRINTABLE, Bounded, Moment, id_problem
 
 Role = Literal["view", "operate", "admin"]
 ROLES: tuple[Role, ...] = ("view", "operate", "admin")
@@ -19,7 +19,7 @@ KEY_PREFIX = "dbops_"
 KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=PRINTABLE, extra={"check": id_problem})]
 
 
-class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class KeyRequest(Bounded, frozen=True, forbid_unknown_fields=True):
     """Body of `POST /ops/keys`."""
 
     name: KeyName

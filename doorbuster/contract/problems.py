@@ -57,6 +57,8 @@ class Problem(Struct, omit_defaults=True):
     """That an ops key must have for the call."""
     allowed: list[OrderStatus] | UnsetType = UNSET
     """Where the order can go from where it is."""
+    refundable: int | UnsetType = UNSET
+    """Minor units that can be given back."""
 
 
 class ErrorCode(NamedTuple):
@@ -70,6 +72,7 @@ FAULTS = MappingProxyType(
     {
         "malformed": ErrorCode(400, "Bad request"),
         "idempotency_key_required": ErrorCode(400, "Idempotency-Key required"),
+        "signature_invalid": ErrorCode(400, "Signature not valid"),
         "admission_required": ErrorCode(401, "Admission required"),
         "admission_expired": ErrorCode(401, "Admission expired"),
         "ops_key_required": ErrorCode(401, "Ops key required"),
@@ -107,6 +110,7 @@ FAULTS = MappingProxyType(
         "unsupported_media_type": ErrorCode(415, "Unsupported media type"),
         "invalid": ErrorCode(422, "Values missing or wrong"),
         "idempotency_conflict": ErrorCode(422, "Idempotency-Key used for another body"),
+        "refund_too_large": ErrorCode(422, "More than can be given back"),
         "rate_limited": ErrorCode(429, "Too many requests"),
         "head_too_large": ErrorCode(431, "Request header fields too large"),
         "internal": ErrorCode(500, "Internal server error"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
+from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.export.resource import ExportOrders
 from intake.ops.import_products import ImportProducts
-from intake.ops.keys import OneOpsKey, OpsKeyList
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
@@ -26,9 +27,11 @@ from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
 from intake.pages.offers import ShopOffers
 from intake.pages.problems import ProblemPages
+from intake.payments.callbacks import PaymentEvents
 from intake.products.resources import ListProducts, ShowProduct
 from intake.products.search import SearchProducts, SuggestSearches
 from intake.sales.resource import ShowSale
+from intake.web.client_address import Addresses
 from intake.web.openapi.document import resources
 
 if TYPE_CHECKING:
@@ -70,6 +73,8 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
     app.add_route("/orders/{order}/events", watching)
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
+    addresses = Addresses(parts.settings.trusted_proxies)
+    app.add_route("/payments/{provider}/events", PaymentEvents(parts.callbacks, parts.payment_news, addresses))
     app.add_route("/products", ListProducts(parts.catalogue))
     app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
     app.add_route("/search", SearchProducts(parts.search))
@@ -94,6 +99,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
     app.add_route("/ops/products:import", ImportProducts(database))
     app.add_route("/ops/orders", OrderList(database))
+    app.add_route("/ops/orders:export", ExportOrders(database, parts.catalogue.replicas))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
     app.add_route("/ops/orders/{order}/transitions", TransitionOrder(parts.moving))
     app.add_route("/ops/dead-letters", DeadLetters(database))

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 DOCUMENTS = files_under(ROOT, "*.md", but=(".venv", "build", "node_modules", ".doorbuster", ".pytest_cache"))
 LINES_MAX = 400
-_COMMAND = re.compile(r"(?:^|[`/])doorbuster ([a-z]+)(?: ([a-z][a-z-]*)\b)?", re.MULTILINE)
+_COMMAND = re.compile(r"(?:^|[`/])doorbuster ([a-z][a-z-]*)\b(?: ([a-z][a-z-]*)\b)?", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 _WORDS = [
     "sale", "room", "ticket", "frontier", "admission", "order", "line", "reservation", "hold",

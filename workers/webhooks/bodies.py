@@ -14,7 +14,7 @@ from db.orders.orders import read_order
 from db.orders.view import show
 from db.webhooks import world_events
 from doorbuster.contract.webhooks import TEST, WebhookBody
-from doorbuster.timestamps import rfc3339_of
+from doorbuster.values.timestamps import rfc3339_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from doorbuster.public_address import is_public
+from doorbuster.values.public_address import is_public
 
 LOOK_UPS = 64
 """Names looked up at a time: those of one endpoint, whose servers do not answer, must hold up no other's."""

@@ -10,6 +10,7 @@ from doorbuster.contract import (
     ops,
     ops_keys,
     orders,
+    payments,
     problems,
     products,
     room,
@@ -46,6 +47,8 @@ class Media(NamedTuple):
 
 EVENT_STREAM = Media("text/event-stream")
 JSON_LINES = Media("application/x-ndjson")
+PROVIDERS_OWN = Media("application/json")
+"""A body whose form is not ours."""
 _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
 _OPS = ("ops_key_required", "rate_limited", *_STORE)
@@ -77,6 +80,11 @@ _STOREFRONT = (
     Operation(
         "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: orders.OrderView},
         ("admission_required", "order_not_found", "illegal_transition", *_STORE), None, (), ("X-Storefront-Key",),
+    ),
+    Operation(
+        "post", "/payments/{provider}/events", "Take a payment provider's callback", {200: payments.CallbackTaken},
+        ("signature_invalid", "malformed", "too_large", "invalid", "not_found", "rate_limited", *_STORE),
+        PROVIDERS_OWN,
     ),
 )  # fmt: skip
 
@@ -194,7 +202,11 @@ _PRODUCTS = (
 _ORDERS = (
     Operation(
         "get", "/ops/orders", "List orders", {200: PageOf(orders.OrderSummaryView)}, ("invalid", *_OPS), None,
-        ("sale", "customer", "status", "cursor", "limit"),
+        ("sale", "customer", "status", "reason", "from", "to", "cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/orders:export", "Export orders as a file", {200: Media("text/csv")},
+        ("invalid", "sale_not_found", *_OPS), None, ("sale", "status", "reason", "from", "to", "format"),
     ),
     Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
     Operation(

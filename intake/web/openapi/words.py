@@ -10,6 +10,7 @@ TAGS = {
     "Waiting room": "For storefronts and browsers: take a place, watch the room, claim the admission.",
     "Pages": "For shoppers: pages that work without a script.",
     "Catalogue": "Products, listings and search, from copies and replicas; cacheable.",
+    "Payments": "For the payment provider: its callbacks.",
     "Ops: sales": "Make, change, steer and pre-warm sales. Needs the ops key.",
     "Ops: products": "Products, prices and stock. Needs the ops key.",
     "Ops: orders": "Find orders, move them on, deal with dead letters. Needs the ops key.",
@@ -30,10 +31,17 @@ _BY_PREFIX = (
     ("/products", "Catalogue"),
     ("/search", "Catalogue"),
     ("/orders", "Orders"),
+    ("/payments", "Payments"),
     ("/sales", "Orders"),
 )
 
 DESCRIPTIONS = {
+    "post /payments/{provider}/events": (
+        "For the provider of `PAYMENT_PROVIDER` alone, which signs its callbacks: `stripe` with `Stripe-Signature`, "
+        "`simulated` as Standard Webhooks 1.0 says. A callback is a hint: the provider is asked what it has of the order, "
+        "so one that comes twice, late or out of order does no harm, and 200 is also the answer to what is unknown or old "
+        "news. 503: send it again."
+    ),
     "post /sales/{sale}/orders": (
         "202 once the order lies durably in the order store: from there on nothing loses it. Whether it gets its units "
         "is decided in its turn, first accepted first served. Repeat a call whose answer is unknown with the same "
@@ -107,6 +115,10 @@ DESCRIPTIONS = {
         "Events from `since` until before `until` (now), of one order with `order_id`, under the ids that they had. "
         "Changes of products are not among them."
     ),
+    "get /ops/orders:export": (
+        "In the order of acceptance, a line an order: `csv` for spreadsheets, or `jsonl`, each line as "
+        "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do."
+    ),
     "get /readyz": "503 names the check that fails. Use `/healthz` to restart, this one to route.",
 }
 
@@ -117,8 +129,8 @@ PARAMETERS = {
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
     "letter": "The dead letter's number.",
-    "webhook": "The webhook's number.",
     "key": "The key's number, `key_id`.",
+    "webhook": "The webhook's number.",
     "cursor": "`next_cursor` of the page before.",
     "limit": "Most items of the page.",
     "q": "What is searched for.",
@@ -127,6 +139,10 @@ PARAMETERS = {
     "min_price": "Regular price at least, in minor units.",
     "max_price": "Regular price at most, in minor units.",
     "sort": "The order of what is found.",
+    "reason": "Cancelled or waiting for this reason.",
+    "from": "Accepted then or later.",
+    "to": "Accepted before.",
+    "format": "The form of the file; `csv` if nothing is said.",
     "customer": "Of this customer.",
     "status": "In this state.",
     "state": "In this state.",
