@@ -70,6 +70,7 @@ FAULTS = MappingProxyType(
     {
         "malformed": ErrorCode(400, "Bad request"),
         "idempotency_key_required": ErrorCode(400, "Idempotency-Key required"),
+        "signature_invalid": ErrorCode(400, "Signature not valid"),
         "admission_required": ErrorCode(401, "Admission required"),
         "admission_expired": ErrorCode(401, "Admission expired"),
         "ops_key_required": ErrorCode(401, "Ops key required"),

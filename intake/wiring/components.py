@@ -30,6 +30,8 @@ from intake.ops.undecided_orders import WaitingOrders
 from intake.orders.accept import OrderAcceptor
 from intake.orders.lookup import OrderReader
 from intake.orders.transition import OrderTransitions
+from intake.payments.news import NewsDesk
+from intake.payments.providers import CallbackReader
 from intake.products.fast_read import FastProductRead
 from intake.room.return_uses import Uses
 from intake.sales.cache import Sales
@@ -97,6 +99,8 @@ class Parts:
         )
         self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
         self.moving = OrderTransitions(self.reader, self.database, self.restocking)
+        self.callbacks = CallbackReader(settings)
+        self.payment_news = NewsDesk(self.database)
         self.search = open_search(settings, self.catalogue.replicas)
         self.catalogue.reader.heard.append(self.search.outdate)
         self.fast_product_read = FastProductRead(self.catalogue)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from doorbuster.contract import catalogue, offers, ops, ops_keys, orders, problems, products, room, sales
+from doorbuster.contract import (
+    catalogue,
+    offers,
+    ops,
+    ops_keys,
+    orders,
+    payments,
+    problems,
+    products,
+    room,
+    sales,
+    webhooks,
+)  # fmt: skip
 
 
 class Operation(NamedTuple):
@@ -35,6 +47,8 @@ class Media(NamedTuple):
 
 EVENT_STREAM = Media("text/event-stream")
 JSON_LINES = Media("application/x-ndjson")
+PROVIDERS_OWN = Media("application/json")
+"""A body whose form is not ours."""
 _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
 _OPS = ("ops_key_required", "rate_limited", *_STORE)
@@ -66,6 +80,11 @@ _STOREFRONT = (
     Operation(
         "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: orders.OrderView},
         ("admission_required", "order_not_found", "illegal_transition", *_STORE), None, (), ("X-Storefront-Key",),
+    ),
+    Operation(
+        "post", "/payments/{provider}/events", "Take a payment provider's callback", {200: payments.CallbackTaken},
+        ("signature_invalid", "malformed", "too_large", "invalid", "not_found", "rate_limited", *_STORE),
+        PROVIDERS_OWN,
     ),
 )  # fmt: skip
 
@@ -211,6 +230,39 @@ _ORDERS = (
     ),
 )  # fmt: skip
 
+_WEBHOOKS = (
+    Operation(
+        "post", "/ops/webhooks", "Make a webhook", {201: webhooks.WebhookSecret}, ("conflict", *_BODY, *_OPS),
+        webhooks.WebhookRequest,
+    ),
+    Operation(
+        "get", "/ops/webhooks", "List webhooks", {200: PageOf(webhooks.WebhookView)}, ("invalid", *_OPS), None,
+        ("cursor", "limit"),
+    ),
+    Operation("get", "/ops/webhooks/{webhook}", "Show a webhook", {200: webhooks.WebhookView}, ("not_found", *_OPS)),
+    Operation("delete", "/ops/webhooks/{webhook}", "Delete a webhook", {204: None}, ("not_found", *_OPS)),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/rotate", "Rotate a webhook's secret", {200: webhooks.WebhookSecret},
+        ("not_found", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/resume", "Send to a webhook again", {200: webhooks.WebhookView},
+        ("not_found", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/test", "Send a test to a webhook", {202: webhooks.WebhookTest},
+        ("not_found", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/replay", "Send a webhook's events once more", {202: webhooks.ReplayView},
+        ("not_found", *_BODY, *_OPS), webhooks.ReplayRequest,
+    ),
+    Operation(
+        "get", "/ops/webhooks/{webhook}/deliveries", "List what a webhook was sent",
+        {200: PageOf(webhooks.DeliveryView)}, ("not_found", "invalid", *_OPS), None, ("state", "cursor", "limit"),
+    ),
+)  # fmt: skip
+
 _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
     Operation(
@@ -225,4 +277,4 @@ _PROCESS = (
     Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),
 )
 
-OPERATIONS = (*_STOREFRONT, *_WAITING, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_PROCESS)
+OPERATIONS = (*_STOREFRONT, *_WAITING, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_WEBHOOKS, *_PROCESS)

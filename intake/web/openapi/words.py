@@ -10,9 +10,11 @@ TAGS = {
     "Waiting room": "For storefronts and browsers: take a place, watch the room, claim the admission.",
     "Pages": "For shoppers: pages that work without a script.",
     "Catalogue": "Products, listings and search, from copies and replicas; cacheable.",
+    "Payments": "For the payment provider: its callbacks.",
     "Ops: sales": "Make, change, steer and pre-warm sales. Needs the ops key.",
     "Ops: products": "Products, prices and stock. Needs the ops key.",
     "Ops: orders": "Find orders, move them on, deal with dead letters. Needs the ops key.",
+    "Ops: webhooks": "Endpoints that are told what happens, and what each was sent. Needs the ops key.",
     "Ops: system": "How everything is, and what ops changed. Needs the ops key.",
     "Process": "How a process is, and this contract.",
 }
@@ -21,6 +23,7 @@ _BY_PREFIX = (
     ("/ops/products", "Ops: products"),
     ("/ops/orders", "Ops: orders"),
     ("/ops/dead-letters", "Ops: orders"),
+    ("/ops/webhooks", "Ops: webhooks"),
     ("/ops/", "Ops: system"),
     ("/sales/{sale}/room", "Waiting room"),
     ("/sales/{sale}/wait", "Pages"),
@@ -28,10 +31,17 @@ _BY_PREFIX = (
     ("/products", "Catalogue"),
     ("/search", "Catalogue"),
     ("/orders", "Orders"),
+    ("/payments", "Payments"),
     ("/sales", "Orders"),
 )
 
 DESCRIPTIONS = {
+    "post /payments/{provider}/events": (
+        "For the provider of `PAYMENT_PROVIDER` alone, which signs its callbacks: `stripe` with `Stripe-Signature`, "
+        "`simulated` as Standard Webhooks 1.0 says. A callback is a hint: the provider is asked what it has of the order, "
+        "so one that comes twice, late or out of order does no harm, and 200 is also the answer to what is unknown or old "
+        "news. 503: send it again."
+    ),
     "post /sales/{sale}/orders": (
         "202 once the order lies durably in the order store: from there on nothing loses it. Whether it gets its units "
         "is decided in its turn, first accepted first served. Repeat a call whose answer is unknown with the same "
@@ -95,6 +105,20 @@ DESCRIPTIONS = {
         "In the order of acceptance, a line an order: `csv` for spreadsheets, or `jsonl`, each line as "
         "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do."
     ),
+    "post /ops/webhooks": (
+        "The secret is shown here and never again. Without `events` the endpoint gets all types; it is told what "
+        "happens from now on, earlier events come by a replay. A URL with a private address is refused unless "
+        "`WEBHOOK_ALLOW_PRIVATE` is set."
+    ),
+    "post /ops/webhooks/{webhook}/rotate": "The new secret is shown here alone. For 24 hours both sign.",
+    "post /ops/webhooks/{webhook}/resume": "Also one that is paused, disabled or backs off: what waits goes at once.",
+    "post /ops/webhooks/{webhook}/test": (
+        "Sent once, before all else, also to an endpoint that is paused or disabled; `deliveries` says what came of it."
+    ),
+    "post /ops/webhooks/{webhook}/replay": (
+        "Events from `since` until before `until` (now), of one order with `order_id`, under the ids that they had. "
+        "Changes of products are not among them."
+    ),
     "get /readyz": "503 names the check that fails. Use `/healthz` to restart, this one to route.",
 }
 
@@ -106,6 +130,7 @@ PARAMETERS = {
     "verb": "What to do.",
     "letter": "The dead letter's number.",
     "key": "The key's number, `key_id`.",
+    "webhook": "The webhook's number.",
     "cursor": "`next_cursor` of the page before.",
     "limit": "Most items of the page.",
     "q": "What is searched for.",
@@ -122,7 +147,7 @@ PARAMETERS = {
     "status": "In this state.",
     "state": "In this state.",
     "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
-    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `dead_letter:N`, `ops_key:N` or `catalogue`.",
+    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N`, `catalogue`.",
     "Idempotency-Key": "The caller's name for one attempt to order: 1 to 255 visible ASCII characters.",
     "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
     "Last-Event-ID": "Resume behind this event.",
