@@ -14,3 +14,15 @@ alter table shipments
 alter table reservations
   add column lines_cancelled boolean; -- true: lines were cancelled while the payment was asked for; see refund_cancelled
 
+-- What left before parcels were kept.
+update order_lines l set shipped = l.quantity
+  where order_id in (select order_id from orders where status in ('shipped', 'delivered', 'refunded'));
+update order_lines l set returned = l.quantity
+  where order_id in (select order_id from orders where status = 'refunded');
+update order_lines l set restocked = l.quantity
+  where order_id in (select order_id from orders where status = 'refunded')
+    and exists (
+      select from ops_log o
+        where o.target = 'order:' || l.order_id and o.action = 'transition' and o.change ->> 'to' = 'refunded'
+          and (o.change ->> 'restock')::boolean
+    );

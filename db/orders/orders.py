@@ -41,6 +41,8 @@ class StoredLine(msgspec.Struct, frozen=True, kw_only=True):
     """Left, those lost on the way too."""
     returned: int
     """Of the shipped: their money was given back."""
+    metadata: dict[str, Any] | None = None
+    """As its sender gave it."""
 
     @property
     def open(self) -> int:
@@ -158,10 +160,11 @@ def _event(row: asyncpg.Record) -> OrderEvent:
 
 
 def _line(row: asyncpg.Record) -> StoredLine:
-    line, product_id, quantity, unit_price, cancelled, shipped, returned = row
+    line, product_id, quantity, unit_price, cancelled, shipped, returned, metadata = row
     return StoredLine(
         line=line, product_id=product_id, quantity=quantity, unit_price=unit_price,
         cancelled=cancelled or 0, shipped=shipped or 0, returned=returned or 0,
+        metadata=metadata,
     )  # fmt: skip
 
 

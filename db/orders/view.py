@@ -22,7 +22,7 @@ from doorbuster.contract.orders import (
     ShipmentView,
     Step,
 )
-from doorbuster.timestamps import rfc3339_of
+from doorbuster.values.timestamps import rfc3339_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -89,6 +89,7 @@ def _line(line: StoredLine, status: Status, events: list[OrderEvent], refunds: l
         cancelled=line.quantity if status is Status.CANCELLED else taken_off,
         shipped=shipped,
         refunded=refunded,
+        metadata=UNSET if line.metadata is None else line.metadata,
     )
 
 

@@ -29,7 +29,7 @@ delete from purchases where sale_number = $1;
 
 -- name: count_purchases_anew
 insert into purchases (sale_number, product_id, customer_id, quantity)
-select o.sale_number, l.product_id, o.customer_id, sum(l.quantity)
+select o.sale_number, l.product_id, o.customer_id, sum(l.quantity - coalesce(l.cancelled, 0))
   from orders o
   join order_lines l using (order_id)
   join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id

@@ -1,21 +1,5 @@
--- name: move_if_allowed
--- The one way an order changes state by hand: guarded by the states that allow it. No row: not allowed, or no order.
-update orders
-  set status = $2::order_status, version = version + 1, reason = coalesce($4, reason), updated_at = clock_timestamp()
-  where order_id = $1 and status = any($3::order_status[])
-returning old.status as was, version, updated_at;
-
--- name: status_of
-select status from orders where order_id = $1;
-
 -- name: cancelled_of
 select order_id from orders where order_id = any($1::uuid[]) and status = 'cancelled';
-
--- name: tell
-insert into order_events (order_id, seq, status, at, reason) values ($1, $2, $3::order_status, $4, $5);
-
--- name: end_hold
-delete from reservations where order_id = $1;
 
 -- name: confirm_if_pending
 -- Paid: the hold ends, the units stay reserved. Orders are locked in id order, as every batch does. Rows are found by
@@ -75,16 +59,20 @@ select sp.sale_number, sp.product_id
   ) sp;
 
 -- name: give_back_stock
+-- What was taken off before went back then.
 update stock s
   set stock = s.stock + u.units, reserved = s.reserved - u.units
-  from (select product_id, sum(quantity) as units from order_lines where order_id = any($1::uuid[]) group by 1) u
+  from (
+    select product_id, sum(quantity - coalesce(cancelled, 0)) as units
+      from order_lines where order_id = any($1::uuid[]) group by 1
+  ) u
   where s.product_id = u.product_id
     and s.product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])));
 
 -- name: give_back_allotments
 -- The rows are locked, so that where they lie does not change.
 with units as materialized (
-  select o.sale_number, l.product_id, sum(l.quantity) as units
+  select o.sale_number, l.product_id, sum(l.quantity - coalesce(l.cancelled, 0)) as units
     from orders o join order_lines l using (order_id)
     where o.order_id = any($1::uuid[]) and l.order_id = any($1::uuid[])
     group by 1, 2
@@ -105,7 +93,7 @@ update sale_products sp
 -- name: give_back_purchases
 -- As above: whoever counts purchases of a product holds its allotment's row.
 with units as materialized (
-  select o.sale_number, l.product_id, o.customer_id, sum(l.quantity) as units
+  select o.sale_number, l.product_id, o.customer_id, sum(l.quantity - coalesce(l.cancelled, 0)) as units
     from orders o join order_lines l using (order_id)
     where o.order_id = any($1::uuid[]) and l.order_id = any($1::uuid[])
     group by 1, 2, 3
@@ -123,19 +111,3 @@ update purchases p
   set quantity = p.quantity - found.units
   from found
   where p.ctid = found.place and p.ctid = any(array(select place from found));
-
--- name: sell
--- Shipped: reserved units are sold ones.
-update stock s
-  set reserved = s.reserved - u.units, sold = s.sold + u.units
-  from (select product_id, sum(quantity) as units from order_lines where order_id = any($1::uuid[]) group by 1) u
-  where s.product_id = u.product_id
-    and s.product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])));
-
--- name: restock
--- Refunded and sent back: sold units are in stock again.
-update stock s
-  set sold = s.sold - u.units, stock = s.stock + u.units
-  from (select product_id, sum(quantity) as units from order_lines where order_id = any($1::uuid[]) group by 1) u
-  where s.product_id = u.product_id
-    and s.product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])));

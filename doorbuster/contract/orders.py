@@ -18,18 +18,36 @@ from doorbuster.contract.fields import (
     ShipmentStatus,
 )
 
+LINE_METADATA_MAX = 1024
+"""Bytes of a line's metadata, as compact JSON."""
+
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
     """A product and how many of it."""
 
     product_id: ProductId
     quantity: Annotated[int, Meta(ge=1, le=1000)]
+    metadata: dict[str, Any] | None = None
+    """Comes back as sent; at most `LINE_METADATA_MAX` bytes."""
 
 
 class Payment(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
     """How the order is paid: the payment provider's token."""
 
     token: Annotated[str, Meta(min_length=1, max_length=255, pattern=PRINTABLE)]
+
+
+Identity = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"\S")]
+
+
+class Identities(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who is behind the customer, for a sale's limits: as the sender has it, folded and hashed before it is kept."""
+
+    email: Identity | None = None
+    card: Identity | None = None
+    """What tells a card from another, as a payment provider gives it; never a card's number."""
+    address: Identity | None = None
+    device: Identity | None = None
 
 
 class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +59,9 @@ class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     metadata: dict[str, Any] | None = None
     expected_total: Annotated[int, Meta(ge=0, le=TOTAL_MAX)] | None = None
     """What its sender shows the shopper for all lines: at other prices nothing is ordered."""
+    standby: bool = False
+    """Sold out at its turn it waits for units to come back."""
+    identities: Identities | None = None
 
 
 class Links(Struct):
@@ -74,6 +95,7 @@ class OrderLine(Struct, kw_only=True, omit_defaults=True):
     """Units that left, those lost on the way too."""
     refunded: int
     """Units whose money was given back, or is being given back."""
+    metadata: Any = UNSET
 
 
 class OrderPayment(Struct):
@@ -132,12 +154,17 @@ class Step(Struct):
     at: Moment
 
 
+LimitedBy = Literal["customer", "email", "card", "address", "device"]
+
+
 class Refusal(Struct, omit_defaults=True):
     """What an order was refused for at its turn: the line, and how many units there were or may be."""
 
     line: int
     product_id: str
     left: int | UnsetType = UNSET
+    by: LimitedBy | UnsetType = UNSET
+    """Which limit it was."""
     limit: int | UnsetType = UNSET
     had: int | UnsetType = UNSET
 

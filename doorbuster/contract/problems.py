@@ -57,6 +57,8 @@ class Problem(Struct, omit_defaults=True):
     """That an ops key must have for the call."""
     allowed: list[OrderStatus] | UnsetType = UNSET
     """Where the order can go from where it is."""
+    refundable: int | UnsetType = UNSET
+    """Minor units that can be given back."""
 
 
 class ErrorCode(NamedTuple):
@@ -108,6 +110,7 @@ FAULTS = MappingProxyType(
         "unsupported_media_type": ErrorCode(415, "Unsupported media type"),
         "invalid": ErrorCode(422, "Values missing or wrong"),
         "idempotency_conflict": ErrorCode(422, "Idempotency-Key used for another body"),
+        "refund_too_large": ErrorCode(422, "More than can be given back"),
         "rate_limited": ErrorCode(429, "Too many requests"),
         "head_too_large": ErrorCode(431, "Request header fields too large"),
         "internal": ErrorCode(500, "Internal server error"),

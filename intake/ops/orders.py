@@ -8,10 +8,11 @@ import msgspec
 
 from db.orders import orders as rows
 from db.orders.states import Status
+from db.orders.transitions import HandTerms
 from doorbuster.contract.ops import TransitionRequest
 from doorbuster.contract.orders import OrderSummaryView
 from doorbuster.errors import InvalidError
-from doorbuster.timestamps import rfc3339_of
+from doorbuster.values.timestamps import rfc3339_of
 from intake.ops.change_log import note
 from intake.ops.order_filters import moments_of, reason_of, status_of
 from intake.orders.lookup import order_id_of
@@ -87,5 +88,6 @@ class TransitionOrder:
         async def by(connection: Connection) -> None:
             await note(connection, req, "transition", f"order:{order_id}")
 
-        view = await self._moving.move(order_id, Status(request.to), request.reason, restock=request.restock, by=by)
+        terms = HandTerms(restock=request.restock)
+        view = await self._moving.move(order_id, Status(request.to), request.reason, terms=terms, by=by)
         write(resp, view)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -17,7 +17,7 @@ from doorbuster.contract.orders import OrderLine, OrderPayment, OrderView, Step
 from doorbuster.orderstore import accepted, entry
 from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
 from doorbuster.orderstore.partition import fields_of
-from doorbuster.timestamps import rfc3339_ms
+from doorbuster.values.timestamps import rfc3339_ms
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _accepted(order_id: UUID, sale_id: str, entry_id: str, order: entry.OrderEnt
         customer_id=order.customer_id if order else "",
         status="accepted",
         accepted_at=rfc3339_ms(int(entry_id.partition("-")[0])),
-        lines=[] if order is None else [_line(number, line) for number, line in enumerate(order.lines, 1)],
+        lines=[] if order is None else _lines(order),
         total=None,
         currency=None,
         payment=OrderPayment("none"),
@@ -102,10 +102,14 @@ def _accepted(order_id: UUID, sale_id: str, entry_id: str, order: entry.OrderEnt
     )
 
 
-def _line(number: int, line: entry.EntryLine) -> OrderLine:
-    return OrderLine(
-        line=number, product_id=line.product_id, quantity=line.quantity, cancelled=0, shipped=0, refunded=0
-    )
+def _lines(order: entry.OrderEntry) -> list[OrderLine]:
+    return [
+        OrderLine(
+            line=number, product_id=line.product_id, quantity=line.quantity, cancelled=0, shipped=0, refunded=0,
+            metadata=UNSET if metadata is None else metadata,
+        )
+        for number, (line, metadata) in enumerate(zip(order.lines, lines_metadata_of(order), strict=True), 1)
+    ]  # fmt: skip
 
 
 def _buried(letter: DeadLetter, order_id: UUID) -> OrderView:
@@ -135,6 +139,15 @@ def metadata_of(order: entry.OrderEntry) -> msgspec.Raw | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return msgspec.Raw(order.metadata or b"")
+
+
+def lines_metadata_of(order: entry.OrderEntry) -> list[Any]:
+    """Return what each line carries along, None where there is nothing that can be read."""
+    try:
+        found = msgspec.json.decode(order.lines_metadata or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = None
+    return found if isinstance(found, list) and len(found) == len(order.lines) else [None] * len(order.lines)
 
 
 def order_id_of(text: str) -> UUID:

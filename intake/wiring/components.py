@@ -98,7 +98,9 @@ class Parts:
             self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
         )
         self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
-        self.moving = OrderTransitions(self.reader, self.database, self.restocking)
+        self.moving = OrderTransitions(
+            self.reader, self.database, self.restocking, payment_timeout_s=settings.payment_timeout_s
+        )
         self.callbacks = CallbackReader(settings)
         self.payment_news = NewsDesk(self.database)
         self.search = open_search(settings, self.catalogue.replicas)

@@ -101,10 +101,6 @@ DESCRIPTIONS = {
     ),
     "post /ops/products:import": "JSON Lines, a product a line. Bad lines are named, the others are taken.",
     "post /ops/orders/{order}/transitions": "As the state machine allows; `restock` gives units back when refunding.",
-    "get /ops/orders:export": (
-        "In the order of acceptance, a line an order: `csv` for spreadsheets, or `jsonl`, each line as "
-        "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do."
-    ),
     "post /ops/webhooks": (
         "The secret is shown here and never again. Without `events` the endpoint gets all types; it is told what "
         "happens from now on, earlier events come by a replay. A URL with a private address is refused unless "
@@ -118,6 +114,10 @@ DESCRIPTIONS = {
     "post /ops/webhooks/{webhook}/replay": (
         "Events from `since` until before `until` (now), of one order with `order_id`, under the ids that they had. "
         "Changes of products are not among them."
+    ),
+    "get /ops/orders:export": (
+        "In the order of acceptance, a line an order: `csv` for spreadsheets, or `jsonl`, each line as "
+        "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do."
     ),
     "get /readyz": "503 names the check that fails. Use `/healthz` to restart, this one to route.",
 }
@@ -147,7 +147,10 @@ PARAMETERS = {
     "status": "In this state.",
     "state": "In this state.",
     "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
-    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N`, `catalogue`.",
+    "target": (
+        "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N` or "
+        "`catalogue`."
+    ),
     "Idempotency-Key": "The caller's name for one attempt to order: 1 to 255 visible ASCII characters.",
     "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
     "Last-Event-ID": "Resume behind this event.",
