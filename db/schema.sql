@@ -389,6 +389,8 @@ create table orders (
 -- By sale in order of acceptance: lists, first come first served.
 create index orders_by_acceptance on orders (sale_number, partition, accepted_at, entry_seq);
 create index orders_by_customer on orders (customer_id);
+-- Orders by why they are as they are. What is confirmed has no reason and costs nothing here.
+create index orders_by_reason on orders (sale_number, partition, reason, accepted_at) where reason is not null;
 
 create table order_lines (
   order_id   uuid not null,

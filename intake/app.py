@@ -5,7 +5,7 @@ from __future__ import annotations
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
 from intake.monitoring.health import Inside
-from intake.ops.roles import RequiredRole
+from intake.ops.access.roles import RequiredRole
 from intake.orders.fast_post import FastOrderPost
 from intake.server.cors import CrossOrigin
 from intake.server.guard import Guard

@@ -11,9 +11,10 @@ import msgspec
 
 from db.orders.states import Status
 from db.query_files import load
+from doorbuster.contract.fields import EARLIEST, LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from db.connections.pool import Connection
 
@@ -142,6 +143,11 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     sale_id: str | None = None
     customer_id: str | None = None
     status: Status | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    """Accepted then or later."""
+    until: datetime | None = None
+    """Accepted before."""
     before: tuple[datetime, UUID] | None = None
 
 
@@ -184,9 +190,17 @@ def _order_id(row: asyncpg.Record) -> UUID:
 
 async def read_order(connection: Connection, order_id: UUID) -> Order | None:
     """Return an order with all there is to it."""
-    row = await connection.fetchrow(_SQL["read_order"], order_id)
-    if row is None:
-        return None
+    row = await connection.fetchrow(_SQL["read_orders"], [order_id])
+    return None if row is None else _order(row)
+
+
+async def read_orders(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
+    """Return orders with all there is to them, in the order of their ids; those that are none are left out."""
+    found = {order.order_id: order for order in map(_order, await connection.fetch(_SQL["read_orders"], order_ids))}
+    return [found[order_id] for order_id in order_ids if order_id in found]
+
+
+def _order(row: asyncpg.Record) -> Order:
     values = dict(row)
     payment = Payment(**dict(zip(_PAYMENT, values.pop("payment"), strict=True)))
     return Order(
@@ -206,11 +220,14 @@ async def read_order(connection: Connection, order_id: UUID) -> Order | None:
 async def list_orders(connection: Connection, chosen: OrderFilter, *, limit: int = 50) -> list[OrderSummary]:
     """Return orders, newest first by acceptance."""
     accepted_at, order_id = chosen.before or (None, None)
-    terms = (chosen.sale_id, chosen.status, accepted_at, order_id, limit)
-    if chosen.customer_id is None:
-        rows = await connection.fetch(_SQL["list_orders"], *terms)
+    since, until = chosen.since or EARLIEST, chosen.until or LATEST
+    terms = (chosen.sale_id, chosen.status, accepted_at, order_id, limit, since, until)
+    if chosen.customer_id is not None:
+        rows = await connection.fetch(_SQL["list_customers_orders"], *terms, chosen.reason, chosen.customer_id)
+    elif chosen.reason is not None:
+        rows = await connection.fetch(_SQL["list_orders_by_reason"], *terms, chosen.reason)
     else:
-        rows = await connection.fetch(_SQL["list_customers_orders"], *terms, chosen.customer_id)
+        rows = await connection.fetch(_SQL["list_orders"], *terms)
     return [OrderSummary(**dict(row) | {"order_id": _order_id(row), "status": Status(row["status"])}) for row in rows]
 
 

@@ -22,7 +22,7 @@ from doorbuster.contract.orders import (
     ShipmentView,
     Step,
 )
-from doorbuster.timestamps import rfc3339_of
+from doorbuster.values.timestamps import rfc3339_of
 
 if TYPE_CHECKING:
     from uuid import UUID

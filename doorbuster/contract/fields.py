@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
-from doorbuster.currencies import currency_problem
+from doorbuster.values.currencies import currency_problem
 
 # "(?!\n)$" and not "$" alone, which would let a closing line feed through.
 PRINTABLE = r"^[^\x00-\x1f\x7f]+(?!\n)$"

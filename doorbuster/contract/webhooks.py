@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from doorbuster.contract.fields import PRINTABLE, Bounded, Label, Moment
-from doorbuster.contract.public_address import is_public, literal_of
+from doorbuster.values.public_address import is_public, literal_of
 
 EventType = Literal[
     "order.pending", "order.confirmed", "order.processing", "order.shipped", "order.delivered", "order.cancelled",

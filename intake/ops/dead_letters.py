@@ -10,7 +10,8 @@ import msgspec
 from db.orders import dead_letters as rows
 from doorbuster.contract.ops import DeadLetterView, DiscardRequest, LetterLine, Retried
 from doorbuster.errors import ConflictError, InvalidError
-from doorbuster.orderstore import entry, identities, partition
+from doorbuster.orderstore import entry, partition
+from doorbuster.values import identities
 from intake.ops.change_log import note, operator_of
 from intake.orders.lookup import lines_metadata_of, metadata_of, readable
 from intake.web.paging import limit_of, number_cursor_of, write_page

@@ -24,7 +24,7 @@ from doorbuster.contract.ops import ImportReport, Rejected
 from doorbuster.contract.products import ProductLine
 from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.failures import POSTGRES_FAILED
-from doorbuster.prices import PriceError, has_decimals, read_price, shown
+from doorbuster.values.prices import PriceError, has_decimals, read_price, shown
 
 if TYPE_CHECKING:
     from db.products.products import ImportRow

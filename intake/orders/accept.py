@@ -18,10 +18,11 @@ from doorbuster.contract.fields import id_problem
 from doorbuster.contract.orders import LINE_METADATA_MAX, OrderRequest
 from doorbuster.errors import DoorbusterError
 from doorbuster.failures import STORE_FAILED
-from doorbuster.orderstore import entry, identities
+from doorbuster.orderstore import entry
 from doorbuster.orderstore.accept import Candidate
 from doorbuster.orderstore.ids import fingerprint_of, partition_of
-from doorbuster.timestamps import rfc3339_ms
+from doorbuster.values import identities
+from doorbuster.values.timestamps import rfc3339_ms
 from intake.accepting import verdicts
 from intake.orders.refusals import refusal_of
 from intake.web.problems import RefusedError

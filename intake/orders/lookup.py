@@ -17,7 +17,7 @@ from doorbuster.contract.orders import OrderLine, OrderPayment, OrderView, Step
 from doorbuster.orderstore import accepted, entry
 from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
 from doorbuster.orderstore.partition import fields_of
-from doorbuster.timestamps import rfc3339_ms
+from doorbuster.values.timestamps import rfc3339_ms
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:

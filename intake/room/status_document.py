@@ -9,7 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from doorbuster.contract.room import PaceView, PollView, RoomStatus, SoldOutView
-from doorbuster.timestamps import rfc3339_ms
+from doorbuster.values.timestamps import rfc3339_ms
 from intake.sales.products_left import fill, products_of
 from waitingroom.polling import poll_for
 from waitingroom.sale_config import lobby_opens_at

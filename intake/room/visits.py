@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from doorbuster.contract.room import AdmissionView, TicketView, WaitView
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.timestamps import rfc3339_ms
+from doorbuster.values.timestamps import rfc3339_ms
 from intake.room.challenge import ChallengeAsked
 from intake.web.client_address import counted
 from intake.web.problems import RefusedError

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
+from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.export.resource import ExportOrders
 from intake.ops.import_products import ImportProducts
-from intake.ops.keys import OneOpsKey, OpsKeyList
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
@@ -98,6 +99,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
     app.add_route("/ops/products:import", ImportProducts(database))
     app.add_route("/ops/orders", OrderList(database))
+    app.add_route("/ops/orders:export", ExportOrders(database, parts.catalogue.replicas))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
     app.add_route("/ops/orders/{order}/transitions", TransitionOrder(parts.moving))
     app.add_route("/ops/dead-letters", DeadLetters(database))

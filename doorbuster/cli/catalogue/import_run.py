@@ -27,7 +27,7 @@ from doorbuster.cli.catalogue.report import ErrorsFile, Tally
 from doorbuster.cli.instance.database import answering
 from doorbuster.cli.ops import operator
 from doorbuster.errors import InvalidError, StoreUnavailableError
-from doorbuster.prices import Unit
+from doorbuster.values.prices import Unit
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar

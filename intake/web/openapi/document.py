@@ -38,6 +38,9 @@ _QUERY: dict[str, dict[str, Any]] = {
     "min_price": {"type": "integer", "minimum": 0},
     "max_price": {"type": "integer", "minimum": 0},
     "sort": {"enum": list(SORTS)},
+    "format": {"enum": ["csv", "jsonl"]},
+    "from": {"type": "string", "format": "date-time"},
+    "to": {"type": "string", "format": "date-time"},
     "price_unit": {"enum": ["minor", "major"]},
 }
 """What a parameter of the query may be, where it is not any text."""

@@ -202,7 +202,11 @@ _PRODUCTS = (
 _ORDERS = (
     Operation(
         "get", "/ops/orders", "List orders", {200: PageOf(orders.OrderSummaryView)}, ("invalid", *_OPS), None,
-        ("sale", "customer", "status", "cursor", "limit"),
+        ("sale", "customer", "status", "reason", "from", "to", "cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/orders:export", "Export orders as a file", {200: Media("text/csv")},
+        ("invalid", "sale_not_found", *_OPS), None, ("sale", "status", "reason", "from", "to", "format"),
     ),
     Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
     Operation(

@@ -112,6 +112,7 @@ async def _fill(db: Connection, known: plans.Known) -> None:
         " 'p' || n, '' from generate_series(1, $1::integer) n",
         ORDERS,
     )
+    await db.execute("update orders set reason = case entry_seq % 1000 when 0 then 'rare' else 'frequent' end")
     await db.execute(
         "insert into order_lines select order_id, 1, 1, 100, 'p' || entry_seq % $1::integer + 1 from orders", BATCH
     )
@@ -129,6 +130,13 @@ async def _fill(db: Connection, known: plans.Known) -> None:
         PRODUCTS,
     )
     await db.execute("insert into stock_movements (product_id, quantity, reason) select product_id, 50, 'x' from stock")
+    await _fill_ops(db)
+    await db.execute("insert into shifts select 'settle:1:0', 1, '', now()")
+    await db.execute("insert into stream_cursors (sale_number, partition) values (1, 0)")
+    await db.execute("update product_changes set at = now() - interval '1 day'")
+
+
+async def _fill_ops(db: Connection) -> None:
     await db.execute(
         "insert into ops_log (action, target, change)"
         " select 'x', 'product:p' || n, '{}' from generate_series(1, $1::integer) n",
@@ -139,9 +147,6 @@ async def _fill(db: Connection, known: plans.Known) -> None:
         " select 'k' || n, 'view', sha256(n::text::bytea), 'OPS_KEY', now() from generate_series(1, $1::integer) n",
         PRODUCTS,
     )
-    await db.execute("insert into shifts select 'settle:1:0', 1, '', now()")
-    await db.execute("insert into stream_cursors (sale_number, partition) values (1, 0)")
-    await db.execute("update product_changes set at = now() - interval '1 day'")
 
 
 async def _known(db: Connection) -> plans.Known:
@@ -220,13 +225,26 @@ async def test_without_shape_and_settings_a_plan_made_on_empty_tables_stays_wron
 
 
 _SNAPSHOT = "pg_current_snapshot()::text"
+_EVER = ("'1970-01-01Z'", "'9999-01-01Z'")
 _WINDOW = ("'2000-01-01Z'", "'2001-01-01Z'")
 OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
     ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
     ("catalogue_changes", "unrelayed"): ["'0'", "0", "1000"],
     ("ops_keys", "make_key"): ["'n'", "'view'", "sha256('x')", "'OPS_KEY'", "null"],
-    ("orders", "list_orders"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000"],
+    ("orders", "list_orders"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER],
+    ("orders", "list_orders_by_reason"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER, "'rare'"],
+    ("orders", "list_customers_orders"): ["'s1'", "null", "null", "null", "1000", *_EVER, "null", "'p1'"],
+    ("orders", "orders_to_export"): [
+        "array[1, 1]",
+        "array[0, 1]::smallint[]",
+        "array[now() - interval '2 s', now()]",
+        "array[0, 0]",
+        "now()",
+        "1000",
+        "null",
+        "'rare'",
+    ],
     ("outbox", "advance_relay"): ["'events'", "'5'", "5"],
     ("outbox", "unpublished"): ["'0'", "0", "1000"],
     ("products", "put_product"): ["'p1'", "'n'", "'b'", "'c'", "null", "5", "'EUR'", "true", "'{}'"],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from doorbuster.errors import InvalidError
 from doorbuster.orderstore.ids import OrderIds
-from doorbuster.timestamps import rfc3339_ms, rfc3339_of
+from doorbuster.values.timestamps import rfc3339_ms, rfc3339_of
 from intake.orders.lookup import parse_order_id
 from intake.orders.prefer_wait import wait_of
 from intake.web.openapi.operations import OPERATIONS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from doorbuster.contract.public_address import is_public, literal_of
+from doorbuster.values.public_address import is_public, literal_of
 
 PRIVATE = [
     "127.0.0.1", "127.8.8.8", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",

@@ -1,4 +1,4 @@
--- Keys of ops, each with a name and a role; and whose key a change was made with.
+-- For ops: keys with a name and a role, whose key a change was made with, and orders found by their reason.
 
 create type ops_role as enum (
   'view',    -- reads everything, changes nothing
@@ -22,3 +22,6 @@ create unique index ops_keys_by_digest on ops_keys (digest);
 create unique index ops_keys_by_name on ops_keys (name) where revoked_at is null;
 
 alter table ops_log add column key_name text; -- name of the key that the call was made with; null: none, as by a command
+
+-- Orders by why they are as they are. What is confirmed has no reason and costs nothing here.
+create index orders_by_reason on orders (sale_number, partition, reason, accepted_at) where reason is not null;

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.orderstore import identities
-from doorbuster.orderstore.identities import KINDS, fold, hashed, pack, unpack
+from doorbuster.values.identities import KINDS, fold, hashed, pack, unpack
 
 KEY = b"k" * 32
 
