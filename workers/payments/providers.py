@@ -7,12 +7,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from workers.payments.simulated import SimulatedGateway
+from workers.payments.simulated_books import PostgresBooks
 
 if TYPE_CHECKING:
     from doorbuster.settings import Settings
     from workers.payments.gateway import Gateway
 
-PROVIDERS: Mapping[str, Callable[[Settings], Gateway]] = MappingProxyType({"simulated": lambda _: SimulatedGateway()})
+
+def _simulated(settings: Settings) -> Gateway:
+    books = PostgresBooks(settings.database_url.get_secret_value(), timeout_s=settings.payment_timeout_s)
+    return SimulatedGateway(books, everything=settings.simulated_books)
+
+
+PROVIDERS: Mapping[str, Callable[[Settings], Gateway]] = MappingProxyType({"simulated": _simulated})
 """What makes each provider's gateway; the names are those of `PAYMENT_PROVIDER`."""
 
 
