@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import SettingsError
 from workers.payments.simulated import SimulatedGateway
+from workers.payments.simulated_books import PostgresBooks
 
 if TYPE_CHECKING:
     from doorbuster.settings import Settings
     from workers.payments.gateway import Gateway
+
+
+def _simulated(settings: Settings) -> Gateway:
+    books = PostgresBooks(settings.database_url.get_secret_value(), timeout_s=settings.payment_timeout_s)
+    return SimulatedGateway(books, everything=settings.simulated_books)
 
 
 def _stripe(settings: Settings) -> Gateway:
@@ -30,9 +36,7 @@ def _stripe(settings: Settings) -> Gateway:
     )  # fmt: skip
 
 
-PROVIDERS: Mapping[str, Callable[[Settings], Gateway]] = MappingProxyType(
-    {"simulated": lambda _: SimulatedGateway(), "stripe": _stripe}
-)
+PROVIDERS: Mapping[str, Callable[[Settings], Gateway]] = MappingProxyType({"simulated": _simulated, "stripe": _stripe})
 """What makes each provider's gateway; the names are those of `PAYMENT_PROVIDER`."""
 
 
