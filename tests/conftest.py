@@ -14,6 +14,8 @@ pytest_plugins = [
     "tests.fixtures.replicas",
     "tests.fixtures.shop",
     "tests.fixtures.stripe_server",
+    "tests.fixtures.fulfilment",
+    "tests.fixtures.receivers",  # after the shop, which it imports
     "tests.fixtures.up",
     "tests.fixtures.commands",
     "tests.fixtures.visitors",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from db.orders import holds, line_cancels, money, refunds, shipments
+from db.orders import holds, identities, line_cancels, money, refunds, shipments
 from db.orders.line_cancels import PAYMENT_S
 from db.orders.locked_order import lock
 from db.orders.shipments import Label
@@ -159,3 +159,4 @@ async def _give_back(connection: Connection, order_ids: Sequence[UUID]) -> None:
         "give_back_purchases",
     ):
         await connection.execute(_SQL[statement], order_ids)
+    await identities.give_back(connection, order_ids)
