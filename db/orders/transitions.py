@@ -13,6 +13,7 @@ from uuid import UUID
 from db.orders import holds, identities, line_cancels, money, refunds, shipments
 from db.orders.line_cancels import PAYMENT_S
 from db.orders.locked_order import lock
+from db.orders.orders import LineUnits
 from db.orders.shipments import Label
 from db.orders.states import ALLOWED, Status
 from db.query_files import load
@@ -116,8 +117,27 @@ async def confirm_paid(connection: Connection, paid: Sequence[PaidOrder]) -> lis
 
     In the caller's transaction; returns which moved.
     """
-    columns = [list(column) for column in zip(*paid, strict=True)]
-    return [row["order_id"] for row in await connection.fetch(_SQL["confirm_paid"], *columns)] if paid else []
+    if not paid:
+        return []
+    rows = await connection.fetch(_SQL["confirm_paid"], *(list(column) for column in zip(*paid, strict=True)))
+    for row in rows:
+        if row["lines_cancelled"]:
+            await refund_cancelled(connection, UUID(int=row["order_id"].int))
+    return [row["order_id"] for row in rows]
+
+
+async def refund_cancelled(connection: Connection, order_id: UUID) -> None:
+    """Give back what was taken for units that were taken off while the payment was asked for.
+
+    Called once, by whoever confirms the order, in the same transaction.
+    """
+    order = await lock(connection, order_id)
+    taken_off = [LineUnits(line.line, line.cancelled) for line in order.lines.values() if line.cancelled]
+    made = refunds.part_of(order, taken_off, None)
+    if made.amount:
+        seq = order.happened("refund", refunds.CANCELLED)
+        await order.write(connection)
+        await refunds.give_back(connection, order, seq, made)
 
 
 async def cancel_many(
