@@ -1,7 +1,7 @@
 """What people have of limited products, whatever accounts they order by. Owns giving back, and a card named late.
 
 Taking is decided where stock is: by the drain, and by who reserves anew. Everyone who counts holds the product's row of
-`sale_products` (docs/locking.md). What stands here for a person is a hash, `doorbuster/orderstore/identities.py`.
+`sale_products` (docs/locking.md). What stands here for a person is a hash, `doorbuster/values/identities.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from db.query_files import load
 from db.work import drain_batch
-from doorbuster.orderstore.identities import KINDS, hashed, unpack
+from doorbuster.values.identities import KINDS, hashed, unpack
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from db import sales
+from db.orders import identities
 from db.orders.orders import LineUnits, Order, read_order
 from db.orders.states import ALLOWED, Status
 from db.products import stock
@@ -286,6 +287,7 @@ class LockedOrder:
             await connection.fetch(_SQL["lock_allotments"], self.sale_number, returned)
             await connection.execute(_SQL["return_allotments"], self.sale_number, returned, free)
             await connection.execute(_SQL["return_purchases"], self.sale_number, self.customer_id, returned, free)
+            await identities.return_units(connection, self.order_id, self._returned)
 
     async def mark_hold(self, connection: Connection) -> None:
         """Remember at the hold that lines were cancelled while the payment was asked for."""

@@ -22,8 +22,8 @@ from db.work.shifts import Lease
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
-from doorbuster.orderstore.identities import KINDS, unpack
 from doorbuster.orderstore.partition import place_of
+from doorbuster.values.identities import KINDS, unpack
 from workers.drain.decide import Cause, Poison, Purchases, Reason, SellableUnits, Verdict, decide
 
 if TYPE_CHECKING:

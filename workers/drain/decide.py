@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from catalogue.prices import Window, price_at
 from doorbuster.orderstore.entry import OrderEntry
-from doorbuster.orderstore.identities import KINDS, unpack
+from doorbuster.values.identities import KINDS, unpack
 
 
 class Reason(StrEnum):

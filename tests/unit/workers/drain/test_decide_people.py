@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.orderstore.entry import EntryLine, OrderEntry
-from doorbuster.orderstore.identities import KINDS
+from doorbuster.values.identities import KINDS
 from workers.drain.decide import Cause, Purchases, Reason, SellableUnits, decide
 
 PRODUCTS = ("lamp", "rug")
