@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from db.orders import identities, line_cancels, refunds, shipments
+from db.orders import identities, line_cancels, refunds, shipments, standby
 from db.orders.line_cancels import PAYMENT_S
 from db.orders.locked_order import lock
 from db.orders.shipments import Label
@@ -100,15 +100,21 @@ async def confirm_many(connection: Connection, order_ids: Sequence[UUID]) -> lis
     return [row["order_id"] for row in await connection.fetch(_SQL["confirm_if_pending"], order_ids)]
 
 
-async def cancel_many(connection: Connection, order_ids: Sequence[UUID], *, reason: str) -> list[UUID]:
+async def cancel_many(
+    connection: Connection, order_ids: Sequence[UUID], *, reason: str, served: list[UUID] | None = None
+) -> list[UUID]:
     """Cancel those of the orders that are pending and give their units back, in the caller's transaction.
 
-    Returns which moved.
+    Those who wait for the units are served first, and added to `served`. Returns which moved.
     """
-    moved = [row["order_id"] for row in await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason)]
-    if moved:
-        await _give_back(connection, moved)
-    return moved
+    rows = await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason)
+    if waiting := [row["order_id"] for row in rows if not row["held"]]:
+        await standby.leave(connection, waiting)
+    if held := [row["order_id"] for row in rows if row["held"]]:
+        changed = await _give_back(connection, held)
+        if served is not None:
+            served += changed
+    return [row["order_id"] for row in rows]
 
 
 async def cancelled_of(connection: Connection, order_ids: Sequence[UUID]) -> list[UUID]:
@@ -116,13 +122,10 @@ async def cancelled_of(connection: Connection, order_ids: Sequence[UUID]) -> lis
     return [row["order_id"] for row in await connection.fetch(_SQL["cancelled_of"], order_ids)]
 
 
-async def _give_back(connection: Connection, order_ids: Sequence[UUID]) -> None:
-    for statement in (
-        "lock_stock_of",
-        "lock_allotments_of",
-        "give_back_stock",
-        "give_back_allotments",
-        "give_back_purchases",
-    ):
+async def _give_back(connection: Connection, order_ids: Sequence[UUID]) -> list[UUID]:
+    """Give back what orders have; return the orders standing by that changed."""
+    held = await standby.lock_for(connection, order_ids)
+    for statement in ("give_back_stock", "give_back_allotments", "give_back_purchases"):
         await connection.execute(_SQL[statement], order_ids)
     await identities.give_back(connection, order_ids)
+    return await standby.serve(connection, held)
