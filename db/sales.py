@@ -271,9 +271,7 @@ async def _keep_payment(connection: Connection, sale: Sale) -> None:
         raise ConflictError("the sale has orders: how their money is taken stays as it is")
 
 
-async def _replace_products(
-    connection: Connection, sale: Sale, products: Sequence[SaleProduct]
-) -> list[UUID]:
+async def _replace_products(connection: Connection, sale: Sale, products: Sequence[SaleProduct]) -> list[UUID]:
     """Write the list; return the orders standing by that changed, for they were served."""
     await _check_products(connection, products, held=sale.products.keys())
     held = await _lock_for_standby(connection, sale, products)

@@ -35,9 +35,7 @@ async def get_stock(connection: Connection, product_id: str) -> StockRow | None:
     return None if row is None else StockRow(**row)
 
 
-async def receive(
-    connection: Connection, product_id: str, units: int, *, served: list[UUID] | None = None
-) -> StockRow:
+async def receive(connection: Connection, product_id: str, units: int, *, served: list[UUID] | None = None) -> StockRow:
     """Add units that came in: those who wait for them are served first, and added to `served`.
 
     Raises:
