@@ -274,8 +274,8 @@ async def _replace_products(connection: Connection, sale: Sale, products: Sequen
         raise InvalidError(
             "more has been sold than that", [("products", "a quantity is below what is taken")]
         ) from error
-    await connection.execute(_SQL["forget_purchases"], sale.number)
-    await connection.execute(_SQL["count_purchases_anew"], sale.number)
+    for statement in ("forget_purchases", "count_purchases_anew", "forget_identities", "count_identities_anew"):
+        await connection.execute(_SQL[statement], sale.number)
 
 
 async def bump_room_epoch(connection: Connection, sale_id: str) -> Sale:

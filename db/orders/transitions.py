@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from db.orders import line_cancels, refunds, shipments
+from db.orders import holds, identities, line_cancels, money, refunds, shipments
 from db.orders.line_cancels import PAYMENT_S
 from db.orders.locked_order import lock
 from db.orders.shipments import Label
@@ -100,15 +100,49 @@ async def confirm_many(connection: Connection, order_ids: Sequence[UUID]) -> lis
     return [row["order_id"] for row in await connection.fetch(_SQL["confirm_if_pending"], order_ids)]
 
 
-async def cancel_many(connection: Connection, order_ids: Sequence[UUID], *, reason: str) -> list[UUID]:
-    """Cancel those of the orders that are pending and give their units back, in the caller's transaction.
+class PaidOrder(NamedTuple):
+    """An order and what the provider has of its money, in minor units."""
 
-    Returns which moved.
+    order_id: UUID
+    payment: str
+    authorised: int | None
+    """Held, to be taken at shipping; None: taken at once."""
+    captured: int | None
+    reference: str | None
+
+
+async def confirm_paid(connection: Connection, paid: Sequence[PaidOrder]) -> list[UUID]:
+    """Confirm those of the orders that are pending and whose units are held, and note their money.
+
+    In the caller's transaction; returns which moved.
     """
-    moved = [row["order_id"] for row in await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason)]
-    if moved:
-        await _give_back(connection, moved)
-    return moved
+    columns = [list(column) for column in zip(*paid, strict=True)]
+    return [row["order_id"] for row in await connection.fetch(_SQL["confirm_paid"], *columns)] if paid else []
+
+
+async def cancel_many(
+    connection: Connection, order_ids: Sequence[UUID], *, reason: str, payment: str | None = None
+) -> list[UUID]:
+    """Cancel those of the orders that are pending and give back the units that are held for them.
+
+    In the caller's transaction; `payment` is how their payment stands, None: as it is noted. Returns which moved.
+    """
+    moved = await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason, payment)
+    if held := [row["order_id"] for row in moved if row["held"]]:
+        await _give_back(connection, held)
+    return [row["order_id"] for row in moved]
+
+
+async def release_many(connection: Connection, order_ids: Sequence[UUID], *, void_after_s: float) -> list[UUID]:
+    """Give back the units of those of the orders whose hold has ended, and have their payment let go.
+
+    They stay pending until the provider has said what it has of them. In the caller's transaction; returns which.
+    """
+    released = await holds.end_overdue(connection, order_ids)
+    if released:
+        await _give_back(connection, released)
+        await money.queue_voids(connection, released, after_s=void_after_s)
+    return released
 
 
 async def cancelled_of(connection: Connection, order_ids: Sequence[UUID]) -> list[UUID]:
@@ -125,3 +159,4 @@ async def _give_back(connection: Connection, order_ids: Sequence[UUID]) -> None:
         "give_back_purchases",
     ):
         await connection.execute(_SQL[statement], order_ids)
+    await identities.give_back(connection, order_ids)

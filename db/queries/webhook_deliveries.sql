@@ -115,22 +115,11 @@ select delivery_id, webhook_id, event_id, type, at, state, attempts, status_code
   limit $4;
 
 -- name: forget_log
--- Ended long ago. Dead letters stay until a person has dealt with them, and what came of them as long.
+-- Ended long ago. Dead letters stay until a person has dealt with them.
 delete from webhook_deliveries where delivery_id = any(array(
   select delivery_id from webhook_deliveries
-    where finished_at is not null and died_at is null
-      and finished_at < clock_timestamp() - make_interval(secs => $1::float8)
+    where state in ('delivered', 'discarded') and finished_at < clock_timestamp() - make_interval(secs => $1::float8)
     order by finished_at
-    limit $2
-));
-
--- name: forget_letters
--- Of dead letters: those that were dealt with long ago.
-delete from webhook_deliveries where delivery_id = any(array(
-  select delivery_id from webhook_deliveries
-    where died_at is not null and state in ('delivered', 'discarded')
-      and finished_at < clock_timestamp() - make_interval(secs => $1::float8)
-    order by delivery_id
     limit $2
 ));
 

@@ -8,10 +8,10 @@ from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.export.resource import ExportOrders
 from intake.ops.fulfilment.bulk import BulkTransitions
 from intake.ops.fulfilment.refunds import Refunds
 from intake.ops.fulfilment.shipments import OneShipment, Shipments
-from intake.ops.export.resource import ExportOrders
 from intake.ops.import_products import ImportProducts
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices

@@ -38,9 +38,9 @@ _BY_PREFIX = (
 DESCRIPTIONS = {
     "post /payments/{provider}/events": (
         "For the provider of `PAYMENT_PROVIDER` alone, which signs its callbacks: `stripe` with `Stripe-Signature`, "
-        "`simulated` as Standard Webhooks 1.0 says. A callback is a hint: the provider is asked what it has of the order, "
-        "so one that comes twice, late or out of order does no harm, and 200 is also the answer to what is unknown or old "
-        "news. 503: send it again."
+        "`simulated` as Standard Webhooks 1.0 says. A callback is a hint: the provider is asked what it has of the "
+        "order, so one that comes twice, late or out of order does no harm, and 200 is also the answer to what is "
+        "unknown or old news. 503: send it again."
     ),
     "post /sales/{sale}/orders": (
         "202 once the order lies durably in the order store: from there on nothing loses it. Whether it gets its units "
