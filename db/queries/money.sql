@@ -9,6 +9,10 @@ select order_id, $2, clock_timestamp() + make_interval(secs => $3::float8)
 on conflict (order_id, kind) where state = 'due' and kind in ('void', 'look_up')
   do update set due_at = least(p.due_at, excluded.due_at);
 
+-- name: keep_payment
+-- The order is served after all: what was queued to let its money go would take it from under the goods.
+delete from payment_operations where order_id = $1 and kind = 'void' and state = 'due';
+
 -- name: queue_capture
 insert into payment_operations (order_id, kind, amount, shipment_id) values ($1, 'capture', $2, $3);
 

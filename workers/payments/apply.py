@@ -150,6 +150,7 @@ class _Change:
     async def _confirm_anew(self, order: OrderMoney) -> None:
         if await holds.take_units(self.connection, order.order_id):
             await holds.confirm_anew(self.connection, order.order_id)
+            await money.keep_payment(self.connection, order.order_id)
             await transitions.refund_cancelled(self.connection, order.order_id)
             order = order._replace(status=Status.CONFIRMED)
             self.applied.moved_units.append(order.order_id)
