@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from db import sales
+from db.orders import money
 from db.webhooks import deliveries, endpoints, replays
 from db.work import due_work
 from db.work.due_work import Partition
 from doorbuster.orderstore import backlog
 from workers.drain.shift import Drain
+from workers.payments.money import Money
 from workers.payments.providers import make_gateway
 from workers.payments.settle import Settle
 from workers.payments.sweep import Sweep, grace_s
@@ -113,6 +115,10 @@ async def _sweep_due(look: DueCheck) -> Collection[Numbers]:
     return [ALONE] if await due_work.any_expired(look.connection, late_s=grace_s(look.settings)) else []
 
 
+async def _money_due(look: DueCheck) -> Collection[Numbers]:
+    return [ALONE] if await money.any_due(look.connection) else []
+
+
 async def _fan_out_due(look: DueCheck) -> Collection[Numbers]:
     connection = look.connection
     if await endpoints.deleted(connection):
@@ -139,7 +145,8 @@ SHIFTS = (
     ShiftKind("drain", _drains_due, lambda shift, numbers: Drain(shift, Partition(*numbers))),
     ShiftKind("settle", _settles_due, _settle),
     ShiftKind("relay", _relay_due, lambda shift, _: event_relay(shift)),
-    ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift, make_gateway(shift.settings))),
+    ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift)),
+    ShiftKind("money", _money_due, lambda shift, _: Money(shift, make_gateway(shift.settings))),
     ShiftKind("catalogue", _catalogue_due, lambda shift, _: catalogue_relay(shift)),
     ShiftKind("fan_out", _fan_out_due, lambda shift, _: FanOut(shift)),
     ShiftKind("webhooks", _deliveries_due, lambda shift, _: Deliver(shift)),

@@ -73,6 +73,25 @@ select count(*)
   full join purchases p using (sale_number, product_id, customer_id)
   where coalesce(w.units, 0) <> coalesce(p.quantity, 0);
 
+-- name: p2_people
+-- The same of whoever is behind the customers.
+with wanted as (
+  select o.sale_number, substring(o.identities from 2 + at for 16) as identity, l.product_id,
+         sum(l.quantity - coalesce(l.cancelled, 0)) as units
+    from orders o
+    join order_lines l using (order_id)
+    join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
+    cross join generate_series(0, length(o.identities) - 17, 17) as at
+    where o.status <> 'cancelled' and o.identities is not null
+      and (array[sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device])[get_byte(o.identities, at)] is not null
+      and not (o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id))
+    group by 1, 2, 3
+)
+select count(*)
+  from wanted w
+  full join identity_purchases p using (sale_number, identity, product_id)
+  where coalesce(w.units, 0) <> coalesce(p.quantity, 0);
+
 -- name: p3_first_events
 -- One order, one beginning.
 select (select count(*) from orders) as orders, (select count(*) from order_events where seq = 1) as beginnings;

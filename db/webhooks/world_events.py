@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from db.orders.outbox import OutboxPlace
 from db.query_files import load
 from db.sales import Phase
 from db.webhooks.deliveries import Event
+from db.work.outbox import OutboxPlace
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection

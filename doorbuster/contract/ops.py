@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType, field
 
 from doorbuster.contract.fields import EffectivePhase, Moment, Reason
+from doorbuster.contract.fulfilment import HandStatus
 
 
 class LogEntryView(Struct):
@@ -26,7 +27,7 @@ class LogEntryView(Struct):
 class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `POST /ops/orders/{id}/transitions`; `restock` only when refunding."""
 
-    to: Literal["confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
+    to: HandStatus
     reason: Reason | None = None
     restock: bool = False
 

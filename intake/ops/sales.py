@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 
@@ -180,20 +181,22 @@ class OneSale:
         """Change the sale; what is left out stays."""
         change = await body_of(req, _change)
         changes = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}
+        served: list[UUID] = []
         if isinstance(change.products, list):
             changes["products"] = _products(change.products)
             await self._keep_wanted(sale, {product.product_id for product in change.products})
         async with self._database.working() as connection, connection.transaction():
-            await rows.lock_sale(connection, sale)
+            await rows.lock_sale(connection, sale, with_drains="payment" in changes)
             row = await _existing(connection, sale)
             _check_changed_lobby(row, change)
             if isinstance(change.room, RoomChange):
                 changes["room"] = _changed_room(row, change.room, frozenset(_raw(req.scope[BODY])["room"]))
-            changed = await rows.update_sale(connection, sale, changes)
+            changed = await rows.update_sale(connection, sale, changes, served=served)
             await note(connection, req, "change", f"sale:{sale}")
         if "products" in changes:
             await self._restocking.of_sale(changed)
         await self._publishing.sale(changed)
+        await self._restocking.served(served)
         write(resp, show(changed))
 
     async def _keep_wanted(self, sale: str, listed: set[str]) -> None:
