@@ -5,7 +5,7 @@
 """Takes Doorbuster's orders into Medusa: `python medusa.py serve` or `python medusa.py import orders.jsonl`.
 
 Admin API of Medusa 2 (2.8.4 or newer), with MEDUSA_URL, MEDUSA_KEY (a secret API key), MEDUSA_REGION,
-MEDUSA_SALES_CHANNEL and, for parcels, MEDUSA_SHIPPING_OPTION; MEDUSA_LOCATION is the stock location if not the option's.
+MEDUSA_SALES_CHANNEL and, for parcels, MEDUSA_SHIPPING_OPTION; MEDUSA_LOCATION is their stock location, if another.
 
 Exactly once, although Medusa has no key for that: an order carries Doorbuster's id in its metadata, and is searched by
 its e-mail address, since metadata cannot be; one without an address gets one made of its id under MEDUSA_MAIL_DOMAIN.
@@ -317,11 +317,11 @@ class Medusa:
         there = self._converted(order)
         if there["status"] == "canceled":
             return
+        if order.captured and order.paid:
+            self._pay(order, there)
         if order.cancelled:
             self._ask("POST", f"/admin/orders/{there['id']}/cancel")
             return
-        if order.captured and order.paid:
-            self._pay(order, there)
         if order.shipments:
             self._send_parcels(order, there)
         if order.refunds:
