@@ -96,6 +96,7 @@ async def _ledger(connection: Connection) -> list[Figure]:
         ("p2_received", "products whose movements and ledger differ"),
         ("p2_allotments", "sale products whose orders and allotment differ"),
         ("p2_limits", "customers whose orders and limit count differ"),
+        ("p2_people", "e-mails, cards, addresses, devices whose orders and limit count differ"),
     ):
         count = await _count(connection, name)
         figures.append(Figure(promise="P2", what=what, value=count, breaches=count))

@@ -26,13 +26,26 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     change: dict[str, Any]
     operator: str
     """As whoever holds the ops key names itself; empty: it does not."""
+    key_name: str | None
+    """Name of the key that the call was made with; None: it was none, or the change is older than such names."""
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Who makes a change: as it names itself, and the name of its key."""
+
+    operator: str = ""
+    key_name: str | None = None
+
+
+NOBODY = Author()
 
 
 async def note(
-    connection: Connection, action: str, target: str, change: Mapping[str, Any], *, operator: str = ""
+    connection: Connection, action: str, target: str, change: Mapping[str, Any], *, author: Author = NOBODY
 ) -> int:
     """Write down a change; return the entry's id."""
-    entry: int = await connection.fetchval(_SQL["note"], action, target, msgspec.to_builtins(change), operator)
+    told = msgspec.to_builtins(change)
+    entry: int = await connection.fetchval(_SQL["note"], action, target, told, author.operator, author.key_name)
     return entry
 
 

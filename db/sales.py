@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 Phase = Literal["open", "hold", "drain", "closed"]
+PaymentMode = Literal["capture", "authorise", "none"]
 
 _SQL = load("sales")
 
@@ -28,6 +29,11 @@ class SaleProduct(msgspec.Struct, frozen=True, kw_only=True):
     price: int | None = None
     quantity: int | None = None
     limit_per_customer: int | None = None
+    """Most units that a customer may have; the others: all orders with the same e-mail, card, address, device."""
+    limit_email: int | None = None
+    limit_card: int | None = None
+    limit_address: int | None = None
+    limit_device: int | None = None
 
 
 class SaleSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +48,9 @@ class SaleSpec(msgspec.Struct, frozen=True, kw_only=True):
     hold_s: int = 600
     prewarm_lead_s: int = 1800
     room: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"mode": "off"})
+    payment: PaymentMode = "capture"
+    hold_extension_s: int = 300
+    standby_max: int = 10_000
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +73,13 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     created_at: datetime
     closed_at: datetime | None
+    payment: PaymentMode
+    hold_extension_s: int
+    """By how much the hold is made longer, once, while a shopper must act."""
+    standby_max: int
+    """Most orders that may wait for units to come back."""
+    identity_key: bytes
+    """Of the HMACs of identities: nobody may see it."""
     read_at: datetime
 
     @property
@@ -88,9 +104,7 @@ class LiveSale(msgspec.Struct, frozen=True, kw_only=True):
 
 def _sale(row: asyncpg.Record) -> Sale:
     values = dict(row)
-    products = [
-        SaleProduct(product_id=p[0], price=p[1], quantity=p[2], limit_per_customer=p[3]) for p in row["products"]
-    ]
+    products = [SaleProduct(**dict(zip(SaleProduct.__struct_fields__, p, strict=True))) for p in row["products"]]
     return Sale(
         number=values.pop("sale_number"),
         read_at=values.pop("now"),
@@ -111,7 +125,8 @@ async def create_sale(connection: Connection, spec: SaleSpec) -> Sale:
         number = await _guarded(
             connection.fetchval(
                 _SQL["create_sale"], spec.sale_id, spec.name, spec.starts_at, spec.ends_at, spec.partitions,
-                spec.hold_s, spec.prewarm_lead_s, dict(spec.room),
+                spec.hold_s, spec.prewarm_lead_s, dict(spec.room), spec.payment, spec.hold_extension_s,
+                spec.standby_max,
             )
         )  # fmt: skip
         if number is None:
@@ -157,10 +172,7 @@ async def _put_products(connection: Connection, number: int, products: Sequence[
     await connection.execute(
         _SQL["put_sale_products"],
         number,
-        [product.product_id for product in ordered],
-        [product.price for product in ordered],
-        [product.quantity for product in ordered],
-        [product.limit_per_customer for product in ordered],
+        *([getattr(product, name) for product in ordered] for name in SaleProduct.__struct_fields__),
         [places[product.product_id] for product in ordered],
     )
 
@@ -221,18 +233,31 @@ async def update_sale(connection: Connection, sale_id: str, changes: Mapping[str
     Raises:
         NotFoundError: there is no such sale.
         InvalidError: a product that has been sold here is left out, or a value contradicts another.
+        ConflictError: `payment` would change, and there are orders whose money is taken in the other way.
     """
     async with connection.transaction():
         await lock_sale(connection, sale_id)
         sale = await _existing(connection, sale_id)
         new = {name: changes.get(name, getattr(sale, name)) for name in _CHANGEABLE}
+        if new["payment"] != sale.payment:
+            await _keep_payment(connection, sale)
         await _guarded(connection.execute(_SQL["update_sale"], sale.number, *new.values()))
         if "products" in changes:
             await _replace_products(connection, sale, changes["products"])
         return await _existing(connection, sale_id)
 
 
-_CHANGEABLE = ("name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "room")
+_CHANGEABLE = (
+    "name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "room", "payment", "hold_extension_s", "standby_max",
+)  # fmt: skip
+
+
+async def _keep_payment(connection: Connection, sale: Sale) -> None:
+    """Refuse another way of payment once there are orders; no batch of a drain is under way meanwhile."""
+    names = [f"drain:{sale.number}:{partition}" for partition in range(sale.partitions)]
+    await connection.execute(_SQL["lock_drains"], names)
+    if await connection.fetchval(_SQL["any_order"], sale.number):
+        raise ConflictError("the sale has orders: how their money is taken stays as it is")
 
 
 async def _replace_products(connection: Connection, sale: Sale, products: Sequence[SaleProduct]) -> None:
@@ -249,8 +274,8 @@ async def _replace_products(connection: Connection, sale: Sale, products: Sequen
         raise InvalidError(
             "more has been sold than that", [("products", "a quantity is below what is taken")]
         ) from error
-    await connection.execute(_SQL["forget_purchases"], sale.number)
-    await connection.execute(_SQL["count_purchases_anew"], sale.number)
+    for statement in ("forget_purchases", "count_purchases_anew", "forget_identities", "count_identities_anew"):
+        await connection.execute(_SQL[statement], sale.number)
 
 
 async def bump_room_epoch(connection: Connection, sale_id: str) -> Sale:

@@ -292,6 +292,10 @@ create table sales (
   closed_at      timestamptz,
   payment        payment_mode not null default 'capture',
   hold_extension_s integer not null default 300 check (hold_extension_s between 0 and 86400),
+  standby_max    integer not null default 10000 check (standby_max between 0 and 1000000),
+  -- Of the sale's HMACs of identities; never shown.
+  identity_key   bytea not null
+                 default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
   constraint sale_window check (ends_at > starts_at),
   constraint sale_closed_at check ((phase = 'closed') = (closed_at is not null)),
   constraint sale_times check (
@@ -307,6 +311,11 @@ create table sale_products (
   taken              bigint not null default 0 check (taken >= 0),-- of the allotment, in orders not cancelled
   limit_per_customer integer check (limit_per_customer > 0),
   list_position      integer not null default 0,                  -- in the order in which ops named the products
+  -- Most units that all orders with the same identity may have; null: no limit.
+  limit_email        integer check (limit_email > 0),
+  limit_card         integer check (limit_card > 0),
+  limit_address      integer check (limit_address > 0),
+  limit_device       integer check (limit_device > 0),
   primary key (sale_number, product_id),
   constraint allotment_not_oversold check (taken <= quantity)
 ) with (
@@ -349,6 +358,16 @@ create table purchases (
   primary key (sale_number, product_id, customer_id)
 );
 
+-- The same by who is behind the customer: `identity` is the HMAC of an e-mail, card, address or device, see
+-- orders.identities.
+create table identity_purchases (
+  sale_number integer not null,
+  identity    bytea not null,
+  product_id  text not null,
+  quantity    integer not null check (quantity >= 0),
+  primary key (sale_number, identity, product_id)
+);
+
 create table orders (
   order_id      uuid primary key,
   sale_number   integer not null,
@@ -373,12 +392,15 @@ create table orders (
   refunded          bigint,                -- minor units given back
   payment_reference text,                  -- the provider's own id of the payment
   next_action       jsonb,                 -- the provider's, for the shopper's page, while it is open
-  lines_metadata    jsonb                  -- of the lines, an array as long as they are many
+  lines_metadata    jsonb,                 -- of the lines, an array as long as they are many
+  identities        bytea                  -- e-mail, card, address, device: a byte for which (1 to 4), 16 of the HMAC
 ) with (fillfactor = 50);                    -- every order is updated once, by its payment: beside itself, no index
 
 -- By sale in order of acceptance: lists, first come first served.
 create index orders_by_acceptance on orders (sale_number, partition, accepted_at, entry_seq);
 create index orders_by_customer on orders (customer_id);
+-- Orders by why they are as they are. What is confirmed has no reason and costs nothing here.
+create index orders_by_reason on orders (sale_number, partition, reason, accepted_at) where reason is not null;
 
 create table order_lines (
   order_id   uuid not null,
@@ -389,6 +411,8 @@ create table order_lines (
   cancelled  smallint,                     -- units taken off before they left; null: none
   shipped    smallint,                     -- units that left, those lost on the way too
   returned   smallint,                     -- of the shipped: units whose money was given back
+  replaced   smallint,                     -- units sent again for those lost on the way, beside those in `shipped`
+  restocked  smallint,                     -- of the returned: units that are in stock again
   primary key (order_id, line)
 );
 
@@ -403,7 +427,8 @@ create table reservations (
   total         bigint not null,
   currency      text not null,
   payment_token text,
-  extended      boolean                    -- true: the hold was made longer for a shopper who must act, which happens once
+  extended      boolean,                   -- true: the hold was made longer for a shopper who must act, which happens once
+  lines_cancelled boolean                  -- true: lines were cancelled while the payment was asked for
 ) with (
   -- Vacuum comes by number of dead rows, not by share of a table that is empty one minute and full the next; it gives no
   -- pages back at their end, since for that it would lock out everyone else.
@@ -429,6 +454,7 @@ create table order_events (
   tx       xid8 not null default pg_current_xact_id(),
   -- What the event says, where it is no transition.
   kind     text check (kind in ('line_cancelled', 'shipment', 'refund', 'action_required')),
+  lines    jsonb,                          -- units taken off by it before they left: [{line, quantity}]
   primary key (order_id, seq)
 );
 
@@ -448,6 +474,7 @@ create table payment_operations (
   refund_id    uuid,                       -- of a refund: the row it carries out
   shipment_id  uuid,                       -- of a capture: the parcel that it is for
   detail       text,                       -- what the provider said last, when it did not do it
+  discard_reason text,                     -- why ops gave up what failed for good
   constraint amount_where_money_moves check ((amount is not null) = (kind in ('capture', 'refund'))),
   constraint finished_when_not_due check ((finished_at is null) = (state = 'due'))
 ) with (
@@ -459,6 +486,27 @@ create index payment_operations_by_order on payment_operations (order_id);
 -- Asked for twice, done once.
 create unique index payment_operations_once on payment_operations (order_id, kind)
   where state = 'due' and kind in ('void', 'look_up');
+-- Failed for good: a person must look.
+create index payment_operations_failed on payment_operations (operation_id) where state = 'failed';
+
+-- The books of the simulated provider: what cannot be told from the payment token alone. Nobody else reads them.
+create table simulated_payments (
+  order_id   uuid primary key,
+  status     text not null check (status in ('coming', 'requires_action', 'authorised', 'captured', 'voided', 'declined')),
+  total      bigint not null,              -- minor units that were asked for
+  currency   text not null,
+  capture    boolean not null,             -- whether it is taken at once when it succeeds
+  captured   bigint not null default 0,
+  refunded   bigint not null default 0,
+  card       text,                         -- the card's fingerprint
+  turns_at   timestamptz,                  -- when what is coming, or the shopper's action, ends by itself; null: never
+  succeeds   boolean not null default true, -- what it becomes then
+  keys       text[] not null default '{}', -- of what was done once, and is not done again
+  created_at timestamptz not null default clock_timestamp(),
+  constraint not_more_given_back_than_taken check (refunded <= captured and captured <= total)
+) with (fillfactor = 70);
+
+create index simulated_payments_by_time on simulated_payments (created_at);
 
 -- Parcels.
 create table shipments (
@@ -469,7 +517,8 @@ create table shipments (
   tracking    text check (length(tracking) between 1 and 200),
   status      text not null default 'shipped' check (status in ('shipped', 'delivered', 'lost')),
   at          timestamptz not null default clock_timestamp(),
-  updated_at  timestamptz not null default clock_timestamp()
+  updated_at  timestamptz not null default clock_timestamp(),
+  status_seq  smallint                     -- of the event by which its status became what it is; null: by which it was sent
 );
 
 create index shipments_by_order on shipments (order_id, seq);
@@ -515,7 +564,10 @@ create table shifts (
   holder           text not null,          -- empty: given back
   lease_expires_at timestamptz not null,
   batch_max        integer check (batch_max > 0), -- how much it takes at a time; null: as much as fits
-  payments_per_s   real                    -- of a settle shift: what its gateway takes; null: not known, or at once
+  payments_per_s   real,                   -- of a settle shift: what its gateway takes; null: not known, or at once
+  -- Of a settle or money shift: why it asks the provider for nothing now, and when it asks again.
+  payments_paused  text check (payments_paused in ('down', 'rate_limited')),
+  payments_paused_until timestamptz
 ) with (
   fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
 );
@@ -574,18 +626,127 @@ create table ops_log (
   action   text not null,
   target   text not null,
   change   jsonb not null,
-  operator text not null default '' -- as whoever holds the ops key names itself; empty: it does not
+  operator text not null default '', -- as whoever holds the ops key names itself; empty: it does not
+  key_name text                      -- name of the key that the call was made with; null: none, as by a command
 );
 
 create index ops_log_by_target on ops_log (target, entry_id);
 
--- Where events are to be delivered over HTTP.
+create type ops_role as enum (
+  'view',    -- reads everything, changes nothing
+  'operate', -- sales, rooms, products, orders
+  'admin'    -- keys too, and what cannot be undone
+);
+
+-- Keys of ops beside the setting's OPS_KEY.
+create table ops_keys (
+  key_id     bigint generated always as identity primary key,
+  name       text not null check (length(name) between 1 and 100),
+  role       ops_role not null,
+  digest     bytea not null check (length(digest) = 32), -- SHA-256 of the key, which is kept nowhere
+  created_at timestamptz not null default clock_timestamp(),
+  created_by text not null,                              -- name of the key that it was made with
+  expires_at timestamptz,
+  revoked_at timestamptz
+);
+
+create unique index ops_keys_by_digest on ops_keys (digest);
+-- Whose a change was can be told by the name: no two keys that are good have the same.
+create unique index ops_keys_by_name on ops_keys (name) where revoked_at is null;
+
+-- Where events are delivered over HTTP.
 create table webhooks (
-  webhook_id bigint generated always as identity primary key,
-  url        text not null check (url ~ '^https?://'),
-  secret     text not null,
-  active     boolean not null default true,
-  created_at timestamptz not null default now()
+  webhook_id    bigint generated always as identity primary key,
+  url           text not null check (url ~ '^https?://'),
+  events        text[] check (cardinality(events) > 0), -- types that it wants; null: all
+  description   text not null default '',
+  secret        text not null,                          -- signs; empty once the endpoint is deleted
+  former_secret text,                                   -- signs too, until former_until
+  former_until  timestamptz,
+  state         text not null default 'active' check (state in (
+    'active',   -- gets deliveries
+    'paused',   -- failed too often in a row: deliveries wait; by the shift, until ops resume it
+    'disabled', -- said that it is gone (410): gets nothing new; by the shift, until ops resume it
+    'deleted'   -- by ops; the row goes when its deliveries are gone
+  )),
+  state_reason  text,
+  failures      integer not null default 0,             -- failed attempts in a row
+  retry_at      timestamptz,                            -- nothing is sent before; null: at once
+  events_from   timestamptz not null default clock_timestamp(), -- events before come by a replay alone
+  created_at    timestamptz not null default clock_timestamp(),
+  constraint former_secret_ends check ((former_secret is null) = (former_until is null))
+) with (
+  fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
+);
+
+-- One row an event and endpoint: the queue, and the log. (webhook_id, event_id) makes an event one delivery.
+create table webhook_deliveries (
+  delivery_id    bigint generated always as identity primary key,
+  webhook_id     bigint not null,
+  event_id       text not null,              -- what the receiver knows it by, the same at every attempt
+  type           text not null,
+  subject        text not null,              -- whose events keep their order
+  position       bigint not null,            -- within the subject
+  order_id       uuid,                       -- of an order's event
+  at             timestamptz not null,       -- of the event
+  state          text not null default 'due' check (state in (
+    'due',       -- to be sent at due_at, unless an earlier one of its subject is open
+    'waiting',   -- an earlier one of its subject is open; the shift makes it due
+    'delivered', -- the receiver took it
+    'dead',      -- given up after too long: a dead letter, until a person retries or discards it
+    'discarded'  -- by ops; or a test that failed
+  )),
+  due_at         timestamptz not null default clock_timestamp(), -- a test is due before all else: -infinity
+  attempts       integer not null default 0,
+  first_tried_at timestamptz,
+  tried_at       timestamptz,
+  finished_at    timestamptz,                -- when it was delivered, given up or discarded
+  died_at        timestamptz,                -- when it became a dead letter
+  status_code    smallint,                   -- of the last answer; null: there was none
+  error          text,                       -- of the last attempt, if it failed
+  body           text,                       -- as it was sent, once an attempt has failed: it is sent so again
+  discard_reason text,
+  created_at     timestamptz not null default clock_timestamp(),
+  unique (webhook_id, event_id),
+  constraint finished_when_not_open check ((finished_at is null) = (state in ('due', 'waiting')))
+) with (
+  fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, vacuum_truncate = off,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000
+);
+
+create index webhook_deliveries_due on webhook_deliveries (webhook_id, due_at, delivery_id) where state = 'due';
+create index webhook_deliveries_open on webhook_deliveries (webhook_id, subject, position)
+  where state in ('due', 'waiting');
+create index webhook_deliveries_log on webhook_deliveries (webhook_id, delivery_id);
+create index webhook_deliveries_dead on webhook_deliveries (delivery_id) where died_at is not null;
+create index webhook_deliveries_ended on webhook_deliveries (finished_at) where state in ('delivered', 'discarded');
+
+-- What happens beside orders and is told: an outbox like order_events. Whoever sees it first writes it; the event's id
+-- makes it one.
+create table world_events (
+  event_id text primary key,
+  type     text not null,
+  subject  text not null,
+  data     jsonb not null,
+  at       timestamptz not null default clock_timestamp(),
+  position bigint generated always as identity,
+  tx       xid8 not null default pg_current_xact_id()
+);
+
+create index world_events_outbox on world_events (tx, position);
+
+-- Events that an endpoint gets once more, as they are walked through.
+create table webhook_replays (
+  replay_id  bigint generated always as identity primary key,
+  webhook_id bigint not null,
+  since      timestamptz not null,
+  until      timestamptz not null,
+  order_id   uuid,                           -- of this order alone
+  source     text not null check (source in ('orders', 'world')),
+  tx         xid8 not null default '0',      -- as far as it was walked
+  position   bigint not null default 0
+) with (
+  fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
 );
 
 -- Prices for a time: from starts_at until before ends_at this price holds in place of the product's own.

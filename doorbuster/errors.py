@@ -38,6 +38,18 @@ class IllegalTransitionError(ConflictError):
     code = "illegal_transition"
 
 
+class SoldOutError(ConflictError):
+    """There are no units left of a product; the context says of which, and for which line."""
+
+    code = "sold_out"
+
+
+class RefundTooLargeError(DoorbusterError):
+    """More is to be given back than was taken and is still there; `refundable` in the context says how much is."""
+
+    code = "refund_too_large"
+
+
 class InvalidError(DoorbusterError):
     """A value is out of bounds; `fields` names each as (field, problem)."""
 

@@ -5,6 +5,7 @@ Owns names, defaults and bounds of every setting (docs/settings.md shows them); 
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from pathlib import Path
@@ -20,6 +21,7 @@ _HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
 _ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST}(?::(?P<port>[1-9][0-9]{{0,4}}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PORTS = range(1, 65_536)
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _DURABILITY = re.compile(r"fsync|none|replicas:[1-9]\d?")
 _LISTENER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]):(?P<port>[1-9]\d{0,4})|unix:\S+|fd://\d+")
 
@@ -53,6 +55,26 @@ def _key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    """Check a secret as Standard Webhooks writes it, and that there is enough of it."""
+    try:
+        key = base64.b64decode(value.get_secret_value().removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) < 16:
+        raise ValueError("must be whsec_ and base64 of 16 bytes or more")
+    return value
+
+
+def _api_base(value: str) -> str:
+    """Check that nobody on the way reads what is said: https, or this machine."""
+    found = _ORIGIN.fullmatch(value)
+    host = urlsplit(value).hostname if found else None
+    if found is None or (found["scheme"] != "https" and host not in _THIS_MACHINE):
+        raise ValueError("must be https://host, or http:// on this machine, without path or slash at the end")
+    return value
+
+
 def _origin(value: str) -> str:
     """Check that an origin is written as browsers send it (RFC 6454 section 6.2): nothing else would ever match."""
     found = _ORIGIN.fullmatch(value)
@@ -77,6 +99,7 @@ PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres")]
 RedisUrl = Annotated[SecretStr, _url("redis", "rediss", "unix")]
 SearchUrl = Annotated[SecretStr, _url("http", "https")]
 Key = Annotated[SecretStr, AfterValidator(_key)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 TextList = Annotated[tuple[str, ...], NoDecode]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode]
 KeyList = Annotated[tuple[Key, ...], NoDecode]
@@ -156,8 +179,18 @@ class Settings(BaseSettings):
     shift_s: float = Field(60.0, ge=1, le=600)
     lease_s: float = Field(4.0, ge=1, le=60)
     settle_concurrency: int = Field(500, ge=1, le=5_000)
-    payment_provider: Literal["simulated"] = "simulated"
+    payment_provider: Literal["simulated", "stripe"] = "simulated"
     """Whose gateway authorises payments."""
+    simulated_books: bool = False
+    """Whether the simulated provider keeps every payment in its books, not only what the token does not tell."""
+    payment_webhook_secret: WebhookSecret | None = None
+    """What the simulated provider's callbacks are signed with, as Standard Webhooks writes it."""
+    stripe_api_key: Key | None = None
+    """Stripe's secret or restricted key; the workers need it."""
+    stripe_webhook_secret: Key | None = None
+    """Stripe's signing secret of the endpoint that it calls; the intake needs it."""
+    stripe_api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.stripe.com"
+    """Where Stripe's API is."""
     payment_timeout_s: float = Field(2.0, ge=0.05, le=60)
     payment_retry_s: float = Field(2.0, ge=0.05, le=600)
 
@@ -220,6 +253,21 @@ class Settings(BaseSettings):
     """Origins whose scripts may call the storefront and the room, exactly as browsers send them."""
     frame_ancestors: Annotated[TextList, AfterValidator(_ancestors)] = ()
     """Origins, and `self`, whose pages may have the pages for people in a frame."""
+
+    webhook_allow_private: bool = False
+    """Whether webhooks may go to addresses that are not of the open internet."""
+    webhook_timeout_s: float = Field(10.0, ge=0.1, le=60)
+    """How long a receiver may take to answer."""
+    webhook_concurrency: int = Field(8, ge=1, le=100)
+    """Deliveries to one endpoint at a time."""
+    webhook_retry_s: float = Field(5.0, ge=0.05, le=3_600)
+    """About how long after a failed attempt the second is made; then it doubles."""
+    webhook_retry_for_s: int = Field(259_200, ge=1, le=2_592_000)
+    """How long a delivery is tried, from its first attempt; then it is a dead letter."""
+    webhook_pause_after: int = Field(100, ge=1, le=1_000_000)
+    """Failed attempts in a row after which an endpoint is paused."""
+    webhook_log_s: int = Field(604_800, ge=60, le=31_536_000)
+    """How long the log of deliveries is kept."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

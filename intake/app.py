@@ -5,6 +5,7 @@ from __future__ import annotations
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
 from intake.monitoring.health import Inside
+from intake.ops.access.roles import RequiredRole
 from intake.orders.fast_post import FastOrderPost
 from intake.server.cors import CrossOrigin
 from intake.server.guard import Guard
@@ -17,15 +18,15 @@ from intake.wiring.routes import add_ops, add_process, add_storefront
 def create_app(settings: Settings) -> Guard:
     """Put the intake together for its role."""
     parts, role = Parts(settings), settings.intake_role
-    inside = [Inside(parts.ops_key)] if role == "public" else []
+    inside = [Inside(parts.ops_keys)] if role == "public" else []
     app = make_app(parts.problems, parts.lifespan(), *inside)
     add_process(app, parts)
     if role != "ops":
         add_storefront(app, parts)
     if role != "public":
-        ops = make_app(parts.problems, PlainText())
+        ops = make_app(parts.problems, PlainText(), RequiredRole())
         add_ops(ops, parts)
-        parts.guard.ops_application = OpsAuth(ops, parts.ops_key.wait_s)
+        parts.guard.ops_application = OpsAuth(ops, parts.ops_keys.wait_s, retry_after_s=settings.retry_after_s)
     else:
         parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app

@@ -1,5 +1,6 @@
 """Moves orders through the state machine: guarded statement, one event, stock effects, all in one transaction.
 
+By hand one at a time, on the order that is locked (`locked_order.py`); those that wait for their payment in batches.
 Order of locks: orders by id, stock by product, allotments by sale and product, purchases (docs/locking.md).
 """
 
@@ -9,73 +10,89 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from db import sales
-from db.orders.orders import Order, read_order
-from db.orders.states import Status, sources_of
-from db.products import stock
+from db.orders import holds, identities, line_cancels, money, refunds, shipments
+from db.orders.line_cancels import PAYMENT_S
+from db.orders.locked_order import lock
+from db.orders.shipments import Label
+from db.orders.states import ALLOWED, Status
 from db.query_files import load
-from db.sales import Sale
-from doorbuster.errors import IllegalTransitionError, NotFoundError
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
+    from db.orders.locked_order import LockedOrder, Moved
 
 _SQL = load("transitions")
 
 
-class Moved(NamedTuple):
-    """A transition as its transaction saw it: whoever tells others of it has to ask nothing more."""
+class HandTerms(NamedTuple):
+    """What else is said of a transition by hand."""
 
-    order: Order
-    sale: Sale
-    freed: dict[str, int]
-    """What is in stock now of each product that got units back; empty: none did."""
-    available: dict[str, int]
-    """What the sale can still sell of each of its products, if units came back."""
+    restock: bool = False
+    """Of a refund: what comes back is in stock again."""
+    label: Label = Label()
+    """Of what is shipped."""
+    payment_s: float = PAYMENT_S
+    """Of what is cancelled: how long a payment that is being asked for may still be under way."""
 
 
 async def transition(
-    connection: Connection, order_id: UUID, to: Status, *, reason: str | None = None, restock: bool = False
+    connection: Connection,
+    order_id: UUID,
+    to: Status,
+    *,
+    reason: str | None = None,
+    terms: HandTerms = HandTerms(),  # noqa: B008 - frozen
 ) -> Moved:
-    """Move one order to `to`, with its event and its effect on stock; `restock` counts for refunds alone.
+    """Move one order to `to`, with what that means for its units and its money.
+
+    `shipped` sends all that is open as one parcel, `cancelled` takes all that is open off (an order of which parcels
+    have left is shipped then), `refunded` gives all money back that was taken.
 
     Raises:
         NotFoundError: there is no such order.
-        IllegalTransitionError: the state machine has no such step from where it is.
+        IllegalTransitionError: the state machine has no such step from where it is, or nothing is reserved for it.
     """
     async with connection.transaction():
-        sources = [str(status) for status in sources_of(to)]
-        moved = await connection.fetchrow(_SQL["move_if_allowed"], order_id, to, sources, reason)
-        if moved is None:
-            raise await _refusal(connection, order_id, to)
-        await connection.execute(_SQL["tell"], order_id, moved["version"], to, moved["updated_at"], reason)
-        if moved["was"] == Status.PENDING:
-            await connection.execute(_SQL["end_hold"], order_id)
-        if to is Status.CANCELLED:
-            await _give_back(connection, [order_id])
-        elif to is Status.SHIPPED or (to is Status.REFUNDED and restock):
-            await connection.execute(_SQL["lock_stock_of"], [order_id])
-            await connection.execute(_SQL["sell" if to is Status.SHIPPED else "restock"], [order_id])
-        frees = to is Status.CANCELLED or (to is Status.REFUNDED and restock)
-        return await _moved(connection, order_id, frees=frees)
+        order = await lock(connection, order_id)
+        if to not in ALLOWED[order.status] or not (order.has_units or to is Status.CANCELLED):
+            raise order.refusal(f"become {to}")
+        await _MOVES.get(to, _step)(connection, order, to, reason, terms)
+        return await order.moved(connection)
 
 
-async def _refusal(connection: Connection, order_id: UUID, to: Status) -> NotFoundError | IllegalTransitionError:
-    status = await connection.fetchval(_SQL["status_of"], order_id)
-    if status is None:
-        return NotFoundError(f"there is no order {order_id}")
-    return IllegalTransitionError(f"an order that is {status} cannot become {to}", status=status, to=str(to))
+async def _step(connection: Connection, order: LockedOrder, to: Status, reason: str | None, _terms: HandTerms) -> None:
+    order.step(to, reason)
+    await order.write(connection)
 
 
-async def _moved(connection: Connection, order_id: UUID, *, frees: bool) -> Moved:
-    order = await read_order(connection, order_id)
-    assert order is not None
-    sale = await sales.get_sale(connection, order.sale_id)
-    assert sale is not None
-    if not frees:
-        return Moved(order, sale, {}, {})
-    freed = await stock.left(connection, {line.product_id for line in order.lines})
-    return Moved(order, sale, freed, await stock.available(connection, sale.number, sale.products))
+async def _cancel(
+    connection: Connection, order: LockedOrder, _to: Status, reason: str | None, terms: HandTerms
+) -> None:
+    await line_cancels.cancel_locked(connection, order, reason=reason, payment_s=terms.payment_s)
+
+
+async def _ship(connection: Connection, order: LockedOrder, _to: Status, reason: str | None, terms: HandTerms) -> None:
+    await shipments.ship_locked(connection, order, label=terms.label, reason=reason)
+
+
+async def _deliver(
+    connection: Connection, order: LockedOrder, _to: Status, reason: str | None, _terms: HandTerms
+) -> None:
+    await shipments.deliver_all(connection, order, reason=reason)
+
+
+async def _refund(
+    connection: Connection, order: LockedOrder, _to: Status, reason: str | None, terms: HandTerms
+) -> None:
+    await refunds.refund_all(connection, order, reason=reason, restock=terms.restock)
+
+
+_MOVES = {
+    Status.CANCELLED: _cancel,
+    Status.SHIPPED: _ship,
+    Status.DELIVERED: _deliver,
+    Status.REFUNDED: _refund,
+}
 
 
 async def confirm_many(connection: Connection, order_ids: Sequence[UUID]) -> list[UUID]:
@@ -83,15 +100,49 @@ async def confirm_many(connection: Connection, order_ids: Sequence[UUID]) -> lis
     return [row["order_id"] for row in await connection.fetch(_SQL["confirm_if_pending"], order_ids)]
 
 
-async def cancel_many(connection: Connection, order_ids: Sequence[UUID], *, reason: str) -> list[UUID]:
-    """Cancel those of the orders that are pending and give their units back, in the caller's transaction.
+class PaidOrder(NamedTuple):
+    """An order and what the provider has of its money, in minor units."""
 
-    Returns which moved.
+    order_id: UUID
+    payment: str
+    authorised: int | None
+    """Held, to be taken at shipping; None: taken at once."""
+    captured: int | None
+    reference: str | None
+
+
+async def confirm_paid(connection: Connection, paid: Sequence[PaidOrder]) -> list[UUID]:
+    """Confirm those of the orders that are pending and whose units are held, and note their money.
+
+    In the caller's transaction; returns which moved.
     """
-    moved = [row["order_id"] for row in await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason)]
-    if moved:
-        await _give_back(connection, moved)
-    return moved
+    columns = [list(column) for column in zip(*paid, strict=True)]
+    return [row["order_id"] for row in await connection.fetch(_SQL["confirm_paid"], *columns)] if paid else []
+
+
+async def cancel_many(
+    connection: Connection, order_ids: Sequence[UUID], *, reason: str, payment: str | None = None
+) -> list[UUID]:
+    """Cancel those of the orders that are pending and give back the units that are held for them.
+
+    In the caller's transaction; `payment` is how their payment stands, None: as it is noted. Returns which moved.
+    """
+    moved = await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason, payment)
+    if held := [row["order_id"] for row in moved if row["held"]]:
+        await _give_back(connection, held)
+    return [row["order_id"] for row in moved]
+
+
+async def release_many(connection: Connection, order_ids: Sequence[UUID], *, void_after_s: float) -> list[UUID]:
+    """Give back the units of those of the orders whose hold has ended, and have their payment let go.
+
+    They stay pending until the provider has said what it has of them. In the caller's transaction; returns which.
+    """
+    released = await holds.end_overdue(connection, order_ids)
+    if released:
+        await _give_back(connection, released)
+        await money.queue_voids(connection, released, after_s=void_after_s)
+    return released
 
 
 async def cancelled_of(connection: Connection, order_ids: Sequence[UUID]) -> list[UUID]:
@@ -108,3 +159,4 @@ async def _give_back(connection: Connection, order_ids: Sequence[UUID]) -> None:
         "give_back_purchases",
     ):
         await connection.execute(_SQL[statement], order_ids)
+    await identities.give_back(connection, order_ids)

@@ -76,9 +76,11 @@ def _size(row: ImportRow) -> int:
 class Importing:
     """One import; `rehearse`: everything is tried, nothing stays."""
 
-    def __init__(self, report: ImportCounts, *, operator: str = "", rehearse: bool = False) -> None:
+    def __init__(
+        self, report: ImportCounts, *, author: ops_log.Author = ops_log.NOBODY, rehearse: bool = False
+    ) -> None:
         self._report = report
-        self._operator = operator
+        self._author = author
         self.rehearse = rehearse
         self.begun = False
         self._entry: int | None = None
@@ -161,7 +163,7 @@ class Importing:
         """Write what goes in with the transaction into the import's entry: also an import that dies has one."""
         said = self._said(imported) | {"unfinished": True}
         if self._entry is None:
-            return await ops_log.note(self._connection, "import", "catalogue", said, operator=self._operator)
+            return await ops_log.note(self._connection, "import", "catalogue", said, author=self._author)
         await ops_log.amend(self._connection, self._entry, said)
         return self._entry
 

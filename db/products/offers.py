@@ -25,6 +25,10 @@ class SaleOffer(msgspec.Struct, frozen=True, kw_only=True):
     """The product's own, where no window of `windows` holds."""
     currency: str
     limit_per_customer: int | None
+    limit_email: int | None
+    limit_card: int | None
+    limit_address: int | None
+    limit_device: int | None
     units: int
     """What the sale can still sell: a picture, not a promise."""
     windows: tuple[tuple[int, int | None, int], ...]

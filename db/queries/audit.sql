@@ -23,19 +23,20 @@ select count(*) as products, coalesce(sum(stock), 0)::bigint as stock, coalesce(
   from stock;
 
 -- name: p2_reserved
--- What the ledger says is reserved and sold, against what the orders say.
+-- What the ledger says is reserved and sold, against what the lines say: open units of orders that have theirs (a
+-- pending one without a hold has none), and what left and is not in stock again.
 with wanted as (
   select l.product_id,
-         sum(l.quantity) filter (where o.status in ('pending', 'confirmed', 'processing')) as reserved,
-         sum(l.quantity) filter (where o.status in ('shipped', 'delivered')) as sold,
-         sum(l.quantity) filter (where o.status in ('shipped', 'delivered', 'refunded')) as sold_at_most
-    from orders o join order_lines l using (order_id)
+         sum(l.quantity - coalesce(l.cancelled, 0) - coalesce(l.shipped, 0)) filter (
+           where o.status in ('confirmed', 'processing') or (o.status = 'pending' and r.order_id is not null)
+         ) as reserved,
+         sum(coalesce(l.shipped, 0) + coalesce(l.replaced, 0) - coalesce(l.restocked, 0)) as sold
+    from orders o join order_lines l using (order_id) left join reservations r using (order_id)
     group by 1
 )
 select count(*)
   from stock s left join wanted w using (product_id)
-  where s.reserved <> coalesce(w.reserved, 0)
-     or s.sold not between coalesce(w.sold, 0) and coalesce(w.sold_at_most, 0);
+  where s.reserved <> coalesce(w.reserved, 0) or s.sold <> coalesce(w.sold, 0);
 
 -- name: p2_received
 select count(*)
@@ -45,9 +46,9 @@ select count(*)
 
 -- name: p2_allotments
 with wanted as (
-  select o.sale_number, l.product_id, sum(l.quantity) as units
-    from orders o join order_lines l using (order_id)
-    where o.status <> 'cancelled'
+  select o.sale_number, l.product_id, sum(l.quantity - coalesce(l.cancelled, 0)) as units
+    from orders o join order_lines l using (order_id) left join reservations r using (order_id)
+    where o.status <> 'cancelled' and (o.status <> 'pending' or r.order_id is not null)
     group by 1, 2
 )
 select count(*)
@@ -58,16 +59,37 @@ select count(*)
 -- name: p2_limits
 -- Customers that have more of a product than the sale's limit, or whose count is wrong.
 with wanted as (
-  select o.sale_number, l.product_id, o.customer_id, sum(l.quantity) as units
+  select o.sale_number, l.product_id, o.customer_id, sum(l.quantity - coalesce(l.cancelled, 0)) as units
     from orders o
     join order_lines l using (order_id)
     join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
-    where o.status <> 'cancelled' and sp.limit_per_customer is not null
+    left join reservations r using (order_id)
+    where o.status <> 'cancelled' and (o.status <> 'pending' or r.order_id is not null)
+      and sp.limit_per_customer is not null
     group by 1, 2, 3
 )
 select count(*)
   from wanted w
   full join purchases p using (sale_number, product_id, customer_id)
+  where coalesce(w.units, 0) <> coalesce(p.quantity, 0);
+
+-- name: p2_people
+-- The same of whoever is behind the customers.
+with wanted as (
+  select o.sale_number, substring(o.identities from 2 + at for 16) as identity, l.product_id,
+         sum(l.quantity - coalesce(l.cancelled, 0)) as units
+    from orders o
+    join order_lines l using (order_id)
+    join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
+    cross join generate_series(0, length(o.identities) - 17, 17) as at
+    where o.status <> 'cancelled' and o.identities is not null
+      and (array[sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device])[get_byte(o.identities, at)] is not null
+      and not (o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id))
+    group by 1, 2, 3
+)
+select count(*)
+  from wanted w
+  full join identity_purchases p using (sale_number, identity, product_id)
   where coalesce(w.units, 0) <> coalesce(p.quantity, 0);
 
 -- name: p3_first_events

@@ -1,6 +1,7 @@
 -- name: offers
 -- What a sale offers now: each product that is not switched off, at the sale's price or its own, and what can still be had.
 select sp.product_id, p.name, sp.price as sale_price, p.price, p.currency, sp.limit_per_customer,
+       sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device,
        least(s.stock, coalesce(sp.quantity - sp.taken, s.stock)) as units,
        (select jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
                                            (extract(epoch from ends_at) * 1000000)::bigint, r.price))

@@ -1,16 +1,20 @@
 -- name: create_sale
-insert into sales (sale_id, name, starts_at, ends_at, partitions, hold_s, prewarm_lead_s, room)
-values ($1, $2, coalesce($3, clock_timestamp()), $4, $5, $6, $7, $8)
+insert into sales (sale_id, name, starts_at, ends_at, partitions, hold_s, prewarm_lead_s, room, payment,
+                   hold_extension_s, standby_max)
+values ($1, $2, coalesce($3, clock_timestamp()), $4, $5, $6, $7, $8, $9, $10, $11)
 on conflict (sale_id) do nothing
 returning sale_number;
 
 -- name: put_sale_products
 -- Adds products to a sale or changes their terms there; what was taken stays.
-insert into sale_products as sp (sale_number, product_id, price, quantity, limit_per_customer, list_position)
-select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[])
+insert into sale_products as sp (sale_number, product_id, price, quantity, limit_per_customer, limit_email, limit_card,
+                                 limit_address, limit_device, list_position)
+select $1, * from unnest($2::text[], $3::bigint[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[],
+                         $8::integer[], $9::integer[], $10::integer[])
 on conflict (sale_number, product_id) do update
   set price = excluded.price, quantity = excluded.quantity, limit_per_customer = excluded.limit_per_customer,
-      list_position = excluded.list_position;
+      limit_email = excluded.limit_email, limit_card = excluded.limit_card, limit_address = excluded.limit_address,
+      limit_device = excluded.limit_device, list_position = excluded.list_position;
 
 -- name: lock_sale_products
 select product_id from sale_products where sale_number = $1 order by product_id for update;
@@ -23,13 +27,30 @@ returning product_id;
 -- name: forget_purchases
 delete from purchases where sale_number = $1;
 
+-- name: forget_identities
+delete from identity_purchases where sale_number = $1;
+
+-- name: count_identities_anew
+-- Units of orders not cancelled, nor standing by, of each identity whose kind has a limit.
+insert into identity_purchases (sale_number, identity, product_id, quantity)
+select o.sale_number, substring(o.identities from 2 + at for 16), l.product_id, sum(l.quantity - coalesce(l.cancelled, 0))
+  from orders o
+  join order_lines l using (order_id)
+  join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
+  cross join generate_series(0, length(o.identities) - 17, 17) as at
+  where o.sale_number = $1 and o.status <> 'cancelled'
+    and (array[sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device])[get_byte(o.identities, at)] is not null
+    and not (o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id))
+  group by 1, 2, 3;
+
 -- name: count_purchases_anew
 insert into purchases (sale_number, product_id, customer_id, quantity)
-select o.sale_number, l.product_id, o.customer_id, sum(l.quantity)
+select o.sale_number, l.product_id, o.customer_id, sum(l.quantity - coalesce(l.cancelled, 0))
   from orders o
   join order_lines l using (order_id)
   join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
   where o.sale_number = $1 and o.status not in ('cancelled') and sp.limit_per_customer is not null
+    and not (o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id))
   group by 1, 2, 3;
 
 -- name: unknown_products
@@ -44,14 +65,16 @@ select product_id, currency, active from products where product_id = any($1::tex
 
 -- name: get_sale
 select s.*, clock_timestamp() as now,
-       array(select row(product_id, price, quantity, limit_per_customer)
+       array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
+                        limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
   where sale_id = $1;
 
 -- name: get_sale_by_number
 select s.*, clock_timestamp() as now,
-       array(select row(product_id, price, quantity, limit_per_customer)
+       array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
+                        limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
   where sale_number = $1;
@@ -59,7 +82,8 @@ select s.*, clock_timestamp() as now,
 -- name: list_sales
 -- Newest first; `$1` is the smallest sale_number of the page before.
 select s.*, clock_timestamp() as now,
-       array(select row(product_id, price, quantity, limit_per_customer)
+       array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
+                        limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
   where $1::integer is null or sale_number < $1
@@ -68,7 +92,8 @@ select s.*, clock_timestamp() as now,
 
 -- name: live_rooms
 select s.*, clock_timestamp() as now,
-       array(select row(product_id, price, quantity, limit_per_customer)
+       array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
+                        limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
   where phase <> 'closed' and room ->> 'mode' <> 'off' and (ends_at is null or ends_at > clock_timestamp())
@@ -85,7 +110,8 @@ select s.sale_number, s.partitions
 -- name: live_sales_of
 -- Sales of a product that are not closed.
 select s.*, clock_timestamp() as now,
-       array(select row(product_id, price, quantity, limit_per_customer)
+       array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
+                        limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
   from sales s
   cross join lateral (select from sale_products sp where sp.sale_number = s.sale_number and sp.product_id = $1 limit 1) sp
@@ -105,9 +131,17 @@ select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, 
 -- One change of a sale at a time: what it leaves as it is, it writes again as it was read.
 select sale_number from sales where sale_id = $1 for no key update;
 
+-- name: lock_drains
+-- A batch under way ends first; the next one reads the sale anew.
+select name from shifts where name = any($1::text[]) order by name for update;
+
+-- name: any_order
+select coalesce((select true from orders where sale_number = $1 order by partition limit 1), false);
+
 -- name: update_sale
 update sales
-  set name = $2, starts_at = $3, ends_at = $4, hold_s = $5, prewarm_lead_s = $6, room = $7, version = version + 1
+  set name = $2, starts_at = $3, ends_at = $4, hold_s = $5, prewarm_lead_s = $6, room = $7, payment = $8,
+      hold_extension_s = $9, standby_max = $10, version = version + 1
   where sale_number = $1;
 
 -- name: set_phase

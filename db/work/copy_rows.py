@@ -21,7 +21,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "orders": (
         "sale_number", "partition", "version", "updated_at", "status", "reason", "currency",
         "order_id", "entry_seq", "accepted_at", "total",
-        "fingerprint", "customer_id", "payment_token", "metadata", "refusal",
+        "fingerprint", "customer_id", "payment_token", "metadata", "refusal", "identities", "lines_metadata",
     ),
     "order_lines": ("order_id", "line", "quantity", "unit_price", "product_id"),
     "reservations": (
@@ -99,7 +99,7 @@ class OrderRows:
             yield b"".join((
                 head, state, why, money, _order(16, order_id, 4, sequence, 8, accepted, 8, total),
                 _bytes(order.fingerprint), _text(order.customer_id), token, _json(order.metadata),
-                _json(refusal),
+                _json(refusal), _raw(order.identities), _json(order.lines_metadata),
             ))  # fmt: skip
 
 
@@ -119,6 +119,10 @@ async def copied_in_pieces(rows: Iterator[bytes], *, rows_each: int, sent: Calla
 
 def _bytes(value: bytes) -> bytes:
     return _length(len(value)) + value
+
+
+def _raw(value: bytes | None) -> bytes:
+    return _NULL if value is None else _bytes(value)
 
 
 def _text(value: str | None) -> bytes:

@@ -76,6 +76,20 @@ async def lock_purchases(
     return {(row["product_id"], row["customer_id"]): row["quantity"] for row in copy_rows}
 
 
+async def read_identities(
+    connection: Connection, sale_number: int, hashes: Collection[bytes]
+) -> dict[tuple[str, bytes], int]:
+    """Return the units that (product, identity) have, under the locks of the sale's products."""
+    found = await connection.fetch(_SQL["read_identities"], sale_number, list(hashes))
+    return {(row["product_id"], row["identity"]): row["quantity"] for row in found}
+
+
+async def count_identities(connection: Connection, sale_number: int, bought: Mapping[tuple[str, bytes], int]) -> None:
+    """Add to what people have of limited products, under the same locks."""
+    products, hashes = [p for p, _ in bought], [i for _, i in bought]
+    await connection.execute(_SQL["count_identities"], sale_number, products, hashes, list(bought.values()))
+
+
 async def known_orders(connection: Connection, order_ids: Collection[UUID]) -> dict[UUID, bytes]:
     """Return the fingerprints of those orders that exist already."""
     copy_rows = await connection.fetch(_SQL["known_orders"], list(order_ids))

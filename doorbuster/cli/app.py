@@ -16,12 +16,15 @@ from doorbuster.cli.catalogue.import_command import import_catalogue
 from doorbuster.cli.catalogue.product import product
 from doorbuster.cli.catalogue.reindex import reindex
 from doorbuster.cli.catalogue.stock import stock
+from doorbuster.cli.dead_letters import dead_letters
 from doorbuster.cli.group import Commands, Interrupted
 from doorbuster.cli.instance.keys import keys
 from doorbuster.cli.instance.migrate import migrate
 from doorbuster.cli.instance.status import status
 from doorbuster.cli.instance.up import down, env, up
+from doorbuster.cli.ops_keys import ops_keys
 from doorbuster.cli.ops_log import show_log
+from doorbuster.cli.orders.commands import orders
 from doorbuster.cli.sale.commands import prewarm, sale, wait
 from doorbuster.embedded.detached import StartError
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, SettingsError
@@ -40,7 +43,7 @@ def cli() -> None:
 
 for command in (
     *(up, down, env, status, migrate, import_catalogue, reindex),
-    *(sale, prewarm, wait, product, stock, show_log, keys, audit, bench),
+    *(sale, prewarm, wait, product, stock, orders, dead_letters, show_log, keys, ops_keys, audit, bench),
 ):
     cli.add_command(command)
 

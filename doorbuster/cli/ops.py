@@ -9,7 +9,8 @@ import getpass
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -33,6 +34,18 @@ def operator() -> str:
     return name[:_OPERATOR_MAX] if name.isprintable() else ""
 
 
+class Call(NamedTuple):
+    """A call of the API."""
+
+    method: str
+    path: str
+    body: object = None
+    params: dict[str, str] | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    is_storefronts: bool = False
+    """It is one of the storefront's API, not of ops'."""
+
+
 def call(
     instance: Instance,
     method: str,
@@ -48,23 +61,58 @@ def call(
         NotFoundError, ConflictError, InvalidError: the API refused, with its own words.
         StoreUnavailableError: it does not answer, or not well; a store that is away is named.
     """
-    headers = [(b"Authorization", f"Bearer {instance.ops_key}".encode()), (b"X-Operator", operator().encode())]
-    url = instance.ops_base.rstrip("/") + path
+    return make(instance, Call(method, path, body, params), within_s=within_s)
+
+
+def make(instance: Instance, wanted: Call, *, within_s: float | None = None) -> Any:
+    """Make a call and return its JSON answer; raises what `call` does."""
+    base = instance.base if wanted.is_storefronts else instance.ops_base
+    headers = [*credentials(instance), *wanted.headers]
+    url = base.rstrip("/") + wanted.path
 
     def send() -> httpx.Response:
         return httpx.request(
-            method, url, json=body, params=params, headers=headers, timeout=within_s or _TIMEOUT, trust_env=False
-        )
+            wanted.method, url, json=wanted.body, params=wanted.params, headers=headers, timeout=within_s or _TIMEOUT,
+            trust_env=False,
+        )  # fmt: skip
 
     try:
-        answer = send() if within_s else _patiently(send, instance.ops_base, method)
+        answer = send() if within_s else _patiently(send, instance.ops_base, wanted.method)
     except httpx.InvalidURL as error:
         raise InvalidError(f"OPS_URL: {error}") from error
     except httpx.HTTPError as error:
-        raise StoreUnavailableError(f"the intake at {instance.ops_base} does not answer: {_words(error)}") from error
+        raise StoreUnavailableError(f"the intake at {base} does not answer: {_words(error)}") from error
     if answer.is_success:
         return _json(answer)
     raise _refusal(answer, instance)
+
+
+def credentials(instance: Instance) -> list[tuple[bytes, bytes]]:
+    """Return the headers that let a call in, and say who makes it."""
+    return [(b"Authorization", f"Bearer {instance.ops_key}".encode()), (b"X-Operator", operator().encode())]
+
+
+@contextmanager
+def streamed(instance: Instance, path: str, params: dict[str, str]) -> Iterator[Iterator[bytes]]:
+    """Give the bytes of a long answer as they come.
+
+    Raises:
+        NotFoundError, ConflictError, InvalidError: the API refused, with its own words.
+        StoreUnavailableError: it does not answer, or the answer breaks off.
+    """
+    url = instance.ops_base.rstrip("/") + path
+    try:
+        with httpx.stream(
+            "GET", url, params=params, headers=credentials(instance), timeout=_TIMEOUT, trust_env=False
+        ) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _refusal(answer, instance)
+            yield answer.iter_bytes()
+    except httpx.InvalidURL as error:
+        raise InvalidError(f"OPS_URL: {error}") from error
+    except httpx.HTTPError as error:
+        raise StoreUnavailableError(f"the answer of {instance.ops_base} broke off: {_words(error)}") from error
 
 
 def pages(instance: Instance, path: str, params: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from doorbuster.cli.answer import as_json as json_option
 from doorbuster.cli.answer import plain, print_json, table
 from doorbuster.cli.ops import pages
 from doorbuster.cli.times import show_time
+from doorbuster.contract.ops_keys import SETTINGS_KEY
 from doorbuster.embedded.data.instance import Instance, find
 
 _CHANGE_MAX = 100
@@ -36,11 +37,15 @@ def print_log(instance: Instance, target: str | None, limit: int, *, as_json: bo
     if as_json:
         print_json(found)
         return
-    rows = [
-        (show_time(one["at"]), one["operator"] or "-", one["action"], one["target"], _short(one["change"]))
-        for one in found
-    ]
+    rows = [(show_time(one["at"]), _author(one), one["action"], one["target"], _short(one["change"])) for one in found]
     click.echo(table(("at", "by", "did", "to", "change"), rows) if rows else "nothing was changed yet")
+
+
+def _author(entry: dict[str, Any]) -> str:
+    """Return who made a change: as it named itself, and whose key it was where that is not the one of the settings."""
+    key = entry.get("key_name")
+    parts = [entry["operator"], f"[{key}]" if key and key != SETTINGS_KEY else ""]
+    return " ".join(part for part in parts if part) or "-"
 
 
 def _short(change: dict[str, Any]) -> str:

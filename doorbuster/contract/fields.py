@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
-from doorbuster.currencies import currency_problem
+from doorbuster.values.currencies import currency_problem
 
 # "(?!\n)$" and not "$" alone, which would let a closing line feed through.
 PRINTABLE = r"^[^\x00-\x1f\x7f]+(?!\n)$"
@@ -68,6 +68,10 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzin
 DEPTH_MAX = 64
 """How deep free JSON may be nested."""
 EffectivePhase = Literal["scheduled", "open", "ended", "hold", "drain", "closed"]
+PaymentStatus = Literal[
+    "none", "due", "requires_action", "authorised", "captured", "partially_refunded", "refunded", "voided", "failed"
+]
+ShipmentStatus = Literal["shipped", "delivered", "lost"]
 OrderStatus = Literal["accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
 
 

@@ -17,10 +17,17 @@ class UnitPrice(Struct):
     unit_price: int
 
 
-class SaleLimits(Struct):
-    """Most units of a product in one sale."""
+LimitedBy = Literal["customer", "email", "card", "address", "device"]
 
-    customer: int
+
+class SaleLimits(Struct, omit_defaults=True):
+    """Most units of a product in one sale, over all orders of the same customer, e-mail, card, address or device."""
+
+    customer: int | UnsetType = UNSET
+    email: int | UnsetType = UNSET
+    card: int | UnsetType = UNSET
+    address: int | UnsetType = UNSET
+    device: int | UnsetType = UNSET
 
 
 class OfferedProduct(Struct, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType, field
 
 from doorbuster.contract.fields import EffectivePhase, Moment, Reason
+from doorbuster.contract.fulfilment import HandStatus
 
 
 class LogEntryView(Struct):
@@ -19,12 +20,14 @@ class LogEntryView(Struct):
     change: dict[str, Any]
     operator: str
     """As it was named in `X-Operator`; empty where it was not."""
+    key_name: str | None = None
+    """Name of the ops key that the call was made with, `OPS_KEY` for that of the settings; null: of a command."""
 
 
 class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `POST /ops/orders/{id}/transitions`; `restock` only when refunding."""
 
-    to: Literal["confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
+    to: HandStatus
     reason: Reason | None = None
     restock: bool = False
 

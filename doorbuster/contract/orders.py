@@ -6,7 +6,21 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from doorbuster.contract.fields import PRINTABLE, TOTAL_MAX, AcceptedAt, CustomerId, Moment, OrderStatus, ProductId
+from doorbuster.contract.fields import (
+    PRINTABLE,
+    TOTAL_MAX,
+    AcceptedAt,
+    CustomerId,
+    Moment,
+    OrderStatus,
+    PaymentStatus,
+    ProductId,
+    ShipmentStatus,
+)
+from doorbuster.contract.offers import LimitedBy
+
+LINE_METADATA_MAX = 1024
+"""Bytes of a line's metadata, as compact JSON."""
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
@@ -14,12 +28,27 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defau
 
     product_id: ProductId
     quantity: Annotated[int, Meta(ge=1, le=1000)]
+    metadata: dict[str, Any] | None = None
+    """Comes back as sent; at most `LINE_METADATA_MAX` bytes."""
 
 
 class Payment(Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
     """How the order is paid: the payment provider's token."""
 
     token: Annotated[str, Meta(min_length=1, max_length=255, pattern=PRINTABLE)]
+
+
+Identity = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"\S")]
+
+
+class Identities(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who is behind the customer, for a sale's limits: as the sender has it, folded and hashed before it is kept."""
+
+    email: Identity | None = None
+    card: Identity | None = None
+    """What tells a card from another, as a payment provider gives it; never a card's number."""
+    address: Identity | None = None
+    device: Identity | None = None
 
 
 class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +60,9 @@ class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     metadata: dict[str, Any] | None = None
     expected_total: Annotated[int, Meta(ge=0, le=TOTAL_MAX)] | None = None
     """What its sender shows the shopper for all lines: at other prices nothing is ordered."""
+    standby: bool = False
+    """Sold out at its turn it waits for units to come back."""
+    identities: Identities | None = None
 
 
 class Links(Struct):
@@ -50,12 +82,70 @@ class AcceptedOrder(Struct):
     links: Links
 
 
-class OrderLine(Struct, omit_defaults=True):
-    """A line as it was priced; before the drain saw the order it has no price."""
+class OrderLine(Struct, kw_only=True, omit_defaults=True):
+    """A line as it was priced, and what became of its units; before the drain saw the order it has no price."""
 
+    line: int
+    """From 1."""
     product_id: str
     quantity: int
     unit_price: int | None = None
+    cancelled: int
+    """Units taken off before they left."""
+    shipped: int
+    """Units that left, those lost on the way too."""
+    refunded: int
+    """Units whose money was given back, or is being given back."""
+    metadata: Any = UNSET
+
+
+class OrderPayment(Struct):
+    """What the payment provider has of an order's money, in minor units; `due`: it will be asked."""
+
+    status: PaymentStatus
+    authorised: int | UnsetType = UNSET
+    captured: int | UnsetType = UNSET
+    refunded: int | UnsetType = UNSET
+    next_action: Any = UNSET
+    """The provider's, for the shopper's page, while the shopper must act."""
+
+
+class LineUnits(Struct, frozen=True):
+    """Units of a line of the order, which is counted from 1."""
+
+    line: int
+    quantity: int
+
+
+class ShipmentView(Struct):
+    """A parcel."""
+
+    shipment_id: str
+    status: ShipmentStatus
+    lines: list[LineUnits]
+    at: Moment
+    carrier: str | UnsetType = UNSET
+    tracking: str | UnsetType = UNSET
+
+
+class RefundLine(Struct, frozen=True):
+    """Units of a line whose money is given back; `restock`: they are in stock again."""
+
+    line: int
+    quantity: int
+    restock: bool
+
+
+class RefundView(Struct):
+    """Money given back: `pending` until the payment provider has done it, `failed` if it refuses to."""
+
+    refund_id: str
+    amount: int
+    reason: str
+    status: Literal["pending", "succeeded", "failed"]
+    at: Moment
+    lines: list[RefundLine] | UnsetType = UNSET
+    """Left out where an amount was given back for no line in particular."""
 
 
 class Step(Struct):
@@ -71,6 +161,8 @@ class Refusal(Struct, omit_defaults=True):
     line: int
     product_id: str
     left: int | UnsetType = UNSET
+    by: LimitedBy | UnsetType = UNSET
+    """Which limit it was."""
     limit: int | UnsetType = UNSET
     had: int | UnsetType = UNSET
 
@@ -87,6 +179,9 @@ class OrderView(Struct, kw_only=True):
     lines: list[OrderLine]
     total: int | None
     currency: str | None
+    payment: OrderPayment
+    shipments: list[ShipmentView]
+    refunds: list[RefundView]
     refusal: Refusal | UnsetType = UNSET
     reservation_expires_at: Moment | UnsetType = UNSET
     metadata: Any = UNSET

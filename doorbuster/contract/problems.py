@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 from msgspec import UNSET, Struct, UnsetType
 
 from doorbuster.contract.fields import EffectivePhase, Moment, OrderStatus
-from doorbuster.contract.offers import UnitPrice
+from doorbuster.contract.offers import LimitedBy, UnitPrice
+from doorbuster.contract.ops_keys import Role
 
 
 class Health(Struct, omit_defaults=True):
@@ -42,18 +43,24 @@ class Problem(Struct, omit_defaults=True):
     product_id: str | UnsetType = UNSET
     left: int | UnsetType = UNSET
     """Units of the product that the sale still had for the order."""
+    by: LimitedBy | UnsetType = UNSET
+    """Whose limit it is."""
     limit: int | UnsetType = UNSET
-    """Units of the product that a customer may have in the sale."""
+    """Units of the product that they may have in the sale."""
     had: int | UnsetType = UNSET
-    """Units of it that the customer has in other orders."""
+    """Units of it that they have in other orders."""
     phase: EffectivePhase | UnsetType = UNSET
     starts_at: Moment | UnsetType = UNSET
     ends_at: Moment | UnsetType = UNSET
     total: int | UnsetType = UNSET
     """Of the order at the prices in force."""
     lines: list[UnitPrice] | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    """That an ops key must have for the call."""
     allowed: list[OrderStatus] | UnsetType = UNSET
     """Where the order can go from where it is."""
+    refundable: int | UnsetType = UNSET
+    """Minor units that can be given back."""
 
 
 class ErrorCode(NamedTuple):
@@ -67,9 +74,11 @@ FAULTS = MappingProxyType(
     {
         "malformed": ErrorCode(400, "Bad request"),
         "idempotency_key_required": ErrorCode(400, "Idempotency-Key required"),
+        "signature_invalid": ErrorCode(400, "Signature not valid"),
         "admission_required": ErrorCode(401, "Admission required"),
         "admission_expired": ErrorCode(401, "Admission expired"),
         "ops_key_required": ErrorCode(401, "Ops key required"),
+        "role_required": ErrorCode(403, "Role of the ops key not enough"),
         "admission_invalid": ErrorCode(403, "Admission not valid for this sale"),
         "ticket_invalid": ErrorCode(403, "Ticket or secret not valid for this sale"),
         "code_invalid": ErrorCode(403, "Access code not valid"),
@@ -103,6 +112,7 @@ FAULTS = MappingProxyType(
         "unsupported_media_type": ErrorCode(415, "Unsupported media type"),
         "invalid": ErrorCode(422, "Values missing or wrong"),
         "idempotency_conflict": ErrorCode(422, "Idempotency-Key used for another body"),
+        "refund_too_large": ErrorCode(422, "More than can be given back"),
         "rate_limited": ErrorCode(429, "Too many requests"),
         "head_too_large": ErrorCode(431, "Request header fields too large"),
         "internal": ErrorCode(500, "Internal server error"),

@@ -164,6 +164,15 @@ class ChallengeView(Struct, omit_defaults=True):
     site_key: str = ""
 
 
+class RoomProduct(Struct):
+    """A product of the sale as those who wait see it: its price in minor units, and whether there is any left."""
+
+    product_id: str
+    price: int
+    currency: str
+    left: Literal["many", "few", "none"]
+
+
 class RoomStatus(Struct, kw_only=True):
     """The room as everyone sees it; a visitor's position is its place minus the frontier."""
 
@@ -191,6 +200,8 @@ class RoomStatus(Struct, kw_only=True):
     message: str
     poll: PollView
     challenge: ChallengeView
+    products: list[RoomProduct] = []
+    """The first of the sale's, as many as leave the document under 2 KiB; none while nobody can say."""
     degraded: bool
     """The room's store does not answer: places are kept, nobody moves."""
     at: AcceptedAt

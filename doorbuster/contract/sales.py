@@ -7,22 +7,40 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from doorbuster.contract.fields import Bounded, EffectivePhase, Moment, Money, Name, ProductId, SaleId
+from doorbuster.contract.offers import SaleLimits
 from doorbuster.contract.room import RoomChange, RoomRequest
 from doorbuster.orderstore.ids import MAX_PARTITIONS
 
+LimitUnits = Annotated[int, Meta(ge=1, le=10**6)]
+
+
+class LimitsRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Most units of a product that all orders of the same customer, e-mail, card, address or device may have."""
+
+    customer: LimitUnits | None = None
+    email: LimitUnits | None = None
+    card: LimitUnits | None = None
+    address: LimitUnits | None = None
+    device: LimitUnits | None = None
+
 
 class SaleProductRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """A product of a sale: its price there, how many units at most, how many a customer."""
+    """A product of a sale: its price there, how many units at most, how many for one person."""
 
     product_id: ProductId
     price: Money | None = None
     quantity: Annotated[int, Meta(ge=0, le=10**9)] | None = None
-    limit_per_customer: Annotated[int, Meta(ge=1, le=10**6)] | None = None
+    limits: LimitsRequest | None = None
+    limit_per_customer: LimitUnits | None = None
+    """Another name of `limits.customer`."""
 
 
 Products = Annotated[list[SaleProductRequest], Meta(min_length=1, max_length=10_000)]
 HoldS = Annotated[int, Meta(ge=1, le=86_400)]
 LeadS = Annotated[int, Meta(ge=0, le=86_400)]
+PaymentMode = Literal["capture", "authorise", "none"]
+HoldExtensionS = Annotated[int, Meta(ge=0, le=86_400)]
+StandbyMax = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class SaleRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,6 +55,9 @@ class SaleRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True
     hold_s: HoldS = 600
     prewarm_lead_s: LeadS = 1800
     room: RoomRequest = RoomRequest(mode="off")
+    payment: PaymentMode = "capture"
+    hold_extension_s: HoldExtensionS = 300
+    standby_max: StandbyMax = 10_000
 
 
 class SaleChange(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -49,6 +70,9 @@ class SaleChange(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True,
     hold_s: HoldS | UnsetType = UNSET
     prewarm_lead_s: LeadS | UnsetType = UNSET
     room: RoomChange | UnsetType = UNSET
+    payment: PaymentMode | UnsetType = UNSET
+    hold_extension_s: HoldExtensionS | UnsetType = UNSET
+    standby_max: StandbyMax | UnsetType = UNSET
 
 
 class SaleProductView(Struct):
@@ -57,7 +81,9 @@ class SaleProductView(Struct):
     product_id: str
     price: int | None
     quantity: int | None
+    limits: SaleLimits | None
     limit_per_customer: int | None
+    """The same as `limits.customer`."""
 
 
 class SaleView(Struct, kw_only=True):
@@ -72,6 +98,9 @@ class SaleView(Struct, kw_only=True):
     partitions: int
     hold_s: int
     prewarm_lead_s: int
+    payment: PaymentMode
+    hold_extension_s: int
+    standby_max: int
     phase: Literal["open", "hold", "drain", "closed"]
     effective_phase: EffectivePhase
     """What an order would meet now: an open sale is scheduled before its start, ended after its end."""

@@ -49,6 +49,12 @@ class OrderEntry(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """A JSON object, as the customer sent it."""
     expected_total: int | None = None
     """What its sender expects to pay for all lines, in minor units; None: whatever it costs."""
+    standby: bool | None = None
+    """True: sold out at its turn it waits for units to come back."""
+    identities: bytes | None = None
+    """Who is behind the customer, as `orderstore/identities.py` packs it: hashes, nothing as it was sent."""
+    lines_metadata: bytes | None = None
+    """A JSON array with the metadata of each line, null for a line without."""
 
 
 class UnreadableEntryError(ValueError):
@@ -86,7 +92,7 @@ def encode_accepted(
     payment_token: str | None,
     metadata: bytes | None,
 ) -> bytes:
-    """Return the bytes that `encode` gives for an order of these values alone, without the cost of making the types."""
+    """Return the entry of an order of these values alone: without the cost of making the types, as short as can be."""
     return _encoder.encode((FORMAT, order_id, customer_id, lines, fingerprint, payment_token, metadata, None))
 
 

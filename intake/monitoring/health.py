@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from intake.room.cache import RoomCache
     from intake.sales.cache import Sales
     from intake.server.guard import Guard
-    from intake.web.ops_keys import OpsKey
+    from intake.web.ops_keys import OpsKeys
 
 log = logging.getLogger("doorbuster.intake.health")
 
@@ -91,11 +91,11 @@ class HealthChecks:
 class Inside:
     """Middleware where shoppers alone come, because ops have a listener of their own: there is no inside to see there.
 
-    With the ops key there is: each process can tell of itself only.
+    With an ops key there is: each process can tell of itself only.
     """
 
-    def __init__(self, key: OpsKey) -> None:
-        self._key = key
+    def __init__(self, keys: OpsKeys) -> None:
+        self._keys = keys
 
     async def process_request(self, req: Request, _resp: Response) -> None:
         """Refuse what tells of the inside.
@@ -103,7 +103,7 @@ class Inside:
         Raises:
             RefusedError: `not_found`.
         """
-        if req.path in INSIDE and not self._key.is_in(req.scope):
+        if req.path in INSIDE and not await self._keys.is_in(req.scope):
             raise RefusedError("not_found", "There is nothing here")
 
 

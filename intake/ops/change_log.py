@@ -10,6 +10,7 @@ from db import ops_log as rows
 from doorbuster.contract.ops import LogEntryView
 from doorbuster.errors import InvalidError
 from intake.server.asgi import BODY
+from intake.web.ops_keys import HOLDER
 from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.query_parameters import refuse_unknown_params
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from db.connections.pool import Connection
     from intake.database import Database
+    from intake.web.ops_keys import KeyHolder
 
 OPERATOR = "X-Operator"
 OPERATOR_MAX = 128
@@ -37,12 +39,22 @@ def operator_of(req: Request) -> str:
     return name
 
 
+def author_of(req: Request) -> rows.Author:
+    """Return who makes a change: the name that it gives itself, and that of its key.
+
+    Raises:
+        InvalidError: the first is no name.
+    """
+    holder: KeyHolder | None = req.scope.get(HOLDER)
+    return rows.Author(operator_of(req), None if holder is None else holder.name)
+
+
 async def note(
     connection: Connection, req: Request, action: str, target: str, change: dict[str, Any] | None = None
 ) -> None:
     """Write down a change in the transaction of its making; `change` is the request's body, unless given."""
     noted = _raw(req.scope[BODY]) if change is None else change
-    await rows.note(connection, action, target, noted, operator=operator_of(req))
+    await rows.note(connection, action, target, noted, author=author_of(req))
 
 
 class OpsLog:
@@ -60,7 +72,9 @@ class OpsLog:
                 connection, target=req.get_param("target"), before=number_cursor_of(req), limit=limit
             )
         items = [
-            LogEntryView(entry.entry_id, entry.at, entry.action, entry.target, entry.change, entry.operator)
+            LogEntryView(
+                entry.entry_id, entry.at, entry.action, entry.target, entry.change, entry.operator, entry.key_name
+            )
             for entry in entries
         ]
         write_page(resp, items, str(entries[-1].entry_id) if len(entries) == limit else None)

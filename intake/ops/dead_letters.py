@@ -11,8 +11,9 @@ from db.orders import dead_letters as rows
 from doorbuster.contract.ops import DeadLetterView, DiscardRequest, LetterLine, Retried
 from doorbuster.errors import ConflictError, InvalidError
 from doorbuster.orderstore import entry, partition
+from doorbuster.values import identities
 from intake.ops.change_log import note, operator_of
-from intake.orders.lookup import metadata_of, readable
+from intake.orders.lookup import lines_metadata_of, metadata_of, readable
 from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
@@ -151,10 +152,16 @@ def _content(payload: bytes, order: entry.OrderEntry | None) -> dict[str, Any] |
             "format": order.format,
             "order_id": order.order_id.hex(),
             "customer_id": order.customer_id,
-            "lines": [{"product_id": line.product_id, "quantity": line.quantity} for line in order.lines],
+            "lines": [
+                {"product_id": line.product_id, "quantity": line.quantity}
+                | ({} if metadata is None else {"metadata": metadata})
+                for line, metadata in zip(order.lines, lines_metadata_of(order), strict=True)
+            ],
             "fingerprint": order.fingerprint.hex(),
             "has_payment_token": order.payment_token is not None,
             "metadata": metadata_of(order),
+            "standby": bool(order.standby),
+            "identities": [identities.KINDS[number - 1] for number, _ in identities.unpack(order.identities or b"")],
         }
     try:
         return {_text(name): _text(value) for name, value in _foreign.decode(payload).items()}

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from db.connections import pool
+from db.ops_log import Author
 from db.products.importing import Importing, row_of
 from doorbuster.contract.decoding import SAID_MAX, problems, read
 from doorbuster.contract.fields import tidy_id
@@ -23,7 +24,7 @@ from doorbuster.contract.ops import ImportReport, Rejected
 from doorbuster.contract.products import ProductLine
 from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.failures import POSTGRES_FAILED
-from doorbuster.prices import PriceError, has_decimals, read_price, shown
+from doorbuster.values.prices import PriceError, has_decimals, read_price, shown
 
 if TYPE_CHECKING:
     from db.products.products import ImportRow
@@ -81,7 +82,7 @@ class _Report:
             self.result.doubled.append(Rejected(row.line, problem))
 
 
-def main(unit: str, operator: str) -> int:
+def main(unit: str, operator: str, key_name: str) -> int:
     """Import what comes on standard input; return the exit code."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.nice(_NICER)
@@ -90,7 +91,9 @@ def main(unit: str, operator: str) -> int:
         return _say([("price", problem)], REFUSED)
     file.seek(0)
     try:
-        asyncio.run(_take(file, os.environ["DATABASE_URL"], unit or "minor", operator, report))
+        asyncio.run(
+            _take(file, os.environ["DATABASE_URL"], unit or "minor", Author(operator, key_name or None), report)
+        )
     except POSTGRES_FAILED as error:
         sys.stderr.write(f"an import lost the database: {error!r}\n")
         return AWAY
@@ -122,8 +125,8 @@ def _decimals(file: IO[bytes]) -> str | None:
     )
 
 
-async def _take(file: IO[bytes], url: str, unit: str, operator: str, report: _Report) -> None:
-    importing = Importing(report, operator=operator)
+async def _take(file: IO[bytes], url: str, unit: str, author: Author, report: _Report) -> None:
+    importing = Importing(report, author=author)
     connection = await pool.connect(url, command_timeout_s=COMMAND_TIMEOUT_S, application="doorbuster-import")
     try:
         await importing.begin(connection)
@@ -211,4 +214,4 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(*sys.argv[1:3]))
+    raise SystemExit(main(*sys.argv[1:4]))

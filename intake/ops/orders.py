@@ -8,16 +8,18 @@ import msgspec
 
 from db.orders import orders as rows
 from db.orders.states import Status
+from db.orders.transitions import HandTerms
 from doorbuster.contract.ops import TransitionRequest
 from doorbuster.contract.orders import OrderSummaryView
 from doorbuster.errors import InvalidError
+from doorbuster.values.timestamps import rfc3339_of
 from intake.ops.change_log import note
+from intake.ops.order_filters import moments_of, reason_of, status_of
 from intake.orders.lookup import order_id_of
 from intake.web.paging import limit_of, order_cursor, order_cursor_of, write_page
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.requests import body_of
 from intake.web.responses import write
-from intake.web.timestamps import rfc3339_of
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -36,13 +38,17 @@ class OrderList:
         self._database = database
 
     async def on_get(self, req: Request, resp: Response) -> None:
-        """List orders, newest first; filters: sale, customer, status."""
-        refuse_unknown_params(req, "sale", "customer", "status", "cursor", "limit")
+        """List orders, newest first."""
+        refuse_unknown_params(req, "sale", "customer", "status", "reason", "from", "to", "cursor", "limit")
         limit = limit_of(req)
+        since, until = moments_of(req)
         chosen = rows.OrderFilter(
             sale_id=req.get_param("sale"),
             customer_id=req.get_param("customer"),
-            status=_status(req.get_param("status")),
+            status=status_of(req),
+            reason=reason_of(req),
+            since=since,
+            until=until,
             before=order_cursor_of(req),
         )
         async with self._database.working() as connection:
@@ -50,17 +56,6 @@ class OrderList:
         last = orders[-1] if len(orders) == limit else None
         cursor = order_cursor(last.accepted_at, last.order_id) if last else None
         write_page(resp, [_summary(order) for order in orders], cursor)
-
-
-def _status(text: str | None) -> Status | None:
-    if text is None:
-        return None
-    try:
-        return Status(text)
-    except ValueError as error:
-        raise InvalidError(
-            "status is no state of an order", [("status", f"must be one of {', '.join(Status)}")]
-        ) from error
 
 
 def _summary(order: rows.OrderSummary) -> OrderSummaryView:
@@ -93,5 +88,6 @@ class TransitionOrder:
         async def by(connection: Connection) -> None:
             await note(connection, req, "transition", f"order:{order_id}")
 
-        view = await self._moving.move(order_id, Status(request.to), request.reason, restock=request.restock, by=by)
+        terms = HandTerms(restock=request.restock)
+        view = await self._moving.move(order_id, Status(request.to), request.reason, terms=terms, by=by)
         write(resp, view)

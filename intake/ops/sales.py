@@ -10,9 +10,17 @@ import msgspec
 from db import sales as rows
 from db.status import doubtful_products
 from doorbuster.contract.room import RoomChange, RoomTerms
-from doorbuster.contract.sales import RevokedView, SaleChange, SaleProductView, SaleRequest, SaleView
+from doorbuster.contract.sales import (
+    RevokedView,
+    SaleChange,
+    SaleProductRequest,
+    SaleProductView,
+    SaleRequest,
+    SaleView,
+)
 from doorbuster.errors import ConflictError, InvalidError
 from intake.ops.change_log import note
+from intake.sales.limits import limit_columns, limits_of
 from intake.sales.phase import effective_phase
 from intake.server.asgi import BODY
 from intake.web.paging import limit_of, number_cursor_of, write_page
@@ -46,14 +54,17 @@ def show(sale: rows.Sale) -> SaleView:
         sale_number=sale.number,
         name=sale.name,
         products=[
-            SaleProductView(product.product_id, product.price, product.quantity, product.limit_per_customer)
-            for product in sale.products.values()
+            SaleProductView(one.product_id, one.price, one.quantity, limits_of(one), one.limit_per_customer)
+            for one in sale.products.values()
         ],
         starts_at=sale.starts_at,
         ends_at=sale.ends_at,
         partitions=sale.partitions,
         hold_s=sale.hold_s,
         prewarm_lead_s=sale.prewarm_lead_s,
+        payment=sale.payment,
+        hold_extension_s=sale.hold_extension_s,
+        standby_max=sale.standby_max,
         phase=sale.phase,
         effective_phase=effective_phase(sale),
         room=sale.room,
@@ -98,8 +109,12 @@ def _check_changed_lobby(sale: rows.Sale, change: SaleChange) -> None:
         _check_lobby(sale.starts_at, named)
 
 
-def _products(products: list[Any]) -> list[rows.SaleProduct]:
-    return msgspec.convert(products, list[rows.SaleProduct], from_attributes=True)
+def _products(products: list[SaleProductRequest]) -> list[rows.SaleProduct]:
+    limits = limit_columns(products)
+    return [
+        rows.SaleProduct(product_id=one.product_id, price=one.price, quantity=one.quantity, **columns)
+        for one, columns in zip(products, limits, strict=True)
+    ]
 
 
 class SaleList:
@@ -123,6 +138,9 @@ class SaleList:
             hold_s=request.hold_s,
             prewarm_lead_s=request.prewarm_lead_s,
             room=_kept(request.room),
+            payment=request.payment,
+            hold_extension_s=request.hold_extension_s,
+            standby_max=request.standby_max,
         )
         async with self._database.working() as connection, connection.transaction():
             sale = await rows.create_sale(connection, spec)

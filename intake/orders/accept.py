@@ -7,6 +7,7 @@ answer is built from the verdict alone, so a replay gives the same bytes. Keeps 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,16 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from doorbuster.contract.fields import id_problem
-from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.orders import LINE_METADATA_MAX, OrderRequest
 from doorbuster.errors import DoorbusterError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import entry
 from doorbuster.orderstore.accept import Candidate
 from doorbuster.orderstore.ids import fingerprint_of, partition_of
+from doorbuster.values import identities
+from doorbuster.values.timestamps import rfc3339_ms
 from intake.accepting import verdicts
 from intake.orders.refusals import refusal_of
 from intake.web.problems import RefusedError
-from intake.web.timestamps import rfc3339_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,9 +48,11 @@ _AWAY: tuple[type[Exception], ...] = (DoorbusterError, *STORE_FAILED)
 _mark = fingerprint_of(
     OrderRequest,
     first=("lines", "payment", "metadata"),
-    excluded=frozenset({"customer_id", "expected_total"}),
+    excluded=frozenset({"customer_id", "expected_total", "identities"}),
 )
 """Tells an order's body from another: the customer is in its id already, what it may cost is no part of it.
+
+Identities are part of it as they are packed, never as they are sent: who sees a fingerprint could try values out.
 
 Structs in the body omit defaults, so that a field that they grow leaves the fingerprint of orders without it as it was.
 """
@@ -126,11 +130,8 @@ class OrderAcceptor:
                     raise _not_in_sale(known, order)
                 gone = gone or line.product_id in sold_out
             order_id = self._ids.derive(known.number, lane.partition, customer_id=order.customer_id, key=key)
-            try:
-                mark = _mark(order)
-                payload = b"" if gone else _entry(order, order_id, mark)
-            except (OverflowError, RecursionError) as error:
-                raise _cannot_hold_metadata() from error
+            # An order that would stand by is accepted although a product is gone: it waits for units to come back.
+            mark, payload = _packed(known, order, order_id, is_wanted=not gone or order.standby)
         except RefusedError as refusal:
             on_verdict(refusal)
             return
@@ -202,11 +203,7 @@ class OrderAcceptor:
             raise RefusedError("invalid", f"customer_id: {problem}", [("customer_id", problem)])
         lane = known.lanes[partition_of(order.customer_id, len(known.lanes))]
         order_id = self.order_id(known, order.customer_id, key)
-        try:
-            mark = _mark(order)
-            _entry(order, order_id, mark)  # what could not be stored at any price is refused for that
-        except (OverflowError, RecursionError) as error:
-            raise _cannot_hold_metadata() from error
+        mark, _ = _packed(known, order, order_id)  # what could not be stored at any price is refused for that
         lane.commit.submit(Candidate(lane.accepted_prefix + order_id.hex(), mark, b"", None, tell))
 
     def resolve(
@@ -245,10 +242,34 @@ class OrderAcceptor:
             raise refusal_of(known, verdict, order, room=verdict in (verdicts.EARLY, verdicts.HOLD)) from None
 
 
-def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
+def _packed(known: CachedSale, order: OrderRequest, order_id: bytes, *, is_wanted: bool = True) -> tuple[bytes, bytes]:
+    """Return an order's fingerprint and its entry, empty if that is not wanted.
+
+    Raises:
+        RefusedError: Postgres could not hold a value.
+    """
+    try:
+        people = None
+        if (named := order.identities) is not None:
+            people = identities.pack(known.sale.identity_key, (named.email, named.card, named.address, named.device))
+        mark = _fingerprint(order, people)
+        return mark, _entry(order, order_id, mark, people) if is_wanted else b""
+    except (OverflowError, RecursionError) as error:
+        raise _cannot_hold_metadata() from error
+
+
+def _fingerprint(order: OrderRequest, people: bytes | None) -> bytes:
+    mark = _mark(order)
+    return mark if people is None else hashlib.blake2b(mark + people, digest_size=16).digest()
+
+
+def _entry(order: OrderRequest, order_id: bytes, mark: bytes, people: bytes | None) -> bytes:
     if order.metadata is not None and _holds_nul(order.metadata):
         raise RefusedError("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
-    if order.expected_total is not None:
+    says_more = order.expected_total is not None or order.standby or people is not None
+    for line in order.lines:
+        says_more = says_more or line.metadata is not None
+    if says_more:
         return entry.encode(
             entry.OrderEntry(
                 order_id=order_id,
@@ -258,6 +279,9 @@ def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
                 payment_token=order.payment.token if order.payment else None,
                 metadata=_json(order.metadata) if order.metadata is not None else None,
                 expected_total=order.expected_total,
+                standby=order.standby or None,
+                identities=people,
+                lines_metadata=_lines_metadata(order),
             )
         )
     return entry.encode_accepted(
@@ -268,6 +292,22 @@ def _entry(order: OrderRequest, order_id: bytes, mark: bytes) -> bytes:
         payment_token=order.payment.token if order.payment else None,
         metadata=_json(order.metadata) if order.metadata is not None else None,
     )
+
+
+def _lines_metadata(order: OrderRequest) -> bytes | None:
+    """Return what the lines carry along, as one JSON array; None: nothing."""
+    given = [line.metadata for line in order.lines]
+    for place, metadata in enumerate(given):
+        if metadata is not None:
+            if _holds_nul(metadata):
+                raise _wrong_line(place, "must not hold U+0000")
+            if len(_json(metadata)) > LINE_METADATA_MAX:
+                raise _wrong_line(place, f"must have at most {LINE_METADATA_MAX} bytes as JSON")
+    return _json(given) if any(metadata is not None for metadata in given) else None
+
+
+def _wrong_line(place: int, problem: str) -> RefusedError:
+    return RefusedError("invalid", f"lines[{place}].metadata {problem}", [(f"lines[{place}].metadata", problem)])
 
 
 def _cannot_hold_metadata() -> RefusedError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -11,13 +11,14 @@ from msgspec import UNSET
 
 from db.orders.dead_letters import dead_letter_of
 from db.orders.orders import read_order
+from db.orders.view import links_of, show
 from db.sales import get_sale_by_number
-from doorbuster.contract.orders import Links, OrderLine, OrderView, Refusal, Step
+from doorbuster.contract.orders import OrderLine, OrderPayment, OrderView, Step
 from doorbuster.orderstore import accepted, entry
 from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
 from doorbuster.orderstore.partition import fields_of
+from doorbuster.values.timestamps import rfc3339_ms
 from intake.web.problems import RefusedError
-from intake.web.timestamps import rfc3339_ms, rfc3339_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -32,31 +33,6 @@ _ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 def parse_order_id(text: str) -> UUID | None:
     """Return the order id, or None if the text is none; capitals count as small letters (RFC 9562 section 4)."""
     return UUID(text) if _ID.fullmatch(text) else None
-
-
-def links_of(order_id: UUID) -> Links:
-    """Return where to go on with an order."""
-    return Links(self=f"/orders/{order_id}", events=f"/orders/{order_id}/events")
-
-
-def show(order: Order) -> OrderView:
-    """Return an order of Postgres as the contract shows it."""
-    return OrderView(
-        order_id=str(order.order_id),
-        sale_id=order.sale_id,
-        customer_id=order.customer_id,
-        status=order.status.value,
-        reason=order.reason or UNSET,
-        accepted_at=rfc3339_of(order.accepted_at),
-        lines=[OrderLine(line.product_id, line.quantity, line.unit_price) for line in order.lines],
-        total=order.total,
-        currency=order.currency,
-        refusal=UNSET if order.refusal is None else Refusal(**order.refusal),
-        reservation_expires_at=order.reservation_expires_at or UNSET,
-        metadata=UNSET if order.metadata is None else order.metadata,
-        history=[Step(event.status.value, event.at) for event in order.history if event.kind is None],
-        links=links_of(order.order_id),
-    )
 
 
 class OrderReader:
@@ -114,13 +90,26 @@ def _accepted(order_id: UUID, sale_id: str, entry_id: str, order: entry.OrderEnt
         customer_id=order.customer_id if order else "",
         status="accepted",
         accepted_at=rfc3339_ms(int(entry_id.partition("-")[0])),
-        lines=[OrderLine(line.product_id, line.quantity) for line in order.lines] if order else [],
+        lines=[] if order is None else _lines(order),
         total=None,
         currency=None,
+        payment=OrderPayment("none"),
+        shipments=[],
+        refunds=[],
         metadata=UNSET if metadata is None else metadata,
         history=[],
         links=links_of(order_id),
     )
+
+
+def _lines(order: entry.OrderEntry) -> list[OrderLine]:
+    return [
+        OrderLine(
+            line=number, product_id=line.product_id, quantity=line.quantity, cancelled=0, shipped=0, refunded=0,
+            metadata=UNSET if metadata is None else metadata,
+        )
+        for number, (line, metadata) in enumerate(zip(order.lines, lines_metadata_of(order), strict=True), 1)
+    ]  # fmt: skip
 
 
 def _buried(letter: DeadLetter, order_id: UUID) -> OrderView:
@@ -150,6 +139,15 @@ def metadata_of(order: entry.OrderEntry) -> msgspec.Raw | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return msgspec.Raw(order.metadata or b"")
+
+
+def lines_metadata_of(order: entry.OrderEntry) -> list[Any]:
+    """Return what each line carries along, None where there is nothing that can be read."""
+    try:
+        found = msgspec.json.decode(order.lines_metadata or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = None
+    return found if isinstance(found, list) and len(found) == len(order.lines) else [None] * len(order.lines)
 
 
 def order_id_of(text: str) -> UUID:

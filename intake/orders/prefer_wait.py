@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from db.orders.states import Status
+from db.orders.view import show
 from doorbuster.contract.offers import UnitPrice
 from doorbuster.contract.problems import FAULTS, JSON
 from doorbuster.failures import STORE_FAILED
 from intake.notifications import LOOK_EVERY_S, until
-from intake.orders.lookup import show
 
 if TYPE_CHECKING:
     from uuid import UUID

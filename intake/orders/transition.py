@@ -1,19 +1,24 @@
-"""Moves an order by hand: the transition in Postgres, then the news of it. Owns that sequence, no rule of states."""
+"""Changes an order by hand: the change in Postgres, then the news of it. Owns that sequence, no rule of states."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from db.orders.states import Status
-from db.orders.transitions import transition
+from db.orders.locked_order import Moved
+from db.orders.shipments import ShipmentNotFoundError
+from db.orders.transitions import HandTerms, transition
+from db.orders.view import show
 from doorbuster.errors import IllegalTransitionError, NotFoundError
-from intake.orders.lookup import not_found, show
+from intake.orders.lookup import not_found
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from db.connections.pool import Connection
+    from db.orders.refunds import Refunded
+    from db.orders.shipments import Shipped
+    from db.orders.states import Status
     from doorbuster.contract.orders import OrderView
     from intake.changes.restock import Restocker
     from intake.database import Database
@@ -22,17 +27,23 @@ if TYPE_CHECKING:
 
     Note = Callable[[Connection], Awaitable[None]]
 
+Changed = TypeVar("Changed", "Moved", "Shipped", "Refunded")
+
 
 class OrderTransitions:
-    """Moves orders for customers and ops alike."""
+    """Changes orders for customers and ops alike."""
 
-    def __init__(self, reader: OrderReader, database: Database, restocking: Restocker) -> None:
+    def __init__(
+        self, reader: OrderReader, database: Database, restocking: Restocker, *, payment_timeout_s: float
+    ) -> None:
         self._reader = reader
         self._database = database
         self._restocking = restocking
+        self.payment_s = payment_timeout_s
+        """How long a payment that is being asked for may still be under way."""
 
     async def move(
-        self, order_id: UUID, to: Status, reason: str | None, *, restock: bool = False, by: Note | None = None
+        self, order_id: UUID, to: Status, reason: str | None, *, terms: HandTerms | None = None, by: Note | None = None
     ) -> OrderView:
         """Move the order, and note in the same transaction who did, if that is to be noted; return it as it stands.
 
@@ -40,18 +51,35 @@ class OrderTransitions:
             RefusedError: there is no such order.
             IllegalTransitionError: it cannot go there now, or the drain has not seen it.
         """
+        told = (terms or HandTerms())._replace(payment_s=self.payment_s)
+
+        async def moving(connection: Connection) -> Moved:
+            moved = await transition(connection, order_id, to, reason=reason, terms=told)
+            if by is not None:
+                await by(connection)
+            return moved
+
+        return show((await self.change(order_id, moving)).order)
+
+    async def change(self, order_id: UUID, work: Callable[[Connection], Awaitable[Changed]]) -> Changed:
+        """Do something to the order in one transaction, then tell of it.
+
+        Raises:
+            RefusedError: there is no such order.
+            IllegalTransitionError: it cannot be done now, or the drain has not seen the order.
+        """
         try:
             async with self._database.working() as connection, connection.transaction():
-                moved = await transition(connection, order_id, to, reason=reason, restock=restock)
-                if by is not None:
-                    await by(connection)
+                changed = await work(connection)
+        except ShipmentNotFoundError:
+            raise
         except NotFoundError:
             raise await self._unseen(order_id) from None
-        await self._restocking.after(moved)
-        return show(moved.order)
+        await self._restocking.after(changed if isinstance(changed, Moved) else changed.moved)
+        return changed
 
     async def _unseen(self, order_id: UUID) -> RefusedError | IllegalTransitionError:
-        """Return why an order that Postgres does not know cannot be moved."""
+        """Return why an order that Postgres does not know cannot be changed."""
         if await self._reader.find(order_id) is None:
             return not_found(order_id)
         return IllegalTransitionError("The order is accepted but not worked on yet; move it when it is pending")

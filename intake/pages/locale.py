@@ -18,7 +18,7 @@ from babel.dates import format_skeleton, format_time
 from babel.numbers import format_decimal
 from babel.units import format_unit
 
-from doorbuster.currencies import EXPONENTS
+from doorbuster.values.currencies import EXPONENTS
 
 if TYPE_CHECKING:
     from datetime import datetime

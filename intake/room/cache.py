@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
+from doorbuster.failures import STORE_FAILED
 from intake.room.rate_limit import Allowance
 from intake.room.status_document import StatusDocument, document_of
 from waitingroom.room import Mode, effective_phase
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from db.sales import Sale
     from doorbuster.contract.room import ChallengeView
     from intake.sales.cache import CachedSale
+    from intake.sales.offers import OfferCache
     from waitingroom.admissions import Admission
     from waitingroom.room import Phase, RoomConfig, RoomState
 
@@ -38,6 +40,8 @@ TICK_S = 1.0
 IN_USE_S = 10.0
 STALE_S = 3.0
 """A state older than this is not decided by; with a store that failed meanwhile the room is down."""
+OFFERS_S = 0.25
+"""How long a document waits for the products of its sale; without them it shows those read before."""
 MOST_ROOMS = 1_000
 GIVEN_BACK_MAX = 20_000
 """Slots waiting for the next tick."""
@@ -60,6 +64,8 @@ class CachedRoom:
         self.room = Room(redis, self._config, timeout_s=terms.timeout_s)
         self.state: RoomState | None = None
         self.document: StatusDocument | None = None
+        self.offers: asyncio.Task[None] | None = None
+        """Reads what the sale offers, for the document."""
         self.used_at = time.monotonic()
         self._terms = terms
         self._read_at = 0.0
@@ -174,9 +180,14 @@ class RoomCache:
     """Finds the room of a sale and keeps those in use fresh."""
 
     def __init__(
-        self, redis: Redis, terms: RoomCacheTerms, challenge_of: Callable[[CachedSale], ChallengeView]
+        self,
+        redis: Redis,
+        terms: RoomCacheTerms,
+        challenge_of: Callable[[CachedSale], ChallengeView],
+        offering: OfferCache,
     ) -> None:
         self._redis = redis
+        self._offering = offering
         self._terms = terms
         self._challenge_of = challenge_of
         self._rooms: dict[int, CachedRoom] = {}
@@ -204,7 +215,7 @@ class RoomCache:
         if found is not None and not found.is_fresh and not found.is_down:
             await found.read()
         if found is not None and found.document is None:
-            self._write(found)
+            await self._write(found)
         return found
 
     async def take_again(self, cached: CachedSale, admission: Admission) -> None:
@@ -238,7 +249,7 @@ class RoomCache:
         """Read the sale's room anew, if this process has it open."""
         if (found := self._rooms.get(cached.number)) is not None and cached.has_room:
             await found.read_anew()
-            self._write(found)
+            await self._write(found)
 
     async def keep_ticking(self) -> None:
         """Tick the rooms in use and renew their documents, until cancelled."""
@@ -251,14 +262,27 @@ class RoomCache:
     async def _renew(self, room: CachedRoom) -> None:
         try:
             await room.read()
-            self._write(room)
+            await self._write(room)
         except DoorbusterError as error:
             log.error("the room cannot be kept", extra={"sale_id": room.cached.sale.sale_id, "error": error.detail})
 
-    def _write(self, room: CachedRoom) -> None:
+    async def _write(self, room: CachedRoom) -> None:
+        if room.offers is None:
+            room.offers = asyncio.ensure_future(self._read_offers(room))
+        # Without Postgres the room goes on: the document says of products what was known last.
+        await asyncio.wait({room.offers}, timeout=OFFERS_S)
         if room.state is not None:
             challenge = self._challenge_of(room.cached)
-            room.document = document_of(room.cached.sale, room.state, challenge, degraded=room.is_down)
+            room.document = document_of(room.cached, room.state, challenge, degraded=room.is_down)
+
+    async def _read_offers(self, room: CachedRoom) -> None:
+        try:
+            await self._offering.of(room.cached)
+        except STORE_FAILED as error:
+            about = {"sale_id": room.cached.sale.sale_id, "error": repr(error)}
+            log.warning("the room does not know its sale's products", extra=about)
+        finally:
+            room.offers = None
 
     def _make_place(self) -> None:
         if len(self._rooms) >= MOST_ROOMS:

@@ -8,19 +8,17 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-import msgspec
-
 from doorbuster.contract.room import PaceView, PollView, RoomStatus, SoldOutView
-from intake.web.timestamps import rfc3339_ms
+from doorbuster.values.timestamps import rfc3339_ms
+from intake.sales.products_left import fill, products_of
 from waitingroom.polling import poll_for
 from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:
     from db.sales import Sale
     from doorbuster.contract.room import ChallengeView
+    from intake.sales.cache import CachedSale
     from waitingroom.room import RoomState
-
-_encode = msgspec.json.Encoder().encode
 
 
 class StatusDocument(NamedTuple):
@@ -31,10 +29,10 @@ class StatusDocument(NamedTuple):
     etag: str
 
 
-def document_of(sale: Sale, state: RoomState, challenge: ChallengeView, *, degraded: bool) -> StatusDocument:
+def document_of(cached: CachedSale, state: RoomState, challenge: ChallengeView, *, degraded: bool) -> StatusDocument:
     """Return the document of a state. The validator leaves out the time, so that a room at rest stays the same."""
-    view = view_of(sale, state, challenge, degraded=degraded)
-    data = _encode(view)
+    view = view_of(cached.sale, state, challenge, degraded=degraded)
+    data = fill(view, products_of(cached))
     resting = data[: data.rindex(b',"at":')]
     return StatusDocument(view, data, f'W/"{hashlib.blake2b(resting, digest_size=12).hexdigest()}"')
 
@@ -66,6 +64,7 @@ def view_of(sale: Sale, state: RoomState, challenge: ChallengeView, *, degraded:
         message=config.message,
         poll=PollView(poll.min_s, poll.max_s, poll.share, poll.jitter),
         challenge=challenge,
+        products=[],
         degraded=degraded,
         at=rfc3339_ms(state.now_ms),
     )

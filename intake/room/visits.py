@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from doorbuster.contract.room import AdmissionView, TicketView, WaitView
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.values.timestamps import rfc3339_ms
 from intake.room.challenge import ChallengeAsked
 from intake.web.client_address import counted
 from intake.web.problems import RefusedError
 from intake.web.rate_limit import RateLimit
-from intake.web.timestamps import rfc3339_ms
 from intake.web.urls import order_url, page_of
 from waitingroom.admissions import spend_id_of
 from waitingroom.polling import eta_s, poll_for, retry_after_s

@@ -108,6 +108,8 @@ class CachedSale:
             return verdicts.EARLY
         if 0 < gate.closes_ms <= now_ms:
             return verdicts.LATE
+        if order.standby:
+            return None  # it waits for units
         gone = self.lanes[partition_of(order.customer_id, len(self.lanes))].sold_out
         return verdicts.SOLD_OUT if any(line.product_id in gone for line in order.lines) else None
 

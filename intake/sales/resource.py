@@ -10,8 +10,9 @@ import msgspec
 from msgspec import UNSET
 
 from catalogue.cache.items import LOW_UNITS
-from doorbuster.contract.offers import OfferedProduct, OfferedRoom, OfferedSale, SaleLimits
+from doorbuster.contract.offers import OfferedProduct, OfferedRoom, OfferedSale
 from doorbuster.contract.problems import JSON
+from intake.sales.limits import limits_of
 from intake.sales.offered import SaleDocument
 from intake.sales.offers import price_of
 from intake.sales.phase import effective_phase
@@ -104,6 +105,6 @@ def _product(offer: SaleOffer, *, is_gone: bool) -> OfferedProduct:
         price=price,
         regular_price=UNSET if price == offer.price else offer.price,
         currency=offer.currency,
-        limits=UNSET if offer.limit_per_customer is None else SaleLimits(offer.limit_per_customer),
+        limits=limits_of(offer) or UNSET,
         availability="sold_out" if is_gone or offer.units <= 0 else has,
     )

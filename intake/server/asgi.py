@@ -21,6 +21,8 @@ BODY = "doorbuster.body"
 """Where a body is left in the request's scope."""
 WHOLE = "doorbuster.whole"
 """Marks in its scope a request whose body has come already."""
+RECEIVE = "doorbuster.receive"
+"""Where in the scope of a request of ops it is told that nobody is there any more."""
 METHOD = "doorbuster.method"
 """Where in the scope the method of a request is that no resource knows."""
 OPS = "/ops/"
@@ -31,6 +33,10 @@ BODY_MAX = 16 * 1024
 OPS_BODY_MAX = 2 * 1024 * 1024
 STREAM_MAX = 512 * 1024 * 1024
 """Bytes of a body that is worked off as it comes."""
+
+
+class BrokenStreamError(Exception):
+    """An answer that has begun cannot go on: its connection ends without the end of the answer."""
 
 
 class BodyError(Exception):

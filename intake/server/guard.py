@@ -9,7 +9,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from intake.server.asgi import BODY_MAX, METHOD, OPS, OPS_BODY_MAX, STREAM_MAX, WHOLE, BodyError
+from intake.server.asgi import (
+    BODY_MAX,
+    METHOD,
+    OPS,
+    OPS_BODY_MAX,
+    RECEIVE,
+    STREAM_MAX,
+    WHOLE,
+    BodyError,
+    BrokenStreamError,
+)
 from intake.server.bodies import is_form, refuse_declared
 from intake.server.connection.early_response import send_last_problem, send_page, send_problem
 
@@ -30,7 +40,7 @@ WAITING = "doorbuster.waiting"
 """Marks in its scope a request that only waits."""
 WAITING_PER_IN_FLIGHT = 5
 """How many waiting requests stand for one in work; they hold a socket and a timer, no more."""
-STREAMED = ":import"
+STREAMED = (":import", ":transition")
 """What paths end with whose bodies are worked off as they come."""
 MONITORING = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that are answered however much is in work: who watches must see it."""
@@ -131,6 +141,8 @@ class Guard:
         except BodyError as error:
             if error.code:
                 await self._refuse_body(send, error)
+        except BrokenStreamError:
+            return  # the server finds the answer without its end, says so in its log and closes the connection
         finally:
             if WAITING in scope:
                 self.waiting -= 1
@@ -146,7 +158,8 @@ class Guard:
 
     async def _ops(self, scope: Scope, receive: Receive, send: Send) -> None:
         refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
-        await self.ops_application(scope, self._limited(receive), send)
+        scope[RECEIVE] = limited = self._limited(receive)
+        await self.ops_application(scope, limited, send)
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         self._refused += 1

@@ -1,4 +1,7 @@
-"""The ops key, and what no request of ops passes without: it, or another credential. Owns the check, knows no route.
+"""Keys of ops, and what no request of ops passes without: one, or another credential. Owns the check, knows no route.
+
+The key of the settings is an admin's and needs no store. The others are in Postgres; a process asks for them when one
+is shown and what it knows is older than `KNOWN_S`, so that a revoked key is good for so long at most.
 
 Wrong keys are counted by address. An address that has used its tries up is refused before anything is compared. Where
 an address stands for many (this machine, or a proxy that names nobody) a right key still passes, so that a stranger
@@ -7,44 +10,128 @@ there locks nobody out.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import hmac
 import logging
 import math
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
+from doorbuster.contract.ops_keys import KEY_PREFIX, SETTINGS_KEY
+from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import STORE_FAILED
 from intake.server.connection.early_response import send_last_problem, send_page
 from intake.web.client_address import counted
 from intake.web.rate_limit import RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
+    from db.ops_keys import LiveKey
+    from doorbuster.contract.ops_keys import Role
     from intake.server.asgi import Application, Headers, Receive, Scope, Send
     from intake.web.client_address import Addresses
 
-    Credential = Callable[[Scope], float | None]
+    Credential = Callable[[Scope], Awaitable[float | None]]
     RefusalPage = Callable[[Scope, str], tuple[bytes, Headers] | None]
 
 log = logging.getLogger("doorbuster.intake.ops")
 
 MANY = "many"
 """What wrong keys are counted under that come from an address which stands for many."""
+HOLDER = "doorbuster.ops_key_holder"
+"""Where in the scope of a request stands whose key it carries."""
+KNOWN_S = 1.0
+"""How old what a process knows of the keys may be: a revoked one is good for so long at most."""
 
 
-class OpsKey:
-    """Says whether a request carries the key."""
+class KeyHolder(NamedTuple):
+    """Whose key a request carries, and what it may."""
 
-    def __init__(self, ops_key: str, addresses: Addresses, *, tries_per_minute: int) -> None:
+    name: str
+    role: Role
+
+
+_SETTINGS = KeyHolder(SETTINGS_KEY, "admin")
+
+
+def digest_of(key: bytes) -> bytes:
+    """Return what is stored of a key; it has 256 bits of chance, so that one plain digest is enough."""
+    return hashlib.sha256(key).digest()
+
+
+class KnownKeys:
+    """The keys that are good, as a process knows them."""
+
+    def __init__(self, read: Callable[[], Awaitable[Sequence[LiveKey]]]) -> None:
+        self._read = read
+        self._lock = asyncio.Lock()
+        self._known: dict[bytes, tuple[KeyHolder, float]] = {}
+        self._read_at = self._failed_at = -math.inf
+
+    async def find(self, key: bytes, *, look_again: bool) -> KeyHolder | None:
+        """Return whose key it is, None if it is no good one; with `look_again` one made just now is found, too.
+
+        Raises:
+            StoreUnavailableError: Postgres does not say.
+        """
+        came = time.monotonic()
+        digest = digest_of(key)
+        await self._know_since(came - KNOWN_S)
+        if digest not in self._known and look_again:
+            await self._know_since(came)
+        holder, until = self._known.get(digest, (None, 0.0))
+        return holder if until > time.monotonic() else None
+
+    async def _know_since(self, moment: float) -> None:
+        """Read the keys unless that began after the moment; many who want it at once make one read, or two."""
+        if self._read_at >= moment:
+            return
+        async with self._lock:
+            if self._read_at >= moment:
+                return
+            if self._failed_at >= moment:
+                raise StoreUnavailableError("Postgres does not answer, where the keys of ops are")
+            began = time.monotonic()
+            try:
+                found = await self._read()
+            except STORE_FAILED as error:
+                self._failed_at = began
+                raise StoreUnavailableError("Postgres does not answer, where the keys of ops are") from error
+            self._read_at = began
+            self._known = {one.digest: (KeyHolder(one.name, one.role), _until(one, began)) for one in found}
+
+
+def _until(key: LiveKey, began: float) -> float:
+    return math.inf if key.good_for_s is None else began + key.good_for_s
+
+
+class OpsKeys:
+    """Says whose key a request carries."""
+
+    def __init__(self, ops_key: str, known: KnownKeys, addresses: Addresses, *, tries_per_minute: int) -> None:
         self._expected = b"Bearer " + ops_key.encode()
+        self._known = known
         self._addresses = addresses
         self._wrong = RateLimit(tries_per_minute)
 
-    def is_in(self, scope: Scope) -> bool:
-        """Say whether the request may pass."""
-        return self.wait_s(scope) is None
+    async def is_in(self, scope: Scope) -> bool:
+        """Say whether the request may pass.
 
-    def wait_s(self, scope: Scope) -> float | None:
-        """Return None if the key is in the request, else in how many seconds another is looked at: 0 if at once."""
+        Raises:
+            StoreUnavailableError: Postgres does not say.
+        """
+        return await self.wait_s(scope) is None
+
+    async def wait_s(self, scope: Scope) -> float | None:
+        """Return None if a key is in the request, else in how many seconds another is looked at: 0 if at once.
+
+        Whose key it is stands in the scope then.
+
+        Raises:
+            StoreUnavailableError: Postgres does not say.
+        """
         authorization = next((value for name, value in scope["headers"] if name == b"authorization"), None)
         if authorization is None:
             return 0.0
@@ -52,13 +139,23 @@ class OpsKey:
         wait_s = self._count(address, 0.0)
         if wait_s and address:
             return wait_s
-        # Schemes are told apart without case (RFC 9110 section 11.1), keys are not.
-        scheme, _, key = authorization.partition(b" ")
-        if hmac.compare_digest(scheme.title() + b" " + key.strip(), self._expected):
+        holder = await self._holder(authorization, look_again=not wait_s)
+        if holder is not None:
+            scope[HOLDER] = holder
             return None
         if not wait_s:
             log.warning("ops key refused: wrong key", extra={"address": address or MANY})
         return wait_s or self._count(address, 1.0)
+
+    async def _holder(self, authorization: bytes, *, look_again: bool) -> KeyHolder | None:
+        # Schemes are told apart without case (RFC 9110 section 11.1), keys are not.
+        scheme, _, rest = authorization.partition(b" ")
+        scheme, key = scheme.title(), rest.strip()
+        if hmac.compare_digest(scheme + b" " + key, self._expected):
+            return _SETTINGS
+        if scheme != b"Bearer" or not key.startswith(KEY_PREFIX.encode()):
+            return None
+        return await self._known.find(key, look_again=look_again)
 
     def _count(self, address: str, cost: float) -> float:
         names = counted(address or MANY)
@@ -74,20 +171,27 @@ class OpsAuth:
         *credentials: Credential,
         open_paths: Collection[str] = (),
         page: RefusalPage | None = None,
+        retry_after_s: int = 1,
     ) -> None:
         """Take the credentials, the paths that need none, and what a person is shown instead of a problem.
 
-        A credential returns what `OpsKey.wait_s` does; so can one that reads a session of a cookie. The page is asked
-        with the request's scope and the problem's code; None: the problem is sent.
+        A credential returns what `OpsKeys.wait_s` does, and leaves a `KeyHolder` in the scope; so can one that reads a
+        session of a cookie. The page is asked with the request's scope and the problem's code; None: send the problem.
         """
         self._application = application
         self.credentials = credentials
         self._open_paths = frozenset(open_paths)
         self._page = page
+        self._away = (b"retry-after", b"%d" % retry_after_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        wait_s = None if scope["path"] in self._open_paths else self._wait_s(scope)
+        try:
+            wait_s = None if scope["path"] in self._open_paths else await self._wait_s(scope)
+        except StoreUnavailableError as error:
+            log.warning("ops key cannot be looked up", extra={"error": repr(error.__cause__ or error)})
+            await self._refuse(scope, send, "store_unavailable", f"{error.detail}; nothing was done", self._away)
+            return
         if wait_s is None:
             await self._application(scope, receive, send)
         elif wait_s:
@@ -95,13 +199,13 @@ class OpsAuth:
             await self._refuse(scope, send, "rate_limited", "Too many wrong ops keys; try again later", again)
         else:
             challenge = (b"www-authenticate", b'Bearer realm="doorbuster ops"')
-            await self._refuse(scope, send, "ops_key_required", "Send the ops key as Authorization: Bearer", challenge)
+            await self._refuse(scope, send, "ops_key_required", "Send an ops key as Authorization: Bearer", challenge)
 
-    def _wait_s(self, scope: Scope) -> float | None:
+    async def _wait_s(self, scope: Scope) -> float | None:
         """Return None if any credential is shown, else in how many seconds another is looked at."""
         longest_s = 0.0
         for credential in self.credentials:
-            wait_s = credential(scope)
+            wait_s = await credential(scope)
             if wait_s is None:
                 return None
             longest_s = max(longest_s, wait_s)

@@ -18,9 +18,8 @@ import msgspec
 from falcon.util.mediatypes import quality
 from redis.exceptions import RedisError
 
-from db.orders.states import ALLOWED, Status
 from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
-from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError
+from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError, RefundTooLargeError, SoldOutError
 from doorbuster.failures import STORE_FAILED, VALUE_REFUSED
 from intake.server.asgi import METHOD, OPS, BodyError
 from intake.server.connection.early_response import NOT_KEPT
@@ -212,8 +211,9 @@ class Problems:
 
 def _members(error: DoorbusterError) -> Mapping[str, Any] | None:
     if isinstance(error, IllegalTransitionError):
-        status = error.context.get("status")
-        return {"allowed": sorted(ALLOWED[Status(status)]) if isinstance(status, str) else []}
+        return {"allowed": error.context.get("allowed", [])}
+    if isinstance(error, SoldOutError | RefundTooLargeError):
+        return error.context
     return error.members if isinstance(error, RefusedError) else None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from catalogue.search.service import open_search
 from catalogue.service import Catalogue
+from db.ops_keys import live_keys
 from db.sales import get_sale, list_sales
 from doorbuster.orderstore import changes
 from doorbuster.orderstore.accept import AcceptScript, Terms
@@ -29,6 +30,8 @@ from intake.ops.undecided_orders import WaitingOrders
 from intake.orders.accept import OrderAcceptor
 from intake.orders.lookup import OrderReader
 from intake.orders.transition import OrderTransitions
+from intake.payments.news import NewsDesk
+from intake.payments.providers import CallbackReader
 from intake.products.fast_read import FastProductRead
 from intake.room.return_uses import Uses
 from intake.sales.cache import Sales
@@ -39,11 +42,12 @@ from intake.server.descriptors import connections_within
 from intake.server.guard import Guard
 from intake.server.lifespan import Lifespan
 from intake.web.client_address import Addresses
-from intake.web.ops_keys import OpsKey
+from intake.web.ops_keys import KnownKeys, OpsKeys
 from intake.web.problems import Problems
 from intake.wiring.room import RoomWiring
 
 if TYPE_CHECKING:
+    from db.ops_keys import LiveKey
     from db.sales import Sale
 
 GAUGES_EVERY_S = 1.0
@@ -55,8 +59,9 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         url, timeout_s = settings.orders_redis_url.get_secret_value(), settings.store_timeout_s
         self.settings = settings
-        self.ops_key = OpsKey(
+        self.ops_keys = OpsKeys(
             settings.ops_key.get_secret_value(),
+            KnownKeys(self.read_keys),
             Addresses(settings.trusted_proxies),
             tries_per_minute=settings.ops_tries_per_address,
         )
@@ -81,7 +86,9 @@ class Parts:
         self.memory = StoreMemory(self.orders_redis, self.script, limit_mb=settings.order_store_max_mb)
         self.health = HealthChecks(self.database, self.orders_redis, self.durability, self.guard, self.memory)
         self.catalogue = Catalogue(settings)
-        self.waiting = RoomWiring(settings, self.sales, self.script, Uses(self.database, self.orders_redis))
+        self.offering = OfferCache(self.database)
+        uses = Uses(self.database, self.orders_redis)
+        self.waiting = RoomWiring(settings, self.sales, self.script, uses, self.offering)
         self.publishing = ChangePublisher(self.orders_redis, self.sales, self.waiting.desk)
         announcing = self.publishing.announcing
         self.outcomes = Notifications(
@@ -90,9 +97,12 @@ class Parts:
         self.restocking = Restocker(
             self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
         )
-        self.offering = OfferCache(self.database)
         self.waiting_orders = WaitingOrders(self.database, self.orders_redis)
-        self.moving = OrderTransitions(self.reader, self.database, self.restocking)
+        self.moving = OrderTransitions(
+            self.reader, self.database, self.restocking, payment_timeout_s=settings.payment_timeout_s
+        )
+        self.callbacks = CallbackReader(settings)
+        self.payment_news = NewsDesk(self.database)
         self.search = open_search(settings, self.catalogue.replicas)
         self.catalogue.reader.heard.append(self.search.outdate)
         self.fast_product_read = FastProductRead(self.catalogue)
@@ -114,6 +124,11 @@ class Parts:
         """Read the newest sales from Postgres."""
         async with self.database.reading() as connection:
             return await list_sales(connection)
+
+    async def read_keys(self) -> list[LiveKey]:
+        """Read the keys of ops from Postgres."""
+        async with self.database.reading() as connection:
+            return await live_keys(connection)
 
     async def first_check(self) -> None:
         """Judge the order store before the first order."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from intake.pages.demo_shop import Shop
     from intake.room.return_uses import Uses
     from intake.sales.cache import CachedSale, Sales
+    from intake.sales.offers import OfferCache
 
 
 def ring_of(settings: Settings) -> KeyRing:
@@ -65,7 +66,9 @@ def _derived(settings: Settings, purpose: bytes) -> bytes:
 class RoomWiring:
     """The waiting room of one process."""
 
-    def __init__(self, settings: Settings, sales: Sales, script: AcceptScript, uses: Uses) -> None:
+    def __init__(
+        self, settings: Settings, sales: Sales, script: AcceptScript, uses: Uses, offering: OfferCache
+    ) -> None:
         self.uses = uses
         self._sales = sales
         self._key_file = _key_file_of(settings)
@@ -74,7 +77,10 @@ class RoomWiring:
         self._redis = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=timeout_s)
         self._challenges = Challenges(settings, _derived(settings, b"challenges"))
         self.desk = RoomCache(
-            self._redis, RoomCacheTerms(timeout_s=timeout_s, emergency_s=settings.room_emergency_s), self._challenge_of
+            self._redis,
+            RoomCacheTerms(timeout_s=timeout_s, emergency_s=settings.room_emergency_s),
+            self._challenge_of,
+            offering,
         )
         admissions = AdmissionSigner(ring)
         self.door = AdmissionVerifier(self.desk, admissions)

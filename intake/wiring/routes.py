@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
+from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.export.resource import ExportOrders
+from intake.ops.fulfilment.bulk import BulkTransitions
+from intake.ops.fulfilment.refunds import Refunds
+from intake.ops.fulfilment.shipments import OneShipment, Shipments
 from intake.ops.import_products import ImportProducts
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.status import OpsStatus
+from intake.ops.webhooks.deliveries import ReplayWebhook, SendTest, WebhookDeliveries
+from intake.ops.webhooks.endpoints import OneWebhook, ResumeWebhook, RotateSecret, WebhookList
 from intake.orders.access import OrderAccess
 from intake.orders.event_stream import OrderEvents
 from intake.orders.post import PostOrder
@@ -23,9 +30,11 @@ from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
 from intake.pages.offers import ShopOffers
 from intake.pages.problems import ProblemPages
+from intake.payments.callbacks import PaymentEvents
 from intake.products.resources import ListProducts, ShowProduct
 from intake.products.search import SearchProducts, SuggestSearches
 from intake.sales.resource import ShowSale
+from intake.web.client_address import Addresses
 from intake.web.openapi.document import resources
 
 if TYPE_CHECKING:
@@ -67,6 +76,8 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
     app.add_route("/orders/{order}/events", watching)
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
+    addresses = Addresses(parts.settings.trusted_proxies)
+    app.add_route("/payments/{provider}/events", PaymentEvents(parts.callbacks, parts.payment_news, addresses))
     app.add_route("/products", ListProducts(parts.catalogue))
     app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
     app.add_route("/search", SearchProducts(parts.search))
@@ -81,6 +92,8 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    app.add_route("/ops/keys", OpsKeyList(database))
+    app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
@@ -89,9 +102,27 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
     app.add_route("/ops/products:import", ImportProducts(database))
     app.add_route("/ops/orders", OrderList(database))
+    app.add_route("/ops/orders:export", ExportOrders(database, parts.catalogue.replicas))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
     app.add_route("/ops/orders/{order}/transitions", TransitionOrder(parts.moving))
+    app.add_route("/ops/orders/{order}/shipments", Shipments(parts.moving))
+    app.add_route("/ops/orders/{order}/shipments/{shipment}", OneShipment(parts.moving))
+    app.add_route("/ops/orders/{order}/refunds", Refunds(parts.moving))
+    app.add_route("/ops/orders:transition", BulkTransitions(parts.moving))
     app.add_route("/ops/dead-letters", DeadLetters(database))
     app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
     app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))
     app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
+    add_webhooks(app, parts)
+
+
+def add_webhooks(app: Routes, parts: Parts) -> None:
+    """Add what ops keep endpoints of webhooks by."""
+    database = parts.database
+    app.add_route("/ops/webhooks", WebhookList(database, allow_private=parts.settings.webhook_allow_private))
+    app.add_route("/ops/webhooks/{webhook}", OneWebhook(database))
+    app.add_route("/ops/webhooks/{webhook}/rotate", RotateSecret(database))
+    app.add_route("/ops/webhooks/{webhook}/resume", ResumeWebhook(database))
+    app.add_route("/ops/webhooks/{webhook}/test", SendTest(database))
+    app.add_route("/ops/webhooks/{webhook}/replay", ReplayWebhook(database))
+    app.add_route("/ops/webhooks/{webhook}/deliveries", WebhookDeliveries(database))

@@ -15,7 +15,9 @@ from typing import NoReturn
 
 import msgspec
 
-from loadtests.bench import accepting, draining, reading, searching, steady, table, waiting, whole
+from loadtests.bench import table
+from loadtests.bench.orders import accepting, draining, modes, settling, steady, whole
+from loadtests.bench.reads import reading, searching, waiting
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import fresh, open_sale
 from loadtests.check import ledger, report
@@ -83,7 +85,7 @@ def _search(sizes: Sequence[int], file: Path, *, quick: bool) -> int:
 
 
 async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Measured, str]:
-    measured = table.Measured([], [], [], [], [], [], [])
+    measured = table.Measured([], [], [], [], [], [], [], [], [])
     postgres = ""
     for turn in range(scale.repeats):
         async with fresh(workers=WORKERS) as system:
@@ -107,6 +109,11 @@ async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Meas
             f"(accepted {one.accepted_per_s:,.0f}/s, p99 to final {one.p99_to_final_ms:,.0f} ms) "
             f"against {one.baseline_per_s:,.0f}/s"
         )
+    measured.modes = await modes.measure(scale)
+    for each in measured.modes:
+        say(modes.said(each))
+    measured.settling.append(await settling.measure(scale))
+    say(settling.said(measured.settling[-1]))
     measured.steady.append(await steady.measure(scale))
     say(steady.said(measured.steady[-1]))
     return measured, postgres

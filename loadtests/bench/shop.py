@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from doorbuster.contract.room import RoomRequest
-from doorbuster.contract.sales import SaleProductRequest, SaleRequest
+from doorbuster.contract.sales import PaymentMode, SaleProductRequest, SaleRequest
 from loadtests.generate.catalogue import Product, write
 from loadtests.scene.stage import NO_ROOM
 from loadtests.scene.system import System, running
@@ -30,10 +30,12 @@ async def fresh(*, workers: int) -> AsyncIterator[System]:
             yield system
 
 
-async def open_sale(system: System, sale_id: str, room: RoomRequest = NO_ROOM) -> None:
+async def open_sale(
+    system: System, sale_id: str, room: RoomRequest = NO_ROOM, *, payment: PaymentMode = "capture"
+) -> None:
     """Open a sale of the hot product."""
     product = SaleProductRequest(product_id=HOT.product_id)
-    await system.create_sale(SaleRequest(sale_id=sale_id, products=[product], room=room))
+    await system.create_sale(SaleRequest(sale_id=sale_id, products=[product], room=room, payment=payment))
 
 
 def mix(sale_id: str, prefix: str, *, token: str | None = None, admissions: list[str] | None = None) -> Mix:

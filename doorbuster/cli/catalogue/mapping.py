@@ -15,7 +15,7 @@ from doorbuster.contract.decoding import SAID_MAX, problems
 from doorbuster.contract.fields import tidy_id
 from doorbuster.contract.products import ProductLine
 from doorbuster.errors import InvalidError
-from doorbuster.prices import PriceError, Unit, read_price, read_whole, shown
+from doorbuster.values.prices import PriceError, Unit, read_price, read_whole, shown
 
 OURS = frozenset(field.name for field in msgspec.structs.fields(ProductLine))
 REQUIRED = tuple(field.name for field in msgspec.structs.fields(ProductLine) if field.required)

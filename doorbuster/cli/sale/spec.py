@@ -18,7 +18,7 @@ from doorbuster.errors import InvalidError
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _TERMS = {"quantity": "quantity", "limit": "limit_per_customer", "limit_per_customer": "limit_per_customer"}
-_TERMS["price"] = "price"
+_TERMS |= {name: name for name in ("price", "limit_email", "limit_card", "limit_address", "limit_device")}
 _ROOM_OPTIONS: dict[str, tuple[str, Any, str]] = {
     "mode": ("--room-mode", click.Choice(["off", "safety_net", "always"]), "When an order needs an admission."),
     "rate_per_s": ("--rate", float, "Most admissions a second."),
@@ -57,11 +57,15 @@ def terms_options(command: _Command) -> _Command:
         click.option("--file", "file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
                      help="The whole body: sale.json or sale.toml, - for JSON on stdin; options go before it."),
         click.option("--product", "products", multiple=True, metavar="ID[:quantity=N,limit=N,price=N]",
-                     help="Again for more."),
+                     help="Again for more; also limit_email=N, limit_card=N, limit_address=N, limit_device=N."),
         click.option("--name"),
         click.option("--starts-at", help="RFC 3339 with a time zone."),
         click.option("--ends-at", help="RFC 3339 with a time zone, or never."),
         click.option("--hold-s", type=int, help="How long a reservation waits for its payment."),
+        click.option("--payment", type=click.Choice(["capture", "authorise", "none"]),
+                     help="When money is taken: at the confirmation, at shipping, or never."),
+        click.option("--hold-extension-s", type=int, help="How much longer a shopper who must act has, once."),
+        click.option("--standby-max", type=int, help="Most orders that may wait for units to come back."),
     )  # fmt: skip
     for one in reversed(add):
         command = one(command)
@@ -133,12 +137,20 @@ def merge_products(
             raise InvalidError(f"--drop: the sale has no product {product_id!r}")
     for text in wanted:
         product = read_product(text)
-        merged[product["product_id"]] = merged.get(product["product_id"], {}) | product
+        merged[product["product_id"]] = _with_terms(merged.get(product["product_id"], {}), product)
     return list(merged.values())
 
 
+def _with_terms(before: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    """Return a product's terms with those named; the limit of a customer has two names, which must agree."""
+    limits = (before.get("limits") or {}) | (named.get("limits") or {})
+    if "limit_per_customer" in named:
+        limits.pop("customer", None)
+    return before | named | ({"limits": limits or None} if "limits" in before or limits else {})
+
+
 def read_product(text: str) -> dict[str, Any]:
-    """Return a product of a sale from `ID[:quantity=N,limit=N,price=N]`; `none` takes a term away.
+    """Return a product of a sale from `ID[:quantity=N,limit=N,price=N,...]`; `none` takes a term away.
 
     Raises:
         InvalidError: the terms cannot be read.
@@ -150,8 +162,14 @@ def read_product(text: str) -> dict[str, Any]:
     for term in tail.split(","):
         name, _, value = term.partition("=")
         if name not in _TERMS or not (value == "none" or (value.isascii() and value.isdecimal() and len(value) < 16)):
-            raise InvalidError(f"--product {text}: '{term}' is none of quantity=N, limit=N, price=N")
-        product[_TERMS[name]] = None if value == "none" else int(value)
+            raise InvalidError(
+                f"--product {text}: '{term}' is none of quantity=N, limit=N, price=N, limit_email=N, ..."
+            )
+        units = None if value == "none" else int(value)
+        if name.startswith("limit_") and name != "limit_per_customer":
+            product.setdefault("limits", {})[name.removeprefix("limit_")] = units
+        else:
+            product[_TERMS[name]] = units
     return product
 
 

@@ -12,7 +12,9 @@ _PHASES = {
     "drain": "draining: takes no more orders",
     "closed": "closed for good",
 }
-_SHOWN = ("name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "room")
+_SHOWN = (
+    "name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "payment", "hold_extension_s", "standby_max", "room",
+)  # fmt: skip
 
 
 def window(sale: dict[str, Any]) -> str:
@@ -40,13 +42,19 @@ def page(sale: dict[str, Any]) -> str:
         "name": sale["name"],
         "state": window(sale),
         "hold": span(sale["hold_s"]),
+        "payment": sale["payment"],
+        "standby": f"at most {sale['standby_max']:,} orders",
         "partitions": sale["partitions"],
         "room": ", ".join(f"{name} {plain(value)}" for name, value in room.items() if name != "access_codes"),
     }
     width = max(map(len, facts))
     lines = [f"{name:<{width}}  {plain(value)}" for name, value in facts.items()]
-    rows = [(one["product_id"], one["quantity"], one["limit_per_customer"], one["price"]) for one in sale["products"]]
-    return "\n".join([*lines, "", table(("product", "allotment", "limit", "price (minor units)"), rows)])
+    rows = [(one["product_id"], one["quantity"], _limits(one["limits"]), one["price"]) for one in sale["products"]]
+    return "\n".join([*lines, "", table(("product", "allotment", "limits", "price (minor units)"), rows)])
+
+
+def _limits(limits: dict[str, int] | None) -> str | None:
+    return ", ".join(f"{units:,} a {name}" for name, units in limits.items()) if limits else None
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -69,9 +77,20 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         if was is None:
             found.append(f"product {plain(product_id)}: added")
             continue
-        terms = [f"{name} {plain(was[name])} -> {plain(one[name])}" for name in one if one[name] != was[name]]
+        flat, before_flat = _flat(one), _flat(was)
+        terms = [
+            f"{name} {plain(before_flat.get(name))} -> {plain(flat.get(name))}"
+            for name in dict.fromkeys((*flat, *before_flat))
+            if flat.get(name) != before_flat.get(name)
+        ]
         found += [f"product {plain(product_id)}: {', '.join(terms)}"] if terms else []
     return found
+
+
+def _flat(product: dict[str, Any]) -> dict[str, Any]:
+    """Return a product's terms with each limit by its own name."""
+    limits = {f"limit {name}": units for name, units in (product["limits"] or {}).items() if name != "customer"}
+    return {name: value for name, value in product.items() if name != "limits"} | limits
 
 
 def _value(name: str, value: Any) -> str:

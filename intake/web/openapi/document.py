@@ -12,9 +12,11 @@ import msgspec
 
 from catalogue.search.interface import SORTS
 from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, Problem
+from intake.server.asgi import OPS
 from intake.web.openapi.examples import EXAMPLES
 from intake.web.openapi.operations import OPERATIONS, Media, Operation, PageOf
 from intake.web.openapi.page import STYLE, page
+from intake.web.openapi.roles import needed_role
 from intake.web.openapi.words import DESCRIPTIONS, HEADERS, PARAMETERS, SCHEMES, TAGS, tag_of
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ _QUERY: dict[str, dict[str, Any]] = {
     "min_price": {"type": "integer", "minimum": 0},
     "max_price": {"type": "integer", "minimum": 0},
     "sort": {"enum": list(SORTS)},
+    "format": {"enum": ["csv", "jsonl"]},
+    "from": {"type": "string", "format": "date-time"},
+    "to": {"type": "string", "format": "date-time"},
     "price_unit": {"enum": ["minor", "major"]},
 }
 """What a parameter of the query may be, where it is not any text."""
@@ -75,19 +80,29 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     described: dict[str, Any] = {
         "tags": [tag_of(operation.path)],
         "summary": operation.summary,
-        "description": DESCRIPTIONS.get(f"{operation.method} {operation.path}", f"{operation.summary}."),
+        "description": _description(operation),
         "operationId": _name(operation),
         "parameters": _parameters(operation),
         "responses": _responses(operation, schema_of),
     }
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _content(operation.body, schema_of)}
+        described["requestBody"] = {
+            "required": operation.body_required,
+            "content": _content(operation.body, schema_of),
+        }
     if operation.path.startswith("/ops/"):
         described["security"] = [{"ops_key": []}]
     elif "X-Storefront-Key" in operation.headers:
         keys = ["admission", "admission_cookie"] if "Idempotency-Key" in operation.headers else []
         described["security"] = [{}, *({name: []} for name in [*keys, "storefront_key"])]
     return described
+
+
+def _description(operation: Operation) -> str:
+    said = DESCRIPTIONS.get(f"{operation.method} {operation.path}", f"{operation.summary}.")
+    if not operation.path.startswith(OPS):
+        return said
+    return f"{said} Takes a key of the role `{needed_role(operation.method, operation.path)}`."
 
 
 def _name(operation: Operation) -> str:
@@ -133,7 +148,7 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
             responses[str(status)]["headers"] = headers
         if answer is not None:
             responses[str(status)]["content"] = _content(answer, schema_of)
-    problems = {*operation.problems, "invalid"} if _is_noted(operation) else set(operation.problems)
+    problems = {*operation.problems, "invalid", "role_required"} if _is_noted(operation) else set(operation.problems)
     for status in sorted({FAULTS[code].status for code in problems}):
         codes = [code for code in FAULTS if code in problems and FAULTS[code].status == status]
         schema = {"allOf": [schema_of[repr(Problem)], {"properties": {"code": {"enum": codes}}}]}
@@ -148,10 +163,11 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
 
 def _headers(operation: Operation, status: int) -> dict[str, Any]:
     """Return the headers of an answer that a caller should look at."""
-    orders, cached = "Idempotency-Key" in operation.headers, "If-None-Match" in operation.headers
+    keyed, cached = "Idempotency-Key" in operation.headers, "If-None-Match" in operation.headers
+    orders = keyed and not operation.path.startswith("/ops/")
     rules = {
         "Location": (orders and status in (201, 202, 409)) or (operation.path == "/ops/sales" and status == 201),
-        "Idempotency-Replayed": orders and status in (201, 202, 409),
+        "Idempotency-Replayed": keyed and status in (201, 202, 409),
         "Preference-Applied": orders and status in (201, 202, 409),
         "Link": orders and status in (401, 409),
         "ETag": cached and status in (200, 304),

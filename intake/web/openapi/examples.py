@@ -11,10 +11,11 @@ _AT, _LATER = "2026-03-01T10:00:00.123Z", "2026-03-01T10:10:00.123Z"
 _START, _END = "2026-03-01T10:00:00Z", "2026-03-01T12:00:00Z"
 _LINKS = {"self": f"/orders/{_ORDER_ID}", "events": f"/orders/{_ORDER_ID}/events"}
 _LEDGER = {"product_id": "lamp", "stock": 97, "reserved": 1, "sold": 2, "received": 100}
+_OFFER = {"product_id": "lamp", "quantity": 2000, "limits": {"customer": 2, "email": 2}, "price": None}
 _SALE = {
     "sale_id": "spring",
     "name": "Spring drop",
-    "products": [{"product_id": "lamp", "quantity": 2000, "limit_per_customer": 2, "price": None}],
+    "products": [_OFFER],
     "starts_at": _START,
     "ends_at": _END,
     "hold_s": 300,
@@ -41,9 +42,22 @@ EXAMPLES: dict[type, Any] = {
         "customer_id": "c-17",
         "status": "pending",
         "accepted_at": _AT,
-        "lines": [{"product_id": "lamp", "quantity": 1, "unit_price": 4900}],
+        "lines": [
+            {
+                "line": 1,
+                "product_id": "lamp",
+                "quantity": 1,
+                "unit_price": 4900,
+                "cancelled": 0,
+                "shipped": 0,
+                "refunded": 0,
+            }
+        ],
         "total": 4900,
         "currency": "EUR",
+        "payment": {"status": "due"},
+        "shipments": [],
+        "refunds": [],
         "reservation_expires_at": _LATER,
         "history": [{"status": "pending", "at": _AT}],
         "links": _LINKS,
@@ -52,9 +66,13 @@ EXAMPLES: dict[type, Any] = {
     sales.SaleChange: {"ends_at": "2026-03-01T13:00:00Z", "room": {"rate_per_s": 300}},
     sales.SaleView: _SALE
     | {
+        "products": [_OFFER | {"limit_per_customer": 2}],
         "sale_number": 1,
         "partitions": 1,
         "prewarm_lead_s": 1800,
+        "payment": "capture",
+        "hold_extension_s": 300,
+        "standby_max": 10000,
         "phase": "open",
         "effective_phase": "scheduled",
         "room": {"mode": "always", "rate_per_s": 200},

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from doorbuster.contract import catalogue, offers, ops, orders, problems, products, room, sales
+from doorbuster.contract import (
+    catalogue,
+    fulfilment,
+    offers,
+    ops,
+    ops_keys,
+    orders,
+    payments,
+    problems,
+    products,
+    room,
+    sales,
+    webhooks,
+)  # fmt: skip
 
 
 class Operation(NamedTuple):
@@ -19,6 +32,8 @@ class Operation(NamedTuple):
     query: tuple[str, ...] = ()
     """Names of parameters; one with a star may be given several times."""
     headers: tuple[str, ...] = ()
+    body_required: bool = True
+    """False: without a body it means something, too."""
 
 
 class PageOf(NamedTuple):
@@ -35,6 +50,8 @@ class Media(NamedTuple):
 
 EVENT_STREAM = Media("text/event-stream")
 JSON_LINES = Media("application/x-ndjson")
+PROVIDERS_OWN = Media("application/json")
+"""A body whose form is not ours."""
 _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
 _OPS = ("ops_key_required", "rate_limited", *_STORE)
@@ -64,8 +81,14 @@ _STOREFRONT = (
         ("admission_required", "order_not_found", *_STORE), None, (), ("Last-Event-ID", "X-Storefront-Key"),
     ),
     Operation(
-        "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: orders.OrderView},
-        ("admission_required", "order_not_found", "illegal_transition", *_STORE), None, (), ("X-Storefront-Key",),
+        "post", "/orders/{order}/cancel", "Cancel what has not left of an order", {200: orders.OrderView},
+        ("admission_required", "order_not_found", "illegal_transition", *_BODY, *_STORE), fulfilment.CancelRequest, (),
+        ("X-Storefront-Key",), body_required=False,
+    ),
+    Operation(
+        "post", "/payments/{provider}/events", "Take a payment provider's callback", {200: payments.CallbackTaken},
+        ("signature_invalid", "malformed", "too_large", "invalid", "not_found", "rate_limited", *_STORE),
+        PROVIDERS_OWN,
     ),
 )  # fmt: skip
 
@@ -144,6 +167,15 @@ _SALES = (
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
     ),
     Operation(
+        "post", "/ops/keys", "Make an ops key", {201: ops_keys.MadeKeyView},
+        ("conflict", "role_required", *_BODY, *_OPS), ops_keys.KeyRequest,
+    ),
+    Operation(
+        "get", "/ops/keys", "List ops keys", {200: PageOf(ops_keys.OpsKeyView)}, ("invalid", *_OPS), None,
+        ("cursor", "limit"),
+    ),
+    Operation("delete", "/ops/keys/{key}", "Revoke an ops key", {204: None}, ("not_found", "role_required", *_OPS)),
+    Operation(
         "get", "/ops/audit", "List what ops changed", {200: PageOf(ops.LogEntryView)}, ("invalid", *_OPS), None,
         ("target", "cursor", "limit"),
     ),
@@ -174,12 +206,36 @@ _PRODUCTS = (
 _ORDERS = (
     Operation(
         "get", "/ops/orders", "List orders", {200: PageOf(orders.OrderSummaryView)}, ("invalid", *_OPS), None,
-        ("sale", "customer", "status", "cursor", "limit"),
+        ("sale", "customer", "status", "reason", "from", "to", "cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/orders:export", "Export orders as a file", {200: Media("text/csv")},
+        ("invalid", "sale_not_found", *_OPS), None, ("sale", "status", "reason", "from", "to", "format"),
     ),
     Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
     Operation(
         "post", "/ops/orders/{order}/transitions", "Move an order on", {200: orders.OrderView},
         ("order_not_found", "illegal_transition", *_BODY, *_OPS), ops.TransitionRequest,
+    ),
+    Operation(
+        "post", "/ops/orders:transition", "Move many orders on", {200: JSON_LINES},
+        ("too_large", "unsupported_media_type", *_OPS), JSON_LINES,
+    ),
+    Operation(
+        "post", "/ops/orders/{order}/shipments", "Send a parcel", {201: fulfilment.ShipmentAnswer},
+        ("order_not_found", "illegal_transition", "sold_out", *_BODY, *_OPS), fulfilment.ShipmentRequest,
+        body_required=False,
+    ),
+    Operation(
+        "patch", "/ops/orders/{order}/shipments/{shipment}", "Say what became of a parcel",
+        {200: fulfilment.ShipmentAnswer}, ("order_not_found", "not_found", "illegal_transition", *_BODY, *_OPS),
+        fulfilment.ShipmentChange,
+    ),
+    Operation(
+        "post", "/ops/orders/{order}/refunds", "Give money back", {201: fulfilment.RefundAnswer},
+        ("order_not_found", "idempotency_key_required", "illegal_transition", "idempotency_conflict",
+         "refund_too_large", *_BODY, *_OPS),
+        fulfilment.RefundRequest, (), ("Idempotency-Key",),
     ),
     Operation(
         "get", "/ops/dead-letters", "List entries that could not become orders", {200: PageOf(ops.DeadLetterView)},
@@ -198,6 +254,39 @@ _ORDERS = (
     ),
 )  # fmt: skip
 
+_WEBHOOKS = (
+    Operation(
+        "post", "/ops/webhooks", "Make a webhook", {201: webhooks.WebhookSecret}, ("conflict", *_BODY, *_OPS),
+        webhooks.WebhookRequest,
+    ),
+    Operation(
+        "get", "/ops/webhooks", "List webhooks", {200: PageOf(webhooks.WebhookView)}, ("invalid", *_OPS), None,
+        ("cursor", "limit"),
+    ),
+    Operation("get", "/ops/webhooks/{webhook}", "Show a webhook", {200: webhooks.WebhookView}, ("not_found", *_OPS)),
+    Operation("delete", "/ops/webhooks/{webhook}", "Delete a webhook", {204: None}, ("not_found", *_OPS)),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/rotate", "Rotate a webhook's secret", {200: webhooks.WebhookSecret},
+        ("not_found", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/resume", "Send to a webhook again", {200: webhooks.WebhookView},
+        ("not_found", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/test", "Send a test to a webhook", {202: webhooks.WebhookTest},
+        ("not_found", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/webhooks/{webhook}/replay", "Send a webhook's events once more", {202: webhooks.ReplayView},
+        ("not_found", *_BODY, *_OPS), webhooks.ReplayRequest,
+    ),
+    Operation(
+        "get", "/ops/webhooks/{webhook}/deliveries", "List what a webhook was sent",
+        {200: PageOf(webhooks.DeliveryView)}, ("not_found", "invalid", *_OPS), None, ("state", "cursor", "limit"),
+    ),
+)  # fmt: skip
+
 _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
     Operation(
@@ -212,4 +301,4 @@ _PROCESS = (
     Operation("get", "/docs", "Show this contract to people", {200: Media("text/html")}),
 )
 
-OPERATIONS = (*_STOREFRONT, *_WAITING, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_PROCESS)
+OPERATIONS = (*_STOREFRONT, *_WAITING, *_CATALOGUE, *_SALES, *_PRODUCTS, *_ORDERS, *_WEBHOOKS, *_PROCESS)

@@ -10,9 +10,11 @@ TAGS = {
     "Waiting room": "For storefronts and browsers: take a place, watch the room, claim the admission.",
     "Pages": "For shoppers: pages that work without a script.",
     "Catalogue": "Products, listings and search, from copies and replicas; cacheable.",
+    "Payments": "For the payment provider: its callbacks.",
     "Ops: sales": "Make, change, steer and pre-warm sales. Needs the ops key.",
     "Ops: products": "Products, prices and stock. Needs the ops key.",
     "Ops: orders": "Find orders, move them on, deal with dead letters. Needs the ops key.",
+    "Ops: webhooks": "Endpoints that are told what happens, and what each was sent. Needs the ops key.",
     "Ops: system": "How everything is, and what ops changed. Needs the ops key.",
     "Process": "How a process is, and this contract.",
 }
@@ -21,6 +23,7 @@ _BY_PREFIX = (
     ("/ops/products", "Ops: products"),
     ("/ops/orders", "Ops: orders"),
     ("/ops/dead-letters", "Ops: orders"),
+    ("/ops/webhooks", "Ops: webhooks"),
     ("/ops/", "Ops: system"),
     ("/sales/{sale}/room", "Waiting room"),
     ("/sales/{sale}/wait", "Pages"),
@@ -28,10 +31,17 @@ _BY_PREFIX = (
     ("/products", "Catalogue"),
     ("/search", "Catalogue"),
     ("/orders", "Orders"),
+    ("/payments", "Payments"),
     ("/sales", "Orders"),
 )
 
 DESCRIPTIONS = {
+    "post /payments/{provider}/events": (
+        "For the provider of `PAYMENT_PROVIDER` alone, which signs its callbacks: `stripe` with `Stripe-Signature`, "
+        "`simulated` as Standard Webhooks 1.0 says. A callback is a hint: the provider is asked what it has of the "
+        "order, so one that comes twice, late or out of order does no harm, and 200 is also the answer to what is "
+        "unknown or old news. 503: send it again."
+    ),
     "post /sales/{sale}/orders": (
         "202 once the order lies durably in the order store: from there on nothing loses it. Whether it gets its units "
         "is decided in its turn, first accepted first served. Repeat a call whose answer is unknown with the same "
@@ -45,8 +55,9 @@ DESCRIPTIONS = {
         "after five minutes, or when the server stops. 204: all was told already."
     ),
     "post /orders/{order}/cancel": (
-        "Gives the units back. Not safe to repeat blindly: read the order after an unknown outcome. An order that is "
-        "only accepted cannot be cancelled yet: try again in a moment."
+        "Takes off what `lines` name, or all that has not left, gives the units back and the money that was taken for "
+        "them. What has left already is 409. Not safe to repeat blindly: read the order after an unknown outcome. An "
+        "order that is only accepted cannot be cancelled yet: try again in a moment."
     ),
     "post /sales/{sale}/room/tickets": (
         "Make `visitor_id` and a secret once a visitor and keep both; send the secret's SHA-256. Again gives the same "
@@ -65,8 +76,9 @@ DESCRIPTIONS = {
     ),
     "get /search": "Words in any order; categories and brands may be given several times; prices are regular ones.",
     "post /ops/sales": (
-        "Without a window it is open at once and never ends. `quantity` is the allotment, `limit_per_customer` the "
-        "most one customer may have, `price` the price in this sale. Partitions never change afterwards."
+        "Without a window it is open at once and never ends. `quantity` is the allotment, `limits` the most units "
+        "that one customer, e-mail, card, address or device may have, `price` the price in this sale. `payment` says "
+        "when money is taken: at the confirmation, at shipping, or never. Partitions never change afterwards."
     ),
     "patch /ops/sales/{sale}": "What is left out stays; `products` replaces the list; null is the default again.",
     "post /ops/sales/{sale}/close": "For good: a closed sale never opens again. What was accepted is worked off.",
@@ -78,13 +90,59 @@ DESCRIPTIONS = {
         "Begins a new epoch of the room. `revoked` is how many admissions were out, null if the room's store does not "
         "say."
     ),
+    "post /ops/keys": (
+        "The answer shows the key, this once: only its digest is kept. A key of the role `view` reads everything, "
+        "`operate` works with sales, rooms, products and orders too, `admin` does what cannot be undone, and keys."
+    ),
+    "delete /ops/keys/{key}": "Every process refuses it within a second. Again changes nothing.",
     "get /ops/status": "200 also when something is amiss: `ok` says so, `troubles` names each in a line.",
     "post /ops/products/{product}/stock": (
         "`receive` adds units, `adjust` corrects the count up or down with a reason. Not safe to repeat: read the "
         "ledger after an unknown outcome."
     ),
     "post /ops/products:import": "JSON Lines, a product a line. Bad lines are named, the others are taken.",
-    "post /ops/orders/{order}/transitions": "As the state machine allows; `restock` gives units back when refunding.",
+    "post /ops/orders/{order}/transitions": (
+        "As the state machine allows: `shipped` sends all that is open as one parcel, `cancelled` takes all off that "
+        "is open, `refunded` gives back all that was taken; `restock` gives units back when refunding."
+    ),
+    "post /ops/orders:transition": (
+        "JSON Lines, an order a line: `{order_id, to, reason?, restock?, carrier?, tracking?}`, at most 4 KiB each. "
+        "Each line is done by itself, in their order, and answered by a line: `{line, order_id, status, changed}`, or "
+        "`{line, order_id, code, problem, allowed?}`. Safe to send again: an order that is there already has "
+        "`changed: false`."
+    ),
+    "post /ops/orders/{order}/shipments": (
+        "Without `lines`, or without a body: all that is open, else all that was lost on the way. The last open unit "
+        "makes the order `shipped`. Where money is taken at shipping, what the parcel costs is taken. Not safe to "
+        "repeat blindly."
+    ),
+    "patch /ops/orders/{order}/shipments/{shipment}": (
+        "`delivered` or `lost`, which are for good; carrier and tracking may be corrected at any time. When nothing is "
+        "on its way and nothing is missing, the order is `delivered`."
+    ),
+    "post /ops/orders/{order}/refunds": (
+        "For `lines`, or as an `amount`, or an amount for lines. Units that have not left are taken off by it and go "
+        "back to stock; units that left do with `restock`. Safe to repeat with the same `Idempotency-Key`. 422 "
+        "`refund_too_large`: more than was taken and is not given back, refunds under way counted."
+    ),
+    "post /ops/webhooks": (
+        "The secret is shown here and never again. Without `events` the endpoint gets all types; it is told what "
+        "happens from now on, earlier events come by a replay. A URL with a private address is refused unless "
+        "`WEBHOOK_ALLOW_PRIVATE` is set."
+    ),
+    "post /ops/webhooks/{webhook}/rotate": "The new secret is shown here alone. For 24 hours both sign.",
+    "post /ops/webhooks/{webhook}/resume": "Also one that is paused, disabled or backs off: what waits goes at once.",
+    "post /ops/webhooks/{webhook}/test": (
+        "Sent once, before all else, also to an endpoint that is paused or disabled; `deliveries` says what came of it."
+    ),
+    "post /ops/webhooks/{webhook}/replay": (
+        "Events from `since` until before `until` (now), of one order with `order_id`, under the ids that they had. "
+        "Changes of products are not among them."
+    ),
+    "get /ops/orders:export": (
+        "In the order of acceptance, a line an order: `csv` for spreadsheets, or `jsonl`, each line as "
+        "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do."
+    ),
     "get /readyz": "503 names the check that fails. Use `/healthz` to restart, this one to route.",
 }
 
@@ -94,7 +152,10 @@ PARAMETERS = {
     "product": "The product's id.",
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
+    "shipment": "The parcel's id, a UUID.",
     "letter": "The dead letter's number.",
+    "key": "The key's number, `key_id`.",
+    "webhook": "The webhook's number.",
     "cursor": "`next_cursor` of the page before.",
     "limit": "Most items of the page.",
     "q": "What is searched for.",
@@ -103,12 +164,21 @@ PARAMETERS = {
     "min_price": "Regular price at least, in minor units.",
     "max_price": "Regular price at most, in minor units.",
     "sort": "The order of what is found.",
+    "reason": "Cancelled or waiting for this reason.",
+    "from": "Accepted then or later.",
+    "to": "Accepted before.",
+    "format": "The form of the file; `csv` if nothing is said.",
     "customer": "Of this customer.",
     "status": "In this state.",
     "state": "In this state.",
     "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
-    "target": "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `dead_letter:N` or `catalogue`.",
-    "Idempotency-Key": "The caller's name for one attempt to order: 1 to 255 visible ASCII characters.",
+    "target": (
+        "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N` or "
+        "`catalogue`."
+    ),
+    "Idempotency-Key": (
+        "The caller's name for one attempt to order, or for one refund: 1 to 255 visible ASCII characters."
+    ),
     "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
     "Last-Event-ID": "Resume behind this event.",
     "If-None-Match": "The `ETag` at hand: 304 if it is still that.",

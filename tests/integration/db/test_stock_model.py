@@ -26,7 +26,7 @@ from db import audit, sales
 from db.connections import pool
 from db.orders import orders
 from db.orders.states import ALLOWED, Status
-from db.orders.transitions import cancel_many, confirm_many, transition
+from db.orders.transitions import HandTerms, cancel_many, confirm_many, transition
 from db.products import stock
 from doorbuster.errors import ConflictError, IllegalTransitionError
 from tests.fixtures.draining import Draining, make_product
@@ -156,11 +156,11 @@ class StockMachine(RuleBasedStateMachine):
     @rule(order_id=placed, to=st.sampled_from(list(Status)), restock=st.booleans())
     def move(self, order_id: UUID, to: Status, restock: bool) -> None:
         if to in ALLOWED[self.model.status[order_id]]:
-            self.run(transition(self.connection, order_id, to, restock=restock))
+            self.run(transition(self.connection, order_id, to, terms=HandTerms(restock=restock)))
             self.model.move(order_id, to, restock)
         else:
             with pytest.raises(IllegalTransitionError):
-                self.run(transition(self.connection, order_id, to, restock=restock))
+                self.run(transition(self.connection, order_id, to, terms=HandTerms(restock=restock)))
 
     @rule(chosen=st.lists(consumes(placed), max_size=4, unique=True), confirm=st.booleans())
     def settle(self, chosen: list[UUID], confirm: bool) -> None:

@@ -12,7 +12,7 @@ from db import audit, sales
 from db.connections.pool import Connection, Pool
 from db.orders import orders
 from db.orders.states import ALLOWED, Status
-from db.orders.transitions import cancel_many, confirm_many, transition
+from db.orders.transitions import HandTerms, cancel_many, confirm_many, transition
 from db.products import stock
 from doorbuster.errors import IllegalTransitionError, NotFoundError
 from tests.fixtures.draining import Draining, make_product
@@ -73,7 +73,7 @@ async def test_a_refund_restocks_only_when_asked(
     db: Connection, draining: Draining, restock: bool, ledger: tuple[int, int, int]
 ) -> None:
     order_id = await _order_in(db, draining, Status.DELIVERED)
-    await transition(db, order_id, Status.REFUNDED, reason="broken", restock=restock)
+    await transition(db, order_id, Status.REFUNDED, reason="broken", terms=HandTerms(restock=restock))
     assert await _ledger(db) == ledger
     await _assert_no_breaches(db)
 

@@ -97,6 +97,7 @@ def test_every_value_stands_in_the_column_of_its_name() -> None:
         "order_id": bytes(15) + b"\1", "entry_seq": b"\0\0\0\1",
         "accepted_at": struct.pack("!q", 1000), "total": struct.pack("!q", 14),
         "fingerprint": b"0123456789abcdef", "customer_id": b"ann", "payment_token": b"tok", "metadata": b'\1{"a":1}',
+        "identities": None, "lines_metadata": None,
     }  # fmt: skip
     assert pending == shared | {"status": b"pending", "reason": None, "refusal": None}
     assert cancelled == shared | {"status": b"cancelled", "reason": b"sold_out", "refusal": b'\1{"left":0}'}
@@ -126,8 +127,10 @@ OTHER: dict[str, Any] = {
     "fingerprint": b"f" * 16,
     "payment_token": "tok",
     "metadata": b"{}",
+    "identities": b"\x01" + bytes(16),
+    "lines_metadata": b'[{"a":1}]',
 }
-UNWRITTEN = {"format", "expected_total"}
+UNWRITTEN = {"format", "expected_total", "standby"}
 """What the drain decides by, and is no part of the row."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from doorbuster.contract.orders import Line
-from loadtests.bench.draining import rate_of
+from loadtests.bench.orders.draining import rate_of
 from loadtests.bench.row import Row
 from loadtests.generate.invoices import QUANTITY_MAX, read
 from loadtests.generate.shapes import Shape

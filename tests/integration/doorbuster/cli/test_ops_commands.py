@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from doorbuster.cli.app import run
+from tests.fixtures.commands import Command
 from tests.fixtures.intake import Intake
-from tests.fixtures.up import clean_environment
 from tests.fixtures.visitors import Visitor, open_room
 
-Command = Callable[..., Awaitable[tuple[int, str, str]]]
 LATER = (datetime.now(UTC) + timedelta(days=2, hours=9, minutes=30)).isoformat(timespec="seconds")
-
-
-@pytest.fixture
-def command(
-    intake: Intake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Run a command on the intake; `answer` is what is typed. Return exit code, stdout and stderr."""
-    base, key = str(intake.ops.base_url), intake.ops.headers["Authorization"].removeprefix("Bearer ")
-    told = clean_environment(OPS_URL=base, OPS_KEY=key, XDG_STATE_HOME=str(tmp_path))
-    monkeypatch.setattr("os.environ", told)
-    monkeypatch.chdir(tmp_path)
-
-    async def call(*arguments: str, answer: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
-        capsys.readouterr()
-        code = await asyncio.to_thread(run, list(arguments))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 async def test_a_product_is_made_changed_and_stocked_by_sentences(command: Command) -> None:

@@ -41,12 +41,15 @@ async def test_an_order_is_accepted_then_pending(intake: Intake, sale: dict[str,
     before = await order_of(intake, accepted["order_id"])
     assert (before["status"], before["history"], before["total"]) == ("accepted", [], None)
     assert before["accepted_at"] == accepted["accepted_at"]
-    assert before["lines"] == [{"product_id": "hot", "quantity": 1}]
+    line = {"line": 1, "product_id": "hot", "quantity": 1, "cancelled": 0, "shipped": 0, "refunded": 0}
+    assert before["lines"] == [line]
+    assert (before["payment"], before["shipments"], before["refunds"]) == ({"status": "none"}, [], [])
     await shop.drain()
     after = await order_of(intake, accepted["order_id"])
     assert (after["status"], after["total"], after["currency"]) == ("pending", 100, "EUR")
     assert after["accepted_at"] == accepted["accepted_at"]
-    assert after["lines"] == [{"product_id": "hot", "quantity": 1, "unit_price": 100}]
+    assert after["lines"] == [line | {"unit_price": 100}]
+    assert (after["payment"], after["shipments"], after["refunds"]) == ({"status": "due"}, [], [])
     assert after["reservation_expires_at"]
     assert [step["status"] for step in after["history"]] == ["pending"]
     assert {"reason", "customer_id"} & after.keys() == {"customer_id"}

@@ -34,7 +34,7 @@ class Page:
         go_to(resp, "/ops/page")
 
 
-def has_session(scope: Scope) -> float | None:
+async def has_session(scope: Scope) -> float | None:
     cookies = [value for name, value in scope["headers"] if name == b"cookie"]
     return None if SIGNED_IN.encode() in cookies else 0.0
 

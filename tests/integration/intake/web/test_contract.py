@@ -168,7 +168,12 @@ async def test_every_operation_is_routed(intake: Intake) -> None:
         path = re.sub(r"{\w+}", "x", operation.path)
         answer = await intake.ops.request(operation.method.upper(), path)
         assert answer.status_code != 405, path
-        assert answer.status_code != 404 or answer.json()["code"] != "not_found" or "dead-letters" in path, path
+        assert (
+            answer.status_code != 404
+            or answer.json()["code"] != "not_found"
+            or "dead-letters" in path
+            or path == "/ops/keys/x"
+        ), path
         assert answer.status_code < 500, (path, answer.text)
 
 

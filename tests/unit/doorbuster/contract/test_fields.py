@@ -14,8 +14,8 @@ from doorbuster.contract.fields import id_problem, tidy_id
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.products import ProductRequest
 from doorbuster.contract.room import JoinRequest
-from doorbuster.currencies import EXPONENTS, currency_problem
 from doorbuster.errors import InvalidError
+from doorbuster.values.currencies import EXPONENTS, currency_problem
 
 
 @pytest.mark.parametrize(

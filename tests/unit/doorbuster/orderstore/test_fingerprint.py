@@ -7,11 +7,12 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 import pytest
 
-from doorbuster.contract.orders import Line, OrderRequest, Payment
+from doorbuster.contract.orders import Identities, Line, OrderRequest, Payment
+from doorbuster.orderstore import identities
 from doorbuster.orderstore.ids import fingerprint_of
-from intake.orders.accept import _entry, _mark
+from intake.orders.accept import _entry, _fingerprint, _mark
 
-EXCLUDED = {"customer_id", "expected_total"}
+EXCLUDED = {"customer_id", "expected_total", "identities"}
 FIRST = ("lines", "payment", "metadata")
 ORDER = OrderRequest(customer_id="c", lines=(Line("lamp", 1),))
 CHANGED: dict[str, Any] = {
@@ -20,6 +21,8 @@ CHANGED: dict[str, Any] = {
     "payment": Payment("tok_1"),
     "metadata": {"gift": True},
     "expected_total": 1999,
+    "standby": True,
+    "identities": Identities(email="ada@example.com"),
 }
 """Another value of each field: whoever adds one gives it one here."""
 
@@ -60,6 +63,8 @@ def test_each_field_changes_it_but_those_excluded(name: str) -> None:
     [
         (ORDER.lines[0], Line("lamp", 2)),
         (ORDER.lines[0], Line("lump", 1)),
+        (ORDER.lines[0], Line("lamp", 1, {"engraved": "A"})),
+        (Line("lamp", 1, {"engraved": "B"}), Line("lamp", 1, {"engraved": "A"})),
         (Payment("tok_1"), Payment("tok_2")),
     ],
 )
@@ -88,7 +93,7 @@ def _structs_in(body: type[msgspec.Struct]) -> set[type[msgspec.Struct]]:
 
 def test_a_field_that_a_part_grows_is_left_out_where_it_is_not_used() -> None:
     structs = _structs_in(OrderRequest)
-    assert {Line, Payment} <= structs
+    assert {Line, Payment, Identities} <= structs
     assert {one for one in structs if not one.__struct_config__.omit_defaults} == set()
 
 
@@ -127,4 +132,25 @@ def test_a_field_that_does_not_exist_cannot_be_excluded() -> None:
 @pytest.mark.parametrize("name", OrderRequest.__struct_fields__)
 def test_each_field_goes_into_the_entry(name: str) -> None:
     changed = msgspec.structs.replace(ORDER, **{name: CHANGED[name]})
-    assert _entry(changed, bytes(16), bytes(16)) != _entry(ORDER, bytes(16), bytes(16))
+    assert _entry(changed, bytes(16), bytes(16), _people(changed)) != _entry(ORDER, bytes(16), bytes(16), None)
+
+
+def _people(order: OrderRequest) -> bytes | None:
+    named = order.identities
+    return None if named is None else identities.pack(b"key", (named.email, named.card, named.address, named.device))
+
+
+def test_identities_are_part_of_it_as_hashes_of_their_folded_forms() -> None:
+    def mark(key: bytes = b"key", **named: str) -> bytes:
+        packed = identities.pack(key, (named.get("email"), named.get("card"), None, None))
+        return _fingerprint(ORDER, packed)
+
+    one = mark(email="Ada@Example.com")
+    assert one == mark(email="ada@example.com")
+    others = [
+        _mark(ORDER),
+        mark(email="bob@example.com"),
+        mark(card="ada@example.com"),
+        mark(b"k", email="ada@example.com"),
+    ]
+    assert len({one, *others}) == 5

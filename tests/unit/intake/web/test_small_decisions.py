@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from doorbuster.errors import InvalidError
 from doorbuster.orderstore.ids import OrderIds
+from doorbuster.values.timestamps import rfc3339_ms, rfc3339_of
 from intake.orders.lookup import parse_order_id
 from intake.orders.prefer_wait import wait_of
 from intake.web.openapi.operations import OPERATIONS
 from intake.web.paging import limit_of, order_cursor, order_cursor_of
-from intake.web.timestamps import rfc3339_ms, rfc3339_of
 
 
 @pytest.mark.parametrize(

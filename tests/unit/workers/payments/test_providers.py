@@ -46,9 +46,9 @@ class Forgetful(SimulatedGateway):
 
     asked = 0
 
-    def authorise(self, payment):  # type: ignore[no-untyped-def]
+    async def authorise(self, payment):  # type: ignore[no-untyped-def]
         self.asked += 1
-        return super().authorise(payment._replace(token="decline" if self.asked > 1 else payment.token))
+        return await super().authorise(payment._replace(token="decline" if self.asked > 1 else payment.token))
 
 
 async def test_a_gateway_that_does_not_conform_is_found() -> None:

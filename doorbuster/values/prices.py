@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 from typing import Literal
 
-from doorbuster.currencies import EXPONENTS
+from doorbuster.values.currencies import EXPONENTS
 
 Unit = Literal["minor", "major"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import msgspec
 
 from doorbuster.contract.room import RoomRequest
+from loadtests.bench.reads.waiting import admissions
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import mix
-from loadtests.bench.waiting import admissions
 from loadtests.generate.shapes import Shape
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import Plan, Result

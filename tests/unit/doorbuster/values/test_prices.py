@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.currencies import EXPONENTS
-from doorbuster.prices import PriceError, has_decimals, read_price, read_whole, shown
+from doorbuster.values.currencies import EXPONENTS
+from doorbuster.values.prices import PriceError, has_decimals, read_price, read_whole, shown
 
 
 @pytest.mark.parametrize(

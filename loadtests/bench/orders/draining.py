@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
-from loadtests.bench.accepting import SALE
+from loadtests.bench.orders.accepting import SALE
 from loadtests.bench.scale import Scale
 from loadtests.check import ledger
 from loadtests.rivals import draining

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from loadtests.bench.orders.whole import WORKERS
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import fresh, mix, open_sale
-from loadtests.bench.whole import WORKERS
 from loadtests.check import ledger
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import MAX_SECONDS, Plan

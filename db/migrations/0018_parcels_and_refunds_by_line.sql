@@ -1,0 +1,28 @@
+-- What became of each unit of a line, exactly, and of each parcel, so that an order can be shown as it stood at an event.
+-- Null in all of these costs no byte of a row.
+
+alter table order_lines
+  add column replaced  smallint, -- units sent again for those lost on the way, beside those in `shipped`
+  add column restocked smallint; -- of the returned: units that are in stock again
+
+alter table order_events
+  add column lines jsonb; -- units taken off by it before they left: [{line, quantity}]
+
+alter table shipments
+  add column status_seq smallint; -- of the event by which its status became what it is; null: by which it was sent
+
+alter table reservations
+  add column lines_cancelled boolean; -- true: lines were cancelled while the payment was asked for; see refund_cancelled
+
+-- What left before parcels were kept.
+update order_lines l set shipped = l.quantity
+  where order_id in (select order_id from orders where status in ('shipped', 'delivered', 'refunded'));
+update order_lines l set returned = l.quantity
+  where order_id in (select order_id from orders where status = 'refunded');
+update order_lines l set restocked = l.quantity
+  where order_id in (select order_id from orders where status = 'refunded')
+    and exists (
+      select from ops_log o
+        where o.target = 'order:' || l.order_id and o.action = 'transition' and o.change ->> 'to' = 'refunded'
+          and (o.change ->> 'restock')::boolean
+    );

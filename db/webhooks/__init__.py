@@ -1,0 +1,1 @@
+"""Webhooks in Postgres: endpoints, their deliveries, what is told beside orders. Never speaks HTTP."""

@@ -1,0 +1,126 @@
+"""What happens beside orders and is told: of sales and products. Owns its outbox; the events' ids make each one.
+
+An id has its parts percent-encoded, the dot too: it is signed together with what is put behind a dot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from db.orders.outbox import OutboxPlace
+from db.query_files import load
+from db.sales import Phase
+from db.webhooks.deliveries import Event
+
+if TYPE_CHECKING:
+    from db.connections.pool import Connection
+
+_SQL = load("world_events")
+
+
+class WorldEvent(NamedTuple):
+    """Something that happened to a sale or a product."""
+
+    event_id: str
+    type: str
+    subject: str
+    data: dict[str, Any]
+
+
+class PlacedEvent(NamedTuple):
+    """An event and where it stands in the outbox."""
+
+    event: Event
+    place: OutboxPlace
+
+
+class ToldSale(msgspec.Struct, frozen=True, kw_only=True):
+    """A sale as its events tell of it; `read_at` is the database's clock when it was read."""
+
+    sale_number: int
+    sale_id: str
+    name: str | None
+    phase: Phase
+    starts_at: datetime
+    ends_at: datetime | None
+    closed_at: datetime | None
+    prewarm_lead_s: int
+    read_at: datetime
+
+    @property
+    def happened(self) -> list[str]:
+        """What has happened to it by now, in order: prewarm, opened, closed."""
+        over = self.closed_at or self.ends_at
+        is_over = self.phase == "closed" or (over is not None and over <= self.read_at)
+        until = over if is_over and over is not None else self.read_at
+        begun = self.starts_at <= until and self.phase != "hold"
+        lead = timedelta(seconds=self.prewarm_lead_s)
+        is_near = self.starts_at - lead <= self.read_at < self.starts_at and not is_over
+        return [name for name, so in (("prewarm", is_near), ("opened", begun), ("closed", is_over)) if so]
+
+
+def event_id(*parts: object) -> str:
+    """Return the id of an event of these parts."""
+    return ":".join(quote(str(part), safe="").replace(".", "%2E") for part in parts)
+
+
+def sale_event(sale: ToldSale, what: str, **more: Any) -> WorldEvent:
+    """Make an event of a sale; one of a product in it has the product's id."""
+    data = {
+        "sale_id": sale.sale_id, "name": sale.name, "starts_at": sale.starts_at, "ends_at": sale.ends_at,
+        "phase": sale.phase,
+    }  # fmt: skip
+    product = [more["product_id"]] if "product_id" in more else []
+    return WorldEvent(
+        event_id("sale", sale.sale_id, what, *product), f"sale.{what}", f"sale:{sale.sale_id}", data | more
+    )
+
+
+async def announce(connection: Connection, events: Sequence[WorldEvent]) -> None:
+    """Write events down, of which each counts once however often it is seen."""
+    if not events:
+        return
+    columns = [list(column) for column in zip(*events, strict=True)]
+    columns[3] = [msgspec.to_builtins(data) for data in columns[3]]
+    await connection.execute(_SQL["announce"], *columns)
+
+
+async def told_sales(connection: Connection, sale_numbers: Collection[int]) -> list[ToldSale]:
+    """Return sales as their events tell of them."""
+    return [ToldSale(**row) for row in await connection.fetch(_SQL["sales_by"], list(sale_numbers))]
+
+
+async def announced(connection: Connection, event_ids: Collection[str]) -> set[str]:
+    """Return those of the events that were written down before."""
+    return {row["event_id"] for row in await connection.fetch(_SQL["announced"], list(event_ids))}
+
+
+async def untold(connection: Connection, after: OutboxPlace, *, limit: int) -> list[PlacedEvent]:
+    """Return the events behind `after` whose predecessors have all been committed or rolled back, in order."""
+    return [
+        PlacedEvent(
+            Event(row["event_id"], row["type"], row["subject"], row["position"], None, row["at"]),
+            OutboxPlace(row["tx"], row["position"]),
+        )
+        for row in await connection.fetch(_SQL["untold"], str(after.tx), after.position, limit)
+    ]
+
+
+async def any_untold(connection: Connection, cursor: str) -> bool:
+    """Say whether there are events behind a cursor."""
+    return bool(await connection.fetchval(_SQL["any_untold"], cursor))
+
+
+async def data_of(connection: Connection, event_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return what events say."""
+    return {row["event_id"]: row["data"] for row in await connection.fetch(_SQL["data_of"], list(event_ids))}
+
+
+async def forget(connection: Connection, cursor: str, *, older_than_s: float, limit: int) -> None:
+    """Delete events of products that a cursor has passed long ago, so many at most."""
+    await connection.execute(_SQL["forget"], cursor, older_than_s, limit)

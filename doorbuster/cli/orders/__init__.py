@@ -1,0 +1,1 @@
+"""`doorbuster orders ...`: orders as ops list, show, export and move them."""

@@ -1,0 +1,1 @@
+"""What payment providers say by themselves: their signed callbacks, taken as hints to look."""
