@@ -90,7 +90,7 @@ class Order:
             self.paid = self.total == 0 or (self.captured > 0 and self.captured >= kept)
             self.refunds = [one for one in view.get("refunds") or () if one.get("status") != "failed"]
             self.refunded = sum(one["amount"] for one in self.refunds)
-            self.shipments = sorted(view.get("shipments") or (), key=lambda one: str(one["at"]))
+            self.shipments = list(view.get("shipments") or ())
         except (KeyError, TypeError, ValueError, AttributeError) as why:
             raise Refused(f"this is not an order as Doorbuster shows one: {why!r}") from why
 
@@ -106,7 +106,7 @@ class Order:
     def parcels(self, gone: dict[int, int]) -> list[tuple[dict[str, Any], dict[int, int]]]:
         """Return the parcels of which the shop lacks units, and which, given how many of each line it has as sent.
 
-        Parcels are counted in the order of their leaving; units sent once more for lost ones count once.
+        Parcels are counted in the order in which Doorbuster lists them; units sent once more for lost ones count once.
         """
         has, open_units = dict(gone), {line["line"]: line["quantity"] - self._off(line) for line in self.lines}
         missing = []
@@ -232,7 +232,7 @@ def log(what: object, why: object) -> None:
     print(f"{what}: {why}", file=sys.stderr, flush=True)
 
 
-def read_file(system: System, lines: Iterable[str]) -> int:
+def read_file(system: System, lines: Iterable[bytes]) -> int:
     """Take the orders of a JSON Lines file; return the exit code: 1 if one was refused or the shop is away."""
     done = refused = 0
     for number, line in enumerate(lines, 1):
@@ -271,7 +271,10 @@ def main(make: Callable[[], System]) -> int:
         parser.error(f"{why.args[0]} is not set")
     if told.mode == "import":
         with contextlib.ExitStack() as stack:
-            source = sys.stdin if told.file == "-" else stack.enter_context(Path(told.file).open(encoding="utf-8"))
+            try:
+                source = sys.stdin.buffer if told.file == "-" else stack.enter_context(Path(told.file).open("rb"))
+            except OSError as why:
+                parser.error(str(why))
             return read_file(system, source)
     app = falcon.App()
     app.add_route("/", Receiver(system, secret))

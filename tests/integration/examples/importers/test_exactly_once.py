@@ -58,7 +58,9 @@ def test_once_however_often_it_is_delivered(name: str, monkeypatch: pytest.Monke
         quiet = len([call for call in one.shop.calls if is_a_write(name, call)])
         for view in life():
             one.take(view)
-        assert len([call for call in one.shop.calls if is_a_write(name, call)]) == quiet  # It looked, and wrote nothing.
+        assert (
+            len([call for call in one.shop.calls if is_a_write(name, call)]) == quiet
+        )  # It looked, and wrote nothing.
 
 
 def is_a_write(name: str, call: Any) -> bool:
