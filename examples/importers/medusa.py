@@ -334,9 +334,10 @@ class Medusa:
         """Return the order as Medusa has it, after it was made, and converted from the oldest draft."""
         orders, drafts = self._find(order, "orders"), self._find(order, "draft_orders")
         if not orders and not drafts:
-            self._ask("POST", "/admin/draft-orders", self._body(order))
+            made = self._ask("POST", "/admin/draft-orders", self._body(order))["draft_order"]
             orders, drafts = self._find(order, "orders"), self._find(order, "draft_orders")
             if not orders and not drafts:
+                self._ask("DELETE", f"/admin/draft-orders/{made['id']}")
                 raise Refused("the draft that was made is not found by its e-mail address")
         if len(orders) > 1:
             raise Refused(f"the shop has this order twice: {orders[0]['id']} and {orders[1]['id']}")

@@ -305,9 +305,10 @@ class WooCommerce:
         """Bring an order, its parcels, refunds and state into the shop, as far as they lack."""
         found = self._find(order)
         if not found:
-            self._ask("POST", "/orders", self._body(order))
+            made = self._ask("POST", "/orders", self._body(order))
             found = self._find(order)
             if not found:
+                self._ask("DELETE", f"/orders/{made['id']}", force=False)
                 raise Refused("the shop's search does not find orders by transaction id, see the README")
         there = self._elect(found)
         if there["status"] == "pending" and Decimal(there["total_tax"]):
