@@ -39,7 +39,7 @@ from wsgiref.simple_server import WSGIServer, make_server
 
 import falcon
 import httpx
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 # ---- The same in each importer: the order that Doorbuster tells of, the calls, the receiver. -------------------------
 
@@ -162,7 +162,7 @@ def ask(http: httpx.Client, method: str, path: str, body: Any = None, **params: 
         raise TryAgain(f"{method} {path}: {why!r}") from why
     if answer.status_code in (401, 403, 408, 409, 425, 429) or answer.status_code >= 500:
         asked = answer.headers.get("Retry-After", "")
-        after_s = float(asked) if asked.isdigit() else 0
+        after_s = float(asked) if asked.replace(".", "", 1).isdigit() else 0
         raise TryAgain(f"{method} {path}: {answer.status_code} {answer.text[:200]}", after_s)
     if answer.status_code >= 400:
         raise Refused(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
@@ -191,6 +191,8 @@ def take(system: System, view: Any, budget_s: float) -> bool:
                 if time.monotonic() + wait_s > until:
                     raise
                 time.sleep(wait_s)
+            except (KeyError, IndexError, TypeError, AttributeError, ArithmeticError) as why:
+                raise Refused(f"the order or the shop's answer is not as expected: {why!r}") from why
             else:
                 return True
     finally:
@@ -266,9 +268,11 @@ def main(make: Callable[[], System]) -> int:
     told = parser.parse_args()
     try:
         system = make()
-        secret = os.environ["DOORBUSTER_WEBHOOK_SECRET"] if told.mode == "serve" else ""
+        receiver = Receiver(system, os.environ["DOORBUSTER_WEBHOOK_SECRET"]) if told.mode == "serve" else None
     except KeyError as why:
         parser.error(f"{why.args[0]} is not set")
+    except (ValueError, EmptyWebhookSecretError) as why:
+        parser.error(f"a setting is not well formed: {why}")
     if told.mode == "import":
         with contextlib.ExitStack() as stack:
             try:
@@ -277,7 +281,7 @@ def main(make: Callable[[], System]) -> int:
                 parser.error(str(why))
             return read_file(system, source)
     app = falcon.App()
-    app.add_route("/", Receiver(system, secret))
+    app.add_route("/", receiver)
     with make_server(told.bind, told.port, app, _Server) as server:
         print(f"http://{told.bind}:{server.server_port}/", flush=True)
         server.serve_forever()

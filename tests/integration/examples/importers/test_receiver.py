@@ -21,7 +21,7 @@ from standardwebhooks.webhooks import Webhook
 from doorbuster.contract.orders import OrderView
 from tests.fixtures.importers.orders import SECRET, View, confirmed, deliver, life, moved, shipped, webhook
 from tests.fixtures.importers.serving import Fault
-from tests.fixtures.importers.systems import IMPORTERS, SHOPS, bench
+from tests.fixtures.importers.systems import IMPORTERS, SHOPS, bench, environment
 from workers.webhooks.bodies import body_of
 from workers.webhooks.signing import headers_of
 
@@ -115,7 +115,7 @@ def broken(view: View, **fields: Any) -> View:
 @each
 @pytest.mark.parametrize(
     "fields", [{"lines": None}, {"order_id": 7}, {"currency": None, "lines": [{}]}, {"lines": [{"quantity": "2"}]},
-               {"metadata": {"shipping_address": "Lindenstraße 1"}}],
+               {"metadata": {"shipping_address": "Lindenstraße 1"}}, {"lines": [{"quantity": 2, "unit_price": 5}]}],
 )  # fmt: skip
 def test_what_is_no_order_is_refused(name: str, fields: View, monkeypatch: pytest.MonkeyPatch) -> None:
     with bench(name, monkeypatch) as one:
@@ -126,8 +126,6 @@ def test_what_is_no_order_is_refused(name: str, fields: View, monkeypatch: pytes
 
 def run(name: str, shop_url: str, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
     """Run an importer as a process of its own."""
-    from tests.fixtures.importers.systems import environment
-
     env = os.environ | environment(name, shop_url) | {"NO_PROXY": "127.0.0.1"}
     command = [sys.executable, str(IMPORTERS / f"{name}.py"), *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False, **how)
@@ -154,13 +152,17 @@ def test_it_says_what_is_not_set(name: str, tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1].endswith("is not set")
     with SHOPS[name]().served() as url:
+        for secret in ("", "whsec_", "whsec_1"):
+            env = os.environ | environment(name, url) | {"DOORBUSTER_WEBHOOK_SECRET": secret}
+            ended = subprocess.run([*command[:2], "serve", "--port", "0"], env=env, capture_output=True, text=True,
+                                   timeout=60, check=False)  # fmt: skip
+            assert ended.returncode == 2
+            assert "a setting is not well formed" in ended.stderr.splitlines()[-1]
         missing = run(name, url, "import", str(tmp_path / "missing"))
         assert (missing.returncode, missing.stderr.count("\n") <= 3) == (2, True), missing.stderr
 
 
 def test_it_serves_as_a_process(tmp_path: Path) -> None:
-    from tests.fixtures.importers.systems import environment
-
     shop = SHOPS["saleor"]()
     with shop.served() as url:
         env = os.environ | environment("saleor", url) | {"DOORBUSTER_WEBHOOK_SECRET": SECRET, "NO_PROXY": "127.0.0.1"}
