@@ -441,6 +441,28 @@ create index reservations_due on reservations (sale_number, partition, due_at, o
 -- What the sweep may cancel: its payment was asked for at least once.
 create index reservations_expiring on reservations (expires_at) where attempts > 0;
 
+-- Numbers in which orders join the standby and are served.
+create sequence standby_turns;
+
+-- Orders that wait for units to come back, a row for each product that one wants; pending without a reservation. A row
+-- stays when its order was served, for the audit; it goes with an order that is cancelled while it waits.
+create table standby (
+  order_id    uuid not null,
+  product_id  text not null,
+  sale_number integer not null,
+  partition   smallint not null,
+  entry_seq   integer not null,
+  quantity    integer not null,
+  accepted_at timestamptz not null,
+  joined      bigint not null default nextval('standby_turns'),
+  served      bigint, -- null: it waits
+  primary key (order_id, product_id)
+);
+
+-- The list of each product, in the order of acceptance; and how many wait in a sale.
+create index standby_waiting on standby (product_id, accepted_at, entry_seq, partition, order_id) where served is null;
+create index standby_by_sale on standby (sale_number, order_id) where served is null;
+
 -- One row a transition, written in its transaction (P5), and one for what else happens to an order; the outbox that the
 -- relay reads (P6).
 -- (order_id, seq) is the event's stable id. `tx` lets the relay wait for commits that are still open.
@@ -488,6 +510,8 @@ create unique index payment_operations_once on payment_operations (order_id, kin
   where state = 'due' and kind in ('void', 'look_up');
 -- Failed for good: a person must look.
 create index payment_operations_failed on payment_operations (operation_id) where state = 'failed';
+-- Dead letters of payments.
+create index payment_operations_given_up on payment_operations (operation_id) where state in ('failed', 'discarded');
 
 -- The books of the simulated provider: what cannot be told from the payment token alone. Nobody else reads them.
 create table simulated_payments (
