@@ -51,7 +51,7 @@ async def audit(connection: Connection) -> Findings:
             *_accounted(partitions, await _count(connection, "p1_orphans")),
             *await _ledger(connection),
             await _once(connection),
-            await _in_turn(connection),
+            *await _in_turn(connection),
             *await _steps(connection),
             Figure(promise="P6", what="events published by the relay", value=published["published"]),
             Figure(promise="P6", what="events waiting for the relay", value=published["waiting"]),
@@ -140,9 +140,15 @@ async def _once(connection: Connection) -> Figure:
     )  # fmt: skip
 
 
-async def _in_turn(connection: Connection) -> Figure:
-    count = await _count(connection, "p4_out_of_turn")
-    return Figure(promise="P4", what="orders decided out of turn", value=count, breaches=count)
+async def _in_turn(connection: Connection) -> list[Figure]:
+    return [
+        Figure(promise="P4", what=what, value=count, breaches=count)
+        for name, what in (
+            ("p4_out_of_turn", "orders decided out of turn"),
+            ("p4_standby", "orders standing by that others were served before"),
+        )
+        for count in [await _count(connection, name)]
+    ]
 
 
 async def _steps(connection: Connection) -> list[Figure]:

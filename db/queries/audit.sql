@@ -13,11 +13,16 @@ select
   + (select count(*) from order_events e where not exists (select from orders o where o.order_id = e.order_id))
   + (select count(*) from reservations r
        where not exists (select from orders o where o.order_id = r.order_id and o.status = 'pending'))
-  -- A pending order is held, stands by for units, or waits for what the provider says of its money.
+  -- Without a hold an order stands by, or its hold ended and what its payment holds is not let go yet.
   + (select count(*) from orders o
-       where o.status = 'pending' and o.reason is distinct from 'standby'
-         and not exists (select from reservations r where r.order_id = o.order_id)
-         and not exists (select from payment_operations p where p.order_id = o.order_id and p.state <> 'done'));
+       where o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id)
+         and (o.reason is distinct from 'standby'
+              or not exists (select from standby s where s.order_id = o.order_id and s.served is null))
+         and not exists (select from payment_operations p where p.order_id = o.order_id and p.state in ('due', 'failed')))
+  + (select count(*) from standby s
+       where s.served is null
+         and not exists (select from orders o
+                           where o.order_id = s.order_id and o.status = 'pending' and o.reason = 'standby'));
 
 -- name: p2_ledger
 select count(*) as products, coalesce(sum(stock), 0)::bigint as stock, coalesce(sum(reserved), 0)::bigint as reserved,
@@ -107,6 +112,24 @@ select count(*) from (
     from orders o join order_events e on e.order_id = o.order_id and e.seq = 1
 ) as decided
 where out_of_turn;
+
+-- name: p4_standby
+-- Orders that stood by and were passed over: served, or left waiting, after one that wanted as much of the same product
+-- alone, was accepted later, and was served when the first was on the list.
+with alone as (
+  select order_id, min(sale_number) as sale_number, min(product_id) as product_id, min(quantity) as quantity,
+         min(accepted_at) as accepted_at, min(entry_seq) as entry_seq, min(partition) as partition,
+         min(joined) as joined, coalesce(min(served), 9223372036854775807) as served
+    from standby group by 1 having count(*) = 1
+)
+select count(*)
+  from (
+    select joined, served,
+           lead(served) over (partition by sale_number, product_id, quantity
+                              order by accepted_at, entry_seq, partition, order_id) as next_served
+      from alone
+  ) as listed
+  where next_served < 9223372036854775807 and served > next_served and joined < next_served;
 
 -- name: p5_steps
 -- Every step that any order took, and how often; `was` is null at an order's beginning.
