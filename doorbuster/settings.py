@@ -299,6 +299,16 @@ def load_settings(**values: Any) -> Settings:
         raise SettingsError("\n".join(sorted(lines))) from error
 
 
+def require_payment_keys(settings: Settings) -> None:
+    """See to it that whoever asks the payment provider has what it asks for; an intake needs none of it.
+
+    Raises:
+        SettingsError: a key is missing.
+    """
+    if settings.payment_provider == "stripe" and settings.stripe_api_key is None:
+        raise SettingsError("STRIPE_API_KEY: is missing, and PAYMENT_PROVIDER is stripe")
+
+
 def _problem(kind: str, message: str) -> str:
     if kind == "missing":
         return "is missing"
