@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 ENDED = "standby_ended"
 """Reason of an order whose sale ended while it waited."""
-FIRST = 200
-"""Waiting orders of a product that are looked at for what else is to be locked."""
+FIRST = 50
+"""Waiting orders of a product that are looked at for what else is to be locked; of all products a thousand."""
 PAGE = 500
 """Waiting orders that are read at a time."""
 

@@ -20,6 +20,7 @@ select s.sale_number, s.product_id
           order by a.accepted_at, a.entry_seq, a.partition, a.order_id
           limit $2
       ) w
+      limit 1000
   ));
 
 -- name: pairs_beside
@@ -35,6 +36,7 @@ select distinct s.sale_number, s.product_id
           order by a.accepted_at, a.entry_seq, a.partition, a.order_id
           limit $2
       ) w
+      limit 1000
   ));
 
 -- name: lock_stock
