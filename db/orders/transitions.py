@@ -1,6 +1,6 @@
 """Moves orders through the state machine: guarded statement, one event, stock effects, all in one transaction.
 
-By hand one at a time, on the order that is locked (`locked_order.py`); those that wait for their payment in batches.
+By hand one at a time, on the order that is locked (`fulfilment/`); those that wait for their payment in batches.
 Order of locks: orders by id, stock by product, allotments by sale and product, purchases (docs/locking.md).
 """
 
@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from db.orders import holds, identities, line_cancels, money, refunds, shipments, standby
-from db.orders.line_cancels import PAYMENT_S
-from db.orders.locked_order import lock
-from db.orders.shipments import Label
+from db.orders import holds, identities, money, standby
+from db.orders.fulfilment import line_cancels, refunds, shipments
+from db.orders.fulfilment.line_cancels import PAYMENT_S
+from db.orders.fulfilment.locked_order import lock
+from db.orders.fulfilment.shipments import Label
+from db.orders.orders import LineUnits
 from db.orders.states import ALLOWED, Status
 from db.query_files import load
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
-    from db.orders.locked_order import LockedOrder, Moved
+    from db.orders.fulfilment.locked_order import LockedOrder, Moved
 
 _SQL = load("transitions")
 
@@ -116,8 +118,27 @@ async def confirm_paid(connection: Connection, paid: Sequence[PaidOrder]) -> lis
 
     In the caller's transaction; returns which moved.
     """
-    columns = [list(column) for column in zip(*paid, strict=True)]
-    return [row["order_id"] for row in await connection.fetch(_SQL["confirm_paid"], *columns)] if paid else []
+    if not paid:
+        return []
+    rows = await connection.fetch(_SQL["confirm_paid"], *(list(column) for column in zip(*paid, strict=True)))
+    for row in rows:
+        if row["lines_cancelled"]:
+            await refund_cancelled(connection, UUID(int=row["order_id"].int))
+    return [row["order_id"] for row in rows]
+
+
+async def refund_cancelled(connection: Connection, order_id: UUID) -> None:
+    """Give back what was taken for units that were taken off while the payment was asked for.
+
+    Called once, by whoever confirms the order, in the same transaction.
+    """
+    order = await lock(connection, order_id)
+    taken_off = [LineUnits(line.line, line.cancelled) for line in order.lines.values() if line.cancelled]
+    made = refunds.part_of(order, taken_off, None)
+    if made.amount:
+        seq = order.happened("refund", refunds.CANCELLED)
+        await order.write(connection)
+        await refunds.give_back(connection, order, seq, made)
 
 
 async def cancel_many(

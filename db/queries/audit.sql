@@ -168,5 +168,74 @@ select s.sale_number, p.partition
           and l.at > clock_timestamp() - interval '2 hours'
     );
 
+-- name: p11_totals
+-- Orders that cost something else than their lines at the prices of their acceptance.
+with lines as (
+  select order_id, sum(quantity * unit_price) as total from order_lines group by 1
+)
+select count(*) as orders, count(*) filter (where o.total <> l.total) as breaches
+  from orders o join lines l using (order_id);
+
+-- name: p12_money
+-- What was taken less what was given back, against what the kept lines cost: all of them, or those that were sent where
+-- money is taken at shipping. `goodwill` was given back beyond the lines that a refund names. Orders of which something is
+-- still to be done at the provider, or was given up, are left to the queue.
+with lines as (
+  select order_id,
+         sum(unit_price * (quantity - coalesce(cancelled, 0) - coalesce(returned, 0))) as kept,
+         sum(unit_price * (coalesce(shipped, 0) - coalesce(returned, 0))) as sent
+    from order_lines group by 1
+),
+back as (
+  select r.order_id, sum(r.amount - coalesce((
+           select sum((one ->> 'quantity')::bigint * l.unit_price)
+             from jsonb_array_elements(case when o.authorised is null then r.lines end) as one
+             join order_lines l on l.order_id = r.order_id and l.line = (one ->> 'line')::integer
+         ), 0)) filter (where r.lines is null or o.authorised is null) as goodwill
+    from refunds r join orders o using (order_id)
+    where r.status = 'succeeded'
+    group by 1
+),
+open as (
+  select distinct order_id from payment_operations where state <> 'done'
+),
+known as (
+  select o.status, o.payment, coalesce(o.captured, 0) - coalesce(o.refunded, 0) as money, coalesce(o.captured, 0) as captured,
+         (case when o.authorised is null then l.kept else l.sent end) - coalesce(b.goodwill, 0) as wanted,
+         o.order_id in (select order_id from open) as is_open,
+         o.status = 'pending' and r.order_id is null as is_waiting
+    from orders o
+    join lines l using (order_id)
+    left join back b using (order_id)
+    left join reservations r using (order_id)
+    where o.payment is not null
+)
+select count(*) as asked,
+       count(*) filter (where captured > 0) as taken,
+       count(*) filter (where is_open) as under_way,
+       count(*) filter (where not is_open and status not in ('pending', 'cancelled') and money <> wanted) as differ,
+       count(*) filter (where not is_open and (status = 'cancelled' or is_waiting) and money <> 0) as kept_without_goods,
+       count(*) filter (where not is_open and (status = 'cancelled' or is_waiting)
+                          and payment in ('authorised', 'requires_action')) as held_without_goods
+  from known;
+
+-- name: p12_queue
+select count(*) filter (where state = 'due') as due, count(*) filter (where state = 'failed') as failed,
+       count(*) filter (where state = 'discarded') as discarded
+  from payment_operations;
+
+-- name: p12_unpaid
+-- Served without anybody asked for money: free of charge, in a sale that takes none, or confirmed by hand.
+select count(*) from orders where payment is null and status not in ('pending', 'cancelled');
+
+-- name: p12_orders
+-- What orders say of their money, for comparison with the provider's list.
+select o.order_id, o.status::text as status, coalesce(o.captured, 0) as captured, coalesce(o.refunded, 0) as refunded,
+       exists (select from payment_operations p where p.order_id = o.order_id and p.state <> 'done') as is_open
+  from orders o where o.order_id = any($1::uuid[]);
+
+-- name: p12_captured_since
+select order_id from orders where accepted_at >= $1 and captured > 0;
+
 -- name: states
 select status::text, count(*) as orders from orders group by 1 order by 1;

@@ -4,10 +4,14 @@
 -- One that is due already is not put there again; it may become due sooner.
 insert into payment_operations as p (order_id, kind, due_at)
 select order_id, $2, clock_timestamp() + make_interval(secs => $3::float8)
-  from unnest($1::uuid[]) as o (order_id)
+  from (select distinct order_id from unnest($1::uuid[]) as o (order_id)) as o
   order by order_id
 on conflict (order_id, kind) where state = 'due' and kind in ('void', 'look_up')
   do update set due_at = least(p.due_at, excluded.due_at);
+
+-- name: keep_payment
+-- The order is served after all: what was queued to let its money go would take it from under the goods.
+delete from payment_operations where order_id = $1 and kind = 'void' and state = 'due';
 
 -- name: queue_capture
 insert into payment_operations (order_id, kind, amount, shipment_id) values ($1, 'capture', $2, $3);

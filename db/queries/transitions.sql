@@ -25,7 +25,7 @@ with locked as (
   select order_id from orders where order_id = any($1::uuid[]) and status = 'pending' order by order_id for update
 ),
 ended as (
-  delete from reservations where order_id = any(array(select order_id from locked)) returning order_id
+  delete from reservations where order_id = any(array(select order_id from locked)) returning order_id, lines_cancelled
 ),
 moved as (
   update orders o
@@ -35,10 +35,12 @@ moved as (
            as p (order_id, payment, authorised, captured, reference)
     where o.order_id = any(array(select order_id from ended)) and o.order_id = p.order_id
   returning o.order_id, o.version, o.updated_at
+),
+told as (
+  insert into order_events (order_id, seq, status, at)
+  select order_id, version, 'confirmed', updated_at from moved
 )
-insert into order_events (order_id, seq, status, at)
-select order_id, version, 'confirmed', updated_at from moved
-returning order_id;
+select order_id, lines_cancelled from ended;
 
 -- name: cancel_if_pending
 -- Not paid: the hold ends; giving the units back follows in the same transaction, for those that were still held.

@@ -94,11 +94,12 @@ class _Change:
             log.error("the provider has a payment of no order", extra={"order_id": str(self.answer.order_id)})
             return
         provider = self.answer.provider
-        if provider.status is not ProviderStatus.NOTHING:
+        decision = decide(order, provider)
+        if provider.status is not ProviderStatus.NOTHING and decision.step is not MoneyStep.WAIT_FOR_SHOPPER:
             now = noted(order, provider)
             await money.note_payment(self.connection, order.order_id, now)
             order = order._replace(**now._asdict())
-        await self._do(order, decide(order, provider))
+        await self._do(order, decision)
         if operation is not None and operation.kind == "void" and provider.status is ProviderStatus.NOTHING:
             await money.queue_look_ups(self.connection, [order.order_id], after_s=LATE_LOOK_S)
 
@@ -153,6 +154,8 @@ class _Change:
     async def _confirm_anew(self, order: OrderMoney) -> None:
         if await holds.take_units(self.connection, order.order_id):
             await holds.confirm_anew(self.connection, order.order_id)
+            await money.keep_payment(self.connection, order.order_id)
+            await transitions.refund_cancelled(self.connection, order.order_id)
             order = order._replace(status=Status.CONFIRMED)
             self.applied.moved_units.append(order.order_id)
         else:
