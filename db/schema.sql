@@ -524,6 +524,8 @@ create unique index payment_operations_once on payment_operations (order_id, kin
   where state = 'due' and kind in ('void', 'look_up');
 -- Failed for good: a person must look.
 create index payment_operations_failed on payment_operations (operation_id) where state = 'failed';
+-- Dead letters of payments.
+create index payment_operations_given_up on payment_operations (operation_id) where state in ('failed', 'discarded');
 
 -- The books of the simulated provider: what cannot be told from the payment token alone. Nobody else reads them.
 create table simulated_payments (

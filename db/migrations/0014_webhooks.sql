@@ -106,3 +106,6 @@ create table webhook_replays (
 ) with (
   fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
 );
+
+-- Dead letters of payments.
+create index payment_operations_given_up on payment_operations (operation_id) where state in ('failed', 'discarded');

@@ -10,6 +10,7 @@ import msgspec
 
 from db import sales as rows
 from db.status import doubtful_products
+from db.webhooks.world_events import announce_prewarm
 from doorbuster.contract.room import RoomChange, RoomTerms
 from doorbuster.contract.sales import (
     RevokedView,
@@ -231,7 +232,9 @@ class SaleVerb:
         async with self._database.working() as connection, connection.transaction():
             row = await _existing(connection, sale)
             doubtful = await doubtful_products(connection, row.number) if verb == "prewarm" else []
-            if verb != "prewarm":
+            if verb == "prewarm":
+                await announce_prewarm(connection, row.number)
+            else:
                 phase, start_now = self._phases[verb]
                 row = await rows.set_phase(connection, sale, phase, start_now=start_now)
                 await note(connection, req, verb, f"sale:{sale}", {"phase": phase})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
-from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.dead_letters.resources import DeadLetters, DiscardDeadLetter, Letters, OneDeadLetter, RetryDeadLetter
 from intake.ops.export.resource import ExportOrders
 from intake.ops.fulfilment.bulk import BulkTransitions
 from intake.ops.fulfilment.refunds import Refunds
@@ -109,10 +109,11 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/orders/{order}/shipments/{shipment}", OneShipment(parts.moving))
     app.add_route("/ops/orders/{order}/refunds", Refunds(parts.moving))
     app.add_route("/ops/orders:transition", BulkTransitions(parts.moving))
-    app.add_route("/ops/dead-letters", DeadLetters(database))
-    app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
-    app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))
-    app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
+    letters = Letters(database, parts.orders_redis)
+    app.add_route("/ops/dead-letters", DeadLetters(letters))
+    app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(letters))
+    app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(letters))
+    app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(letters))
     add_webhooks(app, parts)
 
 
