@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from db import progress, sales
+from db.webhooks import deliveries, endpoints
 from db.work import due_work
 from doorbuster.orderstore import unread
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from db.webhooks.deliveries import Waiting
     from intake.database import Database
 
 KEEP_S = 1.0
@@ -30,12 +32,14 @@ _FIELDS = {
     "settle": "oldest_pending_payment_s",
     "relay": "oldest_unpublished_event_s",
     "catalogue": "oldest_untold_change_s",
+    "fan_out": "oldest_event_without_deliveries_s",
 }
 _SENTENCES = {
     "drain": "the oldest order nobody has drained is {:.0f} s old",
     "settle": "the oldest payment has been due for {:.0f} s",
     "relay": "the oldest event nobody has published is {:.0f} s old",
     "catalogue": "the oldest catalogue change the caches have not heard of is {:.0f} s old",
+    "fan_out": "the oldest event that webhooks have not been given is {:.0f} s old",
 }
 
 
@@ -55,14 +59,17 @@ class Seen:
 
     stages: list[Stage] = field(default_factory=list)
     limited: list[progress.LimitedShift] = field(default_factory=list)
+    webhooks: list[Waiting] = field(default_factory=list)
 
     @property
     def late(self) -> list[str]:
-        """Say of each kind of shift that is late how late its worst is."""
+        """Say of each kind of shift that is late how late its worst is, and which webhooks get nothing."""
         worst: dict[str, float] = {}
         for stage in self.stages:
             worst[stage.shift] = max(worst.get(stage.shift, 0.0), stage.age_s)
-        return [_SENTENCES[shift].format(age_s) for shift, age_s in worst.items() if age_s > LATE_S]
+        late = [_SENTENCES[shift].format(age_s) for shift, age_s in worst.items() if age_s > LATE_S]
+        # By their numbers: a URL may hold what nobody is to see who only asks whether the process is ready.
+        return late + [f"the webhook {one.webhook_id} is {one.state}" for one in self.webhooks if one.state != "active"]
 
     def shown(self) -> dict[str, Any]:
         """Return it as ops see it: the oldest of each kind in seconds, and what bounds a shift."""
@@ -74,7 +81,13 @@ class Seen:
         taken = {
             shift.name: round(shift.payments_per_s, 1) for shift in self.limited if shift.payments_per_s is not None
         }
-        return oldest | {"batches_smaller": smaller, "payments_per_s": taken, "late": self.late}
+        webhooks = [
+            {"webhook_id": one.webhook_id, "state": one.state, "oldest_event_s": round(one.age_s or 0.0, 3)}
+            for one in self.webhooks
+        ]
+        return oldest | {
+            "batches_smaller": smaller, "payments_per_s": taken, "webhooks": webhooks, "late": self.late,
+        }  # fmt: skip
 
 
 class Progress:
@@ -115,8 +128,11 @@ class Progress:
                 Stage("relay", await progress.oldest_event(connection, EVENTS)),
                 Stage("catalogue", await progress.oldest_change(connection, CACHES)),
             ]
+            webhooks = await deliveries.oldest_due(connection)
+            if any(one.state != "disabled" for one in webhooks):
+                stages.append(Stage("fan_out", await progress.oldest_event(connection, endpoints.ORDERS)))
             limited = await progress.limited_shifts(connection)
         entries = await unread.look(self._redis, {place: cursors[place] for place in lanes})
         stages += [Stage("drain", found.age_ms / 1000, *lanes[place]) for place, found in entries.items()]
         stages += [Stage("settle", age_s, *lanes[place]) for place, age_s in payments.items()]
-        return Seen(stages, limited)
+        return Seen(stages, limited, webhooks)
