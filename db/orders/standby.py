@@ -83,6 +83,11 @@ async def leave(connection: Connection, order_ids: Sequence[UUID]) -> None:
     await connection.execute(_SQL["leave"], order_ids)
 
 
+async def want_less(connection: Connection, order_id: UUID, units: Mapping[str, int]) -> None:
+    """Note at a waiting order how many units by product were taken off it; who has locked it says so."""
+    await connection.execute(_SQL["want_less"], order_id, list(units), list(units.values()))
+
+
 async def end_waiting(connection: Connection, *, limit: int) -> list[UUID]:
     """Cancel orders that wait in sales that are over; return which."""
     rows = await connection.fetch(_SQL["of_ended_sales"], limit)

@@ -1,6 +1,6 @@
 """Moves orders through the state machine: guarded statement, one event, stock effects, all in one transaction.
 
-By hand one at a time, on the order that is locked (`locked_order.py`); those that wait for their payment in batches.
+By hand one at a time, on the order that is locked (`fulfilment/`); those that wait for their payment in batches.
 Order of locks: orders by id, stock by product, allotments by sale and product, purchases (docs/locking.md).
 """
 
@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from db.orders import holds, identities, line_cancels, money, refunds, shipments, standby
-from db.orders.line_cancels import PAYMENT_S
-from db.orders.locked_order import lock
+from db.orders import holds, identities, money, standby
+from db.orders.fulfilment import line_cancels, refunds, shipments
+from db.orders.fulfilment.line_cancels import PAYMENT_S
+from db.orders.fulfilment.locked_order import lock
+from db.orders.fulfilment.shipments import Label
 from db.orders.orders import LineUnits
-from db.orders.shipments import Label
 from db.orders.states import ALLOWED, Status
 from db.query_files import load
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
-    from db.orders.locked_order import LockedOrder, Moved
+    from db.orders.fulfilment.locked_order import LockedOrder, Moved
 
 _SQL = load("transitions")
 

@@ -139,6 +139,18 @@ select order_id, version, 'cancelled', updated_at, 'limit_exceeded' from moved;
 -- Orders that were cancelled while they waited.
 delete from standby where order_id = any($1::uuid[]) and served is null;
 
+-- name: want_less
+-- Some units of an order that waits were cancelled; the caller has locked the order.
+with less as (
+  update standby b set quantity = b.quantity - u.units
+    from unnest($2::text[], $3::integer[]) as u (product_id, units)
+    where b.order_id = $1 and b.product_id = u.product_id and b.served is null and b.quantity > u.units
+  returning b.product_id
+)
+delete from standby
+  where order_id = $1 and served is null and product_id = any($2::text[])
+    and not product_id = any(array(select product_id from less));
+
 -- name: end_waiting
 -- Their sale is over: nothing was reserved for them, so nothing is given back.
 with locked as (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from catalogue.service import Catalogue
-    from db.orders.locked_order import Moved
+    from db.orders.fulfilment.locked_order import Moved
     from db.sales import Sale
     from doorbuster.orderstore.ids import Partition
     from intake.changes.publish import ChangePublisher

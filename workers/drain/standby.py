@@ -35,7 +35,7 @@ class Standby:
         """Nothing is kept between steps."""
 
     async def step(self) -> int | None:
-        """Cancel one batch of orders whose sale is over, or serve some products' lists; None: there is nothing to do."""
+        """Cancel one batch of orders whose sale is over, or serve some products' lists; None: nothing to do."""
         async with self._shift.leased_transaction() as held:
             changed = await standby.end_waiting(held, limit=self._shift.size.now)
             if not changed and (products := await standby.servable(held, limit=PRODUCTS)):

@@ -119,7 +119,9 @@ class _Change:
                 action = holds.OpenAction(order.order_id, provider.next_action, provider.reference)
                 self.applied.changed += await holds.wait_for_shopper(connection, [action], look_after_s=LOOK_AGAIN_S)
             case MoneyStep.RELEASE:
-                released = await transitions.release_many(connection, one, void_after_s=self.void_after_s)
+                released = await transitions.release_many(
+                    connection, one, void_after_s=self.void_after_s, served=self.applied.changed
+                )
                 self.applied.moved_units += released
             case MoneyStep.CANCEL:
                 await self._cancel(order, decision.reason or EXPIRED)
@@ -142,7 +144,9 @@ class _Change:
                 await holds.ask_later(connection, one, seconds=LOOK_AGAIN_S)
 
     async def _cancel(self, order: OrderMoney, reason: str) -> None:
-        cancelled = await transitions.cancel_many(self.connection, [order.order_id], reason=reason)
+        cancelled = await transitions.cancel_many(
+            self.connection, [order.order_id], reason=reason, served=self.applied.changed
+        )
         self.applied.changed += cancelled
         if order.is_held:
             self.applied.moved_units += cancelled

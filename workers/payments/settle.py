@@ -262,17 +262,23 @@ class Settle:
     async def _cancel(self, order_ids: list[UUID]) -> list[UUID]:
         if not order_ids:
             return []
+        served: list[UUID] = []
         async with self._shift.leased_transaction() as connection:
-            cancelled = await transitions.cancel_many(connection, order_ids, reason=DECLINED, payment="failed")
-        await publish(self._shift.orders, cancelled)
+            cancelled = await transitions.cancel_many(
+                connection, order_ids, reason=DECLINED, payment="failed", served=served
+            )
+        await publish(self._shift.orders, [*cancelled, *served])
         return cancelled
 
     async def _release(self, order_ids: list[UUID]) -> list[UUID]:
         if not order_ids:
             return []
         void_after_s = self._shift.settings.payment_timeout_s
+        served: list[UUID] = []
         async with self._shift.leased_transaction() as connection:
-            return await transitions.release_many(connection, order_ids, void_after_s=void_after_s)
+            released = await transitions.release_many(connection, order_ids, void_after_s=void_after_s, served=served)
+        await publish(self._shift.orders, served)
+        return released
 
     async def _known_terms(self) -> SaleTerms:
         """Return how the sale takes money, as of a moment ago."""

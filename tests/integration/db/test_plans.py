@@ -133,6 +133,11 @@ async def _fill(db: Connection, known: plans.Known) -> None:
         " from orders join order_lines using (order_id)"
     )
     await db.execute(
+        "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"
+        " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
+        " from orders join order_lines using (order_id)"
+    )
+    await db.execute(
         "insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)"
         " select 1, 0, n || '-0', gen_random_uuid(), '', 'reason', 'detail' from generate_series(1, $1::integer) n",
         PRODUCTS,

@@ -145,7 +145,7 @@ def test_what_was_held_for_a_cancelled_order_is_let_go(shop: Running, stripe_ser
 
 
 def test_while_stripe_is_away_orders_wait_and_go_on_by_themselves(shop: Running, stripe_server: StripeServer) -> None:
-    stripe_server.fault("refuse", ".*", times=30)
+    stripe_server.fault("refuse", ".*", times=12)
     waiting = [order(shop) for _ in range(5)]
     for order_id in waiting:
         becomes(shop, order_id, "confirmed", "captured", within_s=60)

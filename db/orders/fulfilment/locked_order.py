@@ -125,6 +125,7 @@ class LockedOrder:
         self._events: list[_Event] = []
         self._moves: defaultdict[str, list[_Units]] = defaultdict(list)
         self._returned: defaultdict[str, int] = defaultdict(int)
+        self._unwanted: defaultdict[str, int] = defaultdict(int)
         self._counted: set[int] = set()
         self._replacing: dict[str, int] = {}
         self.served: list[UUID] = []
@@ -215,6 +216,8 @@ class LockedOrder:
         if self.has_units:
             self._moves[line.product_id].append(_Units(stock=units, reserved=-units))
             self._returned[line.product_id] += units
+        else:
+            self._unwanted[line.product_id] += units
 
     def send(self, line: LockedLine, units: int) -> None:
         """Send open units: reserved units are sold ones."""
@@ -272,6 +275,8 @@ class LockedOrder:
             await connection.execute(_SQL["end_hold"], self.order_id)
         if self.reason == STANDBY and self.status is not Status.PENDING:
             await standby.leave(connection, [self.order_id])
+        elif self.reason == STANDBY and self._unwanted:
+            await standby.want_less(connection, self.order_id, self._unwanted)
         await self._move_units(connection)
 
     async def _move_units(self, connection: Connection) -> None:
