@@ -14,6 +14,7 @@ from intake.accepting import verdicts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from db.webhooks.deliveries import Waiting
     from intake.monitoring.progress import Seen
     from waitingroom.room import RoomState
 
@@ -200,6 +201,24 @@ class _Progress:
             if shift.payments_per_s is not None:
                 payments.add_metric([shift.name], shift.payments_per_s)
         yield from (oldest, batch_max, payments, paused, operations)
+        yield from _of_webhooks(seen.webhooks)
+
+
+def _of_webhooks(webhooks: list[Waiting]) -> Iterator[GaugeMetricFamily]:
+    """Give what waits for each endpoint, and which get nothing."""
+    states = GaugeMetricFamily("doorbuster_webhooks", "Webhooks by state", labels=["state"])
+    for state in ("active", "paused", "disabled"):
+        states.add_metric([state], sum(one.state == state for one in webhooks))
+    oldest = GaugeMetricFamily(
+        "doorbuster_webhook_oldest_seconds", "Age of the event that a webhook gets next", labels=["webhook"]
+    )
+    dead = GaugeMetricFamily(
+        "doorbuster_webhook_dead_letters", "Deliveries that were given up, counted to 1000", labels=["webhook"]
+    )
+    for one in webhooks:
+        oldest.add_metric([str(one.webhook_id)], one.age_s or 0.0)
+        dead.add_metric([str(one.webhook_id)], one.dead)
+    yield from (states, oldest, dead)
 
 
 def _several() -> bool:
