@@ -358,6 +358,16 @@ create table purchases (
   primary key (sale_number, product_id, customer_id)
 );
 
+-- The same by who is behind the customer: `identity` is the HMAC of an e-mail, card, address or device, see
+-- orders.identities.
+create table identity_purchases (
+  sale_number integer not null,
+  identity    bytea not null,
+  product_id  text not null,
+  quantity    integer not null check (quantity >= 0),
+  primary key (sale_number, identity, product_id)
+);
+
 create table orders (
   order_id      uuid primary key,
   sale_number   integer not null,
@@ -431,6 +441,28 @@ create index reservations_due on reservations (sale_number, partition, due_at, o
 -- What the sweep may cancel: its payment was asked for at least once.
 create index reservations_expiring on reservations (expires_at) where attempts > 0;
 
+-- Numbers in which orders join the standby and are served.
+create sequence standby_turns;
+
+-- Orders that wait for units to come back, a row for each product that one wants; pending without a reservation. A row
+-- stays when its order was served, for the audit; it goes with an order that is cancelled while it waits.
+create table standby (
+  order_id    uuid not null,
+  product_id  text not null,
+  sale_number integer not null,
+  partition   smallint not null,
+  entry_seq   integer not null,
+  quantity    integer not null,
+  accepted_at timestamptz not null,
+  joined      bigint not null default nextval('standby_turns'),
+  served      bigint, -- null: it waits
+  primary key (order_id, product_id)
+);
+
+-- The list of each product, in the order of acceptance; and how many wait in a sale.
+create index standby_waiting on standby (product_id, accepted_at, entry_seq, partition, order_id) where served is null;
+create index standby_by_sale on standby (sale_number, order_id) where served is null;
+
 -- One row a transition, written in its transaction (P5), and one for what else happens to an order; the outbox that the
 -- relay reads (P6).
 -- (order_id, seq) is the event's stable id. `tx` lets the relay wait for commits that are still open.
@@ -464,6 +496,7 @@ create table payment_operations (
   refund_id    uuid,                       -- of a refund: the row it carries out
   shipment_id  uuid,                       -- of a capture: the parcel that it is for
   detail       text,                       -- what the provider said last, when it did not do it
+  discard_reason text,                     -- why ops gave up what failed for good
   constraint amount_where_money_moves check ((amount is not null) = (kind in ('capture', 'refund'))),
   constraint finished_when_not_due check ((finished_at is null) = (state = 'due'))
 ) with (
@@ -475,6 +508,29 @@ create index payment_operations_by_order on payment_operations (order_id);
 -- Asked for twice, done once.
 create unique index payment_operations_once on payment_operations (order_id, kind)
   where state = 'due' and kind in ('void', 'look_up');
+-- Failed for good: a person must look.
+create index payment_operations_failed on payment_operations (operation_id) where state = 'failed';
+-- Dead letters of payments.
+create index payment_operations_given_up on payment_operations (operation_id) where state in ('failed', 'discarded');
+
+-- The books of the simulated provider: what cannot be told from the payment token alone. Nobody else reads them.
+create table simulated_payments (
+  order_id   uuid primary key,
+  status     text not null check (status in ('coming', 'requires_action', 'authorised', 'captured', 'voided', 'declined')),
+  total      bigint not null,              -- minor units that were asked for
+  currency   text not null,
+  capture    boolean not null,             -- whether it is taken at once when it succeeds
+  captured   bigint not null default 0,
+  refunded   bigint not null default 0,
+  card       text,                         -- the card's fingerprint
+  turns_at   timestamptz,                  -- when what is coming, or the shopper's action, ends by itself; null: never
+  succeeds   boolean not null default true, -- what it becomes then
+  keys       text[] not null default '{}', -- of what was done once, and is not done again
+  created_at timestamptz not null default clock_timestamp(),
+  constraint not_more_given_back_than_taken check (refunded <= captured and captured <= total)
+) with (fillfactor = 70);
+
+create index simulated_payments_by_time on simulated_payments (created_at);
 
 -- Parcels.
 create table shipments (
@@ -532,7 +588,10 @@ create table shifts (
   holder           text not null,          -- empty: given back
   lease_expires_at timestamptz not null,
   batch_max        integer check (batch_max > 0), -- how much it takes at a time; null: as much as fits
-  payments_per_s   real                    -- of a settle shift: what its gateway takes; null: not known, or at once
+  payments_per_s   real,                   -- of a settle shift: what its gateway takes; null: not known, or at once
+  -- Of a settle or money shift: why it asks the provider for nothing now, and when it asks again.
+  payments_paused  text check (payments_paused in ('down', 'rate_limited')),
+  payments_paused_until timestamptz
 ) with (
   fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
 );
@@ -684,7 +743,7 @@ create index webhook_deliveries_open on webhook_deliveries (webhook_id, subject,
   where state in ('due', 'waiting');
 create index webhook_deliveries_log on webhook_deliveries (webhook_id, delivery_id);
 create index webhook_deliveries_dead on webhook_deliveries (delivery_id) where died_at is not null;
-create index webhook_deliveries_finished on webhook_deliveries (finished_at) where finished_at is not null and died_at is null;
+create index webhook_deliveries_ended on webhook_deliveries (finished_at) where state in ('delivered', 'discarded');
 
 -- What happens beside orders and is told: an outbox like order_events. Whoever sees it first writes it; the event's id
 -- makes it one.

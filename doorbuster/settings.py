@@ -183,6 +183,8 @@ class Settings(BaseSettings):
     settle_concurrency: int = Field(500, ge=1, le=5_000)
     payment_provider: Literal["simulated", "stripe"] = "simulated"
     """Whose gateway authorises payments."""
+    simulated_books: bool = False
+    """Whether the simulated provider keeps every payment in its books, not only what the token does not tell."""
     payment_webhook_secret: WebhookSecret | None = None
     """What the simulated provider's callbacks are signed with, as Standard Webhooks writes it."""
     stripe_api_key: Key | None = None

@@ -13,6 +13,9 @@ pytest_plugins = [
     "tests.fixtures.search",
     "tests.fixtures.replicas",
     "tests.fixtures.shop",
+    "tests.fixtures.stripe_server",
+    "tests.fixtures.fulfilment",
+    "tests.fixtures.receivers",  # after the shop, which it imports
     "tests.fixtures.up",
     "tests.fixtures.commands",
     "tests.fixtures.visitors",

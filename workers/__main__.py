@@ -9,6 +9,7 @@ from doorbuster.errors import SettingsError
 from doorbuster.log import configure
 from doorbuster.settings import load_settings
 from workers import jobs as _jobs  # noqa: F401  imported before forking: a work-horse starts in milliseconds
+from workers.payments.providers import make_gateway
 from workers.runtime.rq_worker import serve
 
 
@@ -16,6 +17,9 @@ def main() -> int:
     """Work on shifts until SIGTERM or Ctrl-C; return 2 when the settings are wrong."""
     try:
         settings = load_settings()
+        make_gateway(
+            settings
+        )  # opens nothing; what the provider lacks is said at the start, and imported before forking
     except SettingsError as error:
         print(error.detail, file=sys.stderr)
         return 2

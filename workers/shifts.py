@@ -11,17 +11,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from db import sales
+from db.orders import money, standby
+from db.webhooks import deliveries, endpoints, replays
 from db.work import due_work
 from db.work.due_work import Partition
 from doorbuster.orderstore import backlog
 from workers.drain.shift import Drain
+from workers.drain.standby import Standby
+from workers.payments.money import Money
 from workers.payments.providers import make_gateway
 from workers.payments.settle import Settle
 from workers.payments.sweep import Sweep, grace_s
 from workers.publish import catalogue
 from workers.publish.catalogue import catalogue_relay
 from workers.publish.events import EventStream, event_relay
-from workers.publish.outboxes import CATALOGUE_CHANGES
+from workers.publish.outboxes import CATALOGUE_CHANGES, ORDER_EVENTS
+from workers.webhooks.deliver import Deliver
+from workers.webhooks.events import WORLD_EVENTS
+from workers.webhooks.fan_out import FanOut
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -109,6 +116,33 @@ async def _sweep_due(look: DueCheck) -> Collection[Numbers]:
     return [ALONE] if await due_work.any_expired(look.connection, late_s=grace_s(look.settings)) else []
 
 
+async def _money_due(look: DueCheck) -> Collection[Numbers]:
+    return [ALONE] if await money.any_due(look.connection) else []
+
+
+async def _fan_out_due(look: DueCheck) -> Collection[Numbers]:
+    connection = look.connection
+    if await endpoints.deleted(connection):
+        return [ALONE]
+    if not await endpoints.any_told(connection):
+        return []
+    is_behind = (
+        await ORDER_EVENTS.any_behind(connection, endpoints.ORDERS, age_s=0.0)
+        or await WORLD_EVENTS.any_behind(connection, endpoints.WORLD, age_s=0.0)
+        or await replays.any_replay(connection)
+    )
+    return [ALONE] if is_behind else []
+
+
+async def _deliveries_due(look: DueCheck) -> Collection[Numbers]:
+    return [ALONE] if await deliveries.any_due(look.connection) else []
+
+
+async def _standby_due(look: DueCheck) -> Collection[Numbers]:
+    is_due = await standby.any_ended(look.connection) or await standby.servable(look.connection, limit=1)
+    return [ALONE] if is_due else []
+
+
 def _settle(shift: Shift, numbers: Numbers) -> Work:
     return Settle(shift, Partition(*numbers), make_gateway(shift.settings))
 
@@ -117,7 +151,11 @@ SHIFTS = (
     ShiftKind("drain", _drains_due, lambda shift, numbers: Drain(shift, Partition(*numbers))),
     ShiftKind("settle", _settles_due, _settle),
     ShiftKind("relay", _relay_due, lambda shift, _: event_relay(shift)),
-    ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift, make_gateway(shift.settings))),
+    ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift)),
+    ShiftKind("money", _money_due, lambda shift, _: Money(shift, make_gateway(shift.settings))),
+    ShiftKind("standby", _standby_due, lambda shift, _: Standby(shift)),
     ShiftKind("catalogue", _catalogue_due, lambda shift, _: catalogue_relay(shift)),
+    ShiftKind("fan_out", _fan_out_due, lambda shift, _: FanOut(shift)),
+    ShiftKind("webhooks", _deliveries_due, lambda shift, _: Deliver(shift)),
 )
 """In the order in which the scheduler asks them."""

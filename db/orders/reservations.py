@@ -36,6 +36,15 @@ class Reservation(NamedTuple):
     currency: str
     payment_token: str | None
     attempts: int
+    extended: bool
+    """It was made longer for a shopper who must act."""
+
+
+class SaleTerms(NamedTuple):
+    """How a sale takes money."""
+
+    mode: str
+    """capture, authorise or none."""
 
 
 async def due(
@@ -44,6 +53,13 @@ async def due(
     """Return holds whose payment is to be tried now, oldest first, behind `after`."""
     rows = await connection.fetch(_SQL["due"], sale_number, partition, *after, limit)
     return [Reservation(*row.values()) for row in rows]
+
+
+async def terms(connection: Connection, sale_number: int) -> SaleTerms:
+    """Return how a sale takes money."""
+    row = await connection.fetchrow(_SQL["terms"], sale_number)
+    assert row is not None
+    return SaleTerms(*row.values())
 
 
 async def expired(connection: Connection, *, late_s: float, limit: int) -> list[UUID]:

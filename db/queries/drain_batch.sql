@@ -9,6 +9,8 @@ returning clock_timestamp() as now, (select make_interval(secs => hold_s) from s
 -- name: lock_sellable
 -- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.
 select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_customer,
+       sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device,
+       (select payment = 'none' from sales where sale_number = $1) as confirms,
        coalesce(sp.price, p.price) as price, p.currency, p.active,
        (select jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
                                            (extract(epoch from ends_at) * 1000000)::bigint, r.price))
@@ -20,6 +22,12 @@ select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_cu
     and p.product_id = any($2::text[])
   order by s.product_id
   for update of s, sp;
+
+-- name: lock_standby
+select standby_max from sales where sale_number = $1 for no key update;
+
+-- name: count_standby
+select count(distinct order_id) from standby where sale_number = $1 and served is null;
 
 -- name: read_strays
 -- What products cost that orders want and the sale has no more. Nothing is taken of them, so nothing is locked.
@@ -34,6 +42,10 @@ select w.product_id, w.customer_id, p.quantity
       where sale_number = $1 and product_id = w.product_id and customer_id = w.customer_id
       for update
   ) p;
+
+-- name: read_identities
+-- Who counts identities of a product holds its row of `sale_products`, so these rows need no lock of their own.
+select identity, product_id, quantity from identity_purchases where sale_number = $1 and identity = any($2::bytea[]);
 
 -- name: known_orders
 select order_id, fingerprint from orders where order_id = any($1::uuid[]);
@@ -56,6 +68,11 @@ update sale_products sp
 insert into purchases as p (sale_number, product_id, customer_id, quantity)
 select $1, * from unnest($2::text[], $3::text[], $4::integer[])
 on conflict (sale_number, product_id, customer_id) do update set quantity = p.quantity + excluded.quantity;
+
+-- name: count_identities
+insert into identity_purchases as p (sale_number, product_id, identity, quantity)
+select $1, * from unnest($2::text[], $3::bytea[], $4::integer[])
+on conflict (sale_number, identity, product_id) do update set quantity = p.quantity + excluded.quantity;
 
 -- name: known_letters
 -- Dead letters with the bytes of entries that come again; the hash is for the index alone.

@@ -1,11 +1,15 @@
 -- name: due
 -- Work for the settle shift, oldest first, behind ($3, $4): what it has in flight is not read again.
 -- The statement's time, not the clock's: only what is stable within a statement can bound an index scan.
-select order_id, due_at, expires_at, expires_at <= clock_timestamp() as expired, total, currency, payment_token, attempts
+select order_id, due_at, expires_at, expires_at <= clock_timestamp() as expired, total, currency, payment_token, attempts,
+       coalesce(extended, false) as extended
   from reservations
   where sale_number = $1 and partition = $2 and due_at <= statement_timestamp() and (due_at, order_id) > ($3, $4)
   order by due_at, order_id
   limit $5;
+
+-- name: terms
+select payment::text as mode from sales where sale_number = $1;
 
 -- name: expired
 -- Asked for at least once, and in a partition without a settle shift, which would ask once more; of the first so many.

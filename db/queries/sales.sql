@@ -20,12 +20,31 @@ on conflict (sale_number, product_id) do update
 select product_id from sale_products where sale_number = $1 order by product_id for update;
 
 -- name: drop_sale_products
--- Only what has never been sold in this sale can leave it.
-delete from sale_products where sale_number = $1 and not product_id = any($2::text[]) and taken = 0
+-- Only what has never been sold in this sale, and nobody waits for, can leave it.
+delete from sale_products sp
+  where sale_number = $1 and not product_id = any($2::text[]) and taken = 0
+    and coalesce((select false from standby s
+                    where s.product_id = sp.product_id and s.sale_number = $1 and s.served is null limit 1), true)
 returning product_id;
 
 -- name: forget_purchases
 delete from purchases where sale_number = $1;
+
+-- name: forget_identities
+delete from identity_purchases where sale_number = $1;
+
+-- name: count_identities_anew
+-- Units of orders not cancelled, nor standing by, of each identity whose kind has a limit.
+insert into identity_purchases (sale_number, identity, product_id, quantity)
+select o.sale_number, substring(o.identities from 2 + at for 16), l.product_id, sum(l.quantity - coalesce(l.cancelled, 0))
+  from orders o
+  join order_lines l using (order_id)
+  join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
+  cross join generate_series(0, length(o.identities) - 17, 17) as at
+  where o.sale_number = $1 and o.status <> 'cancelled'
+    and (array[sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device])[get_byte(o.identities, at)] is not null
+    and not (o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id))
+  group by 1, 2, 3;
 
 -- name: count_purchases_anew
 insert into purchases (sale_number, product_id, customer_id, quantity)
@@ -34,6 +53,7 @@ select o.sale_number, l.product_id, o.customer_id, sum(l.quantity - coalesce(l.c
   join order_lines l using (order_id)
   join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
   where o.sale_number = $1 and o.status not in ('cancelled') and sp.limit_per_customer is not null
+    and not (o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id))
   group by 1, 2, 3;
 
 -- name: unknown_products
@@ -116,7 +136,13 @@ select sale_number from sales where sale_id = $1 for no key update;
 
 -- name: lock_drains
 -- A batch under way ends first; the next one reads the sale anew.
-select name from shifts where name = any($1::text[]) order by name for update;
+select name from shifts
+  where name = any(array(
+    select 'drain:' || s.sale_number || ':' || p from sales s cross join generate_series(0, s.partitions - 1) as p
+      where s.sale_id = $1
+  ))
+  order by name
+  for update;
 
 -- name: any_order
 select coalesce((select true from orders where sale_number = $1 order by partition limit 1), false);

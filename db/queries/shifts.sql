@@ -28,7 +28,15 @@ returning fence;
 update shifts set lease_expires_at = clock_timestamp(), holder = '' where name = $1 and fence = $2;
 
 -- name: note_payments
-update shifts set payments_per_s = $3 where name = $1 and fence = $2;
+-- And whether the provider is left alone, as of now.
+update shifts
+  set payments_per_s = $3, payments_paused = $4::text,
+      payments_paused_until = case when $4::text is not null then clock_timestamp() + make_interval(secs => $5::float8) end
+  where name = $1 and fence = $2;
+
+-- name: payments_paused
+select payments_paused, extract(epoch from payments_paused_until - clock_timestamp())::float8 as seconds
+  from shifts where name = $1;
 
 -- name: live
 select name from shifts where lease_expires_at > clock_timestamp();

@@ -2,61 +2,66 @@
 select order_id from orders where order_id = any($1::uuid[]) and status = 'cancelled';
 
 -- name: confirm_if_pending
--- Paid: the hold ends, the units stay reserved. Orders are locked in id order, as every batch does. Rows are found by
--- `= any`, never by a join: which side of a join is scanned would depend on statistics (docs/adr/0018).
+-- What costs nothing: the hold ends, the units stay reserved. Orders are locked in id order, as every batch does. Rows are
+-- found by `= any`, never by a join: which side of a join is scanned would depend on statistics (docs/adr/0018).
 with locked as (
   select order_id from orders where order_id = any($1::uuid[]) and status = 'pending' order by order_id for update
 ),
+ended as (
+  delete from reservations where order_id = any(array(select order_id from locked)) returning order_id
+),
 moved as (
   update orders o set status = 'confirmed', version = o.version + 1, updated_at = clock_timestamp()
-    where o.order_id = any(array(select order_id from locked))
+    where o.order_id = any(array(select order_id from ended))
   returning o.order_id, o.version, o.updated_at
-),
-ended as (
-  delete from reservations where order_id = any(array(select order_id from moved))
 )
 insert into order_events (order_id, seq, status, at)
 select order_id, version, 'confirmed', updated_at from moved
 returning order_id;
 
+-- name: confirm_paid
+-- The same of orders whose payment is known: only those whose units are still held for them.
+with locked as (
+  select order_id from orders where order_id = any($1::uuid[]) and status = 'pending' order by order_id for update
+),
+ended as (
+  delete from reservations where order_id = any(array(select order_id from locked)) returning order_id, lines_cancelled
+),
+moved as (
+  update orders o
+    set status = 'confirmed', version = o.version + 1, updated_at = clock_timestamp(), next_action = null,
+        payment = p.payment::payment_status, authorised = p.authorised, captured = p.captured, payment_reference = p.reference
+    from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[])
+           as p (order_id, payment, authorised, captured, reference)
+    where o.order_id = any(array(select order_id from ended)) and o.order_id = p.order_id
+  returning o.order_id, o.version, o.updated_at
+),
+told as (
+  insert into order_events (order_id, seq, status, at)
+  select order_id, version, 'confirmed', updated_at from moved
+)
+select order_id, lines_cancelled from ended;
+
 -- name: cancel_if_pending
--- Not paid: the hold ends; giving the units back follows in the same transaction.
+-- Not paid: the hold ends; giving the units back follows in the same transaction, for those that were still held.
 with locked as (
   select order_id from orders where order_id = any($1::uuid[]) and status = 'pending' order by order_id for update
 ),
 moved as (
-  update orders o set status = 'cancelled', version = o.version + 1, reason = $2, updated_at = clock_timestamp()
+  update orders o
+    set status = 'cancelled', version = o.version + 1, reason = $2, updated_at = clock_timestamp(), next_action = null,
+        payment = coalesce($3::text::payment_status, o.payment)
     where o.order_id = any(array(select order_id from locked))
   returning o.order_id, o.version, o.updated_at
 ),
 ended as (
-  delete from reservations where order_id = any(array(select order_id from moved))
+  delete from reservations where order_id = any(array(select order_id from moved)) returning order_id
+),
+told as (
+  insert into order_events (order_id, seq, status, at, reason)
+  select order_id, version, 'cancelled', updated_at, $2 from moved
 )
-insert into order_events (order_id, seq, status, at, reason)
-select order_id, version, 'cancelled', updated_at, $2 from moved
-returning order_id;
-
--- name: lock_stock_of
--- In product order, before anything is given back.
-select product_id from stock
-  where product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])))
-  order by product_id
-  for update;
-
--- name: lock_allotments_of
--- One by one in that order; what is wanted comes first, so that each is one look-up.
-select sp.sale_number, sp.product_id
-  from (
-    select distinct o.sale_number, l.product_id
-      from orders o join order_lines l using (order_id)
-      where o.order_id = any($1::uuid[]) and l.order_id = any($1::uuid[])
-      order by 1, 2
-  ) wanted
-  cross join lateral (
-    select sale_number, product_id from sale_products a
-      where a.sale_number = wanted.sale_number and a.product_id = wanted.product_id
-      for update
-  ) sp;
+select order_id, order_id = any(array(select order_id from ended)) as held from moved;
 
 -- name: give_back_stock
 -- What was taken off before went back then.

@@ -115,22 +115,11 @@ select delivery_id, webhook_id, event_id, type, at, state, attempts, status_code
   limit $4;
 
 -- name: forget_log
--- Ended long ago. Dead letters stay until a person has dealt with them, and what came of them as long.
+-- Ended long ago. Dead letters stay until a person has dealt with them.
 delete from webhook_deliveries where delivery_id = any(array(
   select delivery_id from webhook_deliveries
-    where finished_at is not null and died_at is null
-      and finished_at < clock_timestamp() - make_interval(secs => $1::float8)
+    where state in ('delivered', 'discarded') and finished_at < clock_timestamp() - make_interval(secs => $1::float8)
     order by finished_at
-    limit $2
-));
-
--- name: forget_letters
--- Of dead letters: those that were dealt with long ago.
-delete from webhook_deliveries where delivery_id = any(array(
-  select delivery_id from webhook_deliveries
-    where died_at is not null and state in ('delivered', 'discarded')
-      and finished_at < clock_timestamp() - make_interval(secs => $1::float8)
-    order by delivery_id
     limit $2
 ));
 
@@ -151,3 +140,37 @@ select w.webhook_id, w.state, w.url, w.state_reason, (
   from webhooks w
   where w.state <> 'deleted'
   order by w.webhook_id;
+
+-- name: list_letters
+-- Deliveries that were given up, newest first: of any order, of a sale's, of a customer's.
+select d.delivery_id, d.webhook_id, w.url, d.event_id, d.type, d.order_id, d.at, d.attempts, d.status_code, d.error, d.body,
+       d.created_at, d.died_at, d.finished_at, d.discard_reason, d.state
+  from webhook_deliveries d
+  cross join lateral (select url from webhooks w where w.webhook_id = d.webhook_id and w.state <> 'deleted' limit 1) w
+  where d.died_at is not null and d.state = any($4::text[])
+    and d.delivery_id < coalesce($1::bigint, 9223372036854775807)
+    and ($2::text is null and $3::text is null or (
+      select ($3::text is null or o.customer_id = $3)
+             and ($2::text is null or o.sale_number = (select sale_number from sales where sale_id = $2))
+        from orders o where o.order_id = d.order_id limit 1))
+  order by d.delivery_id desc
+  limit $5;
+
+-- name: read_letter
+select d.delivery_id, d.webhook_id, w.url, d.event_id, d.type, d.order_id, d.at, d.attempts, d.status_code, d.error, d.body,
+       d.created_at, d.died_at, d.finished_at, d.discard_reason, d.state
+  from webhook_deliveries d
+  cross join lateral (select url from webhooks w where w.webhook_id = d.webhook_id and w.state <> 'deleted' limit 1) w
+  where d.delivery_id = $1 and d.died_at is not null;
+
+-- name: retry_letter
+update webhook_deliveries
+  set state = 'due', due_at = clock_timestamp(), first_tried_at = null, finished_at = null
+  where delivery_id = $1 and state = 'dead'
+returning delivery_id;
+
+-- name: discard_letter
+update webhook_deliveries
+  set state = 'discarded', discard_reason = $2, finished_at = clock_timestamp()
+  where delivery_id = $1 and state = 'dead'
+returning delivery_id;

@@ -36,7 +36,7 @@ class Event(NamedTuple):
     at: datetime
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class Due(msgspec.Struct, kw_only=True):
     """A delivery that is to be tried."""
 
     delivery_id: int
@@ -155,9 +155,8 @@ async def list_log(
 
 
 async def forget(connection: Connection, *, older_than_s: float, limit: int) -> None:
-    """Delete what ended long ago, and dead letters that were dealt with long ago; so many of each at most."""
+    """Delete what ended long ago, so many at most; dead letters that nobody has dealt with stay."""
     await connection.execute(_SQL["forget_log"], older_than_s, limit)
-    await connection.execute(_SQL["forget_letters"], older_than_s, limit)
 
 
 async def forget_of(connection: Connection, webhook_id: int, *, limit: int) -> None:

@@ -61,6 +61,13 @@ async def lock_sellable(connection: Connection, sale_number: int, product_ids: C
     return await connection.fetch(_SQL["lock_sellable"], sale_number, list(product_ids))
 
 
+async def lock_standby(connection: Connection, sale_number: int) -> int:
+    """Let no other batch of the sale put orders on its list; return how many more may wait there."""
+    most: int = await connection.fetchval(_SQL["lock_standby"], sale_number)
+    waiting: int = await connection.fetchval(_SQL["count_standby"], sale_number)
+    return most - waiting
+
+
 async def read_strays(connection: Connection, product_ids: Collection[str]) -> list[asyncpg.Record]:
     """Return price and currency of products that are not in the sale; nothing is locked, for nothing is taken."""
     return await connection.fetch(_SQL["read_strays"], list(product_ids))
@@ -74,6 +81,20 @@ async def lock_purchases(
     products, customers = [p for p, _ in ordered], [c for _, c in ordered]
     copy_rows = await connection.fetch(_SQL["lock_purchases"], sale_number, products, customers)
     return {(row["product_id"], row["customer_id"]): row["quantity"] for row in copy_rows}
+
+
+async def read_identities(
+    connection: Connection, sale_number: int, hashes: Collection[bytes]
+) -> dict[tuple[str, bytes], int]:
+    """Return the units that (product, identity) have, under the locks of the sale's products."""
+    found = await connection.fetch(_SQL["read_identities"], sale_number, list(hashes))
+    return {(row["product_id"], row["identity"]): row["quantity"] for row in found}
+
+
+async def count_identities(connection: Connection, sale_number: int, bought: Mapping[tuple[str, bytes], int]) -> None:
+    """Add to what people have of limited products, under the same locks."""
+    products, hashes = [p for p, _ in bought], [i for _, i in bought]
+    await connection.execute(_SQL["count_identities"], sale_number, products, hashes, list(bought.values()))
 
 
 async def known_orders(connection: Connection, order_ids: Collection[UUID]) -> dict[UUID, bytes]:
@@ -111,6 +132,7 @@ async def add_orders(
     for table, those in (
         ("order_lines", made.lines),
         ("reservations", made.reservations),
+        ("standby", made.standby),
         ("order_events", made.events),
     ):
         if those:

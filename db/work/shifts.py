@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from db.query_files import load
 from doorbuster.errors import LeaseLostError
@@ -73,6 +73,26 @@ async def live(connection: Connection) -> set[str]:
     return {record["name"] for record in await connection.fetch(_SQL["live"])}
 
 
-async def note_payments(connection: Connection, name: str, fence: int, *, payments_per_s: float | None) -> None:
-    """Write down how many payments a second a settle shift's gateway takes; None: not known, or it answers at once."""
-    await connection.execute(_SQL["note_payments"], name, fence, payments_per_s)
+Pause: TypeAlias = Literal["down", "rate_limited"]
+"""Why a payment provider is asked for nothing now."""
+
+
+async def note_payments(
+    connection: Connection,
+    name: str,
+    fence: int,
+    *,
+    payments_per_s: float | None,
+    paused: tuple[Pause | None, float] = (None, 0.0),
+) -> None:
+    """Write down how many payments a second a shift's gateway takes; None: not known, or it answers at once.
+
+    `paused` says why the provider is left alone, or was and is asked carefully, and for how many seconds still.
+    """
+    await connection.execute(_SQL["note_payments"], name, fence, payments_per_s, *paused)
+
+
+async def payments_paused(connection: Connection, name: str) -> tuple[Pause | None, float]:
+    """Return why the shift of this name left its payment provider alone, and for how many seconds still."""
+    row = await connection.fetchrow(_SQL["payments_paused"], name)
+    return (None, 0.0) if row is None else (row["payments_paused"], max(row["seconds"] or 0.0, 0.0))

@@ -17,6 +17,9 @@ class UnitPrice(Struct):
     unit_price: int
 
 
+LimitedBy = Literal["customer", "email", "card", "address", "device"]
+
+
 class SaleLimits(Struct, omit_defaults=True):
     """Most units of a product in one sale, over all orders of the same customer, e-mail, card, address or device."""
 

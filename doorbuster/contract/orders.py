@@ -17,6 +17,7 @@ from doorbuster.contract.fields import (
     ProductId,
     ShipmentStatus,
 )
+from doorbuster.contract.offers import LimitedBy
 
 LINE_METADATA_MAX = 1024
 """Bytes of a line's metadata, as compact JSON."""
@@ -152,9 +153,6 @@ class Step(Struct):
 
     status: OrderStatus
     at: Moment
-
-
-LimitedBy = Literal["customer", "email", "card", "address", "device"]
 
 
 class Refusal(Struct, omit_defaults=True):

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import UNSET, Struct, UnsetType
 
 from doorbuster.contract.fields import EffectivePhase, Moment, OrderStatus
-from doorbuster.contract.offers import UnitPrice
+from doorbuster.contract.offers import LimitedBy, UnitPrice
 from doorbuster.contract.ops_keys import Role
 
 
@@ -43,10 +43,12 @@ class Problem(Struct, omit_defaults=True):
     product_id: str | UnsetType = UNSET
     left: int | UnsetType = UNSET
     """Units of the product that the sale still had for the order."""
+    by: LimitedBy | UnsetType = UNSET
+    """Whose limit it is."""
     limit: int | UnsetType = UNSET
-    """Units of the product that a customer may have in the sale."""
+    """Units of the product that they may have in the sale."""
     had: int | UnsetType = UNSET
-    """Units of it that the customer has in other orders."""
+    """Units of it that they have in other orders."""
     phase: EffectivePhase | UnsetType = UNSET
     starts_at: Moment | UnsetType = UNSET
     ends_at: Moment | UnsetType = UNSET

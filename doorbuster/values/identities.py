@@ -6,8 +6,8 @@ value in another sale.
 
 Several forms of one identity are one. An e-mail: capitals do not count; at hosts known for it neither do dots, nor what
 stands behind a sign of its own (`+` mostly) in front of the `@`. A card: spaces and hyphens do not count. An address:
-capitals, punctuation and spaces do not count. Of all: Unicode's compatible forms (NFKC) are one, signs that are not seen
-and spaces at the ends do not count.
+capitals, punctuation and spaces do not count. Of all: Unicode's compatible forms (NFKC) are one, unseen signs and
+spaces at the ends do not count.
 """
 
 from __future__ import annotations

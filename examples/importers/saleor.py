@@ -39,7 +39,7 @@ from wsgiref.simple_server import WSGIServer, make_server
 
 import falcon
 import httpx
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 # ---- The same in each importer: the order that Doorbuster tells of, the calls, the receiver. -------------------------
 
@@ -90,7 +90,7 @@ class Order:
             self.paid = self.total == 0 or (self.captured > 0 and self.captured >= kept)
             self.refunds = [one for one in view.get("refunds") or () if one.get("status") != "failed"]
             self.refunded = sum(one["amount"] for one in self.refunds)
-            self.shipments = sorted(view.get("shipments") or (), key=lambda one: str(one["at"]))
+            self.shipments = list(view.get("shipments") or ())
         except (KeyError, TypeError, ValueError, AttributeError) as why:
             raise Refused(f"this is not an order as Doorbuster shows one: {why!r}") from why
 
@@ -106,7 +106,7 @@ class Order:
     def parcels(self, gone: dict[int, int]) -> list[tuple[dict[str, Any], dict[int, int]]]:
         """Return the parcels of which the shop lacks units, and which, given how many of each line it has as sent.
 
-        Parcels are counted in the order of their leaving; units sent once more for lost ones count once.
+        Parcels are counted in the order in which Doorbuster lists them; units sent once more for lost ones count once.
         """
         has, open_units = dict(gone), {line["line"]: line["quantity"] - self._off(line) for line in self.lines}
         missing = []
@@ -162,7 +162,7 @@ def ask(http: httpx.Client, method: str, path: str, body: Any = None, **params: 
         raise TryAgain(f"{method} {path}: {why!r}") from why
     if answer.status_code in (401, 403, 408, 409, 425, 429) or answer.status_code >= 500:
         asked = answer.headers.get("Retry-After", "")
-        after_s = float(asked) if asked.isdigit() else 0
+        after_s = float(asked) if asked.replace(".", "", 1).isdigit() else 0
         raise TryAgain(f"{method} {path}: {answer.status_code} {answer.text[:200]}", after_s)
     if answer.status_code >= 400:
         raise Refused(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
@@ -191,6 +191,8 @@ def take(system: System, view: Any, budget_s: float) -> bool:
                 if time.monotonic() + wait_s > until:
                     raise
                 time.sleep(wait_s)
+            except (KeyError, IndexError, TypeError, AttributeError, ArithmeticError) as why:
+                raise Refused(f"the order or the shop's answer is not as expected: {why!r}") from why
             else:
                 return True
     finally:
@@ -232,7 +234,7 @@ def log(what: object, why: object) -> None:
     print(f"{what}: {why}", file=sys.stderr, flush=True)
 
 
-def read_file(system: System, lines: Iterable[str]) -> int:
+def read_file(system: System, lines: Iterable[bytes]) -> int:
     """Take the orders of a JSON Lines file; return the exit code: 1 if one was refused or the shop is away."""
     done = refused = 0
     for number, line in enumerate(lines, 1):
@@ -266,15 +268,20 @@ def main(make: Callable[[], System]) -> int:
     told = parser.parse_args()
     try:
         system = make()
-        secret = os.environ["DOORBUSTER_WEBHOOK_SECRET"] if told.mode == "serve" else ""
+        receiver = Receiver(system, os.environ["DOORBUSTER_WEBHOOK_SECRET"]) if told.mode == "serve" else None
     except KeyError as why:
         parser.error(f"{why.args[0]} is not set")
+    except (ValueError, EmptyWebhookSecretError) as why:
+        parser.error(f"a setting is not well formed: {why}")
     if told.mode == "import":
         with contextlib.ExitStack() as stack:
-            source = sys.stdin if told.file == "-" else stack.enter_context(Path(told.file).open(encoding="utf-8"))
+            try:
+                source = sys.stdin.buffer if told.file == "-" else stack.enter_context(Path(told.file).open("rb"))
+            except OSError as why:
+                parser.error(str(why))
             return read_file(system, source)
     app = falcon.App()
-    app.add_route("/", Receiver(system, secret))
+    app.add_route("/", receiver)
     with make_server(told.bind, told.port, app, _Server) as server:
         print(f"http://{told.bind}:{server.server_port}/", flush=True)
         server.serve_forever()

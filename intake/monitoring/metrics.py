@@ -186,12 +186,25 @@ class _Progress:
             "doorbuster_payments_per_second", "Payments a second that the gateway takes at this concurrency",
             labels=["shift"],
         )  # fmt: skip
+        paused = GaugeMetricFamily(
+            "doorbuster_payments_paused", "1 where a shift leaves the payment provider alone for now",
+            labels=["shift", "why"],
+        )  # fmt: skip
+        operations = GaugeMetricFamily(
+            "doorbuster_payment_operations",
+            "What is to be done at the payment provider, up to 10,000",
+            labels=["state"],
+        )
+        operations.add_metric(["due"], seen.money.due)
+        operations.add_metric(["failed"], seen.money.failed)
         for shift in seen.limited:
+            if shift.payments_paused is not None:
+                paused.add_metric([shift.name, shift.payments_paused], 1)
             if shift.batch_max is not None:
                 batch_max.add_metric([shift.name], shift.batch_max)
             if shift.payments_per_s is not None:
                 payments.add_metric([shift.name], shift.payments_per_s)
-        yield from (oldest, batch_max, payments)
+        yield from (oldest, batch_max, payments, paused, operations)
 
 
 def _several() -> bool:

@@ -18,6 +18,7 @@ from doorbuster.contract.ops import ImportReport
 from doorbuster.errors import InvalidError, StoreUnavailableError
 from intake.ops import import_process
 from intake.ops.change_log import author_of
+from intake.web.json_lines import keep, require_json_lines
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.responses import write
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 IMPORTS_MAX = 2
 """Imports that one process takes at a time."""
-_WRITE_BYTES = 2**20
 
 
 class ImportProducts:
@@ -42,7 +42,7 @@ class ImportProducts:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Write the good lines in chunks, name the bad ones; again is safe."""
-        _require_json_lines(req)
+        require_json_lines(req)
         refuse_unknown_params(req, "price_unit")
         unit = req.get_param("price_unit") or ""
         if unit not in import_process.UNITS:
@@ -53,33 +53,10 @@ class ImportProducts:
         self._running += 1
         try:
             with tempfile.TemporaryFile() as file:
-                await _keep(req, file)
+                await keep(req, file)
                 write(resp, await _imported(file, self._database.dsn, unit, author))
         finally:
             self._running -= 1
-
-
-def _require_json_lines(req: Request) -> None:
-    """Refuse what says it is something else: read as JSON Lines, each of its lines would be wrong."""
-    media = (req.content_type or "").partition(";")[0].strip().lower()
-    if media and "json" not in media and media != "application/octet-stream":
-        raise RefusedError("unsupported_media_type", "The body must be JSON Lines: application/x-ndjson")
-    if (req.get_header("Content-Encoding") or "identity").strip().lower() != "identity":
-        raise RefusedError("unsupported_media_type", "The body must not be compressed")
-
-
-async def _keep(req: Request, file: IO[bytes]) -> None:
-    """Write the body to disk, a MiB at a time and not in the loop's own time."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in req.stream:
-        parts.append(part)
-        size += len(part)
-        if size >= _WRITE_BYTES:
-            await asyncio.to_thread(file.writelines, parts)
-            parts, size = [], 0
-    await asyncio.to_thread(file.writelines, parts)
-    file.seek(0)
 
 
 async def _imported(file: IO[bytes], dsn: str, unit: str, author: Author) -> ImportReport:

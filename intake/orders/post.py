@@ -17,7 +17,7 @@ from doorbuster.contract.problems import JSON
 from intake.server.asgi import BODY
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
-from intake.web.requests import KEY_MAX, is_key, require_json
+from intake.web.requests import idempotency_key_of, require_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ class PostOrder:
         require_json(req)
         refuse_unknown_params(req)
         order = read(req.scope[BODY], _decoder)
-        key = _idempotency_key(req)
+        key = idempotency_key_of(req, "attempt to buy")
         known = self._sales.fresh(sale) or await self._sales.get(sale)
         if known is None:
             raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
@@ -100,26 +100,6 @@ class PostOrder:
             if error.code == "admission_required" and error.room is not None:
                 self._accepting.refuse_likely(known, order)
             raise
-
-
-def _idempotency_key(req: Request) -> str:
-    key = req.get_header("Idempotency-Key")
-    is_twice = key is not None and "," in key and _lines(req, b"idempotency-key") > 1
-    if is_key(key) and not is_twice:
-        return key
-    if not key:
-        raise RefusedError(
-            "idempotency_key_required", "Make an Idempotency-Key for each attempt to buy, and send it again with it",
-            [("Idempotency-Key", "is required")],
-        )  # fmt: skip
-    problem = f"must be 1 to {KEY_MAX} printable ASCII characters"
-    problem = "is given several times" if is_twice else problem
-    raise RefusedError("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
-
-
-def _lines(req: Request, name: bytes) -> int:
-    """Return how many header lines have this name; what reads them by name joins them with commas."""
-    return sum(line == name for line, _ in req.scope["headers"])
 
 
 def _uncounted() -> None:

@@ -6,20 +6,29 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from db.orders.states import Status
+from db.orders.fulfilment.line_cancels import cancel
+from db.orders.orders import LineUnits
+from db.orders.view import show
+from doorbuster.contract.decoding import read
+from doorbuster.contract.fulfilment import CancelRequest
 from doorbuster.contract.problems import JSON
 from intake.orders.access import found_for
 from intake.orders.lookup import order_id_of
+from intake.server.asgi import BODY
 from intake.web.query_parameters import refuse_unknown_params
+from intake.web.requests import require_json
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
+    from db.connections.pool import Connection
+    from db.orders.fulfilment.locked_order import Moved
     from intake.orders.access import OrderAccess
     from intake.orders.lookup import OrderReader
     from intake.orders.transition import OrderTransitions
 
 BY_CUSTOMER = "cancelled_by_customer"
+_cancel = msgspec.json.Decoder(CancelRequest)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,10 +58,20 @@ class CancelOrder:
         self._owners = owners
 
     async def on_post(self, req: Request, resp: Response, order: str) -> None:
-        """Cancel the order, if it has not been shipped."""
+        """Cancel what is named of the order, or all that has not left."""
         refuse_unknown_params(req)
         if self._owners.are_asked:
             await found_for(req, order, self._reader, self._owners)
-        view = await self._moving.move(order_id_of(order), Status.CANCELLED, BY_CUSTOMER)
+        body: bytes = req.scope[BODY]
+        if body:
+            require_json(req)
+        request = read(body or b"{}", _cancel)
+        order_id = order_id_of(order)
+        lines = None if request.lines is None else [LineUnits(part.line, part.quantity) for part in request.lines]
+
+        async def cancelling(connection: Connection) -> Moved:
+            return await cancel(connection, order_id, lines=lines, reason=BY_CUSTOMER, payment_s=self._moving.payment_s)
+
+        moved = await self._moving.change(order_id, cancelling)
         resp.content_type = JSON
-        resp.data = _encode(view)
+        resp.data = _encode(show(moved.order))

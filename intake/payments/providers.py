@@ -1,7 +1,7 @@
-"""How each payment provider's callbacks are read: whether they are its own, and what they are about. Owns that; no I/O.
+"""How each payment provider's callbacks are read: whether they are its own, what they are about. Owns that; no I/O.
 
-Only the order matters and what the provider claims to have: what counts is what it says when it is asked. So what is not
-understood here is no fault, and no older version of an event is.
+Only the order matters and what the provider claims to have: what counts is what it says when it is asked. So what is
+not understood here is no fault, and no older version of an event is.
 """
 
 from __future__ import annotations

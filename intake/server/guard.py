@@ -40,7 +40,7 @@ WAITING = "doorbuster.waiting"
 """Marks in its scope a request that only waits."""
 WAITING_PER_IN_FLIGHT = 5
 """How many waiting requests stand for one in work; they hold a socket and a timer, no more."""
-STREAMED = ":import"
+STREAMED = (":import", ":transition")
 """What paths end with whose bodies are worked off as they come."""
 MONITORING = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that are answered however much is in work: who watches must see it."""

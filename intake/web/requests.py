@@ -34,19 +34,47 @@ def is_key(key: str | None) -> TypeGuard[str]:
     return key is not None and 0 < len(key) <= KEY_MAX and key.isascii() and key.isprintable()
 
 
+def idempotency_key_of(req: Request, purpose: str) -> str:
+    """Return a request's idempotency key; `purpose` says for each of what one is to be made.
+
+    Raises:
+        RefusedError: there is none, or it is none.
+    """
+    key = req.get_header("Idempotency-Key")
+    is_twice = key is not None and "," in key and _header_lines(req, b"idempotency-key") > 1
+    if is_key(key) and not is_twice:
+        return key
+    if not key:
+        raise RefusedError(
+            "idempotency_key_required", f"Make an Idempotency-Key for each {purpose}, and send it again with it",
+            [("Idempotency-Key", "is required")],
+        )  # fmt: skip
+    problem = f"must be 1 to {KEY_MAX} printable ASCII characters"
+    problem = "is given several times" if is_twice else problem
+    raise RefusedError("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
+
+
+def _header_lines(req: Request, name: bytes) -> int:
+    """Return how many header lines have this name; what reads them by name joins them with commas."""
+    return sum(line == name for line, _ in req.scope["headers"])
+
+
 def token_of(authorization: str) -> str | None:
     """Return the token of an Authorization header, None if there is none; schemes are compared in any case."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme == BEARER or scheme.lower() == BEARER.lower() else None
 
 
-async def body_of(req: Request, decoder: msgspec.json.Decoder[T]) -> T:
-    """Read and check a JSON body of at most `OPS_BODY_MAX` bytes, and leave its bytes in the request's scope."""
+async def body_of(req: Request, decoder: msgspec.json.Decoder[T], *, empty: bytes = b"") -> T:
+    """Read and check a JSON body of at most `OPS_BODY_MAX` bytes, and leave its bytes in the request's scope.
+
+    `empty` stands for a body without any.
+    """
     require_json(req)
     body = b""
     async for part in req.stream:
         body += part
         if len(body) > OPS_BODY_MAX:
             raise BodyError("too_large", f"The body may have at most {OPS_BODY_MAX} bytes")
-    req.scope[BODY] = body
-    return read(body, decoder)
+    req.scope[BODY] = body or empty
+    return read(body or empty, decoder)

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
-from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.dead_letters.resources import DeadLetters, DiscardDeadLetter, Letters, OneDeadLetter, RetryDeadLetter
 from intake.ops.export.resource import ExportOrders
+from intake.ops.fulfilment.bulk import BulkTransitions
+from intake.ops.fulfilment.refunds import Refunds
+from intake.ops.fulfilment.shipments import OneShipment, Shipments
 from intake.ops.import_products import ImportProducts
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
@@ -99,10 +102,15 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/orders:export", ExportOrders(database, parts.catalogue.replicas))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
     app.add_route("/ops/orders/{order}/transitions", TransitionOrder(parts.moving))
-    app.add_route("/ops/dead-letters", DeadLetters(database))
-    app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
-    app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))
-    app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
+    app.add_route("/ops/orders/{order}/shipments", Shipments(parts.moving))
+    app.add_route("/ops/orders/{order}/shipments/{shipment}", OneShipment(parts.moving))
+    app.add_route("/ops/orders/{order}/refunds", Refunds(parts.moving))
+    app.add_route("/ops/orders:transition", BulkTransitions(parts.moving))
+    letters = Letters(database, parts.orders_redis)
+    app.add_route("/ops/dead-letters", DeadLetters(letters))
+    app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(letters))
+    app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(letters))
+    app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(letters))
     add_webhooks(app, parts)
 
 

@@ -24,7 +24,7 @@ from intake.orders.resources import BY_CUSTOMER
 from intake.web.openapi.operations import OPERATIONS
 from tests.fixtures.files import files_under
 from workers.drain.decide import Poison, Reason
-from workers.payments.settle import DECLINED, EXPIRED
+from workers.payments.reconcile import DECLINED, EXPIRED
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

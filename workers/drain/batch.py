@@ -23,7 +23,8 @@ from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from doorbuster.orderstore.partition import place_of
-from workers.drain.decide import Cause, Poison, Reason, SellableUnits, Verdict, decide
+from doorbuster.values.identities import KINDS, unpack
+from workers.drain.decide import Cause, Poison, Purchases, Reason, SellableUnits, Verdict, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 _UNLIMITED = 2**62
+_NOBODY = (None,) * len(KINDS)
 _UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
 NO_CURRENCY = "XXX"
 """ISO 4217 for none: of an order of products that do not exist."""
@@ -133,14 +135,18 @@ async def _drain(
         now, hold = await batch_statements.renew_lease(connection, partition.sale_number, **lease._asdict())
         if look:
             readable.orders = await _unknown(connection, readable, readable.orders)
-        sellable = await _lock_sellable(connection, partition, readable.orders)
-        purchases = await _lock_purchases(connection, partition, readable.orders, sellable)
-        verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable))
+        room = 0
+        if any(order.standby for order in readable.orders):
+            room = await batch_statements.lock_standby(connection, partition.sale_number)
+        sellable, confirms = await _lock_sellable(connection, partition, readable.orders)
+        purchases = await _read_purchases(connection, partition, readable.orders, sellable)
+        verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable), room)
         await _take(connection, partition, verdict)
         if verdict.decided:
             known = sellable | await _strays(connection, readable.orders, sellable)
             new = _new_orders(verdict, readable.places, known)
-            await batch_statements.add_orders(connection, new, OrderRows(*partition, now, now + hold), sent=meanwhile)
+            rows = OrderRows(*partition, now, now + hold, confirms=confirms)
+            await batch_statements.add_orders(connection, new, rows, sent=meanwhile)
         outcome.dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.dead_lettered
         step = cursors.CursorStep(cursor, outcome.cursor, len(entries), repeated)
@@ -200,21 +206,24 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
 
 async def _lock_sellable(
     connection: Connection, partition: Partition, orders: list[OrderEntry]
-) -> dict[str, SellableUnits]:
+) -> tuple[dict[str, SellableUnits], bool]:
+    """Return what the orders' products have, and whether the sale takes no money."""
     wanted = {line.product_id for order in orders for line in order.lines}
     rows = await batch_statements.lock_sellable(connection, partition.sale_number, wanted) if wanted else []
-    return {
+    found = {
         row["product_id"]: SellableUnits(
             units=min(row["stock"], _UNLIMITED if row["allotment"] is None else row["allotment"]),
             price=row["price"],
             currency=row["currency"],
             active=row["active"],
             limit_per_customer=row["limit_per_customer"],
+            people=_people_limits(row),
             windows=tuple(tuple(window) for window in row["windows"] or ()),
             stock=row["stock"],
         )
         for row in rows
     }
+    return found, any(row["confirms"] for row in rows)
 
 
 async def _strays(
@@ -232,16 +241,44 @@ async def _strays(
     return found
 
 
-async def _lock_purchases(
+def _people_limits(row: asyncpg.Record) -> tuple[int | None, ...] | None:
+    limits = tuple(row[f"limit_{kind}"] for kind in KINDS)
+    return None if limits == _NOBODY else limits
+
+
+async def _read_purchases(
     connection: Connection, partition: Partition, orders: list[OrderEntry], sellable: dict[str, SellableUnits]
-) -> dict[tuple[str, str], int]:
+) -> Purchases:
+    """Return what customers and whoever is behind them have of the limited products."""
     limited = {product_id for product_id, product in sellable.items() if product.limit_per_customer is not None}
-    if not limited:
-        return {}
-    pairs = {
-        (line.product_id, order.customer_id) for order in orders for line in order.lines if line.product_id in limited
+    customers: dict[tuple[str, str], int] = {}
+    people: dict[tuple[str, bytes], int] = {}
+    if limited:
+        pairs = {
+            (line.product_id, order.customer_id)
+            for order in orders
+            for line in order.lines
+            if line.product_id in limited
+        }
+        customers = await batch_statements.lock_purchases(connection, partition.sale_number, pairs)
+    kinds = {
+        kind
+        for product in sellable.values()
+        if product.people is not None
+        for kind, limit in enumerate(product.people, 1)
+        if limit is not None
     }
-    return await batch_statements.lock_purchases(connection, partition.sale_number, pairs)
+    if kinds:
+        hashes = {
+            identity
+            for order in orders
+            if order.identities
+            for kind, identity in unpack(order.identities)
+            if kind in kinds
+        }
+        if hashes:
+            people = await batch_statements.read_identities(connection, partition.sale_number, hashes)
+    return Purchases(customers, people)
 
 
 def _new_orders(
@@ -291,3 +328,5 @@ async def _take(connection: Connection, partition: Partition, verdict: Verdict) 
         await batch_statements.take(connection, partition.sale_number, verdict.taken)
     if verdict.bought:
         await batch_statements.count_purchases(connection, partition.sale_number, verdict.bought)
+    if verdict.bought_by:
+        await batch_statements.count_identities(connection, partition.sale_number, verdict.bought_by)

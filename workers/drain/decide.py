@@ -10,14 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from catalogue.prices import Window, price_at
+from db.work.copy_rows import STANDBY
 from doorbuster.orderstore.entry import OrderEntry
+from doorbuster.values.identities import KINDS, unpack
 
 
 class Reason(StrEnum):
-    """Why an order is created cancelled."""
+    """Why an order is created cancelled, or waits."""
 
     SOLD_OUT = "sold_out"
     LIMIT_EXCEEDED = "limit_exceeded"
@@ -27,6 +29,8 @@ class Reason(StrEnum):
     PRICE_CHANGED = "price_changed"
     """It costs something else than its sender expects."""
     TOTAL = "total_too_large"
+    STANDBY = STANDBY
+    """Sold out, and its sender would wait for units to come back."""
 
 
 class Poison(StrEnum):
@@ -46,6 +50,8 @@ class SellableUnits:
     currency: str
     active: bool
     limit_per_customer: int | None
+    people: tuple[int | None, ...] | None = None
+    """Limits by e-mail, card, address and device, in the order of `KINDS`; None: there are none."""
     windows: tuple[Window, ...] = ()
     """Prices that hold for a time, where the sale has no price of its own."""
     stock: int = 0
@@ -63,9 +69,11 @@ class Cause(NamedTuple):
     product_id: str
     left: int | None = None
     """Units that the sale still had for the order."""
+    by: str | None = None
+    """Which limit it was: the customer's, or that of an identity."""
     limit: int | None = None
     had: int | None = None
-    """Units of the product that the customer has in other orders."""
+    """Units of the product that the customer has in other orders, or whoever has the identity."""
 
 
 @dataclass(slots=True)
@@ -80,29 +88,45 @@ class Verdict:
     """Units by product."""
     bought: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     """Units of limited products by (product, customer)."""
+    bought_by: defaultdict[tuple[str, bytes], int] = field(default_factory=lambda: defaultdict(int))
+    """The same by (product, identity)."""
+
+
+@dataclass(slots=True, frozen=True)
+class Purchases:
+    """Units of limited products that were bought before the batch."""
+
+    customers: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By (product, customer)."""
+    people: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
+    """By (product, identity)."""
 
 
 def decide(
     orders: Iterable[OrderEntry],
     sellable: Mapping[str, SellableUnits],
-    purchases: Mapping[tuple[str, str], int],
+    purchases: Purchases,
     judged: Mapping[bytes, Reason] | None = None,
+    standby_left: int = 0,
 ) -> Verdict:
     """Return what each order gets, changing `sellable` on the way; what is not among them is not in the sale.
 
-    `judged` has the orders that are refused for what they cost, by their ids.
-    `purchases` holds the units that (product, customer) had before this batch.
+    `judged` has the orders that are refused for what they cost, by their ids. `standby_left` is how many more may wait.
     """
-    verdict = Verdict()
+    verdict, judged = Verdict(), judged or {}
     for order in orders:
         wanted = _units(order)
-        refused = _refusal(order.customer_id, wanted, sellable, purchases, verdict.bought)
+        refused = _refusal(order, wanted, sellable, purchases, verdict)
         if refused is not None:
             reason, product_id, figures = refused
+            if reason is Reason.SOLD_OUT and order.standby and order.order_id not in judged and standby_left > 0:
+                standby_left -= 1
+                verdict.decided.append((order, Reason.STANDBY))
+                continue
             verdict.decided.append((order, reason))
             verdict.causes[order.order_id] = Cause(_line_of(order, product_id), product_id, **figures)
             continue
-        if judged and order.order_id in judged:
+        if order.order_id in judged:
             verdict.decided.append((order, judged[order.order_id]))
             continue
         verdict.decided.append((order, None))
@@ -112,6 +136,9 @@ def decide(
             verdict.taken[product_id] += units
             if product.limit_per_customer is not None:
                 verdict.bought[product_id, order.customer_id] += units
+            if product.people is not None and order.identities is not None:
+                for _, _, identity in _limited_people(order.identities, product.people):
+                    verdict.bought_by[product_id, identity] += units
     return verdict
 
 
@@ -126,31 +153,54 @@ def _units(order: OrderEntry) -> dict[str, int]:
 
 
 def _refusal(
-    customer_id: str,
+    order: OrderEntry,
     wanted: Mapping[str, int],
     sellable: Mapping[str, SellableUnits],
-    purchases: Mapping[tuple[str, str], int],
-    bought: Mapping[tuple[str, str], int],
-) -> tuple[Reason, str, dict[str, int]] | None:
+    purchases: Purchases,
+    verdict: Verdict,
+) -> tuple[Reason, str, dict[str, Any]] | None:
     """Return why the order is refused, for which product, and by which figures; None: it is not."""
+    if (unsellable := _unsellable(wanted, sellable)) is not None:
+        return *unsellable, {}
+    for product_id, units in wanted.items():
+        product = sellable[product_id]
+        if product.limit_per_customer is not None:
+            pair = product_id, order.customer_id
+            had = purchases.customers.get(pair, 0) + verdict.bought.get(pair, 0)
+            if had + units > product.limit_per_customer:
+                figures = {"by": "customer", "limit": product.limit_per_customer, "had": had}
+                return Reason.LIMIT_EXCEEDED, product_id, figures
+        if product.people is not None and order.identities is not None:
+            for name, limit, identity in _limited_people(order.identities, product.people):
+                named = product_id, identity
+                had = purchases.people.get(named, 0) + verdict.bought_by.get(named, 0)
+                if had + units > limit:
+                    return Reason.LIMIT_EXCEEDED, product_id, {"by": name, "limit": limit, "had": had}
+        if units > product.units:
+            return Reason.SOLD_OUT, product_id, {"left": max(product.units, 0)}
+    return None
+
+
+def _unsellable(wanted: Mapping[str, int], sellable: Mapping[str, SellableUnits]) -> tuple[Reason, str] | None:
+    """Return why the sale cannot sell what is wanted, however many units there are, and the product."""
     currency = None
     for product_id in wanted:
         product = sellable.get(product_id)
         if product is None or not product.active:
-            return Reason.UNAVAILABLE, product_id, {}
+            return Reason.UNAVAILABLE, product_id
         if currency is not None and product.currency != currency:
-            return Reason.MIXED_CURRENCY, product_id, {}
+            return Reason.MIXED_CURRENCY, product_id
         currency = product.currency
-    for product_id, units in wanted.items():
-        product = sellable[product_id]
-        if product.limit_per_customer is not None:
-            pair = product_id, customer_id
-            had = purchases.get(pair, 0) + bought.get(pair, 0)
-            if had + units > product.limit_per_customer:
-                return Reason.LIMIT_EXCEEDED, product_id, {"limit": product.limit_per_customer, "had": had}
-        if units > product.units:
-            return Reason.SOLD_OUT, product_id, {"left": max(product.units, 0)}
     return None
+
+
+def _limited_people(packed: bytes, limits: tuple[int | None, ...]) -> list[tuple[str, int, bytes]]:
+    """Return (kind, limit, identity) of those who are behind a customer and limited."""
+    return [
+        (KINDS[kind - 1], limit, identity)
+        for kind, identity in unpack(packed)
+        if (limit := limits[kind - 1]) is not None
+    ]
 
 
 def _line_of(order: OrderEntry, product_id: str) -> int:

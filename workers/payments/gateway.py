@@ -91,7 +91,7 @@ class GatewayError(Exception):
 
 
 class OutcomeUnknownError(GatewayError):
-    """Whether it was done is unknown: look up before anything is repeated. `TimeoutError` and `OSError` mean this too."""
+    """Whether it was done is unknown: look up before repeating. `TimeoutError` and `OSError` mean this too."""
 
 
 class GatewayDownError(GatewayError):

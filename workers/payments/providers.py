@@ -1,4 +1,7 @@
-"""The payment providers that a setting chooses among. Owns their names; each gateway is a module of its own."""
+"""The payment providers that a setting chooses among. Owns their names; each gateway is a module of its own.
+
+A provider's client is imported only where it is chosen.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,41 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from doorbuster.errors import SettingsError
 from workers.payments.simulated import SimulatedGateway
+from workers.payments.simulated_books import PostgresBooks
 
 if TYPE_CHECKING:
     from doorbuster.settings import Settings
     from workers.payments.gateway import Gateway
 
-PROVIDERS: Mapping[str, Callable[[Settings], Gateway]] = MappingProxyType({"simulated": lambda _: SimulatedGateway()})
+
+def _simulated(settings: Settings) -> Gateway:
+    books = PostgresBooks(settings.database_url.get_secret_value(), timeout_s=settings.payment_timeout_s)
+    return SimulatedGateway(books, everything=settings.simulated_books)
+
+
+def _stripe(settings: Settings) -> Gateway:
+    if settings.stripe_api_key is None:
+        raise SettingsError("STRIPE_API_KEY: is missing, and PAYMENT_PROVIDER is stripe")
+    try:
+        from workers.payments.stripe.gateway import StripeGateway
+    except ImportError as error:
+        raise SettingsError("PAYMENT_PROVIDER: stripe needs pip install 'doorbuster[stripe]'") from error
+    return StripeGateway(
+        settings.stripe_api_key.get_secret_value(), settings.stripe_api_base,
+        timeout_s=settings.payment_timeout_s, connections=settings.settle_concurrency,
+    )  # fmt: skip
+
+
+PROVIDERS: Mapping[str, Callable[[Settings], Gateway]] = MappingProxyType({"simulated": _simulated, "stripe": _stripe})
 """What makes each provider's gateway; the names are those of `PAYMENT_PROVIDER`."""
 
 
 def make_gateway(settings: Settings) -> Gateway:
-    """Make the gateway of the provider that the settings name; whoever asks closes it."""
+    """Make the gateway of the provider that the settings name; whoever asks closes it.
+
+    Raises:
+        SettingsError: something is missing that the provider needs.
+    """
     return PROVIDERS[settings.payment_provider](settings)

@@ -1,11 +1,12 @@
 """The settle shift: has payments of reserved orders authorised, many at once, and confirms or cancels them in batches.
 
-Owns which payments are in flight and which answers are not written yet; the gateway answers, `db.orders.transitions`
-moves orders. Never holds a transaction open while a gateway is asked, nor forgets an answer because a store failed.
-An authorisation whose order was cancelled meanwhile is voided.
+Owns which payments are in flight and which answers are not written yet; the gateway answers, `reconcile.py` decides,
+`db.orders.transitions` moves orders. Never holds a transaction open while a gateway is asked, nor forgets an answer
+because a store failed. A payment whose outcome is unknown is looked up before it is asked for again.
 
-A hold that ends does not cancel an order by itself: its payment is asked for once more, and only no answer then does.
-So an order whose turn came late, or whose answer could not be written, is not cancelled for it.
+A hold that ends does not cancel an order by itself: its payment is asked for once more. Without an answer its units go
+back, and the order waits, without them, for what the provider says when it is voided (`money.py`). So an order whose
+turn came late, or whose answer could not be written, is not cancelled for it.
 """
 
 from __future__ import annotations
@@ -13,25 +14,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, field
-from itertools import chain
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-from db.orders import reservations, transitions
+from db.orders import holds, money, reservations, transitions
 from db.orders.reservations import BEGINNING
+from db.orders.transitions import PaidOrder
 from db.work import shifts
-from workers.payments.gateway import GATEWAY_FAILED, GatewayError, PaymentRequest, ProviderPayment, ProviderStatus
+from workers.payments.answers import Answer, Answers
+from workers.payments.apply import LOOK_AGAIN_S, apply
+from workers.payments.breaker import Breaker
+from workers.payments.gateway import (
+    GATEWAY_FAILED,
+    GatewayError,
+    PaymentRefusedError,
+    PaymentRequest,
+    ProviderPayment,
+    ProviderStatus,
+    RateLimitedError,
+)
 from workers.payments.pace import PaymentPace
-from workers.payments.voiding import void_all
+from workers.payments.reconcile import DECLINED, Hold, MoneyStep, decide_held
 from workers.publish.availability import Units
 from workers.publish.order_changes import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from uuid import UUID
 
-    from db.orders.reservations import Reservation
+    from db.orders.money import OrderMoney
+    from db.orders.reservations import Reservation, SaleTerms
     from db.work.due_work import Partition
     from workers.payments.gateway import Gateway
     from workers.runtime.shift import Shift
@@ -41,41 +52,10 @@ UNWRITTEN_MAX = 2 * BATCH
 """Answers that wait to be written; with more no payment is asked for, so that a slow database bounds what is kept."""
 POLL_S = 0.05
 """How long a new reservation may wait before its payment is tried."""
-
-DECLINED = "payment_declined"
-EXPIRED = "hold_expired"
+TERMS_S = 1.0
+"""How old the sale's terms may be."""
 
 log = logging.getLogger("doorbuster.workers.settle")
-
-
-@dataclass(slots=True)
-class Answers:
-    """What is to be written, by order id; a batch of it at a time."""
-
-    approved: list[UUID] = field(default_factory=list)
-    declined: list[UUID] = field(default_factory=list)
-    unknown: list[UUID] = field(default_factory=list)
-    """Timed out or failed: to be asked again."""
-    expired: list[UUID] = field(default_factory=list)
-    """The same after their hold had ended: asked for the last time."""
-
-    def __len__(self) -> int:
-        return len(self.approved) + len(self.declined) + len(self.unknown) + len(self.expired)
-
-    def first(self, most: int) -> Answers:
-        """Return the first of each kind, at most so many."""
-        return Answers(self.approved[:most], self.declined[:most], self.unknown[:most], self.expired[:most])
-
-    def drop(self, written: Answers) -> None:
-        """Forget what was written, which came first."""
-        del self.approved[: len(written.approved)]
-        del self.declined[: len(written.declined)]
-        del self.unknown[: len(written.unknown)]
-        del self.expired[: len(written.expired)]
-
-    def ids(self) -> Iterator[UUID]:
-        """Return all orders."""
-        return chain(self.approved, self.declined, self.unknown, self.expired)
 
 
 class Settle:
@@ -92,21 +72,27 @@ class Settle:
         self._after = BEGINNING
         self._answers = Answers()
         self._in_flight: dict[UUID, asyncio.Task[None]] = {}
-        self._answered: set[UUID] = set()
-        """Answered, not written yet: not to be asked again meanwhile."""
+        self._breaker = Breaker(shift.settings.settle_concurrency)
         self._pace = PaymentPace(shift.settings.settle_concurrency)
+        self._terms: SaleTerms | None = None
+        self._terms_at = -TERMS_S
+        self._defect: BaseException | None = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether payments are: a gateway that takes its time leaves the shift work to do."""
-        return bool(self._in_flight)
+        """Whether payments are in flight, or wait for the provider: it leaves the shift work to do."""
+        return bool(self._in_flight) or self._breaker.paused_s > 0
 
     async def begin(self) -> None:
         """Read the work anew. What is in flight goes on, and what was answered is still to be written."""
         self._after = BEGINNING
+        why, paused_s = await shifts.payments_paused(await self._shift.connection(), self._shift.name)
+        self._breaker.go_on(why, paused_s)
 
     async def step(self) -> int:
         """Ask for the payments that are due, write the answers that are there."""
+        if self._defect is not None:
+            raise self._defect
         read = await self._ask_due()
         written = await self._write()
         if not read and not written:
@@ -127,60 +113,116 @@ class Settle:
 
     async def _ask_due(self) -> int:
         """Ask for one page of due payments, as many as have room; return how many were new."""
-        room = self._shift.settings.settle_concurrency - len(self._in_flight)
-        if room <= 0 or len(self._answers) >= UNWRITTEN_MAX:
+        limit = self._breaker.limit
+        if (limit and limit <= len(self._in_flight)) or len(self._answers) >= UNWRITTEN_MAX:
             return 0
-        page = await reservations.due(
-            await self._shift.connection(), *self._partition, after=self._after, limit=self._shift.size.now
-        )
-        new, last = 0, None
-        for row in page:
-            if row.order_id not in self._in_flight and row.order_id not in self._answered:
-                if len(self._in_flight) >= self._shift.settings.settle_concurrency:
-                    break
-                self._ask(row)
-                new += 1
-            last = row
-        if last is not None:
-            self._after = reservations.ReservationCursor(last.due_at, last.order_id)
-        return new
+        connection = await self._shift.connection()
+        page = await reservations.due(connection, *self._partition, after=self._after, limit=self._shift.size.now)
+        new = [row for row in page if row.order_id not in self._in_flight and row.order_id not in self._answers]
+        terms = await self._known_terms()
+        asked = [row.order_id for row in new if row.attempts]
+        known = await money.money_of(connection, asked) if asked else {}
+        begun = 0
+        for row in new:
+            if not self._begin(row, terms, known.get(row.order_id)):
+                break
+            begun += 1
+        passed = new[begun - 1] if 0 < begun < len(new) else page[-1] if page and begun == len(new) else None
+        if passed is not None:
+            self._after = reservations.ReservationCursor(passed.due_at, passed.order_id)
+        return begun
 
-    def _ask(self, row: Reservation) -> None:
-        payment = PaymentRequest(row.order_id, row.total, row.currency, row.payment_token, row.attempts)
-        if not self._gateway.answers_at_once(payment):
-            self._in_flight[row.order_id] = asyncio.create_task(self._await(row, payment))
-            return
+    def _begin(self, row: Reservation, terms: SaleTerms, order: OrderMoney | None) -> bool:
+        """Have one order paid, or let it go where nobody can be asked; False: there is no room now."""
+        if not row.total or (terms.mode == "none" and not row.attempts):
+            self._answers.add(self._answers.free, row.order_id)
+            return True
+        limit = self._breaker.limit
+        if not limit and row.expired and self._breaker.why == "down":
+            self._answers.add(self._answers.ended, row.order_id)
+            return True
+        if limit <= len(self._in_flight):
+            return False
+        at_shipping = terms.mode == "authorise" if order is None else order.at_shipping
+        payment = PaymentRequest(
+            row.order_id, row.total, row.currency, row.payment_token, row.attempts, capture=not at_shipping
+        )
+        if order is not None:
+            payment = payment._replace(reference=order.reference, since=order.accepted_at)
+        elif self._gateway.answers_at_once(payment):
+            self._answer_at_once(row, payment)
+            return True
+        task = asyncio.create_task(self._await(row, payment))
+        task.add_done_callback(self._note_defect)
+        self._in_flight[row.order_id] = task
+        return True
+
+    def _answer_at_once(self, row: Reservation, payment: PaymentRequest) -> None:
         try:
             answer = answered_at_once(self._gateway.authorise(payment))
         except GatewayError as error:
             self._sort_failure(row, error)
         else:
             self._pace.took(0.0)
-            self._sort(payment, answer)
+            self._breaker.answered()
+            self._sort(row, payment, answer)
 
     async def _await(self, row: Reservation, payment: PaymentRequest) -> None:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._shift.settings.payment_timeout_s):
-                answer = await self._gateway.authorise(payment)
+            answer = await self._asked(payment)
         except GATEWAY_FAILED as error:
             self._sort_failure(row, error)
         else:
-            self._sort(payment, answer)
+            self._breaker.answered()
+            self._sort(row, payment, answer)
+        finally:
+            # In the same turn of the loop: a page read meanwhile must not ask for it again.
+            del self._in_flight[payment.order_id]
         self._pace.took(time.monotonic() - began)
-        # In the same turn of the loop: a page read meanwhile must not ask for it again.
-        del self._in_flight[payment.order_id]
 
-    def _sort(self, payment: PaymentRequest, answer: ProviderPayment) -> None:
-        declined = answer.status is ProviderStatus.DECLINED
-        (self._answers.declined if declined else self._answers.approved).append(payment.order_id)
-        self._answered.add(payment.order_id)
+    async def _asked(self, payment: PaymentRequest) -> ProviderPayment:
+        """Ask for a payment; one that was asked for before is looked up first, and never repeated blindly."""
+        timeout_s = self._shift.settings.payment_timeout_s
+        if payment.attempts:
+            async with asyncio.timeout(timeout_s):
+                found = await self._gateway.look_up(payment)
+            if found.status is not ProviderStatus.NOTHING:
+                return found
+        async with asyncio.timeout(timeout_s):
+            return await self._gateway.authorise(payment)
+
+    def _sort(self, row: Reservation, payment: PaymentRequest, provider: ProviderPayment) -> None:
+        """Put an answer to its like; what is not plain is decided with the order's row at hand."""
+        answers = self._answers
+        if payment.attempts:
+            if provider.status is ProviderStatus.REQUIRES_ACTION and row.extended and not row.expired:
+                answers.add(answers.waiting, row.order_id)
+                return
+        else:
+            step = decide_held(Hold(at_shipping=not payment.capture), provider).step
+            if step is MoneyStep.CONFIRM:
+                answers.add_answer(answers.paid, Answer(row.order_id, provider))
+                return
+            if provider.status is ProviderStatus.DECLINED:
+                answers.add(answers.declined, row.order_id)
+                return
+        answers.add_answer(answers.others, Answer(row.order_id, provider))
 
     def _sort_failure(self, row: Reservation, error: Exception) -> None:
         extra = {"order_id": str(row.order_id), "attempt": row.attempts + 1, "error": repr(error)}
+        if isinstance(error, RateLimitedError):
+            log.info("the gateway takes no more for now", extra=extra | {"retry_after_s": error.retry_after_s})
+            self._breaker.limited(error.retry_after_s)
+            return
+        if isinstance(error, PaymentRefusedError):
+            log.warning("the gateway refuses a payment for good", extra=extra)
+            self._breaker.answered()
+            self._answers.add(self._answers.declined, row.order_id)
+            return
         log.info("no answer from the gateway", extra=extra)
-        (self._answers.expired if row.expired else self._answers.unknown).append(row.order_id)
-        self._answered.add(row.order_id)
+        self._breaker.failed()
+        self._answers.add(self._answers.ended if row.expired else self._answers.unknown, row.order_id)
 
     async def _write(self) -> int:
         """Write a batch of the answers, then tell; return how many there were.
@@ -191,41 +233,59 @@ class Settle:
         answers = self._answers.first(self._shift.size.now)
         if not len(answers):
             return 0
-        kept = await self._confirm(answers)
-        declined = await self._cancel(answers.declined, DECLINED)
-        expired = await self._cancel(answers.expired, EXPIRED)
+        confirmed = await self._confirm(answers)
+        declined = await self._cancel(answers.declined)
+        released = await self._release(answers.ended)
+        strays = [answer for answer in answers.paid if answer.order_id not in confirmed]
+        void_after_s = self._shift.settings.payment_timeout_s
+        applied = await apply(self._shift, [*strays, *answers.others], void_after_s=void_after_s)
+        await publish(self._shift.orders, applied.changed)
         self._answers.drop(answers)
-        self._answered.difference_update(answers.ids())
-        if len(kept) < len(answers.approved) + len(answers.unknown):
-            await self._void_cancelled([one for one in (*answers.approved, *answers.unknown) if one not in kept])
-        await void_all(self._gateway, expired, timeout_s=self._shift.settings.payment_timeout_s)
-        await self._units.tell_of(await self._shift.connection(), [*declined, *expired])
+        await self._units.tell_of(await self._shift.connection(), [*declined, *released, *applied.moved_units])
         return len(answers)
 
     async def _confirm(self, answers: Answers) -> set[UUID]:
-        """Confirm what was approved, put off what is to be asked again; return those still held."""
-        if not answers.approved and not answers.unknown:
+        """Confirm what was paid or costs nothing, put off what is to be looked up; return those confirmed."""
+        if not (answers.free or answers.paid or answers.unknown or answers.waiting):
             return set()
         async with self._shift.leased_transaction() as connection:
-            confirmed = await transitions.confirm_many(connection, answers.approved)
-            retried = await reservations.postpone(
-                connection, answers.unknown, seconds=self._shift.settings.payment_retry_s
-            )
+            confirmed = await transitions.confirm_paid(connection, [_paid(answer) for answer in answers.paid])
+            if answers.free:
+                confirmed += await transitions.confirm_many(connection, answers.free)
+            if answers.unknown:
+                await reservations.postpone(connection, answers.unknown, seconds=self._shift.settings.payment_retry_s)
+            if answers.waiting:
+                await holds.ask_later(connection, answers.waiting, seconds=LOOK_AGAIN_S)
         await publish(self._shift.orders, confirmed)
-        return {*confirmed, *retried}
+        return set(confirmed)
 
-    async def _cancel(self, order_ids: Sequence[UUID], reason: str) -> list[UUID]:
+    async def _cancel(self, order_ids: list[UUID]) -> list[UUID]:
         if not order_ids:
             return []
+        served: list[UUID] = []
         async with self._shift.leased_transaction() as connection:
-            cancelled = await transitions.cancel_many(connection, order_ids, reason=reason)
-        await publish(self._shift.orders, cancelled)
+            cancelled = await transitions.cancel_many(
+                connection, order_ids, reason=DECLINED, payment="failed", served=served
+            )
+        await publish(self._shift.orders, [*cancelled, *served])
         return cancelled
 
-    async def _void_cancelled(self, order_ids: Sequence[UUID]) -> None:
-        """Let go the money of orders that were cancelled while the gateway was asked."""
-        cancelled = await transitions.cancelled_of(await self._shift.connection(), order_ids)
-        await void_all(self._gateway, cancelled, timeout_s=self._shift.settings.payment_timeout_s)
+    async def _release(self, order_ids: list[UUID]) -> list[UUID]:
+        if not order_ids:
+            return []
+        void_after_s = self._shift.settings.payment_timeout_s
+        served: list[UUID] = []
+        async with self._shift.leased_transaction() as connection:
+            released = await transitions.release_many(connection, order_ids, void_after_s=void_after_s, served=served)
+        await publish(self._shift.orders, served)
+        return released
+
+    async def _known_terms(self) -> SaleTerms:
+        """Return how the sale takes money, as of a moment ago."""
+        if self._terms is None or time.monotonic() - self._terms_at > TERMS_S:
+            self._terms = await reservations.terms(await self._shift.connection(), self._partition.sale_number)
+            self._terms_at = time.monotonic()
+        return self._terms
 
     async def _wait(self) -> None:
         """Wait a moment for an answer or for new work."""
@@ -235,18 +295,31 @@ class Settle:
             await asyncio.sleep(POLL_S)
 
     async def _say_pace(self) -> None:
-        """Write down now and then how many payments a second the gateway takes."""
+        """Write down now and then how many payments a second the gateway takes, and whether it is left alone."""
         if self._pace.is_time():
             await shifts.note_payments(
-                await self._shift.connection(), self._shift.name, self._shift.fence, payments_per_s=self._pace.per_s
-            )
+                await self._shift.connection(), self._shift.name, self._shift.fence,
+                payments_per_s=self._pace.per_s, paused=(self._breaker.why, self._breaker.paused_s),
+            )  # fmt: skip
+
+    def _note_defect(self, task: asyncio.Task[None]) -> None:
+        """Keep what a gateway raised that it must not: the shift ends with it, and says so."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._defect = error
 
     async def _give_up(self) -> None:
         tasks = list(self._in_flight.values())
-        self._in_flight.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._in_flight.clear()
+
+
+def _paid(answer: Answer) -> PaidOrder:
+    provider = answer.provider
+    held = provider.authorised if provider.status is ProviderStatus.AUTHORISED else None
+    captured = provider.captured or None
+    return PaidOrder(answer.order_id, str(provider.status), held, captured, provider.reference)
 
 
 def answered_at_once(asked: Coroutine[Any, Any, ProviderPayment]) -> ProviderPayment:

@@ -86,7 +86,10 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         "responses": _responses(operation, schema_of),
     }
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _content(operation.body, schema_of)}
+        described["requestBody"] = {
+            "required": operation.body_required,
+            "content": _content(operation.body, schema_of),
+        }
     if operation.path.startswith("/ops/"):
         described["security"] = [{"ops_key": []}]
     elif "X-Storefront-Key" in operation.headers:
@@ -160,10 +163,11 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
 
 def _headers(operation: Operation, status: int) -> dict[str, Any]:
     """Return the headers of an answer that a caller should look at."""
-    orders, cached = "Idempotency-Key" in operation.headers, "If-None-Match" in operation.headers
+    keyed, cached = "Idempotency-Key" in operation.headers, "If-None-Match" in operation.headers
+    orders = keyed and not operation.path.startswith("/ops/")
     rules = {
         "Location": (orders and status in (201, 202, 409)) or (operation.path == "/ops/sales" and status == 201),
-        "Idempotency-Replayed": orders and status in (201, 202, 409),
+        "Idempotency-Replayed": keyed and status in (201, 202, 409),
         "Preference-Applied": orders and status in (201, 202, 409),
         "Link": orders and status in (401, 409),
         "ETag": cached and status in (200, 304),

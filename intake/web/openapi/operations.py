@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from doorbuster.contract import (
     catalogue,
+    fulfilment,
     offers,
     ops,
     ops_keys,
@@ -31,6 +32,8 @@ class Operation(NamedTuple):
     query: tuple[str, ...] = ()
     """Names of parameters; one with a star may be given several times."""
     headers: tuple[str, ...] = ()
+    body_required: bool = True
+    """False: without a body it means something, too."""
 
 
 class PageOf(NamedTuple):
@@ -78,8 +81,9 @@ _STOREFRONT = (
         ("admission_required", "order_not_found", *_STORE), None, (), ("Last-Event-ID", "X-Storefront-Key"),
     ),
     Operation(
-        "post", "/orders/{order}/cancel", "Cancel an order that is not shipped", {200: orders.OrderView},
-        ("admission_required", "order_not_found", "illegal_transition", *_STORE), None, (), ("X-Storefront-Key",),
+        "post", "/orders/{order}/cancel", "Cancel what has not left of an order", {200: orders.OrderView},
+        ("admission_required", "order_not_found", "illegal_transition", *_BODY, *_STORE), fulfilment.CancelRequest, (),
+        ("X-Storefront-Key",), body_required=False,
     ),
     Operation(
         "post", "/payments/{provider}/events", "Take a payment provider's callback", {200: payments.CallbackTaken},
@@ -214,18 +218,38 @@ _ORDERS = (
         ("order_not_found", "illegal_transition", *_BODY, *_OPS), ops.TransitionRequest,
     ),
     Operation(
-        "get", "/ops/dead-letters", "List entries that could not become orders", {200: PageOf(ops.DeadLetterView)},
-        ("invalid", *_OPS), None, ("sale", "customer", "state", "cursor", "limit"),
+        "post", "/ops/orders:transition", "Move many orders on", {200: JSON_LINES},
+        ("too_large", "unsupported_media_type", *_OPS), JSON_LINES,
     ),
     Operation(
-        "get", "/ops/dead-letters/{letter}", "Show such an entry", {200: ops.DeadLetterView}, ("not_found", *_OPS)
+        "post", "/ops/orders/{order}/shipments", "Send a parcel", {201: fulfilment.ShipmentAnswer},
+        ("order_not_found", "illegal_transition", "sold_out", *_BODY, *_OPS), fulfilment.ShipmentRequest,
+        body_required=False,
     ),
     Operation(
-        "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: ops.Retried},
+        "patch", "/ops/orders/{order}/shipments/{shipment}", "Say what became of a parcel",
+        {200: fulfilment.ShipmentAnswer}, ("order_not_found", "not_found", "illegal_transition", *_BODY, *_OPS),
+        fulfilment.ShipmentChange,
+    ),
+    Operation(
+        "post", "/ops/orders/{order}/refunds", "Give money back", {201: fulfilment.RefundAnswer},
+        ("order_not_found", "idempotency_key_required", "illegal_transition", "idempotency_conflict",
+         "refund_too_large", *_BODY, *_OPS),
+        fulfilment.RefundRequest, (), ("Idempotency-Key",),
+    ),
+    Operation(
+        "get", "/ops/dead-letters", "List dead letters", {200: PageOf(ops.DeadLetterView)},
+        ("invalid", *_OPS), None, ("kind", "sale", "customer", "state", "cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/dead-letters/{letter}", "Show a dead letter", {200: ops.DeadLetterView}, ("not_found", *_OPS)
+    ),
+    Operation(
+        "post", "/ops/dead-letters/{letter}/retry", "Try a dead letter again", {200: ops.Retried},
         ("not_found", "conflict", *_OPS),
     ),
     Operation(
-        "post", "/ops/dead-letters/{letter}/discard", "Give an entry up", {200: ops.DeadLetterView},
+        "post", "/ops/dead-letters/{letter}/discard", "Give a dead letter up", {200: ops.DeadLetterView},
         ("not_found", "conflict", *_BODY, *_OPS), ops.DiscardRequest,
     ),
 )  # fmt: skip

@@ -33,12 +33,6 @@ CHANGING: Mapping[str, Role] = MappingProxyType(
         "put /ops/products/{product}/prices": "operate",
         "post /ops/products:import": "operate",
         "post /ops/orders/{order}/transitions": "operate",
-        "post /ops/webhooks": "operate",
-        "post /ops/webhooks/{webhook}/rotate": "operate",
-        "post /ops/webhooks/{webhook}/test": "operate",
-        "post /ops/webhooks/{webhook}/resume": "operate",
-        "post /ops/webhooks/{webhook}/replay": "operate",
-        "delete /ops/webhooks/{webhook}": "admin",
         "post /ops/dead-letters/{letter}/retry": "operate",
         "post /ops/dead-letters/{letter}/discard": "admin",
     }

@@ -38,9 +38,9 @@ _BY_PREFIX = (
 DESCRIPTIONS = {
     "post /payments/{provider}/events": (
         "For the provider of `PAYMENT_PROVIDER` alone, which signs its callbacks: `stripe` with `Stripe-Signature`, "
-        "`simulated` as Standard Webhooks 1.0 says. A callback is a hint: the provider is asked what it has of the order, "
-        "so one that comes twice, late or out of order does no harm, and 200 is also the answer to what is unknown or old "
-        "news. 503: send it again."
+        "`simulated` as Standard Webhooks 1.0 says. A callback is a hint: the provider is asked what it has of the "
+        "order, so one that comes twice, late or out of order does no harm, and 200 is also the answer to what is "
+        "unknown or old news. 503: send it again."
     ),
     "post /sales/{sale}/orders": (
         "202 once the order lies durably in the order store: from there on nothing loses it. Whether it gets its units "
@@ -56,8 +56,9 @@ DESCRIPTIONS = {
         "was told already."
     ),
     "post /orders/{order}/cancel": (
-        "Gives the units back. Not safe to repeat blindly: read the order after an unknown outcome. An order that is "
-        "only accepted cannot be cancelled yet: try again in a moment."
+        "Takes off what `lines` name, or all that has not left, gives the units back and the money that was taken for "
+        "them. What has left already is 409. Not safe to repeat blindly: read the order after an unknown outcome. An "
+        "order that is only accepted cannot be cancelled yet: try again in a moment."
     ),
     "post /sales/{sale}/room/tickets": (
         "Make `visitor_id` and a secret once a visitor and keep both; send the secret's SHA-256. Again gives the same "
@@ -101,7 +102,38 @@ DESCRIPTIONS = {
         "ledger after an unknown outcome."
     ),
     "post /ops/products:import": "JSON Lines, a product a line. Bad lines are named, the others are taken.",
-    "post /ops/orders/{order}/transitions": "As the state machine allows; `restock` gives units back when refunding.",
+    "post /ops/orders/{order}/transitions": (
+        "As the state machine allows: `shipped` sends all that is open as one parcel, `cancelled` takes all off that "
+        "is open, `refunded` gives back all that was taken; `restock` gives units back when refunding."
+    ),
+    "post /ops/orders:transition": (
+        "JSON Lines, an order a line: `{order_id, to, reason?, restock?, carrier?, tracking?}`, at most 4 KiB each. "
+        "Each line is done by itself, in their order, and answered by a line: `{line, order_id, status, changed}`, or "
+        "`{line, order_id, code, problem, allowed?}`. Safe to send again: an order that is there already has "
+        "`changed: false`."
+    ),
+    "post /ops/orders/{order}/shipments": (
+        "Without `lines`, or without a body: all that is open, else all that was lost on the way. The last open unit "
+        "makes the order `shipped`. Where money is taken at shipping, what the parcel costs is taken. Not safe to "
+        "repeat blindly."
+    ),
+    "patch /ops/orders/{order}/shipments/{shipment}": (
+        "`delivered` or `lost`, which are for good; carrier and tracking may be corrected at any time. When nothing is "
+        "on its way and nothing is missing, the order is `delivered`."
+    ),
+    "post /ops/orders/{order}/refunds": (
+        "For `lines`, or as an `amount`, or an amount for lines. Units that have not left are taken off by it and go "
+        "back to stock; units that left do with `restock`. Safe to repeat with the same `Idempotency-Key`. 422 "
+        "`refund_too_large`: more than was taken and is not given back, refunds under way counted."
+    ),
+    "get /ops/dead-letters": (
+        "Accepted entries that could not become orders (`order`), deliveries that an endpoint did not take for too long "
+        "(`delivery`), what the payment provider will not do (`payment`); newest first."
+    ),
+    "post /ops/dead-letters/{letter}/retry": (
+        "An order's entry goes to the end of its stream; a delivery is sent again, a payment's step asked for again. "
+        "What fails again stays the one dead letter."
+    ),
     "post /ops/webhooks": (
         "The secret is shown here and never again. Without `events` the endpoint gets all types; it is told what "
         "happens from now on, earlier events come by a replay. A URL with a private address is refused unless "
@@ -129,7 +161,9 @@ PARAMETERS = {
     "product": "The product's id.",
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
-    "letter": "The dead letter's number.",
+    "shipment": "The parcel's id, a UUID.",
+    "letter": "The dead letter's id: a number, or one like `delivery-7` or `payment-7`.",
+    "kind": "Of this kind alone: `order`, `delivery` or `payment`.",
     "key": "The key's number, `key_id`.",
     "webhook": "The webhook's number.",
     "cursor": "`next_cursor` of the page before.",
@@ -152,7 +186,9 @@ PARAMETERS = {
         "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N` or "
         "`catalogue`."
     ),
-    "Idempotency-Key": "The caller's name for one attempt to order: 1 to 255 visible ASCII characters.",
+    "Idempotency-Key": (
+        "The caller's name for one attempt to order, or for one refund: 1 to 255 visible ASCII characters."
+    ),
     "Prefer": "`wait=S`: hold the answer back until the order is decided, at most S seconds (30).",
     "Last-Event-ID": "Resume behind this event.",
     "If-None-Match": "The `ETag` at hand: 304 if it is still that.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -45,6 +46,8 @@ WHOLE_BY_NATURE = {
     ("products", "empty_import_lines"): "empties one that is the session's own",
     ("sales", "count_purchases_anew"): "counts a sale's orders when its limits change",
     ("sales", "forget_purchases"): "as above",
+    ("sales", "count_identities_anew"): "as above",
+    ("sales", "forget_identities"): "as above",
     **{
         ("search", name): "planned anew for the words asked, in a transaction bounded in time"
         for name in ("bound", "rarities", "search", "there", "correct", "suggest")
@@ -124,6 +127,16 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await db.execute(
         "insert into purchases select 1, product_id, customer_id, 1 from orders join order_lines using (order_id)"
     )
+    await db.execute("update orders set identities = '\\x02'::bytea || decode(md5(entry_seq::text), 'hex')")
+    await db.execute(
+        "insert into identity_purchases select 1, substring(identities from 2 for 16), product_id, 1"
+        " from orders join order_lines using (order_id)"
+    )
+    await db.execute(
+        "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"
+        " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
+        " from orders join order_lines using (order_id)"
+    )
     await db.execute(
         "insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)"
         " select 1, 0, n || '-0', gen_random_uuid(), '', 'reason', 'detail' from generate_series(1, $1::integer) n",
@@ -131,12 +144,14 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     )
     await db.execute("insert into stock_movements (product_id, quantity, reason) select product_id, 50, 'x' from stock")
     await _fill_ops(db)
+    await _fill_webhooks(db)
     await db.execute("insert into shifts select 'settle:1:0', 1, '', now()")
     await db.execute("insert into stream_cursors (sale_number, partition) values (1, 0)")
     await db.execute("update product_changes set at = now() - interval '1 day'")
 
 
 async def _fill_ops(db: Connection) -> None:
+    await db.execute("insert into shipments (shipment_id, order_id, seq) select $1, $1, 2", UUID(int=0))
     await db.execute(
         "insert into ops_log (action, target, change)"
         " select 'x', 'product:p' || n, '{}' from generate_series(1, $1::integer) n",
@@ -146,6 +161,27 @@ async def _fill_ops(db: Connection) -> None:
         "insert into ops_keys (name, role, digest, created_by, revoked_at)"
         " select 'k' || n, 'view', sha256(n::text::bytea), 'OPS_KEY', now() from generate_series(1, $1::integer) n",
         PRODUCTS,
+    )
+
+
+async def _fill_webhooks(db: Connection) -> None:
+    await db.execute("insert into webhooks (url, secret) select 'https://shop.example', 's' from generate_series(1, 5)")
+    await db.execute(
+        "insert into webhook_deliveries (webhook_id, event_id, type, subject, position, order_id, at, state,"
+        " finished_at, died_at)"
+        " select w, 'p' || n, 'order.pending', 'p' || n, 1, null, now(), s, f, case when n % 2 = 0 then f end"
+        " from generate_series(1, $1::integer) n, generate_series(1, 5) w, lateral (values"
+        " (case n % 4 when 0 then 'due' when 1 then 'waiting' when 2 then 'dead' else 'delivered' end,"
+        " case when n % 4 > 1 then now() end)) as v (s, f)",
+        PRODUCTS,
+    )
+    await db.execute(
+        "insert into world_events (event_id, type, subject, data)"
+        " select 'p' || n, 'product.changed', 'p' || n, '{}' from generate_series(1, $1::integer) n",
+        PRODUCTS,
+    )
+    await db.execute(
+        "insert into webhook_replays (webhook_id, since, until, source) values (1, now(), now(), 'orders')"
     )
 
 
@@ -227,10 +263,18 @@ async def test_without_shape_and_settings_a_plan_made_on_empty_tables_stays_wron
 _SNAPSHOT = "pg_current_snapshot()::text"
 _EVER = ("'1970-01-01Z'", "'9999-01-01Z'")
 _WINDOW = ("'2000-01-01Z'", "'2001-01-01Z'")
+_PRODUCTS = f"'{{{','.join(f'p{n}' for n in range(1, BATCH + 1))}}}'"
+_ONES, _LESS, _NONE = (f"'{{{','.join([units] * BATCH)}}}'" for units in ("1", "-1", "0"))
+_FINISHED = f"'{{{','.join(map(str, range(1, BATCH + 1)))}}}'::bigint[]"
+_ENDED = ("'delivered'::text", "200", "null::text", "null::float8", "null::text")
 OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
     ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
     ("catalogue_changes", "unrelayed"): ["'0'", "0", "1000"],
+    ("locked_order", "move_units"): [_PRODUCTS, _ONES, _LESS, _NONE],
+    ("locked_order", "return_purchases"): ["1", "'p1'", _PRODUCTS, _ONES],
+    ("locked_order", "tell"): ["md5('1')::uuid", "2", "'confirmed'", "now()", "null", "'shipment'", "null"],
+    ("shipments", "add_shipment_line"): [f"'{UUID(int=0)}'", "1", "1", "0"],
     ("ops_keys", "make_key"): ["'n'", "'view'", "sha256('x')", "'OPS_KEY'", "null"],
     ("orders", "list_orders"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER],
     ("orders", "list_orders_by_reason"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER, "'rare'"],
@@ -249,6 +293,20 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("outbox", "unpublished"): ["'0'", "0", "1000"],
     ("products", "put_product"): ["'p1'", "'n'", "'b'", "'c'", "null", "5", "'EUR'", "true", "'{}'"],
     ("money", "queue_once"): ["array[md5('1')::uuid]", "'void'", "0"],
+    ("webhook_deliveries", "due"): [
+        "array[1, 2, 3, 4, 5]",
+        "array[40, 40, 40, 40, 40]",
+        "array[false, false, false, true, true]",
+    ],
+    ("webhook_deliveries", "finish"): [_FINISHED, *(f"array_fill({one}, array[1000])" for one in _ENDED)],
+    ("webhook_replays", "add"): ["1", *_WINDOW, "null", "array['orders']"],
+    ("webhook_replays", "advance"): ["1", "'5'", "5"],
+    ("webhook_replays", "walk_orders"): ["'0'", "0", "1000"],
+    ("webhooks", "create"): ["'https://shop.example'", "null", "''", "'s'", "200"],
+    ("webhooks", "note_attempts"): ["1", "5", "1", "'active'", "null"],
+    ("webhooks", "rotate"): ["1", "'s'", "1"],
+    ("world_events", "announce"): ["array['e']", "array['sale.opened']", "array['sale:s']", "array['{}'::jsonb]"],
+    ("world_events", "untold"): ["'0'", "0", "1000"],
     ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'", "'none'", "5", "5"],
     ("sales", "update_sale"): ["1", "'n'", *_WINDOW, "5", "5", "'{}'", "'none'", "5", "5"],
 }

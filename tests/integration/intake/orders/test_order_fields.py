@@ -1,4 +1,4 @@
-"""What an order says beyond its lines: metadata of lines, identities. It comes back, or nothing of it is to be found."""
+"""What an order says beyond its lines: metadata of lines, identities. It comes back, or is not to be found."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ async def test_over_the_limit_says_line_product_limit_and_what_is_had(
     refused = await decided(intake, shop, "ann", ("rug", 1), ("lamp", 1))
     said = refused.json()
     assert (refused.status_code, said["code"]) == (409, "limit_exceeded")
-    facts = {"line": 2, "product_id": "lamp", "limit": 1, "had": 1}
+    facts = {"line": 2, "product_id": "lamp", "by": "customer", "limit": 1, "had": 1}
     assert {name: said[name] for name in facts} == facts
     order = (await intake.http.get(refused.headers["Location"])).json()
     assert (order["order_id"], order["reason"], order["refusal"]) == (said["order_id"], "limit_exceeded", facts)

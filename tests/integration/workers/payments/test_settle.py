@@ -33,9 +33,15 @@ if TYPE_CHECKING:
 class RecordingGateway(SimulatedGateway):
     """Remembers who was asked and voided."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, everything: bool = False) -> None:
+        super().__init__(everything=everything)
         self.asked: list[UUID] = []
         self.voided: list[UUID] = []
+        self.looked_up: list[UUID] = []
+
+    async def look_up(self, payment: PaymentRequest) -> ProviderPayment:
+        self.looked_up.append(payment.order_id)
+        return await super().look_up(payment)
 
     async def authorise(self, payment: PaymentRequest) -> ProviderPayment:
         self.asked.append(payment.order_id)
@@ -154,11 +160,16 @@ async def test_an_answer_that_never_comes_is_retried_until_the_hold_ends(shop: S
 
     async def settled() -> bool:
         await shop.settle(gateway, payment_timeout_s=0.1, payment_retry_s=0.1)
-        return await _is(shop, ids, "cancelled:hold_expired")
+        return not await db.fetchval("select count(*) from reservations")
 
     await eventually(settled)
     assert gateway.asked.count(ids[0]) > 1
-    assert gateway.voided == ids, "nobody knows whether the money was held"
+    assert gateway.looked_up.count(ids[0]) == gateway.asked.count(ids[0]) - 1, "looked up before it is asked again"
+    assert await shop.statuses(ids) == ["pending"], "nobody knows whether the money was held"
+    assert await shop.ledger("lamp") == (5, 0, 0), "its units are free already"
+    await shop.money(gateway)
+    assert gateway.voided == ids
+    assert await shop.statuses(ids) == ["cancelled:hold_expired"]
     assert await shop.ledger("lamp") == (5, 0, 0)
 
 
@@ -172,7 +183,14 @@ async def test_an_order_cancelled_while_the_gateway_is_asked_is_voided(lamp_sale
     gateway.go_on.set()
     await settling
     assert await lamp_sale.statuses(ids) == ["cancelled:customer", "confirmed"]
-    assert gateway.voided == ids[:1]
+    given_back = "select captured, refunded from orders where order_id = $1"
+    assert tuple(await db.fetchrow(given_back, ids[0])) == (100, None), "queued, so that it is not forgotten"
+    await lamp_sale.money(gateway, now=False)
+    assert tuple(await db.fetchrow(given_back, ids[0])) == (100, 100), "at once: nothing is under way any more"
+    assert await db.fetchval("select status from refunds where order_id = $1", ids[0]) == "succeeded"
+    await lamp_sale.money(gateway)
+    assert gateway.voided == ids[:1], "what the cancellation had queued finds that all is done"
+    assert tuple(await db.fetchrow(given_back, ids[0])) == (100, 100)
     assert await lamp_sale.ledger("lamp") == (4999, 1, 0)
 
 
@@ -203,19 +221,28 @@ async def test_whoever_lost_the_lease_confirms_nothing(lamp_sale: Shop, db: Conn
     assert gateway.voided == [], "the next holder may be confirming it"
 
 
-async def test_a_gateway_that_will_not_void_stops_nothing(lamp_sale: Shop, db: Connection) -> None:
+async def test_a_gateway_that_will_not_void_is_asked_again_until_it_does(lamp_sale: Shop, db: Connection) -> None:
     class Stubborn(RecordingGateway):
+        refuses = 2
+
         async def void(self, payment: PaymentRequest, *, key: str) -> ProviderPayment:
-            await super().void(payment, key=key)
-            raise GatewayError("no")
+            self.voided.append(payment.order_id)
+            if self.voided.count(payment.order_id) <= self.refuses:
+                raise GatewayError("no")
+            return await SimulatedGateway.void(self, payment, key=key)
 
     ids = await lamp_sale.buy("ada", "bob", lamp=1, token="timeout")
     await lamp_sale.drain()
     await db.execute("update reservations set expires_at = now(), due_at = now()")
     gateway = Stubborn()
     assert await lamp_sale.settle(gateway, payment_timeout_s=0.1) == EndReason.IDLE
+    assert await lamp_sale.ledger("lamp") == (5000, 0, 0)
+    for _ in range(Stubborn.refuses):
+        await lamp_sale.money(gateway)
+        assert await _is(lamp_sale, ids, "pending")
+    await lamp_sale.money(gateway)
     assert await _is(lamp_sale, ids, "cancelled:hold_expired")
-    assert sorted(gateway.voided) == sorted(ids)
+    assert await db.fetchval("select count(*) from payment_operations where state <> 'done'") == 0
 
 
 @pytest.mark.parametrize(("attempts", "token"), [(0, None), (0, "slow:50"), (3, None), (3, "slow:50")])
@@ -231,7 +258,8 @@ async def test_a_hold_does_not_run_out_because_settling_is_late(
     gateway = RecordingGateway()
     await lamp_sale.settle(gateway)
     assert await _is(lamp_sale, ids, "confirmed")
-    assert sorted(gateway.asked) == sorted(ids)
+    assert sorted({*gateway.asked, *gateway.looked_up}) == sorted(ids)
+    assert len(gateway.asked) <= len(ids)
     assert gateway.voided == []
 
 
@@ -242,18 +270,18 @@ async def test_an_answer_that_could_not_be_written_is_written_later(
     ids = await lamp_sale.buy(*(f"c{n}" for n in range(40)), lamp=1, token="slow:20")
     declined = await lamp_sale.buy("dan", lamp=1, token="decline")
     await lamp_sale.drain()
-    confirm, failures = transitions.confirm_many, 3
+    confirm, failures = transitions.confirm_paid, 3
 
-    async def failing(connection: Connection, order_ids: Sequence[UUID]) -> list[UUID]:
+    async def failing(connection: Connection, paid: Sequence[transitions.PaidOrder]) -> list[UUID]:
         nonlocal failures
-        moved = await confirm(connection, order_ids)
+        moved = await confirm(connection, paid)
         if failures and moved:
             failures -= 1
             await db.execute("update reservations set expires_at = now() - interval '1 h'")
             raise asyncpg.QueryCanceledError("too slow")
         return moved
 
-    monkeypatch.setattr("db.orders.transitions.confirm_many", failing)
+    monkeypatch.setattr("db.orders.transitions.confirm_paid", failing)
     gateway = RecordingGateway()
     await lamp_sale.settle(gateway)
     assert failures == 0

@@ -20,7 +20,7 @@ from intake.room.attempts import Placed, digest_of, key_of, read_placed, spoken,
 from intake.room.browser import Browser
 from intake.web.problems import RETRY_AFTER
 from workers.drain.decide import Poison, Reason
-from workers.payments.settle import DECLINED, EXPIRED
+from workers.payments.reconcile import DECLINED, EXPIRED
 
 PAGES = Pages(None)
 LANGUAGES = sorted(PAGES.texts)

@@ -76,7 +76,7 @@ STAMP, V1 = RIGHT.split(",")[:2]
     "header",
     [
         None, "", ",", "=", "t", "t=", "t=,v1=", STAMP, V1, f"{STAMP},v1=", f"{STAMP},v1", f"{STAMP},v0={V1[3:]}",
-        f"t=1,{V1}", f"t=-1800000000,{V1}", f"t= 1800000000,{V1}", f"t=1e9,{V1}", f"t=１８００００００００,{V1}",
+        f"t=1,{V1}", f"t=-1800000000,{V1}", f"t= 1800000000,{V1}", f"t=1e9,{V1}", f"t=\uff11800000000,{V1}",
         f"{STAMP},t=1800000001,{V1}", f"{STAMP},{V1[:-1]}", f"{STAMP},{V1}0", f"{STAMP},{V1.upper()}", f"{STAMP},v1=é",
         f"t={'9' * 5000},{V1}", f"{STAMP}," + ",".join(["v1=x"] * 16) + f",{V1}", "x" * 5000, f"{STAMP};{V1}",
         f"{STAMP},v1=\udcff",
@@ -96,9 +96,10 @@ GOOD = signed_as_standard(BODY, at=NOW)
         {"webhook-id": ""}, {"webhook-id": "msg_2"}, {"webhook-id": "x" * 5000}, {"webhook-id": "é"},
         {"webhook-timestamp": ""}, {"webhook-timestamp": "now"}, {"webhook-timestamp": "1800000001"},
         {"webhook-timestamp": "9" * 5000}, {"webhook-timestamp": "-1800000000"}, {"webhook-timestamp": "1800000000.0"},
-        {"webhook-signature": ""}, {"webhook-signature": "v1"}, {"webhook-signature": ","}, {"webhook-signature": "v1,"},
-        {"webhook-signature": GOOD["webhook-signature"][3:]}, {"webhook-signature": "v2" + GOOD["webhook-signature"][2:]},
-        {"webhook-signature": GOOD["webhook-signature"][:-1]}, {"webhook-signature": "v1,é"},
+        {"webhook-signature": ""}, {"webhook-signature": "v1"}, {"webhook-signature": ","},
+        {"webhook-signature": "v1,"}, {"webhook-signature": GOOD["webhook-signature"][3:]},
+        {"webhook-signature": "v2" + GOOD["webhook-signature"][2:]}, {"webhook-signature": "v1,é"},
+        {"webhook-signature": GOOD["webhook-signature"][:-1]},
         {"webhook-signature": "v1,x " * 16 + GOOD["webhook-signature"]},
     ],
 )  # fmt: skip

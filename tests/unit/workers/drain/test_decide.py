@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.orderstore.entry import EntryLine, OrderEntry
-from workers.drain.decide import Reason, SellableUnits, Verdict, decide
+from workers.drain.decide import Purchases, Reason, SellableUnits, Verdict, decide
 
 PRODUCTS = ("lamp", "rug", "sofa", "vase")
 CUSTOMERS = ("ada", "bob", "cyd")
@@ -49,7 +49,7 @@ def test_it_takes_what_was_reserved_and_never_more_than_there_is(
     orders: list[OrderEntry], stocks: dict[str, tuple[int, int | None]]
 ) -> None:
     sellable = {product_id: _shelf(*terms) for product_id, terms in stocks.items()}
-    verdict = decide(orders, sellable, {})
+    verdict = decide(orders, sellable, Purchases())
     reserved: Counter[str] = Counter()
     for order, reason in verdict.decided:
         if reason is None:
@@ -61,7 +61,7 @@ def test_it_takes_what_was_reserved_and_never_more_than_there_is(
 
 @given(orders=_orders, stocks=_stocks)
 def test_every_order_gets_one_decision(orders: list[OrderEntry], stocks: dict[str, tuple[int, int | None]]) -> None:
-    verdict = decide(orders, {product_id: _shelf(*terms) for product_id, terms in stocks.items()}, {})
+    verdict = decide(orders, {product_id: _shelf(*terms) for product_id, terms in stocks.items()}, Purchases())
     assert [order.order_id for order, _ in verdict.decided] == [order.order_id for order in orders]
 
 
@@ -72,9 +72,9 @@ def test_who_came_later_changes_nothing_for_who_came_first(
     def sellable() -> dict[str, SellableUnits]:
         return {product_id: _shelf(*terms) for product_id, terms in stocks.items()}
 
-    all_of_them = _by_order(decide(orders, sellable(), {}))
+    all_of_them = _by_order(decide(orders, sellable(), Purchases()))
     for count in range(len(orders)):
-        for order_id, reason in _by_order(decide(orders[:count], sellable(), {})).items():
+        for order_id, reason in _by_order(decide(orders[:count], sellable(), Purchases())).items():
             assert all_of_them[order_id] == reason
 
 
@@ -86,10 +86,10 @@ def _by_order(verdict: Verdict) -> dict[bytes, Reason | None]:
 def test_two_batches_decide_like_one(
     orders: list[OrderEntry], stocks: dict[str, tuple[int, int | None]], cut: int
 ) -> None:
-    whole = decide(orders, {product_id: _shelf(*terms) for product_id, terms in stocks.items()}, {})
+    whole = decide(orders, {product_id: _shelf(*terms) for product_id, terms in stocks.items()}, Purchases())
     sellable = {product_id: _shelf(*terms) for product_id, terms in stocks.items()}
-    first = decide(orders[:cut], sellable, {})
-    second = decide(orders[cut:], sellable, dict(first.bought))
+    first = decide(orders[:cut], sellable, Purchases())
+    second = decide(orders[cut:], sellable, Purchases(dict(first.bought), dict(first.bought_by)))
     assert _by_order(whole) == _by_order(first) | _by_order(second)
 
 
@@ -111,17 +111,17 @@ def test_no_refusal_without_cause(orders: list[OrderEntry], stocks: dict[str, tu
             for product_id, units in wanted.items():
                 left[product_id] -= units
                 bought[order.customer_id, product_id] += units
-    verdict = decide(orders, {product_id: _shelf(*terms) for product_id, terms in stocks.items()}, {})
+    verdict = decide(orders, {product_id: _shelf(*terms) for product_id, terms in stocks.items()}, Purchases())
     assert {order_id: reason is None for order_id, reason in _by_order(verdict).items()} == expected
 
 
 def test_lines_of_one_product_count_together() -> None:
-    verdict = decide([_order(1, "ada", [("lamp", 2), ("lamp", 2)])], {"lamp": _shelf(3)}, {})
+    verdict = decide([_order(1, "ada", [("lamp", 2), ("lamp", 2)])], {"lamp": _shelf(3)}, Purchases())
     assert [reason for _, reason in verdict.decided] == [Reason.SOLD_OUT]
 
 
 def test_what_was_bought_before_counts_against_the_limit() -> None:
-    verdict = decide([_order(1, "ada", [("lamp", 2)])], {"lamp": _shelf(9, limit=3)}, {("lamp", "ada"): 2})
+    verdict = decide([_order(1, "ada", [("lamp", 2)])], {"lamp": _shelf(9, limit=3)}, Purchases({("lamp", "ada"): 2}))
     assert [reason for _, reason in verdict.decided] == [Reason.LIMIT_EXCEEDED]
 
 
@@ -135,10 +135,10 @@ def test_what_was_bought_before_counts_against_the_limit() -> None:
 )
 def test_what_the_sale_cannot_sell_is_decided_and_takes_nothing(lines: list[tuple[str, int]], reason: Reason) -> None:
     sellable = {"lamp": _shelf(5), "rug": _shelf(5, currency="USD")}
-    verdict = decide([_order(1, "ada", lines), _order(2, "bob", [("lamp", 5)])], sellable, {})
+    verdict = decide([_order(1, "ada", lines), _order(2, "bob", [("lamp", 5)])], sellable, Purchases())
     assert [(order.customer_id, why) for order, why in verdict.decided] == [("ada", reason), ("bob", None)]
 
 
 def test_an_inactive_product_is_refused() -> None:
-    verdict = decide([_order(1, "ada", [("lamp", 1)])], {"lamp": _shelf(5, active=False)}, {})
+    verdict = decide([_order(1, "ada", [("lamp", 1)])], {"lamp": _shelf(5, active=False)}, Purchases())
     assert [reason for _, reason in verdict.decided] == [Reason.UNAVAILABLE]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from uuid import UUID
 
 from db.orders import money
-from db.orders.locked_order import Parcel, each_once, lock
+from db.orders.fulfilment.locked_order import Parcel, each_once, lock
 from db.orders.orders import LineUnits
 from db.orders.states import Status
 from db.query_files import load
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from db.connections.pool import Connection
-    from db.orders.locked_order import LockedLine, LockedOrder, Moved
+    from db.orders.fulfilment.locked_order import LockedLine, LockedOrder, Moved
 
 IN_THE_HOUSE = frozenset({Status.CONFIRMED, Status.PROCESSING})
 SENDABLE = IN_THE_HOUSE | {Status.SHIPPED}

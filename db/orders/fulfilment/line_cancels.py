@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.orders import money, refunds
-from db.orders.locked_order import each_once, lock
+from db.orders import money
+from db.orders.fulfilment import refunds
+from db.orders.fulfilment.locked_order import each_once, lock
 from db.orders.orders import LineUnits, RefundLine
 from db.orders.states import Status
 from doorbuster.errors import InvalidError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from db.connections.pool import Connection
-    from db.orders.locked_order import LockedOrder, Moved
+    from db.orders.fulfilment.locked_order import LockedOrder, Moved
 
 BEFORE_SHIPPING = frozenset({Status.PENDING, Status.CONFIRMED, Status.PROCESSING})
 PAYMENT_S = 60.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from db.orders import money
-from db.orders.locked_order import each_once, lock
+from db.orders.fulfilment.locked_order import each_once, lock
 from db.orders.orders import LineUnits, RefundLine
 from db.orders.states import FINAL, Status
 from db.query_files import load
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from db.connections.pool import Connection
-    from db.orders.locked_order import LockedOrder, Moved
+    from db.orders.fulfilment.locked_order import LockedOrder, Moved
 
 CANCELLED, REFUNDED = "cancelled", "refunded"
 """Reasons of refunds that nobody gave a reason for."""

@@ -1,0 +1,1 @@
+"""What a payment provider of ours has: the simulated one's books."""

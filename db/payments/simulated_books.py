@@ -1,0 +1,80 @@
+"""The books of the simulated payment provider. Owns their rows; knows no order, and decides nothing.
+
+A row is a payment that the provider was asked for, as far as the payment token does not say it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from db.query_files import load
+
+if TYPE_CHECKING:
+    from db.connections.pool import Connection
+
+_SQL = load("simulated_books")
+
+
+class Book(NamedTuple):
+    """A payment as the simulated provider has it; amounts in minor units."""
+
+    status: str
+    """coming, requires_action, authorised, captured, voided or declined."""
+    total: int
+    currency: str
+    capture: bool
+    """Whether it is taken at once when it succeeds."""
+    captured: int = 0
+    refunded: int = 0
+    card: str | None = None
+    succeeds: bool = True
+    keys: tuple[str, ...] = ()
+    turned: bool = False
+    """What was coming, or the shopper's action, has ended: as `succeeds` says."""
+
+
+def _book(row: Any) -> Book:
+    values = {name: row[name] for name in Book._fields}
+    return Book(**values | {"keys": tuple(row["keys"]), "turned": bool(row["turned"])})
+
+
+async def open_book(connection: Connection, order_id: UUID, book: Book, *, turns_after_s: float | None) -> None:
+    """Open the book of a payment, unless it has one."""
+    terms = (book.status, book.total, book.currency, book.capture, book.captured, book.card)
+    await connection.execute(_SQL["open_book"], order_id, *terms, turns_after_s, book.succeeds)
+
+
+async def hold_book(connection: Connection, order_id: UUID) -> Book | None:
+    """Return a payment's book and keep others from it until the transaction ends."""
+    row = await connection.fetchrow(_SQL["hold_book"], order_id)
+    return None if row is None else _book(row)
+
+
+async def read_book(connection: Connection, order_id: UUID) -> Book | None:
+    """Return a payment's book."""
+    row = await connection.fetchrow(_SQL["read_book"], order_id)
+    return None if row is None else _book(row)
+
+
+async def write_book(connection: Connection, order_id: UUID, book: Book) -> None:
+    """Write what became of a payment."""
+    settled = book.status not in ("coming", "requires_action")
+    terms = (book.status, book.captured, book.refunded, list(book.keys), settled)
+    await connection.execute(_SQL["write_book"], order_id, *terms)
+
+
+async def end_action(connection: Connection, order_id: UUID, *, succeeds: bool) -> bool:
+    """End a shopper's action, as the shopper would; False: none is open."""
+    return await connection.fetchval(_SQL["end_action"], order_id, succeeds) is not None
+
+
+async def list_books(connection: Connection, since: datetime) -> AsyncIterator[tuple[UUID, Book]]:
+    """Go through the payments that were asked for since then, in their order, a page at a time."""
+    place = (since, UUID(int=0))
+    while rows := await connection.fetch(_SQL["list_books"], *place):
+        for row in rows:
+            yield UUID(int=row["order_id"].int), _book(row)
+        place = (rows[-1]["created_at"], rows[-1]["order_id"])

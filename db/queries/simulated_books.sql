@@ -1,0 +1,34 @@
+-- The books of the simulated provider. Nobody else reads or writes them.
+
+-- name: open_book
+-- Two that open the same book find one.
+insert into simulated_payments (order_id, status, total, currency, capture, captured, card, turns_at, succeeds)
+values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + make_interval(secs => $8::float8), $9)
+on conflict (order_id) do nothing;
+
+-- name: hold_book
+select status, total, currency, capture, captured, refunded, card, succeeds, keys, turns_at <= clock_timestamp() as turned
+  from simulated_payments where order_id = $1 for update;
+
+-- name: read_book
+select status, total, currency, capture, captured, refunded, card, succeeds, keys, turns_at <= clock_timestamp() as turned
+  from simulated_payments where order_id = $1;
+
+-- name: write_book
+update simulated_payments
+  set status = $2, captured = $3, refunded = $4, keys = $5, turns_at = case when $6 then null else turns_at end
+  where order_id = $1;
+
+-- name: end_action
+update simulated_payments set turns_at = clock_timestamp(), succeeds = $2
+  where order_id = $1 and status = 'requires_action'
+returning order_id;
+
+-- name: list_books
+-- By time; the next page begins behind ($1, $2).
+select order_id, created_at, status, total, currency, capture, captured, refunded, card, succeeds, keys,
+       turns_at <= clock_timestamp() as turned
+  from simulated_payments
+  where (created_at, order_id) > ($1, $2)
+  order by created_at, order_id
+  limit 1000;

@@ -1,0 +1,1 @@
+"""What fulfilment does to orders: parcels, refunds, transitions by file. Decides nothing; the database does."""

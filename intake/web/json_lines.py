@@ -1,0 +1,60 @@
+"""Bodies of JSON Lines, a thing a line. Owns how they come to disk and are read in lines; knows no line's meaning."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from intake.web.problems import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from falcon.asgi import Request
+
+MEDIA = "application/x-ndjson"
+_WRITE_BYTES = 2**20
+
+
+def require_json_lines(req: Request) -> None:
+    """Refuse what says it is something else: read as JSON Lines, each of its lines would be wrong."""
+    media = (req.content_type or "").partition(";")[0].strip().lower()
+    if media and "json" not in media and media != "application/octet-stream":
+        raise RefusedError("unsupported_media_type", f"The body must be JSON Lines: {MEDIA}")
+    if (req.get_header("Content-Encoding") or "identity").strip().lower() != "identity":
+        raise RefusedError("unsupported_media_type", "The body must not be compressed")
+
+
+async def keep(req: Request, file: IO[bytes]) -> None:
+    """Write the body to disk, a MiB at a time and not in the loop's own time; leave the file at its beginning."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in req.stream:
+        parts.append(part)
+        size += len(part)
+        if size >= _WRITE_BYTES:
+            await asyncio.to_thread(file.writelines, parts)
+            parts, size = [], 0
+    await asyncio.to_thread(file.writelines, parts)
+    file.seek(0)
+
+
+class Line(NamedTuple):
+    """A line of a body, counted from 1; None: it is longer than lines may be."""
+
+    number: int
+    text: bytes | None
+
+
+def lines_of(file: IO[bytes], *, most: int) -> Iterator[Line]:
+    """Yield the lines that are not blank, holding at most so many bytes of one at a time."""
+    number = 0
+    while text := file.readline(most + 1):
+        number += 1
+        is_long = len(text) > most and not text.endswith(b"\n")
+        while is_long and not text.endswith(b"\n") and (rest := file.readline(most + 1)):
+            text = rest
+        if is_long:
+            yield Line(number, None)
+        elif text.strip():
+            yield Line(number, text.strip())

@@ -1,0 +1,1 @@
+"""Payments by Stripe, on its official client. Imported only where `PAYMENT_PROVIDER=stripe` chooses it."""

@@ -1,0 +1,62 @@
+"""The bodies of deliveries, made when they are first sent: an order as it stood at its event. Owns their form.
+
+One event has one body for all endpoints; the last ones made are kept, since the endpoints ask at about the same time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from db.orders.orders import read_order
+from db.orders.view import show
+from db.webhooks import world_events
+from doorbuster.contract.webhooks import TEST, WebhookBody
+from doorbuster.values.timestamps import rfc3339_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from db.connections.pool import Connection
+    from db.webhooks.deliveries import Due
+
+KEPT = 4_000
+"""Bodies that are kept; an order's takes about a kilobyte."""
+_encode = msgspec.json.Encoder().encode
+
+
+class Bodies:
+    """Makes bodies, and keeps the last ones."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[str, str] = OrderedDict()
+
+    async def make(self, connection: Connection, wanted: Iterable[Due]) -> dict[int, str]:
+        """Return the body of each delivery; one is left out when what it tells of is gone."""
+        wanted = list(wanted)
+        await self._make_missing(connection, {one.event_id: one for one in wanted if one.body is None})
+        found = {one.delivery_id: one.body or self._made.get(one.event_id) for one in wanted}
+        while len(self._made) > KEPT:
+            self._made.popitem(last=False)
+        return {delivery_id: body for delivery_id, body in found.items() if body is not None}
+
+    async def _make_missing(self, connection: Connection, wanted: dict[str, Due]) -> None:
+        missing = {event_id: one for event_id, one in wanted.items() if event_id not in self._made}
+        told = [event_id for event_id, one in missing.items() if one.order_id is None and one.type != TEST]
+        data: dict[str, Any] = dict(await world_events.data_of(connection, told)) if told else {}
+        for event_id, one in missing.items():
+            if one.type == TEST:
+                data[event_id] = {"webhook_id": one.webhook_id}
+            elif one.order_id is not None:
+                order = await read_order(connection, one.order_id)
+                if order is not None:
+                    data[event_id] = show(order, one.position)
+            if event_id in data:
+                self._made[event_id] = body_of(one, data[event_id])
+
+
+def body_of(delivery: Due, data: Any) -> str:
+    """Return the body of a delivery as it is signed and sent."""
+    return _encode(WebhookBody(delivery.event_id, delivery.type, rfc3339_of(delivery.at), data)).decode()
