@@ -37,10 +37,14 @@ async def _confirm_paid(world: World, ids: Sequence[UUID]) -> None:
 
 async def _serve_anew(world: World, ids: Sequence[UUID]) -> None:
     """As who hears that an order was paid after its hold had ended; of others only the statement's guard is tried."""
-    for order_id, order in (await world.read()).orders.items():
-        if order_id in ids and order.status != "pending":
+    rows = await world.admin.fetch(
+        "select o.order_id, status = 'pending' as is_pending, r.order_id is null and reason is null as is_released"
+        " from orders o left join reservations r using (order_id)"
+    )
+    for order_id, is_pending, is_released in rows:
+        if not is_pending:
             assert not await holds.confirm_anew(world.admin, order_id)
-        elif order_id in ids and order.hold is None and not order.stands_by:
+        elif is_released:
             assert await holds.take_units(world.admin, order_id)
             assert await holds.confirm_anew(world.admin, order_id)
 
