@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from db.orders import line_cancels, money
+from db.orders import money
+from db.orders.fulfilment import line_cancels
 from db.orders.orders import LineUnits
 from db.payments import simulated_books
 from tests.fixtures.paying import gateway_with_books, let_go, money_of
