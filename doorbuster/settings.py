@@ -160,6 +160,8 @@ class Settings(BaseSettings):
     """Of these, from one address."""
     connections_max: int = Field(10_000, ge=8, le=1_000_000)
     """Open connections of one intake process, if its descriptors allow; past it who idles longest is closed."""
+    event_streams_max: int = Field(5_000, ge=1, le=1_000_000)
+    """Open event streams of one intake process; beyond it 503 `overloaded`."""
     head_bytes_max: int = Field(32_768, ge=1_024, le=1_048_576)
     """Size of a request's head, and of its trailer."""
     head_lines_max: int = Field(100, ge=10, le=1_000)
