@@ -129,14 +129,19 @@ delete from webhook_deliveries where delivery_id = any(array(
 ));
 
 -- name: oldest_due
--- Of each endpoint: since when its oldest open event waits.
-select w.webhook_id, w.state, w.url, w.state_reason, (
+-- Of each endpoint: how old the oldest event is that is due there, as it comes next, and how many were given up, as far
+-- as it is worth counting.
+select w.webhook_id, w.state, (
     select extract(epoch from clock_timestamp() - d.at)::float8
       from webhook_deliveries d
       where d.webhook_id = w.webhook_id and d.state = 'due'
-      order by d.delivery_id
+      order by d.due_at, d.delivery_id
       limit 1
-  ) as age_s
+  ) as age_s, (
+    select count(*) from (
+      select from webhook_deliveries d where d.webhook_id = w.webhook_id and d.state = 'dead' limit 1000
+    ) as dead
+  ) as dead
   from webhooks w
   where w.state <> 'deleted'
   order by w.webhook_id;
