@@ -1,6 +1,7 @@
 -- name: lock_order
 -- First of all locks (docs/locking.md): whatever is decided of the order by hand is decided while it is held.
-select order_id, sale_number, customer_id, status, version, reason, total, payment::text as payment, captured, refunded
+select order_id, sale_number, customer_id, status, version, reason, total, payment::text as payment, authorised, captured,
+       refunded
   from orders where order_id = $1 for update;
 
 -- name: read_units

@@ -111,6 +111,7 @@ class LockedOrder:
         self.reason: str | None = row["reason"]
         self.total: int = row["total"]
         self.payment: str | None = row["payment"]
+        self.authorised: int | None = row["authorised"]
         self.captured: int = row["captured"] or 0
         self.mode: PaymentMode = units["mode"]
         self.is_held: bool = units["is_held"]
@@ -135,6 +136,11 @@ class LockedOrder:
     def has_units(self) -> bool:
         """Whether units are reserved for it: a pending order that is not held stands by, or its hold has ended."""
         return self.status is not Status.PENDING or self.is_held
+
+    @property
+    def at_shipping(self) -> bool:
+        """Whether its money is taken parcel by parcel: as it was asked for, or else as its sale says."""
+        return self.authorised is not None or (self.payment in (None, "requires_action") and self.mode == "authorise")
 
     @property
     def may_hold_money(self) -> bool:
