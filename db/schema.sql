@@ -26,6 +26,15 @@ create type order_status as enum (
   'refunded'      -- final: money returned after delivery
 );
 
+-- The steps of the state machine, as db/orders/states.py has them; null: where an order begins.
+create view order_steps (was, became) as
+  select was::order_status, became::order_status
+    from (values (null, 'pending'), (null, 'cancelled'),
+                 ('pending', 'confirmed'), ('pending', 'cancelled'),
+                 ('confirmed', 'processing'), ('confirmed', 'cancelled'),
+                 ('processing', 'shipped'), ('processing', 'cancelled'),
+                 ('shipped', 'delivered'), ('delivered', 'refunded')) as steps (was, became);
+
 create type sale_phase as enum (
   'open',    -- takes orders inside its window
   'hold',    -- takes none for now; an operator's pause
@@ -413,7 +422,12 @@ create table order_lines (
   returned   smallint,                     -- of the shipped: units whose money was given back
   replaced   smallint,                     -- units sent again for those lost on the way, beside those in `shipped`
   restocked  smallint,                     -- of the returned: units that are in stock again
-  primary key (order_id, line)
+  primary key (order_id, line),
+  -- A unit is taken off, or leaves, never both.
+  constraint units_go_one_way check (
+    coalesce(cancelled, 0) + coalesce(shipped, 0) <= quantity and coalesce(returned, 0) <= coalesce(shipped, 0)
+    and coalesce(restocked, 0) <= coalesce(returned, 0)
+  )
 );
 
 -- The hold of a pending order, and the settle shift's list of work. Gone when the order is confirmed or cancelled.

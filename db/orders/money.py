@@ -113,6 +113,8 @@ class OrderMoney(NamedTuple):
     accepted_at: datetime
     mode: str
     """How its sale takes money now."""
+    card_limited: bool
+    """Its sale limits what one card may have."""
     attempts: int | None
     """Of its reservation; None: no units are reserved for a pending order."""
     expired: bool | None

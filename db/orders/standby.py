@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 ENDED = "standby_ended"
 """Reason of an order whose sale ended while it waited."""
-FIRST = 200
-"""Waiting orders of a product that are looked at for what else is to be locked."""
+FIRST = 50
+"""Waiting orders of a product that are looked at for what else is to be locked; of all products a thousand."""
 PAGE = 500
 """Waiting orders that are read at a time."""
 
@@ -120,8 +120,7 @@ async def serve(connection: Connection, held: HeldPairs) -> list[UUID]:
         return []
     rows = await connection.fetch(_SQL["terms"], *_columns(held.pairs))
     serving = _Serving(connection, {(row["sale_number"], row["product_id"]): row for row in rows})
-    for product_id in wanted:
-        await serving.go_through(product_id)
+    await serving.go_through(frozenset(wanted))
     await serving.finish()
     return serving.changed
 
@@ -139,7 +138,7 @@ class _Waiting(NamedTuple):
 
 
 class _Serving:
-    """Goes through the lists of products whose stock is locked, counting in memory what is left of them."""
+    """Goes through the list of products whose stock is locked, counting in memory what is left of them."""
 
     def __init__(self, connection: Connection, terms: Mapping[Pair, asyncpg.Record]) -> None:
         self._connection, self._terms = connection, terms
@@ -149,22 +148,17 @@ class _Serving:
         self._counts: dict[int, LimitCounts] = {}
         self.changed: list[UUID] = []
 
-    async def go_through(self, product_id: str) -> None:
-        """Serve those who wait for a product, in the order of acceptance, as far as there are units."""
+    async def go_through(self, product_ids: Collection[str]) -> None:
+        """Serve those who wait for the products, in the order of acceptance, as far as there are units."""
         after: tuple[Any, ...] = _BEGINNING
-        while sales := self._sellers(product_id):
-            rows = await self._connection.fetch(
-                _SQL["candidates"], product_id, self._stock[product_id], sales, *after, PAGE
-            )
+        while free := [(*pair, self._left(pair)) for pair in self._terms if pair[1] in product_ids]:
+            columns = list(zip(*(one for one in free if one[2] > 0), strict=True)) or [(), (), ()]
+            rows = await self._connection.fetch(_SQL["candidates"], *columns, *after, PAGE)
             if rows:
                 await self._serve([row["order_id"] for row in rows])
             if len(rows) < PAGE:
                 return
             after = tuple(rows[-1].values())
-
-    def _sellers(self, product_id: str) -> list[int]:
-        """Return the sales that have units of the product left."""
-        return [number for number, one in self._terms if one == product_id and self._left((number, one)) > 0]
 
     def _left(self, pair: Pair) -> int:
         terms = self._terms.get(pair)

@@ -130,10 +130,19 @@ async def confirm_paid(connection: Connection, paid: Sequence[PaidOrder]) -> lis
 async def refund_cancelled(connection: Connection, order_id: UUID) -> None:
     """Give back what was taken for units that were taken off while the payment was asked for.
 
-    Called once, by whoever confirms the order, in the same transaction.
+    Called once, by whoever confirms the order, in the same transaction. Units that were taken off before it was asked
+    for cost nothing then: only what was taken beyond the kept lines' cost goes back.
     """
     order = await lock(connection, order_id)
-    taken_off = [LineUnits(line.line, line.cancelled) for line in order.lines.values() if line.cancelled]
+    beyond = order.refundable - sum(
+        line.unit_price * (line.quantity - line.cancelled - line.returned) for line in order.lines.values()
+    )
+    taken_off = []
+    for line in order.lines.values():
+        units = min(line.cancelled, max(beyond, 0) // line.unit_price) if line.unit_price else 0
+        if units:
+            taken_off.append(LineUnits(line.line, units))
+            beyond -= units * line.unit_price
     made = refunds.part_of(order, taken_off, None)
     if made.amount:
         seq = order.happened("refund", refunds.CANCELLED)

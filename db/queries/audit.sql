@@ -132,13 +132,18 @@ select count(*)
   where next_served < 9223372036854775807 and served > next_served and joined < next_served;
 
 -- name: p5_steps
--- Every step that any order took, and how often; `was` is null at an order's beginning.
-select was::text, became::text, count(*) as steps
+-- Every step that any order took, and those that the state machine does not have.
+select coalesce(sum(times), 0)::bigint as steps,
+       coalesce(sum(times) filter (where s.became is null), 0)::bigint as illegal
   from (
-    select lag(status) over (partition by order_id order by seq) as was, status as became from order_events
-      where kind is null
-  ) as steps
-  group by 1, 2;
+    select was, became, count(*) as times
+      from (
+        select lag(status) over (partition by order_id order by seq) as was, status as became from order_events
+          where kind is null
+      ) as each
+      group by 1, 2
+  ) as taken
+  left join order_steps s on s.was is not distinct from taken.was and s.became = taken.became;
 
 -- name: p5_histories
 -- Orders whose events are not 1..version, or whose last event is not the order's state.

@@ -60,6 +60,8 @@ select o.order_id, o.status::text as status, o.reason, o.total, o.currency, o.pa
        o.authorised, coalesce(o.captured, 0) as captured, coalesce(o.refunded, 0) as refunded,
        o.payment_reference as reference, o.accepted_at,
        (select s.payment::text from sales s where s.sale_number = o.sale_number) as mode,
+       coalesce((select true from sale_products sp
+                   where sp.sale_number = o.sale_number and sp.limit_card is not null limit 1), false) as card_limited,
        h.attempts, h.expired, h.extended, l.kept, l.open_units, p.refunding, p.capturing, p.voiding
   from orders o
   left join lateral (

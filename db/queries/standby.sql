@@ -20,6 +20,7 @@ select s.sale_number, s.product_id
           order by a.accepted_at, a.entry_seq, a.partition, a.order_id
           limit $2
       ) w
+      limit 1000
   ));
 
 -- name: pairs_beside
@@ -35,6 +36,7 @@ select distinct s.sale_number, s.product_id
           order by a.accepted_at, a.entry_seq, a.partition, a.order_id
           limit $2
       ) w
+      limit 1000
   ));
 
 -- name: lock_stock
@@ -58,12 +60,19 @@ select p.product_id
   ) first;
 
 -- name: candidates
--- Who waits for a product in the order of acceptance, and does not want more of it than there is.
-select s.accepted_at, s.entry_seq, s.partition, s.order_id
-  from standby s
-  where s.product_id = $1 and s.served is null and s.quantity <= $2 and s.sale_number = any($3::integer[])
-    and (s.accepted_at, s.entry_seq, s.partition, s.order_id) > ($4, $5, $6, $7)
-  order by s.accepted_at, s.entry_seq, s.partition, s.order_id
+-- Who waits for a product of a sale and does not want more of it than there is, over all products in the order of acceptance.
+select distinct w.accepted_at, w.entry_seq, w.partition, w.order_id
+  from unnest($1::integer[], $2::text[], $3::bigint[]) as free (sale_number, product_id, units)
+  cross join lateral (
+    select s.accepted_at, s.entry_seq, s.partition, s.order_id
+      from standby s
+      where s.product_id = free.product_id and s.served is null and s.quantity <= free.units
+        and s.sale_number = free.sale_number
+        and (s.accepted_at, s.entry_seq, s.partition, s.order_id) > ($4, $5, $6, $7)
+      order by s.accepted_at, s.entry_seq, s.partition, s.order_id
+      limit $8
+  ) w
+  order by 1, 2, 3, 4
   limit $8;
 
 -- name: lock_waiting

@@ -65,6 +65,7 @@ class Metrics:
         )
         self.in_flight = self._gauge("doorbuster_in_flight", "Requests in work")
         self.waiting = self._gauge("doorbuster_waiting", "Requests that wait for an order to change")
+        self.event_streams = self._gauge("doorbuster_event_streams", "Open streams of an order's events")
         self.protocol_fallbacks = self._gauge(
             "doorbuster_http_protocol_fallbacks", "Processes that serve by uvicorn's own HTTP protocol"
         )
@@ -131,17 +132,21 @@ class Metrics:
         """Count problems."""
         self.refusals.labels(code).inc(times)
 
-    def gauge_in_flight(self, in_flight: Callable[[], float], waiting: Callable[[], float]) -> None:
-        """Read these two at each look; with several processes `tick` writes them instead."""
+    def gauge_in_flight(
+        self, in_flight: Callable[[], float], waiting: Callable[[], float], streams: Callable[[], float]
+    ) -> None:
+        """Read these three at each look; with several processes `tick` writes them instead."""
         if not _several():
             self.in_flight.set_function(in_flight)
             self.waiting.set_function(waiting)
+            self.event_streams.set_function(streams)
 
-    def tick(self, in_flight: int, waiting: int) -> None:
+    def tick(self, in_flight: int, waiting: int, streams: int) -> None:
         """Write the gauges that other processes are to see."""
         if _several():
             self.in_flight.set(in_flight)
             self.waiting.set(waiting)
+            self.event_streams.set(streams)
 
     def show(self) -> bytes:
         """Return all metrics of all processes as text."""

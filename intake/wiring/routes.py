@@ -25,7 +25,6 @@ from intake.orders.event_stream import OrderEvents
 from intake.orders.post import PostOrder
 from intake.orders.prefer_wait import PreferWait
 from intake.orders.resources import CancelOrder, OneOrder
-from intake.orders.shared_reads import SharedLooks
 from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
 from intake.pages.offers import ShopOffers
@@ -72,9 +71,7 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     problem_pages = ProblemPages(waiting.pages)
     parts.problems.page, parts.guard.busy_page = problem_pages.write, problem_pages.busy
     app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
-    looks = SharedLooks(parts.database)
-    watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
-    app.add_route("/orders/{order}/events", watching)
+    app.add_route("/orders/{order}/events", OrderEvents(parts.reader, owners, parts.hub, guard=parts.guard))
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
     addresses = Addresses(parts.settings.trusted_proxies)
     app.add_route("/payments/{provider}/events", PaymentEvents(parts.callbacks, parts.payment_news, addresses))

@@ -48,6 +48,7 @@ WHOLE_BY_NATURE = {
     ("sales", "forget_purchases"): "as above",
     ("sales", "count_identities_anew"): "as above",
     ("sales", "forget_identities"): "as above",
+    ("drain_batch", "count_standby"): "counts as many as may wait in a sale, by an index",
     **{
         ("search", name): "planned anew for the words asked, in a transaction bounded in time"
         for name in ("bound", "rarities", "search", "there", "correct", "suggest")
@@ -307,6 +308,7 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("webhooks", "rotate"): ["1", "'s'", "1"],
     ("world_events", "announce"): ["array['e']", "array['sale.opened']", "array['sale:s']", "array['{}'::jsonb]"],
     ("world_events", "untold"): ["'0'", "0", "1000"],
+    ("standby", "serve"): ["array[gen_random_uuid()]", "array[1]", "array[5]", "array[5]"],
     ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'", "'none'", "5", "5"],
     ("sales", "update_sale"): ["1", "'n'", *_WINDOW, "5", "5", "'{}'", "'none'", "5", "5"],
 }

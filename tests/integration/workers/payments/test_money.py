@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from db.orders import money, transitions
+from db.orders import line_cancels, money, transitions
+from db.orders.orders import LineUnits
 from db.orders.states import Status
 from db.payments import simulated_books
 from tests.fixtures.waiting import eventually
@@ -194,6 +195,45 @@ async def test_what_was_on_its_way_when_it_was_voided_is_held_for_nobody(lamp_sa
     await lamp_sale.money(gateway)
     await lamp_sale.money(gateway)
     assert await _money_of(db, order_id) == ("refunded", None, 300, 300)
+
+
+@pytest.mark.parametrize("mode", ["capture", "authorise"])
+async def test_a_ring_of_accounts_gets_what_its_cards_may_have(shop: Shop, db: Connection, mode: str) -> None:
+    """The provider alone knows the cards: what is over their limit is cancelled before any money is taken."""
+    from db.sales import SaleProduct
+
+    await shop.stock(lamp=100)
+    await shop.open_sale(SaleProduct(product_id="lamp", limit_card=2), payment=mode)
+    ids = [one for n in range(12) for one in await shop.buy(f"c{n}", lamp=1, token=f"card:{'abc'[n % 3]}")]
+    free = await shop.buy("with no card at the provider", lamp=5)
+    await shop.drain()
+    gateway = _gateway(shop)
+    await shop.settle(gateway)
+    await shop.money(gateway)
+    await shop.settle(gateway)
+    await shop.money(gateway)
+    statuses = await shop.statuses([*ids, *free])
+    assert statuses.count("confirmed") == 7
+    assert statuses.count("cancelled:limit_exceeded") == 6
+    assert await shop.ledger("lamp") == (89, 11, 0)
+    captured = await db.fetchval("select coalesce(sum(captured), 0)::bigint from simulated_payments")
+    assert captured == (600 if mode == "capture" else 0), "nothing was taken of those over the limit"
+    assert await db.fetchval("select count(*) from simulated_payments where status = 'voided'") == 6
+    assert await db.fetchval("select count(*) from reservations") == 0
+
+
+async def test_units_taken_off_while_the_payment_is_asked_for_are_given_back(lamp_sale: Shop, db: Connection) -> None:
+    (order_id,) = await lamp_sale.buy("ada", lamp=3, token="action")
+    await lamp_sale.drain()
+    await lamp_sale.settle()
+    await line_cancels.cancel(db, order_id, lines=[LineUnits(1, 2)])
+    await simulated_books.end_action(db, order_id, succeeds=True)
+    await money.queue_look_ups(db, [order_id])
+    await lamp_sale.money()
+    await lamp_sale.money()
+    assert await lamp_sale.statuses([order_id]) == ["confirmed"]
+    assert await _money_of(db, order_id) == ("partially_refunded", None, 300, 200)
+    assert await db.fetchval("select lines from refunds") == [{"line": 1, "quantity": 2, "restock": True}]
 
 
 async def test_money_is_taken_parcel_by_parcel(lamp_sale: Shop, db: Connection) -> None:
