@@ -1,15 +1,17 @@
-"""Checks the promises P1 to P6 as far as Postgres knows. Owns the questions; changes nothing, repairs nothing.
+"""Checks the promises P1 to P6, P11 and P12 as far as Postgres knows. Owns the questions; changes and repairs nothing.
 
 All of it is read in one snapshot, so that a running system can be audited: what is in flight is not seen half done.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
-from db.orders.states import Status, is_legal_step
 from db.query_files import load
 
 if TYPE_CHECKING:
@@ -48,13 +50,38 @@ async def audit(connection: Connection) -> Findings:
             *_accounted(partitions, await _count(connection, "p1_orphans")),
             *await _ledger(connection),
             await _once(connection),
-            await _in_turn(connection),
+            *await _in_turn(connection),
             *await _steps(connection),
             Figure(promise="P6", what="events published by the relay", value=published["published"]),
             Figure(promise="P6", what="events waiting for the relay", value=published["waiting"]),
+            await _priced(connection),
+            *await _money(connection),
         ]  # fmt: skip
         states = {row["status"]: row["orders"] for row in await connection.fetch(_SQL["states"])}
     return Findings(figures=figures, states=states, published=published["published"])
+
+
+class KnownMoney(NamedTuple):
+    """What an order says of its money, in minor units."""
+
+    order_id: UUID
+    status: str
+    captured: int
+    refunded: int
+    is_open: bool
+    """Something is still to be done at the provider, or was given up."""
+
+
+async def known_money(connection: Connection, order_ids: Collection[UUID]) -> dict[UUID, KnownMoney]:
+    """Return what these orders say of their money; those that there are not are left out."""
+    rows = await connection.fetch(_SQL["p12_orders"], list(order_ids))
+    found = [KnownMoney(*row.values())._replace(order_id=UUID(int=row["order_id"].int)) for row in rows]
+    return {one.order_id: one for one in found}
+
+
+async def captured_since(connection: Connection, since: datetime) -> set[UUID]:
+    """Return the orders accepted since then whose money was taken."""
+    return {UUID(int=row["order_id"].int) for row in await connection.fetch(_SQL["p12_captured_since"], since)}
 
 
 async def always_rooms(connection: Connection) -> list[tuple[int, int]]:
@@ -112,17 +139,49 @@ async def _once(connection: Connection) -> Figure:
     )  # fmt: skip
 
 
-async def _in_turn(connection: Connection) -> Figure:
-    count = await _count(connection, "p4_out_of_turn")
-    return Figure(promise="P4", what="orders decided out of turn", value=count, breaches=count)
+async def _in_turn(connection: Connection) -> list[Figure]:
+    return [
+        Figure(promise="P4", what=what, value=count, breaches=count)
+        for name, what in (
+            ("p4_out_of_turn", "orders decided out of turn"),
+            ("p4_standby", "orders standing by that others were served before"),
+        )
+        for count in [await _count(connection, name)]
+    ]
 
 
 async def _steps(connection: Connection) -> list[Figure]:
-    rows: list[Any] = await connection.fetch(_SQL["p5_steps"])
-    taken = [(row["was"] and Status(row["was"]), Status(row["became"]), row["steps"]) for row in rows]
-    illegal = sum(times for was, became, times in taken if not is_legal_step(was, became))
+    row = await connection.fetchrow(_SQL["p5_steps"])
+    assert row is not None
     broken = await _count(connection, "p5_histories")
     return [
-        Figure(promise="P5", what="transitions", value=sum(times for *_, times in taken), breaches=illegal),
+        Figure(promise="P5", what="transitions", value=row["steps"], breaches=row["illegal"]),
         Figure(promise="P5", what="orders whose history is not their state's", value=broken, breaches=broken),
     ]
+
+
+async def _priced(connection: Connection) -> Figure:
+    row = await connection.fetchrow(_SQL["p11_totals"])
+    assert row is not None
+    return Figure(
+        promise="P11", what="orders, each at its lines' accepted prices", value=row["orders"], breaches=row["breaches"]
+    )
+
+
+async def _money(connection: Connection) -> list[Figure]:
+    row, queue = await connection.fetchrow(_SQL["p12_money"]), await connection.fetchrow(_SQL["p12_queue"])
+    assert row is not None
+    assert queue is not None
+    figures = [
+        ("orders whose money the provider was asked for", row["asked"], 0),
+        ("of these: money taken", row["taken"], 0),
+        ("of these: with something still to do there", row["under_way"], 0),
+        ("orders whose money is not what their lines cost", row["differ"], row["differ"]),
+        ("money kept without goods", row["kept_without_goods"], row["kept_without_goods"]),
+        ("money held without goods", row["held_without_goods"], row["held_without_goods"]),
+        ("orders served without a payment asked for", await _count(connection, "p12_unpaid"), 0),
+        ("operations at the provider: due", queue["due"], 0),
+        ("operations at the provider: failed for good", queue["failed"], 0),
+        ("operations at the provider: given up by ops", queue["discarded"], 0),
+    ]
+    return [Figure(promise="P12", what=what, value=value, breaches=breaches) for what, value, breaches in figures]

@@ -20,6 +20,8 @@ class LimitedShift(NamedTuple):
     name: str
     batch_max: int | None
     payments_per_s: float | None
+    payments_paused: str | None = None
+    """Why it asks the payment provider for nothing now: `down` or `rate_limited`."""
 
 
 async def oldest_payments(connection: Connection, places: Collection[Place]) -> dict[Place, float]:

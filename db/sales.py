@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from db.orders import standby
 from db.query_files import load
 from doorbuster.contract.fields import id_problem
 from doorbuster.errors import ConflictError, InvalidError, NotFoundError
@@ -190,8 +192,13 @@ async def _existing(connection: Connection, sale_id: str) -> Sale:
     return sale
 
 
-async def lock_sale(connection: Connection, sale_id: str) -> None:
-    """Let nobody else change the sale until the transaction ends; nothing happens where there is none."""
+async def lock_sale(connection: Connection, sale_id: str, *, with_drains: bool = False) -> None:
+    """Let nobody else change the sale until the transaction ends; nothing happens where there is none.
+
+    `with_drains`: the batches of its drains that are under way end first, and the next ones wait.
+    """
+    if with_drains:
+        await connection.execute(_SQL["lock_drains"], sale_id)
     await connection.execute(_SQL["lock_sale"], sale_id)
 
 
@@ -227,8 +234,12 @@ async def live_sales(connection: Connection) -> list[LiveSale]:
     return [LiveSale(**row) for row in await connection.fetch(_SQL["live_sales"])]
 
 
-async def update_sale(connection: Connection, sale_id: str, changes: Mapping[str, Any]) -> Sale:
+async def update_sale(
+    connection: Connection, sale_id: str, changes: Mapping[str, Any], *, served: list[UUID] | None = None
+) -> Sale:
     """Change a sale's fields; `products`, when named, replaces the list.
+
+    Where an allotment grows those who wait for the product are served, and added to `served`.
 
     Raises:
         NotFoundError: there is no such sale.
@@ -236,14 +247,16 @@ async def update_sale(connection: Connection, sale_id: str, changes: Mapping[str
         ConflictError: `payment` would change, and there are orders whose money is taken in the other way.
     """
     async with connection.transaction():
-        await lock_sale(connection, sale_id)
+        await lock_sale(connection, sale_id, with_drains="payment" in changes)
         sale = await _existing(connection, sale_id)
         new = {name: changes.get(name, getattr(sale, name)) for name in _CHANGEABLE}
         if new["payment"] != sale.payment:
             await _keep_payment(connection, sale)
         await _guarded(connection.execute(_SQL["update_sale"], sale.number, *new.values()))
         if "products" in changes:
-            await _replace_products(connection, sale, changes["products"])
+            changed = await _replace_products(connection, sale, changes["products"])
+            if served is not None:
+                served += changed
         return await _existing(connection, sale_id)
 
 
@@ -254,14 +267,14 @@ _CHANGEABLE = (
 
 async def _keep_payment(connection: Connection, sale: Sale) -> None:
     """Refuse another way of payment once there are orders; no batch of a drain is under way meanwhile."""
-    names = [f"drain:{sale.number}:{partition}" for partition in range(sale.partitions)]
-    await connection.execute(_SQL["lock_drains"], names)
     if await connection.fetchval(_SQL["any_order"], sale.number):
         raise ConflictError("the sale has orders: how their money is taken stays as it is")
 
 
-async def _replace_products(connection: Connection, sale: Sale, products: Sequence[SaleProduct]) -> None:
+async def _replace_products(connection: Connection, sale: Sale, products: Sequence[SaleProduct]) -> list[UUID]:
+    """Write the list; return the orders standing by that changed, for they were served."""
     await _check_products(connection, products, held=sale.products.keys())
+    held = await _lock_for_standby(connection, sale, products)
     await connection.execute(_SQL["lock_sale_products"], sale.number)
     ids = [product.product_id for product in products]
     dropped = {row["product_id"] for row in await connection.fetch(_SQL["drop_sale_products"], sale.number, ids)}
@@ -276,6 +289,27 @@ async def _replace_products(connection: Connection, sale: Sale, products: Sequen
         ) from error
     for statement in ("forget_purchases", "count_purchases_anew", "forget_identities", "count_identities_anew"):
         await connection.execute(_SQL[statement], sale.number)
+    return await standby.serve(connection, held) if held else []
+
+
+async def _lock_for_standby(
+    connection: Connection, sale: Sale, products: Sequence[SaleProduct]
+) -> standby.HeldPairs | None:
+    """Lock what it takes to serve those who wait for products whose allotment grows; None: nobody does.
+
+    The stock of all of the sale's products: whoever holds one of its rows and waits for stock must not wait for this.
+    """
+    raised = [
+        one.product_id
+        for one in products
+        if (was := sale.products.get(one.product_id)) is not None
+        and was.quantity is not None
+        and (one.quantity is None or one.quantity > was.quantity)
+    ]
+    if not raised or not await standby.waited_for(connection, raised):
+        return None
+    own = sale.products.keys()
+    return await standby.lock_beside(connection, own, own=[(sale.number, product_id) for product_id in own])
 
 
 async def bump_room_epoch(connection: Connection, sale_id: str) -> Sale:

@@ -26,6 +26,15 @@ create type order_status as enum (
   'refunded'      -- final: money returned after delivery
 );
 
+-- The steps of the state machine, as db/orders/states.py has them; null: where an order begins.
+create view order_steps (was, became) as
+  select was::order_status, became::order_status
+    from (values (null, 'pending'), (null, 'cancelled'),
+                 ('pending', 'confirmed'), ('pending', 'cancelled'),
+                 ('confirmed', 'processing'), ('confirmed', 'cancelled'),
+                 ('processing', 'shipped'), ('processing', 'cancelled'),
+                 ('shipped', 'delivered'), ('delivered', 'refunded')) as steps (was, became);
+
 create type sale_phase as enum (
   'open',    -- takes orders inside its window
   'hold',    -- takes none for now; an operator's pause
@@ -413,7 +422,12 @@ create table order_lines (
   returned   smallint,                     -- of the shipped: units whose money was given back
   replaced   smallint,                     -- units sent again for those lost on the way, beside those in `shipped`
   restocked  smallint,                     -- of the returned: units that are in stock again
-  primary key (order_id, line)
+  primary key (order_id, line),
+  -- A unit is taken off, or leaves, never both.
+  constraint units_go_one_way check (
+    coalesce(cancelled, 0) + coalesce(shipped, 0) <= quantity and coalesce(returned, 0) <= coalesce(shipped, 0)
+    and coalesce(restocked, 0) <= coalesce(returned, 0)
+  )
 );
 
 -- The hold of a pending order, and the settle shift's list of work. Gone when the order is confirmed or cancelled.
@@ -440,6 +454,28 @@ create table reservations (
 create index reservations_due on reservations (sale_number, partition, due_at, order_id);
 -- What the sweep may cancel: its payment was asked for at least once.
 create index reservations_expiring on reservations (expires_at) where attempts > 0;
+
+-- Numbers in which orders join the standby and are served.
+create sequence standby_turns;
+
+-- Orders that wait for units to come back, a row for each product that one wants; pending without a reservation. A row
+-- stays when its order was served, for the audit; it goes with an order that is cancelled while it waits.
+create table standby (
+  order_id    uuid not null,
+  product_id  text not null,
+  sale_number integer not null,
+  partition   smallint not null,
+  entry_seq   integer not null,
+  quantity    integer not null,
+  accepted_at timestamptz not null,
+  joined      bigint not null default nextval('standby_turns'),
+  served      bigint, -- null: it waits
+  primary key (order_id, product_id)
+);
+
+-- The list of each product, in the order of acceptance; and how many wait in a sale.
+create index standby_waiting on standby (product_id, accepted_at, entry_seq, partition, order_id) where served is null;
+create index standby_by_sale on standby (sale_number, order_id) where served is null;
 
 -- One row a transition, written in its transaction (P5), and one for what else happens to an order; the outbox that the
 -- relay reads (P6).
@@ -488,6 +524,8 @@ create unique index payment_operations_once on payment_operations (order_id, kin
   where state = 'due' and kind in ('void', 'look_up');
 -- Failed for good: a person must look.
 create index payment_operations_failed on payment_operations (operation_id) where state = 'failed';
+-- Dead letters of payments.
+create index payment_operations_given_up on payment_operations (operation_id) where state in ('failed', 'discarded');
 
 -- The books of the simulated provider: what cannot be told from the payment token alone. Nobody else reads them.
 create table simulated_payments (
@@ -719,6 +757,7 @@ create index webhook_deliveries_open on webhook_deliveries (webhook_id, subject,
   where state in ('due', 'waiting');
 create index webhook_deliveries_log on webhook_deliveries (webhook_id, delivery_id);
 create index webhook_deliveries_dead on webhook_deliveries (delivery_id) where died_at is not null;
+create index webhook_deliveries_given_up on webhook_deliveries (webhook_id) where state = 'dead';
 create index webhook_deliveries_ended on webhook_deliveries (finished_at) where state in ('delivered', 'discarded');
 
 -- What happens beside orders and is told: an outbox like order_events. Whoever sees it first writes it; the event's id

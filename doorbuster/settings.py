@@ -160,6 +160,8 @@ class Settings(BaseSettings):
     """Of these, from one address."""
     connections_max: int = Field(10_000, ge=8, le=1_000_000)
     """Open connections of one intake process, if its descriptors allow; past it who idles longest is closed."""
+    event_streams_max: int = Field(5_000, ge=1, le=1_000_000)
+    """Open event streams of one intake process; beyond it 503 `overloaded`."""
     head_bytes_max: int = Field(32_768, ge=1_024, le=1_048_576)
     """Size of a request's head, and of its trailer."""
     head_lines_max: int = Field(100, ge=10, le=1_000)
@@ -297,6 +299,16 @@ def load_settings(**values: Any) -> Settings:
             for mistake in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsError("\n".join(sorted(lines))) from error
+
+
+def require_payment_keys(settings: Settings) -> None:
+    """See to it that whoever asks the payment provider has what it asks for; an intake needs none of it.
+
+    Raises:
+        SettingsError: a key is missing.
+    """
+    if settings.payment_provider == "stripe" and settings.stripe_api_key is None:
+        raise SettingsError("STRIPE_API_KEY: is missing, and PAYMENT_PROVIDER is stripe")
 
 
 def _problem(kind: str, message: str) -> str:

@@ -14,7 +14,7 @@ from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from redis.asyncio import Redis
 
@@ -33,6 +33,7 @@ class Notifications:
         self._others = dict(others)
         self._begun = begun
         self._watched: dict[bytes, set[asyncio.Event]] = {}
+        self._followed: list[tuple[Container[bytes], Callable[[bytes], None]]] = []
 
     @contextmanager
     def watching(self, order_id: bytes) -> Iterator[asyncio.Event]:
@@ -46,6 +47,10 @@ class Notifications:
             others.discard(event)
             if not others:
                 del self._watched[order_id]
+
+    def follow(self, orders: Container[bytes], changed: Callable[[bytes], None]) -> None:
+        """Tell from now on of each of these orders, whatever they come to be, that it is said to have changed."""
+        self._followed.append((orders, changed))
 
     async def listen(self) -> None:
         """Hear messages until cancelled; a broken subscription is made again."""
@@ -68,11 +73,12 @@ class Notifications:
         if (take := self._others.get(channel)) is not None:
             take(content)
             return
-        if not self._watched:
-            return
         for order_id in changes.ids_in(content):
             for event in self._watched.get(order_id, ()):
                 event.set()
+            for orders, changed in self._followed:
+                if order_id in orders:
+                    changed(order_id)
 
 
 async def until(event: asyncio.Event, seconds: float) -> bool:

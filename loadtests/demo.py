@@ -22,7 +22,7 @@ from doorbuster.contract.room import RoomRequest
 from loadtests.check import admitted, ledger, report
 from loadtests.generate.catalogue import Product, write
 from loadtests.generate.shapes import Shape, spike
-from loadtests.scene import stage
+from loadtests.scene import aftermath, stage
 from loadtests.scene.stage import IN_SALE, SALE
 from loadtests.scene.system import System, running
 from loadtests.traffic.crew import carry_out
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 _SETTLE_S = 60.0
+HOLD_S, EXTENSION_S = 6, 2
+"""Short, so that holds end while one watches."""
 _PATIENCE_S = 75.0
 """Longest wait in the room after the last arrival."""
 
@@ -70,6 +72,7 @@ class Outcome(msgspec.Struct):
     breaches: int
     to_final: Samples
     seconds: float
+    stories: dict[str, int] = {}
 
     @property
     def good(self) -> bool:
@@ -99,10 +102,11 @@ async def play(folder: Path, scene: Scene, *, workers: int = 4) -> Outcome:
     catalogue = stage.catalogue(hot_stock=scene.hot_stock, other_stock=scene.other_stock)
     write(catalogue, folder / "catalogue.jsonl")
     screen.print("starting PostgreSQL, Valkey, intake, workers and scheduler ...")
-    async with running(folder / "data", workers=workers) as system:
+    async with running(folder / "data", workers=workers, SIMULATED_BOOKS="true") as system:
         screen.print(f"serving at {system.ready.base} after {monotonic() - began:.1f} s")
         screen.print(await system.import_catalogue(folder / "catalogue.jsonl"))
-        await system.create_sale(stage.sale(catalogue, scene.room))
+        terms = msgspec.structs.replace(stage.sale(catalogue, scene.room), hold_s=HOLD_S, hold_extension_s=EXTENSION_S)
+        await system.create_sale(terms)
         shape = scene.shape
         screen.print(
             f"sale {SALE}: {catalogue[0].name}, {scene.hot_stock:,} units, and {IN_SALE - 1} other products; "
@@ -112,7 +116,7 @@ async def play(folder: Path, scene: Scene, *, workers: int = 4) -> Outcome:
         async with ledger.connected(system.ready.urls["database"]) as connection:
             with _progress() as bars:
                 result = await _sell(system, scene, catalogue, bars)
-                distinct, missing = await _settle(connection, result, bars)
+                distinct, missing, told = await _settle(system, connection, result, bars)
             outcome = Outcome(
                 result=result,
                 states=await ledger.outcomes(connection, SALE),
@@ -124,6 +128,10 @@ async def play(folder: Path, scene: Scene, *, workers: int = 4) -> Outcome:
             )
             screen.print(report.visits(result))
             screen.print(report.orders(result, outcome.states, missing))
+            outcome.stories = await ledger.stories(connection, SALE)
+            screen.print(report.stories(outcome.stories))
+            for line in told:
+                screen.print(line)
             screen.print(_latencies(outcome))
             names = {product.product_id: product.name for product in catalogue[:IN_SALE]}
             screen.print(report.stock(await ledger.stock_of(connection, SALE), names))
@@ -146,7 +154,7 @@ async def _sell(system: System, scene: Scene, catalogue: list[Product], bars: Pr
     offering = bars.add_task("shoppers served", total=len(arrivals))
     plan = Plan(
         base=system.ready.base,
-        mix=stage.mix(catalogue),
+        mix=stage.mix(catalogue, eventful=True),
         connections=scene.connections,
         arrivals=arrivals.tobytes(),
         seconds=_PATIENCE_S,
@@ -157,17 +165,23 @@ async def _sell(system: System, scene: Scene, catalogue: list[Product], bars: Pr
     return result
 
 
-async def _settle(connection: Connection, result: Result, bars: Progress) -> tuple[int, int]:
-    """Wait for every final outcome; return (distinct orders answered 202, how many of them are missing)."""
+async def _settle(system: System, connection: Connection, result: Result, bars: Progress) -> tuple[int, int, list[str]]:
+    """Play what comes after, and wait for every final outcome.
+
+    Returns distinct orders answered 202, how many of them are missing, and what was done to some of them.
+    """
+    told: list[str] = []
     waiting = bars.add_task("orders final", total=result.accepted_count)
     distinct = len({result.order_ids[at : at + 16] for at in range(0, len(result.order_ids), 16)})
     try:
+        await ledger.wait_until_settled(connection, SALE, distinct, bound_s=_SETTLE_S)
+        told = await aftermath.play(system, connection)
         await ledger.wait_until_final(
             connection, SALE, distinct, bound_s=_SETTLE_S, progress=lambda final: bars.update(waiting, completed=final)
         )
     except ledger.NotSettledError as error:
         bars.console.print(f"[red]not all orders reached a final outcome: {error}")
-    return await ledger.unaccounted(connection, result.order_ids)
+    return *await ledger.unaccounted(connection, result.order_ids), told
 
 
 def _latencies(outcome: Outcome) -> object:

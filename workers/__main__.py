@@ -17,9 +17,7 @@ def main() -> int:
     """Work on shifts until SIGTERM or Ctrl-C; return 2 when the settings are wrong."""
     try:
         settings = load_settings()
-        make_gateway(
-            settings
-        )  # opens nothing; what the provider lacks is said at the start, and imported before forking
+        make_gateway(settings)  # opens nothing; says at the start what is missing, and imports before forking
     except SettingsError as error:
         print(error.detail, file=sys.stderr)
         return 2

@@ -20,7 +20,7 @@ import uvloop
 from db import sales
 from db.connections import pool
 from db.products import stock
-from db.work import shifts
+from db.work import due_work, shifts
 from doorbuster.errors import SettingsError
 from doorbuster.failures import TRANSIENT
 from doorbuster.log import configure
@@ -33,6 +33,7 @@ from workers.runtime import job_queue
 from workers.runtime.isolation import FailureIsolation
 from workers.runtime.presence import Presence
 from workers.shifts import SHIFTS, DueCheck, ShiftKind, shift_name
+from workers.webhooks.sales import SaleEvents
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -68,6 +69,7 @@ class Scheduler:
             isolation=self._isolation,
         )
         self._units = Units(settings)
+        self._sale_events = SaleEvents()
         self._connection: Connection | None = None
         self._failing: set[str] = set()
         self._thorough = False
@@ -101,7 +103,7 @@ class Scheduler:
         if self._is_time("gates", GATES_S):
             parts += [
                 ("gates", self._gates), ("shelves", self._shelves), ("rooms", self._rooms),
-                ("presence", self._presence),
+                ("presence", self._presence), ("sale_events", self._tell_of_sales),
             ]  # fmt: skip
         self._thorough = self._is_time("all_sales", ALL_SALES_S)
         for name, part in parts:
@@ -159,8 +161,17 @@ class Scheduler:
         units = await stock.available(connection, sale_number, members)
         if back := [product_id for product_id, free in units.items() if free > 0]:
             await sold_out.clear(self._orders, here, back)
+        await self._sale_events.sold_out(connection, sale_number, units.keys() - back)
         # All of them: whoever tells of units may be late, and the page would stay with what came last.
         await self._units.tell(await stock.left(connection, members))
+
+    async def _tell_of_sales(self) -> None:
+        """Write down what became of sales by now, for webhooks; of those long over now and then."""
+        connection = await self._open_connection()
+        numbers = {sale.sale_number for sale in await self._live_sales()}
+        if self._is_time("sale_events", ALL_SALES_S):
+            numbers |= {number for number, _ in await due_work.partitions(connection)}
+        await self._sale_events.look(connection, numbers)
 
     async def _live_sales(self) -> list[LiveSale]:
         return await sales.live_sales(await self._open_connection())

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from db import sales
-from db.orders import money
+from db.orders import money, standby
 from db.webhooks import deliveries, endpoints, replays
 from db.work import due_work
 from db.work.due_work import Partition
 from doorbuster.orderstore import backlog
 from workers.drain.shift import Drain
+from workers.drain.standby import Standby
 from workers.payments.money import Money
 from workers.payments.providers import make_gateway
 from workers.payments.settle import Settle
@@ -137,6 +138,11 @@ async def _deliveries_due(look: DueCheck) -> Collection[Numbers]:
     return [ALONE] if await deliveries.any_due(look.connection) else []
 
 
+async def _standby_due(look: DueCheck) -> Collection[Numbers]:
+    is_due = await standby.any_ended(look.connection) or await standby.servable(look.connection, limit=1)
+    return [ALONE] if is_due else []
+
+
 def _settle(shift: Shift, numbers: Numbers) -> Work:
     return Settle(shift, Partition(*numbers), make_gateway(shift.settings))
 
@@ -147,6 +153,7 @@ SHIFTS = (
     ShiftKind("relay", _relay_due, lambda shift, _: event_relay(shift)),
     ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift)),
     ShiftKind("money", _money_due, lambda shift, _: Money(shift, make_gateway(shift.settings))),
+    ShiftKind("standby", _standby_due, lambda shift, _: Standby(shift)),
     ShiftKind("catalogue", _catalogue_due, lambda shift, _: catalogue_relay(shift)),
     ShiftKind("fan_out", _fan_out_due, lambda shift, _: FanOut(shift)),
     ShiftKind("webhooks", _deliveries_due, lambda shift, _: Deliver(shift)),

@@ -67,6 +67,7 @@ create index webhook_deliveries_open on webhook_deliveries (webhook_id, subject,
   where state in ('due', 'waiting');
 create index webhook_deliveries_log on webhook_deliveries (webhook_id, delivery_id);
 create index webhook_deliveries_dead on webhook_deliveries (delivery_id) where died_at is not null;
+create index webhook_deliveries_given_up on webhook_deliveries (webhook_id) where state = 'dead';
 create index webhook_deliveries_ended on webhook_deliveries (finished_at) where state in ('delivered', 'discarded');
 
 -- What happens beside orders and is told: an outbox like order_events. Whoever sees it first writes it; the event's id
@@ -106,3 +107,6 @@ create table webhook_replays (
 ) with (
   fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
 );
+
+-- Dead letters of payments.
+create index payment_operations_given_up on payment_operations (operation_id) where state in ('failed', 'discarded');

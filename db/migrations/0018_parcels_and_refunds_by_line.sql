@@ -26,3 +26,18 @@ update order_lines l set restocked = l.quantity
         where o.target = 'order:' || l.order_id and o.action = 'transition' and o.change ->> 'to' = 'refunded'
           and (o.change ->> 'restock')::boolean
     );
+
+-- A unit is taken off, or leaves, never both.
+alter table order_lines add constraint units_go_one_way check (
+  coalesce(cancelled, 0) + coalesce(shipped, 0) <= quantity and coalesce(returned, 0) <= coalesce(shipped, 0)
+  and coalesce(restocked, 0) <= coalesce(returned, 0)
+);
+
+-- The steps of the state machine, as db/orders/states.py has them; null: where an order begins.
+create view order_steps (was, became) as
+  select was::order_status, became::order_status
+    from (values (null, 'pending'), (null, 'cancelled'),
+                 ('pending', 'confirmed'), ('pending', 'cancelled'),
+                 ('confirmed', 'processing'), ('confirmed', 'cancelled'),
+                 ('processing', 'shipped'), ('processing', 'cancelled'),
+                 ('shipped', 'delivered'), ('delivered', 'refunded')) as steps (was, became);

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from db.orders.money import FailedOperation
 from db.query_files import load
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ UNRESOLVED: tuple[State, ...] = ("open", "retried")
 STATES: tuple[State, ...] = (*UNRESOLVED, "resolved", "discarded")
 
 _SQL = load("dead_letters")
+_OF_PAYMENTS: dict[State, str] = {"open": "failed", "discarded": "discarded"}
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,3 +96,12 @@ async def mark_retried(connection: Connection, dead_letter_id: int) -> None:
 async def mark_discarded(connection: Connection, dead_letter_id: int, reason: str) -> None:
     """Note that it was given up, and why."""
     await connection.execute(_SQL["mark_discarded"], dead_letter_id, reason)
+
+
+async def list_payments(connection: Connection, chosen: LetterFilter, *, limit: int = 50) -> list[FailedOperation]:
+    """Return what a payment provider will not do, newest first; what is tried again is none any more."""
+    states = [_OF_PAYMENTS[one] for one in chosen.states if one in _OF_PAYMENTS]
+    rows = await connection.fetch(
+        _SQL["list_payments"], chosen.before, chosen.sale_id, chosen.customer_id, states, limit
+    )
+    return [FailedOperation(**dict(row) | {"order_id": UUID(int=row["order_id"].int)}) for row in rows]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from db.orders.identities import Buyer, LimitCounts
 from db.query_files import load
 from db.work import drain_batch
 
@@ -58,26 +59,25 @@ async def ask_later(connection: Connection, order_ids: Sequence[UUID], *, second
 async def take_units(connection: Connection, order_id: UUID) -> bool:
     """Reserve what an order wants once more, all of it or nothing; say whether there was enough.
 
-    In the caller's transaction, which has locked the order. Stock, the sale's allotment and the customer's limit count
-    as for a new order.
+    In the caller's transaction, which has locked the order. Stock, the sale's allotment and its limits count as for a
+    new order.
     """
     row = await connection.fetchrow(_SQL["buyer_of"], order_id)
     assert row is not None
-    sale_number, customer_id = row["sale_number"], row["customer_id"]
+    sale_number, buyer = row["sale_number"], Buyer(row["customer_id"], row["identities"])
     wanted = {line["product_id"]: line["units"] for line in await connection.fetch(_SQL["lines_of"], order_id)}
     found = {one["product_id"]: one for one in await drain_batch.lock_sellable(connection, sale_number, wanted)}
-    limited = {(one, customer_id) for one in found if found[one]["limit_per_customer"] is not None}
-    had = await drain_batch.lock_purchases(connection, sale_number, limited)
     for product_id, units in wanted.items():
         left = found.get(product_id)
         if left is None or left["stock"] < units or (left["allotment"] is not None and left["allotment"] < units):
             return False
-        limit = left["limit_per_customer"]
-        if limit is not None and had.get((product_id, customer_id), 0) + units > limit:
-            return False
+    counts = LimitCounts(sale_number, found)
+    await counts.read(connection, [(buyer, wanted)])
+    if counts.over(buyer, wanted):
+        return False
+    counts.take(buyer, wanted)
     await drain_batch.take(connection, sale_number, wanted)
-    if limited:
-        await drain_batch.count_purchases(connection, sale_number, {pair: wanted[pair[0]] for pair in sorted(limited)})
+    await counts.write(connection)
     return True
 
 

@@ -7,7 +7,7 @@ Taking is decided where stock is: by the drain, and by who reserves anew. Everyo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -26,7 +26,6 @@ _SQL = load("identities")
 class Buyer(NamedTuple):
     """Who orders, and who is behind it."""
 
-    sale_number: int
     customer_id: str
     identities: bytes | None
 
@@ -40,52 +39,71 @@ class OverLimit(NamedTuple):
     had: int
 
 
-async def over_limit(
-    connection: Connection, buyer: Buyer, wanted: Mapping[str, int], terms: Mapping[str, Any]
-) -> OverLimit | None:
-    """Return the first limit that so many units by product would be over, None if all is allowed.
+class LimitCounts:
+    """What buyers have of a sale's limited products, read, compared and counted up for many orders at once.
 
-    `terms` are the rows of the sale's products, locked by the caller: `limit_per_customer`, `limit_email` and so on.
+    `terms` are the sale's products, locked by the caller: rows with `limit_per_customer`, `limit_email` and so on.
     """
-    limited = [(one, buyer.customer_id) for one in wanted if terms[one]["limit_per_customer"] is not None]
-    customers = await drain_batch.lock_purchases(connection, buyer.sale_number, limited) if limited else {}
-    people = _limited_people(buyer, wanted, terms)
-    counted: Mapping[tuple[str, bytes], int] = {}
-    if people:
-        hashes = {identity for _, _, identity in people}
-        counted = await drain_batch.read_identities(connection, buyer.sale_number, hashes)
-    for product_id, _ in limited:
-        had, limit = customers.get((product_id, buyer.customer_id), 0), terms[product_id]["limit_per_customer"]
-        if had + wanted[product_id] > limit:
-            return OverLimit(product_id, "customer", limit, had)
-    for product_id, kind, identity in people:
-        had, limit = counted.get((product_id, identity), 0), terms[product_id][f"limit_{kind}"]
-        if had + wanted[product_id] > limit:
-            return OverLimit(product_id, kind, limit, had)
-    return None
 
+    def __init__(self, sale_number: int, terms: Mapping[str, Any]) -> None:
+        self._sale_number, self._terms = sale_number, terms
+        self._customers: dict[tuple[str, str], int] = {}
+        self._people: dict[tuple[str, bytes], int] = {}
+        self._new_customers: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._new_people: defaultdict[tuple[str, bytes], int] = defaultdict(int)
 
-async def count(connection: Connection, buyer: Buyer, wanted: Mapping[str, int], terms: Mapping[str, Any]) -> None:
-    """Count so many units by product for the customer and the people behind, where there are limits; locks as above."""
-    limited = {
-        (one, buyer.customer_id): units for one, units in wanted.items() if terms[one]["limit_per_customer"] is not None
-    }
-    if limited:
-        await drain_batch.count_purchases(connection, buyer.sale_number, limited)
-    people = {(one, identity): wanted[one] for one, _, identity in _limited_people(buyer, wanted, terms)}
-    if people:
-        await drain_batch.count_identities(connection, buyer.sale_number, people)
+    async def read(self, connection: Connection, orders: Iterable[tuple[Buyer, Mapping[str, int]]]) -> None:
+        """Read what the buyers of orders of so many units by product have."""
+        customers: set[tuple[str, str]] = set()
+        people: set[bytes] = set()
+        for buyer, wanted in orders:
+            customers |= {(one, buyer.customer_id) for one in wanted if self._customer_limit(one) is not None}
+            people |= {identity for _, _, _, identity in self._limited(buyer, wanted)}
+        if customers:
+            self._customers |= await drain_batch.lock_purchases(connection, self._sale_number, customers)
+        if people:
+            self._people |= await drain_batch.read_identities(connection, self._sale_number, people)
 
+    def over(self, buyer: Buyer, wanted: Mapping[str, int]) -> OverLimit | None:
+        """Return the first limit that so many units more would be over, None if all is allowed."""
+        for product_id, units in wanted.items():
+            limit, pair = self._customer_limit(product_id), (product_id, buyer.customer_id)
+            had = self._customers.get(pair, 0) + self._new_customers.get(pair, 0)
+            if limit is not None and had + units > limit:
+                return OverLimit(product_id, "customer", limit, had)
+        for product_id, kind, limit, identity in self._limited(buyer, wanted):
+            named = product_id, identity
+            had = self._people.get(named, 0) + self._new_people.get(named, 0)
+            if had + wanted[product_id] > limit:
+                return OverLimit(product_id, kind, limit, had)
+        return None
 
-def _limited_people(buyer: Buyer, wanted: Mapping[str, int], terms: Mapping[str, Any]) -> list[tuple[str, str, bytes]]:
-    """Return (product, kind, identity) of each limit on people that an order meets."""
-    named = [(KINDS[kind - 1], identity) for kind, identity in unpack(buyer.identities or b"")]
-    return [
-        (product_id, kind, identity)
-        for product_id in wanted
-        for kind, identity in named
-        if terms[product_id][f"limit_{kind}"] is not None
-    ]
+    def take(self, buyer: Buyer, wanted: Mapping[str, int]) -> None:
+        """Count so many units more."""
+        for product_id, units in wanted.items():
+            if self._customer_limit(product_id) is not None:
+                self._new_customers[product_id, buyer.customer_id] += units
+        for product_id, _, _, identity in self._limited(buyer, wanted):
+            self._new_people[product_id, identity] += wanted[product_id]
+
+    async def write(self, connection: Connection) -> None:
+        """Write what was counted."""
+        if self._new_customers:
+            await drain_batch.count_purchases(connection, self._sale_number, self._new_customers)
+        if self._new_people:
+            await drain_batch.count_identities(connection, self._sale_number, self._new_people)
+
+    def _customer_limit(self, product_id: str) -> int | None:
+        limit: int | None = self._terms[product_id]["limit_per_customer"]
+        return limit
+
+    def _limited(self, buyer: Buyer, wanted: Iterable[str]) -> Iterator[tuple[str, str, int, bytes]]:
+        """Yield (product, kind, limit, identity) of each limit on people that an order meets."""
+        for number, identity in unpack(buyer.identities or b""):
+            kind = KINDS[number - 1]
+            for product_id in wanted:
+                if (limit := self._terms[product_id][f"limit_{kind}"]) is not None:
+                    yield product_id, kind, limit, identity
 
 
 async def give_back(connection: Connection, order_ids: Sequence[UUID]) -> None:

@@ -31,6 +31,11 @@ async def queue_voids(connection: Connection, order_ids: Sequence[UUID], *, afte
     await connection.execute(_SQL["queue_once"], order_ids, "void", after_s)
 
 
+async def keep_payment(connection: Connection, order_id: UUID) -> None:
+    """Let nothing go that is held for an order after all: a void that is not done yet is dropped."""
+    await connection.execute(_SQL["keep_payment"], order_id)
+
+
 async def queue_look_ups(connection: Connection, order_ids: Sequence[UUID], *, after_s: float = 0.0) -> None:
     """Ask the provider what it has of these orders, and act on what it says. Asked for twice, it is done once."""
     await connection.execute(_SQL["queue_once"], order_ids, "look_up", after_s)
@@ -108,6 +113,8 @@ class OrderMoney(NamedTuple):
     accepted_at: datetime
     mode: str
     """How its sale takes money now."""
+    card_limited: bool
+    """Its sale limits what one card may have."""
     attempts: int | None
     """Of its reservation; None: no units are reserved for a pending order."""
     expired: bool | None

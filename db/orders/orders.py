@@ -14,7 +14,7 @@ from db.query_files import load
 from doorbuster.contract.fields import EARLIEST, LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from db.connections.pool import Connection
 
@@ -231,11 +231,15 @@ async def list_orders(connection: Connection, chosen: OrderFilter, *, limit: int
     return [OrderSummary(**dict(row) | {"order_id": _order_id(row), "status": Status(row["status"])}) for row in rows]
 
 
-async def events_of(connection: Connection, order_ids: Iterable[UUID]) -> dict[UUID, list[OrderEvent]]:
-    """Return the events of several orders, of each in their order."""
+async def events_behind(connection: Connection, known: Mapping[UUID, int]) -> dict[UUID, list[OrderEvent]]:
+    """Return the events of several orders, in their order, behind the one that is known of each."""
     found: dict[UUID, list[OrderEvent]] = {}
-    for row in await connection.fetch(_SQL["events_of"], list(order_ids)):
+    for row in await connection.fetch(_SQL["events_behind"], list(known), list(known.values())):
         found.setdefault(_order_id(row), []).append(_event(row))
-    for events in found.values():
-        events.sort(key=lambda event: event.seq)
     return found
+
+
+async def version_of(connection: Connection, order_id: UUID) -> int | None:
+    """Return how many events an order has, None if there is no such order."""
+    version: int | None = await connection.fetchval(_SQL["version_of"], order_id)
+    return version

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from db.query_files import load
+from doorbuster.values.identities import KINDS
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -38,6 +39,8 @@ class Reservation(NamedTuple):
     attempts: int
     extended: bool
     """It was made longer for a shopper who must act."""
+    card_unknown: bool = False
+    """Its sale limits cards, and the order names none: what the provider names counts."""
 
 
 class SaleTerms(NamedTuple):
@@ -45,6 +48,8 @@ class SaleTerms(NamedTuple):
 
     mode: str
     """capture, authorise or none."""
+    card_limited: bool
+    """It limits what one card may have."""
 
 
 async def due(
@@ -60,6 +65,12 @@ async def terms(connection: Connection, sale_number: int) -> SaleTerms:
     row = await connection.fetchrow(_SQL["terms"], sale_number)
     assert row is not None
     return SaleTerms(*row.values())
+
+
+async def naming_no_card(connection: Connection, order_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the orders that name no card."""
+    rows = await connection.fetch(_SQL["naming_no_card"], order_ids, KINDS.index("card") + 1)
+    return {UUID(int=row["order_id"].int) for row in rows}
 
 
 async def expired(connection: Connection, *, late_s: float, limit: int) -> list[UUID]:

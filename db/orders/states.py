@@ -1,4 +1,4 @@
-"""The state machine of an order (docs/states.md). Pure; the guarded statements in `queries/transitions.sql` use it."""
+"""The state machine of an order (docs/states.md). Pure; what moves orders uses it, the audit its twin in SQL."""
 
 from __future__ import annotations
 
@@ -34,11 +34,22 @@ INITIAL = frozenset({Status.PENDING, Status.CANCELLED})
 FINAL = frozenset(status for status, onward in ALLOWED.items() if not onward)
 
 
-def sources_of(to: Status) -> frozenset[Status]:
-    """Return the states from which `to` can be reached in one step."""
-    return frozenset(status for status, onward in ALLOWED.items() if to in onward)
+class Call(StrEnum):
+    """What is done to an order by hand beside transitions, by line and parcel."""
+
+    CANCEL = "cancel"
+    SHIP = "ship"
+    PARCEL = "parcel"
+    """A parcel was delivered, or lost."""
+    REFUND = "refund"
 
 
-def is_legal_step(was: Status | None, became: Status) -> bool:
-    """Say whether an order may go from one state to another; None: it begins there."""
-    return became in (INITIAL if was is None else ALLOWED[was])
+TAKES: Mapping[Call, frozenset[Status]] = MappingProxyType(
+    {
+        Call.CANCEL: frozenset({Status.PENDING, Status.CONFIRMED, Status.PROCESSING}),
+        Call.SHIP: frozenset({Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED}),
+        Call.PARCEL: frozenset({Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED}),
+        Call.REFUND: frozenset({Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED, Status.DELIVERED}),
+    }
+)
+"""In which states an order takes a call; of one that is shipped only lost units are sent, again."""

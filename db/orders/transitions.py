@@ -1,6 +1,6 @@
 """Moves orders through the state machine: guarded statement, one event, stock effects, all in one transaction.
 
-By hand one at a time, on the order that is locked (`locked_order.py`); those that wait for their payment in batches.
+By hand one at a time, on the order that is locked (`fulfilment/`); those that wait for their payment in batches.
 Order of locks: orders by id, stock by product, allotments by sale and product, purchases (docs/locking.md).
 """
 
@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from db.orders import holds, identities, line_cancels, money, refunds, shipments
-from db.orders.line_cancels import PAYMENT_S
-from db.orders.locked_order import lock
-from db.orders.shipments import Label
+from db.orders import holds, identities, money, standby
+from db.orders.fulfilment import line_cancels, refunds, shipments
+from db.orders.fulfilment.line_cancels import PAYMENT_S
+from db.orders.fulfilment.locked_order import lock
+from db.orders.fulfilment.shipments import Label
+from db.orders.orders import LineUnits
 from db.orders.states import ALLOWED, Status
 from db.query_files import load
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
-    from db.orders.locked_order import LockedOrder, Moved
+    from db.orders.fulfilment.locked_order import LockedOrder, Moved
 
 _SQL = load("transitions")
 
@@ -116,31 +118,70 @@ async def confirm_paid(connection: Connection, paid: Sequence[PaidOrder]) -> lis
 
     In the caller's transaction; returns which moved.
     """
-    columns = [list(column) for column in zip(*paid, strict=True)]
-    return [row["order_id"] for row in await connection.fetch(_SQL["confirm_paid"], *columns)] if paid else []
+    if not paid:
+        return []
+    rows = await connection.fetch(_SQL["confirm_paid"], *(list(column) for column in zip(*paid, strict=True)))
+    for row in rows:
+        if row["lines_cancelled"]:
+            await refund_cancelled(connection, UUID(int=row["order_id"].int))
+    return [row["order_id"] for row in rows]
+
+
+async def refund_cancelled(connection: Connection, order_id: UUID) -> None:
+    """Give back what was taken for units that were taken off while the payment was asked for.
+
+    Called once, by whoever confirms the order, in the same transaction. Units that were taken off before it was asked
+    for cost nothing then: only what was taken beyond the kept lines' cost goes back.
+    """
+    order = await lock(connection, order_id)
+    beyond = order.refundable - sum(
+        line.unit_price * (line.quantity - line.cancelled - line.returned) for line in order.lines.values()
+    )
+    taken_off = []
+    for line in order.lines.values():
+        units = min(line.cancelled, max(beyond, 0) // line.unit_price) if line.unit_price else 0
+        if units:
+            taken_off.append(LineUnits(line.line, units))
+            beyond -= units * line.unit_price
+    made = refunds.part_of(order, taken_off, None)
+    if made.amount:
+        seq = order.happened("refund", refunds.CANCELLED)
+        await order.write(connection)
+        await refunds.give_back(connection, order, seq, made)
 
 
 async def cancel_many(
-    connection: Connection, order_ids: Sequence[UUID], *, reason: str, payment: str | None = None
+    connection: Connection,
+    order_ids: Sequence[UUID],
+    *,
+    reason: str,
+    payment: str | None = None,
+    served: list[UUID] | None = None,
 ) -> list[UUID]:
     """Cancel those of the orders that are pending and give back the units that are held for them.
 
-    In the caller's transaction; `payment` is how their payment stands, None: as it is noted. Returns which moved.
+    In the caller's transaction; `payment` is how their payment stands, None: as it is noted. Those who wait for the
+    units are served first, and added to `served`. Returns which moved.
     """
     moved = await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason, payment)
+    if waiting := [row["order_id"] for row in moved if not row["held"]]:
+        await standby.leave(connection, waiting)
     if held := [row["order_id"] for row in moved if row["held"]]:
-        await _give_back(connection, held)
+        await _give_back(connection, held, served)
     return [row["order_id"] for row in moved]
 
 
-async def release_many(connection: Connection, order_ids: Sequence[UUID], *, void_after_s: float) -> list[UUID]:
+async def release_many(
+    connection: Connection, order_ids: Sequence[UUID], *, void_after_s: float, served: list[UUID] | None = None
+) -> list[UUID]:
     """Give back the units of those of the orders whose hold has ended, and have their payment let go.
 
-    They stay pending until the provider has said what it has of them. In the caller's transaction; returns which.
+    They stay pending until the provider has said what it has of them. In the caller's transaction; those who wait for
+    the units are served first, and added to `served`. Returns which were released.
     """
     released = await holds.end_overdue(connection, order_ids)
     if released:
-        await _give_back(connection, released)
+        await _give_back(connection, released, served)
         await money.queue_voids(connection, released, after_s=void_after_s)
     return released
 
@@ -150,13 +191,12 @@ async def cancelled_of(connection: Connection, order_ids: Sequence[UUID]) -> lis
     return [row["order_id"] for row in await connection.fetch(_SQL["cancelled_of"], order_ids)]
 
 
-async def _give_back(connection: Connection, order_ids: Sequence[UUID]) -> None:
-    for statement in (
-        "lock_stock_of",
-        "lock_allotments_of",
-        "give_back_stock",
-        "give_back_allotments",
-        "give_back_purchases",
-    ):
+async def _give_back(connection: Connection, order_ids: Sequence[UUID], served: list[UUID] | None) -> None:
+    """Give back what orders have, to those who wait for it first; those of them that changed are added to `served`."""
+    held = await standby.lock_for(connection, order_ids)
+    for statement in ("give_back_stock", "give_back_allotments", "give_back_purchases"):
         await connection.execute(_SQL[statement], order_ids)
     await identities.give_back(connection, order_ids)
+    changed = await standby.serve(connection, held)
+    if served is not None:
+        served += changed

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from db.orders.outbox import OutboxPlace
 from db.query_files import load
+from db.work.outbox import OutboxPlace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

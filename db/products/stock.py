@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from db.orders import standby
 from db.query_files import load
 from doorbuster.errors import ConflictError, NotFoundError
 
@@ -34,26 +35,44 @@ async def get_stock(connection: Connection, product_id: str) -> StockRow | None:
     return None if row is None else StockRow(**row)
 
 
-async def receive(connection: Connection, product_id: str, units: int) -> StockRow:
-    """Add units that came in.
+async def receive(connection: Connection, product_id: str, units: int, *, served: list[UUID] | None = None) -> StockRow:
+    """Add units that came in: those who wait for them are served first, and added to `served`.
 
     Raises:
         NotFoundError: there is no such product.
     """
-    return await _move(connection, product_id, units, "receive")
+    return await _move(connection, product_id, units, "receive", served)
 
 
-async def adjust(connection: Connection, product_id: str, units: int, reason: str) -> StockRow:
-    """Correct the count by `units`, up or down.
+async def adjust(
+    connection: Connection, product_id: str, units: int, reason: str, *, served: list[UUID] | None = None
+) -> StockRow:
+    """Correct the count by `units`, up or down; what is more goes to those who wait first, as above.
 
     Raises:
         NotFoundError: there is no such product.
         ConflictError: fewer than that are free; reserved and sold units cannot be adjusted away.
     """
-    return await _move(connection, product_id, units, reason)
+    return await _move(connection, product_id, units, reason, served)
 
 
-async def _move(connection: Connection, product_id: str, units: int, reason: str) -> StockRow:
+async def _move(
+    connection: Connection, product_id: str, units: int, reason: str, served: list[UUID] | None
+) -> StockRow:
+    async with connection.transaction():
+        held = await standby.lock_beside(connection, [product_id]) if units > 0 else None
+        row = await _count(connection, product_id, units, reason)
+        changed = await standby.serve(connection, held) if held else []
+        if not changed:
+            return row
+        if served is not None:
+            served += changed
+        counted = await get_stock(connection, product_id)
+        assert counted is not None
+        return counted
+
+
+async def _count(connection: Connection, product_id: str, units: int, reason: str) -> StockRow:
     try:
         row = await connection.fetchrow(_SQL["move_stock"], product_id, units, reason)
     except asyncpg.CheckViolationError as error:

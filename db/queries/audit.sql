@@ -13,8 +13,16 @@ select
   + (select count(*) from order_events e where not exists (select from orders o where o.order_id = e.order_id))
   + (select count(*) from reservations r
        where not exists (select from orders o where o.order_id = r.order_id and o.status = 'pending'))
+  -- Without a hold an order stands by, or its hold ended and what its payment holds is not let go yet.
   + (select count(*) from orders o
-       where o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id));
+       where o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id)
+         and (o.reason is distinct from 'standby'
+              or not exists (select from standby s where s.order_id = o.order_id and s.served is null))
+         and not exists (select from payment_operations p where p.order_id = o.order_id and p.state in ('due', 'failed')))
+  + (select count(*) from standby s
+       where s.served is null
+         and not exists (select from orders o
+                           where o.order_id = s.order_id and o.status = 'pending' and o.reason = 'standby'));
 
 -- name: p2_ledger
 select count(*) as products, coalesce(sum(stock), 0)::bigint as stock, coalesce(sum(reserved), 0)::bigint as reserved,
@@ -105,14 +113,37 @@ select count(*) from (
 ) as decided
 where out_of_turn;
 
--- name: p5_steps
--- Every step that any order took, and how often; `was` is null at an order's beginning.
-select was::text, became::text, count(*) as steps
+-- name: p4_standby
+-- Orders that stood by and were passed over: served, or left waiting, after one that wanted as much of the same product
+-- alone, was accepted later, and was served when the first was on the list.
+with alone as (
+  select order_id, min(sale_number) as sale_number, min(product_id) as product_id, min(quantity) as quantity,
+         min(accepted_at) as accepted_at, min(entry_seq) as entry_seq, min(partition) as partition,
+         min(joined) as joined, coalesce(min(served), 9223372036854775807) as served
+    from standby group by 1 having count(*) = 1
+)
+select count(*)
   from (
-    select lag(status) over (partition by order_id order by seq) as was, status as became from order_events
-      where kind is null
-  ) as steps
-  group by 1, 2;
+    select joined, served,
+           lead(served) over (partition by sale_number, product_id, quantity
+                              order by accepted_at, entry_seq, partition, order_id) as next_served
+      from alone
+  ) as listed
+  where next_served < 9223372036854775807 and served > next_served and joined < next_served;
+
+-- name: p5_steps
+-- Every step that any order took, and those that the state machine does not have.
+select coalesce(sum(times), 0)::bigint as steps,
+       coalesce(sum(times) filter (where s.became is null), 0)::bigint as illegal
+  from (
+    select was, became, count(*) as times
+      from (
+        select lag(status) over (partition by order_id order by seq) as was, status as became from order_events
+          where kind is null
+      ) as each
+      group by 1, 2
+  ) as taken
+  left join order_steps s on s.was is not distinct from taken.was and s.became = taken.became;
 
 -- name: p5_histories
 -- Orders whose events are not 1..version, or whose last event is not the order's state.
@@ -141,6 +172,75 @@ select s.sale_number, p.partition
         where l.target = 'sale:' || s.sale_id and l.action = 'change' and l.change -> 'room' ? 'mode'
           and l.at > clock_timestamp() - interval '2 hours'
     );
+
+-- name: p11_totals
+-- Orders that cost something else than their lines at the prices of their acceptance.
+with lines as (
+  select order_id, sum(quantity * unit_price) as total from order_lines group by 1
+)
+select count(*) as orders, count(*) filter (where o.total <> l.total) as breaches
+  from orders o join lines l using (order_id);
+
+-- name: p12_money
+-- What was taken less what was given back, against what the kept lines cost: all of them, or those that were sent where
+-- money is taken at shipping. `goodwill` was given back beyond the lines that a refund names. Orders of which something is
+-- still to be done at the provider, or was given up, are left to the queue.
+with lines as (
+  select order_id,
+         sum(unit_price * (quantity - coalesce(cancelled, 0) - coalesce(returned, 0))) as kept,
+         sum(unit_price * (coalesce(shipped, 0) - coalesce(returned, 0))) as sent
+    from order_lines group by 1
+),
+back as (
+  select r.order_id, sum(r.amount - coalesce((
+           select sum((one ->> 'quantity')::bigint * l.unit_price)
+             from jsonb_array_elements(case when o.authorised is null then r.lines end) as one
+             join order_lines l on l.order_id = r.order_id and l.line = (one ->> 'line')::integer
+         ), 0)) filter (where r.lines is null or o.authorised is null) as goodwill
+    from refunds r join orders o using (order_id)
+    where r.status = 'succeeded'
+    group by 1
+),
+open as (
+  select distinct order_id from payment_operations where state <> 'done'
+),
+known as (
+  select o.status, o.payment, coalesce(o.captured, 0) - coalesce(o.refunded, 0) as money, coalesce(o.captured, 0) as captured,
+         (case when o.authorised is null then l.kept else l.sent end) - coalesce(b.goodwill, 0) as wanted,
+         o.order_id in (select order_id from open) as is_open,
+         o.status = 'pending' and r.order_id is null as is_waiting
+    from orders o
+    join lines l using (order_id)
+    left join back b using (order_id)
+    left join reservations r using (order_id)
+    where o.payment is not null
+)
+select count(*) as asked,
+       count(*) filter (where captured > 0) as taken,
+       count(*) filter (where is_open) as under_way,
+       count(*) filter (where not is_open and status not in ('pending', 'cancelled') and money <> wanted) as differ,
+       count(*) filter (where not is_open and (status = 'cancelled' or is_waiting) and money <> 0) as kept_without_goods,
+       count(*) filter (where not is_open and (status = 'cancelled' or is_waiting)
+                          and payment in ('authorised', 'requires_action')) as held_without_goods
+  from known;
+
+-- name: p12_queue
+select count(*) filter (where state = 'due') as due, count(*) filter (where state = 'failed') as failed,
+       count(*) filter (where state = 'discarded') as discarded
+  from payment_operations;
+
+-- name: p12_unpaid
+-- Served without anybody asked for money: free of charge, in a sale that takes none, or confirmed by hand.
+select count(*) from orders where payment is null and status not in ('pending', 'cancelled');
+
+-- name: p12_orders
+-- What orders say of their money, for comparison with the provider's list.
+select o.order_id, o.status::text as status, coalesce(o.captured, 0) as captured, coalesce(o.refunded, 0) as refunded,
+       exists (select from payment_operations p where p.order_id = o.order_id and p.state <> 'done') as is_open
+  from orders o where o.order_id = any($1::uuid[]);
+
+-- name: p12_captured_since
+select order_id from orders where accepted_at >= $1 and captured > 0;
 
 -- name: states
 select status::text, count(*) as orders from orders group by 1 order by 1;

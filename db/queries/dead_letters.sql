@@ -36,3 +36,17 @@ update dead_letters set retried_at = clock_timestamp() where dead_letter_id = $1
 
 -- name: mark_discarded
 update dead_letters set discarded_at = clock_timestamp(), discard_reason = $2 where dead_letter_id = $1;
+
+-- name: list_payments
+-- What a payment provider will not do, newest first: of any order, of a sale's, of a customer's.
+select p.operation_id, p.order_id, p.kind, p.amount, p.attempts, p.created_at, p.finished_at, p.detail, p.state,
+       p.discard_reason
+  from payment_operations p
+  where p.state in ('failed', 'discarded') and p.state = any($4::text[])
+    and p.operation_id < coalesce($1::bigint, 9223372036854775807)
+    and ($2::text is null and $3::text is null or (
+      select ($3::text is null or o.customer_id = $3)
+             and ($2::text is null or o.sale_number = (select sale_number from sales where sale_id = $2))
+        from orders o where o.order_id = p.order_id limit 1))
+  order by p.operation_id desc
+  limit $5;

@@ -10,6 +10,7 @@ returning clock_timestamp() as now, (select make_interval(secs => hold_s) from s
 -- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.
 select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_customer,
        sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device,
+       (select payment = 'none' from sales where sale_number = $1) as confirms,
        coalesce(sp.price, p.price) as price, p.currency, p.active,
        (select jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
                                            (extract(epoch from ends_at) * 1000000)::bigint, r.price))
@@ -21,6 +22,12 @@ select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_cu
     and p.product_id = any($2::text[])
   order by s.product_id
   for update of s, sp;
+
+-- name: lock_standby
+select standby_max from sales where sale_number = $1 for no key update;
+
+-- name: count_standby
+select count(distinct order_id) from standby where sale_number = $1 and served is null;
 
 -- name: read_strays
 -- What products cost that orders want and the sale has no more. Nothing is taken of them, so nothing is locked.

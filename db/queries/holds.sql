@@ -51,7 +51,8 @@ update reservations set due_at = clock_timestamp() + make_interval(secs => $2::f
 
 -- name: lines_of
 -- What an order wants, in product order.
-select product_id, sum(quantity)::bigint as units from order_lines where order_id = $1 group by 1 order by 1;
+select product_id, sum(quantity - coalesce(cancelled, 0))::bigint as units
+  from order_lines where order_id = $1 and quantity > coalesce(cancelled, 0) group by 1 order by 1;
 
 -- name: confirm_anew
 -- Its units were taken again in this transaction.
@@ -65,4 +66,4 @@ select order_id, version, 'confirmed', updated_at from moved
 returning order_id;
 
 -- name: buyer_of
-select sale_number, customer_id from orders where order_id = $1;
+select sale_number, customer_id, identities from orders where order_id = $1;

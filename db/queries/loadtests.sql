@@ -1,7 +1,8 @@
 -- What load tests ask of the database after a run: was every accepted order worked off, how fast, and in what batches.
 
 -- name: orders_of_sale
-select count(*) as orders, count(*) filter (where status = 'pending') as pending
+select count(*) as orders, count(*) filter (where status = 'pending') as pending,
+       count(*) filter (where status = 'pending' and reason is not distinct from 'standby') as standing_by
   from orders join sales using (sale_number)
   where sale_id = $1;
 
@@ -11,6 +12,27 @@ select status::text as status, reason, count(*) as orders
   where sale_id = $1
   group by 1, 2
   order by 3 desc;
+
+-- name: stories_of_sale
+-- Orders whose way was not straight.
+with mine as (select order_id, status, reason from orders join sales using (sale_number) where sale_id = $1)
+select
+  (select count(*) from mine where reason = 'payment_declined') as declined,
+  (select count(distinct order_id) from order_events join mine using (order_id) where kind = 'action_required') as acted,
+  (select count(*) from mine where reason = 'hold_expired') as expired,
+  (select count(distinct order_id) from standby join mine using (order_id) where served is not null) as served,
+  (select count(*) from mine where reason = 'standby_ended') as unserved,
+  (select count(*) from shipments join mine using (order_id)) as parcels,
+  (select count(*) from refunds join mine using (order_id) where refunds.status = 'succeeded') as refunds,
+  (select coalesce(sum(amount), 0)::bigint from refunds join mine using (order_id) where refunds.status = 'succeeded')
+    as refunded;
+
+-- name: some_confirmed
+-- Confirmed orders of the sale, the first accepted first.
+select order_id::text from orders join sales using (sale_number)
+  where sale_id = $1 and status = 'confirmed' and captured > 0
+  order by accepted_at, entry_seq
+  limit $2;
 
 -- name: make_answered
 create temporary table answered (order_id uuid not null);

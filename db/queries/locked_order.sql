@@ -47,12 +47,6 @@ update stock s
   from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) as u (product_id, stock, reserved, sold)
   where s.product_id = u.product_id and s.product_id = any($1::text[]);
 
--- name: lock_allotments
-select product_id from sale_products
-  where sale_number = $1 and product_id = any($2::text[])
-  order by product_id
-  for update;
-
 -- name: return_allotments
 update sale_products sp
   set taken = sp.taken - u.units

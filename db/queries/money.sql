@@ -4,10 +4,14 @@
 -- One that is due already is not put there again; it may become due sooner.
 insert into payment_operations as p (order_id, kind, due_at)
 select order_id, $2, clock_timestamp() + make_interval(secs => $3::float8)
-  from unnest($1::uuid[]) as o (order_id)
+  from (select distinct order_id from unnest($1::uuid[]) as o (order_id)) as o
   order by order_id
 on conflict (order_id, kind) where state = 'due' and kind in ('void', 'look_up')
   do update set due_at = least(p.due_at, excluded.due_at);
+
+-- name: keep_payment
+-- The order is served after all: what was queued to let its money go would take it from under the goods.
+delete from payment_operations where order_id = $1 and kind = 'void' and state = 'due';
 
 -- name: queue_capture
 insert into payment_operations (order_id, kind, amount, shipment_id) values ($1, 'capture', $2, $3);
@@ -56,6 +60,8 @@ select o.order_id, o.status::text as status, o.reason, o.total, o.currency, o.pa
        o.authorised, coalesce(o.captured, 0) as captured, coalesce(o.refunded, 0) as refunded,
        o.payment_reference as reference, o.accepted_at,
        (select s.payment::text from sales s where s.sale_number = o.sale_number) as mode,
+       coalesce((select true from sale_products sp
+                   where sp.sale_number = o.sale_number and sp.limit_card is not null limit 1), false) as card_limited,
        h.attempts, h.expired, h.extended, l.kept, l.open_units, p.refunding, p.capturing, p.voiding
   from orders o
   left join lateral (

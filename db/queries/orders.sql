@@ -72,9 +72,16 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
   order by o.accepted_at desc, o.order_id desc
   limit $5;
 
--- name: events_of
--- All of them: an order has few.
-select seq, status::text, at, reason, kind, lines, order_id from order_events where order_id = any($1::uuid[]);
+-- name: events_behind
+-- Of each order those behind the event that is named with it.
+select e.seq, e.status::text, e.at, e.reason, e.kind, e.lines, e.order_id
+  from unnest($1::uuid[], $2::smallint[]) as t (order_id, seq)
+  cross join lateral (
+    select * from order_events e where e.order_id = t.order_id and e.seq > t.seq order by e.seq
+  ) e;
+
+-- name: version_of
+select version from orders where order_id = $1;
 
 -- name: partitions_to_export
 -- All partitions of a sale, or of all sales; and the database's clock, after which nothing is exported.

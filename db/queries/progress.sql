@@ -34,8 +34,9 @@ select extract(epoch from clock_timestamp() - e.at)::float8
   limit 1;
 
 -- name: limited_shifts
--- Shifts of the last minute that take less at a time than they could, or whose gateway bounds them.
-select name, batch_max, payments_per_s
+-- Shifts of the last minute that take less at a time than they could, or whose gateway bounds them or is left alone.
+select name, batch_max, payments_per_s,
+       case when payments_paused_until > clock_timestamp() then payments_paused end as payments_paused
   from shifts
-  where (batch_max is not null or payments_per_s is not null)
+  where (batch_max is not null or payments_per_s is not null or payments_paused_until > clock_timestamp())
     and lease_expires_at > clock_timestamp() - interval '1 minute';

@@ -9,7 +9,18 @@ select order_id, due_at, expires_at, expires_at <= clock_timestamp() as expired,
   limit $5;
 
 -- name: terms
-select payment::text as mode from sales where sale_number = $1;
+select payment::text as mode,
+       coalesce((select true from sale_products sp
+                   where sp.sale_number = s.sale_number and sp.limit_card is not null limit 1), false) as card_limited
+  from sales s where sale_number = $1;
+
+-- name: naming_no_card
+-- $2: the kind of a card among an order's identities, 17 bytes each.
+select order_id from orders
+  where order_id = any($1::uuid[])
+    and not exists (
+      select from generate_series(0, length(identities) - 17, 17) as at where get_byte(identities, at) = $2::integer
+    );
 
 -- name: expired
 -- Asked for at least once, and in a partition without a settle shift, which would ask once more; of the first so many.

@@ -20,8 +20,11 @@ on conflict (sale_number, product_id) do update
 select product_id from sale_products where sale_number = $1 order by product_id for update;
 
 -- name: drop_sale_products
--- Only what has never been sold in this sale can leave it.
-delete from sale_products where sale_number = $1 and not product_id = any($2::text[]) and taken = 0
+-- Only what has never been sold in this sale, and nobody waits for, can leave it.
+delete from sale_products sp
+  where sale_number = $1 and not product_id = any($2::text[]) and taken = 0
+    and coalesce((select false from standby s
+                    where s.product_id = sp.product_id and s.sale_number = $1 and s.served is null limit 1), true)
 returning product_id;
 
 -- name: forget_purchases
@@ -133,7 +136,13 @@ select sale_number from sales where sale_id = $1 for no key update;
 
 -- name: lock_drains
 -- A batch under way ends first; the next one reads the sale anew.
-select name from shifts where name = any($1::text[]) order by name for update;
+select name from shifts
+  where name = any(array(
+    select 'drain:' || s.sale_number || ':' || p from sales s cross join generate_series(0, s.partitions - 1) as p
+      where s.sale_id = $1
+  ))
+  order by name
+  for update;
 
 -- name: any_order
 select coalesce((select true from orders where sale_number = $1 order by partition limit 1), false);

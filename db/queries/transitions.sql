@@ -25,7 +25,7 @@ with locked as (
   select order_id from orders where order_id = any($1::uuid[]) and status = 'pending' order by order_id for update
 ),
 ended as (
-  delete from reservations where order_id = any(array(select order_id from locked)) returning order_id
+  delete from reservations where order_id = any(array(select order_id from locked)) returning order_id, lines_cancelled
 ),
 moved as (
   update orders o
@@ -35,10 +35,12 @@ moved as (
            as p (order_id, payment, authorised, captured, reference)
     where o.order_id = any(array(select order_id from ended)) and o.order_id = p.order_id
   returning o.order_id, o.version, o.updated_at
+),
+told as (
+  insert into order_events (order_id, seq, status, at)
+  select order_id, version, 'confirmed', updated_at from moved
 )
-insert into order_events (order_id, seq, status, at)
-select order_id, version, 'confirmed', updated_at from moved
-returning order_id;
+select order_id, lines_cancelled from ended;
 
 -- name: cancel_if_pending
 -- Not paid: the hold ends; giving the units back follows in the same transaction, for those that were still held.
@@ -60,28 +62,6 @@ told as (
   select order_id, version, 'cancelled', updated_at, $2 from moved
 )
 select order_id, order_id = any(array(select order_id from ended)) as held from moved;
-
--- name: lock_stock_of
--- In product order, before anything is given back.
-select product_id from stock
-  where product_id = any(array(select product_id from order_lines where order_id = any($1::uuid[])))
-  order by product_id
-  for update;
-
--- name: lock_allotments_of
--- One by one in that order; what is wanted comes first, so that each is one look-up.
-select sp.sale_number, sp.product_id
-  from (
-    select distinct o.sale_number, l.product_id
-      from orders o join order_lines l using (order_id)
-      where o.order_id = any($1::uuid[]) and l.order_id = any($1::uuid[])
-      order by 1, 2
-  ) wanted
-  cross join lateral (
-    select sale_number, product_id from sale_products a
-      where a.sale_number = wanted.sale_number and a.product_id = wanted.product_id
-      for update
-  ) sp;
 
 -- name: give_back_stock
 -- What was taken off before went back then.

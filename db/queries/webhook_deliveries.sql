@@ -129,14 +129,53 @@ delete from webhook_deliveries where delivery_id = any(array(
 ));
 
 -- name: oldest_due
--- Of each endpoint: since when its oldest open event waits.
-select w.webhook_id, w.state, w.url, w.state_reason, (
+-- Of each endpoint: how old the oldest event is that is due there, as it comes next, and how many were given up, as far
+-- as it is worth counting.
+select w.webhook_id, w.state, (
     select extract(epoch from clock_timestamp() - d.at)::float8
       from webhook_deliveries d
       where d.webhook_id = w.webhook_id and d.state = 'due'
-      order by d.delivery_id
+      order by d.due_at, d.delivery_id
       limit 1
-  ) as age_s
+  ) as age_s, (
+    select count(*) from (
+      select from webhook_deliveries d where d.webhook_id = w.webhook_id and d.state = 'dead' limit 1000
+    ) as dead
+  ) as dead
   from webhooks w
   where w.state <> 'deleted'
   order by w.webhook_id;
+
+-- name: list_letters
+-- Deliveries that were given up, newest first: of any order, of a sale's, of a customer's.
+select d.delivery_id, d.webhook_id, w.url, d.event_id, d.type, d.order_id, d.at, d.attempts, d.status_code, d.error, d.body,
+       d.created_at, d.died_at, d.finished_at, d.discard_reason, d.state
+  from webhook_deliveries d
+  cross join lateral (select url from webhooks w where w.webhook_id = d.webhook_id and w.state <> 'deleted' limit 1) w
+  where d.died_at is not null and d.state = any($4::text[])
+    and d.delivery_id < coalesce($1::bigint, 9223372036854775807)
+    and ($2::text is null and $3::text is null or (
+      select ($3::text is null or o.customer_id = $3)
+             and ($2::text is null or o.sale_number = (select sale_number from sales where sale_id = $2))
+        from orders o where o.order_id = d.order_id limit 1))
+  order by d.delivery_id desc
+  limit $5;
+
+-- name: read_letter
+select d.delivery_id, d.webhook_id, w.url, d.event_id, d.type, d.order_id, d.at, d.attempts, d.status_code, d.error, d.body,
+       d.created_at, d.died_at, d.finished_at, d.discard_reason, d.state
+  from webhook_deliveries d
+  cross join lateral (select url from webhooks w where w.webhook_id = d.webhook_id and w.state <> 'deleted' limit 1) w
+  where d.delivery_id = $1 and d.died_at is not null;
+
+-- name: retry_letter
+update webhook_deliveries
+  set state = 'due', due_at = clock_timestamp(), first_tried_at = null, finished_at = null
+  where delivery_id = $1 and state = 'dead'
+returning delivery_id;
+
+-- name: discard_letter
+update webhook_deliveries
+  set state = 'discarded', discard_reason = $2, finished_at = clock_timestamp()
+  where delivery_id = $1 and state = 'dead'
+returning delivery_id;

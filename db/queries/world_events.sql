@@ -7,13 +7,16 @@ select e.event_id, e.type, e.subject, e.data
   from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) as e (event_id, type, subject, data)
 on conflict (event_id) do nothing;
 
--- name: announced
-select event_id from world_events where event_id = any($1::text[]);
-
 -- name: sales_by
--- Sales as their events tell of them; ended or closed ones too.
-select sale_number, sale_id, name, phase, starts_at, ends_at, closed_at, prewarm_lead_s, clock_timestamp() as read_at
+-- Sales as their events tell of them, and what has happened to each; ended or closed ones too.
+select sale_number, sale_id, name, phase, starts_at, ends_at,
+       not over and starts_at > statement_timestamp()
+         and starts_at - make_interval(secs => prewarm_lead_s) <= statement_timestamp() as draws_near,
+       phase <> 'hold' and starts_at <= case when over then coalesce(closed_at, ends_at) else statement_timestamp() end
+         as has_opened,
+       over as has_closed
   from sales
+  cross join lateral (select phase = 'closed' or coalesce(ends_at <= statement_timestamp(), false) as over) o
   where sale_number = any($1::integer[])
   order by sale_number;
 
@@ -50,3 +53,8 @@ delete from world_events where event_id = any(array(
     order by tx, position
     limit $3
 ));
+
+-- name: products_by
+select product_id, version, name, brand, category, price, currency, active, updated_at
+  from products
+  where product_id = any($1::text[]);

@@ -165,15 +165,16 @@ async def forget_of(connection: Connection, webhook_id: int, *, limit: int) -> N
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint, and since when its oldest open event waits."""
+    """An endpoint, and what waits for it."""
 
     webhook_id: int
-    state: str
-    url: str
-    state_reason: str | None
+    state: Literal["active", "paused", "disabled"]
     age_s: float | None
+    """How old the event is that comes next; None: there is none."""
+    dead: int
+    """Deliveries that were given up, counted up to a thousand."""
 
 
 async def oldest_due(connection: Connection) -> list[Waiting]:
-    """Return of each endpoint how long its oldest open event waits."""
+    """Return of each endpoint what waits for it."""
     return [Waiting(**row) for row in await connection.fetch(_SQL["oldest_due"])]

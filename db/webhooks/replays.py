@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from db.orders.outbox import OutboxEvent, OutboxPlace
 from db.query_files import load
+from db.work.outbox import OutboxEvent, OutboxPlace
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection

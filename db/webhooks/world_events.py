@@ -6,16 +6,16 @@ An id has its parts percent-encoded, the dot too: it is signed together with wha
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
-from db.orders.outbox import OutboxPlace
 from db.query_files import load
 from db.sales import Phase
 from db.webhooks.deliveries import Event
+from db.work.outbox import OutboxPlace
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -40,7 +40,7 @@ class PlacedEvent(NamedTuple):
 
 
 class ToldSale(msgspec.Struct, frozen=True, kw_only=True):
-    """A sale as its events tell of it; `read_at` is the database's clock when it was read."""
+    """A sale as its events tell of it."""
 
     sale_number: int
     sale_id: str
@@ -48,20 +48,15 @@ class ToldSale(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     starts_at: datetime
     ends_at: datetime | None
-    closed_at: datetime | None
-    prewarm_lead_s: int
-    read_at: datetime
+    draws_near: bool
+    has_opened: bool
+    has_closed: bool
 
     @property
     def happened(self) -> list[str]:
-        """What has happened to it by now, in order: prewarm, opened, closed."""
-        over = self.closed_at or self.ends_at
-        is_over = self.phase == "closed" or (over is not None and over <= self.read_at)
-        until = over if is_over and over is not None else self.read_at
-        begun = self.starts_at <= until and self.phase != "hold"
-        lead = timedelta(seconds=self.prewarm_lead_s)
-        is_near = self.starts_at - lead <= self.read_at < self.starts_at and not is_over
-        return [name for name, so in (("prewarm", is_near), ("opened", begun), ("closed", is_over)) if so]
+        """What has happened to it by now, in order."""
+        said = (("prewarm", self.draws_near), ("opened", self.has_opened), ("closed", self.has_closed))
+        return [name for name, is_so in said if is_so]
 
 
 def event_id(*parts: object) -> str:
@@ -95,9 +90,10 @@ async def told_sales(connection: Connection, sale_numbers: Collection[int]) -> l
     return [ToldSale(**row) for row in await connection.fetch(_SQL["sales_by"], list(sale_numbers))]
 
 
-async def announced(connection: Connection, event_ids: Collection[str]) -> set[str]:
-    """Return those of the events that were written down before."""
-    return {row["event_id"] for row in await connection.fetch(_SQL["announced"], list(event_ids))}
+async def announce_prewarm(connection: Connection, sale_number: int) -> None:
+    """Write down that a sale is pre-warmed, unless that was told before or it is over."""
+    found = await told_sales(connection, [sale_number])
+    await announce(connection, [sale_event(sale, "prewarm") for sale in found if not sale.has_closed])
 
 
 async def untold(connection: Connection, after: OutboxPlace, *, limit: int) -> list[PlacedEvent]:
@@ -124,3 +120,14 @@ async def data_of(connection: Connection, event_ids: Collection[str]) -> dict[st
 async def forget(connection: Connection, cursor: str, *, older_than_s: float, limit: int) -> None:
     """Delete events of products that a cursor has passed long ago, so many at most."""
     await connection.execute(_SQL["forget"], cursor, older_than_s, limit)
+
+
+async def product_events(connection: Connection, changes: Sequence[tuple[str, int]]) -> list[WorldEvent]:
+    """Return an event for each (product, version), with the product as it is now: at least that new."""
+    rows = await connection.fetch(_SQL["products_by"], list({product_id for product_id, _ in changes}))
+    products = {row["product_id"]: dict(row) for row in rows}
+    return [
+        WorldEvent(event_id("product", one, version), "product.changed", f"product:{one}", products[one])
+        for one, version in changes
+        if one in products
+    ]

@@ -28,6 +28,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "order_id", "total", "sale_number", "partition", "due_at", "expires_at", "currency", "payment_token",
     ),
     "order_events": ("order_id", "seq", "status", "at", "reason"),
+    "standby": ("sale_number", "partition", "order_id", "entry_seq", "accepted_at", "quantity", "product_id"),
 }  # fmt: skip
 """In this order the rows are written: first what a batch has in common, then what has a fixed length."""
 
@@ -47,7 +48,12 @@ _line = Struct("!hi16sihiiiq").pack
 _reservation_head = Struct("!hi16siq").pack
 _reservation = Struct("!iiihiqiq").pack
 _event_head = Struct("!hi16sih").pack
+_standby = Struct("!hiiihi16siiiqii").pack
 _event = Struct("!iq").pack
+
+
+STANDBY = "standby"
+"""Reason of an order that is pending and waits for units."""
 
 
 class NewOrder(NamedTuple):
@@ -57,7 +63,7 @@ class NewOrder(NamedTuple):
     place: tuple[int, int]
     """Its entry's: milliseconds, sequence."""
     reason: str | None
-    """Why it is cancelled; None: it is pending."""
+    """Why it is cancelled; None: it is pending, or confirmed; `STANDBY`: it waits for units."""
     prices: list[int]
     """Of a unit, line by line, in minor units."""
     currency: str
@@ -68,14 +74,24 @@ class NewOrder(NamedTuple):
 class OrderRows:
     """The rows of one batch's orders. `orders` makes those of the other tables on its way, so it comes first."""
 
-    def __init__(self, sale_number: int, partition: int, now: datetime, expires_at: datetime) -> None:
+    def __init__(
+        self, sale_number: int, partition: int, now: datetime, expires_at: datetime, *, confirms: bool = False
+    ) -> None:
+        """Take what all have in common; `confirms`: the sale takes no money, what is reserved is confirmed at once."""
         self._now = (now - _EPOCH) // _MICROSECOND
-        self._head = _order_head(len(COLUMNS["orders"]), 4, sale_number, 2, partition, 2, 1, 8, self._now)
+        self._place = sale_number, partition
+        self._confirms = confirms
+        first, second = (
+            _order_head(len(COLUMNS["orders"]), 4, sale_number, 2, partition, 2, version, 8, self._now)
+            for version in (1, 2)
+        )
+        self._head, self._confirmed_head = first, second
         expires = (expires_at - _EPOCH) // _MICROSECOND
         self._hold = _reservation(4, sale_number, 2, partition, 8, self._now, 8, expires)
         self.lines: list[bytes] = []
         self.reservations: list[bytes] = []
         self.events: list[bytes] = []
+        self.standby: list[bytes] = []
 
     def orders(self, new: Iterable[NewOrder]) -> Iterator[bytes]:
         """Yield each order's row, adding its other rows to their lists.
@@ -83,7 +99,8 @@ class OrderRows:
         Raises (on the way):
             struct.error, UnicodeError: a value has no place in its column.
         """
-        head, hold, at = self._head, self._hold, _event(8, self._now)
+        hold, at = self._hold, _event(8, self._now)
+        confirmed = _state("confirmed") + at + _NULL
         for order, (milliseconds, sequence), reason, prices, currency, refusal in new:
             order_id, token = order.order_id, _text(order.payment_token)
             total = 0
@@ -91,16 +108,46 @@ class OrderRows:
                 total += line.quantity * price
                 fixed = _line(5, 16, order_id, 2, number, 4, line.quantity, 8, price)
                 self.lines.append(fixed + _known_text(line.product_id))
-            state, why, money = _state(reason), _known_text(reason), _known_text(currency)
+            head, why, money = self._head, _known_text(reason), _known_text(currency)
+            state = _state("pending" if reason is None or reason == STANDBY else "cancelled")
             self.events.append(_event_head(5, 16, order_id, 2, 1) + state + at + why)
-            if reason is None:
-                self.reservations.append(_reservation_head(8, 16, order_id, 8, total) + hold + money + token)
             accepted = (milliseconds - _UNIX_MS) * 1000
+            if reason is None and self._confirms:
+                self.events.append(_event_head(5, 16, order_id, 2, 2) + confirmed)
+                head, state = self._confirmed_head, _state("confirmed")
+            elif reason is None:
+                self.reservations.append(_reservation_head(8, 16, order_id, 8, total) + hold + money + token)
+            elif reason == STANDBY:
+                self._stand_by(order, sequence, accepted)
             yield b"".join((
                 head, state, why, money, _order(16, order_id, 4, sequence, 8, accepted, 8, total),
                 _bytes(order.fingerprint), _text(order.customer_id), token, _json(order.metadata),
                 _json(refusal), _raw(order.identities), _json(order.lines_metadata),
             ))  # fmt: skip
+
+    def _stand_by(self, order: OrderEntry, sequence: int, accepted: int) -> None:
+        """Add an order to the list of each product that it wants."""
+        wanted: dict[str, int] = {}
+        for line in order.lines:
+            wanted[line.product_id] = wanted.get(line.product_id, 0) + line.quantity
+        sale_number, partition = self._place
+        for product_id, units in wanted.items():
+            fixed = _standby(
+                len(COLUMNS["standby"]),
+                4,
+                sale_number,
+                2,
+                partition,
+                16,
+                order.order_id,
+                4,
+                sequence,
+                8,
+                accepted,
+                4,
+                units,
+            )
+            self.standby.append(fixed + _known_text(product_id))
 
 
 def copied(rows: Iterable[bytes]) -> bytearray:
@@ -137,5 +184,5 @@ _known_text = lru_cache(maxsize=4096)(_text)
 
 
 @cache
-def _state(reason: str | None) -> bytes:
-    return _text("pending" if reason is None else "cancelled")
+def _state(name: str) -> bytes:
+    return _text(name)

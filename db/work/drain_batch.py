@@ -61,6 +61,13 @@ async def lock_sellable(connection: Connection, sale_number: int, product_ids: C
     return await connection.fetch(_SQL["lock_sellable"], sale_number, list(product_ids))
 
 
+async def lock_standby(connection: Connection, sale_number: int) -> int:
+    """Let no other batch of the sale put orders on its list; return how many more may wait there."""
+    most: int = await connection.fetchval(_SQL["lock_standby"], sale_number)
+    waiting: int = await connection.fetchval(_SQL["count_standby"], sale_number)
+    return most - waiting
+
+
 async def read_strays(connection: Connection, product_ids: Collection[str]) -> list[asyncpg.Record]:
     """Return price and currency of products that are not in the sale; nothing is locked, for nothing is taken."""
     return await connection.fetch(_SQL["read_strays"], list(product_ids))
@@ -125,6 +132,7 @@ async def add_orders(
     for table, those in (
         ("order_lines", made.lines),
         ("reservations", made.reservations),
+        ("standby", made.standby),
         ("order_events", made.events),
     ):
         if those:

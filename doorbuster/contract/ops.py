@@ -40,22 +40,36 @@ class LetterLine(Struct):
 
 
 class DeadLetterView(Struct, kw_only=True):
-    """An accepted entry that could not become an order."""
+    """What could not be done and waits for a person: an order, a delivery to a webhook, or a step of a payment.
 
-    dead_letter_id: int
-    kind: Literal["order"] = "order"
-    sale_id: str
-    partition: int
-    entry_id: str
-    """Under which it failed at first."""
+    An order's are those of an accepted entry that could not become one.
+    """
+
+    dead_letter_id: int | str
+    """An order's is a number, others have their kind before it: `delivery-7`, `payment-7`."""
+    kind: Literal["order", "delivery", "payment"]
+    sale_id: str | UnsetType = UNSET
+    partition: int | UnsetType = UNSET
+    entry_id: str | UnsetType = UNSET
+    """Of an order: under which it failed at first."""
     order_id: str | None
-    customer_id: str | None
-    lines: list[LetterLine] = []
-    """As far as the entry can be read."""
+    customer_id: str | UnsetType | None = UNSET
+    lines: list[LetterLine] | UnsetType = UNSET
+    """Of an order: as far as the entry can be read."""
+    webhook_id: int | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    event_id: str | UnsetType = UNSET
+    """Of a delivery: `webhook-id`."""
+    type: str | UnsetType = UNSET
+    """Of a delivery: what it tells of."""
+    status_code: int | UnsetType | None = UNSET
+    operation: Literal["capture", "void", "refund", "look_up"] | UnsetType = UNSET
+    """Of a payment: what the provider will not do."""
+    amount: int | UnsetType | None = UNSET
     reason: str
     detail: str
     state: Literal["open", "retried", "resolved", "discarded"]
-    """Resolved: it is an order by now; retried: it waits in its stream again."""
+    """Retried: it waits to be tried again; resolved: it is an order by now, or was delivered."""
     failures: int
     created_at: Moment
     failed_at: Moment
@@ -63,8 +77,8 @@ class DeadLetterView(Struct, kw_only=True):
     retried_at: Moment | None
     discarded_at: Moment | None
     discard_reason: str | None
-    payload: dict[str, Any] | None
-    """What the entry holds, as far as it can be read; without the payment's token."""
+    payload: dict[str, Any] | UnsetType | None = UNSET
+    """What the entry holds, as far as it can be read, without the payment's token; or what is delivered."""
     payload_base64: str | UnsetType = UNSET
     """The entry's bytes; of one dead letter, not in lists."""
 
@@ -76,10 +90,10 @@ class DiscardRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Retried(Struct):
-    """Answer to a dead letter's retry: where its entry stands in the stream now."""
+    """Answer to a dead letter's retry; of an order: where its entry stands in the stream now."""
 
-    dead_letter_id: int
-    entry_id: str
+    dead_letter_id: int | str
+    entry_id: str | UnsetType = UNSET
 
 
 class Prewarmed(Struct):

@@ -211,3 +211,5 @@ class TransitionEvent(Struct):
     status: OrderStatus
     at: Moment
     reason: str | UnsetType = UNSET
+    lines: list[LineUnits] | UnsetType = UNSET
+    """Units that were taken off before they left, where those are not all."""

@@ -17,7 +17,7 @@ from doorbuster.embedded.roles import Fleet, Listeners
 from doorbuster.embedded.users.unprivileged import Account
 from doorbuster.errors import InvalidError, SettingsError
 from doorbuster.ports import reserve
-from doorbuster.settings import Settings, load_settings
+from doorbuster.settings import Settings, load_settings, require_payment_keys
 
 ORDER_STORE_LEAST_MB, ORDER_STORE_MOST_MB = 512, 8192
 
@@ -127,7 +127,9 @@ def _load(own_urls: dict[str, str], secrets: dict[str, str]) -> Settings:
         if not _given(name)
     }
     own |= {name: secrets[name] for name in ("ops_key", "order_id_key") if not _named(name.upper())}
-    return load_settings(**own)
+    settings = load_settings(**own)
+    require_payment_keys(settings)
+    return settings
 
 
 def _given(store: str) -> bool:

@@ -52,7 +52,7 @@ class OrderEntry(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     standby: bool | None = None
     """True: sold out at its turn it waits for units to come back."""
     identities: bytes | None = None
-    """Who is behind the customer, as `orderstore/identities.py` packs it: hashes, nothing as it was sent."""
+    """Who is behind the customer, as `values/identities.py` packs it: hashes, nothing as it was sent."""
     lines_metadata: bytes | None = None
     """A JSON array with the metadata of each line, null for a line without."""
 

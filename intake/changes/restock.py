@@ -14,12 +14,13 @@ from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
+    from uuid import UUID
 
     from redis.asyncio import Redis
 
     from catalogue.service import Catalogue
-    from db.orders.locked_order import Moved
+    from db.orders.fulfilment.locked_order import Moved
     from db.sales import Sale
     from doorbuster.orderstore.ids import Partition
     from intake.changes.publish import ChangePublisher
@@ -64,7 +65,12 @@ class Restocker:
             if await self._take_off(moved.sale, units):
                 await self._note_in_room(moved.sale, moved.available)
                 await self._publishing.shelf(list(moved.freed))
-        await changes.publish_orders(self._redis, [moved.order.order_id.bytes])
+        await changes.publish_orders(self._redis, [moved.order.order_id.bytes, *(one.bytes for one in moved.served)])
+
+    async def served(self, order_ids: Sequence[UUID]) -> None:
+        """Wake who waits for orders that stood by and were served."""
+        if order_ids:
+            await changes.publish_orders(self._redis, [order_id.bytes for order_id in order_ids])
 
     async def _flagged(self, sale: Sale) -> list[str]:
         return sorted(set().union(*await sold_out.read(self._redis, _partitions_of(sale))))

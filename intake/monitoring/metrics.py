@@ -14,6 +14,7 @@ from intake.accepting import verdicts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from db.webhooks.deliveries import Waiting
     from intake.monitoring.progress import Seen
     from waitingroom.room import RoomState
 
@@ -64,6 +65,7 @@ class Metrics:
         )
         self.in_flight = self._gauge("doorbuster_in_flight", "Requests in work")
         self.waiting = self._gauge("doorbuster_waiting", "Requests that wait for an order to change")
+        self.event_streams = self._gauge("doorbuster_event_streams", "Open streams of an order's events")
         self.protocol_fallbacks = self._gauge(
             "doorbuster_http_protocol_fallbacks", "Processes that serve by uvicorn's own HTTP protocol"
         )
@@ -130,17 +132,21 @@ class Metrics:
         """Count problems."""
         self.refusals.labels(code).inc(times)
 
-    def gauge_in_flight(self, in_flight: Callable[[], float], waiting: Callable[[], float]) -> None:
-        """Read these two at each look; with several processes `tick` writes them instead."""
+    def gauge_in_flight(
+        self, in_flight: Callable[[], float], waiting: Callable[[], float], streams: Callable[[], float]
+    ) -> None:
+        """Read these three at each look; with several processes `tick` writes them instead."""
         if not _several():
             self.in_flight.set_function(in_flight)
             self.waiting.set_function(waiting)
+            self.event_streams.set_function(streams)
 
-    def tick(self, in_flight: int, waiting: int) -> None:
+    def tick(self, in_flight: int, waiting: int, streams: int) -> None:
         """Write the gauges that other processes are to see."""
         if _several():
             self.in_flight.set(in_flight)
             self.waiting.set(waiting)
+            self.event_streams.set(streams)
 
     def show(self) -> bytes:
         """Return all metrics of all processes as text."""
@@ -181,12 +187,43 @@ class _Progress:
             "doorbuster_payments_per_second", "Payments a second that the gateway takes at this concurrency",
             labels=["shift"],
         )  # fmt: skip
+        paused = GaugeMetricFamily(
+            "doorbuster_payments_paused", "1 where a shift leaves the payment provider alone for now",
+            labels=["shift", "why"],
+        )  # fmt: skip
+        operations = GaugeMetricFamily(
+            "doorbuster_payment_operations",
+            "What is to be done at the payment provider, up to 10,000",
+            labels=["state"],
+        )
+        operations.add_metric(["due"], seen.money.due)
+        operations.add_metric(["failed"], seen.money.failed)
         for shift in seen.limited:
+            if shift.payments_paused is not None:
+                paused.add_metric([shift.name, shift.payments_paused], 1)
             if shift.batch_max is not None:
                 batch_max.add_metric([shift.name], shift.batch_max)
             if shift.payments_per_s is not None:
                 payments.add_metric([shift.name], shift.payments_per_s)
-        yield from (oldest, batch_max, payments)
+        yield from (oldest, batch_max, payments, paused, operations)
+        yield from _of_webhooks(seen.webhooks)
+
+
+def _of_webhooks(webhooks: list[Waiting]) -> Iterator[GaugeMetricFamily]:
+    """Give what waits for each endpoint, and which get nothing."""
+    states = GaugeMetricFamily("doorbuster_webhooks", "Webhooks by state", labels=["state"])
+    for state in ("active", "paused", "disabled"):
+        states.add_metric([state], sum(one.state == state for one in webhooks))
+    oldest = GaugeMetricFamily(
+        "doorbuster_webhook_oldest_seconds", "Age of the event that a webhook gets next", labels=["webhook"]
+    )
+    dead = GaugeMetricFamily(
+        "doorbuster_webhook_dead_letters", "Deliveries that were given up, counted to 1000", labels=["webhook"]
+    )
+    for one in webhooks:
+        oldest.add_metric([str(one.webhook_id)], one.age_s or 0.0)
+        dead.add_metric([str(one.webhook_id)], one.dead)
+    yield from (states, oldest, dead)
 
 
 def _several() -> bool:

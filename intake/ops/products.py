@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import msgspec
 
@@ -135,16 +136,19 @@ class ProductStock:
         """Receive units, or adjust their count with a reason."""
         request = await body_of(req, _stock)
         _check_stock(request)
+        served: list[UUID] = []
         async with self._database.working() as connection:
             await existing(connection, product)
             async with connection.transaction():
                 if request.receive is not None:
-                    row = await ledger.receive(connection, product, request.receive)
+                    row = await ledger.receive(connection, product, request.receive, served=served)
                 else:
-                    row = await ledger.adjust(connection, product, request.adjust or 0, request.reason or "")
+                    units, why = request.adjust or 0, request.reason or ""
+                    row = await ledger.adjust(connection, product, units, why, served=served)
                 await note(connection, req, "adjust" if request.receive is None else "receive", f"product:{product}")
         if row.stock > 0:
             await self._restocking.everywhere(product)
+        await self._restocking.served(served)
         await self._catalogue.counted(product, row.stock)
         write(resp, _stock_view(row))
 

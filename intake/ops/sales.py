@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 
 from db import sales as rows
 from db.status import doubtful_products
+from db.webhooks.world_events import announce_prewarm
 from doorbuster.contract.room import RoomChange, RoomTerms
 from doorbuster.contract.sales import (
     RevokedView,
@@ -179,20 +181,22 @@ class OneSale:
         """Change the sale; what is left out stays."""
         change = await body_of(req, _change)
         changes = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}
+        served: list[UUID] = []
         if isinstance(change.products, list):
             changes["products"] = _products(change.products)
             await self._keep_wanted(sale, {product.product_id for product in change.products})
         async with self._database.working() as connection, connection.transaction():
-            await rows.lock_sale(connection, sale)
+            await rows.lock_sale(connection, sale, with_drains="payment" in changes)
             row = await _existing(connection, sale)
             _check_changed_lobby(row, change)
             if isinstance(change.room, RoomChange):
                 changes["room"] = _changed_room(row, change.room, frozenset(_raw(req.scope[BODY])["room"]))
-            changed = await rows.update_sale(connection, sale, changes)
+            changed = await rows.update_sale(connection, sale, changes, served=served)
             await note(connection, req, "change", f"sale:{sale}")
         if "products" in changes:
             await self._restocking.of_sale(changed)
         await self._publishing.sale(changed)
+        await self._restocking.served(served)
         write(resp, show(changed))
 
     async def _keep_wanted(self, sale: str, listed: set[str]) -> None:
@@ -228,7 +232,9 @@ class SaleVerb:
         async with self._database.working() as connection, connection.transaction():
             row = await _existing(connection, sale)
             doubtful = await doubtful_products(connection, row.number) if verb == "prewarm" else []
-            if verb != "prewarm":
+            if verb == "prewarm":
+                await announce_prewarm(connection, row.number)
+            else:
                 phase, start_now = self._phases[verb]
                 row = await rows.set_phase(connection, sale, phase, start_now=start_now)
                 await note(connection, req, verb, f"sale:{sale}", {"phase": phase})

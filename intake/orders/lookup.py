@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from db.orders.dead_letters import dead_letter_of
-from db.orders.orders import read_order
+from db.orders.orders import read_order, version_of
 from db.orders.view import links_of, show
 from db.sales import get_sale_by_number
 from doorbuster.contract.orders import OrderLine, OrderPayment, OrderView, Step
@@ -58,6 +58,11 @@ class OrderReader:
         # Between the first look and the second the drain may have come by: what it wrote is what counts.
         order = await self.drained(order_id)
         return waiting if order is None else show(order)
+
+    async def version_of(self, order_id: UUID) -> int:
+        """Return how many events the order has; none before the drain has seen it."""
+        async with self._database.reading() as connection:
+            return await version_of(connection, order_id) or 0
 
     async def is_accepted(self, order_id: UUID) -> bool:
         """Say whether the order store still knows that it accepted the order; asks nothing else."""

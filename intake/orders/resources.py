@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from db.orders.line_cancels import cancel
+from db.orders.fulfilment.line_cancels import cancel
 from db.orders.orders import LineUnits
 from db.orders.view import show
 from doorbuster.contract.decoding import read
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from db.connections.pool import Connection
-    from db.orders.locked_order import Moved
+    from db.orders.fulfilment.locked_order import Moved
     from intake.orders.access import OrderAccess
     from intake.orders.lookup import OrderReader
     from intake.orders.transition import OrderTransitions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from db.orders.locked_order import Moved
-from db.orders.shipments import ShipmentNotFoundError
+from db.orders.fulfilment.locked_order import Moved
+from db.orders.fulfilment.shipments import ShipmentNotFoundError
 from db.orders.transitions import HandTerms, transition
 from db.orders.view import show
 from doorbuster.errors import IllegalTransitionError, NotFoundError
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from db.connections.pool import Connection
-    from db.orders.refunds import Refunded
-    from db.orders.shipments import Shipped
+    from db.orders.fulfilment.refunds import Refunded
+    from db.orders.fulfilment.shipments import Shipped
     from db.orders.states import Status
     from doorbuster.contract.orders import OrderView
     from intake.changes.restock import Restocker

@@ -145,7 +145,7 @@ class Guard:
             return  # the server finds the answer without its end, says so in its log and closes the connection
         finally:
             if WAITING in scope:
-                self.waiting -= 1
+                self.waiting -= scope[WAITING]
             else:
                 self.in_flight -= 1
 
@@ -205,6 +205,14 @@ class Guard:
         self.in_flight -= 1
         self.waiting += 1
         return True
+
+    def go_on_waiting(self, scope: Scope) -> None:
+        """Count a request that waits for longer than its task lives, until `stop_waiting`."""
+        scope[WAITING] = False
+
+    def stop_waiting(self) -> None:
+        """Count one less of those that wait without a task."""
+        self.waiting -= 1
 
     async def cancel_slow_bodies(self) -> None:
         """Give up requests whose body takes too long, until cancelled."""

@@ -28,6 +28,7 @@ from intake.notifications import Notifications
 from intake.ops.prewarm import PrewarmCheck
 from intake.ops.undecided_orders import WaitingOrders
 from intake.orders.accept import OrderAcceptor
+from intake.orders.event_hub import EventHub
 from intake.orders.lookup import OrderReader
 from intake.orders.transition import OrderTransitions
 from intake.payments.news import NewsDesk
@@ -94,6 +95,8 @@ class Parts:
         self.outcomes = Notifications(
             self.orders_redis, {changes.SALES: announcing.take, changes.HEARD: announcing.heard}, self.sales.distrust
         )
+        self.hub = EventHub(self.database, lambda: self.guard.stopping, most=settings.event_streams_max)
+        self.outcomes.follow(self.hub.by_order, self.hub.changed)
         self.restocking = Restocker(
             self.database, self.orders_redis, self.publishing, catalogue=self.catalogue, desk=self.waiting.desk
         )
@@ -137,10 +140,10 @@ class Parts:
     async def measure(self) -> None:
         """Show what is in work in the metrics, until cancelled."""
         guard = self.guard
-        self.metrics.gauge_in_flight(lambda: guard.in_flight, lambda: guard.waiting)
+        self.metrics.gauge_in_flight(lambda: guard.in_flight, lambda: guard.waiting, lambda: len(self.hub))
         while True:
             await asyncio.sleep(GAUGES_EVERY_S)
-            self.metrics.tick(guard.in_flight, guard.waiting)
+            self.metrics.tick(guard.in_flight, guard.waiting, len(self.hub))
             self.metrics.protocol_fallbacks.set(bool(guard.protocol_fault))
             self.read_figures.flush()
             self.metrics.orders_by_path.labels("fast").inc(guard.pop_fast_order_count())
@@ -164,6 +167,7 @@ class Parts:
                 self.guard.cancel_slow_bodies,
                 self.sales.keep_fresh,
                 self.outcomes.listen,
+                self.hub.run,
                 self.durability.keep_checking,
                 self.memory.keep_looking,
                 self.measure,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
-from intake.ops.dead_letters import DeadLetters, DiscardDeadLetter, OneDeadLetter, RetryDeadLetter
+from intake.ops.dead_letters.resources import DeadLetters, DiscardDeadLetter, Letters, OneDeadLetter, RetryDeadLetter
 from intake.ops.export.resource import ExportOrders
 from intake.ops.fulfilment.bulk import BulkTransitions
 from intake.ops.fulfilment.refunds import Refunds
@@ -25,7 +25,6 @@ from intake.orders.event_stream import OrderEvents
 from intake.orders.post import PostOrder
 from intake.orders.prefer_wait import PreferWait
 from intake.orders.resources import CancelOrder, OneOrder
-from intake.orders.shared_reads import SharedLooks
 from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
 from intake.pages.offers import ShopOffers
@@ -72,9 +71,7 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     problem_pages = ProblemPages(waiting.pages)
     parts.problems.page, parts.guard.busy_page = problem_pages.write, problem_pages.busy
     app.add_route("/orders/{order}", OneOrder(parts.reader, owners))
-    looks = SharedLooks(parts.database)
-    watching = OrderEvents(parts.reader, owners, looks, outcomes=parts.outcomes, guard=parts.guard)
-    app.add_route("/orders/{order}/events", watching)
+    app.add_route("/orders/{order}/events", OrderEvents(parts.reader, owners, parts.hub, guard=parts.guard))
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
     addresses = Addresses(parts.settings.trusted_proxies)
     app.add_route("/payments/{provider}/events", PaymentEvents(parts.callbacks, parts.payment_news, addresses))
@@ -109,10 +106,11 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/orders/{order}/shipments/{shipment}", OneShipment(parts.moving))
     app.add_route("/ops/orders/{order}/refunds", Refunds(parts.moving))
     app.add_route("/ops/orders:transition", BulkTransitions(parts.moving))
-    app.add_route("/ops/dead-letters", DeadLetters(database))
-    app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(database))
-    app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(database))
-    app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(database, parts.orders_redis))
+    letters = Letters(database, parts.orders_redis)
+    app.add_route("/ops/dead-letters", DeadLetters(letters))
+    app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(letters))
+    app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(letters))
+    app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(letters))
     add_webhooks(app, parts)
 
 

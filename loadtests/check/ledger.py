@@ -57,7 +57,20 @@ async def wait_until_final(
     Raises:
         NotSettledError: it takes longer than `bound_s`.
     """
-    await _wait(connection, sale_id, lambda orders, pending: orders >= accepted and not pending, bound_s, progress)
+    await _wait(
+        connection, sale_id, lambda orders, pending: orders >= accepted and not pending, bound_s, progress=progress
+    )
+
+
+async def wait_until_settled(connection: Connection, sale_id: str, accepted: int, *, bound_s: float) -> None:
+    """Wait until the sale has `accepted` orders and none is pending but those that stand by for units.
+
+    Raises:
+        NotSettledError: it takes longer than `bound_s`.
+    """
+    await _wait(
+        connection, sale_id, lambda orders, pending: orders >= accepted and not pending, bound_s, standing_by=True
+    )
 
 
 async def wait_until_drained(connection: Connection, sale_id: str, accepted: int, *, bound_s: float) -> None:
@@ -66,17 +79,23 @@ async def wait_until_drained(connection: Connection, sale_id: str, accepted: int
     Raises:
         NotSettledError: it takes longer than `bound_s`.
     """
-    await _wait(connection, sale_id, lambda orders, _: orders >= accepted, bound_s, _quiet)
+    await _wait(connection, sale_id, lambda orders, _: orders >= accepted, bound_s)
 
 
 async def _wait(
-    connection: Connection, sale_id: str, done: Callable[[int, int], bool], bound_s: float, progress: Progress
+    connection: Connection,
+    sale_id: str,
+    done: Callable[[int, int], bool],
+    bound_s: float,
+    *,
+    progress: Progress = _quiet,
+    standing_by: bool = False,
 ) -> None:
     ends = monotonic() + bound_s
     while True:
         row = await connection.fetchrow(_SQL["orders_of_sale"], sale_id)
         assert row is not None
-        orders, pending = row["orders"], row["pending"]
+        orders, pending = row["orders"], row["pending"] - (row["standing_by"] if standing_by else 0)
         progress(orders - pending)
         if done(orders, pending):
             return
@@ -100,6 +119,18 @@ async def outcomes(connection: Connection, sale_id: str) -> dict[str, int]:
     """Return the sale's orders by state, cancelled ones by their reason too."""
     rows = await connection.fetch(_SQL["outcomes_of_sale"], sale_id)
     return {row["status"] + (f" ({row['reason']})" if row["reason"] else ""): row["orders"] for row in rows}
+
+
+async def stories(connection: Connection, sale_id: str) -> dict[str, int]:
+    """Return how many of the sale's orders went another way than straight, by the way; `refunded` in minor units."""
+    row = await connection.fetchrow(_SQL["stories_of_sale"], sale_id)
+    assert row is not None
+    return dict(row)
+
+
+async def some_confirmed(connection: Connection, sale_id: str, count: int) -> list[str]:
+    """Return so many of the sale's confirmed orders whose money is taken, the first accepted first."""
+    return [row["order_id"] for row in await connection.fetch(_SQL["some_confirmed"], sale_id, count)]
 
 
 async def times_to_final(connection: Connection, sale_id: str) -> Samples:

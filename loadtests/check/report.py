@@ -38,6 +38,22 @@ def orders(result: Result, outcomes: dict[str, int], missing: int) -> Table:
     return table
 
 
+def stories(found: dict[str, int]) -> Table:
+    """Return how many orders went another way than straight."""
+    table = new_table("not the straight way", "", "count")
+    for what, name in (
+        ("payment declined", "declined"),
+        ("the shopper had to act for the payment", "acted"),
+        ("hold ended without a payment", "expired"),
+        ("stood by, and was served with units that came back", "served"),
+        ("stood by in vain until the close", "unserved"),
+        ("parcels", "parcels"),
+        ("refunds", "refunds"),
+    ):
+        table.add_row(what, f"{found[name]:,}")
+    return table
+
+
 def visits(result: Result) -> Table:
     """Return what became of the visitors of the waiting room."""
     found = result.visits

@@ -41,19 +41,25 @@ def _bodies(mix: Mix, start: int) -> Iterator[bytes]:
     random = Random(f"{mix.seed}/{mix.prefix}/{start}")
     first = random.choices(mix.products, mix.weights, k=_BLOCK)
     second = random.choices(mix.products, mix.weights, k=_BLOCK)
-    tokens = _tokens(mix, random)
+    more = [token + waits for token, waits in zip(_tokens(mix, random), _standing_by(mix, random), strict=True)]
     for offset in range(_BLOCK):
         pair = mix.second_line > 0 and random.random() < mix.second_line and first[offset] != second[offset]
         yield b'{"customer_id":"%b-%d","lines":[%b]%b}' % (
             mix.prefix.encode(),
             start + offset,
             b",".join(_line(product) for product in ((first[offset], second[offset]) if pair else (first[offset],))),
-            tokens[offset],
+            more[offset],
         )
 
 
 def _line(product: str) -> bytes:
     return b'{"product_id":"%b","quantity":1}' % product.encode()
+
+
+def _standing_by(mix: Mix, random: Random) -> list[bytes]:
+    if not mix.standby:
+        return [b""] * _BLOCK
+    return random.choices([b',"standby":true', b""], [mix.standby, 1.0 - mix.standby], k=_BLOCK)
 
 
 def _tokens(mix: Mix, random: Random) -> list[bytes]:

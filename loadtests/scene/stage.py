@@ -17,6 +17,9 @@ IN_SALE = 10
 HOT_SHARE = 0.4
 """Share of the orders that want the hot product."""
 TOKENS = {"decline": 0.02, "slow:300": 0.02}
+EVENTFUL = TOKENS | {"action:succeed:500": 0.02, "action": 0.02}
+"""As above, and shoppers whom their bank asks: half of them act, the others have gone."""
+STANDBY = 0.1
 
 NO_ROOM = RoomRequest(mode="off")
 
@@ -42,13 +45,14 @@ def weights() -> list[float]:
     return [HOT_SHARE, *(weight / sum(others) * (1 - HOT_SHARE) for weight in others)]
 
 
-def mix(products: list[Product]) -> Mix:
-    """Return the shoppers of the sale."""
+def mix(products: list[Product], *, eventful: bool = False) -> Mix:
+    """Return the shoppers of the sale; eventful: also those who must act for their payment, and who stand by."""
     return Mix(
         products=[product.product_id for product in products[:IN_SALE]],
         weights=weights(),
         second_line=0.15,
-        tokens=TOKENS,
+        tokens=EVENTFUL if eventful else TOKENS,
+        standby=STANDBY if eventful else 0.0,
         path=f"/sales/{SALE}/orders",
         prefix="shopper",
     )

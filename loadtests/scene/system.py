@@ -71,13 +71,14 @@ class System:
         self.ready = ready
         self._ready_file = ready_file
 
-    async def ops(self, method: str, path: str, body: object = None) -> Any:
+    async def ops(self, method: str, path: str, body: object = None, *, key: str | None = None) -> Any:
         """Call the ops API and return the decoded answer.
 
         Raises:
             httpx.HTTPStatusError: it refused; the problem is in the message's notes.
         """
         headers = {"Authorization": f"Bearer {self.ready.ops_key}", "Content-Type": "application/json"}
+        headers |= {"Idempotency-Key": key} if key else {}
         async with httpx.AsyncClient(base_url=self.ready.ops_base, trust_env=False, timeout=30) as client:
             content = None if body is None else msgspec.json.encode(body)
             answer = await client.request(method, path, content=content, headers=headers)

@@ -29,6 +29,8 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
     """Share of orders with a second line."""
     tokens: dict[str, float] = {}
     """Payment tokens and the share of orders that carry each."""
+    standby: float = 0.0
+    """Share of orders that stand by for units when there are none."""
     path: str
     """Where orders are posted: the path of the request."""
     prefix: str

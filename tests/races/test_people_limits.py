@@ -10,12 +10,12 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from doorbuster.orderstore.identities import KINDS
 
 from db import sales
 from db.orders import identities, transitions
 from db.sales import SaleProduct
 from db.work import drain_batch
+from doorbuster.values.identities import KINDS
 
 if TYPE_CHECKING:
     from db.connections.pool import Pool

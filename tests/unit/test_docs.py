@@ -14,7 +14,7 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from db.orders.states import ALLOWED, FINAL, INITIAL, Status
+from db.orders.states import ALLOWED, FINAL, INITIAL, TAKES, Status
 from db.query_files import load
 from doorbuster import keys
 from doorbuster.cli.app import cli
@@ -179,6 +179,13 @@ def test_every_allowed_step_is_documented_and_no_other() -> None:
     section, _, _ = section.partition("\n## ")
     steps = {(Status(coded(row[0])[0]), Status(coded(row[1])[0])) for row in rows_of(section)}
     assert steps == {(was, to) for was, onward in ALLOWED.items() for to in onward}
+
+
+def test_every_call_is_documented_with_the_states_that_take_it() -> None:
+    _, _, section = text_of("states.md").partition("## By line and parcel")
+    section, _, _ = section.partition("\n## ")
+    rows = {coded(row[0])[0]: set(coded(row[1])) for row in rows_of(section)}
+    assert rows == {call: set(states) for call, states in TAKES.items()}
 
 
 def test_the_diagram_shows_the_steps() -> None:

@@ -135,14 +135,18 @@ async def _drain(
         now, hold = await batch_statements.renew_lease(connection, partition.sale_number, **lease._asdict())
         if look:
             readable.orders = await _unknown(connection, readable, readable.orders)
-        sellable = await _lock_sellable(connection, partition, readable.orders)
+        room = 0
+        if any(order.standby for order in readable.orders):
+            room = await batch_statements.lock_standby(connection, partition.sale_number)
+        sellable, confirms = await _lock_sellable(connection, partition, readable.orders)
         purchases = await _read_purchases(connection, partition, readable.orders, sellable)
-        verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable))
+        verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable), room)
         await _take(connection, partition, verdict)
         if verdict.decided:
             known = sellable | await _strays(connection, readable.orders, sellable)
             new = _new_orders(verdict, readable.places, known)
-            await batch_statements.add_orders(connection, new, OrderRows(*partition, now, now + hold), sent=meanwhile)
+            rows = OrderRows(*partition, now, now + hold, confirms=confirms)
+            await batch_statements.add_orders(connection, new, rows, sent=meanwhile)
         outcome.dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.dead_lettered
         step = cursors.CursorStep(cursor, outcome.cursor, len(entries), repeated)
@@ -202,10 +206,11 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
 
 async def _lock_sellable(
     connection: Connection, partition: Partition, orders: list[OrderEntry]
-) -> dict[str, SellableUnits]:
+) -> tuple[dict[str, SellableUnits], bool]:
+    """Return what the orders' products have, and whether the sale takes no money."""
     wanted = {line.product_id for order in orders for line in order.lines}
     rows = await batch_statements.lock_sellable(connection, partition.sale_number, wanted) if wanted else []
-    return {
+    found = {
         row["product_id"]: SellableUnits(
             units=min(row["stock"], _UNLIMITED if row["allotment"] is None else row["allotment"]),
             price=row["price"],
@@ -218,6 +223,7 @@ async def _lock_sellable(
         )
         for row in rows
     }
+    return found, any(row["confirms"] for row in rows)
 
 
 async def _strays(

@@ -13,12 +13,13 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from catalogue.prices import Window, price_at
+from db.work.copy_rows import STANDBY
 from doorbuster.orderstore.entry import OrderEntry
 from doorbuster.values.identities import KINDS, unpack
 
 
 class Reason(StrEnum):
-    """Why an order is created cancelled."""
+    """Why an order is created cancelled, or waits."""
 
     SOLD_OUT = "sold_out"
     LIMIT_EXCEEDED = "limit_exceeded"
@@ -28,6 +29,8 @@ class Reason(StrEnum):
     PRICE_CHANGED = "price_changed"
     """It costs something else than its sender expects."""
     TOTAL = "total_too_large"
+    STANDBY = STANDBY
+    """Sold out, and its sender would wait for units to come back."""
 
 
 class Poison(StrEnum):
@@ -104,21 +107,26 @@ def decide(
     sellable: Mapping[str, SellableUnits],
     purchases: Purchases,
     judged: Mapping[bytes, Reason] | None = None,
+    standby_left: int = 0,
 ) -> Verdict:
     """Return what each order gets, changing `sellable` on the way; what is not among them is not in the sale.
 
-    `judged` has the orders that are refused for what they cost, by their ids.
+    `judged` has the orders that are refused for what they cost, by their ids. `standby_left` is how many more may wait.
     """
-    verdict = Verdict()
+    verdict, judged = Verdict(), judged or {}
     for order in orders:
         wanted = _units(order)
         refused = _refusal(order, wanted, sellable, purchases, verdict)
         if refused is not None:
             reason, product_id, figures = refused
+            if reason is Reason.SOLD_OUT and order.standby and order.order_id not in judged and standby_left > 0:
+                standby_left -= 1
+                verdict.decided.append((order, Reason.STANDBY))
+                continue
             verdict.decided.append((order, reason))
             verdict.causes[order.order_id] = Cause(_line_of(order, product_id), product_id, **figures)
             continue
-        if judged and order.order_id in judged:
+        if order.order_id in judged:
             verdict.decided.append((order, judged[order.order_id]))
             continue
         verdict.decided.append((order, None))

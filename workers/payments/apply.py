@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from db.orders import holds, money, transitions
+from db.orders import holds, identities, money, transitions
 from db.orders.money import OrderMoney
 from db.orders.states import Status
 from db.orders.transitions import PaidOrder
 from workers.payments.answers import Answer
-from workers.payments.gateway import ProviderStatus
-from workers.payments.reconcile import EXPIRED, Decision, MoneyStep, decide, noted
+from workers.payments.gateway import ProviderPayment, ProviderStatus
+from workers.payments.reconcile import EXPIRED, OVER_LIMIT, Decision, MoneyStep, decide, noted
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -59,15 +59,44 @@ async def apply(shift: Shift, answers: Sequence[Answer], *, void_after_s: float)
         found = await _locked(connection, answers)
         for answer in answers:
             order = found.get(answer.order_id)
-            if order is not None and decide(order, answer.provider).step in TOUCHES_STOCK:
+            if order is not None and _must_be_alone(order, answer.provider):
                 alone.append(answer)
             else:
                 await _Change(connection, answer, applied, void_after_s).make(order)
     for answer in alone:
+        over_limit = await _is_over_its_limit(shift, answer)
         async with shift.leased_transaction() as connection:
             found = await _locked(connection, [answer])
-            await _Change(connection, answer, applied, void_after_s).make(found.get(answer.order_id))
+            change = _Change(connection, answer, applied, void_after_s, over_limit=over_limit)
+            await change.make(found.get(answer.order_id))
     return applied
+
+
+def _must_be_alone(order: OrderMoney, provider: ProviderPayment) -> bool:
+    """Say whether an answer may lock more than its order."""
+    return decide(order, provider).step in TOUCHES_STOCK or _names_card(order, provider)
+
+
+def _names_card(order: OrderMoney, provider: ProviderPayment) -> bool:
+    """Say whether the provider names the card of an order that is held, in a sale that limits cards."""
+    return (
+        provider.card is not None and order.card_limited and order.is_held
+        and provider.status in (ProviderStatus.AUTHORISED, ProviderStatus.CAPTURED)
+    )  # fmt: skip
+
+
+async def _is_over_its_limit(shift: Shift, answer: Answer) -> bool:
+    """Count the order for the card that the provider names; say whether that is more than its sale allows.
+
+    In a transaction of its own: giving the units back locks stock, which comes before the limits.
+    """
+    if answer.provider.card is None:
+        return False
+    async with shift.leased_transaction() as connection:
+        order = (await _locked(connection, [answer])).get(answer.order_id)
+        if order is None or not _names_card(order, answer.provider):
+            return False
+        return not await identities.count_card(connection, order.order_id, answer.provider.card)
 
 
 async def _locked(connection: Connection, answers: Sequence[Answer]) -> dict[UUID, OrderMoney]:
@@ -85,6 +114,8 @@ class _Change:
     answer: Answer
     applied: Applied
     void_after_s: float
+    over_limit: bool = False
+    """The card has more than its sale allows."""
 
     async def make(self, order: OrderMoney | None) -> None:
         operation = self.answer.operation
@@ -94,11 +125,14 @@ class _Change:
             log.error("the provider has a payment of no order", extra={"order_id": str(self.answer.order_id)})
             return
         provider = self.answer.provider
-        if provider.status is not ProviderStatus.NOTHING:
+        decision = decide(order, provider)
+        if provider.status is not ProviderStatus.NOTHING and decision.step is not MoneyStep.WAIT_FOR_SHOPPER:
             now = noted(order, provider)
             await money.note_payment(self.connection, order.order_id, now)
             order = order._replace(**now._asdict())
-        await self._do(order, decide(order, provider))
+        if self.over_limit and decision.step in (MoneyStep.CONFIRM, MoneyStep.CAPTURE):
+            decision = Decision(MoneyStep.CANCEL, reason=OVER_LIMIT)
+        await self._do(order, decision)
         if operation is not None and operation.kind == "void" and provider.status is ProviderStatus.NOTHING:
             await money.queue_look_ups(self.connection, [order.order_id], after_s=LATE_LOOK_S)
 
@@ -118,7 +152,9 @@ class _Change:
                 action = holds.OpenAction(order.order_id, provider.next_action, provider.reference)
                 self.applied.changed += await holds.wait_for_shopper(connection, [action], look_after_s=LOOK_AGAIN_S)
             case MoneyStep.RELEASE:
-                released = await transitions.release_many(connection, one, void_after_s=self.void_after_s)
+                released = await transitions.release_many(
+                    connection, one, void_after_s=self.void_after_s, served=self.applied.changed
+                )
                 self.applied.moved_units += released
             case MoneyStep.CANCEL:
                 await self._cancel(order, decision.reason or EXPIRED)
@@ -141,21 +177,38 @@ class _Change:
                 await holds.ask_later(connection, one, seconds=LOOK_AGAIN_S)
 
     async def _cancel(self, order: OrderMoney, reason: str) -> None:
-        cancelled = await transitions.cancel_many(self.connection, [order.order_id], reason=reason)
+        cancelled = await transitions.cancel_many(
+            self.connection, [order.order_id], reason=reason, served=self.applied.changed
+        )
         self.applied.changed += cancelled
         if order.is_held:
             self.applied.moved_units += cancelled
+        if cancelled:
+            order = order._replace(status=Status.CANCELLED, reason=reason)
+            await self._do(order, decide(order, self.answer.provider))
 
     async def _confirm_anew(self, order: OrderMoney) -> None:
-        if await holds.take_units(self.connection, order.order_id):
+        if await self._take_units(order):
             await holds.confirm_anew(self.connection, order.order_id)
+            await money.keep_payment(self.connection, order.order_id)
+            await transitions.refund_cancelled(self.connection, order.order_id)
             order = order._replace(status=Status.CONFIRMED)
             self.applied.moved_units.append(order.order_id)
+            self.applied.changed.append(order.order_id)
+            await self._do(order, decide(order, self.answer.provider))
         else:
-            await transitions.cancel_many(self.connection, [order.order_id], reason=EXPIRED)
-            order = order._replace(status=Status.CANCELLED, reason=EXPIRED)
-        self.applied.changed.append(order.order_id)
-        await self._do(order, decide(order, self.answer.provider))
+            await self._cancel(order, EXPIRED)
+
+    async def _take_units(self, order: OrderMoney) -> bool:
+        """Take an order's units again; nothing is taken if the card that the provider names has too many then."""
+        card = self.answer.provider.card if order.card_limited else None
+        savepoint = self.connection.transaction()
+        await savepoint.start()
+        taken = await holds.take_units(self.connection, order.order_id) and (
+            card is None or await identities.count_card(self.connection, order.order_id, card)
+        )
+        await (savepoint.commit() if taken else savepoint.rollback())
+        return taken
 
 
 def _paid(order: OrderMoney) -> PaidOrder:

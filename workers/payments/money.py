@@ -244,7 +244,8 @@ def back_off_s(attempts: int, first_s: float) -> float:
 def _request(order: OrderMoney) -> PaymentRequest:
     """Return an order's payment as the gateway is told of it."""
     attempts = order.attempts if order.attempts is not None else int(order.payment is not None)
+    was_taken_at_once = not order.at_shipping and order.payment != "authorised"
     return PaymentRequest(
-        order.order_id, order.total, order.currency, order.payment_token, attempts, not order.at_shipping,
+        order.order_id, order.total, order.currency, order.payment_token, attempts, was_taken_at_once,
         order.reference, order.accepted_at,
     )  # fmt: skip

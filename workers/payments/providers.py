@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from doorbuster.errors import SettingsError
+from doorbuster.settings import require_payment_keys
 from workers.payments.simulated import SimulatedGateway
 from workers.payments.simulated_books import PostgresBooks
 
@@ -24,8 +25,8 @@ def _simulated(settings: Settings) -> Gateway:
 
 
 def _stripe(settings: Settings) -> Gateway:
-    if settings.stripe_api_key is None:
-        raise SettingsError("STRIPE_API_KEY: is missing, and PAYMENT_PROVIDER is stripe")
+    require_payment_keys(settings)
+    assert settings.stripe_api_key is not None
     try:
         from workers.payments.stripe.gateway import StripeGateway
     except ImportError as error:

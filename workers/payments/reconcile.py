@@ -15,6 +15,7 @@ from workers.payments.gateway import ProviderPayment, ProviderStatus
 
 DECLINED = "payment_declined"
 EXPIRED = "hold_expired"
+OVER_LIMIT = "limit_exceeded"
 STANDBY = "standby"
 """Why a pending order waits although nothing is reserved for it."""
 

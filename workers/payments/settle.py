@@ -122,6 +122,9 @@ class Settle:
         terms = await self._known_terms()
         asked = [row.order_id for row in new if row.attempts]
         known = await money.money_of(connection, asked) if asked else {}
+        if terms.card_limited and new:
+            unknown = await reservations.naming_no_card(connection, [row.order_id for row in new])
+            new = [row._replace(card_unknown=row.order_id in unknown) for row in new]
         begun = 0
         for row in new:
             if not self._begin(row, terms, known.get(row.order_id)):
@@ -144,8 +147,10 @@ class Settle:
         if limit <= len(self._in_flight):
             return False
         at_shipping = terms.mode == "authorise" if order is None else order.at_shipping
+        # Where cards are limited, money is taken only once the provider has named the card and it is counted.
+        capture = not at_shipping and not row.card_unknown
         payment = PaymentRequest(
-            row.order_id, row.total, row.currency, row.payment_token, row.attempts, capture=not at_shipping
+            row.order_id, row.total, row.currency, row.payment_token, row.attempts, capture=capture
         )
         if order is not None:
             payment = payment._replace(reference=order.reference, since=order.accepted_at)
@@ -194,14 +199,15 @@ class Settle:
 
     def _sort(self, row: Reservation, payment: PaymentRequest, provider: ProviderPayment) -> None:
         """Put an answer to its like; what is not plain is decided with the order's row at hand."""
-        answers = self._answers
+        answers, terms = self._answers, self._terms
         if payment.attempts:
             if provider.status is ProviderStatus.REQUIRES_ACTION and row.extended and not row.expired:
                 answers.add(answers.waiting, row.order_id)
                 return
         else:
-            step = decide_held(Hold(at_shipping=not payment.capture), provider).step
-            if step is MoneyStep.CONFIRM:
+            hold = Hold(at_shipping=terms is not None and terms.mode == "authorise")
+            must_count = provider.card is not None and row.card_unknown
+            if not must_count and decide_held(hold, provider).step is MoneyStep.CONFIRM:
                 answers.add_answer(answers.paid, Answer(row.order_id, provider))
                 return
             if provider.status is ProviderStatus.DECLINED:
@@ -262,17 +268,23 @@ class Settle:
     async def _cancel(self, order_ids: list[UUID]) -> list[UUID]:
         if not order_ids:
             return []
+        served: list[UUID] = []
         async with self._shift.leased_transaction() as connection:
-            cancelled = await transitions.cancel_many(connection, order_ids, reason=DECLINED, payment="failed")
-        await publish(self._shift.orders, cancelled)
+            cancelled = await transitions.cancel_many(
+                connection, order_ids, reason=DECLINED, payment="failed", served=served
+            )
+        await publish(self._shift.orders, [*cancelled, *served])
         return cancelled
 
     async def _release(self, order_ids: list[UUID]) -> list[UUID]:
         if not order_ids:
             return []
         void_after_s = self._shift.settings.payment_timeout_s
+        served: list[UUID] = []
         async with self._shift.leased_transaction() as connection:
-            return await transitions.release_many(connection, order_ids, void_after_s=void_after_s)
+            released = await transitions.release_many(connection, order_ids, void_after_s=void_after_s, served=served)
+        await publish(self._shift.orders, served)
+        return released
 
     async def _known_terms(self) -> SaleTerms:
         """Return how the sale takes money, as of a moment ago."""

@@ -69,7 +69,10 @@ class SimulatedGateway:
         if "decline" in token:
             return await self._open(payment, book._replace(status="declined"))
         if late := _LATE.search(token):
-            await self._open(payment, book._replace(status="coming"), turns_after_s=int(late[1] or 0) / 1000)
+            comes_after_s = int(late[1] or 0) / 1000
+            answer = await self._open(payment, book._replace(status="coming"), turns_after_s=comes_after_s)
+            if payment.attempts and answer.status is not ProviderStatus.NOTHING:
+                return answer
             raise OutcomeUnknownError("the answer was lost")
         if action := _ACTION.search(token):
             book = book._replace(status="requires_action", succeeds=action[1] != "fail")

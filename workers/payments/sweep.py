@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 
 from db.orders import reservations, transitions
 from workers.publish.availability import Units
+from workers.publish.order_changes import publish
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from doorbuster.settings import Settings
     from workers.runtime.shift import Shift
 
@@ -48,8 +51,10 @@ class Sweep:
         if not expired:
             return None
         void_after_s = self._shift.settings.payment_timeout_s
+        served: list[UUID] = []
         async with self._shift.leased_transaction() as held:
-            released = await transitions.release_many(held, expired, void_after_s=void_after_s)
+            released = await transitions.release_many(held, expired, void_after_s=void_after_s, served=served)
+        await publish(self._shift.orders, served)
         await self._units.tell_of(connection, released)
         return len(expired)
 

@@ -13,6 +13,7 @@ from catalogue.cdn.cloudfront import CloudFrontPurge
 from catalogue.cdn.varnish import Purge, VarnishPurge
 from doorbuster.redis_clients import plain_client
 from workers.publish.outboxes import CATALOGUE_CHANGES
+from workers.publish.product_events import ProductEvents
 from workers.publish.relay import OutboxBatch, OutboxTarget, Relay
 from workers.publish.search_index import SearchTarget
 
@@ -88,7 +89,7 @@ def make_targets(settings: Settings) -> list[OutboxTarget[Change]]:
 
 def waits(settings: Settings) -> dict[str, float]:
     """Return the cursors of the targets that the settings name, and how old a change must be for each."""
-    found = {CacheTarget.name: 0.0}
+    found = {CacheTarget.name: 0.0, ProductEvents.name: ProductEvents.wait_s}
     if settings.search_url is not None:
         found[SearchTarget.name] = SearchTarget.wait_s
     if settings.purge_varnish_urls:
@@ -99,5 +100,5 @@ def waits(settings: Settings) -> dict[str, float]:
 
 
 def catalogue_relay(shift: Shift) -> Relay:
-    """Return the work of telling caches, CDNs and search indexes what changed, unpaced: a copy's age is promised."""
-    return Relay(shift, make_targets(shift.settings))
+    """Return the work of telling caches, CDNs, search and webhooks what changed, unpaced: a copy's age is promised."""
+    return Relay(shift, [*make_targets(shift.settings), ProductEvents(shift)])

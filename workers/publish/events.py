@@ -16,7 +16,7 @@ from workers.publish.outboxes import ORDER_EVENTS
 from workers.publish.relay import OutboxBatch, Relay
 
 if TYPE_CHECKING:
-    from db.orders.outbox import OutboxEvent
+    from db.work.outbox import OutboxEvent
     from workers.runtime.shift import Shift
 
 RELAY = "events"

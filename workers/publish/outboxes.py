@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from db.orders import outbox
 from db.products import catalogue_changes
+from db.work import outbox
 from workers.publish.relay import OutboxBatch, OutboxSource
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
-    from db.orders.outbox import OutboxEvent, OutboxPlace
     from db.products.catalogue_changes import Change
+    from db.work.outbox import OutboxEvent, OutboxPlace
 
 KEEP_S = 3_600.0
 """How long catalogue changes are kept at least: processes that start look back to them."""

@@ -13,12 +13,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from db.orders import outbox
+from db.work import outbox
 from doorbuster.failures import TRANSIENT
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
-    from db.orders.outbox import OutboxPlace
+    from db.work.outbox import OutboxPlace
     from workers.runtime.shift import Shift
 
 BATCH = 2_000

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from db.connections.pool import Connection
-    from db.orders.outbox import OutboxEvent, OutboxPlace
+    from db.work.outbox import OutboxEvent, OutboxPlace
 
 _BY_KIND = {
     "line_cancelled": "order.line_cancelled",

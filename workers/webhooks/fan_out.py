@@ -9,16 +9,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from db.orders.outbox import OutboxPlace
 from db.webhooks import deliveries, endpoints, replays, world_events
+from db.work.outbox import OutboxPlace
 from workers.publish.outboxes import ORDER_EVENTS
 from workers.publish.relay import BATCH, OutboxBatch, Relay
 from workers.webhooks.events import WORLD_EVENTS, of_order
 
 if TYPE_CHECKING:
-    from db.orders.outbox import OutboxEvent
     from db.webhooks.deliveries import Event
     from db.webhooks.replays import Replay
+    from db.work.outbox import OutboxEvent
     from workers.runtime.shift import Shift
 
 FORGET_S = 60.0

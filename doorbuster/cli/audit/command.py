@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -15,11 +16,16 @@ from db.audit import audit as audit_database
 from db.connections import pool
 from doorbuster.cli import options
 from doorbuster.cli.audit.admissions import admission_figures
+from doorbuster.cli.audit.provider import gateway_of, provider_figures
 from doorbuster.cli.audit.streams import event_figure, stream_figures
 from doorbuster.cli.instance.trouble import require_stores
 from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
+from workers.payments.gateway import GatewayError
+
+if TYPE_CHECKING:
+    from db.connections.pool import Connection
 
 _STATEMENT_TIMEOUT_S = 300.0
 _ANSWER_TIMEOUT_S = 30.0
@@ -36,13 +42,20 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
+@click.option("--provider", is_flag=True, help="Compare with the payment provider's own list too.")
+@click.option(
+    "--hours", type=click.FloatRange(min=0, min_open=True, max=8_760), default=24.0, show_default=True,
+    help="With --provider: of payments asked for within so many hours.",
+)  # fmt: skip
 @options.data
-def audit(as_json: bool, data: Path | None) -> int:
-    """Check promises P1 to P6, and P7 as far as can be, against the running stores; exits 1 on any breach."""
+def audit(as_json: bool, provider: bool, hours: float, data: Path | None) -> int:
+    """Check promises P1 to P6, P11, P12, and P7 as far as can be, against the running stores; exits 1 on any breach."""
     instance = find(data)
     require_stores(instance, "database", "orders_redis")
     try:
-        report = asyncio.run(_audit(instance))
+        report = asyncio.run(_audit(instance, hours if provider else None))
+    except GatewayError as error:
+        raise StoreUnavailableError(f"the payment provider: {error}") from error
     except STORE_FAILED as error:
         store = "the order store" if isinstance(error, redis.RedisError) else "Postgres"
         raise StoreUnavailableError(f"{store} does not answer: {error or type(error).__name__}") from error
@@ -50,7 +63,7 @@ def audit(as_json: bool, data: Path | None) -> int:
     return 1 if report.breaches else 0
 
 
-async def _audit(instance: Instance) -> AuditReport:
+async def _audit(instance: Instance, provider_hours: float | None) -> AuditReport:
     dsn, orders_url = instance.url("database"), instance.url("orders_redis")
     connection = await pool.connect(
         dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit", steady=False
@@ -61,19 +74,29 @@ async def _audit(instance: Instance) -> AuditReport:
             findings = await audit_database(connection)
             admitted = await admission_figures(connection, orders)
             figures = [*streams, *findings.figures, await event_figure(orders, findings.published), *admitted]
+            if provider_hours is not None:
+                figures += await _compared(instance, connection, provider_hours)
     finally:
         await connection.close()
-    figures.sort(key=lambda figure: figure.promise)
+    figures.sort(key=lambda figure: int(figure.promise.removeprefix("P")))
     breaches = sum(figure.breaches for figure in figures)
     return AuditReport(breaches=breaches, figures=figures, states=findings.states)
+
+
+async def _compared(instance: Instance, connection: Connection, hours: float) -> list[Figure]:
+    gateway = gateway_of(instance)
+    try:
+        return await provider_figures(connection, gateway, hours)
+    finally:
+        await gateway.close()
 
 
 def _table(report: AuditReport) -> str:
     width = max(len(figure.what) for figure in report.figures)
     lines = [
-        f"{figure.promise}  {figure.what:<{width}}  {figure.value:>12}  "
+        f"{figure.promise:<3}  {figure.what:<{width}}  {figure.value:>12}  "
         + (f"BROKEN: {figure.breaches}" if figure.breaches else "ok")
         for figure in report.figures
     ]
-    lines += [f"    {'orders ' + state:<{width}}  {count:>12}" for state, count in sorted(report.states.items())]
+    lines += [f"     {'orders ' + state:<{width}}  {count:>12}" for state, count in sorted(report.states.items())]
     return "\n".join([*lines, "a promise is BROKEN" if report.breaches else "all promises hold"])

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from db.orders.shipments import Label
+from db.orders.fulfilment.shipments import Label
 from db.orders.states import Status
 from db.orders.transitions import HandTerms
 from doorbuster.contract.decoding import read

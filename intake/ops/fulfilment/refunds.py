@@ -1,4 +1,4 @@
-"""Refunds as ops ask for them. Owns this resource; what it does is `db/orders/refunds.py`."""
+"""Refunds as ops ask for them. Owns this resource; `db/orders/fulfilment/refunds.py` does what it says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from db.orders import refunds as rows
+from db.orders.fulfilment import refunds as rows
 from db.orders.orders import RefundLine
 from db.orders.view import show
 from doorbuster.contract.fulfilment import RefundAnswer, RefundRequest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from db.connections.pool import Connection
-    from db.orders.refunds import Refunded
+    from db.orders.fulfilment.refunds import Refunded
     from intake.orders.transition import OrderTransitions
 
 _request = msgspec.json.Decoder(RefundRequest)

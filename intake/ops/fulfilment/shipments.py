@@ -1,4 +1,4 @@
-"""Parcels as ops and fulfilment systems send them. Owns these resources; what they do is `db/orders/shipments.py`."""
+"""Parcels as ops and fulfilment systems send them. Owns these resources; `db/orders/fulfilment/` does what they say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from db.orders import shipments as rows
+from db.orders.fulfilment import shipments as rows
 from db.orders.orders import LineUnits
 from db.orders.view import show
 from doorbuster.contract.fulfilment import ShipmentAnswer, ShipmentChange, ShipmentRequest
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from db.connections.pool import Connection
-    from db.orders.shipments import Shipped
+    from db.orders.fulfilment.shipments import Shipped
     from intake.orders.transition import OrderTransitions
 
 _ID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")

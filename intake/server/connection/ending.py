@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from intake.server.asgi import HAND_OVER
 from intake.server.connection.early_response import last_words
 from intake.server.connection.framing import FramingFault
+from intake.server.connection.streamed_response import StreamedResponse
 
 if TYPE_CHECKING:
+    from intake.server.asgi import Headers
     from intake.server.connection.connections import ConnectionBounds, Connections
     from intake.server.connection.fast_response import FastResponse, Flow, WriteCoalescingTransport
     from intake.server.connection.unread import UnparsedBytes
 
-    Work = FastResponse | RequestResponseCycle
+    Work = FastResponse | StreamedResponse | RequestResponseCycle
 
 BETWEEN, HEAD, BODY, ENDED = range(4)
 """Where in a message the parser stands; `ENDED`: nothing more is parsed."""
@@ -34,6 +37,8 @@ class ClosableProtocol(HttpToolsProtocol):
     _bounds: ConnectionBounds
     _unread: UnparsedBytes
     _phase = BETWEEN
+    _head: Headers
+    """The head of the message that is being read; trailers are not among it."""
     _is_begun = False
     """There is a cycle for the message that is being read."""
     _is_upgrading = False
@@ -55,6 +60,7 @@ class ClosableProtocol(HttpToolsProtocol):
                 response.message_event.set()
         self.flow.resume_writing()
         self.parser = None  # type: ignore[assignment]
+        self.scope.pop(HAND_OVER, None)  # type: ignore[misc]  # which names this connection
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what was asked, although nothing more will be; False closes the connection."""
@@ -74,8 +80,27 @@ class ClosableProtocol(HttpToolsProtocol):
         """End the connection once what came is answered."""
         if self._working is None and not self.pipeline:
             self.transport.close()
-        else:
-            self.cycle.keep_alive = False
+            return
+        self.cycle.keep_alive = False
+        if isinstance(self._working, StreamedResponse):
+            self._working.stop()
+
+    def hand_over(self) -> StreamedResponse | None:
+        """Take the answer that is being sent, and of which more is to come, out of its task's hands.
+
+        What the task still says is dropped, and it may end. None: the answer cannot be had, or nobody is there.
+        """
+        cycle = self._working
+        if not isinstance(cycle, RequestResponseCycle) or not cycle.chunked_encoding or cycle.more_body:
+            return None
+        if cycle.disconnected or cycle.response_complete or self.transport.is_closing():
+            return None
+        cycle.disconnected = True
+        response = self._working = StreamedResponse(self, keep_alive=cycle.keep_alive)
+        if self.cycle is cycle and self._phase == BETWEEN:  # what is held for minutes holds little
+            self.cycle = response  # type: ignore[assignment]  # stands for one
+            self.scope, self.headers, self._head = {}, [], []  # type: ignore[typeddict-item]
+        return response
 
     def finish(self) -> None:
         """Close, whatever is still being sent."""

@@ -15,7 +15,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from intake.server.asgi import WHOLE
+from intake.server.asgi import HAND_OVER, WHOLE
 from intake.server.connection.connections import LINGER_BYTES, UNREAD_MAX, Connections
 from intake.server.connection.ending import BETWEEN, BODY, ENDED, HEAD, ClosableProtocol
 from intake.server.connection.fast_response import FastResponse, Flow, WriteCoalescingTransport
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 ORDERS = b"/orders"
 """How the address ends of what may take the fast path."""
+EVENTS = b"/events"
+"""How the path ends of what streams without a task."""
 WAITING_MAX = 8
 """How many requests may wait on a connection behind the one in work before no more is read."""
 
@@ -45,8 +47,6 @@ class IntakeHttpProtocol(ClosableProtocol):
     begins with what was held back.
     """
 
-    _head: Headers
-    """The head of the message that is being read; trailers are not among it."""
     _seen = 0
     """Bytes that the head may have, at most, as far as it was received."""
     _sure = 0
@@ -257,6 +257,8 @@ class IntakeHttpProtocol(ClosableProtocol):
         path = raw_path.decode("ascii")
         scope["path"] = urllib.parse.unquote(path) if "%" in path else path
         scope["raw_path"], scope["query_string"] = raw_path, parsed.query or b""
+        if raw_path.endswith(EVENTS):
+            scope[HAND_OVER] = self.hand_over  # type: ignore[literal-required]  # for the stream alone
         cycle = self.cycle = RequestResponseCycle(
             scope=scope,
             transport=self.transport,

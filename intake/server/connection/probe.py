@@ -16,12 +16,14 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from intake.server.asgi import HAND_OVER
 from intake.server.connection.connections import Connections
 from intake.server.connection.http_protocol import IntakeHttpProtocol
 
 if TYPE_CHECKING:
     from intake.server.asgi import Headers, Receive, Scope, Send
     from intake.server.connection.fast_response import FastResponse
+    from intake.server.connection.streamed_response import StreamedResponse
 
 log = logging.getLogger("doorbuster.intake.http_protocol")
 
@@ -32,6 +34,7 @@ LOST = (
     "ours: HEAD_BYTES_MAX, HEAD_LINES_MAX, CONNECTIONS_MAX and the time-outs of connections are not in force"
 )
 _GET = b"GET / HTTP/1.1\r\nHost: probe\r\n\r\n"
+_STREAM = b"GET /orders/probe/events HTTP/1.1\r\nHost: probe\r\n\r\n"
 _ORDER = b"POST /sales/probe/orders HTTP/1.1\r\nHost: probe\r\nContent-Length: 2\r\n\r\n{}"
 _ACCEPTED = b"HTTP/1.1 202 "
 
@@ -67,10 +70,17 @@ class _Probe:
         self._protocol = protocol
         self._state = ServerState()
         self._taken: list[FastResponse] = []
+        self._streamed: StreamedResponse | None = None
         self.connections = Connections()
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        if HAND_OVER in scope:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+            self._streamed = scope[HAND_OVER]()
+            await send({"type": "http.response.body", "body": b""})  # as a framework ends it, which knows of nothing
+            return
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
@@ -100,6 +110,8 @@ class _Probe:
         await _until(wire.is_closing, "the connection was not closed at the end of the process")
         connection.connection_lost(None)
 
+        await self._walk_a_stream()
+
         connection, wire = self._connect()
         connection.data_received(_ORDER)
         connection.connection_lost(None)
@@ -107,6 +119,19 @@ class _Probe:
         _insist(not wire.written, "an order was answered whose connection is lost")
         await _until(lambda: not self._state.tasks, "the tasks of requests do not end")
         _insist(not self._state.connections, "a lost connection was not let go")
+
+    async def _walk_a_stream(self) -> None:
+        """Walk an answer that is taken out of its task's hands, and what waits behind it."""
+        connection, wire = self._connect()
+        connection.data_received(_STREAM + _GET)
+        await _until(lambda: self._streamed is not None, "an answer could not be handed over")
+        assert self._streamed is not None
+        await _until(lambda: not self._state.tasks, "the task of an answer that was handed over does not end")
+        self._streamed.write(b"more")
+        _insist(b"4\r\nmore\r\n" in wire.written and not wire.is_closing(), "an answer does not go on without its task")
+        self._streamed.end()
+        await _until(lambda: b"HTTP/1.1 204 " in wire.written, "what waits behind such an answer was not answered")
+        connection.connection_lost(None)
 
     def _connect(self) -> tuple[IntakeHttpProtocol, _Wire]:
         config = Config(
@@ -135,6 +160,9 @@ class _Wire(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def can_write_eof(self) -> bool:
         return False

@@ -238,18 +238,18 @@ _ORDERS = (
         fulfilment.RefundRequest, (), ("Idempotency-Key",),
     ),
     Operation(
-        "get", "/ops/dead-letters", "List entries that could not become orders", {200: PageOf(ops.DeadLetterView)},
-        ("invalid", *_OPS), None, ("sale", "customer", "state", "cursor", "limit"),
+        "get", "/ops/dead-letters", "List dead letters", {200: PageOf(ops.DeadLetterView)},
+        ("invalid", *_OPS), None, ("kind", "sale", "customer", "state", "cursor", "limit"),
     ),
     Operation(
-        "get", "/ops/dead-letters/{letter}", "Show such an entry", {200: ops.DeadLetterView}, ("not_found", *_OPS)
+        "get", "/ops/dead-letters/{letter}", "Show a dead letter", {200: ops.DeadLetterView}, ("not_found", *_OPS)
     ),
     Operation(
-        "post", "/ops/dead-letters/{letter}/retry", "Put an entry into its stream again", {200: ops.Retried},
+        "post", "/ops/dead-letters/{letter}/retry", "Try a dead letter again", {200: ops.Retried},
         ("not_found", "conflict", *_OPS),
     ),
     Operation(
-        "post", "/ops/dead-letters/{letter}/discard", "Give an entry up", {200: ops.DeadLetterView},
+        "post", "/ops/dead-letters/{letter}/discard", "Give a dead letter up", {200: ops.DeadLetterView},
         ("not_found", "conflict", *_BODY, *_OPS), ops.DiscardRequest,
     ),
 )  # fmt: skip

@@ -35,12 +35,6 @@ CHANGING: Mapping[str, Role] = MappingProxyType(
         "post /ops/orders/{order}/transitions": "operate",
         "post /ops/dead-letters/{letter}/retry": "operate",
         "post /ops/dead-letters/{letter}/discard": "admin",
-        "post /ops/webhooks": "admin",
-        "delete /ops/webhooks/{webhook}": "admin",
-        "post /ops/webhooks/{webhook}/rotate": "admin",
-        "post /ops/webhooks/{webhook}/resume": "operate",
-        "post /ops/webhooks/{webhook}/test": "operate",
-        "post /ops/webhooks/{webhook}/replay": "operate",
     }
 )
 

@@ -51,8 +51,9 @@ DESCRIPTIONS = {
     ),
     "get /orders/{order}": "`status` is `accepted` until the order was decided in its turn; then it is its state.",
     "get /orders/{order}/events": (
-        "Server-sent events, one a transition, from the first or behind `Last-Event-ID`. Ends after a final state, "
-        "after five minutes, or when the server stops. 204: all was told already."
+        "Server-sent events, from the first or behind `Last-Event-ID`: `transition`, or `line_cancelled`, `shipment`, "
+        "`refund`, `action_required`. Ends after a final state, after five minutes, or when the server stops. 204: all "
+        "was told already."
     ),
     "post /orders/{order}/cancel": (
         "Takes off what `lines` name, or all that has not left, gives the units back and the money that was taken for "
@@ -125,6 +126,14 @@ DESCRIPTIONS = {
         "back to stock; units that left do with `restock`. Safe to repeat with the same `Idempotency-Key`. 422 "
         "`refund_too_large`: more than was taken and is not given back, refunds under way counted."
     ),
+    "get /ops/dead-letters": (
+        "Accepted entries that could not become orders (`order`), deliveries that an endpoint did not take for too long "
+        "(`delivery`), what the payment provider will not do (`payment`); newest first."
+    ),
+    "post /ops/dead-letters/{letter}/retry": (
+        "An order's entry goes to the end of its stream; a delivery is sent again, a payment's step asked for again. "
+        "What fails again stays the one dead letter."
+    ),
     "post /ops/webhooks": (
         "The secret is shown here and never again. Without `events` the endpoint gets all types; it is told what "
         "happens from now on, earlier events come by a replay. A URL with a private address is refused unless "
@@ -153,7 +162,8 @@ PARAMETERS = {
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
     "shipment": "The parcel's id, a UUID.",
-    "letter": "The dead letter's number.",
+    "letter": "The dead letter's id: a number, or one like `delivery-7` or `payment-7`.",
+    "kind": "Of this kind alone: `order`, `delivery` or `payment`.",
     "key": "The key's number, `key_id`.",
     "webhook": "The webhook's number.",
     "cursor": "`next_cursor` of the page before.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -47,6 +48,7 @@ WHOLE_BY_NATURE = {
     ("sales", "forget_purchases"): "as above",
     ("sales", "count_identities_anew"): "as above",
     ("sales", "forget_identities"): "as above",
+    ("drain_batch", "count_standby"): "counts as many as may wait in a sale, by an index",
     **{
         ("search", name): "planned anew for the words asked, in a transaction bounded in time"
         for name in ("bound", "rarities", "search", "there", "correct", "suggest")
@@ -132,6 +134,11 @@ async def _fill(db: Connection, known: plans.Known) -> None:
         " from orders join order_lines using (order_id)"
     )
     await db.execute(
+        "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"
+        " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
+        " from orders join order_lines using (order_id)"
+    )
+    await db.execute(
         "insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)"
         " select 1, 0, n || '-0', gen_random_uuid(), '', 'reason', 'detail' from generate_series(1, $1::integer) n",
         PRODUCTS,
@@ -145,6 +152,7 @@ async def _fill(db: Connection, known: plans.Known) -> None:
 
 
 async def _fill_ops(db: Connection) -> None:
+    await db.execute("insert into shipments (shipment_id, order_id, seq) select $1, $1, 2", UUID(int=0))
     await db.execute(
         "insert into ops_log (action, target, change)"
         " select 'x', 'product:p' || n, '{}' from generate_series(1, $1::integer) n",
@@ -256,12 +264,18 @@ async def test_without_shape_and_settings_a_plan_made_on_empty_tables_stays_wron
 _SNAPSHOT = "pg_current_snapshot()::text"
 _EVER = ("'1970-01-01Z'", "'9999-01-01Z'")
 _WINDOW = ("'2000-01-01Z'", "'2001-01-01Z'")
+_PRODUCTS = f"'{{{','.join(f'p{n}' for n in range(1, BATCH + 1))}}}'"
+_ONES, _LESS, _NONE = (f"'{{{','.join([units] * BATCH)}}}'" for units in ("1", "-1", "0"))
 _FINISHED = f"'{{{','.join(map(str, range(1, BATCH + 1)))}}}'::bigint[]"
 _ENDED = ("'delivered'::text", "200", "null::text", "null::float8", "null::text")
 OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
     ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
     ("catalogue_changes", "unrelayed"): ["'0'", "0", "1000"],
+    ("locked_order", "move_units"): [_PRODUCTS, _ONES, _LESS, _NONE],
+    ("locked_order", "return_purchases"): ["1", "'p1'", _PRODUCTS, _ONES],
+    ("locked_order", "tell"): ["md5('1')::uuid", "2", "'confirmed'", "now()", "null", "'shipment'", "null"],
+    ("shipments", "add_shipment_line"): [f"'{UUID(int=0)}'", "1", "1", "0"],
     ("ops_keys", "make_key"): ["'n'", "'view'", "sha256('x')", "'OPS_KEY'", "null"],
     ("orders", "list_orders"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER],
     ("orders", "list_orders_by_reason"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER, "'rare'"],
@@ -294,6 +308,7 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("webhooks", "rotate"): ["1", "'s'", "1"],
     ("world_events", "announce"): ["array['e']", "array['sale.opened']", "array['sale:s']", "array['{}'::jsonb]"],
     ("world_events", "untold"): ["'0'", "0", "1000"],
+    ("standby", "serve"): ["array[gen_random_uuid()]", "array[1]", "array[5]", "array[5]"],
     ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'", "'none'", "5", "5"],
     ("sales", "update_sale"): ["1", "'n'", *_WINDOW, "5", "5", "'{}'", "'none'", "5", "5"],
 }

@@ -11,7 +11,7 @@ import pytest
 from db import audit, sales
 from db.connections.pool import Connection, Pool
 from db.orders import orders
-from db.orders.states import ALLOWED, Status
+from db.orders.states import ALLOWED, INITIAL, Status
 from db.orders.transitions import HandTerms, cancel_many, confirm_many, transition
 from db.products import stock
 from doorbuster.errors import IllegalTransitionError, NotFoundError
@@ -105,6 +105,22 @@ async def test_an_illegal_step_is_refused_and_changes_nothing(
     with pytest.raises(IllegalTransitionError, match=f"{status} cannot become {to}"):
         await transition(db, order_id, to)
     assert (await _statuses(db, order_id), await _ledger(db)) == before
+
+
+async def test_the_steps_in_sql_are_those_in_python(db: Connection) -> None:
+    rows = await db.fetch("select was::text, became::text from order_steps")
+    steps = {(was, to) for was, onward in ALLOWED.items() for to in onward} | {(None, first) for first in INITIAL}
+    assert {(row["was"], row["became"]) for row in rows} == steps
+
+
+async def test_the_audit_finds_a_step_that_there_is_not(db: Connection, draining: Draining) -> None:
+    order_id = await _order_in(db, draining, Status.CONFIRMED)
+    await db.execute("update orders set status = 'delivered', version = 3")
+    await db.execute(
+        "insert into order_events (order_id, seq, status, at) values ($1, 3, 'delivered', now())", order_id
+    )
+    findings = await audit.audit(db)
+    assert [one.what for one in findings.figures if one.promise == "P5" and one.breaches] == ["transitions"]
 
 
 async def test_an_unknown_order_is_not_found(db: Connection) -> None:

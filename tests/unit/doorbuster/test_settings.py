@@ -115,3 +115,40 @@ def test_the_number_of_processes_is_bounded(environment: pytest.MonkeyPatch, pro
     environment.setenv("INTAKE_PROCESSES", processes)
     with pytest.raises(SettingsError, match=r"^INTAKE_PROCESSES: "):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://api.stripe.com",
+        "https://stand-in:8443",
+        "http://127.0.0.1:12111",
+        "http://localhost:1",
+        "http://[::1]:1",
+    ],
+)
+def test_an_address_of_stripe_that_nobody_reads_on_the_way(environment: pytest.MonkeyPatch, value: str) -> None:
+    environment.setenv("STRIPE_API_BASE", value)
+    assert load_settings().stripe_api_base == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["http://api.stripe.com", "http://10.0.0.1", "https://api.stripe.com/", "https://api.stripe.com/v1",
+     "api.stripe.com", "ftp://127.0.0.1", "http://localhost.example", "http://127.0.0.1@evil.example",
+     "https://a:b@c", ""],
+)  # fmt: skip
+def test_another_address_of_stripe_is_refused(environment: pytest.MonkeyPatch, value: str) -> None:
+    environment.setenv("STRIPE_API_BASE", value)
+    with pytest.raises(SettingsError, match="STRIPE_API_BASE"):
+        load_settings()
+
+
+@pytest.mark.parametrize("value", ["whsec_", "whsec_short", "whsec_not base64 at all, and long enough", "secret"])
+def test_a_secret_of_callbacks_is_long_and_base64(environment: pytest.MonkeyPatch, value: str) -> None:
+    environment.setenv("PAYMENT_WEBHOOK_SECRET", value)
+    with pytest.raises(SettingsError, match="PAYMENT_WEBHOOK_SECRET") as caught:
+        load_settings()
+    assert "short" not in caught.value.detail
+    environment.setenv("PAYMENT_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    load_settings()

@@ -52,7 +52,16 @@ async def test_nothing_at_all_breaks_no_promise(urls: dict[str, str]) -> None:
     done = await _audit(urls)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("all promises hold\n")
-    assert {line.split()[0] for line in done.stdout.splitlines()[:-1]} == {"P1", "P2", "P3", "P4", "P5", "P6"}
+    assert {line.split()[0] for line in done.stdout.splitlines()[:-1]} == {
+        "P1",
+        "P2",
+        "P3",
+        "P4",
+        "P5",
+        "P6",
+        "P11",
+        "P12",
+    }
 
 
 async def test_entries_that_wait_are_accounted_for(urls: dict[str, str], db: Connection, orders_redis: Redis) -> None:

@@ -103,6 +103,12 @@ def test_a_second_run_on_the_folder_is_refused(running: Running) -> None:
     assert running.http.get("/readyz").status_code == 200
 
 
+def test_a_payment_provider_without_its_key_is_said_in_a_line(scratch: Path) -> None:
+    refused = doorbuster("up", "--port", "0", "--data", scratch / "data", env={"PAYMENT_PROVIDER": "stripe"})
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "doorbuster: STRIPE_API_KEY: is missing, and PAYMENT_PROVIDER is stripe\n"
+
+
 def test_a_port_in_use_is_said_in_a_line(scratch: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from db import progress
+from db.orders import money
 from db.work import shifts
 from doorbuster.orderstore import unread
 from tests.fixtures.intake import Serve
@@ -61,7 +62,40 @@ async def test_what_bounds_a_shift_is_seen(lamp_sale: Shop) -> None:
     assert await progress.limited_shifts(lamp_sale.db) == []
     await shifts.renew(lamp_sale.db, "settle:1:0", taken.fence, lease_s=60, batch_max=7)
     await shifts.note_payments(lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=250.0)
-    assert await progress.limited_shifts(lamp_sale.db) == [("settle:1:0", 7, 250.0)]
+    assert await progress.limited_shifts(lamp_sale.db) == [("settle:1:0", 7, 250.0, None)]
+    await shifts.note_payments(
+        lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=None, paused=("rate_limited", 9.0)
+    )
+    assert await progress.limited_shifts(lamp_sale.db) == [("settle:1:0", 7, None, "rate_limited")]
+    await lamp_sale.db.execute("update shifts set payments_paused_until = now()")
+    assert await progress.limited_shifts(lamp_sale.db) == [("settle:1:0", 7, None, None)]
+
+
+async def test_what_keeps_money_from_moving_is_said_to_ops(lamp_sale: Shop, serve: Serve) -> None:
+    intake = await serve()
+    (order_id,) = await lamp_sale.buy("ada", lamp=1)
+    await lamp_sale.drain()
+    await lamp_sale.settle()
+    await money.queue_capture(lamp_sale.db, order_id, 10**6, shipment_id=None)
+    await lamp_sale.money()
+    await money.queue_look_ups(lamp_sale.db, [order_id])
+    await lamp_sale.db.execute("update payment_operations set due_at = now() - interval '1 m' where state = 'due'")
+    taken = await shifts.take(lamp_sale.db, "settle:1:0", holder="test", lease_s=60)
+    assert taken is not None
+    await shifts.note_payments(lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=1.0, paused=("down", 9.0))
+    said = (await intake.http.get("/readyz")).json()["progress"]
+    assert (said["operations_due"], said["operations_failed"]) == (1, 1)
+    assert said["payments_paused"] == {"settle:1:0": "down"}
+    assert said["late"] == [
+        "the oldest operation at the payment provider has been due for 60 s",
+        "the payment provider is down: it is left alone for a moment",
+        "operations that the payment provider refused for good: 1",
+    ]
+    shown = (await intake.http.get("/metrics")).text
+    assert 'doorbuster_payments_paused{shift="settle:1:0",why="down"} 1.0' in shown
+    assert 'doorbuster_payment_operations{state="due"} 1.0' in shown
+    assert 'doorbuster_payment_operations{state="failed"} 1.0' in shown
+    assert 'doorbuster_oldest_seconds{partition="",sale="",shift="money"}' in shown
 
 
 async def test_a_shift_that_ended_long_ago_is_not_among_them(lamp_sale: Shop) -> None:

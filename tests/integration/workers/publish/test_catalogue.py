@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 
 from catalogue.cache.shared import SharedCache
 from db.connections import pool as pools
-from db.orders import outbox
 from db.products import catalogue_changes
 from db.products.catalogue_changes import Change
 from db.products.products import Product, put_product
+from db.work import outbox
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.settings import Settings

@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from db.connections import pool
-from db.orders import outbox
+from db.work import outbox
 from doorbuster import keys
 from workers.publish import relay as relay_module
 from workers.publish.events import RELAY

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from doorbuster.contract.orders import Identities, Line, OrderRequest, Payment
-from doorbuster.orderstore import identities
 from doorbuster.orderstore.ids import fingerprint_of
+from doorbuster.values import identities
 from intake.orders.accept import _entry, _fingerprint, _mark
 
 EXCLUDED = {"customer_id", "expected_total", "identities"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.orderstore import identities
+from doorbuster.values import identities
 from doorbuster.values.identities import KINDS, fold, hashed, pack, unpack
 
 KEY = b"k" * 32

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from doorbuster.orderstore.identities import KINDS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.orderstore.entry import EntryLine, OrderEntry
+from doorbuster.values.identities import KINDS
 from workers.drain.decide import Cause, Purchases, Reason, SellableUnits, decide
 
 PRODUCTS = ("lamp", "rug")

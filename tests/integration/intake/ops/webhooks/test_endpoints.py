@@ -128,3 +128,24 @@ async def test_pages_of_the_list(intake: Intake) -> None:
     rest = (await intake.ops.get(f"/ops/webhooks?limit=500&cursor={first['next_cursor']}")).json()
     shown = [one["webhook_id"] for one in first["items"] + rest["items"]]
     assert shown == [one["webhook_id"] for one in reversed(made)]
+
+
+async def test_a_paused_one_is_told_of_in_status_and_metrics(intake: Intake, db: Connection) -> None:
+    made, other = await make(intake), await make(intake)
+    await db.execute("update webhooks set state = 'paused' where webhook_id = $1", made["webhook_id"])
+    await db.execute(
+        "insert into webhook_deliveries (webhook_id, event_id, type, subject, position, at)"
+        " values ($1, 'e', 'order.pending', 's', 1, now() - interval '90 s')",
+        other["webhook_id"],
+    )
+    status = (await intake.ops.get("/ops/status")).json()
+    assert f"the webhook {made['webhook_id']} is paused" in status["troubles"]
+    assert URL not in (await intake.http.get("/readyz")).text
+    metrics = (await intake.http.get("/metrics")).text
+    assert 'doorbuster_webhooks{state="active"} 1.0' in metrics
+    assert 'doorbuster_webhooks{state="paused"} 1.0' in metrics
+    (oldest,) = [
+        line for line in metrics.splitlines()
+        if line.startswith(f'doorbuster_webhook_oldest_seconds{{webhook="{other["webhook_id"]}"}}')
+    ]  # fmt: skip
+    assert float(oldest.split()[1]) >= 90

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.orders import money, refunds
-from db.orders.locked_order import each_once, lock
+from db.orders import money
+from db.orders.fulfilment import refunds
+from db.orders.fulfilment.locked_order import each_once, lock
 from db.orders.orders import LineUnits, RefundLine
-from db.orders.states import Status
+from db.orders.states import TAKES, Call, Status
 from doorbuster.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from db.connections.pool import Connection
-    from db.orders.locked_order import LockedOrder, Moved
+    from db.orders.fulfilment.locked_order import LockedOrder, Moved
 
-BEFORE_SHIPPING = frozenset({Status.PENDING, Status.CONFIRMED, Status.PROCESSING})
 PAYMENT_S = 60.0
 """Longest that asking for a payment may take, unless a caller knows better."""
 
@@ -59,7 +59,7 @@ async def cancel_locked(
     payment_s: float = PAYMENT_S,
 ) -> None:
     """Do the same with an order that is locked already; nothing else may have been decided of it."""
-    if order.status not in BEFORE_SHIPPING:
+    if order.status not in TAKES[Call.CANCEL]:
         raise order.refusal("be cancelled")
     wanted = _wanted(order, lines)
     was_pending, may_hold_money = order.status is Status.PENDING, order.may_hold_money

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from db.orders import money
-from db.orders.locked_order import each_once, lock
+from db.orders.fulfilment.locked_order import each_once, lock
 from db.orders.orders import LineUnits, RefundLine
-from db.orders.states import FINAL, Status
+from db.orders.states import FINAL, TAKES, Call, Status
 from db.query_files import load
 from doorbuster.errors import InvalidError, RefundTooLargeError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from db.connections.pool import Connection
-    from db.orders.locked_order import LockedOrder, Moved
+    from db.orders.fulfilment.locked_order import LockedOrder, Moved
 
 CANCELLED, REFUNDED = "cancelled", "refunded"
 """Reasons of refunds that nobody gave a reason for."""
@@ -87,10 +87,10 @@ async def refund(
             if known["fingerprint"] != key.fingerprint:
                 raise OtherRefundError("the Idempotency-Key was used for another refund of this order")
             return Refunded(await order.moved(connection), UUID(int=known["refund_id"].int), is_replay=True)
-        if order.status is Status.PENDING:
-            raise order.refusal("be refunded")
         if order.status in FINAL:
             raise RefundTooLargeError(f"an order that is {order.status} has nothing to give back", refundable=0)
+        if order.status not in TAKES[Call.REFUND]:
+            raise order.refusal("be refunded")
         wanted = _amount(order, lines or (), amount)
         taken_off = _take(order, lines or ())
         order.refundable -= wanted

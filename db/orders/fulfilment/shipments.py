@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from uuid import UUID
 
 from db.orders import money
-from db.orders.locked_order import Parcel, each_once, lock
+from db.orders.fulfilment.locked_order import Parcel, each_once, lock
 from db.orders.orders import LineUnits
-from db.orders.states import Status
+from db.orders.states import TAKES, Call, Status
 from db.query_files import load
 from doorbuster.errors import IllegalTransitionError, InvalidError, NotFoundError
 
@@ -21,12 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from db.connections.pool import Connection
-    from db.orders.locked_order import LockedLine, LockedOrder, Moved
+    from db.orders.fulfilment.locked_order import LockedLine, LockedOrder, Moved
 
 IN_THE_HOUSE = frozenset({Status.CONFIRMED, Status.PROCESSING})
-SENDABLE = IN_THE_HOUSE | {Status.SHIPPED}
-"""States of orders that parcels may be sent of; of those that are shipped only for what was lost."""
-
 _SQL = load("shipments")
 
 
@@ -89,7 +86,7 @@ async def ship_locked(
     reason: str | None = None,
 ) -> UUID:
     """Do the same with an order that is locked already; return the parcel's id."""
-    if order.status not in SENDABLE:
+    if order.status not in TAKES[Call.SHIP]:
         raise order.refusal("be shipped")
     parts = _all_parts(order) if lines is None else _named_parts(order, lines)
     if not parts:
@@ -164,7 +161,7 @@ async def change_shipment(
         is_new_label = any(new is not None and new != old for new, old in zip(label, known, strict=True))
         seq = None
         if status is not None and status != parcel.status:
-            if parcel.status != "shipped":
+            if parcel.status != "shipped" or order.status not in TAKES[Call.PARCEL]:
                 detail = f"a shipment that is {parcel.status} cannot become {status}"
                 raise IllegalTransitionError(detail, status=parcel.status, allowed=[])
             seq = _note(order, parcel, status, reason)

@@ -7,21 +7,24 @@ back, in the order of locks (docs/locking.md). Which moves make sense is for its
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from db import sales
+from db.orders import identities, standby
 from db.orders.orders import LineUnits, Order, read_order
 from db.orders.states import ALLOWED, Status
 from db.products import stock
 from db.query_files import load
 from db.sales import Sale
+from db.work.copy_rows import STANDBY
 from doorbuster.errors import IllegalTransitionError, InvalidError, NotFoundError, SoldOutError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import asyncpg
 
@@ -29,9 +32,6 @@ if TYPE_CHECKING:
     from db.sales import PaymentMode
 
 EventKind = Literal["line_cancelled", "shipment", "refund"]
-
-STANDBY = "standby"
-"""Reason of a pending order that waits for units: nothing is reserved for it, and no payment was asked for."""
 
 _SQL = load("locked_order")
 
@@ -45,6 +45,8 @@ class Moved(NamedTuple):
     """What is in stock now of each product that got units back; empty: none did."""
     available: dict[str, int]
     """What the sale can still sell of each of its products, if units came back."""
+    served: Sequence[UUID] = ()
+    """Orders standing by that changed, for they were given what came back."""
 
 
 class LockedLine(msgspec.Struct, kw_only=True):
@@ -123,8 +125,11 @@ class LockedOrder:
         self._events: list[_Event] = []
         self._moves: defaultdict[str, list[_Units]] = defaultdict(list)
         self._returned: defaultdict[str, int] = defaultdict(int)
+        self._unwanted: defaultdict[str, int] = defaultdict(int)
         self._counted: set[int] = set()
         self._replacing: dict[str, int] = {}
+        self.served: list[UUID] = []
+        """Orders standing by that changed, for they were given what came back."""
 
     @property
     def has_units(self) -> bool:
@@ -211,6 +216,8 @@ class LockedOrder:
         if self.has_units:
             self._moves[line.product_id].append(_Units(stock=units, reserved=-units))
             self._returned[line.product_id] += units
+        else:
+            self._unwanted[line.product_id] += units
 
     def send(self, line: LockedLine, units: int) -> None:
         """Send open units: reserved units are sold ones."""
@@ -266,12 +273,19 @@ class LockedOrder:
         )
         if self.is_held and self.status is not Status.PENDING:
             await connection.execute(_SQL["end_hold"], self.order_id)
+        if self.reason == STANDBY and self.status is not Status.PENDING:
+            await standby.leave(connection, [self.order_id])
+        elif self.reason == STANDBY and self._unwanted:
+            await standby.want_less(connection, self.order_id, self._unwanted)
         await self._move_units(connection)
 
     async def _move_units(self, connection: Connection) -> None:
         products = sorted(self._moves)
         if not products:
             return
+        freed = [one for one in products if sum(units.stock for units in self._moves[one]) > 0]
+        own = [(self.sale_number, product) for product in self._returned]
+        locked = await standby.lock_beside(connection, products, own=own) if freed or own else None
         held = {row["product_id"]: row["stock"] for row in await connection.fetch(_SQL["lock_products"], products)}
         sums = [_Units(*map(sum, zip(*self._moves[product], strict=True))) for product in products]
         for product, units in zip(products, sums, strict=True):
@@ -283,9 +297,11 @@ class LockedOrder:
         await connection.execute(_SQL["move_units"], products, *map(list, zip(*sums, strict=True)))
         if returned := sorted(self._returned):
             free = [self._returned[product] for product in returned]
-            await connection.fetch(_SQL["lock_allotments"], self.sale_number, returned)
             await connection.execute(_SQL["return_allotments"], self.sale_number, returned, free)
             await connection.execute(_SQL["return_purchases"], self.sale_number, self.customer_id, returned, free)
+            await identities.return_units(connection, self.order_id, self._returned)
+        if locked is not None:
+            self.served += await standby.serve(connection, locked)
 
     async def mark_hold(self, connection: Connection) -> None:
         """Remember at the hold that lines were cancelled while the payment was asked for."""
@@ -301,7 +317,8 @@ class LockedOrder:
         if not products:
             return Moved(order, sale, {}, {})
         freed = await stock.left(connection, products)
-        return Moved(order, sale, freed, await stock.available(connection, sale.number, sale.products))
+        available = await stock.available(connection, sale.number, sale.products)
+        return Moved(order, sale, freed, available, self.served)
 
 
 async def lock(connection: Connection, order_id: UUID) -> LockedOrder:

@@ -1,0 +1,1 @@
+"""What is done to one order by hand: units taken off, sent, given back, on the order that is locked."""
