@@ -128,16 +128,7 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await db.execute(
         "insert into purchases select 1, product_id, customer_id, 1 from orders join order_lines using (order_id)"
     )
-    await db.execute("update orders set identities = '\\x02'::bytea || decode(md5(entry_seq::text), 'hex')")
-    await db.execute(
-        "insert into identity_purchases select 1, substring(identities from 2 for 16), product_id, 1"
-        " from orders join order_lines using (order_id)"
-    )
-    await db.execute(
-        "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"
-        " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
-        " from orders join order_lines using (order_id)"
-    )
+    await _fill_people(db)
     await db.execute(
         "insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)"
         " select 1, 0, n || '-0', gen_random_uuid(), '', 'reason', 'detail' from generate_series(1, $1::integer) n",
@@ -200,6 +191,20 @@ async def _fill_webhooks(db: Connection) -> None:
     )
     await db.execute(
         "insert into webhook_replays (webhook_id, since, until, source) values (1, now(), now(), 'orders')"
+    )
+
+
+async def _fill_people(db: Connection) -> None:
+    """Say who is behind the orders, and let all of them stand by."""
+    await db.execute("update orders set identities = '\\x02'::bytea || decode(md5(entry_seq::text), 'hex')")
+    await db.execute(
+        "insert into identity_purchases select 1, substring(identities from 2 for 16), product_id, 1"
+        " from orders join order_lines using (order_id)"
+    )
+    await db.execute(
+        "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"
+        " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
+        " from orders join order_lines using (order_id)"
     )
 
 
