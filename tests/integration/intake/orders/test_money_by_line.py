@@ -1,4 +1,4 @@
-"""Money by line and parcel, done at a real (simulated) provider: what is kept is what the kept units cost, in each mode."""
+"""Money by line and parcel, done at a simulated provider: what is kept is what the kept units cost, in each mode."""
 
 from __future__ import annotations
 

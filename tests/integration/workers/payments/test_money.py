@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 
 from db.orders import line_cancels, money, transitions
-from db.orders.orders import LineUnits
 from db.orders.states import Status
 from db.payments import simulated_books
+from doorbuster.contract.orders import LineUnits
 from tests.fixtures.waiting import eventually
 from workers.payments import apply
 from workers.payments import money as money_shift
