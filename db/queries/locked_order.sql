@@ -17,7 +17,8 @@ select (select payment::text from sales where sale_number = $2) as mode,
 
 -- name: move_order
 update orders
-  set status = $2::order_status, version = $3, reason = coalesce($4, reason), updated_at = clock_timestamp()
+  set status = $2::order_status, version = $3, reason = coalesce($4, case when $2::order_status = 'pending' then reason else nullif(reason, 'standby') end),
+      updated_at = clock_timestamp()
   where order_id = $1
 returning updated_at;
 
