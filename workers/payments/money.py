@@ -181,7 +181,8 @@ class Money:
         """Do one operation; return what the provider has after it."""
         payment = _request(order)
         async with asyncio.timeout(self._shift.settings.payment_timeout_s):
-            if operation.kind == "look_up":
+            # An order that was refunded before its money was taken needs none any more.
+            if operation.kind == "look_up" or (operation.kind == "capture" and order.status == Status.REFUNDED):
                 return await self._gateway.look_up(payment)
             if operation.kind == "void":
                 return await self._void(operation, order, payment)

@@ -123,6 +123,8 @@ class LockedOrder:
                 self.count_lost(parcel)
         self.refundable = max(self.captured - (row["refunded"] or 0) - units["refunding"], 0)
         """Minor units that were taken and neither given back nor are on their way back."""
+        self.is_capturing: bool = units["is_capturing"]
+        """Whether money of it is still to be taken, for a parcel."""
         self._new_reason: str | None = None
         self._events: list[_Event] = []
         self._moves: defaultdict[str, list[_Units]] = defaultdict(list)
@@ -167,6 +169,11 @@ class LockedOrder:
         self.status, self._new_reason = to, reason or self._new_reason
         return self._tell(reason)
 
+    @property
+    def all_back(self) -> bool:
+        """Whether money was taken for it, all of what is to be taken, and all of it is given back."""
+        return self.captured > 0 and self.refundable == 0 and not self.is_capturing
+
     def leave(self, reason: str | None = None) -> int:
         """Become shipped, by way of every state before; return the number of the event."""
         if self.status is Status.CONFIRMED:
@@ -179,7 +186,7 @@ class LockedOrder:
         A parcel that was lost and refunded is not missing. Returns the number of the first event; None: there is none.
         """
         first = None
-        all_back = self.captured > 0 and self.refundable == 0
+        all_back = self.all_back
         statuses = {parcel.status for parcel in self.parcels}
         is_there = "delivered" in statuses or (all_back and self.parcels)
         is_whole = "shipped" not in statuses and not any(line.missing for line in self.lines.values())

@@ -151,7 +151,7 @@ def _tell(order: LockedOrder, reason: str, taken_off: Sequence[LineUnits]) -> in
     """Move the order as far as the refund does; return the number of the event that tells of it."""
     if taken_off and not order.is_open and not order.any_shipped:
         return order.step(Status.CANCELLED, reason)
-    if order.status is Status.DELIVERED and not order.refundable:
+    if order.status is Status.DELIVERED and order.all_back:
         return order.step(Status.REFUNDED, reason)
     seq = order.happened("refund", reason, taken_off)
     if taken_off and not order.is_open:
