@@ -76,6 +76,9 @@ async def cancel_locked(
             await money.queue_voids(connection, [order.order_id], after_s=payment_s if was_pending else 0.0)
     elif was_pending:
         await order.mark_hold(connection)
+    elif order.at_shipping:
+        if not order.is_open and not order.is_capturing:
+            await money.queue_voids(connection, [order.order_id])  # what was taken stays taken, the rest is let go
     else:
         await refunds.give_back(connection, order, seq, refunds.part_of(order, wanted, reason))
 
