@@ -145,7 +145,6 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     )
     await db.execute("insert into stock_movements (product_id, quantity, reason) select product_id, 50, 'x' from stock")
     await _fill_ops(db)
-    await _fill_webhooks(db)
     await db.execute("insert into shifts select 'settle:1:0', 1, '', now()")
     await db.execute("insert into stream_cursors (sale_number, partition) values (1, 0)")
     await db.execute("update product_changes set at = now() - interval '1 day'")
@@ -163,6 +162,7 @@ async def _fill_ops(db: Connection) -> None:
         " select 'k' || n, 'view', sha256(n::text::bytea), 'OPS_KEY', now() from generate_series(1, $1::integer) n",
         PRODUCTS,
     )
+    await _fill_webhooks(db)
 
 
 async def _fill_webhooks(db: Connection) -> None:
