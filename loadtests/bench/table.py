@@ -19,7 +19,8 @@ from loadtests.bench.orders.modes import Modes
 from loadtests.bench.orders.settling import Settling
 from loadtests.bench.orders.steady import Steady
 from loadtests.bench.orders.whole import Whole
-from loadtests.bench.reads import reading, waiting
+from loadtests.bench.reads import listening, reading, waiting
+from loadtests.bench.reads.listening import Listening
 from loadtests.bench.reads.reading import Reading
 from loadtests.bench.reads.searching import Searching
 from loadtests.bench.reads.waiting import Waiting
@@ -40,6 +41,7 @@ class Measured(msgspec.Struct):
     steady: list[Steady]
     settling: list[Settling]
     modes: list[Modes]
+    listening: list[Listening]
 
 
 def rows(measured: Measured) -> list[Row]:
@@ -88,6 +90,7 @@ def rows(measured: Measured) -> list[Row]:
         *(settling.row(one) for one in measured.settling),
         *(steady.row(one) for one in measured.steady),
         *waiting.rows(measured.waiting),
+        *(listening.row(one) for one in measured.listening),
         *reading.rows(measured.reading),
     ]
 
