@@ -332,6 +332,9 @@ create table sale_products (
   autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off
 );
 
+-- Whether a sale limits cards at all, which is asked of each of its payments.
+create index sale_products_limiting_cards on sale_products (sale_number) where limit_card is not null;
+
 -- A sale has one currency, so its products keep theirs until it is closed.
 create function keep_currency_of_sales() returns trigger language plpgsql as $$
 declare

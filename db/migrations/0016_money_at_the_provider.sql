@@ -11,6 +11,9 @@ alter table payment_operations add column discard_reason text;
 -- Failed for good: a person must look.
 create index payment_operations_failed on payment_operations (operation_id) where state = 'failed';
 
+-- Whether a sale limits cards at all, which is asked of each of its payments.
+create index sale_products_limiting_cards on sale_products (sale_number) where limit_card is not null;
+
 -- The books of the simulated provider: what cannot be told from the payment token alone. Nobody else reads them.
 create table simulated_payments (
   order_id   uuid primary key,

@@ -5,7 +5,7 @@ A row is a payment that the provider was asked for, as far as the payment token 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -66,9 +66,15 @@ async def write_book(connection: Connection, order_id: UUID, book: Book) -> None
     await connection.execute(_SQL["write_book"], order_id, *terms)
 
 
+async def end_actions(connection: Connection, acted: Mapping[UUID, bool]) -> None:
+    """End shoppers' actions, as the shoppers would: each succeeds or fails. Where none is open nothing happens."""
+    if acted:
+        await connection.execute(_SQL["end_actions"], list(acted), list(acted.values()))
+
+
 async def end_action(connection: Connection, order_id: UUID, *, succeeds: bool) -> bool:
-    """End a shopper's action, as the shopper would; False: none is open."""
-    return await connection.fetchval(_SQL["end_action"], order_id, succeeds) is not None
+    """Do the same with one; False: none is open."""
+    return await connection.fetchval(_SQL["end_actions"], [order_id], [succeeds]) is not None
 
 
 async def list_books(connection: Connection, since: datetime) -> AsyncIterator[tuple[UUID, Book]]:

@@ -192,12 +192,18 @@ with lines as (
     from order_lines group by 1
 ),
 back as (
+  -- Where money is taken at shipping, units that a refund took off before they left had cost nothing: its event has them.
   select r.order_id, sum(r.amount - coalesce((
-           select sum((one ->> 'quantity')::bigint * l.unit_price)
-             from jsonb_array_elements(case when o.authorised is null then r.lines end) as one
+           select sum(((one ->> 'quantity')::bigint - coalesce((
+                    select sum((off ->> 'quantity')::bigint) from jsonb_array_elements(e.lines) as off
+                      where o.authorised is not null and off ->> 'line' = one ->> 'line'
+                  ), 0)) * l.unit_price)
+             from jsonb_array_elements(r.lines) as one
              join order_lines l on l.order_id = r.order_id and l.line = (one ->> 'line')::integer
-         ), 0)) filter (where r.lines is null or o.authorised is null) as goodwill
-    from refunds r join orders o using (order_id)
+         ), 0)) as goodwill
+    from refunds r
+    join orders o using (order_id)
+    join order_events e on e.order_id = r.order_id and e.seq = r.seq
     where r.status = 'succeeded'
     group by 1
 ),
@@ -218,9 +224,10 @@ known as (
 select count(*) as asked,
        count(*) filter (where captured > 0) as taken,
        count(*) filter (where is_open) as under_way,
-       count(*) filter (where not is_open and status not in ('pending', 'cancelled') and money <> wanted) as differ,
-       count(*) filter (where not is_open and (status = 'cancelled' or is_waiting) and money <> 0) as kept_without_goods,
-       count(*) filter (where not is_open and (status = 'cancelled' or is_waiting)
+       count(*) filter (where not is_open and status not in ('pending', 'cancelled', 'refunded') and money <> wanted) as differ,
+       count(*) filter (where not is_open and (status in ('cancelled', 'refunded') or is_waiting) and money <> 0)
+         as kept_without_goods,
+       count(*) filter (where not is_open and (status in ('cancelled', 'refunded') or is_waiting)
                           and payment in ('authorised', 'requires_action')) as held_without_goods
   from known;
 

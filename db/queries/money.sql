@@ -126,13 +126,12 @@ select operation_id, order_id, kind, amount, attempts, created_at, finished_at, 
 
 -- name: retry_failed
 with retried as (
-  update payment_operations set state = 'due', finished_at = null, due_at = clock_timestamp()
+  update payment_operations p set state = 'due', finished_at = null, due_at = clock_timestamp()
     where operation_id = $1 and state = 'failed'
-      and not exists (
-        select from payment_operations q
-          where q.order_id = payment_operations.order_id and q.kind = payment_operations.kind and q.state = 'due'
-            and q.kind in ('void', 'look_up')
-      )
+      and (
+        select true from payment_operations q
+          where q.order_id = p.order_id and q.kind = p.kind and q.state = 'due' and q.kind in ('void', 'look_up') limit 1
+      ) is null
   returning operation_id, refund_id
 ),
 pending as (

@@ -19,10 +19,11 @@ update simulated_payments
   set status = $2, captured = $3, refunded = $4, keys = $5, turns_at = case when $6 then null else turns_at end
   where order_id = $1;
 
--- name: end_action
-update simulated_payments set turns_at = clock_timestamp(), succeeds = $2
-  where order_id = $1 and status = 'requires_action'
-returning order_id;
+-- name: end_actions
+update simulated_payments p set turns_at = clock_timestamp(), succeeds = u.succeeds
+  from unnest($1::uuid[], $2::boolean[]) as u (order_id, succeeds)
+  where p.order_id = any($1::uuid[]) and p.order_id = u.order_id and p.status = 'requires_action'
+returning p.order_id;
 
 -- name: list_books
 -- By time; the next page begins behind ($1, $2).

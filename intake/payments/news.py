@@ -10,9 +10,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from db.orders.payment_news import take_news
+from db.payments import simulated_books
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from intake.database import Database
     from intake.payments.providers import PaymentNews
@@ -23,8 +25,10 @@ BATCH = 500
 class NewsDesk:
     """Takes news of payments."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, simulated: bool = False) -> None:
         self._database = database
+        self._simulated = simulated
+        """Of the simulated provider a callback is also the shopper's action."""
         self._waiting: list[tuple[PaymentNews, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -58,7 +62,14 @@ class NewsDesk:
     async def _commit(self, news: Sequence[PaymentNews]) -> BaseException | None:
         try:
             async with self._database.reading() as connection, connection.transaction():
+                if self._simulated:
+                    await simulated_books.end_actions(connection, _acted(news))
                 await take_news(connection, news)
         except Exception as error:  # noqa: BLE001 - each of those who wait raises it where it is mapped
             return error
         return None
+
+
+def _acted(news: Sequence[PaymentNews]) -> dict[UUID, bool]:
+    """Return of the orders that are said to be paid, or not, which it is."""
+    return {one.order_id: one.claim != "failed" for one in news if one.claim in ("authorised", "captured", "failed")}

@@ -105,7 +105,7 @@ class Parts:
             self.reader, self.database, self.restocking, payment_timeout_s=settings.payment_timeout_s
         )
         self.callbacks = CallbackReader(settings)
-        self.payment_news = NewsDesk(self.database)
+        self.payment_news = NewsDesk(self.database, simulated=settings.payment_provider == "simulated")
         self.search = open_search(settings, self.catalogue.replicas)
         self.catalogue.reader.heard.append(self.search.outdate)
         self.fast_product_read = FastProductRead(self.catalogue)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workers.payments.gateway import ProviderPayment
 
 
-class Answer(NamedTuple):
+class ProviderAnswer(NamedTuple):
     """What the provider has of an order's payment, and the operation that it answered; None: the settle shift asked."""
 
     order_id: UUID
@@ -25,7 +25,7 @@ class Answers:
 
     free: list[UUID] = field(default_factory=list)
     """Cost nothing, or nothing that is our business."""
-    paid: list[Answer] = field(default_factory=list)
+    paid: list[ProviderAnswer] = field(default_factory=list)
     declined: list[UUID] = field(default_factory=list)
     unknown: list[UUID] = field(default_factory=list)
     """Timed out or failed: to be looked up."""
@@ -33,7 +33,7 @@ class Answers:
     """Wait for the shopper still: to be looked up as well."""
     ended: list[UUID] = field(default_factory=list)
     """Asked for the last time, or of a provider that is down: their hold is over."""
-    others: list[Answer] = field(default_factory=list)
+    others: list[ProviderAnswer] = field(default_factory=list)
     """To be decided with the order's row at hand."""
     _ids: set[UUID] = field(default_factory=set)
     """Answered, not written yet: not to be asked again meanwhile."""
@@ -49,7 +49,7 @@ class Answers:
         kind.append(order_id)
         self._ids.add(order_id)
 
-    def add_answer(self, kind: list[Answer], answer: Answer) -> None:
+    def add_answer(self, kind: list[ProviderAnswer], answer: ProviderAnswer) -> None:
         """Add an answer to one of the lists above."""
         kind.append(answer)
         self._ids.add(answer.order_id)

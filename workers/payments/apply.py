@@ -16,7 +16,7 @@ from db.orders import holds, identities, money, transitions
 from db.orders.money import OrderMoney
 from db.orders.states import Status
 from db.orders.transitions import PaidOrder
-from workers.payments.answers import Answer
+from workers.payments.answers import ProviderAnswer
 from workers.payments.gateway import ProviderPayment, ProviderStatus
 from workers.payments.reconcile import EXPIRED, OVER_LIMIT, Decision, MoneyStep, decide, noted
 
@@ -45,14 +45,14 @@ class Applied:
     """Orders whose units were given back, or taken again."""
 
 
-async def apply(shift: Shift, answers: Sequence[Answer], *, void_after_s: float) -> Applied:
+async def apply(shift: Shift, answers: Sequence[ProviderAnswer], *, void_after_s: float) -> Applied:
     """Decide and carry out what these answers come to; written again they change nothing.
 
     Raises:
         LeaseLostError: another shift works on this; what is not written yet is left to it.
     """
     applied = Applied()
-    alone: list[Answer] = []
+    alone: list[ProviderAnswer] = []
     if not answers:
         return applied
     async with shift.leased_transaction() as connection:
@@ -85,7 +85,7 @@ def _names_card(order: OrderMoney, provider: ProviderPayment) -> bool:
     )  # fmt: skip
 
 
-async def _is_over_its_limit(shift: Shift, answer: Answer) -> bool:
+async def _is_over_its_limit(shift: Shift, answer: ProviderAnswer) -> bool:
     """Count the order for the card that the provider names; say whether that is more than its sale allows.
 
     In a transaction of its own: giving the units back locks stock, which comes before the limits.
@@ -99,7 +99,7 @@ async def _is_over_its_limit(shift: Shift, answer: Answer) -> bool:
         return not await identities.count_card(connection, order.order_id, answer.provider.card)
 
 
-async def _locked(connection: Connection, answers: Sequence[Answer]) -> dict[UUID, OrderMoney]:
+async def _locked(connection: Connection, answers: Sequence[ProviderAnswer]) -> dict[UUID, OrderMoney]:
     ids = [answer.order_id for answer in answers]
     await money.lock_orders(connection, ids)
     done = [answer.operation.operation_id for answer in answers if answer.operation is not None]
@@ -111,7 +111,7 @@ class _Change:
     """One answer, carried out in a transaction that has locked its order."""
 
     connection: Connection
-    answer: Answer
+    answer: ProviderAnswer
     applied: Applied
     void_after_s: float
     over_limit: bool = False

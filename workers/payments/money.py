@@ -17,7 +17,7 @@ from db.orders import money
 from db.orders.money import BEGINNING, OperationCursor, OrderMoney, PaymentOperation
 from db.orders.states import Status
 from db.work import shifts
-from workers.payments.answers import Answer
+from workers.payments.answers import ProviderAnswer
 from workers.payments.apply import apply
 from workers.payments.breaker import Breaker
 from workers.payments.gateway import (
@@ -70,7 +70,7 @@ class Money:
         self._after = BEGINNING
         self._in_flight: dict[UUID, asyncio.Task[None]] = {}
         """By order."""
-        self._answers: list[Answer] = []
+        self._answers: list[ProviderAnswer] = []
         self._failures: list[Failure] = []
         most = min(CONCURRENCY, shift.settings.settle_concurrency)
         self._breaker = Breaker(most)
@@ -172,7 +172,7 @@ class Money:
             self._failures.append(Failure(operation, str(error) or type(error).__name__, for_good=False))
         else:
             self._breaker.answered()
-            self._answers.append(Answer(operation.order_id, provider, operation))
+            self._answers.append(ProviderAnswer(operation.order_id, provider, operation))
         finally:
             del self._in_flight[operation.order_id]
         self._pace.took(time.monotonic() - began)
@@ -181,7 +181,8 @@ class Money:
         """Do one operation; return what the provider has after it."""
         payment = _request(order)
         async with asyncio.timeout(self._shift.settings.payment_timeout_s):
-            if operation.kind == "look_up":
+            # An order that was refunded before its money was taken needs none any more.
+            if operation.kind == "look_up" or (operation.kind == "capture" and order.status == Status.REFUNDED):
                 return await self._gateway.look_up(payment)
             if operation.kind == "void":
                 return await self._void(operation, order, payment)

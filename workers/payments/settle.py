@@ -21,7 +21,7 @@ from db.orders import holds, money, reservations, transitions
 from db.orders.reservations import BEGINNING
 from db.orders.transitions import PaidOrder
 from db.work import shifts
-from workers.payments.answers import Answer, Answers
+from workers.payments.answers import Answers, ProviderAnswer
 from workers.payments.apply import LOOK_AGAIN_S, apply
 from workers.payments.breaker import Breaker
 from workers.payments.gateway import (
@@ -208,12 +208,12 @@ class Settle:
             hold = Hold(at_shipping=terms is not None and terms.mode == "authorise")
             must_count = provider.card is not None and row.card_unknown
             if not must_count and decide_held(hold, provider).step is MoneyStep.CONFIRM:
-                answers.add_answer(answers.paid, Answer(row.order_id, provider))
+                answers.add_answer(answers.paid, ProviderAnswer(row.order_id, provider))
                 return
             if provider.status is ProviderStatus.DECLINED:
                 answers.add(answers.declined, row.order_id)
                 return
-        answers.add_answer(answers.others, Answer(row.order_id, provider))
+        answers.add_answer(answers.others, ProviderAnswer(row.order_id, provider))
 
     def _sort_failure(self, row: Reservation, error: Exception) -> None:
         extra = {"order_id": str(row.order_id), "attempt": row.attempts + 1, "error": repr(error)}
@@ -321,7 +321,7 @@ class Settle:
         self._in_flight.clear()
 
 
-def _paid(answer: Answer) -> PaidOrder:
+def _paid(answer: ProviderAnswer) -> PaidOrder:
     provider = answer.provider
     held = provider.authorised if provider.status is ProviderStatus.AUTHORISED else None
     captured = provider.captured or None

@@ -111,6 +111,7 @@ class LockedOrder:
         self.reason: str | None = row["reason"]
         self.total: int = row["total"]
         self.payment: str | None = row["payment"]
+        self.authorised: int | None = row["authorised"]
         self.captured: int = row["captured"] or 0
         self.mode: PaymentMode = units["mode"]
         self.is_held: bool = units["is_held"]
@@ -121,6 +122,8 @@ class LockedOrder:
                 self.count_lost(parcel)
         self.refundable = max(self.captured - (row["refunded"] or 0) - units["refunding"], 0)
         """Minor units that were taken and neither given back nor are on their way back."""
+        self.is_capturing: bool = units["is_capturing"]
+        """Whether money of it is still to be taken, for a parcel."""
         self._new_reason: str | None = None
         self._events: list[_Event] = []
         self._moves: defaultdict[str, list[_Units]] = defaultdict(list)
@@ -135,6 +138,11 @@ class LockedOrder:
     def has_units(self) -> bool:
         """Whether units are reserved for it: a pending order that is not held stands by, or its hold has ended."""
         return self.status is not Status.PENDING or self.is_held
+
+    @property
+    def at_shipping(self) -> bool:
+        """Whether its money is taken parcel by parcel: as it was asked for, or else as its sale says."""
+        return self.authorised is not None or (self.payment in (None, "requires_action") and self.mode == "authorise")
 
     @property
     def may_hold_money(self) -> bool:
@@ -160,6 +168,11 @@ class LockedOrder:
         self.status, self._new_reason = to, reason or self._new_reason
         return self._tell(reason)
 
+    @property
+    def all_back(self) -> bool:
+        """Whether money was taken for it, all of what is to be taken, and all of it is given back."""
+        return self.captured > 0 and self.refundable == 0 and not self.is_capturing
+
     def leave(self, reason: str | None = None) -> int:
         """Become shipped, by way of every state before; return the number of the event."""
         if self.status is Status.CONFIRMED:
@@ -172,7 +185,7 @@ class LockedOrder:
         A parcel that was lost and refunded is not missing. Returns the number of the first event; None: there is none.
         """
         first = None
-        all_back = self.captured > 0 and self.refundable == 0
+        all_back = self.all_back
         statuses = {parcel.status for parcel in self.parcels}
         is_there = "delivered" in statuses or (all_back and self.parcels)
         is_whole = "shipped" not in statuses and not any(line.missing for line in self.lines.values())

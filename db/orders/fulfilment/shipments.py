@@ -108,7 +108,7 @@ async def ship_locked(
         _SQL["add_shipment_line"], [(shipment_id, part.line.line, part.open + part.again, part.again) for part in parts]
     )
     cost = sum(part.line.unit_price * part.open for part in parts)
-    if order.mode == "authorise" and order.payment is not None and cost:
+    if order.at_shipping and order.authorised is not None and cost:
         await money.queue_capture(connection, order.order_id, cost, shipment_id=shipment_id)
     return shipment_id
 

@@ -156,6 +156,7 @@ DESCRIPTIONS = {
 }
 
 PARAMETERS = {
+    "provider": "The payment provider's name, as `PAYMENT_PROVIDER` has it.",
     "sale": "The sale's id.",
     "order": "The order's id, a UUID.",
     "product": "The product's id.",

@@ -128,16 +128,7 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await db.execute(
         "insert into purchases select 1, product_id, customer_id, 1 from orders join order_lines using (order_id)"
     )
-    await db.execute("update orders set identities = '\\x02'::bytea || decode(md5(entry_seq::text), 'hex')")
-    await db.execute(
-        "insert into identity_purchases select 1, substring(identities from 2 for 16), product_id, 1"
-        " from orders join order_lines using (order_id)"
-    )
-    await db.execute(
-        "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"
-        " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
-        " from orders join order_lines using (order_id)"
-    )
+    await _fill_people(db)
     await db.execute(
         "insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)"
         " select 1, 0, n || '-0', gen_random_uuid(), '', 'reason', 'detail' from generate_series(1, $1::integer) n",
@@ -146,6 +137,7 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await db.execute("insert into stock_movements (product_id, quantity, reason) select product_id, 50, 'x' from stock")
     await _fill_ops(db)
     await _fill_webhooks(db)
+    await _fill_money(db)
     await db.execute("insert into shifts select 'settle:1:0', 1, '', now()")
     await db.execute("insert into stream_cursors (sale_number, partition) values (1, 0)")
     await db.execute("update product_changes set at = now() - interval '1 day'")
@@ -162,6 +154,22 @@ async def _fill_ops(db: Connection) -> None:
         "insert into ops_keys (name, role, digest, created_by, revoked_at)"
         " select 'k' || n, 'view', sha256(n::text::bytea), 'OPS_KEY', now() from generate_series(1, $1::integer) n",
         PRODUCTS,
+    )
+
+
+async def _fill_money(db: Connection) -> None:
+    """Fill the queue of what is to be done at the payment provider: done, due and failed."""
+    for kind, state, amount in (("look_up", "done", None), ("void", "due", None), ("capture", "failed", 5)):
+        await db.execute(
+            "insert into payment_operations (order_id, kind, state, amount, finished_at)"
+            " select order_id, $1, $2, $3, case when $2 <> 'due' then now() end from orders",
+            kind,
+            state,
+            amount,
+        )
+    await db.execute(
+        "insert into simulated_payments (order_id, status, total, currency, capture)"
+        " select order_id, 'authorised', 5, 'EUR', false from orders"
     )
 
 
@@ -183,6 +191,20 @@ async def _fill_webhooks(db: Connection) -> None:
     )
     await db.execute(
         "insert into webhook_replays (webhook_id, since, until, source) values (1, now(), now(), 'orders')"
+    )
+
+
+async def _fill_people(db: Connection) -> None:
+    """Say who is behind the orders, and let all of them stand by."""
+    await db.execute("update orders set identities = '\\x02'::bytea || decode(md5(entry_seq::text), 'hex')")
+    await db.execute(
+        "insert into identity_purchases select 1, substring(identities from 2 for 16), product_id, 1"
+        " from orders join order_lines using (order_id)"
+    )
+    await db.execute(
+        "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"
+        " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
+        " from orders join order_lines using (order_id)"
     )
 
 
@@ -268,6 +290,7 @@ _PRODUCTS = f"'{{{','.join(f'p{n}' for n in range(1, BATCH + 1))}}}'"
 _ONES, _LESS, _NONE = (f"'{{{','.join([units] * BATCH)}}}'" for units in ("1", "-1", "0"))
 _FINISHED = f"'{{{','.join(map(str, range(1, BATCH + 1)))}}}'::bigint[]"
 _ENDED = ("'delivered'::text", "200", "null::text", "null::float8", "null::text")
+_ORDER = "array[md5('1')::uuid]"
 OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
     ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
@@ -293,6 +316,11 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("outbox", "advance_relay"): ["'events'", "'5'", "5"],
     ("outbox", "unpublished"): ["'0'", "0", "1000"],
     ("products", "put_product"): ["'p1'", "'n'", "'b'", "'c'", "null", "5", "'EUR'", "true", "'{}'"],
+    ("money", "note_payment"): ["md5('1')::uuid", "'captured'", "null", "5", "0", "null"],
+    ("transitions", "confirm_paid"): [_ORDER, "array['captured']", "array[null::bigint]", "array[5]", "array['r']"],
+    ("transitions", "cancel_if_pending"): [_ORDER, "'why'", "'failed'"],
+    ("simulated_books", "open_book"): ["md5('0')::uuid", "'voided'", "5", "'EUR'", "true", "0", "null", "null", "true"],
+    ("simulated_books", "write_book"): ["md5('1')::uuid", "'captured'", "5", "0", "'{}'", "true"],
     ("money", "queue_once"): ["array[md5('1')::uuid]", "'void'", "0"],
     ("webhook_deliveries", "due"): [
         "array[1, 2, 3, 4, 5]",

@@ -59,6 +59,8 @@ class StripeGateway:
 
     async def authorise(self, payment: PaymentRequest) -> ProviderPayment:
         """Make the order's intent and confirm it; made before, it is read as it stands now."""
+        if payment.attempts and (found := await self._search_if_old(payment)) is not None:
+            return await self._answer(payment, found)
         try:
             intent = await self._make(requests.asking(payment), payment)
         except stripe.IdempotencyError:
@@ -149,6 +151,8 @@ class StripeGateway:
 
         The sale may have taken its money otherwise then: where the key was used by other terms, those are tried.
         """
+        if (found := await self._search_if_old(payment)) is not None:
+            return found
         for terms in (payment, payment._replace(capture=not payment.capture)):
             try:
                 return await self._make(requests.asking(terms), payment)
@@ -165,10 +169,8 @@ class StripeGateway:
         """Return the order's intent, or one in its place, which can never be paid; None if it was declined."""
         if payment.reference:
             return await self._read(payment.reference)
-        if payment.since is None or datetime.now(UTC) - payment.since > KEYS_LAST:
-            found = await self._search(payment)
-            if found is not None:
-                return found
+        if (found := await self._search_if_old(payment)) is not None:
+            return found
         try:
             return await self._make(requests.instead(payment), payment)
         except stripe.IdempotencyError:
@@ -202,6 +204,11 @@ class StripeGateway:
         if intent.status not in ("succeeded", "canceled"):
             raise OutcomeUnknownError(f"the payment {intent.id} is {intent.status}, and was not cancelled")
         return intent
+
+    async def _search_if_old(self, payment: PaymentRequest) -> stripe.PaymentIntent | None:
+        """Search for a payment whose key Stripe may have forgotten; None: it is younger, or there is none."""
+        is_old = payment.since is None or datetime.now(UTC) - payment.since > KEYS_LAST
+        return await self._search(payment) if is_old else None
 
     async def _search(self, payment: PaymentRequest) -> stripe.PaymentIntent | None:
         """Return the order's intent if the search knows it; one that stood in for it only where there is no other."""

@@ -165,7 +165,7 @@ async def test_every_operation_is_routed(intake: Intake) -> None:
     assert served.json() == document()
     assert len(OPERATIONS) > 40
     for operation in OPERATIONS:
-        path = re.sub(r"{\w+}", "x", operation.path)
+        path = re.sub(r"{\w+}", "x", operation.path.replace("{provider}", "simulated"))
         answer = await intake.ops.request(operation.method.upper(), path)
         assert answer.status_code != 405, path
         assert (

@@ -31,8 +31,12 @@ def shop(stripe_process: StripeServer) -> Iterator[Running]:
         lamp = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
         running.ops.put("/ops/products/lamp", json=lamp).raise_for_status()
         running.ops.post("/ops/products/lamp/stock", json={"receive": 100}).raise_for_status()
-        for mode in ("capture", "authorise"):
-            sale = {"sale_id": mode, "products": [{"product_id": "lamp"}], "payment": mode}
+        for sale_id, mode, hold_s in (
+            ("capture", "capture", 600),
+            ("authorise", "authorise", 600),
+            ("short", "capture", 3),
+        ):
+            sale = {"sale_id": sale_id, "products": [{"product_id": "lamp"}], "payment": mode, "hold_s": hold_s}
             running.ops.post("/ops/sales", json=sale).raise_for_status()
         yield running
 
@@ -150,6 +154,28 @@ def test_while_stripe_is_away_orders_wait_and_go_on_by_themselves(shop: Running,
     for order_id in waiting:
         becomes(shop, order_id, "confirmed", "captured", within_s=60)
     assert sorted(one["amount_received"] for one in stripe_server.intents()) == [4_900] * 5
+
+
+def test_what_stripe_takes_no_more_of_is_asked_for_later(shop: Running, stripe_server: StripeServer) -> None:
+    stripe_server.fault("429", "POST /v1/payment_intents", times=2)
+    for order_id in [order(shop) for _ in range(3)]:
+        becomes(shop, order_id, "confirmed", "captured", within_s=60)
+    assert [one["amount_received"] for one in stripe_server.intents()] == [4_900] * 3
+
+
+def test_a_hold_that_ends_while_replies_are_lost_costs_nobody(shop: Running, stripe_server: StripeServer) -> None:
+    stripe_server.fault("lose", times=4)
+    order_id = order(shop, sale="short")
+
+    def ended() -> dict[str, Any] | None:
+        view = shown(shop, order_id)
+        return view if view["status"] != "pending" and view["payment"]["status"] in ("captured", "refunded") else None
+
+    view = wait_until(ended, within_s=60, what="the order to be paid and served, or neither")
+    (intent,) = stripe_server.intents()
+    kept = intent["amount_received"] - intent["latest_charge"]["amount_refunded"]
+    assert view is not None
+    assert (view["status"], kept) in (("confirmed", 4_900), ("cancelled", 0))
 
 
 def test_every_promise_holds_at_the_end(shop: Running) -> None:
