@@ -48,9 +48,9 @@ class LimitCounts:
     def __init__(self, sale_number: int, terms: Mapping[str, Any]) -> None:
         self._sale_number, self._terms = sale_number, terms
         self._customers: dict[tuple[str, str], int] = {}
-        self._people: dict[tuple[str, bytes], int] = {}
+        self._people: drain_batch.UnitsByPerson = {}
         self._new_customers: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._new_people: defaultdict[tuple[str, bytes], int] = defaultdict(int)
+        self._new_people: drain_batch.UnitsByPerson = {}
 
     async def read(self, connection: Connection, orders: Iterable[tuple[Buyer, Mapping[str, int]]]) -> None:
         """Read what the buyers of orders of so many units by product have."""
@@ -62,7 +62,10 @@ class LimitCounts:
         if customers:
             self._customers |= await drain_batch.lock_purchases(connection, self._sale_number, customers)
         if people:
-            self._people |= await drain_batch.read_identities(connection, self._sale_number, people)
+            for product_id, counts in (
+                await drain_batch.read_identities(connection, self._sale_number, people)
+            ).items():
+                self._people.setdefault(product_id, {}).update(counts)
 
     def over(self, buyer: Buyer, wanted: Mapping[str, int]) -> OverLimit | None:
         """Return the first limit that so many units more would be over, None if all is allowed."""
@@ -72,8 +75,7 @@ class LimitCounts:
             if limit is not None and had + units > limit:
                 return OverLimit(product_id, "customer", limit, had)
         for product_id, kind, limit, identity in self._limited(buyer, wanted):
-            named = product_id, identity
-            had = self._people.get(named, 0) + self._new_people.get(named, 0)
+            had = sum(counts.get(product_id, {}).get(identity, 0) for counts in (self._people, self._new_people))
             if had + wanted[product_id] > limit:
                 return OverLimit(product_id, kind, limit, had)
         return None
@@ -84,14 +86,15 @@ class LimitCounts:
             if self._customer_limit(product_id) is not None:
                 self._new_customers[product_id, buyer.customer_id] += units
         for product_id, _, _, identity in self._limited(buyer, wanted):
-            self._new_people[product_id, identity] += wanted[product_id]
+            counts = self._new_people.setdefault(product_id, {})
+            counts[identity] = counts.get(identity, 0) + wanted[product_id]
 
     async def write(self, connection: Connection) -> None:
         """Write what was counted."""
         if self._new_customers:
             await drain_batch.count_purchases(connection, self._sale_number, self._new_customers)
         if self._new_people:
-            await drain_batch.count_identities(connection, self._sale_number, self._new_people)
+            await drain_batch.count_identities(connection, self._sale_number, self._new_people, self._people)
 
     def _customer_limit(self, product_id: str) -> int | None:
         limit: int | None = self._terms[product_id]["limit_per_customer"]
@@ -133,9 +136,9 @@ async def count_card(connection: Connection, order_id: UUID, fingerprint: str) -
     limits = {one["product_id"]: one["limit_card"] for one in found if one["limit_card"] is not None}
     if limits:
         counted = await drain_batch.read_identities(connection, row["sale_number"], [card])
-        if any(counted.get((one, card), 0) + wanted[one] > limit for one, limit in limits.items()):
+        if any(counted.get(one, {}).get(card, 0) + wanted[one] > limit for one, limit in limits.items()):
             return False
-        new = {(one, card): wanted[one] for one in limits}
-        await drain_batch.count_identities(connection, row["sale_number"], new)
+        new = {one: {card: wanted[one]} for one in limits}
+        await drain_batch.count_identities(connection, row["sale_number"], new, counted)
     await connection.execute(_SQL["note_card"], order_id, bytes((CARD,)) + card)
     return True

@@ -45,7 +45,7 @@ select w.product_id, w.customer_id, p.quantity
 
 -- name: read_identities
 -- Who counts identities of a product holds its row of `sale_products`, so these rows need no lock of their own.
-select identity, product_id, quantity from identity_purchases where sale_number = $1 and identity = any($2::bytea[]);
+select product_id, identity, quantity from identity_purchases where sale_number = $1 and identity = any($2::bytea[]);
 
 -- name: known_orders
 select order_id, fingerprint from orders where order_id = any($1::uuid[]);

@@ -146,3 +146,16 @@ on conflict (relay) do update set tx = excluded.tx, position = excluded.position
 
 -- name: analyse_past
 vacuum analyze;
+
+-- name: event_span
+-- A sale's events: how many, and seconds from the first until the last was written, and until now.
+select count(*) as events, extract(epoch from max(e.at) - min(e.at))::float8 as wrote_s,
+       extract(epoch from clock_timestamp() - min(e.at))::float8 as until_now_s
+  from order_events e join orders o using (order_id) join sales using (sale_number)
+  where sale_id = $1;
+
+-- name: delivered
+-- Deliveries to webhooks that were taken, and seconds from the first of them to the last.
+select count(*) as delivered, extract(epoch from max(finished_at) - min(finished_at))::float8 as took_s
+  from webhook_deliveries
+  where state = 'delivered';

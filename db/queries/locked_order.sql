@@ -1,6 +1,7 @@
 -- name: lock_order
 -- First of all locks (docs/locking.md): whatever is decided of the order by hand is decided while it is held.
-select order_id, sale_number, customer_id, status, version, reason, total, payment::text as payment, captured, refunded
+select order_id, sale_number, customer_id, status, version, reason, total, payment::text as payment, authorised, captured,
+       refunded
   from orders where order_id = $1 for update;
 
 -- name: read_units
@@ -18,7 +19,8 @@ select (select payment::text from sales where sale_number = $2) as mode,
 
 -- name: move_order
 update orders
-  set status = $2::order_status, version = $3, reason = coalesce($4, reason), updated_at = clock_timestamp()
+  set status = $2::order_status, version = $3, reason = coalesce($4, case when $2::order_status = 'pending' then reason else nullif(reason, 'standby') end),
+      updated_at = clock_timestamp()
   where order_id = $1
 returning updated_at;
 

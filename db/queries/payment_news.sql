@@ -10,10 +10,10 @@ select distinct known.order_id
   where told.claim is null or known.payment::text is distinct from told.claim;
 
 -- name: wake
--- Let the settle shift have its turn with them now.
+-- Let the settle shift have its turn with them now; those that it is at already need none, and are not waited for.
 with held as (
   select order_id from reservations
     where order_id = any($1::uuid[]) and due_at > clock_timestamp()
-    order by order_id for update
+    order by order_id for update skip locked
 )
 update reservations set due_at = clock_timestamp() where order_id = any(array(select order_id from held));

@@ -7,7 +7,7 @@ else a drain does in Python (docs/benchmarks.md). What a whole batch has in comm
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from itertools import islice
@@ -28,6 +28,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "order_id", "total", "sale_number", "partition", "due_at", "expires_at", "currency", "payment_token",
     ),
     "order_events": ("order_id", "seq", "status", "at", "reason"),
+    "identity_purchases": ("sale_number", "quantity", "product_id", "identity"),
     "standby": ("sale_number", "partition", "order_id", "entry_seq", "accepted_at", "quantity", "product_id"),
 }  # fmt: skip
 """In this order the rows are written: first what a batch has in common, then what has a fixed length."""
@@ -48,6 +49,7 @@ _line = Struct("!hi16sihiiiq").pack
 _reservation_head = Struct("!hi16siq").pack
 _reservation = Struct("!iiihiqiq").pack
 _event_head = Struct("!hi16sih").pack
+_identity = Struct("!hiiii").pack
 _standby = Struct("!hiiihi16siiiqii").pack
 _event = Struct("!iq").pack
 
@@ -148,6 +150,16 @@ class OrderRows:
                 units,
             )
             self.standby.append(fixed + _known_text(product_id))
+
+
+def identity_rows(sale_number: int, product_id: str, units: Sequence[tuple[bytes, int]]) -> list[bytes]:
+    """Return the rows of what people have of a product, of whom none was counted before.
+
+    In the order of their index: a batch's rows then fall into few of its pages.
+    """
+    product = _known_text(product_id)
+    heads = {count: _identity(4, 4, sale_number, 4, count) + product + _length(16) for _, count in units}
+    return [heads[count] + identity for identity, count in sorted(units)]
 
 
 def copied(rows: Iterable[bytes]) -> bytearray:

@@ -99,9 +99,10 @@ def _row(letter: dict[str, Any]) -> tuple[object, ...]:
 
 def _about(letter: dict[str, Any]) -> str:
     """Return what a dead letter is about in a few words, whatever its kind names."""
-    named = [str(letter[name]) for name in ("sale_id", "customer_id", "webhook_id", "event_id") if letter.get(name)]
-    if letter.get("order_id"):
-        named.append(str(letter["order_id"]))
+    named = ["webhook " + str(letter["webhook_id"])] if letter.get("webhook_id") else []
+    named += [
+        str(letter[name]) for name in ("operation", "type", "sale_id", "customer_id", "order_id") if letter.get(name)
+    ]
     return " ".join(named) or "-"
 
 

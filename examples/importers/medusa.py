@@ -424,10 +424,17 @@ class Medusa:
         item_of = {int(item["metadata"][LINE_MARK]): item for item in there["items"] if item["metadata"]}
         gone = {line: int(item["detail"]["fulfilled_quantity"]) for line, item in item_of.items()}
         path = f"/admin/orders/{there['id']}/fulfillments"
+        place = {"location_id": self._place.location} if self._place.location else {}
         for parcel, lacks in order.parcels(gone):
-            body = {"items": [{"id": item_of[line]["id"], "quantity": units} for line, units in lacks.items()],
-                    "no_notification": True, "metadata": {PARCEL_MARK: parcel["shipment_id"]}}  # fmt: skip
-            self._ask("POST", path, body | ({"location_id": self._place.location} if self._place.location else {}))
+            for ships in (True, False):  # Medusa takes what needs shipping and what does not apart.
+                units = {line: lacks[line] for line in lacks if item_of[line]["requires_shipping"] == ships}
+                body = {
+                    "items": [{"id": item_of[line]["id"], "quantity": quantity} for line, quantity in units.items()],
+                    "no_notification": True,
+                    "metadata": {PARCEL_MARK: parcel["shipment_id"]},
+                }
+                if units:
+                    self._ask("POST", path, body | place)
         tracking_of = {parcel["shipment_id"]: parcel.get("tracking") for parcel in order.shipments}
         for one in self._again(there)["fulfillments"] or []:
             mark = (one["metadata"] or {}).get(PARCEL_MARK)

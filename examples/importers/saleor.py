@@ -16,12 +16,14 @@ added; parcels are counted against the units that Saleor has as fulfilled. Owns 
 Limits: the channel's currency must be the sale's. Prices are taken as net and gross alike, without tax. `orderFulfill`
 has no key, so that of two calls of which the first was answered too late, both may count, as far as units are open.
 Orders made in bulk bind no stock in Saleor; fulfilling takes it, and goes on where there is none. Units taken off
-before they left stay in the order; their money is given back.
+before they left stay in the order; their money is given back. What else Saleor cannot take of an order (a telephone
+number that is none) it leaves out, and the importer says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import json
 import os
@@ -296,8 +298,10 @@ FIND = """query Find($id: String!) {
     lines { id quantity quantityFulfilled metadata { key value } }
     transactions { id pspReference
       authorizedAmount { amount } chargedAmount { amount } refundedAmount { amount } } } }"""
+VARIANT = """query Variant($sku: String!) {
+  productVariants(first: 2, filter: {sku: [$sku]}) { edges { node { id sku } } } }"""
 CREATE = """mutation Create($order: OrderBulkCreateInput!, $stock: StockUpdatePolicyEnum) {
-  orderBulkCreate(orders: [$order], errorPolicy: REJECT_EVERYTHING, stockUpdatePolicy: $stock) {
+  orderBulkCreate(orders: [$order], errorPolicy: IGNORE_FAILED, stockUpdatePolicy: $stock) {
     count results { order { id } errors { path message code } } errors { path message code } } }"""
 FULFIL = """mutation Fulfil($order: ID!, $input: OrderFulfillInput!) {
   orderFulfill(order: $order, input: $input) { fulfillments { id } errors { field message code } } }"""
@@ -329,6 +333,7 @@ class Saleor:
 
     def __init__(self, http: httpx.Client, place: Place) -> None:
         self._http, self._place = http, place
+        self._variants: dict[str, str] = {}
 
     def bring(self, order: Order) -> None:
         """Bring an order, its payment, parcels, refunds and its end into the shop, as far as they lack."""
@@ -354,6 +359,8 @@ class Saleor:
         there = self._find(order)
         if there is None:  # Also where it is refused because another importer was faster, it is found by now.
             raise Refused(f"orderBulkCreate: {errors}")
+        if left_out := [error for error in errors if error.get("code") not in ("NOT_FOUND", "UNIQUE")]:
+            log(order.order_id, f"is in the shop, but not all of it: {left_out}")
         return there
 
     def _body(self, order: Order) -> dict[str, Any]:
@@ -388,14 +395,28 @@ class Saleor:
         return known | {"country": known.get("country", "").upper(), "skipValidation": True} if known else {}
 
     def _line(self, order: Order, line: dict[str, Any]) -> dict[str, Any]:
-        """Return a line; where no variant has the SKU, Saleor makes it one of the name alone."""
+        """Return a line; where no variant has the SKU, Saleor makes it one of the name alone.
+
+        The variant is named by its id: Saleor (3.22) finds none by `variantSku`.
+        """
+        variant = self._variant(line["product_id"])
         costs = order.major(line["unit_price"] * line["quantity"])
         price = {"gross": costs, "net": costs}
-        return {"variantSku": line["product_id"], "productName": line["product_id"], "productSku": line["product_id"],
+        return {"productName": line["product_id"], "productSku": line["product_id"],
                 "createdAt": order.accepted_at, "quantity": line["quantity"], "totalPrice": price,
                 "undiscountedTotalPrice": price, "isGiftCard": False, "warehouse": self._place.warehouse,
                 "isShippingRequired": bool(self._place.shipping_method),
-                "metadata": [{"key": "doorbuster_line", "value": str(line["line"])}]}  # fmt: skip
+                "metadata": [{"key": "doorbuster_line", "value": str(line["line"])}],
+                **({"variantId": variant} if variant else {})}  # fmt: skip
+
+    def _variant(self, sku: str) -> str | None:
+        """Return the variant whose SKU is the product's id."""
+        if sku not in self._variants:
+            found = self._ask(VARIANT, sku=sku)["productVariants"]["edges"]
+            if len(found) != 1:
+                return None
+            self._variants[sku] = found[0]["node"]["id"]
+        return self._variants[sku]
 
     def _pay(self, order: Order, there: dict[str, Any]) -> None:
         """Set what was taken and given back; amounts only grow, so that old news change nothing."""
@@ -405,10 +426,10 @@ class Saleor:
             there = self._find(order) or there
             ours = [one for one in there["transactions"] if one["pspReference"] == reference(order)]
         for one in ours:
-            back = Decimal(str(one["refundedAmount"]["amount"]))
-            if Decimal(str(one["chargedAmount"]["amount"])) + back < Decimal(order.major(order.captured)):
-                given = int(back.scaleb(DECIMALS.get(order.currency, 2)))
-                self._do(PAY, "transactionUpdate", id=one["id"], transaction=amounts(order, order.captured, given))
+            charged, back = (Decimal(str(one[key]["amount"])) for key in ("chargedAmount", "refundedAmount"))
+            is_held = bool(one["authorizedAmount"]["amount"])
+            if charged < Decimal(order.major(order.captured)) or (order.cancelled and is_held):
+                self._do(PAY, "transactionUpdate", id=one["id"], transaction=amounts(order, is_held=is_held))
             if back < Decimal(order.major(order.refunded)):
                 money = {"currency": order.currency, "amount": order.major(order.refunded)}
                 self._do(PAY, "transactionUpdate", id=one["id"], transaction={"amountRefunded": money})
@@ -431,7 +452,11 @@ class Saleor:
     def _ask(self, document: str, **variables: Any) -> dict[str, Any]:
         answer = ask(self._http, "POST", "", {"query": document, "variables": variables})
         if answer.get("errors"):
-            raise Refused(f"Saleor: {answer['errors']}")
+            codes = {one.get("extensions", {}).get("exception", {}).get("code") for one in answer["errors"]}
+            what = [one.get("message") for one in answer["errors"]]
+            if codes & {"OperationalError", "InterfaceError", "IntegrityError"}:  # Of Saleor's database.
+                raise TryAgain(f"Saleor: {what}")
+            raise Refused(f"Saleor: {what}")
         data: dict[str, Any] = answer["data"]
         return data
 
@@ -443,20 +468,22 @@ def reference(order: Order) -> str:
 
 def payment(order: Order) -> dict[str, Any]:
     """Return an order's payment as it is booked at first."""
-    return {"name": "Doorbuster", "pspReference": reference(order), **amounts(order, order.captured, 0)}
+    return {"name": "Doorbuster", "pspReference": reference(order), **amounts(order, is_held=order.authorised > 0)}
 
 
-def amounts(order: Order, captured: int, refunded: int) -> dict[str, Any]:
-    """Return what Saleor counts as charged, which is less what was given back, and what is held beside it."""
-    held = 0 if order.cancelled else max(0, order.authorised - captured)
-    told = {"amountCharged": captured - refunded} | ({"amountAuthorized": held} if order.authorised else {})
+def amounts(order: Order, *, is_held: bool) -> dict[str, Any]:
+    """Return what was taken in all, whatever was given back of it, and what is still held beside it."""
+    held = 0 if order.cancelled else max(0, order.authorised - order.captured)
+    told = {"amountCharged": order.captured} | ({"amountAuthorized": held} if is_held else {})
     return {key: {"currency": order.currency, "amount": order.major(amount)} for key, amount in told.items()}
 
 
 def make() -> System:
     """Return the shop that the environment names."""
     get = os.environ.get
-    place = Place(os.environ["SALEOR_CHANNEL"], os.environ["SALEOR_WAREHOUSE"], get("SALEOR_SHIPPING_METHOD", ""),
+    # Saleor's Dashboard shows ids of the type ShippingMethodType, which this call does not take.
+    method = base64.b64decode(get("SALEOR_SHIPPING_METHOD", "")).replace(b"ShippingMethodType:", b"ShippingMethod:")
+    place = Place(os.environ["SALEOR_CHANNEL"], os.environ["SALEOR_WAREHOUSE"], base64.b64encode(method).decode(),
                   get("SALEOR_STOCK", "SKIP"), get("SALEOR_MAIL", ""),
                   json.loads(get("SALEOR_BILLING_ADDRESS", "{}")))  # fmt: skip
     headers = {"Authorization": f"Bearer {os.environ['SALEOR_TOKEN']}"}

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from db.orders.states import FINAL, Status
+from db.work.copy_rows import STANDBY
 from doorbuster.errors import DoorbusterError
 from doorbuster.failures import ANTICIPATED, STORE_FAILED
 from doorbuster.orderstore.ids import route_of
@@ -93,6 +94,8 @@ class OrderPage:
             "names": names,
             "limited": limited if view.reason == "limit_exceeded" else [],
             "steps": steps_of(view),
+            "standing_by": is_standing_by(view),
+            "pay": payment_of(view),
             "is_stuck": view.status == "accepted" and isinstance(view.reason, str),
             "refresh": None if view.status in _DECIDED else REFRESH_S,
             "page_url": f"/shop/{sale}/orders/{view.order_id}",
@@ -130,12 +133,34 @@ class OrderPage:
             return False
 
 
+def is_standing_by(view: OrderView) -> bool:
+    """Say whether the order waits for units to come back."""
+    return view.status == "pending" and view.reason == STANDBY
+
+
+def payment_of(view: OrderView) -> dict[str, Any]:
+    """Return how the order's payment stands: status, amounts in minor units, and where the shopper is to confirm it.
+
+    Of what the provider wants of the shopper only a page of its own is known here; other kinds are the storefront's.
+    """
+    payment, action = view.payment, view.payment.next_action
+    target = action.get("redirect_to_url") if isinstance(action, dict) else None
+    return {
+        "status": payment.status,
+        "captured": payment.captured or 0,
+        "refunded": payment.refunded or 0,
+        "until": view.reservation_expires_at or None,
+        "target": target if isinstance(target, str) and target.startswith("https://") else None,
+    }
+
+
 def steps_of(view: OrderView) -> list[dict[str, Any]]:
     """Return what the order went through and what comes next; nothing comes next in an order that was cancelled."""
     done = {"accepted": view.accepted_at} | {step.status: step.at.isoformat() for step in view.history}
     way = ["accepted", "pending", "confirmed", *_AFTER, "cancelled"]
+    waits = is_standing_by(view)
     return [
-        {"name": name, "at": done.get(name)}
+        {"name": name, "at": done.get(name), "text": "standby" if waits and name == "pending" else name}
         for name in way
         if name in done or (name in ("pending", "confirmed") and "cancelled" not in done)
     ]

@@ -20,12 +20,13 @@ HOT = Product(
 
 
 @asynccontextmanager
-async def fresh(*, workers: int) -> AsyncIterator[System]:
+async def fresh(*, workers: int, private_webhooks: bool = False) -> AsyncIterator[System]:
     """Run a new system with the hot product in its catalogue."""
     with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
         catalogue = Path(folder, "catalogue.jsonl")
         write([HOT], catalogue)
-        async with running(Path(folder, "data"), workers=workers) as system:
+        told = str(private_webhooks).lower()
+        async with running(Path(folder, "data"), workers=workers, WEBHOOK_ALLOW_PRIVATE=told) as system:
             await system.import_catalogue(catalogue)
             yield system
 

@@ -12,14 +12,16 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from loadtests.bench.orders import modes, settling, steady
+from loadtests.bench.orders import modes, settling, steady, telling
 from loadtests.bench.orders.accepting import Accepting
 from loadtests.bench.orders.draining import Draining
 from loadtests.bench.orders.modes import Modes
 from loadtests.bench.orders.settling import Settling
 from loadtests.bench.orders.steady import Steady
+from loadtests.bench.orders.telling import Telling
 from loadtests.bench.orders.whole import Whole
-from loadtests.bench.reads import reading, waiting
+from loadtests.bench.reads import listening, reading, waiting
+from loadtests.bench.reads.listening import Listening
 from loadtests.bench.reads.reading import Reading
 from loadtests.bench.reads.searching import Searching
 from loadtests.bench.reads.waiting import Waiting
@@ -40,6 +42,8 @@ class Measured(msgspec.Struct):
     steady: list[Steady]
     settling: list[Settling]
     modes: list[Modes]
+    listening: list[Listening]
+    telling: list[Telling]
 
 
 def rows(measured: Measured) -> list[Row]:
@@ -86,8 +90,10 @@ def rows(measured: Measured) -> list[Row]:
         ),
         *modes.rows(measured.modes),
         *(settling.row(one) for one in measured.settling),
+        *telling.rows(measured.telling),
         *(steady.row(one) for one in measured.steady),
         *waiting.rows(measured.waiting),
+        *(listening.row(one) for one in measured.listening),
         *reading.rows(measured.reading),
     ]
 

@@ -195,3 +195,17 @@ async def make_past_orders(connection: Connection, orders: int) -> None:
 async def server_version(connection: Connection) -> str:
     """Return the version of PostgreSQL."""
     return str(await connection.fetchval(_SQL["server_version"]))
+
+
+async def event_span(connection: Connection, sale_id: str) -> tuple[int, float, float]:
+    """Return a sale's events, and seconds from the first until the last was written, and until now."""
+    row = await connection.fetchrow(_SQL["event_span"], sale_id)
+    assert row is not None
+    return row["events"], row["wrote_s"], row["until_now_s"]
+
+
+async def delivered(connection: Connection) -> tuple[int, float]:
+    """Return the deliveries to webhooks that were taken, and seconds from the first of them to the last."""
+    row = await connection.fetchrow(_SQL["delivered"])
+    assert row is not None
+    return row["delivered"], row["took_s"] or 0.0

@@ -23,7 +23,7 @@ from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from doorbuster.orderstore.partition import place_of
-from doorbuster.values.identities import KINDS, unpack
+from doorbuster.values.identities import KINDS, SIZE
 from workers.drain.decide import Cause, Poison, Purchases, Reason, SellableUnits, Verdict, decide
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ async def _drain(
         sellable, confirms = await _lock_sellable(connection, partition, readable.orders)
         purchases = await _read_purchases(connection, partition, readable.orders, sellable)
         verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable), room)
-        await _take(connection, partition, verdict)
+        await _take(connection, partition, verdict, purchases)
         if verdict.decided:
             known = sellable | await _strays(connection, readable.orders, sellable)
             new = _new_orders(verdict, readable.places, known)
@@ -252,7 +252,7 @@ async def _read_purchases(
     """Return what customers and whoever is behind them have of the limited products."""
     limited = {product_id for product_id, product in sellable.items() if product.limit_per_customer is not None}
     customers: dict[tuple[str, str], int] = {}
-    people: dict[tuple[str, bytes], int] = {}
+    people: batch_statements.UnitsByPerson = {}
     if limited:
         pairs = {
             (line.product_id, order.customer_id)
@@ -270,11 +270,11 @@ async def _read_purchases(
     }
     if kinds:
         hashes = {
-            identity
+            packed[at + 1 : at + SIZE]
             for order in orders
-            if order.identities
-            for kind, identity in unpack(order.identities)
-            if kind in kinds
+            if (packed := order.identities)
+            for at in range(0, len(packed), SIZE)
+            if packed[at] in kinds
         }
         if hashes:
             people = await batch_statements.read_identities(connection, partition.sale_number, hashes)
@@ -323,10 +323,10 @@ def _told(cause: Cause) -> bytes:
     return msgspec.json.encode({name: value for name, value in cause._asdict().items() if value is not None})
 
 
-async def _take(connection: Connection, partition: Partition, verdict: Verdict) -> None:
+async def _take(connection: Connection, partition: Partition, verdict: Verdict, purchases: Purchases) -> None:
     if verdict.taken:
         await batch_statements.take(connection, partition.sale_number, verdict.taken)
     if verdict.bought:
         await batch_statements.count_purchases(connection, partition.sale_number, verdict.bought)
     if verdict.bought_by:
-        await batch_statements.count_identities(connection, partition.sale_number, verdict.bought_by)
+        await batch_statements.count_identities(connection, partition.sale_number, verdict.bought_by, purchases.people)

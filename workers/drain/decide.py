@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 from catalogue.prices import Window, price_at
 from db.work.copy_rows import STANDBY
 from doorbuster.orderstore.entry import OrderEntry
-from doorbuster.values.identities import KINDS, unpack
+from doorbuster.values.identities import KINDS, SIZE
+
+_NONE: Mapping[bytes, int] = {}
 
 
 class Reason(StrEnum):
@@ -88,8 +90,8 @@ class Verdict:
     """Units by product."""
     bought: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     """Units of limited products by (product, customer)."""
-    bought_by: defaultdict[tuple[str, bytes], int] = field(default_factory=lambda: defaultdict(int))
-    """The same by (product, identity)."""
+    bought_by: dict[str, dict[bytes, int]] = field(default_factory=dict)
+    """The same by product and identity."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -98,8 +100,8 @@ class Purchases:
 
     customers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By (product, customer)."""
-    people: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
-    """By (product, identity)."""
+    people: dict[str, dict[bytes, int]] = field(default_factory=dict)
+    """By product and identity."""
 
 
 def decide(
@@ -137,8 +139,8 @@ def decide(
             if product.limit_per_customer is not None:
                 verdict.bought[product_id, order.customer_id] += units
             if product.people is not None and order.identities is not None:
-                for _, _, identity in _limited_people(order.identities, product.people):
-                    verdict.bought_by[product_id, identity] += units
+                bought = verdict.bought_by.setdefault(product_id, {})
+                _count(order.identities, units, product.people, bought)
     return verdict
 
 
@@ -171,11 +173,14 @@ def _refusal(
                 figures = {"by": "customer", "limit": product.limit_per_customer, "had": had}
                 return Reason.LIMIT_EXCEEDED, product_id, figures
         if product.people is not None and order.identities is not None:
-            for name, limit, identity in _limited_people(order.identities, product.people):
-                named = product_id, identity
-                had = purchases.people.get(named, 0) + verdict.bought_by.get(named, 0)
-                if had + units > limit:
-                    return Reason.LIMIT_EXCEEDED, product_id, {"by": name, "limit": limit, "had": had}
+            over = _over(
+                order.identities,
+                units,
+                product.people,
+                (purchases.people.get(product_id, _NONE), verdict.bought_by.get(product_id, _NONE)),
+            )
+            if over is not None:
+                return Reason.LIMIT_EXCEEDED, product_id, over
         if units > product.units:
             return Reason.SOLD_OUT, product_id, {"left": max(product.units, 0)}
     return None
@@ -194,13 +199,27 @@ def _unsellable(wanted: Mapping[str, int], sellable: Mapping[str, SellableUnits]
     return None
 
 
-def _limited_people(packed: bytes, limits: tuple[int | None, ...]) -> list[tuple[str, int, bytes]]:
-    """Return (kind, limit, identity) of those who are behind a customer and limited."""
-    return [
-        (KINDS[kind - 1], limit, identity)
-        for kind, identity in unpack(packed)
-        if (limit := limits[kind - 1]) is not None
-    ]
+def _over(
+    packed: bytes, units: int, limits: tuple[int | None, ...], counts: tuple[Mapping[bytes, int], Mapping[bytes, int]]
+) -> dict[str, Any] | None:
+    """Return the first limit of who is behind a customer that so many units more are over; None: all is allowed."""
+    before, meanwhile = counts
+    for at in range(0, len(packed), SIZE):
+        limit = limits[packed[at] - 1]
+        if limit is not None:
+            identity = packed[at + 1 : at + SIZE]
+            had = before.get(identity, 0) + meanwhile.get(identity, 0)
+            if had + units > limit:
+                return {"by": KINDS[packed[at] - 1], "limit": limit, "had": had}
+    return None
+
+
+def _count(packed: bytes, units: int, limits: tuple[int | None, ...], bought: dict[bytes, int]) -> None:
+    """Count units for each identity that is limited."""
+    for at in range(0, len(packed), SIZE):
+        if limits[packed[at] - 1] is not None:
+            identity = packed[at + 1 : at + SIZE]
+            bought[identity] = bought.get(identity, 0) + units
 
 
 def _line_of(order: OrderEntry, product_id: str) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from db.webhooks import deliveries, endpoints
 from db.webhooks.deliveries import Result
-from workers.webhooks.bodies import Bodies
+from workers.webhooks.bodies import DeliveryBodies
 from workers.webhooks.lanes import Lane
 from workers.webhooks.sending import Answer, Sender
 
@@ -55,7 +55,7 @@ class Deliver:
         self._shift = shift
         self._resolver = resolver
         self._sender: Sender | None = None
-        self._bodies = Bodies()
+        self._bodies = DeliveryBodies()
         self._lanes: dict[int, Lane] = {}
         self._looked = -LOOK_S
         self._taken: set[int] = set()
@@ -122,9 +122,9 @@ class Deliver:
         connection = await self._shift.connection()
         found = await deliveries.due(connection, rooms)
         new = [one for one in found if one.delivery_id not in self._taken]
-        if blocked := [one.delivery_id for one in new if one.blocked]:
+        if new:  # nothing is sent but under a lease that was held when it was read
             async with self._shift.leased_transaction() as held:
-                await deliveries.park(held, blocked)
+                await deliveries.park(held, [one.delivery_id for one in new if one.blocked])
         free = [one for one in new if not one.blocked]
         bodies = await self._bodies.make(connection, free)
         for one in free:

@@ -15,12 +15,13 @@ import msgspec
 
 from db import sales
 from db.orders import identities, standby
-from db.orders.orders import LineUnits, Order, read_order
+from db.orders.orders import Order, read_order
 from db.orders.states import ALLOWED, Status
 from db.products import stock
 from db.query_files import load
 from db.sales import Sale
 from db.work.copy_rows import STANDBY
+from doorbuster.contract.orders import LineUnits
 from doorbuster.errors import IllegalTransitionError, InvalidError, NotFoundError, SoldOutError
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class LockedOrder:
         self.reason: str | None = row["reason"]
         self.total: int = row["total"]
         self.payment: str | None = row["payment"]
+        self.authorised: int | None = row["authorised"]
         self.captured: int = row["captured"] or 0
         self.mode: PaymentMode = units["mode"]
         self.is_held: bool = units["is_held"]
@@ -137,6 +139,11 @@ class LockedOrder:
     def has_units(self) -> bool:
         """Whether units are reserved for it: a pending order that is not held stands by, or its hold has ended."""
         return self.status is not Status.PENDING or self.is_held
+
+    @property
+    def at_shipping(self) -> bool:
+        """Whether its money is taken parcel by parcel: as it was asked for, or else as its sale says."""
+        return self.authorised is not None or (self.payment in (None, "requires_action") and self.mode == "authorise")
 
     @property
     def may_hold_money(self) -> bool:

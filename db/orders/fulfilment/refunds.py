@@ -12,9 +12,9 @@ from uuid import UUID
 
 from db.orders import money
 from db.orders.fulfilment.locked_order import each_once, lock
-from db.orders.orders import LineUnits, RefundLine
-from db.orders.states import FINAL, TAKES, Call, Status
+from db.orders.states import FINAL, TAKES, OrderCall, Status
 from db.query_files import load
+from doorbuster.contract.orders import LineUnits, RefundLine
 from doorbuster.errors import InvalidError, RefundTooLargeError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ async def refund(
             return Refunded(await order.moved(connection), UUID(int=known["refund_id"].int), is_replay=True)
         if order.status in FINAL:
             raise RefundTooLargeError(f"an order that is {order.status} has nothing to give back", refundable=0)
-        if order.status not in TAKES[Call.REFUND]:
+        if order.status not in TAKES[OrderCall.REFUND]:
             raise order.refusal("be refunded")
         wanted = _amount(order, lines or (), amount)
         taken_off = _take(order, lines or ())
@@ -106,17 +106,20 @@ async def refund(
 def _amount(order: LockedOrder, lines: Sequence[RefundLine], amount: int | None) -> int:
     """Return what is to be given back, after a look at the lines.
 
-    Of units that are still here the money was taken only where it is taken when an order is confirmed.
+    Units that are still here are paid for only where money is taken when an order is confirmed.
     """
     each_once(lines)
     cost = 0
     for place, part in enumerate(lines):
         line = order.named(part.line, f"lines[{place}].line")
-        here, away = _split(order, part)
-        if here + away < part.quantity:
-            problem = f"the line has {line.open + line.shipped - line.returned} units whose money can be given back"
+        left = line.shipped - line.returned + line.open
+        if part.quantity > left:
+            problem = f"the line has {left} units whose money can be given back"
             raise InvalidError.naming([(f"lines[{place}].quantity", problem)])
-        cost += line.unit_price * (away + (0 if order.mode == "authorise" else here))
+        if order.at_shipping and part.quantity > left - line.open:
+            detail = f"{line.open} units of line {line.line} have not been paid for: cancel them"
+            raise RefundTooLargeError(detail, refundable=order.refundable)
+        cost += line.unit_price * part.quantity
     wanted = cost if amount is None else amount
     if not 0 < wanted <= order.refundable:
         raise RefundTooLargeError(
@@ -126,17 +129,9 @@ def _amount(order: LockedOrder, lines: Sequence[RefundLine], amount: int | None)
 
 
 def _split(order: LockedOrder, part: LineUnits) -> tuple[int, int]:
-    """Return how many units of those named are still here, and how many have left.
-
-    Where money is taken at shipping, a refund is for what has left as far as that goes; else for what is still here.
-    """
-    line = order.lines[part.line]
-    here, away = line.open, line.shipped - line.returned
-    if order.mode == "authorise":
-        away = min(away, part.quantity)
-        return min(here, part.quantity - away), away
-    here = min(here, part.quantity)
-    return here, min(away, part.quantity - here)
+    """Return how many units of those named are still here, and how many have left."""
+    here = 0 if order.at_shipping else min(order.lines[part.line].open, part.quantity)
+    return here, part.quantity - here
 
 
 def _take(order: LockedOrder, lines: Sequence[RefundLine]) -> list[LineUnits]:
@@ -167,7 +162,7 @@ def _tell(order: LockedOrder, reason: str, taken_off: Sequence[LineUnits]) -> in
 
 def part_of(order: LockedOrder, taken_off: Sequence[LineUnits], reason: str | None) -> NewRefund:
     """Return the refund of units that were taken off, as far as money was taken for them."""
-    cost = 0 if order.mode == "authorise" else sum(order.lines[p.line].unit_price * p.quantity for p in taken_off)
+    cost = 0 if order.at_shipping else sum(order.lines[p.line].unit_price * p.quantity for p in taken_off)
     lines = [RefundLine(part.line, part.quantity, restock=True) for part in taken_off]
     return NewRefund(min(cost, order.refundable), lines, reason or CANCELLED)
 

@@ -36,9 +36,7 @@ def ship(order_id: str, named: tuple[str, ...], data: Path | None, *, as_json: b
         print_json(parcel)
         return
     sent = ", ".join(f"{one['quantity']} of line {one['line']}" for one in parcel["lines"])
-    click.echo(
-        f"the parcel {parcel['shipment_id']} of {plain(order_id)} is sent: {sent}; {_stands(instance, order_id)}"
-    )
+    click.echo(f"the parcel {parcel['shipment_id']} of {plain(order_id)} is sent: {sent}; {_stands(parcel)}")
 
 
 @click.command()
@@ -73,7 +71,7 @@ def refund(order_id: str, named: tuple[str, ...], data: Path | None, *, yes: boo
         return
     click.echo(
         f"{amount(made['amount'], order['currency'])} of {plain(order_id)} goes back, {made['status']}: refund"
-        f" {made['refund_id']}; {_stands(instance, order_id)}"
+        f" {made['refund_id']}; {_stands(made)}"
     )
 
 
@@ -114,8 +112,8 @@ def _shown(instance: Instance, order_id: str) -> dict[str, Any]:
     return order
 
 
-def _stands(instance: Instance, order_id: str) -> str:
-    return f"the order is {_shown(instance, order_id)['status']}"
+def _stands(answer: dict[str, Any]) -> str:
+    return f"the order is {answer['order']['status']}"
 
 
 def _open(line: dict[str, Any]) -> int:

@@ -128,16 +128,7 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await db.execute(
         "insert into purchases select 1, product_id, customer_id, 1 from orders join order_lines using (order_id)"
     )
-    await db.execute("update orders set identities = '\\x02'::bytea || decode(md5(entry_seq::text), 'hex')")
-    await db.execute(
-        "insert into identity_purchases select 1, substring(identities from 2 for 16), product_id, 1"
-        " from orders join order_lines using (order_id)"
-    )
-    await db.execute(
-        "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"
-        " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
-        " from orders join order_lines using (order_id)"
-    )
+    await _fill_people(db)
     await db.execute(
         "insert into dead_letters (sale_number, partition, entry_id, order_id, payload, reason, detail)"
         " select 1, 0, n || '-0', gen_random_uuid(), '', 'reason', 'detail' from generate_series(1, $1::integer) n",
@@ -200,6 +191,20 @@ async def _fill_webhooks(db: Connection) -> None:
     )
     await db.execute(
         "insert into webhook_replays (webhook_id, since, until, source) values (1, now(), now(), 'orders')"
+    )
+
+
+async def _fill_people(db: Connection) -> None:
+    """Say who is behind the orders, and let all of them stand by."""
+    await db.execute("update orders set identities = '\\x02'::bytea || decode(md5(entry_seq::text), 'hex')")
+    await db.execute(
+        "insert into identity_purchases select 1, substring(identities from 2 for 16), product_id, 1"
+        " from orders join order_lines using (order_id)"
+    )
+    await db.execute(
+        "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"
+        " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
+        " from orders join order_lines using (order_id)"
     )
 
 
@@ -331,6 +336,16 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("webhooks", "rotate"): ["1", "'s'", "1"],
     ("world_events", "announce"): ["array['e']", "array['sale.opened']", "array['sale:s']", "array['{}'::jsonb]"],
     ("world_events", "untold"): ["'0'", "0", "1000"],
+    ("standby", "candidates"): [
+        f"'{{{','.join(['1'] * BATCH)}}}'",
+        f"'{{{','.join(f'p{n}' for n in range(1, BATCH + 1))}}}'",
+        f"'{{{','.join(['9'] * BATCH)}}}'",
+        "'2000-01-01Z'",
+        "0",
+        "0",
+        "md5('1')::uuid",
+        "10",
+    ],
     ("standby", "serve"): ["array[gen_random_uuid()]", "array[1]", "array[5]", "array[5]"],
     ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'", "'none'", "5", "5"],
     ("sales", "update_sale"): ["1", "'n'", *_WINDOW, "5", "5", "'{}'", "'none'", "5", "5"],

@@ -11,6 +11,7 @@ import pytest
 from db.connections.pool import Connection
 from doorbuster.cli.orders.words import amount
 from tests.fixtures.commands import Command
+from tests.fixtures.fulfilment import Fulfilment
 from tests.fixtures.intake import Intake
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.shop import Shop
@@ -145,3 +146,38 @@ def test_amounts_are_written_as_people_do() -> None:
     assert amount(1500, "JPY") == "1,500 JPY"
     assert amount(1500, "KWD") == "1.500 KWD"
     assert amount(None, "EUR") == "-"
+
+
+async def test_an_order_is_shipped_refunded_and_cancelled_by_line(command: Command, fulfilment: Fulfilment) -> None:
+    order = await fulfilment.place(lamp=3, rug=2)
+    code, said, _ = await command("orders", "ship", order, "--line", "1=2", "--carrier", "Post", "--tracking", "T 1")
+    assert code == 0
+    assert said.endswith(f"of {order} is sent: 2 of line 1; the order is confirmed\n")
+    code, said, _ = await command("orders", "cancel", order, "--line", "2=1", "--yes")
+    assert (code, said) == (0, f"1 of line 2 of {order} is cancelled; the order is confirmed\n")
+    code, said, _ = await command("orders", "ship", order, "--line", "1", "--line", "2")  # what is left of each
+    assert said.endswith("is sent: 1 of line 1, 1 of line 2; the order is shipped\n")
+    assert (await command("orders", "ship", order, "--line", "1"))[2] == (
+        "doorbuster: --line: nothing is left of line 1\n"
+    )
+    refund = ("orders", "refund", order, "--line", "1=1", "--reason", "broken", "--restock", "--key", "k")
+    assert (await command(*refund))[0] == 2  # nobody answered
+    first = await command(*refund, "--yes")
+    assert first[0] == 0
+    assert first[1].startswith(f"1.00 EUR of {order} goes back, pending: refund ")
+    assert (await command(*refund, "--yes"))[1] == first[1]  # the same key: the same refund
+    shown = (await command("orders", "show", order))[1]
+    for seen in ("Post", "T 1", "2 of line 1", "1 of line 1", "broken"):
+        assert seen in shown
+    code, said, _ = await command("orders", "refund", order, "--amount", "50", "--reason", "late", "--yes", "--json")
+    assert json.loads(said)["amount"] == 50
+    code, _, complaint = await command("orders", "refund", order, "--amount", "100000", "--reason", "x", "--yes")
+    assert (code, complaint.count("\n")) == (2, 1)
+
+
+async def test_a_whole_order_is_shipped(command: Command, fulfilment: Fulfilment) -> None:
+    order = await fulfilment.place()
+    sent = json.loads((await command("orders", "ship", order, "--json"))[1])
+    assert (sent["order"]["status"], len(sent["lines"])) == ("shipped", 2)
+    code, _, complaint = await command("orders", "cancel", order, "--yes")
+    assert (code, complaint.count("\n")) == (2, 1)

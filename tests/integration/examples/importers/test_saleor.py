@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.importers.orders import confirmed, life, shipped
-from tests.fixtures.importers.saleor import METHOD, WAREHOUSE
+from tests.fixtures.importers.orders import cancelled, confirmed, life, shipped
+from tests.fixtures.importers.saleor import METHOD, SKUS, WAREHOUSE
 from tests.fixtures.importers.systems import Bench, bench
 
 
@@ -27,7 +27,8 @@ def test_the_order_is_as_saleor_wants_it(monkeypatch: pytest.MonkeyPatch) -> Non
     assert order["billingAddress"]["streetAddress1"] == "Lindenstraße 1"
     assert order["deliveryMethod"]["shippingMethodId"] == METHOD
     lamp = order["lines"][0]
-    assert (lamp["variantSku"], lamp["quantity"], lamp["warehouse"]) == ("lamp", 2, WAREHOUSE)
+    assert (lamp["variantId"], lamp["quantity"], lamp["warehouse"]) == (SKUS["lamp"], 2, WAREHOUSE)
+    assert ("variantId" in order["lines"][1], order["lines"][1]["productName"]) == (False, 'hat "L"')
     assert lamp["totalPrice"] == lamp["undiscountedTotalPrice"] == {"gross": "98.00", "net": "98.00"}
     [payment] = order["transactions"]
     assert payment["pspReference"] == f"doorbuster:{confirmed()['order_id']}"
@@ -47,6 +48,21 @@ def test_amounts_are_set_and_not_added(monkeypatch: pytest.MonkeyPatch) -> None:
             one.take(view)
         [told] = sent(one, "Pay")
         assert told["transaction"] == {"amountRefunded": {"currency": "EUR", "amount": "7.00"}}
+
+
+def test_what_was_held_is_taken_by_parcel_or_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = confirmed()
+    held["payment"] = {"status": "authorised", "authorised": 10800, "captured": 0}
+    half = shipped(held, {1: 1}, "processing")
+    half["payment"] |= {"status": "captured", "captured": 4900}
+    for last, amounts in ((half, (59.0, 49.0, 0.0)), (cancelled(held) | {"refunds": []}, (0.0, 0.0, 0.0))):
+        with bench("saleor", monkeypatch) as one:
+            for view in (held, last, held):
+                one.take(view)
+            [order] = one.shop.orders.values()
+            [money] = order["transactions"]
+            kinds = ("authorizedAmount", "chargedAmount", "refundedAmount")
+            assert tuple(money[kind]["amount"] for kind in kinds) == amounts
 
 
 def test_parcels_carry_their_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from workers.payments.reconcile import DECLINED, EXPIRED
 PAGES = Pages(None)
 LANGUAGES = sorted(PAGES.texts)
 BUILT_IN = Path("intake/pages/texts")
-REASONS = {*map(str, Reason), *map(str, Poison), DECLINED, EXPIRED, BY_CUSTOMER, "standby_ended"}
+REASONS = {*map(str, Reason), *map(str, Poison), DECLINED, EXPIRED, BY_CUSTOMER, "standby_ended"} - {Reason.STANDBY}
 ORDER = "00000100-783a-87a7-ac3d-28c5383a4d5d"
 
 

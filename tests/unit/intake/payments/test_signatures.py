@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 import pytest
+import standardwebhooks
 import stripe
 
 from intake.payments.signatures import SignatureInvalidError, check_standard, check_stripe
@@ -33,6 +35,14 @@ def test_what_stripes_own_package_signs_is_right() -> None:
 def test_ours_is_right_for_stripes_own_package() -> None:
     header = signed_as_stripe(BODY)["Stripe-Signature"]
     assert stripe.WebhookSignature.verify_header(BODY.decode(), header, STRIPE_SECRET, tolerance=300)
+
+
+def test_what_the_package_of_standard_webhooks_signs_is_right_and_ours_for_it() -> None:
+    now, signer = datetime.now(UTC), standardwebhooks.Webhook(SIMULATED_SECRET)
+    headers = {"webhook-id": "msg_7", "webhook-timestamp": str(int(now.timestamp()))}
+    headers["webhook-signature"] = signer.sign("msg_7", now, BODY.decode())
+    check_standard(SIMULATED_SECRET, headers, BODY, time.time())
+    assert signer.verify(BODY.decode(), signed_as_standard(BODY))
 
 
 def test_the_vector_of_standard_webhooks() -> None:

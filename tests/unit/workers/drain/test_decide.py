@@ -89,7 +89,7 @@ def test_two_batches_decide_like_one(
     whole = decide(orders, {product_id: _shelf(*terms) for product_id, terms in stocks.items()}, Purchases())
     sellable = {product_id: _shelf(*terms) for product_id, terms in stocks.items()}
     first = decide(orders[:cut], sellable, Purchases())
-    second = decide(orders[cut:], sellable, Purchases(dict(first.bought), dict(first.bought_by)))
+    second = decide(orders[cut:], sellable, Purchases(dict(first.bought), first.bought_by))
     assert _by_order(whole) == _by_order(first) | _by_order(second)
 
 

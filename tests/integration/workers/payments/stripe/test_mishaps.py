@@ -217,6 +217,18 @@ async def test_a_payment_of_yesterday_is_found_and_voided(stripe_server: StripeS
     assert [one["status"] for one in stripe_server.intents()] == ["canceled"]
 
 
+async def test_a_payment_of_yesterday_is_not_made_again(stripe_server: StripeServer, gateway: StripeGateway) -> None:
+    asked = payment(age=timedelta(days=2))
+    stripe_server.fault("lose")
+    with pytest.raises(OutcomeUnknownError):
+        await gateway.authorise(asked)
+    stripe_server.forget_keys()
+    again = asked._replace(attempts=1)
+    assert (await gateway.look_up(again)).captured == 1_000
+    assert (await gateway.authorise(again)).captured == 1_000
+    assert len(stripe_server.intents()) == 1
+
+
 async def test_captures_and_refunds_of_yesterday_are_not_made_again(
     stripe_server: StripeServer, gateway: StripeGateway
 ) -> None:
@@ -227,6 +239,16 @@ async def test_captures_and_refunds_of_yesterday_are_not_made_again(
         given = await gateway.refund(asked, 100, key=f"{asked.order_id}:refund:2")
         assert given.refunded == 100
         stripe_server.forget_keys()
+
+
+async def test_who_only_looks_makes_nothing(stripe_server: StripeServer, gateway: StripeGateway) -> None:
+    """The audit knows nothing of an order but its id."""
+    asked = payment()
+    looked = PaymentRequest(asked.order_id, 0, "XXX", None, attempts=1)
+    assert (await gateway.look_up(looked)).status is ProviderStatus.NOTHING
+    assert stripe_server.intents() == []
+    known = await gateway.authorise(asked)
+    assert await gateway.look_up(looked) == known
 
 
 # Other terms, other hands.
