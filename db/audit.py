@@ -81,6 +81,8 @@ class KnownMoney(NamedTuple):
     refunded: int
     is_open: bool
     """Something is still to be done at the provider, or was given up."""
+    reference: str | None = None
+    """The provider's id of the payment."""
 
 
 async def known_money(connection: Connection, order_ids: Collection[UUID]) -> dict[UUID, KnownMoney]:

@@ -22,6 +22,7 @@ SAME_MAX, SAME_S = 50, 10.0
 """So many lines of a kind are written in so many seconds; the next one after them says how many were not."""
 KINDS_MAX = 1_000
 _PASSWORD_IN_URL = re.compile(r"(\w{1,20}://[^\s:/@]*:)[^\s/@]+@")  # bounded, for lines hold what clients send
+_OPS_KEY = re.compile(r"(dbops_)[\w-]{8,100}")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -78,8 +79,8 @@ def _bounded(value: object) -> object:
 
 
 def redact(text: str) -> str:
-    """Return the text without the passwords of the URLs in it."""
-    return _PASSWORD_IN_URL.sub(r"\1***@", text)
+    """Return the text without the passwords of the URLs in it, and without ops keys."""
+    return _OPS_KEY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", text))
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:

@@ -243,7 +243,8 @@ select count(*) from orders where payment is null and status not in ('pending', 
 -- name: p12_orders
 -- What orders say of their money, for comparison with the provider's list.
 select o.order_id, o.status::text as status, coalesce(o.captured, 0) as captured, coalesce(o.refunded, 0) as refunded,
-       exists (select from payment_operations p where p.order_id = o.order_id and p.state <> 'done') as is_open
+       exists (select from payment_operations p where p.order_id = o.order_id and p.state <> 'done') as is_open,
+       o.payment_reference as reference
   from orders o where o.order_id = any($1::uuid[]);
 
 -- name: p12_captured_since

@@ -28,7 +28,7 @@ class NewsDesk:
     def __init__(self, database: Database, *, simulated: bool = False) -> None:
         self._database = database
         self._simulated = simulated
-        """Of the simulated provider a callback is also the shopper's action."""
+        """Of the simulated provider a callback may be the shopper's act."""
         self._waiting: list[tuple[PaymentNews, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -64,12 +64,12 @@ class NewsDesk:
             async with self._database.reading() as connection, connection.transaction():
                 if self._simulated:
                     await simulated_books.end_actions(connection, _acted(news))
-                await take_news(connection, news)
+                await take_news(connection, [(one.order_id, one.claim) for one in news])
         except Exception as error:  # noqa: BLE001 - each of those who wait raises it where it is mapped
             return error
         return None
 
 
 def _acted(news: Sequence[PaymentNews]) -> dict[UUID, bool]:
-    """Return of the orders that are said to be paid, or not, which it is."""
-    return {one.order_id: one.claim != "failed" for one in news if one.claim in ("authorised", "captured", "failed")}
+    """Return of the orders whose shoppers acted whether they did it."""
+    return {one.order_id: one.acted for one in news if one.acted is not None}

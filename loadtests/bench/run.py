@@ -17,7 +17,7 @@ import msgspec
 
 from loadtests.bench import table
 from loadtests.bench.orders import accepting, draining, modes, settling, steady, telling, whole
-from loadtests.bench.reads import reading, searching, waiting
+from loadtests.bench.reads import listening, reading, searching, waiting
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import fresh, open_sale
 from loadtests.check import ledger, report
@@ -85,7 +85,7 @@ def _search(sizes: Sequence[int], file: Path, *, quick: bool) -> int:
 
 
 async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Measured, str]:
-    measured = table.Measured([], [], [], [], [], [], [], [], [], [])
+    measured = table.Measured([], [], [], [], [], [], [], [], [], [], [])
     postgres = ""
     for turn in range(scale.repeats):
         async with fresh(workers=WORKERS) as system:
@@ -114,6 +114,8 @@ async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Meas
         say(modes.said(each))
     measured.settling.append(await settling.measure(scale))
     say(settling.said(measured.settling[-1]))
+    measured.listening.append(await listening.measure(scale))
+    say(listening.said(measured.listening[-1]))
     measured.telling.append(await telling.measure(scale))
     say(telling.said(measured.telling[-1]))
     measured.steady.append(await steady.measure(scale))

@@ -20,7 +20,8 @@ from loadtests.bench.orders.settling import Settling
 from loadtests.bench.orders.steady import Steady
 from loadtests.bench.orders.telling import Telling
 from loadtests.bench.orders.whole import Whole
-from loadtests.bench.reads import reading, waiting
+from loadtests.bench.reads import listening, reading, waiting
+from loadtests.bench.reads.listening import Listening
 from loadtests.bench.reads.reading import Reading
 from loadtests.bench.reads.searching import Searching
 from loadtests.bench.reads.waiting import Waiting
@@ -41,6 +42,7 @@ class Measured(msgspec.Struct):
     steady: list[Steady]
     settling: list[Settling]
     modes: list[Modes]
+    listening: list[Listening]
     telling: list[Telling]
 
 
@@ -91,6 +93,7 @@ def rows(measured: Measured) -> list[Row]:
         *telling.rows(measured.telling),
         *(steady.row(one) for one in measured.steady),
         *waiting.rows(measured.waiting),
+        *(listening.row(one) for one in measured.listening),
         *reading.rows(measured.reading),
     ]
 

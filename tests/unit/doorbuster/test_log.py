@@ -107,3 +107,9 @@ def test_of_a_long_traceback_the_end_is_kept(stream: io.StringIO) -> None:
     (line,) = _lines(stream)
     assert len(line["error"]) == log.FIELD_MAX
     assert line["error"].endswith("the cause")
+
+
+def test_ops_keys_are_no_part_of_a_line() -> None:
+    key = "dbops_" + "aB3-_" * 9
+    assert log.redact(f"GET /ops/sales?key={key}&x=1") == "GET /ops/sales?key=dbops_***&x=1"
+    assert log.redact("a key begins with dbops_") == "a key begins with dbops_"
