@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 RELAY = "events"
+WEBHOOKS = "webhooks-orders"
+"""The cursor of the fan-out to webhooks."""
 
 _SQL = load("audit")
 
@@ -54,11 +56,20 @@ async def audit(connection: Connection) -> Findings:
             *await _steps(connection),
             Figure(promise="P6", what="events published by the relay", value=published["published"]),
             Figure(promise="P6", what="events waiting for the relay", value=published["waiting"]),
+            await _given_to_webhooks(connection),
             await _priced(connection),
             *await _money(connection),
         ]  # fmt: skip
         states = {row["status"]: row["orders"] for row in await connection.fetch(_SQL["states"])}
     return Findings(figures=figures, states=states, published=published["published"])
+
+
+async def _given_to_webhooks(connection: Connection) -> Figure:
+    row = await connection.fetchrow(_SQL["p6_webhooks"], WEBHOOKS)
+    assert row is not None
+    return Figure(
+        promise="P6", what="events of the last hour that webhooks want", value=row["wanted"], breaches=row["missing"]
+    )
 
 
 class KnownMoney(NamedTuple):
@@ -70,6 +81,8 @@ class KnownMoney(NamedTuple):
     refunded: int
     is_open: bool
     """Something is still to be done at the provider, or was given up."""
+    reference: str | None = None
+    """The provider's id of the payment."""
 
 
 async def known_money(connection: Connection, order_ids: Collection[UUID]) -> dict[UUID, KnownMoney]:

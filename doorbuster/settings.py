@@ -268,7 +268,7 @@ class Settings(BaseSettings):
     """How long a delivery is tried, from its first attempt; then it is a dead letter."""
     webhook_pause_after: int = Field(100, ge=1, le=1_000_000)
     """Failed attempts in a row after which an endpoint is paused."""
-    webhook_log_s: int = Field(604_800, ge=60, le=31_536_000)
+    webhook_log_s: int = Field(604_800, ge=7_200, le=31_536_000)
     """How long the log of deliveries is kept."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -65,6 +65,8 @@ class PaymentOperation(NamedTuple):
     amount: int | None
     attempts: int
     due_at: datetime
+    done_before: int = 0
+    """Of one that was tried before: how much of its kind was done for the order, in minor units."""
 
     @property
     def key(self) -> str:

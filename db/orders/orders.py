@@ -12,6 +12,7 @@ import msgspec
 from db.orders.states import Status
 from db.query_files import load
 from doorbuster.contract.fields import EARLIEST, LATEST
+from doorbuster.contract.orders import LineUnits, RefundLine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 _SQL = load("orders")
-
-
-class LineUnits(msgspec.Struct, frozen=True):
-    """Units of a line, which is counted from 1."""
-
-    line: int
-    quantity: int
 
 
 class StoredLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +44,7 @@ class StoredLine(msgspec.Struct, frozen=True, kw_only=True):
         return self.quantity - self.cancelled - self.shipped
 
 
-class Payment(msgspec.Struct, frozen=True, kw_only=True):
+class StoredPayment(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an order's money, in minor units; None: nothing."""
 
     mode: Literal["capture", "authorise", "none"]
@@ -74,12 +68,6 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     """None: since it was sent."""
     at: datetime
     lines: list[LineUnits]
-
-
-class RefundLine(LineUnits, frozen=True):
-    """Units of a line whose money is given back; `restock`: they are in stock again."""
-
-    restock: bool = False
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +118,7 @@ class Order(OrderSummary, frozen=True, kw_only=True):
     refusal: dict[str, Any] | None
     """What it was refused for at its turn: line, product and figures."""
     reservation_expires_at: datetime | None
-    payment: Payment
+    payment: StoredPayment
     lines: list[StoredLine]
     shipments: list[Shipment]
     refunds: list[Refund]
@@ -202,7 +190,7 @@ async def read_orders(connection: Connection, order_ids: Sequence[UUID]) -> list
 
 def _order(row: asyncpg.Record) -> Order:
     values = dict(row)
-    payment = Payment(**dict(zip(_PAYMENT, values.pop("payment"), strict=True)))
+    payment = StoredPayment(**dict(zip(_PAYMENT, values.pop("payment"), strict=True)))
     return Order(
         **values
         | {

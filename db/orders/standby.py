@@ -13,7 +13,7 @@ not locked) the standby shift serves.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -33,7 +33,8 @@ ENDED = "standby_ended"
 FIRST = 50
 """Waiting orders of a product that are looked at for what else is to be locked; of all products a thousand."""
 PAGE = 500
-"""Waiting orders that are read at a time."""
+"""Waiting orders that are read at a time, of all lists together, but of each at least `LEAST`."""
+LEAST = 10
 
 Pair: TypeAlias = tuple[int, str]
 """Sale number and product."""
@@ -150,15 +151,16 @@ class _Serving:
 
     async def go_through(self, product_ids: Collection[str]) -> None:
         """Serve those who wait for the products, in the order of acceptance, as far as there are units."""
-        after: tuple[Any, ...] = _BEGINNING
-        while free := [(*pair, self._left(pair)) for pair in self._terms if pair[1] in product_ids]:
-            columns = list(zip(*(one for one in free if one[2] > 0), strict=True)) or [(), (), ()]
-            rows = await self._connection.fetch(_SQL["candidates"], *columns, *after, PAGE)
-            if rows:
-                await self._serve([row["order_id"] for row in rows])
-            if len(rows) < PAGE:
+        after: tuple[Any, ...] | None = _BEGINNING
+        while after is not None:
+            free = [(*pair, self._left(pair)) for pair in self._terms if pair[1] in product_ids]
+            if not (free := [one for one in free if one[2] > 0]):
                 return
-            after = tuple(rows[-1].values())
+            most = max(PAGE // len(free), LEAST)
+            rows = await self._connection.fetch(_SQL["candidates"], *zip(*free, strict=True), *after, most)
+            order_ids, after = _up_to_horizon(rows, most)
+            if order_ids:
+                await self._serve(order_ids)
 
     def _left(self, pair: Pair) -> int:
         terms = self._terms.get(pair)
@@ -221,6 +223,18 @@ class _Serving:
             await drain_batch.take(self._connection, number, taken)
         for _, counts in sorted(self._counts.items()):
             await counts.write(self._connection)
+
+
+def _up_to_horizon(rows: Sequence[asyncpg.Record], most: int) -> tuple[list[UUID], tuple[Any, ...] | None]:
+    """Return the orders of several lists' beginnings that are all there is up to a place, and that place.
+
+    A list of which `most` were read may go on behind its last: nothing behind the first such place may be served yet.
+    None: every list was read to its end.
+    """
+    lengths, ends = Counter(row["list"] for row in rows), {row["list"]: tuple(row.values())[:4] for row in rows}
+    horizon = min((ends[one] for one, length in lengths.items() if length >= most), default=None)
+    seen = [row["order_id"] for row in rows if horizon is None or tuple(row.values())[:4] <= horizon]
+    return list(dict.fromkeys(seen)), horizon
 
 
 def _waiting(row: asyncpg.Record) -> _Waiting:

@@ -34,7 +34,7 @@ INITIAL = frozenset({Status.PENDING, Status.CANCELLED})
 FINAL = frozenset(status for status, onward in ALLOWED.items() if not onward)
 
 
-class Call(StrEnum):
+class OrderCall(StrEnum):
     """What is done to an order by hand beside transitions, by line and parcel."""
 
     CANCEL = "cancel"
@@ -44,12 +44,12 @@ class Call(StrEnum):
     REFUND = "refund"
 
 
-TAKES: Mapping[Call, frozenset[Status]] = MappingProxyType(
+TAKES: Mapping[OrderCall, frozenset[Status]] = MappingProxyType(
     {
-        Call.CANCEL: frozenset({Status.PENDING, Status.CONFIRMED, Status.PROCESSING}),
-        Call.SHIP: frozenset({Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED}),
-        Call.PARCEL: frozenset({Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED}),
-        Call.REFUND: frozenset({Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED, Status.DELIVERED}),
+        OrderCall.CANCEL: frozenset({Status.PENDING, Status.CONFIRMED, Status.PROCESSING}),
+        OrderCall.SHIP: frozenset({Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED}),
+        OrderCall.PARCEL: frozenset({Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED}),
+        OrderCall.REFUND: frozenset({Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED, Status.DELIVERED}),
     }
 )
 """In which states an order takes a call; of one that is shipped only lost units are sent, again."""

@@ -15,9 +15,9 @@ from db.orders.fulfilment import line_cancels, refunds, shipments
 from db.orders.fulfilment.line_cancels import PAYMENT_S
 from db.orders.fulfilment.locked_order import lock
 from db.orders.fulfilment.shipments import Label
-from db.orders.orders import LineUnits
 from db.orders.states import ALLOWED, Status
 from db.query_files import load
+from doorbuster.contract.orders import LineUnits
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection

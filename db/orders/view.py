@@ -11,12 +11,10 @@ from msgspec import UNSET, UnsetType
 
 from db.orders.states import Status
 from doorbuster.contract.orders import (
-    LineUnits,
     Links,
     OrderLine,
     OrderPayment,
     OrderView,
-    RefundLine,
     RefundView,
     Refusal,
     ShipmentView,
@@ -116,17 +114,16 @@ def _shipment(one: Shipment, seq: int) -> ShipmentView:
         carrier=one.carrier or UNSET,
         tracking=one.tracking or UNSET,
         status=one.status if has_its_status else "shipped",
-        lines=[LineUnits(part.line, part.quantity) for part in one.lines],
+        lines=one.lines,
         at=one.at,
     )
 
 
 def _refund(one: Refund) -> RefundView:
-    lines = [RefundLine(part.line, part.quantity, part.restock) for part in one.lines or ()]
     return RefundView(
         refund_id=str(one.refund_id),
         amount=one.amount,
-        lines=lines or UNSET,
+        lines=one.lines or UNSET,
         reason=one.reason,
         status=one.status,
         at=one.at,

@@ -243,7 +243,8 @@ select count(*) from orders where payment is null and status not in ('pending', 
 -- name: p12_orders
 -- What orders say of their money, for comparison with the provider's list.
 select o.order_id, o.status::text as status, coalesce(o.captured, 0) as captured, coalesce(o.refunded, 0) as refunded,
-       exists (select from payment_operations p where p.order_id = o.order_id and p.state <> 'done') as is_open
+       exists (select from payment_operations p where p.order_id = o.order_id and p.state <> 'done') as is_open,
+       o.payment_reference as reference
   from orders o where o.order_id = any($1::uuid[]);
 
 -- name: p12_captured_since
@@ -251,3 +252,20 @@ select order_id from orders where accepted_at >= $1 and captured > 0;
 
 -- name: states
 select status::text, count(*) as orders from orders group by 1 order by 1;
+
+-- name: p6_webhooks
+-- Of the last hour, which is less than the log of deliveries is kept: events that were fanned out, and of them those that
+-- an endpoint which wants them was not given. Not of the seconds in which an endpoint was made.
+with fanned as (
+  select e.order_id, e.seq, e.at,
+         case when e.kind is null then 'order.' || e.status when e.kind = 'action_required' then 'payment.action_required'
+              else 'order.' || e.kind end as type
+    from order_events e
+    where e.at > statement_timestamp() - interval '1 hour'
+      and (e.tx, e.position) <= (select c.tx, c.position from relay_cursors c where c.relay = $1)
+)
+select count(*) as wanted, count(*) filter (where d.delivery_id is null) as missing
+  from fanned e
+  join webhooks w on w.state in ('active', 'paused') and e.at > w.events_from + interval '10 seconds'
+    and (w.events is null or e.type = any(w.events))
+  left join webhook_deliveries d on d.webhook_id = w.webhook_id and d.event_id = e.order_id || ':' || e.seq;

@@ -38,10 +38,20 @@ insert into payment_operations (order_id, kind, amount, refund_id)
 select order_id, 'refund', $2, refund_id from refund;
 
 -- name: due_operations
--- Work for the money shift, oldest first, behind ($1, $2): what it has in flight is not read again.
-select operation_id, order_id, kind, amount, attempts, due_at
-  from payment_operations
+-- Work for the money shift, oldest first, behind ($1, $2): what it has in flight is not read again. Of an order's captures,
+-- and of its refunds, one comes after the other: what the provider has is told apart by how much of each is done.
+select operation_id, order_id, kind, amount, attempts, due_at,
+       case when attempts > 0 then (
+         select coalesce(sum(amount), 0)::bigint from payment_operations q
+           where q.order_id = p.order_id and q.kind = p.kind and q.state = 'done'
+       ) else 0 end as done_before
+  from payment_operations p
   where state = 'due' and due_at <= statement_timestamp() and (due_at, operation_id) > ($1, $2)
+    and (kind not in ('capture', 'refund') or (
+      select true from payment_operations q
+        where q.order_id = p.order_id and q.kind = p.kind and q.state = 'due' and q.operation_id < p.operation_id
+        limit 1
+    ) is null)
   order by due_at, operation_id
   limit $3;
 

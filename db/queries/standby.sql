@@ -60,9 +60,9 @@ select p.product_id
   ) first;
 
 -- name: candidates
--- Who waits for a product of a sale and does not want more of it than there is, over all products in the order of acceptance.
-select distinct w.accepted_at, w.entry_seq, w.partition, w.order_id
-  from unnest($1::integer[], $2::text[], $3::bigint[]) as free (sale_number, product_id, units)
+-- Who waits for products of sales and does not want more of one than there is: of each list the first behind a place.
+select w.accepted_at, w.entry_seq, w.partition, w.order_id, free.list
+  from unnest($1::integer[], $2::text[], $3::bigint[]) with ordinality as free (sale_number, product_id, units, list)
   cross join lateral (
     select s.accepted_at, s.entry_seq, s.partition, s.order_id
       from standby s
@@ -72,8 +72,7 @@ select distinct w.accepted_at, w.entry_seq, w.partition, w.order_id
       order by s.accepted_at, s.entry_seq, s.partition, s.order_id
       limit $8
   ) w
-  order by 1, 2, 3, 4
-  limit $8;
+  order by 1, 2, 3, 4;
 
 -- name: lock_waiting
 -- Never waits for an order that somebody holds: who holds it may be waiting for the stock that is held here.

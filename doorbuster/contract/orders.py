@@ -128,12 +128,10 @@ class ShipmentView(Struct):
     tracking: str | UnsetType = UNSET
 
 
-class RefundLine(Struct, frozen=True):
+class RefundLine(LineUnits, frozen=True):
     """Units of a line whose money is given back; `restock`: they are in stock again."""
 
-    line: int
-    quantity: int
-    restock: bool
+    restock: bool = False
 
 
 class RefundView(Struct):

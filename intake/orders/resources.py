@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from db.orders.fulfilment.line_cancels import cancel
-from db.orders.orders import LineUnits
 from db.orders.view import show
 from doorbuster.contract.decoding import read
 from doorbuster.contract.fulfilment import CancelRequest
+from doorbuster.contract.orders import LineUnits
 from doorbuster.contract.problems import JSON
 from intake.orders.access import found_for
 from intake.orders.lookup import order_id_of

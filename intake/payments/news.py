@@ -28,7 +28,7 @@ class NewsDesk:
     def __init__(self, database: Database, *, simulated: bool = False) -> None:
         self._database = database
         self._simulated = simulated
-        """Of the simulated provider a callback is also the shopper's action."""
+        """Of the simulated provider a callback may be the shopper's act."""
         self._waiting: list[tuple[PaymentNews, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -71,5 +71,5 @@ class NewsDesk:
 
 
 def _acted(news: Sequence[PaymentNews]) -> dict[UUID, bool]:
-    """Return of the orders that are said to be paid, or not, which it is."""
-    return {one.order_id: one.claim != "failed" for one in news if one.claim in ("authorised", "captured", "failed")}
+    """Return of the orders whose shoppers acted whether they did it."""
+    return {one.order_id: one.acted for one in news if one.acted is not None}

@@ -27,6 +27,8 @@ class PaymentNews(NamedTuple):
     order_id: UUID
     claim: str | None
     """The payment status that the provider claims, None: something else."""
+    acted: bool | None = None
+    """Of the simulated provider: the shopper did what was asked for, or failed to; None: it is about something else."""
 
 
 class _About(msgspec.Struct):
@@ -71,6 +73,7 @@ _SIMULATED_CLAIMS = {
     "payment.voided": "voided",
     "payment.failed": "failed",
 }
+_SIMULATED_ACTS = {"action.succeeded": True, "action.failed": False}
 _stripe_event = msgspec.json.Decoder(_StripeEvent).decode
 _simulated_event = msgspec.json.Decoder(_SimulatedEvent).decode
 
@@ -92,7 +95,7 @@ def read_simulated(secret: str, headers: Headers, body: bytes, now: float) -> Pa
         event = _simulated_event(body)
     except (msgspec.DecodeError, RecursionError, ValueError):
         return None
-    return PaymentNews(event.data.order_id, _SIMULATED_CLAIMS.get(event.type))
+    return PaymentNews(event.data.order_id, _SIMULATED_CLAIMS.get(event.type), _SIMULATED_ACTS.get(event.type))
 
 
 READERS: Mapping[str, Reader] = MappingProxyType({"simulated": read_simulated, "stripe": read_stripe})

@@ -39,14 +39,14 @@ async def keep(req: Request, file: IO[bytes]) -> None:
     file.seek(0)
 
 
-class Line(NamedTuple):
+class BodyLine(NamedTuple):
     """A line of a body, counted from 1; None: it is longer than lines may be."""
 
     number: int
     text: bytes | None
 
 
-def lines_of(file: IO[bytes], *, most: int) -> Iterator[Line]:
+def lines_of(file: IO[bytes], *, most: int) -> Iterator[BodyLine]:
     """Yield the lines that are not blank, holding at most so many bytes of one at a time."""
     number = 0
     while text := file.readline(most + 1):
@@ -55,6 +55,6 @@ def lines_of(file: IO[bytes], *, most: int) -> Iterator[Line]:
         while is_long and not text.endswith(b"\n") and (rest := file.readline(most + 1)):
             text = rest
         if is_long:
-            yield Line(number, None)
+            yield BodyLine(number, None)
         elif text.strip():
-            yield Line(number, text.strip())
+            yield BodyLine(number, text.strip())

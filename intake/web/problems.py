@@ -44,8 +44,8 @@ FIELDS_MAX, NAME_MAX, WORDS_MAX = 20, 200, 2_000
 """Wrong fields that a problem names, and characters of a name and of words."""
 REPEAT = "the request is safe to repeat"
 UNKNOWN = "whether it was done is not known: read before you repeat it"
-_ONCE = re.compile("/ops/|/orders/[^/]+/cancel$")
-"""Posts that do something once more when they are repeated: receiving units, cancelling, moving on."""
+_ONCE = re.compile("/ops/(?!orders/[^/]+/refunds$)|/orders/[^/]+/cancel$")
+"""Posts that do something once more when repeated: receiving units, cancelling, moving on. Refunds have a key."""
 
 _encode = msgspec.json.Encoder().encode
 

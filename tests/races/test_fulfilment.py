@@ -11,9 +11,10 @@ import pytest
 
 from db.orders.fulfilment import line_cancels, locked_order, refunds, shipments
 from db.orders.fulfilment.refunds import RefundKey
-from db.orders.orders import LineUnits, RefundLine, read_order
+from db.orders.orders import read_order
 from db.orders.states import Status
 from db.orders.transitions import transition
+from doorbuster.contract.orders import LineUnits, RefundLine
 from doorbuster.errors import DoorbusterError
 
 if TYPE_CHECKING:

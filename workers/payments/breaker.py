@@ -35,6 +35,8 @@ class Breaker:
     @property
     def limit(self) -> int:
         """How many may be under way now; 0: it is left alone."""
+        if self.why is None:
+            return self._limit
         if self.paused_s > 0:
             return 0
         return 1 if self.why == "down" else self._limit
@@ -46,6 +48,8 @@ class Breaker:
 
     def answered(self) -> None:
         """Hear that the provider answered, whatever it said."""
+        if self.why is None and not self._failures and self._limit == self._most:
+            return
         self._failures = 0
         if self.paused_s == 0:
             self._pauses, self.why = 0, None

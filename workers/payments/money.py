@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from db.orders import money
-from db.orders.money import BEGINNING, OperationCursor, OrderMoney, PaymentOperation
+from db.orders.money import BEGINNING, OperationCursor, OperationKind, OrderMoney, PaymentOperation
 from db.orders.states import Status
 from db.work import shifts
 from workers.payments.answers import ProviderAnswer
@@ -99,7 +99,7 @@ class Money:
         if self._pace.is_time():
             await shifts.note_payments(
                 await self._shift.connection(), self._shift.name, self._shift.fence,
-                payments_per_s=self._pace.per_s, paused=(self._breaker.why, self._breaker.paused_s),
+                payments_per_s=self._pace.per_s(self._breaker.limit), paused=(self._breaker.why, self._breaker.paused_s),
             )  # fmt: skip
         if not self.is_busy and self._after == BEGINNING:
             return None
@@ -188,6 +188,11 @@ class Money:
                 return await self._void(operation, order, payment)
             amount = operation.amount
             assert amount is not None
+            if operation.attempts:
+                # It may have been done, so long ago that the provider does not know its key any more.
+                found = await self._gateway.look_up(payment)
+                if _has(found, operation.kind) >= operation.done_before + amount:
+                    return found
             if operation.kind == "refund":
                 return await self._gateway.refund(payment, amount, key=operation.key)
             final = not order.at_shipping or (order.open_units == 0 and order.capturing <= amount)
@@ -235,6 +240,11 @@ class Money:
         """Keep what a gateway raised that it must not: the shift ends with it, and says so."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._defect = error
+
+
+def _has(provider: ProviderPayment, kind: OperationKind) -> int:
+    """Return how much of an order's money the provider has taken, or given back."""
+    return provider.refunded if kind == "refund" else provider.captured
 
 
 def back_off_s(attempts: int, first_s: float) -> float:

@@ -26,10 +26,11 @@ class PaymentPace:
         self._mean_s = before + SHARE * (seconds - before)
         self._news = True
 
-    @property
-    def per_s(self) -> float | None:
-        """Payments a second at this concurrency; None: not known, or the gateway answers at once."""
-        return None if self._mean_s is None or self._mean_s < LEAST_S else self._concurrency / self._mean_s
+    def per_s(self, limit: int) -> float | None:
+        """Return payments a second with so many in flight; None: not known, or the gateway answers at once."""
+        if self._mean_s is None or self._mean_s < LEAST_S:
+            return None
+        return min(limit, self._concurrency) / self._mean_s
 
     def is_time(self) -> bool:
         """Say whether it should be said again; says so once a second at most, and only after a payment."""

@@ -55,6 +55,8 @@ POLL_S = 0.05
 TERMS_S = 1.0
 """How old the sale's terms may be."""
 
+_AT_ONCE, _AT_SHIPPING = Hold(at_shipping=False), Hold(at_shipping=True)
+
 log = logging.getLogger("doorbuster.workers.settle")
 
 
@@ -205,7 +207,7 @@ class Settle:
                 answers.add(answers.waiting, row.order_id)
                 return
         else:
-            hold = Hold(at_shipping=terms is not None and terms.mode == "authorise")
+            hold = _AT_SHIPPING if terms is not None and terms.mode == "authorise" else _AT_ONCE
             must_count = provider.card is not None and row.card_unknown
             if not must_count and decide_held(hold, provider).step is MoneyStep.CONFIRM:
                 answers.add_answer(answers.paid, ProviderAnswer(row.order_id, provider))
@@ -305,7 +307,7 @@ class Settle:
         if self._pace.is_time():
             await shifts.note_payments(
                 await self._shift.connection(), self._shift.name, self._shift.fence,
-                payments_per_s=self._pace.per_s, paused=(self._breaker.why, self._breaker.paused_s),
+                payments_per_s=self._pace.per_s(self._breaker.limit), paused=(self._breaker.why, self._breaker.paused_s),
             )  # fmt: skip
 
     def _note_defect(self, task: asyncio.Task[None]) -> None:

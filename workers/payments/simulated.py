@@ -42,7 +42,7 @@ _CARD = re.compile(r"(?<![a-z0-9])card:([A-Za-z0-9_-]{1,64})")
 
 
 class SimulatedGateway:
-    """Answers by what the token says, always the same; docs/operations.md has the tokens.
+    """Answers by what the token says, always the same; docs/payments.md has the tokens.
 
     Keeps nothing itself, so every shift can have its own; without `books` they end with it.
     """

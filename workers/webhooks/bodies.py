@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from db.orders.orders import read_order
+from db.orders.orders import read_orders
 from db.orders.view import show
 from db.webhooks import world_events
 from doorbuster.contract.webhooks import TEST, WebhookBody
@@ -47,13 +47,13 @@ class Bodies:
         missing = {event_id: one for event_id, one in wanted.items() if event_id not in self._made}
         told = [event_id for event_id, one in missing.items() if one.order_id is None and one.type != TEST]
         data: dict[str, Any] = dict(await world_events.data_of(connection, told)) if told else {}
+        asked = list({one.order_id for one in missing.values() if one.order_id is not None})
+        orders = {order.order_id: order for order in await read_orders(connection, asked)} if asked else {}
         for event_id, one in missing.items():
             if one.type == TEST:
                 data[event_id] = {"webhook_id": one.webhook_id}
-            elif one.order_id is not None:
-                order = await read_order(connection, one.order_id)
-                if order is not None:
-                    data[event_id] = _order_and_its_name(show(order, one.position))
+            elif one.order_id in orders:
+                data[event_id] = _order_and_its_name(show(orders[one.order_id], one.position))
             if event_id in data:
                 self._made[event_id] = body_of(one, data[event_id])
 

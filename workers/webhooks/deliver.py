@@ -122,9 +122,9 @@ class Deliver:
         connection = await self._shift.connection()
         found = await deliveries.due(connection, rooms)
         new = [one for one in found if one.delivery_id not in self._taken]
-        if blocked := [one.delivery_id for one in new if one.blocked]:
+        if new:  # nothing is sent but under a lease that was held when it was read
             async with self._shift.leased_transaction() as held:
-                await deliveries.park(held, blocked)
+                await deliveries.park(held, [one.delivery_id for one in new if one.blocked])
         free = [one for one in new if not one.blocked]
         bodies = await self._bodies.make(connection, free)
         for one in free:

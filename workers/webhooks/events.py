@@ -24,7 +24,7 @@ _BY_KIND = {
 
 def of_order(event: OutboxEvent) -> Event:
     """Return an order's event as endpoints are told of it."""
-    kind = f"order.{event.status}" if event.kind is None else _BY_KIND[event.kind]
+    kind = f"order.{event.status}" if event.kind is None else _BY_KIND.get(event.kind, f"order.{event.kind}")
     order_id = str(event.order_id)
     return Event(f"{order_id}:{event.seq}", kind, f"order:{order_id}", event.seq, event.order_id, event.at)
 

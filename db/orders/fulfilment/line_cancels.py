@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from db.orders import money
 from db.orders.fulfilment import refunds
 from db.orders.fulfilment.locked_order import each_once, lock
-from db.orders.orders import LineUnits, RefundLine
-from db.orders.states import TAKES, Call, Status
+from db.orders.states import TAKES, OrderCall, Status
+from doorbuster.contract.orders import LineUnits, RefundLine
 from doorbuster.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def cancel_locked(
     payment_s: float = PAYMENT_S,
 ) -> None:
     """Do the same with an order that is locked already; nothing else may have been decided of it."""
-    if order.status not in TAKES[Call.CANCEL]:
+    if order.status not in TAKES[OrderCall.CANCEL]:
         raise order.refusal("be cancelled")
     wanted = _wanted(order, lines)
     was_pending, may_hold_money = order.status is Status.PENDING, order.may_hold_money
@@ -76,6 +76,9 @@ async def cancel_locked(
             await money.queue_voids(connection, [order.order_id], after_s=payment_s if was_pending else 0.0)
     elif was_pending:
         await order.mark_hold(connection)
+    elif order.at_shipping:
+        if not order.is_open and not order.is_capturing:
+            await money.queue_voids(connection, [order.order_id])  # what was taken stays taken, the rest is let go
     else:
         await refunds.give_back(connection, order, seq, refunds.part_of(order, wanted, reason))
 

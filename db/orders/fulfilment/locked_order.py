@@ -15,12 +15,13 @@ import msgspec
 
 from db import sales
 from db.orders import identities, standby
-from db.orders.orders import LineUnits, Order, read_order
+from db.orders.orders import Order, read_order
 from db.orders.states import ALLOWED, Status
 from db.products import stock
 from db.query_files import load
 from db.sales import Sale
 from db.work.copy_rows import STANDBY
+from doorbuster.contract.orders import LineUnits
 from doorbuster.errors import IllegalTransitionError, InvalidError, NotFoundError, SoldOutError
 
 if TYPE_CHECKING:

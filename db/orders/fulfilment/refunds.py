@@ -12,9 +12,9 @@ from uuid import UUID
 
 from db.orders import money
 from db.orders.fulfilment.locked_order import each_once, lock
-from db.orders.orders import LineUnits, RefundLine
-from db.orders.states import FINAL, TAKES, Call, Status
+from db.orders.states import FINAL, TAKES, OrderCall, Status
 from db.query_files import load
+from doorbuster.contract.orders import LineUnits, RefundLine
 from doorbuster.errors import InvalidError, RefundTooLargeError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ async def refund(
             return Refunded(await order.moved(connection), UUID(int=known["refund_id"].int), is_replay=True)
         if order.status in FINAL:
             raise RefundTooLargeError(f"an order that is {order.status} has nothing to give back", refundable=0)
-        if order.status not in TAKES[Call.REFUND]:
+        if order.status not in TAKES[OrderCall.REFUND]:
             raise order.refusal("be refunded")
         wanted = _amount(order, lines or (), amount)
         taken_off = _take(order, lines or ())

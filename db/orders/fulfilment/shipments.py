@@ -12,9 +12,9 @@ from uuid import UUID
 
 from db.orders import money
 from db.orders.fulfilment.locked_order import Parcel, each_once, lock
-from db.orders.orders import LineUnits
-from db.orders.states import TAKES, Call, Status
+from db.orders.states import TAKES, OrderCall, Status
 from db.query_files import load
+from doorbuster.contract.orders import LineUnits
 from doorbuster.errors import IllegalTransitionError, InvalidError, NotFoundError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def ship_locked(
     reason: str | None = None,
 ) -> UUID:
     """Do the same with an order that is locked already; return the parcel's id."""
-    if order.status not in TAKES[Call.SHIP]:
+    if order.status not in TAKES[OrderCall.SHIP]:
         raise order.refusal("be shipped")
     parts = _all_parts(order) if lines is None else _named_parts(order, lines)
     if not parts:
@@ -161,7 +161,7 @@ async def change_shipment(
         is_new_label = any(new is not None and new != old for new, old in zip(label, known, strict=True))
         seq = None
         if status is not None and status != parcel.status:
-            if parcel.status != "shipped" or order.status not in TAKES[Call.PARCEL]:
+            if parcel.status != "shipped" or order.status not in TAKES[OrderCall.PARCEL]:
                 detail = f"a shipment that is {parcel.status} cannot become {status}"
                 raise IllegalTransitionError(detail, status=parcel.status, allowed=[])
             seq = _note(order, parcel, status, reason)

@@ -74,7 +74,8 @@ async def _differing(connection: Connection, page: dict[UUID, ProviderPayment]) 
 
 async def _still_differs(connection: Connection, gateway: Gateway, order_id: UUID) -> bool:
     known = (await known_money(connection, [order_id])).get(order_id)
-    payment = await gateway.look_up(PaymentRequest(order_id, 0, "XXX", None, attempts=1))
+    reference = None if known is None else known.reference
+    payment = await gateway.look_up(PaymentRequest(order_id, 0, "XXX", None, attempts=1, reference=reference))
     return differs(known, payment)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from db.connections.pool import Connection
     from intake.orders.transition import OrderTransitions
-    from intake.web.json_lines import Line
+    from intake.web.json_lines import BodyLine
 
 LINE_MAX = 4 * 1024
 """Bytes of a line."""
@@ -82,7 +82,7 @@ class BulkTransitions:
             file.close()
             self._running -= 1
 
-    async def _answer(self, req: Request, line: Line) -> BulkAnswer:
+    async def _answer(self, req: Request, line: BodyLine) -> BulkAnswer:
         """Work a line off; return what became of it."""
         order_id: str | msgspec.UnsetType = msgspec.UNSET
         try:

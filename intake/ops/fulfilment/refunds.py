@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from db.orders.fulfilment import refunds as rows
-from db.orders.orders import RefundLine
 from db.orders.view import show
 from doorbuster.contract.fulfilment import RefundAnswer, RefundRequest
+from doorbuster.contract.orders import RefundLine
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import author_of, note
 from intake.orders.lookup import order_id_of

@@ -9,9 +9,9 @@ from uuid import UUID
 import msgspec
 
 from db.orders.fulfilment import shipments as rows
-from db.orders.orders import LineUnits
 from db.orders.view import show
 from doorbuster.contract.fulfilment import ShipmentAnswer, ShipmentChange, ShipmentRequest
+from doorbuster.contract.orders import LineUnits
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import author_of, note
 from intake.orders.lookup import order_id_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from doorbuster.contract import catalogue, ops, orders, problems, products, room, sales
+from doorbuster.contract import catalogue, fulfilment, ops, orders, problems, products, room, sales
 
 _ORDER_ID = "00000100-783a-87a7-ac3d-28c5383a4d5d"
 _AT, _LATER = "2026-03-01T10:00:00.123Z", "2026-03-01T10:10:00.123Z"
@@ -118,6 +118,10 @@ EXAMPLES: dict[type, Any] = {
     },
     room.WaitView: {"position": 120, "place": 320, "eta_s": 0.6, "retry_after_s": 1.0, "phase": "open"},
     catalogue.PricesBody: {"windows": [{"price": 3900, "starts_at": _START, "ends_at": _END}]},
+    fulfilment.CancelRequest: {"lines": [{"line": 1, "quantity": 1}]},
+    fulfilment.ShipmentRequest: {"lines": [{"line": 1, "quantity": 1}], "carrier": "DHL", "tracking": "00340434161094"},
+    fulfilment.ShipmentChange: {"status": "delivered"},
+    fulfilment.RefundRequest: {"lines": [{"line": 1, "quantity": 1, "restock": True}], "reason": "came back unused"},
     ops.TransitionRequest: {"to": "shipped", "reason": "parcel 4711"},
     ops.Prewarmed: {
         "sale_id": "spring",

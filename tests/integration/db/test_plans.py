@@ -336,6 +336,10 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("webhooks", "rotate"): ["1", "'s'", "1"],
     ("world_events", "announce"): ["array['e']", "array['sale.opened']", "array['sale:s']", "array['{}'::jsonb]"],
     ("world_events", "untold"): ["'0'", "0", "1000"],
+    ("standby", "candidates"): [
+        f"'{{{','.join(['1'] * BATCH)}}}'", f"'{{{','.join(f'p{n}' for n in range(1, BATCH + 1))}}}'",
+        f"'{{{','.join(['9'] * BATCH)}}}'", "'2000-01-01Z'", "0", "0", "md5('1')::uuid", "10",
+    ],
     ("standby", "serve"): ["array[gen_random_uuid()]", "array[1]", "array[5]", "array[5]"],
     ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'", "'none'", "5", "5"],
     ("sales", "update_sale"): ["1", "'n'", *_WINDOW, "5", "5", "'{}'", "'none'", "5", "5"],

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from db.orders.states import ALLOWED, FINAL, INITIAL, TAKES, Call, Status
+from db.orders.states import ALLOWED, FINAL, INITIAL, TAKES, OrderCall, Status
 
 P, C, W, S, D, X, R = (
     Status.PENDING, Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED, Status.DELIVERED, Status.CANCELLED,
@@ -32,8 +32,13 @@ def test_every_first_step_is_pending_or_cancelled() -> None:
 
 @pytest.mark.parametrize(
     ("call", "states"),
-    [(Call.CANCEL, {P, C, W}), (Call.SHIP, {C, W, S}), (Call.PARCEL, {C, W, S}), (Call.REFUND, {C, W, S, D})],
+    [
+        (OrderCall.CANCEL, {P, C, W}),
+        (OrderCall.SHIP, {C, W, S}),
+        (OrderCall.PARCEL, {C, W, S}),
+        (OrderCall.REFUND, {C, W, S, D}),
+    ],
 )
-def test_a_call_is_taken_in_the_states_of_the_design(call: Call, states: set[Status]) -> None:
+def test_a_call_is_taken_in_the_states_of_the_design(call: OrderCall, states: set[Status]) -> None:
     assert TAKES[call] == states
-    assert len(TAKES) == len(Call)
+    assert len(TAKES) == len(OrderCall)

@@ -9,9 +9,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from db.orders.orders import LineUnits, Order, OrderEvent, Payment, Refund, RefundLine, Shipment, StoredLine
+from db.orders.orders import Order, OrderEvent, Refund, Shipment, StoredLine, StoredPayment
 from db.orders.states import Status
 from db.orders.view import show
+from doorbuster.contract.orders import LineUnits, RefundLine
 
 BEGAN = datetime(2026, 3, 1, 10, tzinfo=UTC)
 FIRST, SECOND, REFUND = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -27,7 +28,7 @@ def order(**changes: Any) -> Order:
         order_id=UUID(int=9), sale_id="spring", customer_id="ada", status=Status.SHIPPED, reason=None,
         accepted_at=BEGAN, updated_at=BEGAN, total=600, currency="EUR", version=8, metadata=None, refusal=None,
         reservation_expires_at=None,
-        payment=Payment(
+        payment=StoredPayment(
             mode="capture", status="captured", authorised=600, captured=600, refunded=100, next_action=None
         ),
         lines=[
@@ -126,13 +127,13 @@ def test_a_cancelled_order_has_all_units_taken_off_and_its_reason_from_then_on()
     ],
 )  # fmt: skip
 def test_a_payment_that_was_not_asked_for_is_due_or_none(mode: Any, total: int, status: str, payment: str) -> None:
-    unasked = Payment(mode=mode, status=None, authorised=None, captured=None, refunded=None, next_action=None)
+    unasked = StoredPayment(mode=mode, status=None, authorised=None, captured=None, refunded=None, next_action=None)
     view = shown(payment=unasked, total=total, version=1, history=[event(1, status)], status=Status(status))
     assert view["payment"] == {"status": payment}
 
 
 def test_what_the_shopper_must_do_is_shown_while_the_hold_is() -> None:
-    payment = Payment(
+    payment = StoredPayment(
         mode="capture",
         status="requires_action",
         authorised=None,

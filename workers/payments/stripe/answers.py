@@ -10,7 +10,7 @@ from uuid import UUID
 
 from workers.payments.gateway import ProviderPayment, ProviderStatus
 from workers.payments.stripe.amounts import from_stripe
-from workers.payments.stripe.requests import KEY, ORDER_ID, VOIDED
+from workers.payments.stripe.requests import KEY, ON_PAGE, ORDER_ID, VOIDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,13 +27,9 @@ _STATUS = {
 }
 
 
-def payment_of(intent: PaymentIntent, *, on_page: bool = False, released_as_refund: int = 0) -> ProviderPayment:
-    """Return what an intent says.
-
-    `on_page`: the shopper's page brings the card, and after a decline another; `released_as_refund`: of what it calls
-    refunded, what was never taken, as Stripe counts.
-    """
-    status = status_of(intent, on_page=on_page)
+def payment_of(intent: PaymentIntent, *, released_as_refund: int = 0) -> ProviderPayment:
+    """Return what an intent says; `released_as_refund` of what it calls refunded was never taken, as Stripe counts."""
+    status = status_of(intent)
     charge = charge_of(intent)
     currency, captured = intent.currency, intent.amount_received
     held = intent.amount_capturable if status is ProviderStatus.AUTHORISED else 0
@@ -51,12 +47,12 @@ def payment_of(intent: PaymentIntent, *, on_page: bool = False, released_as_refu
     )
 
 
-def status_of(intent: PaymentIntent, *, on_page: bool = False) -> ProviderStatus:
-    """Return how an intent stands; one that waits for a page to bring a card requires its shopper's action."""
+def status_of(intent: PaymentIntent) -> ProviderStatus:
+    """Return how an intent stands; one whose page is to bring a card, or another, requires its shopper's action."""
     if has_mark(intent, VOIDED):
         return ProviderStatus.VOIDED
     if intent.status == "requires_payment_method":
-        is_declined = intent.last_payment_error is not None and not on_page
+        is_declined = intent.last_payment_error is not None and not has_mark(intent, ON_PAGE)
         return ProviderStatus.DECLINED if is_declined else ProviderStatus.REQUIRES_ACTION
     return _STATUS[intent.status]
 

@@ -60,7 +60,7 @@ class StripeGateway:
     async def authorise(self, payment: PaymentRequest) -> ProviderPayment:
         """Make the order's intent and confirm it; made before, it is read as it stands now."""
         if payment.attempts and (found := await self._search_if_old(payment)) is not None:
-            return await self._answer(payment, found)
+            return await self._answer(found)
         try:
             intent = await self._make(requests.asking(payment), payment)
         except stripe.IdempotencyError:
@@ -70,7 +70,7 @@ class StripeGateway:
             if not declines(error):
                 raise gateway_error(error) from error
             return answers.declined(str(error), reference_in(error))
-        return await self._answer(payment, intent)
+        return await self._answer(intent)
 
     async def capture(self, payment: PaymentRequest, amount: int, *, key: str, final: bool) -> ProviderPayment:
         """Take a part of what is held, once for a key: the intent's metadata remember it longer than Stripe the key."""
@@ -79,7 +79,7 @@ class StripeGateway:
             params = requests.capturing(payment, amount, key=key, final=final)
             await _heard(self._client.v1.payment_intents.capture_async(intent.id, params, _under(key)))
             intent = await self._read(intent.id)
-        return await self._answer(payment, intent)
+        return await self._answer(intent)
 
     async def void(self, payment: PaymentRequest, *, key: str) -> ProviderPayment:
         """Cancel the order's intent, or see to it that there can be none; what was taken stays taken."""
@@ -88,7 +88,7 @@ class StripeGateway:
             return ProviderPayment(ProviderStatus.DECLINED)
         if intent.status not in ("succeeded", "canceled"):
             intent = await self._let_go(intent, key)
-        return await self._answer(payment, intent)
+        return await self._answer(intent)
 
     async def refund(self, payment: PaymentRequest, amount: int, *, key: str) -> ProviderPayment:
         """Give a part back, once for a key: the refunds' metadata remember it longer than Stripe the key."""
@@ -100,25 +100,27 @@ class StripeGateway:
             intent = await self._read(intent.id)
         if refund.status in ("failed", "canceled"):
             raise PaymentRefusedError(f"the refund {refund.id} is {refund.status}")
-        return await self._answer(payment, intent)
+        return await self._answer(intent)
 
     async def look_up(self, payment: PaymentRequest) -> ProviderPayment:
         """Read the order's intent.
 
-        Without its id, one whose authorisation was tried before is made again, which returns it; any other is searched
+        Without its id, one whose authorisation was tried before is made again, which returns it. Any other is searched
         for, which does not find what is a moment old.
         """
         if payment.reference:
             intent: stripe.PaymentIntent | None = await self._read(payment.reference)
+        elif payment.attempts and payment.since is not None:
+            intent = await self._find(payment)
         else:
-            intent = await (self._find(payment) if payment.attempts else self._search(payment))
-        return NOTHING if intent is None else await self._answer(payment, intent)
+            intent = await self._search(payment)
+        return NOTHING if intent is None else await self._answer(intent)
 
     async def list(self, since: datetime) -> AsyncIterator[ListedPayment]:
         """Go through the intents that were made since then, newest first."""
         first = await _heard(self._client.v1.payment_intents.list_async(requests.listing(since)))
         async for intent in _pages(first):
-            yield ListedPayment(answers.order_of(intent), await self._payment_of(intent))
+            yield ListedPayment(answers.order_of(intent), await self._answer(intent))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -225,15 +227,12 @@ class StripeGateway:
         params: RefundListParams = {"payment_intent": reference, "limit": requests.PAGE}
         return [one async for one in _pages(await _heard(self._client.v1.refunds.list_async(params)))]
 
-    async def _answer(self, payment: PaymentRequest, intent: stripe.PaymentIntent) -> ProviderPayment:
-        return await self._payment_of(intent, on_page=not payment.token)
-
-    async def _payment_of(self, intent: stripe.PaymentIntent, *, on_page: bool = False) -> ProviderPayment:
+    async def _answer(self, intent: stripe.PaymentIntent) -> ProviderPayment:
         """Read an intent; what it let go at a capture is told from what it gave back by the refunds themselves."""
         released, charge = 0, answers.charge_of(intent)
         if answers.is_partly_captured(intent) and charge is not None and charge.amount_refunded:
             released = answers.released(await self._refunds(intent.id))
-        return answers.payment_of(intent, on_page=on_page, released_as_refund=released)
+        return answers.payment_of(intent, released_as_refund=released)
 
 
 async def _heard(call: Awaitable[T]) -> T:

@@ -30,6 +30,8 @@ KEY = "key"
 """The name of the idempotency key in a refund's metadata."""
 VOIDED = "voided"
 """Marks an intent that was made only so that no other can be under the order's key."""
+ON_PAGE = "on_page"
+"""Marks an intent whose card the shopper's page brings."""
 EXPAND = ["latest_charge"]
 PAGE = 100
 
@@ -53,7 +55,9 @@ def asking(payment: PaymentRequest) -> PaymentIntentCreateParams:
     }
     if not payment.capture:
         params["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
-    if payment.token:
+    if not payment.token:
+        params["metadata"] = {ORDER_ID: str(payment.order_id), ON_PAGE: "true"}
+    else:
         params["confirm"] = True
         if payment.token.startswith("ctoken_"):
             params["confirmation_token"] = payment.token

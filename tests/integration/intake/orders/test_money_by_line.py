@@ -1,12 +1,15 @@
-"""Money by line and parcel, done at a real (simulated) provider: what is kept is what the kept units cost, in each mode."""
+"""Money by line and parcel, done at a simulated provider: what is kept is what the kept units cost, in each mode."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.fixtures.fulfilment import PRICE, Fulfilment
+from tests.fixtures.paying import gateway_with_books
+from workers.payments.gateway import PaymentRequest
 
 
 async def placed(fulfilment: Fulfilment, payment: str) -> None:
@@ -62,6 +65,26 @@ async def test_held_and_let_go_when_nothing_is_sent(fulfilment: Fulfilment) -> N
     assert (await money(fulfilment))["status"] == "authorised"
     await fulfilment.cancel()
     assert (await money(fulfilment))["status"] == "voided"
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_what_is_held_beyond_the_parcels_is_let_go_when_the_rest_is_cancelled(
+    fulfilment: Fulfilment, is_taken: bool
+) -> None:
+    await placed(fulfilment, "authorise")
+    await fulfilment.shop.settle()
+    await fulfilment.ship({1: 2})
+    if is_taken:
+        await money(fulfilment)
+    assert (await fulfilment.cancel()).json()["status"] == "shipped"
+    kinds = [kind for kind, _ in await fulfilment.operations()]
+    assert kinds == (["capture", "void"] if is_taken else ["capture"]), "the last capture lets the rest go by itself"
+    paid = await money(fulfilment)
+    assert (paid["status"], paid["captured"]) == ("captured", 2 * PRICE)
+    gateway = gateway_with_books(fulfilment.shop)
+    found = await gateway.look_up(PaymentRequest(UUID(fulfilment.order), 4 * PRICE, "EUR", "tok"))
+    await gateway.close()
+    assert (found.captured, found.held) == (2 * PRICE, 0)
 
 
 @pytest.mark.parametrize("payment", ["capture", "authorise"])

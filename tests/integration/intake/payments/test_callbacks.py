@@ -155,7 +155,7 @@ async def test_while_postgres_is_away_the_provider_is_to_say_it_again(
     assert await looked_up(db) == [order_id]
 
 
-@pytest.mark.parametrize(("told", "status"), [("captured", "confirmed"), ("failed", "cancelled:payment_declined")])
+@pytest.mark.parametrize(("told", "status"), [("succeeded", "confirmed"), ("failed", "cancelled:payment_declined")])
 async def test_a_callback_of_the_simulated_provider_is_the_shoppers_act(
     intake: Intake, shop: Shop, told: str, status: str
 ) -> None:
@@ -164,9 +164,10 @@ async def test_a_callback_of_the_simulated_provider_is_the_shoppers_act(
     ids = await shop.buy("ada", lamp=1, token="action")
     await shop.drain()
     await shop.settle()
-    assert (await tell(intake, simulated_event(ids[0], f"payment.{told}"))).status_code == 200
+    assert (await tell(intake, simulated_event(ids[0], f"action.{told}"))).status_code == 200
     await shop.money()
     assert await shop.statuses(ids) == [status]
-    assert (await tell(intake, simulated_event(ids[0], "payment.failed"))).status_code == 200
+    for kind in ("action.failed", "action.succeeded", "payment.failed"):
+        assert (await tell(intake, simulated_event(ids[0], kind))).status_code == 200
     await shop.money()
     assert await shop.statuses(ids) == [status], "late, and out of order"

@@ -42,7 +42,8 @@ def client() -> TestClient:
     app: App[Request, Response] = App()
     Problems(7, lambda code: None).install(app)
     app.add_route("/{code}", Raises())
-    for path in ("/ops/products/lamp/stock", "/ops/products/lamp", "/orders/one/cancel", "/sales/one/orders"):
+    order = ("/orders/one/cancel", "/ops/orders/one/shipments", "/ops/orders/one/refunds")
+    for path in ("/ops/products/lamp/stock", "/ops/products/lamp", "/sales/one/orders", *order):
         app.add_route(path, Silent())
     return TestClient(app)
 
@@ -73,8 +74,10 @@ def test_a_defect_shows_no_cause(client: TestClient, caplog: pytest.LogCaptureFi
     [
         ("POST", "/ops/products/lamp/stock", False),  # would receive the units twice
         ("POST", "/orders/one/cancel", False),
+        ("POST", "/ops/orders/one/shipments", False),
+        ("POST", "/ops/orders/one/refunds", True),  # by its idempotency key
         ("PUT", "/ops/products/lamp", True),
-        ("POST", "/sales/one/orders", True),  # by its idempotency key
+        ("POST", "/sales/one/orders", True),  # as well
     ],
 )
 def test_a_store_that_is_silent_does_not_make_every_call_safe_to_repeat(

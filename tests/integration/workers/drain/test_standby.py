@@ -214,3 +214,23 @@ async def test_a_product_that_somebody_waits_for_stays_in_the_sale(intake: Intak
     await shop.drain()
     refused = await intake.ops.patch("/ops/sales/sale", json={"products": [{"product_id": "cold"}]})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+
+
+async def test_long_lists_are_gone_through_in_pages_and_in_order(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standby, "PAGE", 4)
+    monkeypatch.setattr(standby, "LEAST", 2)
+    await shop.stock(lamp=0, rug=0)
+    await shop.open_sale("lamp", "rug")
+    waiting = []
+    for n in range(12):
+        lines = [{"lamp": 1}, {"rug": 1}, {"lamp": 1, "rug": 1}][n % 3]
+        waiting += await shop.stand_by(f"c{n}", **lines)
+    await shop.drain()
+    await shop.db.execute("update stock set stock = 20, received = 20")
+    await shop.db.execute(
+        "insert into stock_movements (product_id, quantity, reason) select product_id, 20, 'x' from stock"
+    )
+    await shop.standby()
+    assert await shop.statuses(waiting) == ["pending"] * 12
+    served = await shop.db.fetch("select order_id from standby group by 1 order by min(served)")
+    assert [row["order_id"] for row in served] == waiting

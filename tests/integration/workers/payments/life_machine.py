@@ -90,7 +90,9 @@ class LifeOfAnOrder(RuleBasedStateMachine):
         type(self).examples += 1
         world = World(self.stores.admin, self.stores.url, self.stores.settings, self.stores.redis, Provider(remembers))
         terms = [
-            sales.SaleProduct(product_id="a", quantity=10, limit_email=6 if limited else None),
+            sales.SaleProduct(
+                product_id="a", quantity=10, limit_email=6 if limited else None, limit_card=4 if limited else None
+            ),
             sales.SaleProduct(product_id="b", limit_per_customer=3 if limited else None),
             sales.SaleProduct(product_id="free"),
         ]

@@ -72,3 +72,29 @@ async def test_an_order_is_not_refunded_while_a_parcel_is_not_paid(world: World)
         await _all_goes_well(world)
     kept = world.provider.payments[order_id]
     assert (kept.captured, kept.refunded) == (350, 100)
+
+
+async def test_a_refund_is_not_made_again_when_its_key_is_forgotten(world: World) -> None:
+    """The answer was lost, and asked again a day later, under a key that nobody remembers, it was made twice."""
+    [order_id] = await _opened(world, Wish("ann", [("a", 3)]), payment="capture")
+    await _all_goes_well(world)
+    key = RefundKey("key", b"x")
+    await refunds.refund(world.admin, order_id, lines=None, amount=100, reason="late", key=key)
+    for _ in range(2):
+        await world.step("money", [Fault.ANSWER_LOST])
+    await world.a_day_passes()
+    for _ in range(3):
+        await _all_goes_well(world)
+    assert world.provider.payments[order_id].refunded == 100
+
+
+async def test_a_capture_is_not_made_again_when_its_key_is_forgotten(world: World) -> None:
+    [order_id] = await _opened(world, Wish("ann", [("a", 3)]), payment="authorise")
+    await _all_goes_well(world)
+    await shipments.ship(world.admin, order_id, lines=[LineUnits(1, 1)])
+    for _ in range(2):
+        await world.step("money", [Fault.ANSWER_LOST])
+    await world.a_day_passes()
+    for _ in range(3):
+        await _all_goes_well(world)
+    assert world.provider.payments[order_id].captured == 100

@@ -8,8 +8,8 @@ import pytest
 
 from db.orders import money
 from db.orders.fulfilment import line_cancels
-from db.orders.orders import LineUnits
 from db.payments import simulated_books
+from doorbuster.contract.orders import LineUnits
 from tests.fixtures.paying import gateway_with_books, let_go, money_of
 from workers.payments import apply
 from workers.payments.gateway import PaymentRequest, ProviderPayment

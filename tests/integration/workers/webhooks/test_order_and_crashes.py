@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 
+from db.audit import audit
 from db.orders.states import Status
 from db.orders.transitions import transition
 from doorbuster.settings import Settings
@@ -171,3 +172,20 @@ async def test_a_store_that_fails_between_sending_and_writing_costs_a_repetition
     assert sorted(receiver.ids) == sorted(set(receiver.ids)), "what was answered is remembered, and written later"
     assert set(await hooks.states(receiver)) == {"delivered"}
     assert Deliver.full > 0
+
+
+async def test_the_audit_finds_an_event_that_a_webhook_was_not_given(hooks: Hooks) -> None:
+    shop = hooks.shop
+    await hooks.receiver("order.confirmed")
+    await hooks.receiver("order.shipped")
+    await shop.db.execute("update webhooks set events_from = now() - interval '1 minute'")
+    await sell(hooks, 3)
+    await hooks.tell()
+    (figure,) = [one for one in (await audit(shop.db)).figures if "webhooks want" in one.what]
+    assert (figure.promise, figure.value, figure.breaches) == ("P6", 3, 0)
+    await shop.db.execute(
+        "delete from webhook_deliveries where event_id = (select min(event_id) from webhook_deliveries)"
+    )
+    (figure,) = [one for one in (await audit(shop.db)).figures if "webhooks want" in one.what]
+    assert (figure.value, figure.breaches) == (3, 1)
+    await shop.db.execute("delete from webhooks")  # the audit at the test's end would say so too

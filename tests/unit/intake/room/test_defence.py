@@ -136,7 +136,7 @@ def test_every_text_is_used() -> None:
     here = Path(pages.HERE)
     files = [path for pattern in ("*.html", "*.js", "*.py") for path in files_under(here, pattern)]
     everything = "\n".join(path.read_text("utf-8") for path in files)
-    made = re.compile(r"problem_|step_|reason_|error_|now_|\w+_(?:title|text)$|language")
+    made = re.compile(r"problem_|step_|reason_|error_|now_|line_|payment_|parcel_|refund_|\w+_(?:title|text)$|language")
     unused = {name for name in Pages(None).texts["en"] if not made.match(name) and name not in everything}
     assert unused == set()
 

@@ -7,25 +7,27 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from db.orders.states import ALLOWED, FINAL, TAKES, Call, Status
+from db.orders.states import ALLOWED, FINAL, TAKES, OrderCall, Status
 from tests.fixtures.fulfilment import PRICE, Fulfilment
 
 Doing = Callable[[Fulfilment], Awaitable[httpx.Response]]
 
-CALLS: list[tuple[Call, Doing]] = [
-    (Call.CANCEL, lambda shop: shop.cancel()),
-    (Call.CANCEL, lambda shop: shop.cancel({1: 1})),
-    (Call.SHIP, lambda shop: shop.ship()),
-    (Call.SHIP, lambda shop: shop.ship({1: 1})),
-    (Call.REFUND, lambda shop: shop.refund({1: 1})),
-    (Call.REFUND, lambda shop: shop.refund(amount=PRICE)),
+CALLS: list[tuple[OrderCall, Doing]] = [
+    (OrderCall.CANCEL, lambda shop: shop.cancel()),
+    (OrderCall.CANCEL, lambda shop: shop.cancel({1: 1})),
+    (OrderCall.SHIP, lambda shop: shop.ship()),
+    (OrderCall.SHIP, lambda shop: shop.ship({1: 1})),
+    (OrderCall.REFUND, lambda shop: shop.refund({1: 1})),
+    (OrderCall.REFUND, lambda shop: shop.refund(amount=PRICE)),
 ]
-OPEN_ONLY = {Call.SHIP: Status.SHIPPED}
+OPEN_ONLY = {OrderCall.SHIP: Status.SHIPPED}
 """What an order takes in a state only if something was lost on the way."""
 
 
-async def assert_refused(fulfilment: Fulfilment, status: Status, call: Call | Status, answer: httpx.Response) -> None:
-    if call is Call.REFUND and status in FINAL:
+async def assert_refused(
+    fulfilment: Fulfilment, status: Status, call: OrderCall | Status, answer: httpx.Response
+) -> None:
+    if call is OrderCall.REFUND and status in FINAL:
         assert (answer.status_code, answer.json()["code"]) == (422, "refund_too_large"), call
     else:
         assert (answer.status_code, answer.json()["code"]) == (409, "illegal_transition"), call
@@ -59,7 +61,7 @@ async def test_by_transition(fulfilment: Fulfilment, status: Status) -> None:
             assert await fulfilment.held() == before, to
 
 
-@pytest.mark.parametrize("status", sorted(TAKES[Call.PARCEL]))
+@pytest.mark.parametrize("status", sorted(TAKES[OrderCall.PARCEL]))
 @pytest.mark.parametrize("becomes", ["delivered", "lost"])
 async def test_a_parcel(fulfilment: Fulfilment, status: Status, becomes: str) -> None:
     await fulfilment.place(2, 1, to="confirmed" if status == "confirmed" else "processing")
@@ -87,7 +89,7 @@ async def test_an_order_that_waits_for_units_can_only_be_cancelled(fulfilment: F
     await fulfilment.shop.drain()
     assert (await fulfilment.view())["reason"] == "standby"
     for call, do in CALLS:
-        if call is not Call.CANCEL:
+        if call is not OrderCall.CANCEL:
             answer = await do(fulfilment)
             assert (answer.status_code, answer.json()["allowed"]) == (409, ["cancelled"]), call
     refused = await fulfilment.transition("confirmed")

@@ -149,3 +149,15 @@ async def test_a_paused_one_is_told_of_in_status_and_metrics(intake: Intake, db:
         if line.startswith(f'doorbuster_webhook_oldest_seconds{{webhook="{other["webhook_id"]}"}}')
     ]  # fmt: skip
     assert float(oldest.split()[1]) >= 90
+
+
+async def test_a_prewarmed_sale_is_told_of_once(intake: Intake, db: Connection) -> None:
+    await intake.open_sale("spring")
+    for _ in range(2):
+        assert (await intake.ops.post("/ops/sales/spring/prewarm")).status_code == 200
+    assert [row["event_id"] for row in await db.fetch("select event_id from world_events")] == ["sale:spring:prewarm"]
+    await intake.ops.post("/ops/sales/spring/close")
+    await intake.open_sale("over", "lamp")
+    await intake.ops.post("/ops/sales/over/close")
+    await intake.ops.post("/ops/sales/over/prewarm")
+    assert await db.fetchval("select count(*) from world_events where event_id like 'sale:over%'") == 0

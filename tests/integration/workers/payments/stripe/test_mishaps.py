@@ -241,6 +241,16 @@ async def test_captures_and_refunds_of_yesterday_are_not_made_again(
         stripe_server.forget_keys()
 
 
+async def test_who_only_looks_makes_nothing(stripe_server: StripeServer, gateway: StripeGateway) -> None:
+    """The audit knows nothing of an order but its id."""
+    asked = payment()
+    looked = PaymentRequest(asked.order_id, 0, "XXX", None, attempts=1)
+    assert (await gateway.look_up(looked)).status is ProviderStatus.NOTHING
+    assert stripe_server.intents() == []
+    known = await gateway.authorise(asked)
+    assert await gateway.look_up(looked) == known
+
+
 # Other terms, other hands.
 
 

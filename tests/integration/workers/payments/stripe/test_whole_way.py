@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -23,11 +24,8 @@ _keys = itertools.count()
 @pytest.fixture(scope="module")
 def shop(stripe_process: StripeServer) -> Iterator[Running]:
     """An instance whose payments are Stripe's, with a sale for each way of taking money."""
-    told = {
-        "PAYMENT_PROVIDER": "stripe", "STRIPE_API_KEY": API_KEY, "STRIPE_API_BASE": stripe_process.base,
-        "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET, "PAYMENT_TIMEOUT_S": "10", "PAYMENT_RETRY_S": "0.5",
-    }  # fmt: skip
-    with instance(env=told) as running:
+    stripe_process.http.post("/_clear").raise_for_status()
+    with instance(env=told(stripe_process)) as running:
         lamp = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
         running.ops.put("/ops/products/lamp", json=lamp).raise_for_status()
         running.ops.post("/ops/products/lamp/stock", json={"receive": 100}).raise_for_status()
@@ -39,6 +37,14 @@ def shop(stripe_process: StripeServer) -> Iterator[Running]:
             sale = {"sale_id": sale_id, "products": [{"product_id": "lamp"}], "payment": mode, "hold_s": hold_s}
             running.ops.post("/ops/sales", json=sale).raise_for_status()
         yield running
+
+
+def told(server: StripeServer) -> dict[str, str]:
+    """Return the settings of whoever asks the stand-in."""
+    return {
+        "PAYMENT_PROVIDER": "stripe", "STRIPE_API_KEY": API_KEY, "STRIPE_API_BASE": server.base,
+        "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET, "PAYMENT_TIMEOUT_S": "10", "PAYMENT_RETRY_S": "0.5",
+    }  # fmt: skip
 
 
 def order(shop: Running, token: str | None = VISA, *, sale: str = "capture", quantity: int = 1) -> str:
@@ -54,6 +60,11 @@ def order(shop: Running, token: str | None = VISA, *, sale: str = "capture", qua
     taken = wait_until(accepted, what="the order to be accepted")
     assert taken is not None
     return taken
+
+
+def intents(server: StripeServer, *order_ids: str) -> list[dict[str, Any]]:
+    """Return what the stand-in has of these orders."""
+    return [one for one in server.intents() if one["metadata"].get("order_id") in order_ids]
 
 
 def shown(shop: Running, order_id: str) -> dict[str, Any]:
@@ -76,26 +87,27 @@ def tell(shop: Running, order_id: str, kind: str) -> httpx.Response:
     return shop.http.post("/payments/stripe/events", content=body, headers=signed_as_stripe(body))
 
 
-def test_a_card_is_charged_and_the_order_confirmed(shop: Running, stripe_server: StripeServer) -> None:
+def test_a_card_is_charged_and_the_order_confirmed(shop: Running, stripe_process: StripeServer) -> None:
     order_id = order(shop)
     view = becomes(shop, order_id, "confirmed", "captured")
     assert (view["total"], view["payment"]["captured"]) == (4_900, 4_900)
-    (intent,) = stripe_server.intents()
+    (intent,) = intents(stripe_process, order_id)
     assert (intent["amount_received"], intent["metadata"]) == (4_900, {"order_id": order_id})
 
 
-def test_a_declined_card_cancels(shop: Running, stripe_server: StripeServer) -> None:
+def test_a_declined_card_cancels(shop: Running, stripe_process: StripeServer) -> None:
     view = becomes(shop, order(shop, DECLINED), "cancelled", "failed")
     assert view["reason"] == "payment_declined"
 
 
-def test_a_charge_whose_reply_was_lost_is_made_once(shop: Running, stripe_server: StripeServer) -> None:
-    stripe_server.fault("lose", times=2)
-    becomes(shop, order(shop), "confirmed", "captured")
-    assert [one["amount_received"] for one in stripe_server.intents()] == [4_900]
+def test_a_charge_whose_reply_was_lost_is_made_once(shop: Running, stripe_process: StripeServer) -> None:
+    stripe_process.fault("lose", times=2)
+    order_id = order(shop)
+    becomes(shop, order_id, "confirmed", "captured")
+    assert [one["amount_received"] for one in intents(stripe_process, order_id)] == [4_900]
 
 
-def test_a_shopper_acts_and_the_callback_has_it_confirmed(shop: Running, stripe_server: StripeServer) -> None:
+def test_a_shopper_acts_and_the_callback_has_it_confirmed(shop: Running, stripe_process: StripeServer) -> None:
     order_id = order(shop, ACTION)
     view = becomes(shop, order_id, "pending", "requires_action")
     action = view["payment"]["next_action"]
@@ -103,7 +115,7 @@ def test_a_shopper_acts_and_the_callback_has_it_confirmed(shop: Running, stripe_
     reference, _, _ = action["client_secret"].partition("_secret_")
     for early in ("payment_intent.succeeded", "payment_intent.canceled", "payment_intent.payment_failed"):
         assert tell(shop, order_id, early).status_code == 200
-    stripe_server.act(reference, action["client_secret"])
+    stripe_process.act(reference, action["client_secret"])
     for _ in range(5):
         assert tell(shop, order_id, "payment_intent.succeeded").status_code == 200
     view = becomes(shop, order_id, "confirmed", "captured")
@@ -115,20 +127,20 @@ def test_a_shopper_acts_and_the_callback_has_it_confirmed(shop: Running, stripe_
     assert "next_action" not in after["payment"]
 
 
-def test_a_cancelled_orders_money_is_given_back(shop: Running, stripe_server: StripeServer) -> None:
+def test_a_cancelled_orders_money_is_given_back(shop: Running, stripe_process: StripeServer) -> None:
     order_id = order(shop)
     becomes(shop, order_id, "confirmed", "captured")
     assert shop.http.post(f"/orders/{order_id}/cancel").status_code == 200
     view = becomes(shop, order_id, "cancelled", "refunded")
     assert view["payment"]["refunded"] == 4_900
-    (intent,) = stripe_server.intents()
+    (intent,) = intents(stripe_process, order_id)
     assert intent["latest_charge"]["amount_refunded"] == 4_900
     assert tell(shop, order_id, "payment_intent.succeeded").status_code == 200
     _all_looked_up(shop, order_id)
     assert shown(shop, order_id)["payment"] == view["payment"]
 
 
-def test_money_is_taken_parcel_by_parcel(shop: Running, stripe_server: StripeServer) -> None:
+def test_money_is_taken_parcel_by_parcel(shop: Running, stripe_process: StripeServer) -> None:
     order_id = order(shop, sale="authorise", quantity=3)
     view = becomes(shop, order_id, "confirmed", "authorised")
     assert view["payment"]["authorised"] == 14_700
@@ -136,35 +148,36 @@ def test_money_is_taken_parcel_by_parcel(shop: Running, stripe_server: StripeSer
         parcel = {"lines": [{"line": 1, "quantity": quantity}]}
         shop.ops.post(f"/ops/orders/{order_id}/shipments", json=parcel).raise_for_status()
         wait_until(lambda: shown(shop, order_id)["payment"].get("captured") == taken, what="the capture")  # noqa: B023
-    (intent,) = stripe_server.intents()
+    (intent,) = intents(stripe_process, order_id)
     assert (intent["status"], intent["amount_received"]) == ("succeeded", 14_700)
 
 
-def test_what_was_held_for_a_cancelled_order_is_let_go(shop: Running, stripe_server: StripeServer) -> None:
+def test_what_was_held_for_a_cancelled_order_is_let_go(shop: Running, stripe_process: StripeServer) -> None:
     order_id = order(shop, sale="authorise")
     becomes(shop, order_id, "confirmed", "authorised")
     assert shop.http.post(f"/orders/{order_id}/cancel").status_code == 200
     becomes(shop, order_id, "cancelled", "voided")
-    assert [one["status"] for one in stripe_server.intents()] == ["canceled"]
+    assert [one["status"] for one in intents(stripe_process, order_id)] == ["canceled"]
 
 
-def test_while_stripe_is_away_orders_wait_and_go_on_by_themselves(shop: Running, stripe_server: StripeServer) -> None:
-    stripe_server.fault("refuse", ".*", times=12)
+def test_while_stripe_is_away_orders_wait_and_go_on_by_themselves(shop: Running, stripe_process: StripeServer) -> None:
+    stripe_process.fault("refuse", ".*", times=12)
     waiting = [order(shop) for _ in range(5)]
     for order_id in waiting:
         becomes(shop, order_id, "confirmed", "captured", within_s=60)
-    assert sorted(one["amount_received"] for one in stripe_server.intents()) == [4_900] * 5
+    assert [one["amount_received"] for one in intents(stripe_process, *waiting)] == [4_900] * 5
 
 
-def test_what_stripe_takes_no_more_of_is_asked_for_later(shop: Running, stripe_server: StripeServer) -> None:
-    stripe_server.fault("429", "POST /v1/payment_intents", times=2)
-    for order_id in [order(shop) for _ in range(3)]:
+def test_what_stripe_takes_no_more_of_is_asked_for_later(shop: Running, stripe_process: StripeServer) -> None:
+    stripe_process.fault("429", "POST /v1/payment_intents", times=2)
+    waiting = [order(shop) for _ in range(3)]
+    for order_id in waiting:
         becomes(shop, order_id, "confirmed", "captured", within_s=60)
-    assert [one["amount_received"] for one in stripe_server.intents()] == [4_900] * 3
+    assert [one["amount_received"] for one in intents(stripe_process, *waiting)] == [4_900] * 3
 
 
-def test_a_hold_that_ends_while_replies_are_lost_costs_nobody(shop: Running, stripe_server: StripeServer) -> None:
-    stripe_server.fault("lose", times=4)
+def test_a_hold_that_ends_while_replies_are_lost_costs_nobody(shop: Running, stripe_process: StripeServer) -> None:
+    stripe_process.fault("lose", times=4)
     order_id = order(shop, sale="short")
 
     def ended() -> dict[str, Any] | None:
@@ -172,17 +185,21 @@ def test_a_hold_that_ends_while_replies_are_lost_costs_nobody(shop: Running, str
         return view if view["status"] != "pending" and view["payment"]["status"] in ("captured", "refunded") else None
 
     view = wait_until(ended, within_s=60, what="the order to be paid and served, or neither")
-    (intent,) = stripe_server.intents()
+    (intent,) = intents(stripe_process, order_id)
     kept = intent["amount_received"] - intent["latest_charge"]["amount_refunded"]
     assert view is not None
     assert (view["status"], kept) in (("confirmed", 4_900), ("cancelled", 0))
 
 
-def test_every_promise_holds_at_the_end(shop: Running) -> None:
+def test_every_promise_holds_at_the_end_and_stripe_says_the_same(shop: Running, stripe_process: StripeServer) -> None:
     def holds() -> bool:
         return doorbuster("audit", "--data", shop.data).returncode == 0
 
     wait_until(holds, within_s=30, what="the audit to find nothing")
+    compared = doorbuster("audit", "--provider", "--json", "--data", shop.data, env=told(stripe_process))
+    figures = {one["what"]: one for one in json.loads(compared.stdout)["figures"]}
+    assert figures["payments in the provider's list"]["value"] == len(stripe_process.intents()) > 10
+    assert figures["orders that the provider's list contradicts"]["breaches"] == 0
 
 
 def _all_looked_up(shop: Running, order_id: str) -> None:

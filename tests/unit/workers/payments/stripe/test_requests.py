@@ -39,6 +39,7 @@ HELD = CAPTURED | {
 TOKEN = CAPTURED | {"confirmation_token": "ctoken_1"}
 del TOKEN["payment_method"]
 ON_PAGE = {name: value for name, value in CAPTURED.items() if name not in ("confirm", "payment_method")}
+ON_PAGE["metadata"] = {"order_id": str(ORDER), "on_page": "true"}
 INSTEAD = {
     "amount": 4900,
     "currency": "eur",
