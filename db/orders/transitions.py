@@ -163,6 +163,8 @@ async def cancel_many(
     In the caller's transaction; `payment` is how their payment stands, None: as it is noted. Those who wait for the
     units are served first, and added to `served`. Returns which moved.
     """
+    # By a statement of its own: the next one sees the hold of an order that was served from the standby meanwhile.
+    await money.lock_orders(connection, order_ids)
     moved = await connection.fetch(_SQL["cancel_if_pending"], order_ids, reason, payment)
     if waiting := [row["order_id"] for row in moved if not row["held"]]:
         await standby.leave(connection, waiting)

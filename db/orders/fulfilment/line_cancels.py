@@ -75,7 +75,8 @@ async def cancel_locked(
         if may_hold_money:
             await money.queue_voids(connection, [order.order_id], after_s=payment_s if was_pending else 0.0)
     elif was_pending:
-        await order.mark_hold(connection)
+        if order.is_held:
+            await order.mark_hold(connection)
     elif order.at_shipping:
         if not order.is_open and not order.is_capturing:
             await money.queue_voids(connection, [order.order_id])  # what was taken stays taken, the rest is let go

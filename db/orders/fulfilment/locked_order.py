@@ -290,8 +290,15 @@ class LockedOrder:
         if self.reason == STANDBY and self.status is not Status.PENDING:
             await standby.leave(connection, [self.order_id])
         elif self.reason == STANDBY and self._unwanted:
-            await standby.want_less(connection, self.order_id, self._unwanted)
+            await self._want_less(connection)
         await self._move_units(connection)
+
+    async def _want_less(self, connection: Connection) -> None:
+        """Note what an order that stands by wants less; what it wants now may be there."""
+        products = sorted({line.product_id for line in self.lines.values()})
+        locked = await standby.lock_beside(connection, products, own=[(self.sale_number, one) for one in products])
+        await standby.want_less(connection, self.order_id, self._unwanted)
+        self.served += await standby.serve(connection, locked)
 
     async def _move_units(self, connection: Connection) -> None:
         products = sorted(self._moves)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from db import sales
-from db.orders.fulfilment import refunds, shipments
+from db.orders.fulfilment import line_cancels, refunds, shipments
 from db.orders.fulfilment.refunds import RefundKey
 from db.orders.orders import LineUnits, RefundLine
 from db.orders.states import Status
@@ -98,3 +98,15 @@ async def test_a_capture_is_not_made_again_when_its_key_is_forgotten(world: Worl
     for _ in range(3):
         await _all_goes_well(world)
     assert world.provider.payments[order_id].captured == 100
+
+
+async def test_who_stands_by_and_wants_less_is_served_before_who_comes_later(world: World) -> None:
+    """What it wanted now was there, and went to an order that was accepted later."""
+    first, _ = await _opened(
+        world, Wish("ann", [("a", 7), ("b", 1)], standby=True), Wish("bob", [("b", 1)]), payment="capture"
+    )
+    await line_cancels.cancel(world.admin, first, lines=[LineUnits(1, 2)])
+    order = (await world.read()).orders[first]
+    assert (order.stands_by, order.hold is not None) == (False, True)
+    await _all_goes_well(world)
+    assert world.provider.payments[first].captured == 5 * 100 + 250
