@@ -16,7 +16,7 @@ from typing import NoReturn
 import msgspec
 
 from loadtests.bench import table
-from loadtests.bench.orders import accepting, draining, modes, settling, steady, telling, whole
+from loadtests.bench.orders import accepting, draining, limits, modes, settling, steady, telling, whole
 from loadtests.bench.reads import listening, reading, searching, waiting
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import fresh, open_sale
@@ -85,7 +85,7 @@ def _search(sizes: Sequence[int], file: Path, *, quick: bool) -> int:
 
 
 async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Measured, str]:
-    measured = table.Measured([], [], [], [], [], [], [], [], [], [], [])
+    measured = table.Measured([], [], [], [], [], [], [], [], [], [], [], [])
     postgres = ""
     for turn in range(scale.repeats):
         async with fresh(workers=WORKERS) as system:
@@ -112,6 +112,9 @@ async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Meas
     measured.modes = await modes.measure(scale)
     for each in measured.modes:
         say(modes.said(each))
+    measured.limits = await limits.measure(scale)
+    for turn_of_limits in measured.limits:
+        say(limits.said(turn_of_limits))
     measured.settling.append(await settling.measure(scale))
     say(settling.said(measured.settling[-1]))
     measured.listening.append(await listening.measure(scale))

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from doorbuster.contract.room import RoomRequest
-from doorbuster.contract.sales import PaymentMode, SaleProductRequest, SaleRequest
+from doorbuster.contract.sales import LimitsRequest, PaymentMode, SaleProductRequest, SaleRequest
 from loadtests.generate.catalogue import Product, write
 from loadtests.scene.stage import NO_ROOM
 from loadtests.scene.system import System, running
@@ -32,10 +32,15 @@ async def fresh(*, workers: int, private_webhooks: bool = False) -> AsyncIterato
 
 
 async def open_sale(
-    system: System, sale_id: str, room: RoomRequest = NO_ROOM, *, payment: PaymentMode = "capture"
+    system: System,
+    sale_id: str,
+    room: RoomRequest = NO_ROOM,
+    *,
+    payment: PaymentMode = "capture",
+    limits: LimitsRequest | None = None,
 ) -> None:
     """Open a sale of the hot product."""
-    product = SaleProductRequest(product_id=HOT.product_id)
+    product = SaleProductRequest(product_id=HOT.product_id, limits=limits)
     await system.create_sale(SaleRequest(sale_id=sale_id, products=[product], room=room, payment=payment))
 
 

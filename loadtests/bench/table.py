@@ -12,9 +12,10 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from loadtests.bench.orders import modes, settling, steady, telling
+from loadtests.bench.orders import limits, modes, settling, steady, telling
 from loadtests.bench.orders.accepting import Accepting
 from loadtests.bench.orders.draining import Draining
+from loadtests.bench.orders.limits import Limits
 from loadtests.bench.orders.modes import Modes
 from loadtests.bench.orders.settling import Settling
 from loadtests.bench.orders.steady import Steady
@@ -44,6 +45,7 @@ class Measured(msgspec.Struct):
     modes: list[Modes]
     listening: list[Listening]
     telling: list[Telling]
+    limits: list[Limits]
 
 
 def rows(measured: Measured) -> list[Row]:
@@ -89,6 +91,7 @@ def rows(measured: Measured) -> list[Row]:
             bar=5.0,
         ),
         *modes.rows(measured.modes),
+        *limits.rows(measured.limits),
         *(settling.row(one) for one in measured.settling),
         *telling.rows(measured.telling),
         *(steady.row(one) for one in measured.steady),

@@ -44,16 +44,22 @@ def _bodies(mix: Mix, start: int) -> Iterator[bytes]:
     more = [token + waits for token, waits in zip(_tokens(mix, random), _standing_by(mix, random), strict=True)]
     for offset in range(_BLOCK):
         pair = mix.second_line > 0 and random.random() < mix.second_line and first[offset] != second[offset]
-        yield b'{"customer_id":"%b-%d","lines":[%b]%b}' % (
+        yield b'{"customer_id":"%b-%d","lines":[%b]%b%b}' % (
             mix.prefix.encode(),
             start + offset,
             b",".join(_line(product) for product in ((first[offset], second[offset]) if pair else (first[offset],))),
             more[offset],
+            _people(mix, start + offset) if mix.people else b"",
         )
 
 
 def _line(product: str) -> bytes:
     return b'{"product_id":"%b","quantity":1}' % product.encode()
+
+
+def _people(mix: Mix, number: int) -> bytes:
+    who = mix.prefix.encode(), number
+    return b',"identities":{"email":"%b-%d@mail.example","card":"%b-%d","address":"%b %d","device":"%b-%d"}' % (who * 4)
 
 
 def _standing_by(mix: Mix, random: Random) -> list[bytes]:

@@ -31,6 +31,8 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
     """Payment tokens and the share of orders that carry each."""
     standby: float = 0.0
     """Share of orders that stand by for units when there are none."""
+    people: bool = False
+    """Whether orders say who is behind their customer, each somebody else."""
     path: str
     """Where orders are posted: the path of the request."""
     prefix: str

@@ -115,6 +115,29 @@ async def test_due_payments_events_and_ended_holds_get_their_shifts(lamp_sale: S
     assert await _enqueued(lamp_sale.settings) == []
 
 
+async def test_who_stands_by_gets_a_shift_when_units_slipped_through_or_the_sale_is_over(
+    lamp_sale: Shop, db: Connection
+) -> None:
+    left = await db.fetchval("select stock from stock where product_id = 'lamp'")
+    (waiting, _) = await lamp_sale.stand_by("ada", "bob", lamp=left + 1)
+    await lamp_sale.drain()
+    await lamp_sale.relay()
+    await _flush_queue(lamp_sale.settings)
+    await _tick(lamp_sale.settings)
+    assert await _enqueued(lamp_sale.settings) == []
+    await db.execute("update stock set stock = stock + 1, received = received + 1")
+    await db.execute("insert into stock_movements (product_id, quantity, reason) values ('lamp', 1, 'x')")
+    await _tick(lamp_sale.settings)
+    assert await _enqueued(lamp_sale.settings) == ["standby"]
+    await lamp_sale.standby()
+    assert await lamp_sale.statuses([waiting]) == ["pending"]
+    await db.execute("update sales set phase = 'closed', closed_at = now()")
+    await _flush_queue(lamp_sale.settings)
+    await _tick(lamp_sale.settings)
+    assert "standby" in await _enqueued(lamp_sale.settings)
+    await lamp_sale.standby()
+
+
 async def _flush_queue(settings: Settings) -> None:
     async with Redis.from_url(settings.jobs_redis_url.get_secret_value()) as jobs:
         await jobs.flushall()
