@@ -17,7 +17,7 @@ from db.work import due_work
 from db.work.due_work import Partition
 from doorbuster.orderstore import backlog
 from workers.drain.shift import Drain
-from workers.drain.standby import Standby
+from workers.drain.standby import StandbyService
 from workers.payments.money import Money
 from workers.payments.providers import make_gateway
 from workers.payments.settle import Settle
@@ -153,7 +153,7 @@ SHIFTS = (
     ShiftKind("relay", _relay_due, lambda shift, _: event_relay(shift)),
     ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift)),
     ShiftKind("money", _money_due, lambda shift, _: Money(shift, make_gateway(shift.settings))),
-    ShiftKind("standby", _standby_due, lambda shift, _: Standby(shift)),
+    ShiftKind("standby", _standby_due, lambda shift, _: StandbyService(shift)),
     ShiftKind("catalogue", _catalogue_due, lambda shift, _: catalogue_relay(shift)),
     ShiftKind("fan_out", _fan_out_due, lambda shift, _: FanOut(shift)),
     ShiftKind("webhooks", _deliveries_due, lambda shift, _: Deliver(shift)),

@@ -9,8 +9,8 @@ select order_id, sale_number, customer_id, status, version, reason, total, payme
 select (select payment::text from sales where sale_number = $2) as mode,
        coalesce((select true from reservations where order_id = $1), false) as is_held,
        coalesce((select sum(amount) from refunds where order_id = $1 and status = 'pending'), 0)::bigint as refunding,
-       coalesce((select true from payment_operations where order_id = $1 and kind = 'capture' and state = 'due' limit 1),
-                false) as is_capturing,
+       coalesce((select bool_or(state = 'due') from payment_operations where order_id = $1 and kind = 'capture'), false)
+         as is_capturing,
        array(select row(line, product_id, quantity, unit_price, cancelled, shipped, returned, replaced, restocked)
                from order_lines where order_id = $1 order by line) as lines,
        array(select row(shipment_id, status, array(select row(line, quantity) from shipment_lines l

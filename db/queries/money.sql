@@ -42,16 +42,15 @@ select order_id, 'refund', $2, refund_id from refund;
 -- and of its refunds, one comes after the other: what the provider has is told apart by how much of each is done.
 select operation_id, order_id, kind, amount, attempts, due_at,
        case when attempts > 0 then (
-         select coalesce(sum(amount), 0)::bigint from payment_operations q
-           where q.order_id = p.order_id and q.kind = p.kind and q.state = 'done'
+         select coalesce(sum(amount) filter (where state = 'done'), 0)::bigint from payment_operations q
+           where q.order_id = p.order_id and q.kind = p.kind
        ) else 0 end as done_before
   from payment_operations p
   where state = 'due' and due_at <= statement_timestamp() and (due_at, operation_id) > ($1, $2)
     and (kind not in ('capture', 'refund') or (
-      select true from payment_operations q
-        where q.order_id = p.order_id and q.kind = p.kind and q.state = 'due' and q.operation_id < p.operation_id
-        limit 1
-    ) is null)
+      select bool_or(q.state = 'due') from payment_operations q
+        where q.order_id = p.order_id and q.kind = p.kind and q.operation_id < p.operation_id
+    ) is not true)
   order by due_at, operation_id
   limit $3;
 

@@ -169,13 +169,15 @@ select d.delivery_id, d.webhook_id, w.url, d.event_id, d.type, d.order_id, d.at,
   where d.delivery_id = $1 and d.died_at is not null;
 
 -- name: retry_letter
+-- By its key: `coalesce` keeps the plan from the index of all that were given up.
 update webhook_deliveries
   set state = 'due', due_at = clock_timestamp(), first_tried_at = null, finished_at = null
-  where delivery_id = $1 and state = 'dead'
+  where delivery_id = $1 and coalesce(state, '') = 'dead'
 returning delivery_id;
 
 -- name: discard_letter
+-- As above.
 update webhook_deliveries
   set state = 'discarded', discard_reason = $2, finished_at = clock_timestamp()
-  where delivery_id = $1 and state = 'dead'
+  where delivery_id = $1 and coalesce(state, '') = 'dead'
 returning delivery_id;

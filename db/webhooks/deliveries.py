@@ -56,7 +56,7 @@ class Due(msgspec.Struct, kw_only=True):
     """Whether an earlier one of its subject is open."""
 
 
-class Room(NamedTuple):
+class LaneRoom(NamedTuple):
     """How many deliveries of an endpoint are wanted."""
 
     webhook_id: int
@@ -113,7 +113,7 @@ async def any_due(connection: Connection) -> bool:
     return bool(await connection.fetchval(_SQL["any_due"]))
 
 
-async def due(connection: Connection, rooms: Sequence[Room]) -> list[Due]:
+async def due(connection: Connection, rooms: Sequence[LaneRoom]) -> list[Due]:
     """Return what can be sent now, of each endpoint the longest due."""
     rows = await connection.fetch(_SQL["due"], *map(list, zip(*rooms, strict=True)))
     return [Due(**row) for row in rows]

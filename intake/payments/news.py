@@ -64,7 +64,7 @@ class NewsDesk:
             async with self._database.reading() as connection, connection.transaction():
                 if self._simulated:
                     await simulated_books.end_actions(connection, _acted(news))
-                await take_news(connection, news)
+                await take_news(connection, [(one.order_id, one.claim) for one in news])
         except Exception as error:  # noqa: BLE001 - each of those who wait raises it where it is mapped
             return error
         return None

@@ -20,7 +20,7 @@ PRODUCTS = 100
 """Whose lists are served at a time."""
 
 
-class Standby:
+class StandbyService:
     """Works off the lists of all sales; see `shift.Work`."""
 
     full = BATCH

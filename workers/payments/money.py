@@ -99,7 +99,8 @@ class Money:
         if self._pace.is_time():
             await shifts.note_payments(
                 await self._shift.connection(), self._shift.name, self._shift.fence,
-                payments_per_s=self._pace.per_s(self._breaker.limit), paused=(self._breaker.why, self._breaker.paused_s),
+                payments_per_s=self._pace.per_s(self._breaker.limit),
+                paused=(self._breaker.why, self._breaker.paused_s),
             )  # fmt: skip
         if not self.is_busy and self._after == BEGINNING:
             return None

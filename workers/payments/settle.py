@@ -307,7 +307,8 @@ class Settle:
         if self._pace.is_time():
             await shifts.note_payments(
                 await self._shift.connection(), self._shift.name, self._shift.fence,
-                payments_per_s=self._pace.per_s(self._breaker.limit), paused=(self._breaker.why, self._breaker.paused_s),
+                payments_per_s=self._pace.per_s(self._breaker.limit),
+                paused=(self._breaker.why, self._breaker.paused_s),
             )  # fmt: skip
 
     def _note_defect(self, task: asyncio.Task[None]) -> None:

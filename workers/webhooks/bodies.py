@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from doorbuster.contract.orders import OrderView
 
 KEPT = 4_000
-"""Bodies that are kept; an order's takes about a kilobyte."""
+"""DeliveryBodies that are kept; an order's takes about a kilobyte."""
 _encode = msgspec.json.Encoder().encode
 
 
-class Bodies:
+class DeliveryBodies:
     """Makes bodies, and keeps the last ones."""
 
     def __init__(self) -> None:

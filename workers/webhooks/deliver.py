@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from db.webhooks import deliveries, endpoints
 from db.webhooks.deliveries import Result
-from workers.webhooks.bodies import Bodies
+from workers.webhooks.bodies import DeliveryBodies
 from workers.webhooks.lanes import Lane
 from workers.webhooks.sending import Answer, Sender
 
@@ -55,7 +55,7 @@ class Deliver:
         self._shift = shift
         self._resolver = resolver
         self._sender: Sender | None = None
-        self._bodies = Bodies()
+        self._bodies = DeliveryBodies()
         self._lanes: dict[int, Lane] = {}
         self._looked = -LOOK_S
         self._taken: set[int] = set()

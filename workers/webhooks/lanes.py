@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from db.webhooks.deliveries import Result, Room
+from db.webhooks.deliveries import LaneRoom, Result
 from db.webhooks.endpoints import Attempts
 from doorbuster.contract.webhooks import TEST
 from workers.webhooks.back_off import PROBE_AFTER, delivery_s, endpoint_s, retry_after_s
@@ -64,12 +64,12 @@ class Lane:
         """How many deliveries may be in flight."""
         return 1 if self.failures >= PROBE_AFTER else self.settings.webhook_concurrency
 
-    def room(self) -> Room | None:
+    def room(self) -> LaneRoom | None:
         """Return how many deliveries are wanted; None: none."""
         most = self.width * AHEAD - len(self.queued)
         if self.is_open and len(self.queued) > self.width:
             return None
-        return Room(self.receiver.webhook_id, self.taken + max(most, 1), not self.is_open)
+        return LaneRoom(self.receiver.webhook_id, self.taken + max(most, 1), not self.is_open)
 
     def next(self) -> Due | None:
         """Return a delivery that may be sent now."""

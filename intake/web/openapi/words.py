@@ -127,7 +127,8 @@ DESCRIPTIONS = {
         "`refund_too_large`: more than was taken and is not given back, refunds under way counted."
     ),
     "get /ops/dead-letters": (
-        "Accepted entries that could not become orders (`order`), deliveries that an endpoint did not take for too long "
+        "Accepted entries that could not become orders (`order`), deliveries that an endpoint did not take "
+        "for too long "
         "(`delivery`), what the payment provider will not do (`payment`); newest first."
     ),
     "post /ops/dead-letters/{letter}/retry": (

@@ -57,6 +57,9 @@ def test_an_event_of_the_simulated_provider() -> None:
     assert _simulated(simulated_event(ORDER)) == PaymentNews(ORDER, "captured")
     assert _simulated(simulated_event(ORDER, "payment.failed", created=1)) == PaymentNews(ORDER, "failed")
     assert _simulated(simulated_event(ORDER, "new")) == PaymentNews(ORDER, None)
+    assert _simulated(simulated_event(ORDER, "action.succeeded")) == PaymentNews(ORDER, None, acted=True)
+    assert _simulated(simulated_event(ORDER, "action.failed")) == PaymentNews(ORDER, None, acted=False)
+    assert _stripe(stripe_event(ORDER, "action.succeeded")) == PaymentNews(ORDER, None)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ TOTAL = 300
 ORDER = OrderMoney(
     order_id=UUID(int=1), status="pending", reason=None, total=TOTAL, currency="EUR", payment_token=None, payment=None,
     authorised=None, captured=0, refunded=0, reference=None, accepted_at=datetime(2026, 1, 1, tzinfo=UTC),
-    mode="capture", card_limited=False, attempts=None, expired=None, extended=None, kept=TOTAL, open_units=3, refunding=0, capturing=0,
+    mode="capture", card_limited=False, attempts=None, expired=None, extended=None, kept=TOTAL,
+    open_units=3, refunding=0, capturing=0,
     voiding=False,
 )  # fmt: skip
 HELD = ORDER._replace(attempts=1, expired=False, extended=False)

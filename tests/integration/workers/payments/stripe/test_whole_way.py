@@ -192,13 +192,15 @@ def test_a_hold_that_ends_while_replies_are_lost_costs_nobody(shop: Running, str
 
 
 def test_every_promise_holds_at_the_end_and_stripe_says_the_same(shop: Running, stripe_process: StripeServer) -> None:
+    becomes(shop, order(shop), "confirmed", "captured")
+
     def holds() -> bool:
         return doorbuster("audit", "--data", shop.data).returncode == 0
 
     wait_until(holds, within_s=30, what="the audit to find nothing")
     compared = doorbuster("audit", "--provider", "--json", "--data", shop.data, env=told(stripe_process))
     figures = {one["what"]: one for one in json.loads(compared.stdout)["figures"]}
-    assert figures["payments in the provider's list"]["value"] == len(stripe_process.intents()) > 10
+    assert figures["payments in the provider's list"]["value"] == len(stripe_process.intents()) > 0
     assert figures["orders that the provider's list contradicts"]["breaches"] == 0
 
 
