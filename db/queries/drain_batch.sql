@@ -11,10 +11,15 @@ returning clock_timestamp() as now, (select make_interval(secs => hold_s) from s
 select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_customer,
        sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device,
        (select payment = 'none' from sales where sale_number = $1) as confirms,
-       coalesce(sp.price, p.price) as price, p.currency, p.active,
+       sp.price as sale_price, p.price as own_price, p.currency, p.active,
        (select jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
                                            (extract(epoch from ends_at) * 1000000)::bigint, r.price))
-          from product_prices r where r.product_id = s.product_id and sp.price is null) as windows
+          from product_prices r where r.product_id = s.product_id) as windows,
+       -- What held before ops changed it, since the first order of the batch was accepted.
+       (select jsonb_agg(jsonb_build_array((extract(epoch from f.until) * 1000000)::bigint, f.sale_price, f.own_price,
+                                           f.windows) order by f.until)
+          from former_prices f
+          where f.sale_number = $1 and f.product_id = s.product_id and f.until > $3) as former
   from stock s
   join sale_products sp using (product_id)
   join products p using (product_id)

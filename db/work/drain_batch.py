@@ -58,9 +58,14 @@ async def renew_lease(
     return row["now"], row["hold"]
 
 
-async def lock_sellable(connection: Connection, sale_number: int, product_ids: Collection[str]) -> list[asyncpg.Record]:
-    """Lock stock and allotment of the products, in product order, and return what each has left."""
-    return await connection.fetch(_SQL["lock_sellable"], sale_number, list(product_ids))
+async def lock_sellable(
+    connection: Connection, sale_number: int, product_ids: Collection[str], *, since: datetime | None = None
+) -> list[asyncpg.Record]:
+    """Lock stock and allotment of the products, in product order, and return what each has left.
+
+    With what each cost at any time after `since`; None: only what it costs now.
+    """
+    return await connection.fetch(_SQL["lock_sellable"], sale_number, list(product_ids), since)
 
 
 async def lock_standby(connection: Connection, sale_number: int) -> int:

@@ -6,6 +6,7 @@ Locked read, decision in memory, set-based writes: one hot product costs one row
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
@@ -24,11 +25,12 @@ from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from doorbuster.orderstore.partition import place_of
 from doorbuster.values.identities import KINDS, SIZE
-from workers.drain.decide import Cause, Poison, Purchases, Reason, SellableUnits, Verdict, decide
+from workers.drain.decide import Cause, FormerPrice, Poison, Purchases, Reason, SellableUnits, Verdict, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from catalogue.prices import Window
     from db.connections.pool import Connection
 
 _UNLIMITED = 2**62
@@ -138,7 +140,7 @@ async def _drain(
         room = 0
         if any(order.standby for order in readable.orders):
             room = await batch_statements.lock_standby(connection, partition.sale_number)
-        sellable, confirms = await _lock_sellable(connection, partition, readable.orders)
+        sellable, confirms = await _lock_sellable(connection, partition, readable)
         purchases = await _read_purchases(connection, partition, readable.orders, sellable)
         verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable), room)
         await _take(connection, partition, verdict, purchases)
@@ -205,25 +207,33 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
 
 
 async def _lock_sellable(
-    connection: Connection, partition: Partition, orders: list[OrderEntry]
+    connection: Connection, partition: Partition, readable: _Readable
 ) -> tuple[dict[str, SellableUnits], bool]:
     """Return what the orders' products have, and whether the sale takes no money."""
-    wanted = {line.product_id for order in orders for line in order.lines}
-    rows = await batch_statements.lock_sellable(connection, partition.sale_number, wanted) if wanted else []
+    if not readable.orders:
+        return {}, False
+    wanted = {line.product_id for order in readable.orders for line in order.lines}
+    since = datetime.fromtimestamp(readable.places[readable.orders[0].order_id].place[0] / 1000, UTC)
+    rows = await batch_statements.lock_sellable(connection, partition.sale_number, wanted, since=since)
     found = {
         row["product_id"]: SellableUnits(
             units=min(row["stock"], _UNLIMITED if row["allotment"] is None else row["allotment"]),
-            price=row["price"],
+            price=row["own_price"] if row["sale_price"] is None else row["sale_price"],
             currency=row["currency"],
             active=row["active"],
             limit_per_customer=row["limit_per_customer"],
             people=_people_limits(row),
-            windows=tuple(tuple(window) for window in row["windows"] or ()),
+            windows=_windows(row["windows"]) if row["sale_price"] is None else (),
             stock=row["stock"],
+            former=tuple(FormerPrice(until, sale, own, _windows(w)) for until, sale, own, w in row["former"] or ()),
         )
         for row in rows
     }
     return found, any(row["confirms"] for row in rows)
+
+
+def _windows(rows: list[list[int]] | None) -> tuple[Window, ...]:
+    return tuple((starts, ends, price) for starts, ends, price in rows or ())
 
 
 async def _strays(

@@ -43,6 +43,16 @@ class Poison(StrEnum):
     REJECTED = "rejected_by_database"
 
 
+class FormerPrice(NamedTuple):
+    """What a product cost until ops changed it."""
+
+    until_us: int
+    """Microseconds since 1970."""
+    sale_price: int | None
+    own_price: int
+    windows: tuple[Window, ...]
+
+
 @dataclass(slots=True)
 class SellableUnits:
     """What a locked product has to give to this sale; `units` shrinks as orders take from it."""
@@ -58,10 +68,17 @@ class SellableUnits:
     """Prices that hold for a time, where the sale has no price of its own."""
     stock: int = 0
     """Of the product when it was locked, whatever of it the sale may sell."""
+    former: tuple[FormerPrice, ...] = ()
+    """What it cost before, the first to end first."""
 
     def price_at(self, accepted_ms: int) -> int:
-        """Return the price of an order accepted then."""
-        return price_at(self.price, self.windows, accepted_ms * 1000)[0] if self.windows else self.price
+        """Return the price of an order accepted then: that was in force then, whatever was changed since."""
+        at = accepted_ms * 1000
+        for price in self.former:
+            if at < price.until_us:
+                own = price_at(price.own_price, price.windows, at)[0]
+                return own if price.sale_price is None else price.sale_price
+        return price_at(self.price, self.windows, at)[0] if self.windows else self.price
 
 
 class Cause(NamedTuple):

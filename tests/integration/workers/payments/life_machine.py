@@ -211,7 +211,6 @@ class LifeOfAnOrder(RuleBasedStateMachine):
     def receive(self, product: str, units: int) -> None:
         self.run(stock.receive(self.stores.admin, product, units))
 
-    @precondition(lambda self: self.world is not None and not self.world.backlog)
     @rule(product=st.sampled_from(PRODUCTS), price=st.sampled_from([90, 100, 260]))
     def reprice(self, product: str, price: int) -> None:
         self.run(self.shop.reprice(product, price))

@@ -5,6 +5,7 @@ What is checked is what the drawn life of an order is checked by, so these show 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -14,12 +15,16 @@ import pytest
 
 from db import sales
 from db.orders import money, standby, transitions
-from db.orders.fulfilment import line_cancels, refunds
+from db.orders.fulfilment import line_cancels, locked_order, refunds
 from db.orders.fulfilment.refunds import RefundKey
 from db.orders.money import PaymentOperation
+from db.orders.states import Status
+from db.orders.transitions import transition
 from db.products import stock
+from db.work import drain_batch
 from tests.fixtures.chaotic_provider import Fault
 from tests.fixtures.life.world import Wish, World
+from workers.payments import money as money_shift
 from workers.payments import settle
 from workers.payments.gateway import ProviderPayment
 
@@ -102,16 +107,35 @@ async def test_the_state_that_a_confirmation_asks_for(open_world: World, monkeyp
 
 @guarded
 async def test_the_key_of_a_repeated_refund(open_world: World, monkeypatch: Patch, guard: bool) -> None:
-    """The refund was made, and the answer lost."""
+    """The refund was made, and the shift died before it could say so."""
     world = open_world
     if not guard:
-        monkeypatch.setattr(PaymentOperation, "key", property(lambda one: f"{one.operation_id}:{one.attempts}"))
-    [order_id] = await _opened(world, Wish("ann", [("a", 3)]))
-    await _all_goes_well(world)
-    await refunds.refund(world.admin, order_id, lines=None, amount=100, reason="late", key=RefundKey("key", b"x"))
+        asked = itertools.count()
+        monkeypatch.setattr(PaymentOperation, "key", property(lambda one: f"{one.operation_id}:{next(asked)}"))
+    await _refunded(world)
+    await world.step("money", [Fault.DIES_AFTER])
+    await _judge(world, guard)
+
+
+@guarded
+async def test_the_look_up_before_a_repeated_refund(open_world: World, monkeypatch: Patch, guard: bool) -> None:
+    """The refund was made, the answer lost, and its key is forgotten when it is asked for again."""
+    world = open_world
+    if not guard:
+        monkeypatch.setattr(money_shift, "_has", lambda *_: 0)
+    await _refunded(world)
     for _ in range(2):
         await world.step("money", [Fault.ANSWER_LOST])
+    await world.a_day_passes()
     await _judge(world, guard)
+
+
+async def _refunded(world: World) -> None:
+    """Have a refund due."""
+    [order_id] = await _opened(world, Wish("ann", [("a", 3)]))
+    await _all_goes_well(world)
+    key = RefundKey("key", b"x")
+    await refunds.refund(world.admin, order_id, lines=None, amount=100, reason="late", key=key)
 
 
 @guarded
@@ -175,3 +199,34 @@ async def test_the_void_is_dropped_of_who_is_served_after_all(
     for _ in range(2):
         await world.step("money")
     await _judge(world, guard, news=True)
+
+
+@guarded
+async def test_the_price_of_the_acceptance(open_world: World, monkeypatch: Patch, guard: bool) -> None:
+    """Ops change a price between an order's acceptance and its drain."""
+    world = open_world
+    if not guard:
+        _rewrite(
+            monkeypatch, drain_batch, "lock_sellable", lambda sql: sql.replace("f.until > $3", "f.until > $3 and false")
+        )
+    await _opened(world)
+    world.accept([Wish("ann", [("a", 2)])])
+    await world.reprice("a", 130)
+    await world.drain(1)
+    await _judge(world, guard)
+
+
+@guarded
+async def test_every_step_has_its_event(open_world: World, monkeypatch: Patch, guard: bool) -> None:
+    world = open_world
+    if not guard:
+        _rewrite(
+            monkeypatch,
+            locked_order,
+            "tell",
+            lambda sql: sql.replace("values (", "select ").rstrip(")") + " where false",
+        )
+    [order_id] = await _opened(world, Wish("ann", [("a", 2)]))
+    await _all_goes_well(world)
+    await transition(world.admin, order_id, Status.PROCESSING)
+    await _judge(world, guard)
