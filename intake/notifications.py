@@ -14,7 +14,7 @@ from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from redis.asyncio import Redis
 
@@ -33,7 +33,7 @@ class Notifications:
         self._others = dict(others)
         self._begun = begun
         self._watched: dict[bytes, set[asyncio.Event]] = {}
-        self._followed: list[tuple[Container[bytes], Callable[[bytes], None]]] = []
+        self._followed: list[tuple[Mapping[bytes, object], Callable[[bytes], None]]] = []
 
     @contextmanager
     def watching(self, order_id: bytes) -> Iterator[asyncio.Event]:
@@ -48,7 +48,7 @@ class Notifications:
             if not others:
                 del self._watched[order_id]
 
-    def follow(self, orders: Container[bytes], changed: Callable[[bytes], None]) -> None:
+    def follow(self, orders: Mapping[bytes, object], changed: Callable[[bytes], None]) -> None:
         """Tell from now on of each of these orders, whatever they come to be, that it is said to have changed."""
         self._followed.append((orders, changed))
 
@@ -72,6 +72,8 @@ class Notifications:
     def _take(self, channel: str, content: bytes) -> None:
         if (take := self._others.get(channel)) is not None:
             take(content)
+            return
+        if not self._watched and not any(orders for orders, _ in self._followed):
             return
         for order_id in changes.ids_in(content):
             for event in self._watched.get(order_id, ()):

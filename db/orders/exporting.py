@@ -74,6 +74,8 @@ class Exporting:
         """The next order of each partition, and the partition's place in the list."""
         self._dry: list[int] = []
         """Partitions of which nothing is at hand."""
+        self._taken: list[UUID] | None = None
+        """Orders that were taken and not read yet."""
 
     async def begin(self, connection: Connection) -> bool:
         """Find out what there is to read; say whether there is anything: False: no such sale."""
@@ -87,10 +89,21 @@ class Exporting:
         return bool(rows)
 
     async def next_page(self, connection: Connection) -> list[Order] | None:
-        """Return the next orders, None when there are no more; there may be none among those that were looked at."""
-        await self._refill(connection)
-        if not self._heap:
-            return None
+        """Return the next orders, None when there are no more; there may be none among those that were looked at.
+
+        What fails on the way may be asked again, of another server too: nothing is passed over.
+        """
+        if self._taken is None:
+            await self._refill(connection)
+            if not self._heap:
+                return None
+            self._taken = self._take()
+        orders = await read_orders(connection, self._taken) if self._taken else []
+        self._taken = None
+        return orders
+
+    def _take(self) -> list[UUID]:
+        """Take the next places, as far as they are at hand; return which of their orders are asked for."""
         chosen: list[UUID] = []
         for _ in range(self._page):
             if self._dry or not self._heap:
@@ -99,7 +112,7 @@ class Exporting:
             if found.chosen:
                 chosen.append(found.order_id)
             self._advance(place)
-        return await read_orders(connection, chosen) if chosen else []
+        return chosen
 
     def _advance(self, place: int) -> None:
         """Put the next order of a partition in place of the one that was taken."""
@@ -113,9 +126,9 @@ class Exporting:
 
     async def _refill(self, connection: Connection) -> None:
         each = max(16, min(self._page, KEPT_MAX // max(1, len(self._partitions))))
-        while self._dry:
-            some, self._dry = self._dry[: KEPT_MAX // each], self._dry[KEPT_MAX // each :]
+        while some := self._dry[: KEPT_MAX // each]:
             await self._read(connection, some, each)
+            self._dry = self._dry[len(some) :]
 
     async def _read(self, connection: Connection, places: Sequence[int], each: int) -> None:
         asked = [self._partitions[place] for place in places]

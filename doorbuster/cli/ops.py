@@ -173,8 +173,9 @@ def _refusal(answer: httpx.Response, instance: Instance) -> DoorbusterError:
     if answer.is_server_error:
         looked = readiness(instance.ops_base)
         return StoreUnavailableError(detail if looked.ready else f"{looked.reason}: {detail}", checks=looked.checks)
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return InvalidError(f"the ops key is not that of {instance.ops_base}: set OPS_KEY, or name --data")
+    if problem.get("code") == "ops_key_required" or (answer.status_code == httpx.codes.UNAUTHORIZED and not problem):
+        why = "the ops key is not that of {}, or is good no more: set OPS_KEY, or name --data"
+        return InvalidError(why.format(instance.ops_base))
     fields = [(str(item.get("field")), str(item.get("problem"))) for item in problem.get("errors") or []]
     kind = _BY_STATUS.get(answer.status_code)
     return kind(detail) if kind else InvalidError(detail, fields)

@@ -11,6 +11,7 @@ from catalogue.cache import subjects
 from catalogue.cdn.cloudfront import EVERY_PRODUCT, paths
 from doorbuster import keys
 from doorbuster.orderstore.ids import OrderIds
+from doorbuster.values.identities import KINDS, fold, hashed
 from intake.room.browser import Browser
 from intake.web.static_files import version_of
 from waitingroom.admissions import Admission
@@ -31,6 +32,12 @@ def test_order_ids(sale: int, customer: str, key: str, sale_2: int, customer_2: 
     # What was run together is told apart by the customer's length.
     moved = IDS.derive(sale, 0, customer_id=customer + key[0], key=key[1:])
     assert moved != one
+
+
+@given(st.sampled_from(KINDS), TRICKY, st.sampled_from(KINDS), TRICKY)
+def test_identities_of_people(kind: str, text: str, kind_2: str, text_2: str) -> None:
+    same = (kind, fold(kind, text)) == (kind_2, fold(kind_2, text_2))
+    assert (hashed(b"k" * 32, kind, text) == hashed(b"k" * 32, kind_2, text_2)) == same
 
 
 @given(SMALL, TRICKY, SMALL, TRICKY)

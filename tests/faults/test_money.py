@@ -259,7 +259,7 @@ async def test_without_a_steady_key_money_is_given_back_twice(world: World, monk
     await world.step("settle")
     await world.step("settle")
     await world.by_hand(lambda ops: money.queue_capture(ops, order_id, 100, shipment_id=None))
-    await world.step("money", [Fault.ANSWER_LOST])
+    await world.step("money", [Fault.DIES_AFTER])
     await world.make_due()
     await world.step("money")
     await world.make_due()

@@ -180,22 +180,19 @@ class LockedOrder:
             self.step(Status.PROCESSING)
         return self.step(Status.SHIPPED, reason)
 
-    def arrive(self) -> int | None:
+    def arrive(self, refund_reason: str | None = None) -> None:
         """Become delivered if nothing is on its way and nothing is missing, and refunded if all money is back.
 
-        A parcel that was lost and refunded is not missing. Returns the number of the first event; None: there is none.
+        A parcel that was lost and refunded is not missing.
         """
-        first = None
         all_back = self.all_back
         statuses = {parcel.status for parcel in self.parcels}
         is_there = "delivered" in statuses or (all_back and self.parcels)
         is_whole = "shipped" not in statuses and not any(line.missing for line in self.lines.values())
         if self.status is Status.SHIPPED and is_there and is_whole:
-            first = self.step(Status.DELIVERED)
+            self.step(Status.DELIVERED)
         if self.status is Status.DELIVERED and all_back:
-            refunded = self.step(Status.REFUNDED)
-            return first or refunded
-        return first
+            self.step(Status.REFUNDED, refund_reason)
 
     def happened(self, kind: EventKind, reason: str | None = None, lines: Sequence[LineUnits] = ()) -> int:
         """Say what happened without a transition, and which units it took off; return the event's number."""

@@ -149,14 +149,13 @@ def _take(order: LockedOrder, lines: Sequence[RefundLine]) -> list[LineUnits]:
 
 def _tell(order: LockedOrder, reason: str, taken_off: Sequence[LineUnits]) -> int:
     """Move the order as far as the refund does; return the number of the event that tells of it."""
-    if taken_off and not order.is_open and not order.any_shipped:
-        return order.step(Status.CANCELLED, reason)
-    if order.status is Status.DELIVERED and order.all_back:
-        return order.step(Status.REFUNDED, reason)
     seq = order.happened("refund", reason, taken_off)
     if taken_off and not order.is_open:
-        order.leave()
-    order.arrive()
+        if order.any_shipped:
+            order.leave()
+        else:
+            order.step(Status.CANCELLED, reason)
+    order.arrive(reason)
     return seq
 
 

@@ -98,10 +98,10 @@ async def ship_locked(
     order.parcels.append(
         Parcel(shipment_id, "shipped", [LineUnits(part.line.line, part.open + part.again) for part in parts])
     )
-    if order.status in IN_THE_HOUSE and not order.is_open:
-        seq = order.leave(reason)
-    else:
-        seq = order.happened("shipment", reason)
+    is_last = order.status in IN_THE_HOUSE and not order.is_open
+    seq = order.happened("shipment", reason)
+    if is_last:
+        order.leave(reason)
     await order.write(connection)
     await connection.execute(_SQL["add_shipment"], shipment_id, order.order_id, seq, *label)
     await connection.executemany(
@@ -177,10 +177,9 @@ def _note(order: LockedOrder, parcel: Parcel, status: Literal["delivered", "lost
     parcel.status = status
     if status == "lost":
         order.count_lost(parcel)
-        seq = order.happened("shipment", reason)
-        order.arrive()
-        return seq
-    return order.arrive() or order.happened("shipment", reason)
+    seq = order.happened("shipment", reason)
+    order.arrive()
+    return seq
 
 
 async def deliver_all(connection: Connection, order: LockedOrder, *, reason: str | None) -> None:

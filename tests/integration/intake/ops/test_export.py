@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from db.connections.pool import Connection
+from db.orders.exporting import ExportFilter, Exporting
 from intake.ops.export.rows import FORMULA, guarded
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
@@ -51,6 +52,39 @@ async def test_every_order_is_a_line_in_the_order_of_acceptance(
     assert (len(both), both) == (2_000, sorted(both))
     assert len(await rows_of(intake, sale="sale", status="cancelled")) == 434
     assert len(await rows_of(intake, reason="payment_declined", **{"from": moment(600), "to": moment(700)})) == 68
+
+
+async def test_what_fails_on_the_way_is_asked_again_and_nothing_is_passed_over(intake: Intake, db: Connection) -> None:
+    number = (await intake.open_sale(partitions=3))["sale_number"]
+    await fill(db, number, 500, partitions=3)
+
+    class Failing:
+        """Fails at every other statement, as a replica that is slow."""
+
+        calls = 0
+
+        async def fetch(self, *statement: Any) -> Any:
+            self.calls += 1
+            if self.calls % 2:
+                raise TimeoutError
+            return await db.fetch(*statement)
+
+    failing: Any = Failing()
+    exporting = Exporting(ExportFilter(), page=40)
+    found: list[Any] = []
+
+    async def again(read: Any) -> Any:
+        while True:
+            try:
+                return await read(failing)
+            except TimeoutError:
+                continue
+
+    assert await again(exporting.begin)
+    while (page := await again(exporting.next_page)) is not None:
+        found += page
+    moments = [order.accepted_at for order in found]
+    assert (len({order.order_id for order in found}), moments) == (500, sorted(moments))
 
 
 async def test_csv_is_what_spreadsheets_read(intake: Intake, db: Connection) -> None:

@@ -77,7 +77,7 @@ TABLE = {
     "processing": (NOTE, NOTE, NOTE, NOTE, NOTE, NOTE, NOTE),
     "shipped": (NOTE, NOTE, NOTE, NOTE, NOTE, NOTE, NOTE),
     "delivered": (NOTE, NOTE, NOTE, NOTE, NOTE, NOTE, NOTE),
-    "refunded": (NOTE, NOTE, VOID, NOTE, NOTE, NOTE, NOTE),
+    "refunded": (NOTE, VOID, VOID, NOTE, NOTE, NOTE, NOTE),
 }
 
 
