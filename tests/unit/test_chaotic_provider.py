@@ -15,6 +15,7 @@ from workers.payments.gateway import (
     OutcomeUnknownError,
     PaymentRefusedError,
     PaymentRequest,
+    ProviderPayment,
     ProviderStatus,
     RateLimitedError,
 )
@@ -25,6 +26,7 @@ class TestWithoutFaults(GatewayConformance):
 
     approved = "tok"
     declined = "tok_decline"
+    other_card = "tok card:other"
 
     def setup_method(self) -> None:
         self.provider = Provider()
@@ -32,6 +34,19 @@ class TestWithoutFaults(GatewayConformance):
     async def make(self) -> Gateway:
         """Make another gateway onto the same provider."""
         return ChaoticGateway(self.provider)
+
+    async def action(self, *, succeeds: bool) -> str:
+        """Return a token with which the shopper must act; what comes of it is said when that happens."""
+        return "tok_action"
+
+    async def act(self, answer: ProviderPayment, *, succeeds: bool) -> None:
+        """Act as the shopper."""
+        self.provider.act(UUID((answer.reference or "").removeprefix("pay_")), succeeds=succeeds)
+
+    async def losing(self) -> str:
+        """Lose the answer of the next call, which is the authorisation."""
+        self.provider.faults.append(Fault.ANSWER_LOST)
+        return self.approved
 
 
 @pytest.fixture

@@ -60,10 +60,11 @@ def test_no_setting_lets_a_batch_outlive_its_lease(lease_s: float) -> None:
 
 def test_the_pace_of_payments_is_concurrency_by_time() -> None:
     pace = PaymentPace(500)
-    assert pace.per_s is None
+    assert pace.per_s(500) is None
     for _ in range(1_000):
         pace.took(0.3)
-    assert pace.per_s == pytest.approx(500 / 0.3)
+    assert pace.per_s(500) == pace.per_s(1_000) == pytest.approx(500 / 0.3)
+    assert pace.per_s(1) == pytest.approx(1 / 0.3), "a provider that is asked carefully takes less"
     immediately = PaymentPace(500)
     immediately.took(0.0)
-    assert immediately.per_s is None
+    assert immediately.per_s(500) is None
