@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SQL = load("loadtests")
 _POLL_S = 0.1
+_INSTANT_S = 0.001
+"""Events of one batch have one time: that is no time, and no rate."""
 
 Progress = Callable[[int], None]
 
@@ -201,7 +203,7 @@ async def event_span(connection: Connection, sale_id: str) -> tuple[int, float, 
     """Return a sale's events, and seconds from the first until the last was written, and until now."""
     row = await connection.fetchrow(_SQL["event_span"], sale_id)
     assert row is not None
-    return row["events"], row["wrote_s"], row["until_now_s"]
+    return row["events"], max(row["wrote_s"], _INSTANT_S), max(row["until_now_s"], _INSTANT_S)
 
 
 async def delivered(connection: Connection) -> tuple[int, float]:

@@ -85,9 +85,9 @@ KINDS = [
     ),
     Kind(
         "sweep",
-        lambda _shop, mine: Sweep(mine, SimulatedGateway()),
+        lambda _shop, mine: Sweep(mine),
         _ended,
-        "select count(*) from order_events where status = 'cancelled'",
+        "select count(*) from payment_operations where kind = 'void'",
         "select count(*) from reservations",
     ),
     Kind(

@@ -96,16 +96,31 @@ class Relay:
         self._cursors = {target.name: await outbox.read_cursor(connection, target.name) for target in self._targets}
 
     async def step(self) -> int:
-        """Tell each target a batch. One that fails holds up itself alone: it is raised when all had their turn."""
+        """Tell each target a batch. One that fails holds up itself alone: it is raised when all had their turn.
+
+        Targets that are as far as each other are told of one reading; all cursors move in one transaction.
+        """
         connection = await self._shift.connection()
+        read: dict[tuple[int, OutboxPlace, float], OutboxBatch[Any] | None] = {}
+        ends: dict[str, OutboxPlace] = {}
         done, failure = 0, None
         for target in self._targets:
+            batch = await self._read(connection, target, read)
+            if batch is None:
+                continue
             try:
-                done += await self._hand_on(connection, target)
+                ends[target.name] = await self._hand_on(target, batch)
             except TRANSIENT as error:
                 if connection.is_closed():
                     raise
                 failure = failure or error
+            else:
+                done += len(batch.rows)
+        if ends:
+            async with self._shift.leased_transaction() as held:
+                for name, end in ends.items():
+                    await outbox.advance(held, name, end)
+            self._cursors |= ends
         if failure is not None:
             raise failure
         if not done:
@@ -118,19 +133,25 @@ class Relay:
         for target in self._targets:
             await target.close()
 
-    async def _hand_on(self, connection: Connection, target: OutboxTarget[Any]) -> int:
-        cursor = self._cursors[target.name]
-        batch = await target.source.read(connection, cursor, limit=self._shift.size.now, age_s=target.wait_s)
-        if batch is None:
-            return 0
+    async def _read(
+        self,
+        connection: Connection,
+        target: OutboxTarget[Any],
+        read: dict[tuple[int, OutboxPlace, float], OutboxBatch[Any] | None],
+    ) -> OutboxBatch[Any] | None:
+        """Return what is behind a target's cursor; `read` has what was read for the targets before it."""
+        key = id(target.source), self._cursors[target.name], target.wait_s
+        if key not in read:
+            read[key] = await target.source.read(connection, key[1], limit=self._shift.size.now, age_s=key[2])
+        return read[key]
+
+    async def _hand_on(self, target: OutboxTarget[Any], batch: OutboxBatch[Any]) -> OutboxPlace:
+        """Tell a target a batch; return how far it is then."""
         keeps = await target.deliver(batch)
-        end = batch.end if keeps or cursor == outbox.START else outbox.START
+        end = batch.end if keeps or self._cursors[target.name] == outbox.START else outbox.START
         if end == outbox.START:
             log.warning("a target of the outbox began anew, all is published again", extra={"target": target.name})
-        async with self._shift.leased_transaction() as held:
-            await outbox.advance(held, target.name, end)
-        self._cursors[target.name] = end
-        return len(batch.rows)
+        return end
 
     async def _forget(self, connection: Connection) -> None:
         if time.monotonic() - self._forgot > FORGET_S:
