@@ -144,10 +144,10 @@ async def test_an_order_gets_the_price_of_the_moment_it_was_accepted(
 ) -> None:
     """All in one batch, drained long after; a price of the sale's own goes before."""
     await shop.stock(lamp=12)
-    number = await shop.open_sale(SaleProduct(product_id="lamp", price=own_price))
     starts = (await shop.db.fetchval("select date_trunc('milliseconds', clock_timestamp())")) - timedelta(minutes=1)
     ends = starts + timedelta(seconds=2)
     await set_prices(shop.db, "lamp", [PriceWindow(starts, ends, 60)])
+    number = await shop.open_sale(SaleProduct(product_id="lamp", price=own_price))
     moments = [int(moment.timestamp() * 1000) for moment in (starts, ends)]
     accepted = [moments[0] - 1, moments[0], moments[1] - 1, moments[1]]
     for customer, moment in zip("abcd", accepted, strict=True):
