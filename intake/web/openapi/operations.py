@@ -18,6 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
+from doorbuster.contract.night import promises
 
 
 class Operation(NamedTuple):
@@ -165,6 +166,10 @@ _SALES = (
     Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: sales.RevokedView}, _SALE),
     Operation(
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
+    ),
+    Operation(
+        "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
+        ("invalid", *_OPS),
     ),
     Operation(
         "post", "/ops/keys", "Make an ops key", {201: ops_keys.MadeKeyView},
