@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 
-from db.audit import audit
+from db.audit.questions import audit
 from db.orders.states import Status
 from db.orders.transitions import transition
 from doorbuster.settings import Settings
