@@ -309,6 +309,7 @@ create table sales (
   timeline       jsonb not null default '[]',
   -- The moment at which phase and room were as the row says; what the timeline names after it applies on top. Null: none.
   terms_at       timestamptz,
+  plan_closes_at timestamptz,                                   -- of the timeline's closed, after terms_at
   -- {"scale"?, "checks_at_s"?}: what was given beside the lead.
   prewarm        jsonb not null default '{}',
   constraint sale_window check (ends_at > starts_at),
@@ -352,7 +353,7 @@ begin
       select from sale_products sp
         where sp.sale_number = s.sale_number and sp.product_id = new.product_id limit 1
     ) sp
-    where s.phase <> 'closed'
+    where s.phase <> 'closed' and (s.plan_closes_at is null or s.plan_closes_at > clock_timestamp())
     order by s.sale_number
     limit 1;
   if found then

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 import time
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import sold_out
 from doorbuster.orderstore.accept import prefixes_of
-from doorbuster.orderstore.gate import gate_of, publish
+from doorbuster.orderstore.gate import gate_of, phase_at, publish
 from doorbuster.orderstore.ids import partition_of
 from intake.accepting import verdicts
 from intake.accepting.group_commit import PartitionCommit
@@ -69,6 +70,7 @@ class CachedSale:
 
     __slots__ = (
         "answer_head",
+        "changes_at",
         "document",
         "fresh_until",
         "has_room",
@@ -88,22 +90,30 @@ class CachedSale:
         self.used_at = 0.0
         self.offers: Offers | None = None
         """What it offers; None: that is to be read anew."""
-        self.document: SaleDocument | None = None
-        """As everyone sees the sale."""
         self.lanes = tuple(self._lane(partition, script, watch) for partition in range(sale.partitions))
 
     def take(self, sale: Sale) -> None:
         """Take the sale as it was read last."""
         self.sale = sale
         self.taken_at = time.monotonic()
+        until_s = math.inf if (at := sale.next_change_at) is None else (at - sale.read_at).total_seconds()
+        self.changes_at = self.taken_at + until_s
+        """When the sale's plan makes another one of this copy."""
         self.has_room = mode_of(sale) is not Mode.OFF
         """Whether a waiting room stands before the sale, or may."""
+        self.document: SaleDocument | None = None
+        """As everyone sees the sale."""
+
+    def follow_plan(self) -> None:
+        """Make of the copy what the sale's plan says of this moment; no store is asked."""
+        self.take(self.sale.later(time.monotonic() - self.taken_at))
 
     def likely_verdict(self, order: OrderRequest, now_s: float) -> bytes | None:
         """Return why the accept script would refuse the order for the sale's sake, as far as is known here."""
         gate, now_ms = gate_of(self.sale, 0), now_s * 1000
-        if gate.phase != "open":
-            return verdicts.HOLD if gate.phase == "hold" else verdicts.CLOSED
+        phase = phase_at(gate, now_ms)
+        if phase != "open":
+            return verdicts.HOLD if phase == "hold" else verdicts.CLOSED
         if now_ms < gate.opens_ms:
             return verdicts.EARLY
         if 0 < gate.closes_ms <= now_ms:
@@ -138,6 +148,8 @@ class Sales:
         now = time.monotonic()
         if cached is None or now > cached.fresh_until:
             return None
+        if now >= cached.changes_at:
+            cached.follow_plan()
         cached.used_at = now
         return cached
 
@@ -257,6 +269,7 @@ class Sales:
         cached = self._cached.get(sale_id)
         if cached is None:
             raise StoreUnavailableError("The sale cannot be looked up now; try again") from error
+        cached.follow_plan()
         cached.fresh_until = time.monotonic() + FRESH_S
 
     def _make_room(self) -> None:
