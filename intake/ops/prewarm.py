@@ -9,17 +9,30 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from db.prewarm import reports
+from db.prewarm.telling import tell
+from db.sales import get_sale
+from db.status import doubtful_products
+from doorbuster.contract.night.prewarm import PrewarmReport, PrewarmReports
 from doorbuster.contract.ops import Prewarmed
 from doorbuster.errors import DoorbusterError
 from intake.ops.prewarm_checks import clock_check, product_checks, window_check
 from intake.sales.phase import effective_phase
+from intake.web.problems import RefusedError
+from intake.web.query_parameters import refuse_unknown_params
+from intake.web.responses import write
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
 
 if TYPE_CHECKING:
+    from falcon.asgi import Request, Response
+
     from catalogue.service import Catalogue
+    from db.connections.pool import Connection
     from db.sales import Sale
     from db.status import DoubtfulProduct
+    from intake.changes.publish import ChangePublisher
+    from intake.database import Database
     from intake.monitoring.health import HealthChecks
     from intake.monitoring.store_checks import StoreChecks
     from intake.room.cache import RoomCache
@@ -103,3 +116,36 @@ def _sale(sale: Sale) -> Check:
 
 def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
+
+
+class SalePrewarm:
+    """Resource of a sale's pre-warm: the reports of it, and one more by hand."""
+
+    def __init__(self, database: Database, publishing: ChangePublisher, prewarming: PrewarmCheck) -> None:
+        self._database, self._publishing, self._prewarming = database, publishing, prewarming
+
+    async def on_get(self, req: Request, resp: Response, sale: str) -> None:
+        """Show what was found each time, newest first."""
+        refuse_unknown_params(req)
+        async with self._database.working() as connection:
+            row = await _existing(connection, sale)
+            found = await reports.newest(connection, row.number)
+        write(resp, PrewarmReports([PrewarmReport(one.at, one.go, one.checks) for one in found]))
+
+    async def on_post(self, _req: Request, resp: Response, sale: str) -> None:
+        """Warm up and look now; answers go or no-go, which is a report too."""
+        async with self._database.working() as connection:
+            row = await _existing(connection, sale)
+            doubtful = await doubtful_products(connection, row.number)
+        await self._publishing.sale(row)
+        said = await self._prewarming.look(row, doubtful)
+        async with self._database.working() as connection, connection.transaction():
+            await tell(connection, row, occasion="ops", go=said.go, checks=said.checks)
+        write(resp, said)
+
+
+async def _existing(connection: Connection, sale: str) -> Sale:
+    row = await get_sale(connection, sale)
+    if row is None:
+        raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
+    return row
