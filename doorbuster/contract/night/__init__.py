@@ -1,1 +1,1 @@
-"""The night of a sale in the HTTP contract: what is looked at before it, watched during it and told after it."""
+"""The night of a sale in the HTTP contract: its plan, and what is seen and told of it. Owns shapes; never does I/O."""
