@@ -14,6 +14,7 @@
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
+| `INTAKES`     | hash   | jobs   | 1 h                  | intake               | scheduler, intake (pre-warm) |
 | `RQ_WORKERS`  | set    | jobs   | none                 | RQ                   | intake (status)    |
 | `room`        | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_done`   | bitmap | room   | as long as the sale  | room scripts         | room scripts       |
@@ -98,6 +99,9 @@ def starting(shift: str) -> str:
     """String: a job for this shift was enqueued a moment ago."""
     return f"{PREFIX}:starting:{shift}"
 
+
+INTAKES = f"{PREFIX}:intakes"
+"""Hash: each intake process's last sign of life, see `readiness/signs.py`."""
 
 SCHEDULERS = f"{PREFIX}:schedulers"
 """Hash: of each scheduler, when it began and when it last looked, in Unix seconds."""

@@ -10,8 +10,6 @@ on conflict (event_id) do nothing;
 -- name: sales_by
 -- Sales as their events tell of them, and what has happened to each; ended or closed ones too.
 select sale_number, sale_id, name, phase, starts_at, ends_at, timeline, terms_at, statement_timestamp() as at,
-       not over and starts_at > statement_timestamp()
-         and starts_at - make_interval(secs => prewarm_lead_s) <= statement_timestamp() as draws_near,
        starts_at <= case when over then coalesce(closed_at, least(plan_closes_at, ends_at)) else statement_timestamp() end
          as has_started,
        over as has_closed

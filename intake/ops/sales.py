@@ -10,8 +10,6 @@ import msgspec
 from msgspec import UNSET
 
 from db import sales as rows
-from db.status import doubtful_products
-from db.webhooks.world_events import announce_prewarm
 from doorbuster.contract.night.schedule import PrewarmRequest
 from doorbuster.contract.room import RoomChange, RoomTerms
 from doorbuster.contract.sales import (
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from intake.changes.publish import ChangePublisher
     from intake.changes.restock import Restocker
     from intake.database import Database
-    from intake.ops.prewarm import PrewarmCheck
     from intake.ops.undecided_orders import WaitingOrders
     from intake.room.cache import RoomCache
     from intake.sales.cache import Sales
@@ -226,12 +223,11 @@ class OneSale:
 
 
 class SaleVerb:
-    """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
+    """Resource of what can be done with a sale: open, hold, resume, drain, close."""
 
-    def __init__(self, database: Database, publishing: ChangePublisher, prewarming: PrewarmCheck) -> None:
+    def __init__(self, database: Database, publishing: ChangePublisher) -> None:
         self._database = database
         self._publishing = publishing
-        self._prewarming = prewarming
         self._phases: dict[str, tuple[Phase, bool]] = {
             "open": ("open", True),
             "hold": ("hold", False),
@@ -242,19 +238,15 @@ class SaleVerb:
 
     async def on_post(self, req: Request, resp: Response, sale: str, verb: str) -> None:
         """Do it."""
-        if verb != "prewarm" and verb not in self._phases:
+        if verb not in self._phases:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
         async with self._database.working() as connection, connection.transaction():
-            row = await _existing(connection, sale)
-            doubtful = await doubtful_products(connection, row.number) if verb == "prewarm" else []
-            if verb == "prewarm":
-                await announce_prewarm(connection, row.number)
-            else:
-                phase, start_now = self._phases[verb]
-                row = await rows.set_phase(connection, sale, phase, start_now=start_now)
-                await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
+            await _existing(connection, sale)
+            phase, start_now = self._phases[verb]
+            row = await rows.set_phase(connection, sale, phase, start_now=start_now)
+            await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
         await self._publishing.sale(row)
-        write(resp, await self._prewarming.look(row, doubtful) if verb == "prewarm" else show(row))
+        write(resp, show(row))
 
 
 class RevokeAdmissions:

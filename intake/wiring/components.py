@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from catalogue.search.service import open_search
 from catalogue.service import Catalogue
@@ -24,11 +24,11 @@ from intake.monitoring.health import HealthChecks
 from intake.monitoring.metrics import Metrics
 from intake.monitoring.progress import Progress
 from intake.monitoring.read_metrics import ReadFigures
-from intake.monitoring.store_checks import StoreChecks
 from intake.notifications import Notifications
 from intake.ops.live.desk import LiveDesk
 from intake.ops.live.looks import Looks
 from intake.ops.prewarm import PrewarmCheck
+from intake.ops.prewarm_process import ProcessWarming, SignOfLife
 from intake.ops.undecided_orders import WaitingOrders
 from intake.orders.accept import OrderAcceptor
 from intake.orders.event_hub import EventHub
@@ -49,8 +49,13 @@ from intake.web.client_address import Addresses
 from intake.web.ops_keys import KnownKeys, OpsKeys
 from intake.web.problems import Problems
 from intake.wiring.room import RoomWiring
+from readiness.look import Readiness
+from readiness.stores import StoreChecks
+from readiness.warm import Warming
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from db.ops_keys import LiveKey
     from db.sales import Sale
 
@@ -114,10 +119,8 @@ class Parts:
         self.fast_product_read = FastProductRead(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.fast_product_read)
         self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
-        self.checks = StoreChecks(settings, self.database, self.health)
-        self.prewarming = PrewarmCheck(
-            self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
-        )
+        self.checks = StoreChecks(settings, self.database.reading, lambda: self.health.durability_faults)
+        self._prepare_prewarm()
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
         self.accepting = OrderAcceptor(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
 
@@ -125,6 +128,19 @@ class Parts:
     def live(self) -> LiveDesk:
         """How sales go, for ops."""
         return LiveDesk(Looks(self.database, self.orders_redis, self.waiting.desk))
+
+    def _prepare_prewarm(self) -> None:
+        """Make what is done ahead of sales."""
+        self.prewarming = PrewarmCheck(
+            Warming(self.settings, self.catalogue),
+            Readiness(self.settings, self.checks, self.database.reading, self.catalogue),
+            self.guard,
+        )
+        self.sign_of_life = SignOfLife(self.checks.redis["jobs_store"], self.orders_redis, self.waiting.ring)
+        self.process_warming = ProcessWarming(
+            self.database, (self.accept_redis, self.orders_redis, self.waiting.redis), self.sales,
+            catalogue=self.catalogue, desk=self.waiting.desk,
+        )  # fmt: skip
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -167,6 +183,12 @@ class Parts:
         await self.checks.close()
         await self.orders_redis.aclose()
 
+    def _ahead_of_sales(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """Return what is done ahead of sales; a process for ops alone serves no shopper, and does not count."""
+        if self.settings.intake_role == "ops":
+            return []
+        return [self.sign_of_life.keep_giving, self.process_warming.keep_warm]
+
     def lifespan(self) -> Lifespan:
         """Return what begins and ends with the process."""
         return Lifespan(
@@ -181,8 +203,15 @@ class Parts:
                 self.measure,
                 *self.waiting.running(),
                 *self.catalogue.running(),
+                *self._ahead_of_sales(),
             ],
-            closing=[self.close_stores, self.search.close, self.catalogue.close, self.database.close],
+            closing=[
+                self.sign_of_life.end,
+                self.close_stores,
+                self.search.close,
+                self.catalogue.close,
+                self.database.close,
+            ],
         )
 
 

@@ -15,6 +15,7 @@ from intake.ops.fulfilment.shipments import OneShipment, Shipments
 from intake.ops.import_products import ImportProducts
 from intake.ops.live.resource import ShowLive
 from intake.ops.orders import OrderList, TransitionOrder
+from intake.ops.prewarm import SalePrewarm
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
 from intake.ops.report.promises import Promises
@@ -97,7 +98,8 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
     app.add_route("/ops/promises", Promises(database, parts.orders_redis, parts.catalogue.replicas))
-    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
+    app.add_route("/ops/sales/{sale}/prewarm", SalePrewarm(database, publishing, parts.prewarming))
+    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))

@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import live, promises
+from doorbuster.contract.night import live, prewarm, promises
 
 
 class Operation(NamedTuple):
@@ -163,6 +163,10 @@ _SALES = (
     Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: sales.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: sales.SaleView}, _SALE),
     Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: ops.Prewarmed}, _SALE),
+    Operation(
+        "get", "/ops/sales/{sale}/prewarm", "List the reports of go or no-go", {200: prewarm.PrewarmReports},
+        ("invalid", *_SALE),
+    ),
     Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: sales.RevokedView}, _SALE),
     Operation("get", "/ops/sales/{sale}/live", "Show how a sale goes now", {200: live.LiveView}, ("invalid", *_SALE)),
     Operation(
