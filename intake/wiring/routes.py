@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
@@ -64,6 +65,8 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     awaiting = PreferWait(parts.reader, parts.outcomes, parts.guard, parts.problems)
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
     posting.on_full_path = parts.metrics.orders_by_path.labels("full").inc
+    counts = parts.sales.counts
+    parts.problems.on_refused, parts.guard.on_refused = counts.refused, partial(counts.refused, is_offered=True)
     app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
     owners = OrderAccess(waiting.storefront_keys, waiting.door)
