@@ -25,7 +25,7 @@
 | `sale_minute` | hash   | room   | 30 days              | intake               | scheduler, intake  |
 | `sale_minutes`| sorted set | room | 30 days            | intake               | scheduler          |
 | `sale_live`   | list   | room   | 1 h                  | intake               | intake             |
-| `sale_live_turn` | string | room | 1 s                 | intake               | intake             |
+| `sale_live_turn` | string | room | seconds              | intake               | intake             |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `CHANGES`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
 | `UNITS`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |

@@ -27,6 +27,7 @@ from intake.monitoring.read_metrics import ReadFigures
 from intake.monitoring.store_checks import StoreChecks
 from intake.notifications import Notifications
 from intake.ops.live.desk import LiveDesk
+from intake.ops.live.history import LiveHistory
 from intake.ops.live.looks import Looks
 from intake.ops.prewarm import PrewarmCheck
 from intake.ops.undecided_orders import WaitingOrders
@@ -124,7 +125,8 @@ class Parts:
     @cached_property
     def live(self) -> LiveDesk:
         """How sales go, for ops."""
-        return LiveDesk(Looks(self.database, self.orders_redis, self.waiting.desk))
+        looks = Looks(self.database, self.orders_redis, self.waiting.redis, self.waiting.desk)
+        return LiveDesk(self.sales, looks, LiveHistory(self.waiting.redis))
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -179,6 +181,7 @@ class Parts:
                 self.durability.keep_checking,
                 self.memory.keep_looking,
                 self.measure,
+                self.live.run,
                 *self.waiting.running(),
                 *self.catalogue.running(),
             ],

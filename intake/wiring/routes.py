@@ -93,7 +93,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
-    app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live))
+    app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live, parts.guard))
     app.add_route("/ops/keys", OpsKeyList(database))
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
