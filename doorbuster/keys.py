@@ -26,6 +26,7 @@
 | `sale_minutes`| sorted set | room | 30 days            | intake               | scheduler          |
 | `sale_live`   | list   | room   | 1 h                  | intake               | intake             |
 | `sale_live_turn` | string | room | seconds              | intake               | intake             |
+| `room_visits` | stream | room   | 30 days behind the report | join, bypass, claim, release | report |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `CHANGES`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
 | `UNITS`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |
@@ -140,6 +141,11 @@ def room_ends(sale_number: int) -> str:
 def room_codes(sale_number: int) -> str:
     """Hash: admissions given by access code."""
     return _of_room(sale_number, "codes")
+
+
+def room_visits(sale_number: int) -> str:
+    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/visits.py."""
+    return _of_room(sale_number, "visits")
 
 
 def room_places(sale_number: int, digest: bytes) -> str:
