@@ -26,6 +26,7 @@ from intake.monitoring.progress import Progress
 from intake.monitoring.read_metrics import ReadFigures
 from intake.notifications import Notifications
 from intake.ops.live.desk import LiveDesk
+from intake.ops.live.history import LiveHistory
 from intake.ops.live.looks import Looks
 from intake.ops.prewarm import PrewarmCheck
 from intake.ops.prewarm_process import ProcessWarming, SignOfLife
@@ -127,7 +128,8 @@ class Parts:
     @cached_property
     def live(self) -> LiveDesk:
         """How sales go, for ops."""
-        return LiveDesk(Looks(self.database, self.orders_redis, self.waiting.desk))
+        looks = Looks(self.database, self.orders_redis, self.waiting.redis, self.waiting.desk)
+        return LiveDesk(self.sales, looks, LiveHistory(self.waiting.redis))
 
     def _prepare_prewarm(self) -> None:
         """Make what is done ahead of sales."""
@@ -201,6 +203,7 @@ class Parts:
                 self.durability.keep_checking,
                 self.memory.keep_looking,
                 self.measure,
+                self.live.run,
                 *self.waiting.running(),
                 *self.catalogue.running(),
                 *self._ahead_of_sales(),
