@@ -19,11 +19,13 @@ from intake.accepting.store_memory import StoreMemory
 from intake.changes.publish import ChangePublisher
 from intake.changes.restock import Restocker
 from intake.database import Database
+from intake.monitoring.alerts.watcher import AlertWatcher
 from intake.monitoring.health import HealthChecks
 from intake.monitoring.metrics import Metrics
 from intake.monitoring.progress import Progress
 from intake.monitoring.read_metrics import ReadFigures
 from intake.monitoring.store_checks import StoreChecks
+from intake.monitoring.watch import Watch
 from intake.notifications import Notifications
 from intake.ops.prewarm import PrewarmCheck
 from intake.ops.undecided_orders import WaitingOrders
@@ -111,12 +113,18 @@ class Parts:
         self.fast_product_read = FastProductRead(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.fast_product_read)
         self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
-        self.checks = StoreChecks(settings, self.database, self.health)
+        order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
+        self.accepting = OrderAcceptor(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
+        self._add_watching()
+
+    def _add_watching(self) -> None:
+        """Make what looks at all of it."""
+        self.checks = StoreChecks(self.settings, self.database, self.health)
+        judges = self.durability, self.memory
+        self.alerts = AlertWatcher(Watch(self.database, self.checks, self.progress, self.metrics, judges), self.metrics)
         self.prewarming = PrewarmCheck(
             self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
-        order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
-        self.accepting = OrderAcceptor(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -171,6 +179,7 @@ class Parts:
                 self.durability.keep_checking,
                 self.memory.keep_looking,
                 self.measure,
+                *([self.alerts.keep_looking] if self.settings.intake_role != "public" else []),
                 *self.waiting.running(),
                 *self.catalogue.running(),
             ],
