@@ -39,8 +39,8 @@ class AlertWatcher:
     async def keep_looking(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await self.look()
             await asyncio.sleep(EVERY_S)
+            await self.look()
 
 
 def samples_of(metrics: Metrics) -> dict[str, dict[Labels, float]]:
