@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catalogue.search.service import open_search
@@ -27,6 +28,8 @@ from intake.monitoring.read_metrics import ReadFigures
 from intake.monitoring.store_checks import StoreChecks
 from intake.monitoring.watch import Watch
 from intake.notifications import Notifications
+from intake.ops.live.desk import LiveDesk
+from intake.ops.live.looks import Looks
 from intake.ops.prewarm import PrewarmCheck
 from intake.ops.undecided_orders import WaitingOrders
 from intake.orders.accept import OrderAcceptor
@@ -125,6 +128,11 @@ class Parts:
         self.prewarming = PrewarmCheck(
             self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
         )
+
+    @cached_property
+    def live(self) -> LiveDesk:
+        """How sales go, for ops."""
+        return LiveDesk(Looks(self.database, self.orders_redis, self.waiting.desk))
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
