@@ -34,4 +34,4 @@ select count(*)
           from dead_letters d order by d.dead_letter_id desc limit $1) d
   where d.discarded_at is null and d.reason <> 'idempotency_conflict'
     and (d.retried_at is null or d.retried_at <= d.failed_at)
-    and not exists (select from orders o where o.order_id = d.order_id limit 1);
+    and (select true from orders o where o.order_id = d.order_id limit 1) is null;
