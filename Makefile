@@ -13,7 +13,7 @@ ifneq ($(wildcard $(STAMP) $(RUNS)),)
   endif
 endif
 
-.PHONY: services help install demo test test-unit fix test-versions test-oldest test-newest constraints check bench endurance soak loadtest loadtest-reads room-report opensearch relevance clean
+.PHONY: services help install demo test test-unit alerts fix test-versions test-oldest test-newest constraints check bench endurance soak loadtest loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -53,6 +53,10 @@ test: $(STAMP) services  ## run the tests, all or those of a folder (FOLDER=test
 
 test-unit: $(STAMP)  ## the tests of pure code: seconds, no server, nothing from Debian
 	@$(BIN)/python -m pytest tests/unit --durations=5
+
+alerts: $(STAMP)  ## make deploy/prometheus/alerts.yml from the table of alerts
+	@mkdir -p deploy/prometheus
+	@$(BIN)/python -m intake.monitoring.alerts.rules > deploy/prometheus/alerts.yml
 
 fix: $(STAMP)  ## mend what ruff can mend, and format
 	@$(BIN)/ruff check --fix .

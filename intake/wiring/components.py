@@ -20,10 +20,12 @@ from intake.accepting.store_memory import StoreMemory
 from intake.changes.publish import ChangePublisher
 from intake.changes.restock import Restocker
 from intake.database import Database
+from intake.monitoring.alerts.watcher import AlertWatcher
 from intake.monitoring.health import HealthChecks
 from intake.monitoring.metrics import Metrics
 from intake.monitoring.progress import Progress
 from intake.monitoring.read_metrics import ReadFigures
+from intake.monitoring.watch import Watch
 from intake.notifications import Notifications
 from intake.ops.live.desk import LiveDesk
 from intake.ops.live.history import LiveHistory
@@ -121,15 +123,21 @@ class Parts:
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.fast_product_read)
         self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
         self.checks = StoreChecks(settings, self.database.reading, lambda: self.health.durability_faults)
-        self._prepare_prewarm()
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
         self.accepting = OrderAcceptor(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
+        self._prepare_prewarm()
+        self._prepare_watching()
 
     @cached_property
     def live(self) -> LiveDesk:
         """How sales go, for ops."""
         looks = Looks(self.database, self.orders_redis, self.waiting.redis, self.waiting.desk)
         return LiveDesk(self.sales, looks, LiveHistory(self.waiting.redis))
+
+    def _prepare_watching(self) -> None:
+        """Make what looks at all of it."""
+        judges = self.durability, self.memory
+        self.alerts = AlertWatcher(Watch(self.database, self.checks, self.progress, self.metrics, judges), self.metrics)
 
     def _prepare_prewarm(self) -> None:
         """Make what is done ahead of sales."""
@@ -204,6 +212,7 @@ class Parts:
                 self.memory.keep_looking,
                 self.measure,
                 self.live.run,
+                *([self.alerts.keep_looking] if self.settings.intake_role != "public" else []),
                 *self.waiting.running(),
                 *self.catalogue.running(),
                 *self._ahead_of_sales(),

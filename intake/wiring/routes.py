@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
+from intake.monitoring.health import ShowLiveness, ShowReadiness
+from intake.monitoring.show_metrics import ShowMetrics
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters.resources import DeadLetters, DiscardDeadLetter, Letters, OneDeadLetter, RetryDeadLetter
@@ -52,7 +53,7 @@ def add_process(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/metrics",
         ShowMetrics(
-            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.progress
+            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.alerts.watch
         ),
     )
     static_files = parts.waiting.pages.static_files
