@@ -13,6 +13,7 @@ from intake.ops.fulfilment.bulk import BulkTransitions
 from intake.ops.fulfilment.refunds import Refunds
 from intake.ops.fulfilment.shipments import OneShipment, Shipments
 from intake.ops.import_products import ImportProducts
+from intake.ops.live.resource import ShowLive
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
@@ -93,6 +94,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live))
     app.add_route("/ops/keys", OpsKeyList(database))
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))

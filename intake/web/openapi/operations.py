@@ -18,6 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
+from doorbuster.contract.night import live
 
 
 class Operation(NamedTuple):
@@ -166,6 +167,7 @@ _SALES = (
     Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: sales.SaleView}, _STEER),
     Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: ops.Prewarmed}, _SALE),
     Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: sales.RevokedView}, _STEER),
+    Operation("get", "/ops/sales/{sale}/live", "Show how a sale goes now", {200: live.LiveView}, ("invalid", *_SALE)),
     Operation(
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
     ),
