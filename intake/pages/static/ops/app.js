@@ -4,9 +4,11 @@ import { Problem, call, session, signedOut } from "./api.js";
 import { fill, h } from "./dom.js";
 import { route, trouble } from "./router.js";
 import { T } from "./texts.js";
+import { floor, floorOfSale } from "./views/floor.js";
+import { live, liveOfSale } from "./views/live.js";
 import { system } from "./views/system.js";
 
-const VIEWS = [system];
+const VIEWS = [live, liveOfSale, floor, floorOfSale, system];
 
 function bar(who) {
   const links = VIEWS.filter((view) => view.menu).map((view) =>
@@ -35,7 +37,7 @@ async function begin() {
   try {
     const who = await session();
     bar(who);
-    await route(root, VIEWS, { who }, moved);
+    await route(root, VIEWS, { who, first: who.role === "view" ? floor.path : live.path }, moved);
   } catch (error) {
     if (error instanceof Problem && error.code === "ops_key_required") signedOut();
     else fill(root, trouble(error, () => location.reload()));

@@ -5,10 +5,10 @@ import { T } from "./texts.js";
 
 /** Begin to show views: each has a `path` like `/orders/:order`, and `show`, which gets root, params, query and signal. */
 export function route(root, views, context, moved) {
-  const patterns = views.map((view) => ({ view, names: [], pattern: null })).map((one) => {
+  const patterns = views.map((view) => {
     const names = [];
-    const source = one.view.path.replace(/:(\w+)/g, (_, name) => (names.push(name), "([^/]+)"));
-    return { view: one.view, names, pattern: new RegExp(`^${source}$`) };
+    const source = view.path.replace(/:(\w+)/g, (_, name) => (names.push(name), "([^/]+)"));
+    return { view, names, pattern: new RegExp(`^${source}$`) };
   });
   let ending = new AbortController();
   let isFirst = true;
@@ -16,7 +16,7 @@ export function route(root, views, context, moved) {
   async function go() {
     ending.abort();
     ending = new AbortController();
-    const [path, query = ""] = (location.hash.slice(1) || views[0].path).split("?");
+    const [path, query = ""] = (location.hash.slice(1) || context.first).split("?");
     const found = patterns.map((one) => ({ ...one, match: one.pattern.exec(path) })).find((one) => one.match);
     const signal = ending.signal;
     const given = found ? Object.fromEntries(found.names.map((name, at) => [name, decoded(found.match[at + 1])])) : {};

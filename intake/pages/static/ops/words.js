@@ -21,3 +21,23 @@ export function seconds(value) {
   }
   return said.join(" ");
 }
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const MOMENT = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+});
+
+/** A time of day where whoever looks is. */
+export const clockTime = (at) => CLOCK.format(new Date(at));
+
+/** A moment with its day and zone, where whoever looks is. */
+export const moment = (at) => MOMENT.format(new Date(at));
+
+/** A moment in UTC, to be compared with logs. */
+export const utc = (at) => `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+
+/** An amount of minor units in its currency. */
+export function money(amount, currency) {
+  const format = new Intl.NumberFormat("en", { style: "currency", currency, currencyDisplay: "code" });
+  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+}

@@ -20,6 +20,13 @@ function table(title, heads, rows) {
       : h("p", { class: "quiet" }, T.none));
 }
 
+function figure(name, value) {
+  if (value === null) return T.unknown;
+  if (typeof value !== "object") return name.endsWith("_s") ? seconds(value) : String(value);
+  const lines = Array.isArray(value) ? value : Object.entries(value).map(([key, one]) => `${key}: ${typeof one === "object" ? JSON.stringify(one) : one}`);
+  return lines.length ? h("ul", { class: "lines" }, lines.map((one) => h("li", {}, typeof one === "object" ? JSON.stringify(one) : String(one)))) : T.none;
+}
+
 function drawn(status) {
   const t = T.system;
   return [
@@ -38,7 +45,7 @@ function drawn(status) {
       h("a", { href: `#/live/${encodeURIComponent(one.sale_id)}` }, one.sale_id), one.phase, one.backlog ?? T.unknown,
     ])),
     table(t.work, [t.name, ""], Object.entries(status.work).map(([name, value]) => [
-      name.replaceAll("_", " "), typeof value === "object" ? JSON.stringify(value) : String(value),
+      name.replace(/_s$/, "").replaceAll("_", " "), figure(name, value),
     ])),
   ];
 }
