@@ -17,6 +17,7 @@ from intake.ops.live.resource import ShowLive
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
+from intake.ops.report.promises import Promises
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.session.resources import SessionTerms, SignIn
 from intake.ops.session.totp import ConfirmTotp, KeyTotp, TotpCodes, totp_key
@@ -99,6 +100,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
+    app.add_route("/ops/promises", Promises(database, parts.orders_redis, parts.catalogue.replicas))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))

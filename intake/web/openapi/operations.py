@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import live
+from doorbuster.contract.night import live, promises
 
 
 class Operation(NamedTuple):
@@ -170,6 +170,10 @@ _SALES = (
     Operation("get", "/ops/sales/{sale}/live", "Show how a sale goes now", {200: live.LiveView}, ("invalid", *_SALE)),
     Operation(
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
+    ),
+    Operation(
+        "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
+        ("invalid", *_OPS),
     ),
     Operation(
         "post", "/ops/keys", "Make an ops key", {201: ops_keys.MadeKeyView},
