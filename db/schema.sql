@@ -706,12 +706,24 @@ create table ops_keys (
   created_at timestamptz not null default clock_timestamp(),
   created_by text not null,                              -- name of the key that it was made with
   expires_at timestamptz,
-  revoked_at timestamptz
+  revoked_at timestamptz,
+  totp_salt  bytea check (length(totp_salt) = 20),       -- the second factor's secret is made with it; null: has none
+  totp_confirmed_at timestamptz,                         -- from then on signing in takes a code
+  totp_last_step    bigint not null default 0,           -- codes up to it were used, or came too late
+  constraint totp_has_salt check (totp_confirmed_at is null or totp_salt is not null)
 );
 
 create unique index ops_keys_by_digest on ops_keys (digest);
 -- Whose a change was can be told by the name: no two keys that are good have the same.
 create unique index ops_keys_by_name on ops_keys (name) where revoked_at is null;
+
+-- Sessions of the page of ops that were signed out before their end; a row goes once the session would have ended.
+create table ops_ended_sessions (
+  session_id bytea primary key check (length(session_id) = 16),
+  ends_at    timestamptz not null
+);
+
+create index ops_ended_sessions_by_end on ops_ended_sessions (ends_at);
 
 -- Where events are delivered over HTTP.
 create table webhooks (

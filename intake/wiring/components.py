@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from catalogue.search.service import open_search
 from catalogue.service import Catalogue
 from db.ops_keys import live_keys
+from db.ops_sessions import ended_sessions
 from db.sales import get_sale, list_sales
 from doorbuster.orderstore import changes
 from doorbuster.orderstore.accept import AcceptScript, Terms
@@ -32,6 +33,7 @@ from intake.ops.live.history import LiveHistory
 from intake.ops.live.looks import Looks
 from intake.ops.prewarm import PrewarmCheck
 from intake.ops.prewarm_process import ProcessWarming, SignOfLife
+from intake.ops.session.sessions import OpsSessions, sessions_key
 from intake.ops.undecided_orders import WaitingOrders
 from intake.orders.accept import OrderAcceptor
 from intake.orders.event_hub import EventHub
@@ -49,7 +51,7 @@ from intake.server.descriptors import connections_within
 from intake.server.guard import Guard
 from intake.server.lifespan import Lifespan
 from intake.web.client_address import Addresses
-from intake.web.ops_keys import KnownKeys, OpsKeys
+from intake.web.ops_keys import KnownKeys, OpsKeys, StoredKeys
 from intake.web.problems import Problems
 from intake.wiring.room import RoomWiring
 from readiness.look import Readiness
@@ -59,7 +61,6 @@ from readiness.warm import Warming
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from db.ops_keys import LiveKey
     from db.sales import Sale
 
 GAUGES_EVERY_S = 1.0
@@ -71,12 +72,7 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         url, timeout_s = settings.orders_redis_url.get_secret_value(), settings.store_timeout_s
         self.settings = settings
-        self.ops_keys = OpsKeys(
-            settings.ops_key.get_secret_value(),
-            KnownKeys(self.read_keys),
-            Addresses(settings.trusted_proxies),
-            tries_per_minute=settings.ops_tries_per_address,
-        )
+        self.ops_keys, self.sessions = ops_access_of(settings, KnownKeys(self.read_keys))
         self.metrics = Metrics()
         self.problems = Problems(settings.retry_after_s, self.metrics.refused)
         self.guard = Guard(
@@ -162,10 +158,10 @@ class Parts:
         async with self.database.reading() as connection:
             return await list_sales(connection)
 
-    async def read_keys(self) -> list[LiveKey]:
-        """Read the keys of ops from Postgres."""
+    async def read_keys(self) -> StoredKeys:
+        """Read the keys of ops from Postgres, and who signed out."""
         async with self.database.reading() as connection:
-            return await live_keys(connection)
+            return StoredKeys(await live_keys(connection), await ended_sessions(connection))
 
     async def first_check(self) -> None:
         """Judge the order store before the first order."""
@@ -225,6 +221,17 @@ class Parts:
                 self.database.close,
             ],
         )
+
+
+def ops_access_of(settings: Settings, known: KnownKeys) -> tuple[OpsKeys, OpsSessions]:
+    """Return by what ops come in: their keys, and sessions that were begun with one."""
+    keys = OpsKeys(
+        settings.ops_key.get_secret_value(),
+        known,
+        Addresses(settings.trusted_proxies),
+        tries_per_minute=settings.ops_tries_per_address,
+    )
+    return keys, OpsSessions(sessions_key(settings), known, life_s=settings.ops_session_s)
 
 
 def terms_of(settings: Settings) -> Terms:

@@ -22,6 +22,8 @@ from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
 from intake.ops.report.promises import Promises
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
+from intake.ops.session.resources import SessionTerms, SignIn
+from intake.ops.session.totp import ConfirmTotp, KeyTotp, TotpCodes, totp_key
 from intake.ops.status import OpsStatus
 from intake.ops.webhooks.deliveries import ReplayWebhook, SendTest, WebhookDeliveries
 from intake.ops.webhooks.endpoints import OneWebhook, ResumeWebhook, RotateSecret, WebhookList
@@ -33,6 +35,7 @@ from intake.orders.resources import CancelOrder, OneOrder
 from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
 from intake.pages.offers import ShopOffers
+from intake.pages.ops_page import OpsPage, ToOpsPage
 from intake.pages.problems import ProblemPages
 from intake.payments.callbacks import PaymentEvents
 from intake.products.resources import ListProducts, ShowProduct
@@ -40,6 +43,7 @@ from intake.products.search import SearchProducts, SuggestSearches
 from intake.sales.resource import ShowSale
 from intake.web.client_address import Addresses
 from intake.web.openapi.document import resources
+from intake.web.openapi.roles import OPS_FILES, OPS_PAGE, OPS_SESSION
 
 if TYPE_CHECKING:
     from intake.web.falcon_app import Routes
@@ -122,6 +126,20 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(letters))
     app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(letters))
     add_webhooks(app, parts)
+
+
+def add_ops_page(app: Routes, public: Routes, parts: Parts) -> None:
+    """Add the page of ops, what goes with it, and signing in."""
+    database, sessions = parts.database, parts.sessions
+    codes = TotpCodes(totp_key(parts.settings), database)
+    page = OpsPage(parts.waiting.pages, sessions.is_likely, OPS_FILES)
+    app.add_route(OPS_PAGE, page)
+    app.add_route(page.static_files.route, page.static_files)
+    public.add_route(OPS_PAGE.rstrip("/"), ToOpsPage(OPS_PAGE))
+    terms = SessionTerms(parts.settings.ops_second_key_for)
+    app.add_route(OPS_SESSION, SignIn(parts.ops_keys, sessions, codes, database, terms))
+    app.add_route("/ops/keys/{key}/totp", KeyTotp(codes, database))
+    app.add_route("/ops/keys/{key}/totp/confirm", ConfirmTotp(codes, database))
 
 
 def add_webhooks(app: Routes, parts: Parts) -> None:
