@@ -679,6 +679,17 @@ create type ops_role as enum (
   'admin'    -- keys too, and what cannot be undone
 );
 
+-- Posts of orders, minute by minute, as the intakes counted them: added up in the room's store, copied by the scheduler.
+create table sale_minutes (
+  sale_number integer not null references sales on delete cascade,
+  minute      timestamptz not null check (minute = date_trunc('minute', minute, 'UTC')), -- its beginning
+  offered     bigint not null default 0 check (offered >= 0),   -- posts of orders, also those refused or sent again
+  admitted    bigint not null default 0 check (admitted >= 0),  -- admissions given
+  joined      bigint not null default 0 check (joined >= 0),    -- places taken in the room
+  refused     jsonb not null default '{}',                      -- of the offered: {code: how many}
+  primary key (sale_number, minute)
+);
+
 -- Keys of ops beside the setting's OPS_KEY.
 create table ops_keys (
   key_id     bigint generated always as identity primary key,

@@ -20,6 +20,7 @@ from doorbuster.orderstore.gate import gate_of, publish
 from doorbuster.orderstore.ids import partition_of
 from intake.accepting import verdicts
 from intake.accepting.group_commit import PartitionCommit
+from intake.sales.minute_counts import MinuteCounts
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from doorbuster.contract.orders import OrderRequest
     from doorbuster.orderstore.accept import AcceptScript
     from intake.accepting.group_commit import BatchObserver
+    from intake.sales.minute_counts import Counts
     from intake.sales.offered import Offers, SaleDocument
 
     LoadSale = Callable[[str], Awaitable[Sale | None]]
@@ -69,6 +71,7 @@ class CachedSale:
 
     __slots__ = (
         "answer_head",
+        "counts",
         "document",
         "fresh_until",
         "has_room",
@@ -80,9 +83,11 @@ class CachedSale:
         "used_at",
     )
 
-    def __init__(self, sale: Sale, script: AcceptScript, watch: BatchObserver) -> None:
+    def __init__(self, sale: Sale, script: AcceptScript, watch: BatchObserver, counts: Counts) -> None:
         self.take(sale)
         self.number = sale.number
+        self.counts = counts
+        """What happens to it here, by minute."""
         self.answer_head = f'","sale_id":"{sale.sale_id}","status":"accepted","accepted_at":"'
         self.fresh_until = 0.0
         self.used_at = 0.0
@@ -131,6 +136,8 @@ class Sales:
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, int] = {}
         self._looks = 0
+        self.counts = MinuteCounts()
+        self.counts.number_of = self._number_of
 
     def fresh(self, sale_id: str) -> CachedSale | None:
         """Return the sale if its copy is fresh; costs no I/O."""
@@ -166,7 +173,8 @@ class Sales:
         cached = self._cached.get(sale.sale_id)
         if cached is None or cached.number != sale.number:
             self._make_room()
-            cached = self._cached[sale.sale_id] = CachedSale(sale, self._script, self._watch)
+            counts = self.counts.of(sale.number)
+            cached = self._cached[sale.sale_id] = CachedSale(sale, self._script, self._watch, counts)
         elif sale.version >= cached.sale.version:
             cached.take(sale)
         is_old = cached.sale.version < self._told.get(sale.sale_id, 0)
@@ -245,6 +253,10 @@ class Sales:
             if len(self._absent) >= MOST_SALES:
                 self._absent.clear()
             self._absent[sale_id] = time.monotonic() + ABSENT_S
+
+    def _number_of(self, sale_id: str) -> int | None:
+        cached = self._cached.get(sale_id)
+        return None if cached is None else cached.number
 
     def _forget_task(self, sale_id: str, done: asyncio.Task[None]) -> None:
         self._loading.pop(sale_id, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
@@ -13,6 +14,7 @@ from intake.ops.fulfilment.bulk import BulkTransitions
 from intake.ops.fulfilment.refunds import Refunds
 from intake.ops.fulfilment.shipments import OneShipment, Shipments
 from intake.ops.import_products import ImportProducts
+from intake.ops.live.resource import ShowLive
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
@@ -64,6 +66,8 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     awaiting = PreferWait(parts.reader, parts.outcomes, parts.guard, parts.problems)
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
     posting.on_full_path = parts.metrics.orders_by_path.labels("full").inc
+    counts = parts.sales.counts
+    parts.problems.on_refused, parts.guard.on_refused = counts.refused, partial(counts.refused, is_offered=True)
     app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
     owners = OrderAccess(waiting.storefront_keys, waiting.door)
@@ -90,6 +94,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live))
     app.add_route("/ops/keys", OpsKeyList(database))
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))

@@ -1,1 +1,1 @@
-"""The HTTP contract of the night of a sale: what is watched, and what is told of it afterwards."""
+"""The contract of the night of a sale: what ops watch, what is checked before, what is told after."""
