@@ -179,12 +179,12 @@ select at, action, target, operator, key_name,
        case when octet_length(change::text) <= 2000 then change
             else jsonb_build_object('left_out_bytes', octet_length(change::text)) end as change
   from ops_log
-  where target = any($1::text[]) and at >= $2
+  where target = any($1::text[]) and at between $2 and $3
   order by entry_id desc
-  limit $3;
+  limit $4;
 
 -- name: count_acts
-select count(*) from ops_log where target = any($1::text[]) and at >= $2;
+select count(*) from ops_log where target = any($1::text[]) and at between $2 and $3;
 
 -- name: dead_letters
 select reason, state, count(*) as letters, min(created_at) as since, max(failed_at) as until

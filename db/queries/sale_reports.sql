@@ -12,11 +12,17 @@ select s.sale_number, s.sale_id, e.over_at
     and (r.sale_number is null or r.over_at <> e.over_at or not r.settled)
   order by e.over_at;
 
+-- name: over_at
+-- When it took no orders any more; null while it may.
+select least(ends_at, closed_at, (to_jsonb(s) ->> 'plan_closes_at')::timestamptz)
+  from sales s
+  where sale_number = $1
+    and least(ends_at, closed_at, (to_jsonb(s) ->> 'plan_closes_at')::timestamptz) <= clock_timestamp();
+
 -- name: under_way
 -- What of a sale is not done yet; each counted up to a thousand.
 select (select count(*) from (select from reservations r where r.sale_number = $1 limit 1000) a) as pending,
-       (select count(*) from (select from standby b where b.sale_number = $1 and b.served is null limit 1000) a) as standing_by,
-       (select coalesce(sum(drained), 0) from stream_cursors c where c.sale_number = $1)::bigint as drained;
+       (select count(*) from (select from standby b where b.sale_number = $1 and b.served is null limit 1000) a) as standing_by;
 
 -- name: operations_under_way
 select count(*) from (

@@ -86,7 +86,7 @@ def _was_gone_soon(one: ProductReport) -> bool:
 
 def _unsold(report: SaleReport) -> Iterable[Advice]:
     left = [one for one in report.products if one.in_sale.allotment and one.in_sale.kept < one.in_sale.allotment / 2]
-    for one in left[:PRODUCTS_NAMED]:
+    for one in [one for one in left if one.sold_out_at is None][:PRODUCTS_NAMED]:
         yield Advice(
             rule="unsold",
             text=f"Of {one.in_sale.allotment:,} units of {one.name} {one.in_sale.kept:,} were sold: allot fewer, or "

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 COMPARED_MAX = 100_000
 """Orders that are compared for fairness at most; of more, every so many-th."""
+AFTERWARDS = timedelta(hours=1)
+"""What happens within so long after the sale is still told of it."""
 _SQL = load("report")
 _NOTHING = Spread(count=0)
 _NO_ESTIMATES = Estimates(told=0, not_told=0, within=0, longer=0, shorter=0, error_s=_NOTHING, lean_s=None)
@@ -78,8 +80,9 @@ async def assemble(connection: Connection, known: Known) -> SaleReport:
         limits = {row["by"]: row["orders"] for row in await connection.fetch(_SQL["limits"], sale.number)}
         standby = await _standby(connection, sale.number)
         took = await money(connection, sale.number, declined=went.totals.cancelled.get(DECLINED, 0))
-        acts, acts_left_out = await happenings.acts(connection, sale)
-        incidents = await happenings.incidents(connection, sale, now, known.restarts)
+        until = min(now, (known.over_at or now) + AFTERWARDS)
+        acts, acts_left_out = await happenings.acts(connection, sale, until)
+        incidents = await happenings.incidents(connection, sale, until, known.restarts)
     times = None if known.room is None else await asyncio.to_thread(room_times, known.room.visits)
     fairness = await asyncio.to_thread(_fairness, times, orders, served, step)
     refused = went.totals.refused

@@ -19,11 +19,11 @@ TARGETS_MAX = 1_000
 _SQL = load("report")
 
 
-async def acts(connection: Connection, sale: Sale) -> tuple[list[Act], int]:
+async def acts(connection: Connection, sale: Sale, until: datetime) -> tuple[list[Act], int]:
     """Return what ops changed of the sale and its products, oldest first, and how many changes are left out."""
     targets = [f"sale:{sale.sale_id}", *(f"product:{one}" for one in list(sale.products)[:TARGETS_MAX])]
-    found = await connection.fetch(_SQL["acts"], targets, sale.created_at, ACTS_MAX)
-    whole: int = await connection.fetchval(_SQL["count_acts"], targets, sale.created_at)
+    found = await connection.fetch(_SQL["acts"], targets, sale.created_at, until, ACTS_MAX)
+    whole: int = await connection.fetchval(_SQL["count_acts"], targets, sale.created_at, until)
     shown = [
         Act(
             at=row["at"], action=row["action"], target=row["target"], change=row["change"],
@@ -62,7 +62,7 @@ async def incidents(
         for row in await connection.fetch(_SQL["failed_operations"], number)
     ]  # fmt: skip
     began: datetime = await connection.fetchval(_SQL["postgres_began"])
-    found += _restarts({"Postgres": began} | dict(restarts), begin, until)
+    found += _restarts({"Postgres": began} | dict(restarts), sale.starts_at, until)
     return sorted(found, key=lambda one: one.at or begin)
 
 

@@ -39,8 +39,12 @@ class UnderWay(NamedTuple):
     pending: int
     standing_by: int
     operations: int
-    drained: int
-    """Entries worked off so far, to be held against what was accepted."""
+
+
+async def over_at(connection: Connection, sale_number: int) -> datetime | None:
+    """Return when a sale took no orders any more, None while it may."""
+    moment: datetime | None = await connection.fetchval(_SQL["over_at"], sale_number)
+    return moment
 
 
 async def due(connection: Connection) -> list[DueReport]:
@@ -53,13 +57,13 @@ async def under_way(connection: Connection, sale_number: int) -> UnderWay:
     row = await connection.fetchrow(_SQL["under_way"], sale_number)
     assert row is not None
     operations: int = await connection.fetchval(_SQL["operations_under_way"], sale_number)
-    return UnderWay(row["pending"], row["standing_by"], operations, row["drained"])
+    return UnderWay(row["pending"], row["standing_by"], operations)
 
 
-def unsettled(found: UnderWay, accepted: int) -> list[str]:
-    """Return in words what is not done; `accepted` is how many entries the order store took."""
+def unsettled(found: UnderWay, backlog: int) -> list[str]:
+    """Return in words what is not done; `backlog` is how many accepted orders are not drained."""
     said = (
-        (accepted - found.drained, "accepted orders that are not decided"),
+        (backlog, "accepted orders that are not decided"),
         (found.pending, "orders that wait for their payment"),
         (found.standing_by, "orders that stand by"),
         (found.operations, "operations at the payment provider"),
