@@ -20,7 +20,9 @@ from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prewarm import SalePrewarm
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
+from intake.ops.report.page import ReportPage
 from intake.ops.report.promises import Promises
+from intake.ops.report.resource import ReportOfSale
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.session.resources import SessionTerms, SignIn
 from intake.ops.session.totp import ConfirmTotp, KeyTotp, TotpCodes, totp_key
@@ -105,7 +107,10 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
-    app.add_route("/ops/promises", Promises(database, parts.orders_redis, parts.catalogue.replicas))
+    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas)
+    app.add_route("/ops/promises", promises)
+    reports = ReportOfSale(database, parts.orders_redis, parts.waiting.redis, promises=promises, page=ReportPage())
+    app.add_route("/ops/sales/{sale}/report", reports)
     app.add_route("/ops/sales/{sale}/prewarm", SalePrewarm(database, publishing, parts.prewarming))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))

@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import live, prewarm, promises
+from doorbuster.contract.night import live, prewarm, promises, report
 
 
 class Operation(NamedTuple):
@@ -177,6 +177,10 @@ _SALES = (
     ),
     Operation(
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
+    ),
+    Operation(
+        "get", "/ops/sales/{sale}/report", "Show what is told of a sale that is over", {200: report.SaleReport},
+        ("sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
     ),
     Operation(
         "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
