@@ -83,6 +83,8 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     identity_key: bytes
     """Of the HMACs of identities: nobody may see it."""
     read_at: datetime
+    shadow_of: int | None = None
+    """Of a rehearsal: the number of the sale that it is a shadow of."""
 
     @property
     def sale_number(self) -> int:
@@ -208,9 +210,11 @@ async def get_sale_by_number(connection: Connection, number: int) -> Sale | None
     return None if row is None else _sale(row)
 
 
-async def list_sales(connection: Connection, *, before: int | None = None, limit: int = 50) -> list[Sale]:
-    """Return sales, newest first, numbered below `before`."""
-    return [_sale(row) for row in await connection.fetch(_SQL["list_sales"], before, limit)]
+async def list_sales(
+    connection: Connection, *, before: int | None = None, limit: int = 50, shadows: bool = False
+) -> list[Sale]:
+    """Return sales, newest first, numbered below `before`; or the shadows that rehearsals sell now, and no sale."""
+    return [_sale(row) for row in await connection.fetch(_SQL["list_sales"], before, limit, shadows)]
 
 
 async def closed_sales_of(connection: Connection, product_id: str) -> list[tuple[int, int]]:
@@ -229,9 +233,9 @@ async def live_rooms(connection: Connection) -> list[Sale]:
     return [_sale(row) for row in await connection.fetch(_SQL["live_rooms"])]
 
 
-async def live_sales(connection: Connection) -> list[LiveSale]:
-    """Return the sales that may have work to do."""
-    return [LiveSale(**row) for row in await connection.fetch(_SQL["live_sales"])]
+async def live_sales(connection: Connection, *, shadows: bool = False) -> list[LiveSale]:
+    """Return the sales that may have work to do; `shadows` are for who does the work, not for who tells of it."""
+    return [LiveSale(**row) for row in await connection.fetch(_SQL["live_sales"], shadows)]
 
 
 async def update_sale(

@@ -34,6 +34,8 @@ of a sale's room carry `{room.sale-number}`.
 
 from __future__ import annotations
 
+from doorbuster.values import shadows
+
 PREFIX = "doorbuster"
 
 
@@ -145,6 +147,18 @@ def room_places(sale_number: int, digest: bytes) -> str:
 
 def _of_room(sale_number: int, what: str) -> str:
     return f"{PREFIX}:{{room.{sale_number}}}:{what}"
+
+
+def traces_of(sale_number: int) -> list[str]:
+    """Patterns of all keys that a sale of this number may have in any store, RQ's jobs included."""
+    return [
+        f"{PREFIX}:{{{sale_number}.*",
+        f"{PREFIX}:{{{sale_number}}}*",
+        f"{PREFIX}:{{room.{sale_number}}}*",
+        f"{PREFIX}:starting:*:{sale_number}:*",
+        f"rq:job:*-{sale_number}-*",
+        f"{PREFIX}:catalogue:*{shadows.PRODUCT_PREFIX}{sale_number}~*",
+    ]
 
 
 def catalogue(subject: str) -> str:

@@ -16,6 +16,7 @@ from intake.ops.import_products import ImportProducts
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
+from intake.ops.rehearsals.resources import OneRehearsal, RehearsalList, Rehearsals
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.status import OpsStatus
 from intake.ops.webhooks.deliveries import ReplayWebhook, SendTest, WebhookDeliveries
@@ -89,6 +90,9 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    rehearsals = Rehearsals(database, parts.orders_redis, publishing)
+    app.add_route("/ops/sales/{sale}/rehearsals", RehearsalList(rehearsals))
+    app.add_route("/ops/sales/{sale}/rehearsals/{rehearsal}", OneRehearsal(rehearsals))
     app.add_route("/ops/keys", OpsKeyList(database))
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
