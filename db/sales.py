@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
@@ -12,106 +11,38 @@ import msgspec
 
 from db.orders import standby
 from db.query_files import load
+from db.sale_rows import LiveSale as LiveSale
+from db.sale_rows import PaymentMode as PaymentMode
+from db.sale_rows import Sale as Sale
+from db.sale_rows import SaleProduct as SaleProduct
+from db.sale_rows import SaleSpec as SaleSpec
 from doorbuster.contract.fields import id_problem
 from doorbuster.errors import ConflictError, InvalidError, NotFoundError
+from doorbuster.values.timeline import Entry, Phase, Timeline
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
 
-Phase = Literal["open", "hold", "drain", "closed"]
-PaymentMode = Literal["capture", "authorise", "none"]
-
 _SQL = load("sales")
 
 
-class SaleProduct(msgspec.Struct, frozen=True, kw_only=True):
-    """A product's terms in a sale; None means the product's own price, all its stock, no limit."""
-
-    product_id: str
-    price: int | None = None
-    quantity: int | None = None
-    limit_per_customer: int | None = None
-    """Most units that a customer may have; the others: all orders with the same e-mail, card, address, device."""
-    limit_email: int | None = None
-    limit_card: int | None = None
-    limit_address: int | None = None
-    limit_device: int | None = None
-
-
-class SaleSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sale is made of."""
-
-    sale_id: str
-    products: Sequence[SaleProduct]
-    name: str | None = None
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    partitions: int = 1
-    hold_s: int = 600
-    prewarm_lead_s: int = 1800
-    room: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"mode": "off"})
-    payment: PaymentMode = "capture"
-    hold_extension_s: int = 300
-    standby_max: int = 10_000
-
-
-class Sale(msgspec.Struct, frozen=True, kw_only=True):
-    """A sale as it is stored; `read_at` is the database's clock when it was read."""
-
-    sale_id: str
-    number: int
-    name: str | None
-    products: dict[str, SaleProduct]
-    starts_at: datetime
-    ends_at: datetime | None
-    partitions: int
-    hold_s: int
-    prewarm_lead_s: int
-    phase: Phase
-    room: dict[str, Any]
-    room_secret: bytes
-    """Of the lobby's shuffle: nobody may see it before the shuffle."""
-    room_epoch: int
-    version: int
-    created_at: datetime
-    closed_at: datetime | None
-    payment: PaymentMode
-    hold_extension_s: int
-    """By how much the hold is made longer, once, while a shopper must act."""
-    standby_max: int
-    """Most orders that may wait for units to come back."""
-    identity_key: bytes
-    """Of the HMACs of identities: nobody may see it."""
-    read_at: datetime
-    shadow_of: int | None = None
-    """Of a rehearsal: the number of the sale that it is a shadow of."""
-
-    @property
-    def sale_number(self) -> int:
-        """The number, as all else that has one calls it."""
-        return self.number
-
-
-class LiveSale(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of a sale as the scheduler needs; `read_at` is the database's clock when it was read."""
-
-    sale_number: int
-    sale_id: str
-    partitions: int
-    phase: Phase
-    starts_at: datetime
-    ends_at: datetime | None
-    room_epoch: int
-    version: int
-    read_at: datetime
+def _planned(row: asyncpg.Record) -> dict[str, Any]:
+    """Return a row's values, with its plan as typed values."""
+    values = dict(row)
+    return values | {
+        "base_phase": values.pop("phase"),
+        "read_at": values.pop("now"),
+        "timeline": msgspec.convert(values["timeline"], Timeline),
+        "prewarm_given": values.pop("prewarm"),
+    }
 
 
 def _sale(row: asyncpg.Record) -> Sale:
-    values = dict(row)
+    values = _planned(row)
     products = [SaleProduct(**dict(zip(SaleProduct.__struct_fields__, p, strict=True))) for p in row["products"]]
     return Sale(
         number=values.pop("sale_number"),
-        read_at=values.pop("now"),
+        base_room=values.pop("room"),
         **(values | {"products": {product.product_id: product for product in products}}),
     )
 
@@ -130,13 +61,17 @@ async def create_sale(connection: Connection, spec: SaleSpec) -> Sale:
             connection.fetchval(
                 _SQL["create_sale"], spec.sale_id, spec.name, spec.starts_at, spec.ends_at, spec.partitions,
                 spec.hold_s, spec.prewarm_lead_s, dict(spec.room), spec.payment, spec.hold_extension_s,
-                spec.standby_max,
+                spec.standby_max, _written(spec.timeline), dict(spec.prewarm),
             )
         )  # fmt: skip
         if number is None:
             raise ConflictError(f"there is a sale {spec.sale_id!r} already")
         await _put_products(connection, number, spec.products)
         return await _existing(connection, spec.sale_id)
+
+
+def _written(timeline: Sequence[Entry]) -> Any:
+    return msgspec.to_builtins(timeline)
 
 
 async def _guarded(call: Any) -> Any:
@@ -235,7 +170,7 @@ async def live_rooms(connection: Connection) -> list[Sale]:
 
 async def live_sales(connection: Connection, *, shadows: bool = False) -> list[LiveSale]:
     """Return the sales that may have work to do; `shadows` are for who does the work, not for who tells of it."""
-    return [LiveSale(**row) for row in await connection.fetch(_SQL["live_sales"], shadows)]
+    return [LiveSale(**_planned(row)) for row in await connection.fetch(_SQL["live_sales"], shadows)]
 
 
 async def update_sale(
@@ -256,6 +191,9 @@ async def update_sale(
         new = {name: changes.get(name, getattr(sale, name)) for name in _CHANGEABLE}
         if new["payment"] != sale.payment:
             await _keep_payment(connection, sale)
+        if "room" in changes:  # as it is now, with the change: what the timeline named until now is in it
+            new |= {"base_phase": sale.phase, "base_room": dict(changes["room"]), "terms_at": sale.read_at}
+        new["timeline"] = _written(new["timeline"])
         await _guarded(connection.execute(_SQL["update_sale"], sale.number, *new.values()))
         if "products" in changes:
             changed = await _replace_products(connection, sale, changes["products"])
@@ -265,7 +203,8 @@ async def update_sale(
 
 
 _CHANGEABLE = (
-    "name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "room", "payment", "hold_extension_s", "standby_max",
+    "name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "payment", "hold_extension_s", "standby_max",
+    "timeline", "prewarm_given", "base_phase", "base_room", "terms_at",
 )  # fmt: skip
 
 
@@ -335,8 +274,13 @@ async def set_phase(connection: Connection, sale_id: str, phase: Phase, *, start
         ConflictError: it is closed, and closed is for good.
     """
     async with connection.transaction():
-        moved = await connection.fetchval(_SQL["set_phase"], sale_id, phase, start_now)
+        await lock_sale(connection, sale_id)
         sale = await _existing(connection, sale_id)
-        if moved is None and phase != "closed":
-            raise ConflictError(f"the sale {sale_id!r} is closed")
-        return sale
+        if sale.phase == "closed":
+            if phase != "closed":
+                raise ConflictError(f"the sale {sale_id!r} is closed")
+            return sale
+        await connection.execute(_SQL["set_terms"], sale.number, phase, sale.room, sale.read_at)
+        if start_now:
+            await connection.execute(_SQL["start_now"], sale.number)
+        return await _existing(connection, sale_id)

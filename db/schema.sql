@@ -321,6 +321,12 @@ create table sales (
                  default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
   shadow_of      integer references sales, -- of a rehearsal: the number of the sale it is a shadow of; null: a sale
   constraint shadow_by_number check ((shadow_of is not null) = is_shadow(sale_number)),
+  -- [{"at", "phase"?, "room"?}], in time order. Whoever reads the row evaluates it; nothing ever applies it.
+  timeline       jsonb not null default '[]',
+  -- The moment at which phase and room were as the row says; what the timeline names after it applies on top. Null: none.
+  terms_at       timestamptz,
+  -- {"scale"?, "checks_at_s"?}: what was given beside the lead.
+  prewarm        jsonb not null default '{}',
   constraint sale_window check (ends_at > starts_at),
   constraint sale_closed_at check ((phase = 'closed') = (closed_at is not null)),
   constraint sale_times check (

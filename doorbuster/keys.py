@@ -22,6 +22,7 @@
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
 | `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release, reinstate | the same |
+| `room_visits` | stream | room   | 30 days behind the report | join, bypass, claim, release | report |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `CHANGES`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
 | `UNITS`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |
@@ -138,6 +139,11 @@ def room_ends(sale_number: int) -> str:
 def room_codes(sale_number: int) -> str:
     """Hash: admissions given by access code."""
     return _of_room(sale_number, "codes")
+
+
+def room_visits(sale_number: int) -> str:
+    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/visits.py."""
+    return _of_room(sale_number, "visits")
 
 
 def room_places(sale_number: int, digest: bytes) -> str:

@@ -57,6 +57,7 @@ class Room:
         self._config = config
         self.sale_number = config().sale_number
         self._keys = keys_of(self.sale_number)
+        self._visits = keys.room_visits(self.sale_number)
         self._cohort: int = _UNKNOWN_COHORT
         self._seed = b""
 
@@ -103,7 +104,7 @@ class Room:
 
     async def join(self, visitor: TicketHolder) -> Joined | No:
         """Give the visitor a place at the tail, or the one it has."""
-        reply = await self._placed("join", visitor, [])
+        reply = await self._placed("join", visitor, [], [self._visits])
         if isinstance(reply, No):
             return reply
         return Joined(Ticket(self.sale_number, int(reply[1]), visitor), again=reply[0] == b"again")
@@ -115,7 +116,7 @@ class Room:
         visitor is clearly behind.
         """
         for _ in range(_ATTEMPTS):
-            reply = await self._run("claim", [self._bucket(ticket.visitor)], self._named(ticket))
+            reply = await self._run("claim", [self._bucket(ticket.visitor), self._visits], self._named(ticket))
             if reply[0] != _STALE:
                 return self._answer(reply, ticket)
             await self.tick()
@@ -123,7 +124,7 @@ class Room:
 
     async def bypass(self, visitor: TicketHolder, *, code: str, quota: int) -> Admitted | Wait | No:
         """Admit a visitor with an access code at once, inside both caps, up to the code's quota of admissions."""
-        reply = await self._placed("bypass", visitor, [code, quota], [keys.room_codes(self.sale_number)])
+        reply = await self._placed("bypass", visitor, [code, quota], [keys.room_codes(self.sale_number), self._visits])
         return reply if isinstance(reply, No) else self._answer(reply, self._bypassed(reply, visitor))
 
     async def leave(self, ticket: Ticket, *, ended: Admission | None = None) -> Left | Holding | No:
@@ -151,7 +152,7 @@ class Room:
             for admission in batch:
                 arguments += (admission.visitor, admission.number, admission.epoch)
             buckets = [keys.room_places(self.sale_number, admission.visitor) for admission in batch]
-            released += int(await self._run("release", buckets, arguments))
+            released += int(await self._run("release", [*buckets, self._visits], arguments))
         return released
 
     async def reinstate(self, ticket: Ticket) -> Admission | None:

@@ -273,3 +273,7 @@ select count(*) as wanted, count(*) filter (where d.delivery_id is null) as miss
   join webhooks w on w.state in ('active', 'paused') and e.at > w.events_from + interval '10 seconds'
     and (w.events is null or e.type = any(w.events))
   left join webhook_deliveries d on d.webhook_id = w.webhook_id and d.event_id = e.order_id || ':' || e.seq;
+
+-- name: take_turn
+-- One audit of the ops API at a time, in whatever process; given back with the connection. It uses one processor at most.
+select pg_try_advisory_lock(4906200702) as taken, set_config('max_parallel_workers_per_gather', '0', false);

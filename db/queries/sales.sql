@@ -1,7 +1,7 @@
 -- name: create_sale
 insert into sales (sale_id, name, starts_at, ends_at, partitions, hold_s, prewarm_lead_s, room, payment,
-                   hold_extension_s, standby_max)
-values ($1, $2, coalesce($3, clock_timestamp()), $4, $5, $6, $7, $8, $9, $10, $11)
+                   hold_extension_s, standby_max, timeline, prewarm)
+values ($1, $2, coalesce($3, clock_timestamp()), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 on conflict (sale_id) do nothing
 returning sale_number;
 
@@ -123,7 +123,8 @@ select s.*, clock_timestamp() as now,
 
 -- name: live_sales
 -- Sales that take orders, or closed ones whose work may not be done; with $1 shadows too, which are over when closed.
-select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version, clock_timestamp() as read_at
+select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version, timeline, terms_at,
+       prewarm_lead_s, prewarm, clock_timestamp() as now
   from sales s
   where case when is_shadow(sale_number) then $1 and phase <> 'closed'
           else phase <> 'closed'
@@ -152,19 +153,22 @@ select coalesce((select true from orders where sale_number = $1 order by partiti
 
 -- name: update_sale
 update sales
-  set name = $2, starts_at = $3, ends_at = $4, hold_s = $5, prewarm_lead_s = $6, room = $7, payment = $8,
-      hold_extension_s = $9, standby_max = $10, version = version + 1
+  set name = $2, starts_at = $3, ends_at = $4, hold_s = $5, prewarm_lead_s = $6, payment = $7, hold_extension_s = $8,
+      standby_max = $9, timeline = $10, prewarm = $11, phase = $12::sale_phase, room = $13, terms_at = $14,
+      closed_at = case when $12 = 'closed' then coalesce(closed_at, $14) end, version = version + 1
   where sale_number = $1;
 
--- name: set_phase
--- `open` also opens a sale that was to start later; a closed sale stays closed.
+-- name: set_terms
+-- Phase and room as ops set them at a moment: what the timeline names until then stands in them.
 update sales
-  set phase = $2::sale_phase,
-      starts_at = case when $3 then least(starts_at, clock_timestamp()) else starts_at end,
-      closed_at = case when $2 = 'closed' then clock_timestamp() end,
+  set phase = $2::sale_phase, room = $3, terms_at = $4,
+      closed_at = case when $2 = 'closed' then coalesce(closed_at, $4) end,
       version = version + 1
-  where sale_id = $1 and phase <> 'closed'
-returning sale_number;
+  where sale_number = $1;
+
+-- name: start_now
+-- Opens a sale that was to start later.
+update sales set starts_at = least(starts_at, clock_timestamp()) where sale_number = $1;
 
 -- name: bump_room_epoch
 update sales set room_epoch = room_epoch + 1, version = version + 1 where sale_id = $1;

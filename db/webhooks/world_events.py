@@ -13,9 +13,9 @@ from urllib.parse import quote
 import msgspec
 
 from db.query_files import load
-from db.sales import Phase
 from db.webhooks.deliveries import Event
 from db.work.outbox import OutboxPlace
+from doorbuster.values.timeline import Phase
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection

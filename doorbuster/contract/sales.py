@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from doorbuster.contract.fields import Bounded, EffectivePhase, Moment, Money, Name, ProductId, SaleId
+from doorbuster.contract.night.schedule import (
+    LeadS,
+    PrewarmRequest,
+    PrewarmView,
+    TimelineEntries,
+    TimelineEntryView,
+)
 from doorbuster.contract.offers import SaleLimits
 from doorbuster.contract.room import RoomChange, RoomRequest
 from doorbuster.orderstore.ids import MAX_PARTITIONS
@@ -37,7 +44,6 @@ class SaleProductRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 Products = Annotated[list[SaleProductRequest], Meta(min_length=1, max_length=10_000)]
 HoldS = Annotated[int, Meta(ge=1, le=86_400)]
-LeadS = Annotated[int, Meta(ge=0, le=86_400)]
 PaymentMode = Literal["capture", "authorise", "none"]
 HoldExtensionS = Annotated[int, Meta(ge=0, le=86_400)]
 StandbyMax = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -53,7 +59,10 @@ class SaleRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True
     ends_at: Moment | None = None
     partitions: Annotated[int, Meta(ge=1, le=MAX_PARTITIONS)] = 1
     hold_s: HoldS = 600
-    prewarm_lead_s: LeadS = 1800
+    prewarm_lead_s: LeadS | UnsetType = UNSET
+    """Another name of `prewarm.lead_s`."""
+    prewarm: PrewarmRequest = PrewarmRequest()
+    timeline: TimelineEntries = field(default_factory=list)
     room: RoomRequest = RoomRequest(mode="off")
     payment: PaymentMode = "capture"
     hold_extension_s: HoldExtensionS = 300
@@ -69,6 +78,8 @@ class SaleChange(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True,
     ends_at: Moment | UnsetType | None = UNSET
     hold_s: HoldS | UnsetType = UNSET
     prewarm_lead_s: LeadS | UnsetType = UNSET
+    prewarm: PrewarmRequest | UnsetType = UNSET
+    timeline: TimelineEntries | UnsetType = UNSET
     room: RoomChange | UnsetType = UNSET
     payment: PaymentMode | UnsetType = UNSET
     hold_extension_s: HoldExtensionS | UnsetType = UNSET
@@ -98,6 +109,10 @@ class SaleView(Struct, kw_only=True):
     partitions: int
     hold_s: int
     prewarm_lead_s: int
+    """The same as `prewarm.lead_s`."""
+    prewarm: PrewarmView
+    timeline: list[TimelineEntryView]
+    """What changes when; entries that have applied are in `phase` and `room` already."""
     payment: PaymentMode
     hold_extension_s: int
     standby_max: int

@@ -73,6 +73,18 @@ async def counts(redis: Redis, partitions: Sequence[Partition]) -> list[tuple[in
         return [gate.backlog_of(counted) for counted in await pipe.execute()]
 
 
+async def tallies(redis: Redis, partitions: Sequence[Partition]) -> list[tuple[int, int]]:
+    """Return of each partition how many orders it has accepted in all, and how many of them are not drained.
+
+    A store that lost its data has accepted at least what was drained, as the accept script goes on to count.
+    """
+    async with redis.pipeline(transaction=False) as pipe:
+        for partition in partitions:
+            pipe.hmget(keys.gate(*partition), "accepted", "drained")
+        counted = [[int(count or 0) for count in counts] for counts in await pipe.execute()]
+    return [(max(accepted, drained), max(accepted - drained, 0)) for accepted, drained in counted]
+
+
 async def accepted(redis: Redis, partition: Partition) -> int:
     """Return how many orders the partition has accepted."""
     counted: Any = await redis.hget(keys.gate(*partition), "accepted")

@@ -27,7 +27,7 @@ _return_uses = Script.beside(__file__, "return_uses")
 ENDED = 1_000_000_000
 """Added to the orders of an admission whose visitor has left; see scripts/end_admission.lua."""
 HOUR_MS = 3_600_000
-"""What the audit looks back on: counts outlive it (doorbuster/cli/audit/admissions.py)."""
+"""What the audit looks back on: counts outlive it (db/audit/admissions.py)."""
 ID_DIGITS = 32
 
 

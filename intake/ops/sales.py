@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
 from db import sales as rows
 from db.status import doubtful_products
 from db.webhooks.world_events import announce_prewarm
+from doorbuster.contract.night.schedule import PrewarmRequest
 from doorbuster.contract.room import RoomChange, RoomTerms
 from doorbuster.contract.sales import (
     RevokedView,
@@ -24,6 +26,7 @@ from doorbuster.errors import ConflictError, InvalidError
 from intake.ops.change_log import note
 from intake.sales.limits import limit_columns, limits_of
 from intake.sales.phase import effective_phase
+from intake.sales.plan import entries_of, prewarm_terms, prewarm_view, timeline_view
 from intake.server.asgi import BODY
 from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from db.connections.pool import Connection
+    from doorbuster.values.timeline import Phase
     from intake.changes.publish import ChangePublisher
     from intake.changes.restock import Restocker
     from intake.database import Database
@@ -64,6 +68,8 @@ def show(sale: rows.Sale) -> SaleView:
         partitions=sale.partitions,
         hold_s=sale.hold_s,
         prewarm_lead_s=sale.prewarm_lead_s,
+        prewarm=prewarm_view(sale.prewarm),
+        timeline=timeline_view(sale.timeline),
         payment=sale.payment,
         hold_extension_s=sale.hold_extension_s,
         standby_max=sale.standby_max,
@@ -131,6 +137,7 @@ class SaleList:
         """Make a sale; orders may come as soon as this has answered."""
         request = await body_of(req, _new)
         _check_lobby(request.starts_at or datetime.now(UTC), request.room.lobby_opens_at)
+        lead_s, prewarm = prewarm_terms(request.prewarm, request.prewarm_lead_s)
         spec = rows.SaleSpec(
             sale_id=request.sale_id,
             name=request.name,
@@ -139,7 +146,9 @@ class SaleList:
             ends_at=request.ends_at,
             partitions=request.partitions,
             hold_s=request.hold_s,
-            prewarm_lead_s=request.prewarm_lead_s,
+            prewarm_lead_s=lead_s,
+            prewarm=prewarm,
+            timeline=entries_of(request.timeline, _raw(req.scope[BODY]).get("timeline", [])),
             room=_kept(request.room),
             payment=request.payment,
             hold_extension_s=request.hold_extension_s,
@@ -190,6 +199,12 @@ class OneSale:
             await rows.lock_sale(connection, sale, with_drains="payment" in changes)
             row = await _existing(connection, sale)
             _check_changed_lobby(row, change)
+            if change.prewarm is not UNSET or change.prewarm_lead_s is not UNSET:
+                asked = PrewarmRequest() if change.prewarm is UNSET else change.prewarm
+                lead_s, prewarm = prewarm_terms(asked, change.prewarm_lead_s, row)
+                changes |= {"prewarm_lead_s": lead_s, "prewarm_given": prewarm}
+            if change.timeline is not UNSET:
+                changes["timeline"] = entries_of(change.timeline, _raw(req.scope[BODY])["timeline"])
             if isinstance(change.room, RoomChange):
                 changes["room"] = _changed_room(row, change.room, frozenset(_raw(req.scope[BODY])["room"]))
             changed = await rows.update_sale(connection, sale, changes, served=served)
@@ -218,7 +233,7 @@ class SaleVerb:
         self._database = database
         self._publishing = publishing
         self._prewarming = prewarming
-        self._phases: dict[str, tuple[rows.Phase, bool]] = {
+        self._phases: dict[str, tuple[Phase, bool]] = {
             "open": ("open", True),
             "hold": ("hold", False),
             "resume": ("open", False),

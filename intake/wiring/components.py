@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from catalogue.search.service import open_search
@@ -25,6 +26,8 @@ from intake.monitoring.progress import Progress
 from intake.monitoring.read_metrics import ReadFigures
 from intake.monitoring.store_checks import StoreChecks
 from intake.notifications import Notifications
+from intake.ops.live.desk import LiveDesk
+from intake.ops.live.looks import Looks
 from intake.ops.prewarm import PrewarmCheck
 from intake.ops.undecided_orders import WaitingOrders
 from intake.orders.accept import OrderAcceptor
@@ -117,6 +120,11 @@ class Parts:
         )
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
         self.accepting = OrderAcceptor(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
+
+    @cached_property
+    def live(self) -> LiveDesk:
+        """How sales go, for ops."""
+        return LiveDesk(Looks(self.database, self.orders_redis, self.waiting.desk))
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""

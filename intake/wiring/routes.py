@@ -13,10 +13,12 @@ from intake.ops.fulfilment.bulk import BulkTransitions
 from intake.ops.fulfilment.refunds import Refunds
 from intake.ops.fulfilment.shipments import OneShipment, Shipments
 from intake.ops.import_products import ImportProducts
+from intake.ops.live.resource import ShowLive
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
 from intake.ops.rehearsals.resources import OneRehearsal, RehearsalList, Rehearsals
+from intake.ops.report.promises import Promises
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.status import OpsStatus
 from intake.ops.webhooks.deliveries import ReplayWebhook, SendTest, WebhookDeliveries
@@ -93,10 +95,12 @@ def add_ops(app: Routes, parts: Parts) -> None:
     rehearsals = Rehearsals(database, parts.orders_redis, publishing)
     app.add_route("/ops/sales/{sale}/rehearsals", RehearsalList(rehearsals))
     app.add_route("/ops/sales/{sale}/rehearsals/{rehearsal}", OneRehearsal(rehearsals))
+    app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live))
     app.add_route("/ops/keys", OpsKeyList(database))
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
+    app.add_route("/ops/promises", Promises(database, parts.orders_redis, parts.catalogue.replicas))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))

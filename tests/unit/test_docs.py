@@ -93,6 +93,7 @@ def test_every_key_is_in_the_keyspace() -> None:
         ("room_active", keys.room_active(7)),
         ("room_ends", keys.room_ends(7)),
         ("room_codes", keys.room_codes(7)),
+        ("room_visits", keys.room_visits(7)),
         ("room_places", keys.room_places(7, b"\0\0\0\0").removesuffix("0")),
         ("catalogue", keys.catalogue("")),
         ("CHANGES", keys.CHANGES),

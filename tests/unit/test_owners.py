@@ -19,6 +19,7 @@ OTHER_OWNERS = {
     "catalogue/change_feed.py": "the cache",
     "catalogue/cache/shared.py": "the cache",
     "catalogue/cache/units.py": "the cache",
+    "waitingroom/visits.py": "the room",
     "waitingroom/simulator/store.py": "a room's store that is simulated",
     "workers/runtime/job_queue.py": "the jobs",
     "workers/runtime/presence.py": "the jobs",

@@ -3,6 +3,7 @@
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
 -- KEYS[6]    bucket of the visitor's place (hash; lives as long as the sale)
 -- KEYS[7]    codes (hash: code -> admissions given; lives as long as the sale)
+-- KEYS[8]    visits (stream; lives until the sale's report is a month old)
 -- ARGV[1]    the visitor's digest, 8 bytes
 -- ARGV[2]    first 8 bytes of the secret's hash
 -- ARGV[3]    the customer's digest, 8 bytes, or ''
@@ -16,6 +17,7 @@
 -- include: advance
 -- include: places
 -- include: admit
+-- include: visits
 
 local function refusal(room)
   if room.effective == 'closed' or room.effective == 'lobby' then
@@ -69,6 +71,7 @@ local function bypass(room, now)
   end
   step_out(room, place)
   admit(room, now, record)
+  note(KEYS[8], 'b', record.number)
   room.bypassed = room.bypassed + 1
   redis.call('HINCRBY', KEYS[7], ARGV[7], 1)
   return admission_of(room, 'admitted', record)

@@ -2,6 +2,7 @@
 --
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
 -- KEYS[6]    bucket of the visitor's place (hash; lives as long as the sale)
+-- KEYS[7]    visits (stream; lives until the sale's report is a month old)
 -- ARGV[1]    the visitor's digest, 8 bytes
 -- ARGV[2]    the ticket's number
 -- ARGV[3..4] its place, and the cohort that was reckoned with (-1: none)
@@ -14,6 +15,7 @@
 -- include: advance
 -- include: places
 -- include: admit
+-- include: visits
 
 local function wait(room, position, retry_ms)
   return {'wait', position, tostring(room.pace), retry_ms}
@@ -65,6 +67,7 @@ local function claim(room, now)
   redis.call('SETBIT', KEYS[2], place, 1)
   room.pending = room.pending - 1
   admit(room, now, record)
+  note(KEYS[7], 'a', record.number)
   return admission_of(room, 'admitted', record)
 end
 

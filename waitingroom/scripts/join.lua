@@ -2,6 +2,7 @@
 --
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
 -- KEYS[6]    bucket of the visitor's place (hash; lives as long as the sale)
+-- KEYS[7]    visits (stream; lives until the sale's report is a month old)
 -- ARGV[1]    the visitor's digest, 8 bytes
 -- ARGV[2]    first 8 bytes of the secret's hash
 -- ARGV[3]    the customer's digest, 8 bytes, or ''
@@ -13,6 +14,7 @@
 -- include: clock
 -- include: advance
 -- include: places
+-- include: visits
 
 local function join(room, now)
   if room.effective == 'closed' then
@@ -46,6 +48,8 @@ local function join(room, now)
   write_place({
     bucket = KEYS[6], digest = ARGV[1], number = room.tail, state = 'w', secret = ARGV[2], customer = ARGV[3],
   })
+  local known = room.effective == 'open' and has_places(room)
+  note(KEYS[7], 'j', room.tail, estimate(room, known and room.tail - room.frontier or 0))
   return {'joined', room.tail}
 end
 

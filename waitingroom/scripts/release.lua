@@ -2,6 +2,7 @@
 --
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
 -- KEYS[5+i]  bucket of the place of visitor i
+-- KEYS[#KEYS] behind those: visits (stream; lives until the sale's report is a month old)
 -- ARGV[3i-2] digest of visitor i, 8 bytes
 -- ARGV[3i-1] number of its admission
 -- ARGV[3i]   epoch of its admission
@@ -12,6 +13,7 @@
 -- include: advance
 -- include: places
 -- include: admit
+-- include: visits
 
 local room = open_room()
 if not room then
@@ -19,11 +21,13 @@ if not room then
 end
 advance(room, clock_ms())
 local held = 0
-for i = 1, #KEYS - 5 do
+local visitors = #ARGV / 3
+for i = 1, visitors do
   local record = read_place(KEYS[5 + i], ARGV[3 * i - 2])
   local number, epoch = tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
   if record and record.state == 'a' and record.number == number and record.epoch == epoch and give_back(room, record) then
     held = held + 1
+    note(KEYS[6 + visitors], 'o', number)
   end
 end
 room.ordered = room.ordered + held

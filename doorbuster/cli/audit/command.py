@@ -11,13 +11,10 @@ import msgspec
 import redis
 from redis.asyncio import Redis
 
-from db.audit import Figure
-from db.audit import audit as audit_database
+from db.audit import promises
 from db.connections import pool
 from doorbuster.cli import options
-from doorbuster.cli.audit.admissions import admission_figures
 from doorbuster.cli.audit.provider import gateway_of, provider_figures
-from doorbuster.cli.audit.streams import event_figure, stream_figures
 from doorbuster.cli.instance.trouble import require_stores
 from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
@@ -25,19 +22,12 @@ from doorbuster.failures import STORE_FAILED
 from workers.payments.gateway import GatewayError
 
 if TYPE_CHECKING:
+    from db.audit.questions import Figure
     from db.connections.pool import Connection
+    from doorbuster.contract.night.promises import PromisesView
 
 _STATEMENT_TIMEOUT_S = 300.0
 _ANSWER_TIMEOUT_S = 30.0
-
-
-class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the audit found."""
-
-    breaches: int
-    figures: list[Figure]
-    states: dict[str, int]
-    """Orders by state."""
 
 
 @click.command()
@@ -63,24 +53,17 @@ def audit(as_json: bool, provider: bool, hours: float, data: Path | None) -> int
     return 1 if report.breaches else 0
 
 
-async def _audit(instance: Instance, provider_hours: float | None) -> AuditReport:
+async def _audit(instance: Instance, provider_hours: float | None) -> PromisesView:
     dsn, orders_url = instance.url("database"), instance.url("orders_redis")
     connection = await pool.connect(
         dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit", steady=False
     )
     try:
         async with Redis.from_url(orders_url, socket_timeout=_ANSWER_TIMEOUT_S) as orders:
-            streams = await stream_figures(connection, orders)
-            findings = await audit_database(connection)
-            admitted = await admission_figures(connection, orders)
-            figures = [*streams, *findings.figures, await event_figure(orders, findings.published), *admitted]
-            if provider_hours is not None:
-                figures += await _compared(instance, connection, provider_hours)
+            compared = [] if provider_hours is None else await _compared(instance, connection, provider_hours)
+            return await promises.look(connection, orders, more=compared)
     finally:
         await connection.close()
-    figures.sort(key=lambda figure: int(figure.promise.removeprefix("P")))
-    breaches = sum(figure.breaches for figure in figures)
-    return AuditReport(breaches=breaches, figures=figures, states=findings.states)
 
 
 async def _compared(instance: Instance, connection: Connection, hours: float) -> list[Figure]:
@@ -91,7 +74,7 @@ async def _compared(instance: Instance, connection: Connection, hours: float) ->
         await gateway.close()
 
 
-def _table(report: AuditReport) -> str:
+def _table(report: PromisesView) -> str:
     width = max(len(figure.what) for figure in report.figures)
     lines = [
         f"{figure.promise:<3}  {figure.what:<{width}}  {figure.value:>12}  "

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from db.audit import Figure, KnownMoney, captured_since, known_money
+from db.audit.questions import Figure, KnownMoney, captured_since, known_money
 from doorbuster.settings import load_settings
 from workers.payments.gateway import PaymentRequest, ProviderPayment, ProviderStatus
 from workers.payments.providers import make_gateway

@@ -1,1 +1,1 @@
-"""The contract of the night of a sale: what ops watch, what is checked before, what is told after."""
+"""The night of a sale in the HTTP contract: its plan, and what is seen and told of it. Owns shapes; never does I/O."""

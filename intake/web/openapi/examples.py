@@ -62,7 +62,12 @@ EXAMPLES: dict[type, Any] = {
         "history": [{"status": "pending", "at": _AT}],
         "links": _LINKS,
     },
-    sales.SaleRequest: _SALE | {"room": {"mode": "always", "rate_per_s": 200, "burst": 100}},
+    sales.SaleRequest: _SALE
+    | {
+        "room": {"mode": "always", "rate_per_s": 200, "burst": 100},
+        "timeline": [{"at": "2026-03-01T10:05:00Z", "room": {"rate_per_s": 300}}],
+        "prewarm": {"lead_s": 1800, "scale": {"intake": 4, "workers": 8}},
+    },
     sales.SaleChange: {"ends_at": "2026-03-01T13:00:00Z", "room": {"rate_per_s": 300}},
     sales.SaleView: _SALE
     | {
@@ -70,6 +75,8 @@ EXAMPLES: dict[type, Any] = {
         "sale_number": 1,
         "partitions": 1,
         "prewarm_lead_s": 1800,
+        "prewarm": {"lead_s": 1800, "scale": None, "checks_at_s": [1800, 600, 120]},
+        "timeline": [{"at": "2026-03-01T10:05:00Z", "room": {"rate_per_s": 300}}],
         "payment": "capture",
         "hold_extension_s": 300,
         "standby_max": 10000,

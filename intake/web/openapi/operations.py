@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import rehearsal
+from doorbuster.contract.night import live, promises, rehearsal
 
 
 class Operation(NamedTuple):
@@ -165,6 +165,7 @@ _SALES = (
     Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: sales.SaleView}, _SALE),
     Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: ops.Prewarmed}, _SALE),
     Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: sales.RevokedView}, _SALE),
+    Operation("get", "/ops/sales/{sale}/live", "Show how a sale goes now", {200: live.LiveView}, ("invalid", *_SALE)),
     Operation(
         "post", "/ops/sales/{sale}/rehearsals", "Rehearse it: make its shadow", {201: rehearsal.RehearsalView},
         ("conflict", *_BODY, *_SALE), rehearsal.RehearsalRequest, body_required=False,
@@ -187,6 +188,10 @@ _SALES = (
     ),
     Operation(
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
+    ),
+    Operation(
+        "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
+        ("invalid", *_OPS),
     ),
     Operation(
         "post", "/ops/keys", "Make an ops key", {201: ops_keys.MadeKeyView},

@@ -106,6 +106,10 @@ DESCRIPTIONS = {
         "`operate` works with sales, rooms, products and orders too, `admin` does what cannot be undone, and keys."
     ),
     "delete /ops/keys/{key}": "Every process refuses it within a second. Again changes nothing.",
+    "get /ops/promises": (
+        "What `doorbuster audit` prints: of all sales together. Reads nearly everything there is, in up to a minute: "
+        "one at a time, who asks meanwhile gets the same answer or a 503."
+    ),
     "get /ops/status": "200 also when something is amiss: `ok` says so, `troubles` names each in a line.",
     "post /ops/products/{product}/stock": (
         "`receive` adds units, `adjust` corrects the count up or down with a reason. Not safe to repeat: read the "

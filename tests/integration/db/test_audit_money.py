@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from db.audit import KnownMoney, audit
+from db.audit.questions import KnownMoney, audit
 from db.orders import money, transitions
 from db.orders.states import Status
 from db.payments import simulated_books
@@ -83,7 +83,7 @@ async def test_what_is_wrong_is_found(paid: Shop, db: Connection, wrong: str, wh
 
 async def _breaches_of_open_transaction(db: Connection) -> dict[str, int]:
     """Ask the audit's own questions inside the transaction that is wrong."""
-    from db import audit as questions
+    from db.audit import questions
 
     figures = [await questions._priced(db), *await questions._money(db)]
     return {figure.what: figure.breaches for figure in figures if figure.breaches}

@@ -265,7 +265,7 @@ async def register(room: Clockwork, visitors: list[bytes]) -> None:
         pipeline = room.redis.pipeline(transaction=False)
         for digest in visitors[start : start + 5_000]:
             bucket = keys.room_places(SALE, digest)
-            pipeline.evalsha(sha, 6, *base, bucket, digest, b"8 bytes.", b"", 0, 0, -1)
+            pipeline.evalsha(sha, 7, *base, bucket, keys.room_visits(SALE), digest, b"8 bytes.", b"", 0, 0, -1)
         await pipeline.execute()
 
 

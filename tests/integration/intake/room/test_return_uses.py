@@ -10,8 +10,8 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from db.audit.admissions import admission_figures
 from doorbuster import keys
-from doorbuster.cli.audit.admissions import admission_figures
 from doorbuster.orderstore import spent
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop

@@ -121,6 +121,7 @@ async def test_a_late_payment_does_not_break_a_customers_limit(shop: Shop, db: C
     assert await money_of(db, order_id) == ("refunded", None, 300, 300)
 
 
+@pytest.mark.usefixtures("patient_shifts")
 async def test_a_lost_answer_is_looked_up_and_never_repeated_blindly(lamp_sale: Shop, db: Connection) -> None:
     class Counting(SimulatedGateway):
         asked = 0

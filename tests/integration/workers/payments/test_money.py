@@ -95,6 +95,7 @@ async def test_what_costs_nothing_asks_nobody(shop: Shop, db: Connection) -> Non
     assert await money_of(db, ids[0]) == (None, None, None, None)
 
 
+@pytest.mark.usefixtures("patient_shifts")
 async def test_a_provider_that_is_down_is_left_alone_and_orders_resume_by_themselves(
     shop: Shop, db: Connection
 ) -> None:
@@ -135,6 +136,7 @@ async def test_a_provider_that_is_down_is_left_alone_and_orders_resume_by_themse
     assert await db.fetchval(paused) is None
 
 
+@pytest.mark.usefixtures("patient_shifts")
 async def test_holds_that_end_while_the_provider_is_down_give_their_units_back(shop: Shop, db: Connection) -> None:
     await shop.stock(lamp=30)
     await shop.open_sale("lamp")

@@ -111,6 +111,7 @@ async def test_a_decline_cancels_and_gives_back(lamp_sale: Shop) -> None:
     assert await lamp_sale.ledger("lamp") == (4998, 2, 0)
 
 
+@pytest.mark.usefixtures("patient_shifts")
 async def test_slow_and_flaky_payments_hold_nobody_up_and_end_well(lamp_sale: Shop) -> None:
     slow = await lamp_sale.buy("ada", "bob", lamp=1, token="held")
     flaky = await lamp_sale.buy("cyd", lamp=1, token="flaky:2")

@@ -101,6 +101,7 @@ async def test_an_endpoint_gets_the_types_that_it_wants(sold: Hooks) -> None:
     assert len(all_of_them.got) == 4
 
 
+@pytest.mark.usefixtures("patient_shifts")
 async def test_the_next_event_of_an_order_waits_for_the_one_before(sold: Hooks) -> None:
     receiver = await sold.receiver()
     receiver.answers = [500, 503]
@@ -128,6 +129,7 @@ async def test_an_order_that_fails_delays_no_other_order(sold: Hooks) -> None:
     assert f"{bob}:2" in receiver.ids
 
 
+@pytest.mark.usefixtures("patient_shifts")
 @pytest.mark.parametrize("behave", [hang, drip, huge, close_early, redirect], ids=lambda one: one.__name__)
 async def test_a_bad_receiver_delays_no_other_and_is_told_again(sold: Hooks, behave: Behaviour) -> None:
     bad, good = await sold.receiver(), await sold.receiver()
@@ -179,6 +181,7 @@ async def test_410_disables(sold: Hooks) -> None:
     assert receiver.types == ["order.pending", "order.pending", "order.confirmed"]
 
 
+@pytest.mark.usefixtures("patient_shifts")
 async def test_an_endpoint_that_fails_again_and_again_is_paused(sold: Hooks, caplog: pytest.LogCaptureFixture) -> None:
     receiver = await sold.receiver()
     receiver.answers = [500] * 3

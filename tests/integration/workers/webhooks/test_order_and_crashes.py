@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 
-from db.audit import audit
+from db.audit.questions import audit
 from db.orders.states import Status
 from db.orders.transitions import transition
 from doorbuster.settings import Settings
@@ -81,6 +81,7 @@ async def test_an_orders_events_arrive_in_order_whatever_fails(hooks: Hooks, see
     assert set(other.ids) == {f"{one}:5" for one in ids}
 
 
+@pytest.mark.usefixtures("patient_shifts")
 async def test_killed_between_sending_and_writing_it_sends_again_under_the_same_id(
     hooks: Hooks, settings: Settings
 ) -> None:
@@ -125,6 +126,7 @@ async def test_two_at_once_deliver_nothing_twice(hooks: Hooks) -> None:
     assert len(receiver.ids) == len(set(receiver.ids)) == 40
 
 
+@pytest.mark.usefixtures("patient_shifts")
 async def test_who_has_lost_the_lease_writes_nothing(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
     receiver = await hooks.receiver()
     (order_id,) = await sell(hooks, 1)
@@ -152,6 +154,7 @@ async def test_who_has_lost_the_lease_writes_nothing(hooks: Hooks, monkeypatch: 
     assert receiver.ids == [f"{order_id}:1", f"{order_id}:1", f"{order_id}:2"]
 
 
+@pytest.mark.usefixtures("patient_shifts")
 async def test_a_store_that_fails_between_sending_and_writing_costs_a_repetition_at_most(
     hooks: Hooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

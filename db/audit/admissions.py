@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from db.audit import Figure, always_rooms
+from db.audit.questions import Figure, always_rooms
 from doorbuster.orderstore import server, whole
 
 if TYPE_CHECKING:

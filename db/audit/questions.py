@@ -23,6 +23,8 @@ WEBHOOKS = "webhooks-orders"
 """The cursor of the fan-out to webhooks."""
 
 _SQL = load("audit")
+TAKE_TURN = _SQL["take_turn"]
+"""Asked before an audit that anybody may ask for."""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from redis.asyncio import Redis
 
-from db.audit import Figure
+from db.audit.questions import Figure
 from db.work import cursors, due_work
 from doorbuster.orderstore import backlog, events, server
 from doorbuster.orderstore.partition import read_after

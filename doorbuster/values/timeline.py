@@ -1,0 +1,49 @@
+"""What of a sale changes at which moment, by its plan. Owns how a plan is evaluated; pure, knows no clock.
+
+A sale's row says its phase and its room as they were at one moment (`terms_at`): when ops last set either. What the
+timeline names after that moment applies on top, entry by entry. So an act of ops holds until the next entry that names
+the same, and whoever reads the row knows what is in force at any moment, without anybody having been there to apply it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+Phase = Literal["open", "hold", "drain", "closed"]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What changes at a moment."""
+
+    at: datetime
+    phase: Phase | None = None
+    room: dict[str, Any] = {}
+    """Fields of the room that change; null is the default again."""
+
+
+Timeline = tuple[Entry, ...]
+
+
+def due(timeline: Sequence[Entry], after: datetime | None, until: datetime) -> Timeline:
+    """Return the entries whose moment has come, but for those that stand in the row already."""
+    return tuple(one for one in timeline if one.at <= until and (after is None or one.at > after))
+
+
+def phase_after(phase: Phase, entries: Sequence[Entry]) -> Phase:
+    """Return the phase when these entries have applied; closed is for good."""
+    for entry in entries:
+        if phase != "closed" and entry.phase is not None:
+            phase = entry.phase
+    return phase
+
+
+def room_after(room: Mapping[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return the room when these entries have applied: null is the default again."""
+    whole = dict(room)
+    for entry in entries:
+        whole |= entry.room
+    return {name: value for name, value in whole.items() if value is not None}

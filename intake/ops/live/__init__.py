@@ -1,0 +1,1 @@
+"""A sale as ops watch it while it goes on: looked at once a second, whoever asks."""

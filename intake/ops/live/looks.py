@@ -1,0 +1,151 @@
+"""What each store says of a sale now. Owns the asking and its bounds in time; judges nothing and keeps nothing.
+
+Every look is by itself: one that fails leaves its figures unknown, and a line that says which store does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from db import live, progress
+from db.live import PaymentCounts, ProductRow
+from db.work import due_work
+from doorbuster.failures import ANTICIPATED
+from doorbuster.orderstore import backlog, unread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from redis.asyncio import Redis
+
+    from db.connections.pool import Connection
+    from intake.database import Database
+    from intake.room.cache import CachedRoom, RoomCache
+    from intake.sales.cache import CachedSale
+
+LOOK_S = 1.5
+"""How long a store is waited for."""
+POSTGRES = "Postgres does not answer"
+ORDER_STORE = "the order store does not answer"
+ROOM_STORE = "the room's store does not answer"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What Postgres says."""
+
+    cursors: dict[tuple[int, int], str]
+    """Of each partition the last entry drained."""
+    below: str
+    """The transaction below which all are over."""
+    confirmed: int | None
+    """Orders confirmed since the place that was asked about; None: there was none, or it is too long ago."""
+    products: list[ProductRow]
+    payments: PaymentCounts
+    failed_operations: int
+    paused: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """What the order store says."""
+
+    accepted: int
+    backlog: int
+    backlog_s: float | None
+    """None: nobody knows how far the drain is."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What was seen of a sale at one look."""
+
+    at_s: float
+    """Unix seconds, by the process's clock."""
+    monotonic_s: float
+    cached: CachedSale
+    books: Books | None = None
+    stream: Stream | None = None
+    room: CachedRoom | None = None
+    """With a state that is fresh; None: there is no room, or its store does not answer."""
+    troubles: list[str] = field(default_factory=list)
+
+
+class Looks:
+    """Asks the stores."""
+
+    def __init__(self, database: Database, orders: Redis, desk: RoomCache) -> None:
+        self._database, self._orders, self._desk = database, orders, desk
+        self._cursors: dict[int, dict[tuple[int, int], str]] = {}
+
+    async def look(self, cached: CachedSale, since: str | None) -> Seen:
+        """Look at a sale in every store; `since` is the snapshot that orders confirmed are counted from."""
+        seen = Seen(at_s=time.time(), monotonic_s=time.monotonic(), cached=cached)
+        books, room = await asyncio.gather(
+            _bounded(self._books(cached, since), POSTGRES, seen), _bounded(self._room(cached), ROOM_STORE, seen)
+        )
+        seen.books, seen.room = books, room
+        if cached.has_room and room is None and ROOM_STORE not in seen.troubles:
+            seen.troubles.append(ROOM_STORE)
+        seen.stream = await _bounded(self._stream(cached), ORDER_STORE, seen)
+        return seen
+
+    async def _books(self, cached: CachedSale, since: str | None) -> Books:
+        number, partitions = cached.number, len(cached.lanes)
+        async with self._database.reading() as connection:
+            places = [(number, partition) for partition in range(partitions)]
+            cursors = dict.fromkeys(places, "0-0")
+            cursors |= {place: entry for place, (entry, _) in (await due_work.cursors(connection, places)).items()}
+            self._cursors[number] = cursors
+            below = await live.snapshot(connection)
+            confirmed = None if since is None else await live.confirmed(connection, number, since, below)
+            return Books(
+                cursors=cursors,
+                below=below,
+                confirmed=confirmed,
+                products=await live.products(connection, number),
+                payments=await live.payments(connection, number, partitions),
+                failed_operations=await live.failed_operations(connection),
+                paused=await _paused(connection, number),
+            )
+
+    async def _stream(self, cached: CachedSale) -> Stream:
+        places = [(cached.number, partition) for partition in range(len(cached.lanes))]
+        counted = await backlog.tallies(self._orders, places)
+        # While Postgres is away nothing is drained: the cursors of before still say where the oldest entry lies.
+        cursors = self._cursors.get(cached.number)
+        oldest = None if cursors is None else await unread.look(self._orders, cursors)
+        return Stream(
+            accepted=sum(accepted for accepted, _ in counted),
+            backlog=sum(behind for _, behind in counted),
+            backlog_s=None if oldest is None else max(one.age_ms for one in oldest.values()) / 1000,
+        )
+
+    async def _room(self, cached: CachedSale) -> CachedRoom | None:
+        found = self._desk.known(cached)
+        if found is None:
+            return None
+        if found.age_s > 1.0:
+            await found.read()
+        return found if found.is_fresh else None
+
+
+async def _paused(connection: Connection, number: int) -> str | None:
+    """Return why a shift that asks the provider for this sale's money leaves it alone now."""
+    ours = ("money", f"settle:{number}:")
+    said = [one.payments_paused for one in await progress.limited_shifts(connection) if one.name.startswith(ours)]
+    return next(filter(None, said), None)
+
+
+async def _bounded(look: Awaitable[T], words: str, seen: Seen) -> T | None:
+    try:
+        async with asyncio.timeout(LOOK_S):
+            return await look
+    except ANTICIPATED:
+        seen.troubles.append(words)
+        return None

@@ -1,0 +1,162 @@
+"""What a room remembers of visits when its sale is over: who joined, was let in and ordered when. Owns the reading.
+
+The scripts note them (scripts/shared/visits.lua): all of the first 32,768, then an even sample, ever thinner. What is
+read here is one even sample of all visits, or all of them. Changes nothing but how long the stream is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from doorbuster import keys
+from doorbuster.errors import StoreUnavailableError
+from doorbuster.failures import REDIS_FAILED
+from waitingroom.polling import eta_range_s, eta_s, paces
+from waitingroom.room_store import keys_of
+from waitingroom.script_loader import Scripts
+from waitingroom.shuffle import place_of
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+EXACT = 32_768
+"""So many visits are noted whole; as in scripts/shared/visits.lua."""
+PAGE = 5_000
+KEEP_S = 30 * 86_400
+_JOINED, _ADMITTED, _BYPASSED, _ORDERED = b"j", b"a", b"b", b"o"
+_NUMBER = slice(1, 6)
+_TOLD = struct.Struct(">IffH")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a visitor could reckon its wait from when it joined."""
+
+    position: int
+    pace_per_s: float
+    rate_per_s: float
+    samples: int
+
+    @property
+    def eta_s(self) -> float | None:
+        """The seconds that the wait was said to take; None: nothing could be said."""
+        return eta_s(self.position, self.pace_per_s)
+
+    @property
+    def range_s(self) -> tuple[float, float] | None:
+        """The least and the most of them, as the page shows it."""
+        return eta_range_s(self.position, paces(self.pace_per_s, self.rate_per_s, self.samples))
+
+
+@dataclass(slots=True)
+class Visit:
+    """One place in the queue, and what became of it."""
+
+    number: int
+    place: int
+    joined_ms: int | None = None
+    told: Told | None = None
+    """None: it joined before the start, when nobody had a place."""
+    admitted_ms: int | None = None
+    turn: int = 0
+    """Its place among the admissions that were noted."""
+    bypassed: bool = False
+    ordered_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFigures:
+    """What a room counted, whatever was noted of single visits."""
+
+    joined: int
+    admitted: int
+    bypassed: int
+    lapsed: int
+    left: int
+    ordered: int
+    expired: int
+    throttled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """What is known of a room's visits."""
+
+    counts: RoomFigures
+    step: int
+    """One of so many visits is here; 1: all are."""
+    visits: list[Visit]
+
+
+def step_of(number: int) -> int:
+    """Return one of how many visits is noted at this number, as the scripts reckon it."""
+    step, bound = 1, EXACT
+    while number > bound:
+        step, bound = step * 2, bound * 2
+    return step
+
+
+async def read(redis: Redis, sale_number: int, *, timeout_s: float) -> Visits | None:
+    """Return what is known of a sale's visits; None: the store knows no such room.
+
+    Raises:
+        StoreUnavailableError: the room's store does not answer in time.
+    """
+    scripts = Scripts(redis, timeout_s=timeout_s)
+    seed, *rest = await scripts.run("figures", keys_of(sale_number), [])
+    if not rest:
+        return None
+    running = {name.decode(): float(value) for name, value in zip(rest[::2], rest[1::2], strict=True)}
+    cohort = int(running["cohort"])
+    step = step_of(int(running["tail"]))
+    found: dict[int, Visit] = {}
+    last, turn = b"-", 0
+    while page := await _page(redis, sale_number, last, timeout_s):
+        for entry_id, packed in page:
+            number = int.from_bytes(packed[_NUMBER], "big")
+            if number % step:
+                continue
+            visit = found.get(number)
+            if visit is None:
+                visit = found[number] = Visit(number, place_of(number, cohort, seed))
+            turn += 1
+            _take(visit, packed, int(entry_id.partition(b"-")[0]), turn)
+        last = b"(" + page[-1][0]
+    names = RoomFigures.__dataclass_fields__
+    return Visits(RoomFigures(**{name: int(running[name]) for name in names}), step, list(found.values()))
+
+
+def _take(visit: Visit, packed: bytes, at_ms: int, turn: int) -> None:
+    what = packed[:1]
+    if what == _JOINED:
+        told = Told(*_TOLD.unpack(packed[_NUMBER.stop :]))
+        visit.joined_ms, visit.told = at_ms, told if told.position else None
+    elif what == _ORDERED:
+        visit.ordered_ms = visit.ordered_ms or at_ms
+    elif what in (_ADMITTED, _BYPASSED):
+        visit.admitted_ms, visit.turn, visit.bypassed = at_ms, turn, what == _BYPASSED
+
+
+async def keep(redis: Redis, sale_number: int, *, timeout_s: float) -> None:
+    """Let the store forget the visits in a month: their figures are in the report.
+
+    Raises:
+        StoreUnavailableError: the room's store does not answer in time.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            await redis.expire(keys.room_visits(sale_number), KEEP_S, nx=True)
+    except REDIS_FAILED as error:
+        raise StoreUnavailableError(f"the room's store did not answer: {error!r}") from error
+
+
+async def _page(redis: Redis, sale_number: int, last: bytes, timeout_s: float) -> list[tuple[bytes, bytes]]:
+    try:
+        async with asyncio.timeout(timeout_s):
+            entries: Any = await redis.xrange(keys.room_visits(sale_number), min=last, count=PAGE)
+    except REDIS_FAILED as error:
+        raise StoreUnavailableError(f"the room's store did not answer: {error!r}") from error
+    return [(entry_id, fields[b"v"]) for entry_id, fields in entries]
