@@ -40,6 +40,8 @@ of a sale's room carry `{room.sale-number}`, those of what is kept beside it `{s
 
 from __future__ import annotations
 
+from doorbuster.values import shadows
+
 PREFIX = "doorbuster"
 
 
@@ -184,6 +186,18 @@ def sale_live(sale_number: int) -> str:
 def sale_live_turn(sale_number: int) -> str:
     """String: somebody writes this second's sample of a sale."""
     return f"{PREFIX}:{{{sale_number}}}:live:turn"
+
+
+def traces_of(sale_number: int) -> list[str]:
+    """Patterns of all keys that a sale of this number may have in any store, RQ's jobs included."""
+    return [
+        f"{PREFIX}:{{{sale_number}.*",
+        f"{PREFIX}:{{{sale_number}}}*",
+        f"{PREFIX}:{{room.{sale_number}}}*",
+        f"{PREFIX}:starting:*:{sale_number}:*",
+        f"rq:job:*-{sale_number}-*",
+        f"{PREFIX}:catalogue:*{shadows.PRODUCT_PREFIX}{sale_number}~*",
+    ]
 
 
 def catalogue(subject: str) -> str:

@@ -20,6 +20,7 @@ from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prewarm import SalePrewarm
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductStock
+from intake.ops.rehearsals.resources import OneRehearsal, RehearsalList, Rehearsals
 from intake.ops.report.page import ReportPage
 from intake.ops.report.promises import Promises
 from intake.ops.report.resource import ReportOfSale
@@ -102,6 +103,9 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    rehearsals = Rehearsals(database, parts.orders_redis, publishing)
+    app.add_route("/ops/sales/{sale}/rehearsals", RehearsalList(rehearsals))
+    app.add_route("/ops/sales/{sale}/rehearsals/{rehearsal}", OneRehearsal(rehearsals))
     app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live, parts.guard))
     app.add_route("/ops/keys", OpsKeyList(database))
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
