@@ -80,7 +80,12 @@ def show(sale: rows.Sale) -> SaleView:
     )
 
 
-async def _existing(connection: Connection, sale: str) -> rows.Sale:
+async def existing(connection: Connection, sale: str) -> rows.Sale:
+    """Return the sale of this id.
+
+    Raises:
+        RefusedError: there is none.
+    """
     row = await rows.get_sale(connection, sale)
     if row is None:
         raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
@@ -156,7 +161,7 @@ class OneSale:
     async def on_get(self, _req: Request, resp: Response, sale: str) -> None:
         """Show the sale."""
         async with self._database.working() as connection:
-            row = await _existing(connection, sale)
+            row = await existing(connection, sale)
         write(resp, show(row))
 
     async def on_patch(self, req: Request, resp: Response, sale: str) -> None:
@@ -170,7 +175,7 @@ class OneSale:
             await self._keep_start(sale, change.starts_at)
         async with self._database.working() as connection, connection.transaction():
             await rows.lock_sale(connection, sale, with_drains="payment" in raw)
-            row = await _existing(connection, sale)
+            row = await existing(connection, sale)
             changes = changes_of(row, change, raw)
             if isinstance(change.products, list):
                 changes["products"] = _products(change.products)
@@ -185,7 +190,7 @@ class OneSale:
     async def _keep_start(self, sale: str, starts_at: datetime) -> None:
         """Refuse to move a start that has passed where there are orders."""
         async with self._database.working() as connection:
-            row = await _existing(connection, sale)
+            row = await existing(connection, sale)
             if starts_at == row.starts_at or row.starts_at > row.read_at:
                 return
             is_sold = await rows.has_orders(connection, row.number)
@@ -195,7 +200,7 @@ class OneSale:
     async def _keep_wanted(self, sale: str, listed: set[str]) -> None:
         """Refuse to drop products that accepted orders wait for."""
         async with self._database.working() as connection:
-            row = await _existing(connection, sale)
+            row = await existing(connection, sale)
         dropped = row.products.keys() - listed
         ordered = await self._waiting.wanted(row.number, row.partitions, dropped) if dropped else None
         if ordered:
@@ -223,7 +228,7 @@ class SaleVerb:
         if verb != "prewarm" and verb not in self._phases:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
         async with self._database.working() as connection, connection.transaction():
-            row = await _existing(connection, sale)
+            row = await existing(connection, sale)
             doubtful = await doubtful_products(connection, row.number) if verb == "prewarm" else []
             if verb == "prewarm":
                 await announce_prewarm(connection, row.number)
@@ -248,7 +253,7 @@ class RevokeAdmissions:
         """Revoke every admission out: who had one joins again; tells how many there were."""
         revoked = await self._active(sale)
         async with self._database.working() as connection, connection.transaction():
-            await _existing(connection, sale)
+            await existing(connection, sale)
             row = await rows.bump_room_epoch(connection, sale)
             await note(connection, req, "revoke", f"sale:{sale}", {"epoch": row.room_epoch})
         await self._publishing.sale(row)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
+from intake.ops.clone import CloneSale
 from intake.ops.dead_letters.resources import DeadLetters, DiscardDeadLetter, Letters, OneDeadLetter, RetryDeadLetter
 from intake.ops.export.resource import ExportOrders
 from intake.ops.fulfilment.bulk import BulkTransitions
@@ -91,6 +92,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    app.add_route("/ops/sales/{sale}/clone", CloneSale(database, publishing))
     app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live))
     app.add_route("/ops/keys", OpsKeyList(database))
     app.add_route("/ops/keys/{key}", OneOpsKey(database))

@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import live, promises
+from doorbuster.contract.night import live, promises, schedule
 
 
 class Operation(NamedTuple):
@@ -156,6 +156,10 @@ _SALES = (
     Operation(
         "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_SALE),
         sales.SaleChange
+    ),
+    Operation(
+        "post", "/ops/sales/{sale}/clone", "Make a sale like it, at another time", {201: sales.SaleView},
+        ("conflict", *_BODY, *_SALE), schedule.CloneRequest,
     ),
     Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: sales.SaleView}, ("conflict", *_SALE)),
     Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: sales.SaleView}, ("conflict", *_SALE)),
