@@ -116,6 +116,8 @@ class Sale(Planned, frozen=True, kw_only=True):
     """Most orders that may wait for units to come back."""
     identity_key: bytes
     """Of the HMACs of identities: nobody may see it."""
+    shadow_of: int | None = None
+    """Of a rehearsal: the number of the sale that it is a shadow of."""
 
     def room_at(self, moment: datetime) -> dict[str, Any]:
         """Return the room's terms at a moment, as far as the plan is known."""

@@ -149,9 +149,11 @@ async def get_sale_by_number(connection: Connection, number: int) -> Sale | None
     return None if row is None else _sale(row)
 
 
-async def list_sales(connection: Connection, *, before: int | None = None, limit: int = 50) -> list[Sale]:
-    """Return sales, newest first, numbered below `before`."""
-    return [_sale(row) for row in await connection.fetch(_SQL["list_sales"], before, limit)]
+async def list_sales(
+    connection: Connection, *, before: int | None = None, limit: int = 50, shadows: bool = False
+) -> list[Sale]:
+    """Return sales, newest first, numbered below `before`; or the shadows that rehearsals sell now, and no sale."""
+    return [_sale(row) for row in await connection.fetch(_SQL["list_sales"], before, limit, shadows)]
 
 
 async def closed_sales_of(connection: Connection, product_id: str) -> list[tuple[int, int]]:
@@ -171,9 +173,9 @@ async def live_rooms(connection: Connection) -> list[Sale]:
     return [sale for sale in found if sale.room.get("mode", "off") != "off"]
 
 
-async def live_sales(connection: Connection) -> list[LiveSale]:
-    """Return the sales that may have work to do."""
-    return [LiveSale(**_planned(row)) for row in await connection.fetch(_SQL["live_sales"])]
+async def live_sales(connection: Connection, *, shadows: bool = False) -> list[LiveSale]:
+    """Return the sales that may have work to do; `shadows` are for who does the work, not for who tells of it."""
+    return [LiveSale(**_planned(row)) for row in await connection.fetch(_SQL["live_sales"], shadows)]
 
 
 async def update_sale(

@@ -83,13 +83,13 @@ select s.*, clock_timestamp() as now,
   where sale_number = $1;
 
 -- name: list_sales
--- Newest first; `$1` is the smallest sale_number of the page before.
+-- Newest first; `$1` is the smallest sale_number of the page before. Shadows where $3 says so, and nothing else then.
 select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
                         limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
-  where $1::integer is null or sale_number < $1
+  where ($1::integer is null or sale_number < $1) and is_shadow(sale_number) = $3
   order by sale_number desc
   limit $2;
 
@@ -124,13 +124,17 @@ select s.*, clock_timestamp() as now,
   order by s.sale_number;
 
 -- name: live_sales
--- Sales that take orders, or closed ones whose work may not be done.
+-- Sales that take orders, or closed ones whose work may not be done; with $1 shadows too, which are over when closed.
 select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version, timeline, terms_at,
        prewarm_lead_s, prewarm, clock_timestamp() as now
   from sales s
-  where (phase <> 'closed' and (plan_closes_at is null or plan_closes_at > clock_timestamp() - interval '1 hour'))
-     or closed_at > clock_timestamp() - interval '1 hour'
-     or coalesce((select true from reservations r where r.sale_number = s.sale_number order by r.partition limit 1), false)
+  where case when is_shadow(sale_number) then $1 and phase <> 'closed'
+          else (phase <> 'closed'
+              and (plan_closes_at is null or plan_closes_at > clock_timestamp() - interval '1 hour'))
+            or closed_at > clock_timestamp() - interval '1 hour'
+            or coalesce((select true from reservations r where r.sale_number = s.sale_number order by r.partition limit 1),
+                        false)
+        end
   order by sale_number;
 
 -- name: lock_sale

@@ -52,7 +52,6 @@ class ToldSale(msgspec.Struct, frozen=True, kw_only=True):
     terms_at: datetime | None
     at: datetime
     """The database's clock."""
-    draws_near: bool
     has_started: bool
     has_closed: bool
 
@@ -69,7 +68,7 @@ class ToldSale(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def happened(self) -> list[str]:
         """What has happened to it by now, in order."""
-        said = (("prewarm", self.draws_near), ("opened", self.has_opened), ("closed", self.has_closed))
+        said = (("opened", self.has_opened), ("closed", self.has_closed))
         return [name for name, is_so in said if is_so]
 
 
@@ -105,10 +104,18 @@ async def told_sales(connection: Connection, sale_numbers: Collection[int]) -> l
     return [ToldSale(**dict(row) | {"timeline": msgspec.convert(row["timeline"], Timeline)}) for row in found]
 
 
-async def announce_prewarm(connection: Connection, sale_number: int) -> None:
-    """Write down that a sale is pre-warmed, unless that was told before or it is over."""
-    found = await told_sales(connection, [sale_number])
-    await announce(connection, [sale_event(sale, "prewarm") for sale in found if not sale.has_closed])
+async def announce_prewarm(
+    connection: Connection, sale_number: int, *, report_id: int | None, said: dict[str, Any]
+) -> None:
+    """Write down what was found of a sale ahead of its start, unless it is over; without an id it is the first time."""
+    events = []
+    for sale in await told_sales(connection, [sale_number]):
+        event = sale_event(sale, "prewarm")
+        if report_id is not None:
+            event = event._replace(event_id=event_id("sale", sale.sale_id, "prewarm", report_id))
+        if not sale.has_closed:
+            events.append(event._replace(data=event.data | said))
+    await announce(connection, events)
 
 
 async def untold(connection: Connection, after: OutboxPlace, *, limit: int) -> list[PlacedEvent]:

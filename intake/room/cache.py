@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
+from doorbuster.values.shadows import is_shadow
 from intake.room.rate_limit import Allowance
 from intake.room.status_document import StatusDocument, document_of
 from waitingroom.room import Mode, effective_phase
@@ -254,6 +255,12 @@ class RoomCache:
         if (found := self._rooms.get(cached.number)) is not None and cached.has_room:
             await found.read_anew()
             await self._write(found)
+
+    def forget(self, sale_id: str) -> None:
+        """Tick a shadow's room no more, which is gone: a tick would write its keys again."""
+        for number, room in list(self._rooms.items()):
+            if is_shadow(number) and room.cached.sale.sale_id == sale_id:
+                del self._rooms[number]
 
     async def keep_ticking(self) -> None:
         """Tick the rooms in use and renew their documents, until cancelled."""
