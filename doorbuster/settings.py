@@ -21,6 +21,8 @@ _HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
 _ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST}(?::(?P<port>[1-9][0-9]{{0,4}}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PORTS = range(1, 65_536)
+STEERING = ("open", "hold", "resume", "drain", "close", "revoke")
+"""What ops do with a sale that is under way."""
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _DURABILITY = re.compile(r"fsync|none|replicas:[1-9]\d?")
 _LISTENER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]):(?P<port>[1-9]\d{0,4})|unix:\S+|fd://\d+")
@@ -56,6 +58,12 @@ def _listeners(value: tuple[str, ...]) -> tuple[str, ...]:
 def _key(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < 16:
         raise ValueError("must have at least 16 characters")
+    return value
+
+
+def _verbs(value: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := set(value) - set(STEERING):
+        raise ValueError(f"must be of {', '.join(STEERING)}, by comma; {sorted(unknown)[0]!r} is none of them")
     return value
 
 
@@ -153,6 +161,11 @@ class Settings(BaseSettings):
 
     ops_tries_per_address: int = Field(60, ge=1, le=1_000_000)
     """Wrong ops keys a minute from one address and process; beyond it none is looked at."""
+
+    ops_session_s: int = Field(43_200, ge=60, le=604_800)
+    """How long one is signed in to the page of ops."""
+    ops_second_key_for: Annotated[TextList, AfterValidator(_verbs)] = ()
+    """What takes a second ops key of another holder: verbs of a sale, like `close,drain`."""
 
     durability: Annotated[str, AfterValidator(_durability)] = "fsync"
     """Level an order must reach before its 202: `fsync`, `replicas:N`, `none`."""
@@ -310,7 +323,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "replica_urls", "storefront_keys", "purge_varnish_urls", "trusted_proxies", "cors_origins", "frame_ancestors",
-        "intake_bind", mode="before",
+        "intake_bind", "ops_second_key_for", mode="before",
     )  # fmt: skip
     @classmethod
     def _split(cls, value: object) -> object:

@@ -13,14 +13,27 @@ if TYPE_CHECKING:
     from doorbuster.contract.fields import EffectivePhase
 
 
+CLOCKS_APART = timedelta(seconds=2)
+"""How far the stores' clocks are apart at most, and how old a copy is."""
+
+
 def effective_phase(sale: Sale | LiveSale, *, later_s: float = 0.0) -> EffectivePhase:
-    """Return what an order would meet: the stored phase, but for the time outside the window.
+    """Return what an order would meet: the phase by the plan, but for the time outside the window.
 
     The moment is that of the sale's reading, or so much later.
     """
-    if sale.phase != "open":
-        return sale.phase
     now = sale.read_at + timedelta(seconds=later_s)
+    phase = sale.phase_at(now)
+    if phase != "open":
+        return phase
     if sale.starts_at > now:
         return "scheduled"
     return "ended" if sale.ends_at is not None and sale.ends_at <= now else "open"
+
+
+def shut_phase(sale: Sale) -> EffectivePhase:
+    """Return which phase shuts a sale of which the order store says that it takes no more orders.
+
+    Its clock may be a little ahead of the one that the sale was read by.
+    """
+    return "drain" if "drain" in (sale.phase, sale.phase_at(sale.read_at + CLOCKS_APART)) else "closed"

@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.fixtures.up",
     "tests.fixtures.commands",
     "tests.fixtures.visitors",
+    "tests.fixtures.rehearsing",  # last: it imports those of shop and visitors
 ]
 
 forbid_all_but_loopback()

@@ -15,7 +15,7 @@ import msgspec
 from db.query_files import load
 from db.webhooks.deliveries import Event
 from db.work.outbox import OutboxPlace
-from doorbuster.values.timeline import Phase
+from doorbuster.values.timeline import Phase, Timeline, due, phase_after
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -48,8 +48,22 @@ class ToldSale(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     starts_at: datetime
     ends_at: datetime | None
-    has_opened: bool
+    timeline: Timeline
+    terms_at: datetime | None
+    at: datetime
+    """The database's clock."""
+    has_started: bool
     has_closed: bool
+
+    @property
+    def phase_now(self) -> Phase:
+        """What ops set, or what the timeline made of it since."""
+        return phase_after(self.phase, due(self.timeline, self.terms_at, self.at))
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether it has taken orders: a sale on hold from its start on has not."""
+        return self.has_started and self.phase_now != "hold"
 
     @property
     def happened(self) -> list[str]:
@@ -67,7 +81,7 @@ def sale_event(sale: ToldSale, what: str, **more: Any) -> WorldEvent:
     """Make an event of a sale; one of a product in it has the product's id."""
     data = {
         "sale_id": sale.sale_id, "name": sale.name, "starts_at": sale.starts_at, "ends_at": sale.ends_at,
-        "phase": sale.phase,
+        "phase": sale.phase_now,
     }  # fmt: skip
     product = [more["product_id"]] if "product_id" in more else []
     return WorldEvent(
@@ -86,7 +100,8 @@ async def announce(connection: Connection, events: Sequence[WorldEvent]) -> None
 
 async def told_sales(connection: Connection, sale_numbers: Collection[int]) -> list[ToldSale]:
     """Return sales as their events tell of them."""
-    return [ToldSale(**row) for row in await connection.fetch(_SQL["sales_by"], list(sale_numbers))]
+    found = await connection.fetch(_SQL["sales_by"], list(sale_numbers))
+    return [ToldSale(**dict(row) | {"timeline": msgspec.convert(row["timeline"], Timeline)}) for row in found]
 
 
 async def announce_prewarm(

@@ -28,7 +28,7 @@ from intake.sales.plan import entries_of, prewarm_terms, prewarm_view, timeline_
 from intake.server.asgi import BODY
 from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
-from intake.web.query_parameters import refuse_unknown_params
+from intake.web.query_parameters import flag_of, refuse_unknown_params
 from intake.web.requests import body_of
 from intake.web.responses import write
 from waitingroom.sale_config import lobby_opens_at
@@ -76,6 +76,7 @@ def show(sale: rows.Sale) -> SaleView:
         room_epoch=sale.room_epoch,
         version=sale.version,
         created_at=sale.created_at,
+        shadow_of=sale.shadow_of,
     )
 
 
@@ -158,11 +159,11 @@ class SaleList:
         write(resp, show(sale), 201)
 
     async def on_get(self, req: Request, resp: Response) -> None:
-        """List sales, newest first."""
-        refuse_unknown_params(req, "cursor", "limit")
-        limit = limit_of(req)
+        """List sales, newest first; where they are asked for, the shadows of rehearsals."""
+        refuse_unknown_params(req, "cursor", "limit", "shadows")
+        limit, shadows = limit_of(req), flag_of(req, "shadows")
         async with self._database.working() as connection:
-            sales = await rows.list_sales(connection, before=number_cursor_of(req), limit=limit)
+            sales = await rows.list_sales(connection, before=number_cursor_of(req), limit=limit, shadows=shadows)
         write_page(resp, [show(sale) for sale in sales], str(sales[-1].number) if len(sales) == limit else None)
 
 

@@ -21,6 +21,7 @@ from intake.room.key_file import KeyFile
 from intake.room.lookup import Rooms
 from intake.room.resources import Admissions, OneTicket, ShowRoomStatus, Tickets
 from intake.room.visits import Spending, Visits
+from intake.sales.minute_flush import MinuteFlush
 from intake.web.client_address import Addresses
 from intake.web.storefront_keys import StorefrontKeys
 from waitingroom.admissions import AdmissionSigner
@@ -82,6 +83,7 @@ class RoomWiring:
             self._challenge_of,
             offering,
         )
+        self._minutes = MinuteFlush(sales, self.redis)
         admissions = AdmissionSigner(ring)
         self.door = AdmissionVerifier(self.desk, admissions)
         self.storefront_keys = StorefrontKeys(key.get_secret_value() for key in settings.storefront_keys)
@@ -115,9 +117,14 @@ class RoomWiring:
 
     def running(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return what runs as long as the process does."""
-        return [self.desk.keep_ticking, *([self._key_file.keep_fresh] if self._key_file else [])]
+        return [
+            self.desk.keep_ticking,
+            self._minutes.keep_flushing,
+            *([self._key_file.keep_fresh] if self._key_file else []),
+        ]
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Tell what was counted last, and close the connections."""
+        await self._minutes.flush()
         await self._challenges.close()
         await self.redis.aclose()
