@@ -76,7 +76,14 @@ async def test_what_is_found_is_told_with_its_reasons(hooks: Hooks, staffed: Non
     assert report.checks["cache"]["filled"] == 1
     (line,) = caplog.records
     assert line.failing == data["failing"]
-    assert [one.go for one in await reports.verdicts(hooks.shop.db)] == [False]
+    (ahead,) = await reports.verdicts_ahead(hooks.shop.db)
+    assert (ahead.sale_id, ahead.go) == ("spring", False)
+    assert {"check": "stock", "reason": "no units in stock: lamp"} in ahead.no_go
+    await hooks.shop.db.execute("update sales set starts_at = now()")
+    assert await reports.verdicts_ahead(hooks.shop.db) == [], "a sale that has begun wakes nobody any more"
+    begun = await reports.verdict(hooks.shop.db, sale.number)
+    assert begun is not None
+    assert begun.no_go == ahead.no_go
 
 
 async def test_who_comes_late_makes_the_last_check_alone(stocked: Shop) -> None:
