@@ -27,6 +27,7 @@ from doorbuster.log import configure
 from doorbuster.orderstore import gate, sold_out
 from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings, load_settings
+from workers.prewarm.ahead import AheadOfSales
 from workers.publish import sale_minutes
 from workers.publish.availability import Units
 from workers.room_outflow import Outflow
@@ -73,6 +74,7 @@ class Scheduler:
         )
         self._units = Units(settings)
         self._sale_events = SaleEvents()
+        self._ahead = AheadOfSales(settings, self._orders)
         self._connection: Connection | None = None
         self._failing: set[str] = set()
         self._thorough = False
@@ -92,6 +94,7 @@ class Scheduler:
     async def close(self) -> None:
         """Close every connection."""
         self._drop_connection()
+        await self._ahead.close()
         await self._orders.aclose()
         await self._units.close()
         await self._room_store.aclose()
@@ -107,6 +110,7 @@ class Scheduler:
             parts += [
                 ("gates", self._gates), ("shelves", self._shelves), ("rooms", self._rooms),
                 ("presence", self._presence), ("sale_events", self._tell_of_sales), ("minutes", self._copy_minutes),
+                ("prewarm", self._ahead_of_sales),
             ]  # fmt: skip
         self._thorough = self._is_time("all_sales", ALL_SALES_S)
         for name, part in parts:
@@ -175,6 +179,11 @@ class Scheduler:
         if self._is_time("sale_events", ALL_SALES_S):
             numbers |= {number for number, _ in await due_work.partitions(connection)}
         await self._sale_events.look(connection, numbers)
+
+    async def _ahead_of_sales(self) -> None:
+        """Do what is due ahead of sales, and keep the scale that they want."""
+        connection = await self._open_connection()
+        await self._ahead.look(connection, await sales.live_sales(connection))
 
     async def _copy_minutes(self) -> None:
         """Copy what intakes counted by minute: of sales that live soon, of all that ever were now and then."""

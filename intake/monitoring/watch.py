@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from db import status
+from db.prewarm import reports
 from doorbuster.failures import STORE_FAILED
 from intake.monitoring.progress import WITHIN_S
 from intake.monitoring.watched import Watched
@@ -68,6 +69,7 @@ class Watch:
                     memory_ratio=self._memory.ratio,
                     dead_letters=_letters(seen, promises),
                     ledger_breaches=None if promises is None else promises.ledger,
+                    no_go={} if promises is None else promises.no_go,
                 )
             )
             self._looked_at = time.monotonic()
@@ -77,13 +79,18 @@ class Watch:
 
     async def _promises(self) -> _Promises:
         async with self._database.reading() as connection:
-            return _Promises(await status.ledger_breaches(connection), await status.open_dead_letters(connection))
+            return _Promises(
+                await status.ledger_breaches(connection),
+                await status.open_dead_letters(connection),
+                {one.sale_id: len(one.no_go) for one in await reports.verdicts_ahead(connection)},
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class _Promises:
     ledger: int
     letters: int
+    no_go: dict[str, int]
 
 
 async def _or_nothing(look: Callable[[], Awaitable[T]]) -> T | None:
