@@ -88,8 +88,8 @@ check: $(STAMP)  ## types, lint, import directions
 bench: $(STAMP)  ## measure against floors and rivals in the same run
 	@$(BIN)/doorbuster bench
 
-loadtest: $(STAMP)  ## Locust, headless: a 50x spike, ended by the audit (SHAPE=spike|real)
-	@$(BIN)/python -m loadtests.locust_run --shape $(or $(SHAPE),spike)
+loadtest: $(STAMP)  ## Locust, headless, ended by the audit (SHAPE=spike|real|herd|refresh|bots|retry, PROCESSES=1)
+	@$(BIN)/python -m loadtests.locust_run --shape $(or $(SHAPE),spike) --processes $(or $(PROCESSES),1)
 
 loadtest-reads: $(STAMP)  ## a 50x spike of product pages, searches and category pages with orders beside it
 	@$(BIN)/python -m loadtests.read_mix

@@ -15,7 +15,7 @@ from db import status
 from doorbuster.failures import STORE_FAILED
 from intake.monitoring.progress import WITHIN_S
 from intake.monitoring.watched import Watched
-from intake.monitoring.worker_checks import processes
+from readiness.processes import processes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from intake.database import Database
     from intake.monitoring.metrics import Metrics
     from intake.monitoring.progress import Progress, Seen
-    from intake.monitoring.store_checks import StoreChecks
+    from readiness.stores import StoreChecks
 
     Judges = tuple[Durability, StoreMemory]
     """What this process knows of the order store."""
