@@ -16,7 +16,7 @@ from intake.ops.import_products import ImportProducts
 from intake.ops.live.resource import ShowLive
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prices import ProductPrices
-from intake.ops.products import OneProduct, ProductStock
+from intake.ops.products import OneProduct, ProductSearch, ProductStock
 from intake.ops.report.promises import Promises
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.session.resources import SessionTerms, SignIn
@@ -102,6 +102,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
     app.add_route("/ops/promises", Promises(database, parts.orders_redis, parts.catalogue.replicas))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
+    app.add_route("/ops/products", ProductSearch(SearchProducts(parts.search)))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
