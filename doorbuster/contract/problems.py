@@ -101,6 +101,7 @@ FAULTS = MappingProxyType(
         "illegal_transition": ErrorCode(409, "Transition not allowed from this status"),
         "rejected": ErrorCode(409, "Order rejected"),
         "conflict": ErrorCode(409, "Conflict with what is stored"),
+        "sale_not_over": ErrorCode(409, "Sale not over"),
         "room_not_open": ErrorCode(409, "Waiting room not open"),
         "place_conflict": ErrorCode(409, "Place held under another secret or customer"),
         "code_spent": ErrorCode(409, "Access code used up"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from intake.monitoring.health import ShowLiveness, ShowMetrics, ShowReadiness
+from intake.monitoring.health import ShowLiveness, ShowReadiness
+from intake.monitoring.show_metrics import ShowMetrics
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
 from intake.ops.dead_letters.resources import DeadLetters, DiscardDeadLetter, Letters, OneDeadLetter, RetryDeadLetter
@@ -15,9 +17,13 @@ from intake.ops.fulfilment.shipments import OneShipment, Shipments
 from intake.ops.import_products import ImportProducts
 from intake.ops.live.resource import ShowLive
 from intake.ops.orders import OrderList, TransitionOrder
+from intake.ops.prewarm import SalePrewarm
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductSearch, ProductStock
+from intake.ops.rehearsals.resources import OneRehearsal, RehearsalList, Rehearsals
+from intake.ops.report.page import ReportPage
 from intake.ops.report.promises import Promises
+from intake.ops.report.resource import ReportOfSale
 from intake.ops.sales import OneSale, RevokeAdmissions, SaleList, SaleVerb
 from intake.ops.session.resources import SessionTerms, SignIn
 from intake.ops.session.totp import ConfirmTotp, KeyTotp, TotpCodes, totp_key
@@ -54,7 +60,7 @@ def add_process(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/metrics",
         ShowMetrics(
-            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.progress
+            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.alerts.watch
         ),
     )
     static_files = parts.waiting.pages.static_files
@@ -69,6 +75,8 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     awaiting = PreferWait(parts.reader, parts.outcomes, parts.guard, parts.problems)
     posting = PostOrder(parts.sales, parts.accepting, waiting.admission, awaiting, parts.offering)
     posting.on_full_path = parts.metrics.orders_by_path.labels("full").inc
+    counts = parts.sales.counts
+    parts.problems.on_refused, parts.guard.on_refused = counts.refused, partial(counts.refused, is_offered=True)
     app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
     owners = OrderAccess(waiting.storefront_keys, waiting.door)
@@ -95,13 +103,20 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
-    app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live))
+    rehearsals = Rehearsals(database, parts.orders_redis, publishing)
+    app.add_route("/ops/sales/{sale}/rehearsals", RehearsalList(rehearsals))
+    app.add_route("/ops/sales/{sale}/rehearsals/{rehearsal}", OneRehearsal(rehearsals))
+    app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live, parts.guard))
     app.add_route("/ops/keys", OpsKeyList(database))
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
-    app.add_route("/ops/promises", Promises(database, parts.orders_redis, parts.catalogue.replicas))
-    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing, parts.prewarming))
+    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas)
+    app.add_route("/ops/promises", promises)
+    reports = ReportOfSale(database, parts.orders_redis, parts.waiting.redis, promises=promises, page=ReportPage())
+    app.add_route("/ops/sales/{sale}/report", reports)
+    app.add_route("/ops/sales/{sale}/prewarm", SalePrewarm(database, publishing, parts.prewarming))
+    app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing))
     app.add_route("/ops/products", ProductSearch(SearchProducts(parts.search)))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))

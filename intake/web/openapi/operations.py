@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import live, promises
+from doorbuster.contract.night import live, prewarm, promises, rehearsal, report
 
 
 class Operation(NamedTuple):
@@ -151,7 +151,8 @@ _SALES = (
         "post", "/ops/sales", "Make a sale", {201: sales.SaleView}, ("conflict", *_BODY, *_OPS), sales.SaleRequest
     ),
     Operation(
-        "get", "/ops/sales", "List sales", {200: PageOf(sales.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
+        "get", "/ops/sales", "List sales", {200: PageOf(sales.SaleView)}, ("invalid", *_OPS), None,
+        ("cursor", "limit", "shadows"),
     ),
     Operation("get", "/ops/sales/{sale}", "Show a sale", {200: sales.SaleView}, _SALE),
     Operation(
@@ -166,10 +167,41 @@ _SALES = (
     ),
     Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: sales.SaleView}, _STEER),
     Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: ops.Prewarmed}, _SALE),
+    Operation(
+        "get", "/ops/sales/{sale}/prewarm", "List the reports of go or no-go", {200: prewarm.PrewarmReports},
+        ("invalid", *_SALE),
+    ),
     Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: sales.RevokedView}, _STEER),
-    Operation("get", "/ops/sales/{sale}/live", "Show how a sale goes now", {200: live.LiveView}, ("invalid", *_SALE)),
+    Operation(
+        "get", "/ops/sales/{sale}/live", "Show how a sale goes now", {200: live.LiveView}, ("invalid", *_SALE),
+        None, ("history_s",),
+    ),
+    Operation(
+        "post", "/ops/sales/{sale}/rehearsals", "Rehearse it: make its shadow", {201: rehearsal.RehearsalView},
+        ("conflict", *_BODY, *_SALE), rehearsal.RehearsalRequest, body_required=False,
+    ),
+    Operation(
+        "get", "/ops/sales/{sale}/rehearsals", "List its rehearsals", {200: PageOf(rehearsal.RehearsalView)},
+        ("invalid", *_SALE), None, ("cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/sales/{sale}/rehearsals/{rehearsal}", "Show a rehearsal", {200: rehearsal.RehearsalView},
+        ("invalid", "not_found", *_SALE),
+    ),
+    Operation(
+        "patch", "/ops/sales/{sale}/rehearsals/{rehearsal}", "Keep it going, or leave its result",
+        {200: rehearsal.RehearsalView}, ("conflict", "not_found", *_BODY, *_SALE), rehearsal.RehearsalChange,
+    ),
+    Operation(
+        "delete", "/ops/sales/{sale}/rehearsals/{rehearsal}", "End it: remove its shadow",
+        {200: rehearsal.RehearsalView, 202: rehearsal.RehearsalView}, ("invalid", "not_found", *_SALE),
+    ),
     Operation(
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
+    ),
+    Operation(
+        "get", "/ops/sales/{sale}/report", "Show what is told of a sale that is over", {200: report.SaleReport},
+        ("sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
     ),
     Operation(
         "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
