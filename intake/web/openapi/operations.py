@@ -247,6 +247,10 @@ _SALES = (
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (
     Operation(
+        "get", "/ops/products", "Search products", {200: catalogue.SearchPage}, ("invalid", *_OPS), None,
+        ("q", "category*", "brand*", "min_price", "max_price", "sort", "cursor", "limit"),
+    ),
+    Operation(
         "put", "/ops/products/{product}", "Write a product", {200: products.ProductView}, ("conflict", *_BODY, *_OPS),
         products.ProductRequest,
     ),
