@@ -1,7 +1,8 @@
 -- Reports of sales: which are due, and what is kept. A few look-ups by index, whatever the tables hold.
 
 -- name: due
--- Sales that are over and have no report of that end, or one written while something was still under way.
+-- Sales that are over and have no report of that end, or one written while something was still under way; not of those
+-- that were over a week ago: what was sold before there were reports gets none.
 select s.sale_number, s.sale_id, e.over_at
   from sales s
   cross join lateral (
@@ -9,6 +10,7 @@ select s.sale_number, s.sale_id, e.over_at
   ) e
   left join sale_reports r on r.sale_number = s.sale_number
   where e.over_at <= clock_timestamp() and to_jsonb(s) ->> 'shadow_of' is null
+    and e.over_at > clock_timestamp() - interval '7 days'
     and (r.sale_number is null or r.over_at <> e.over_at or not r.settled)
   order by e.over_at;
 
