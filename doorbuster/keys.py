@@ -14,6 +14,7 @@
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
+| `INTAKES`     | hash   | jobs   | 1 h                  | intake               | scheduler, intake (pre-warm) |
 | `RQ_WORKERS`  | set    | jobs   | none                 | RQ                   | intake (status)    |
 | `room`        | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_done`   | bitmap | room   | as long as the sale  | room scripts         | room scripts       |
@@ -22,11 +23,11 @@
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
 | `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release, reinstate | the same |
-| `room_visits` | stream | room   | 30 days behind the report | join, bypass, claim, release | report |
 | `sale_minute` | hash   | room   | 30 days              | intake               | scheduler, intake  |
 | `sale_minutes`| sorted set | room | 30 days            | intake               | scheduler          |
 | `sale_live`   | list   | room   | 1 h                  | intake               | intake             |
-| `sale_live_turn` | string | room | 1 s                 | intake               | intake             |
+| `sale_live_turn` | string | room | seconds              | intake               | intake             |
+| `room_visits` | stream | room   | 30 days behind the report | join, bypass, claim, release | report |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `CHANGES`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
 | `UNITS`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |
@@ -38,6 +39,8 @@ of a sale's room carry `{room.sale-number}`, those of what is kept beside it `{s
 """
 
 from __future__ import annotations
+
+from doorbuster.values import shadows
 
 PREFIX = "doorbuster"
 
@@ -102,6 +105,9 @@ def starting(shift: str) -> str:
     """String: a job for this shift was enqueued a moment ago."""
     return f"{PREFIX}:starting:{shift}"
 
+
+INTAKES = f"{PREFIX}:intakes"
+"""Hash: each intake process's last sign of life, see `readiness/signs.py`."""
 
 SCHEDULERS = f"{PREFIX}:schedulers"
 """Hash: of each scheduler, when it began and when it last looked, in Unix seconds."""
@@ -180,6 +186,18 @@ def sale_live(sale_number: int) -> str:
 def sale_live_turn(sale_number: int) -> str:
     """String: somebody writes this second's sample of a sale."""
     return f"{PREFIX}:{{{sale_number}}}:live:turn"
+
+
+def traces_of(sale_number: int) -> list[str]:
+    """Patterns of all keys that a sale of this number may have in any store, RQ's jobs included."""
+    return [
+        f"{PREFIX}:{{{sale_number}.*",
+        f"{PREFIX}:{{{sale_number}}}*",
+        f"{PREFIX}:{{room.{sale_number}}}*",
+        f"{PREFIX}:starting:*:{sale_number}:*",
+        f"rq:job:*-{sale_number}-*",
+        f"{PREFIX}:catalogue:*{shadows.PRODUCT_PREFIX}{sale_number}~*",
+    ]
 
 
 def catalogue(subject: str) -> str:

@@ -183,7 +183,7 @@ class Scheduler:
     async def _tell_of_sales(self) -> None:
         """Write down what became of sales by now, for webhooks; of those long over now and then."""
         connection = await self._open_connection()
-        numbers = {sale.sale_number for sale in await self._live_sales()}
+        numbers = {sale.sale_number for sale in await sales.live_sales(connection)}
         if self._is_time("sale_events", ALL_SALES_S):
             numbers |= {number for number, _ in await due_work.partitions(connection)}
         await self._sale_events.look(connection, numbers)
@@ -205,7 +205,7 @@ class Scheduler:
             await self._reports.step(await self._open_connection())
 
     async def _live_sales(self) -> list[LiveSale]:
-        return await sales.live_sales(await self._open_connection())
+        return await sales.live_sales(await self._open_connection(), shadows=True)
 
     def _enqueue(self, names: list[str]) -> None:
         waiting = job_queue.waiting(self._queue)

@@ -28,13 +28,13 @@ select (select count(*) from (select from reservations r where r.sale_number = $
 
 -- name: operations_under_way
 -- Of the five thousand that are due first; where there are more, some may be this sale's.
-select count(o.mine) + (count(*) = 5000)::integer
+select count(*) filter (where sale_number = $1) + (count(*) = 5000)::integer
   from (
-    select order_id from payment_operations where state = 'due' order by due_at, operation_id limit 5000
-  ) p
-  left join lateral (
-    select true as mine from orders a where a.order_id = p.order_id and a.sale_number = $1 limit 1
-  ) o on true;
+    select (select a.sale_number from orders a where a.order_id = p.order_id limit 1) as sale_number
+      from (
+        select order_id from payment_operations where state = 'due' order by due_at, operation_id limit 5000
+      ) p
+  ) due;
 
 -- name: put
 -- The later one stands.

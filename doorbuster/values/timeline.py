@@ -28,9 +28,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 Timeline = tuple[Entry, ...]
 
 
-def due(timeline: Sequence[Entry], after: datetime | None, until: datetime) -> Timeline:
-    """Return the entries whose moment has come, but for those that stand in the row already."""
-    return tuple(one for one in timeline if one.at <= until and (after is None or one.at > after))
+def due(timeline: Sequence[Entry], after: datetime | None, until: datetime | None) -> Timeline:
+    """Return the entries after one moment, up to and with another; None: without end."""
+    return tuple(one for one in timeline if (until is None or one.at <= until) and (after is None or one.at > after))
+
+
+def closes_at(timeline: Sequence[Entry], after: datetime | None) -> datetime | None:
+    """Return when the plan closes the sale for good, None if it does not."""
+    return next((one.at for one in due(timeline, after, None) if one.phase == "closed"), None)
 
 
 def phase_after(phase: Phase, entries: Sequence[Entry]) -> Phase:

@@ -10,8 +10,6 @@ import msgspec
 from msgspec import UNSET
 
 from db import sales as rows
-from db.status import doubtful_products
-from db.webhooks.world_events import announce_prewarm
 from doorbuster.contract.night.schedule import PrewarmRequest
 from doorbuster.contract.room import RoomChange, RoomTerms
 from doorbuster.contract.sales import (
@@ -30,7 +28,7 @@ from intake.sales.plan import entries_of, prewarm_terms, prewarm_view, timeline_
 from intake.server.asgi import BODY
 from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
-from intake.web.query_parameters import refuse_unknown_params
+from intake.web.query_parameters import flag_of, refuse_unknown_params
 from intake.web.requests import body_of
 from intake.web.responses import write
 from waitingroom.sale_config import lobby_opens_at
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from intake.changes.publish import ChangePublisher
     from intake.changes.restock import Restocker
     from intake.database import Database
-    from intake.ops.prewarm import PrewarmCheck
     from intake.ops.undecided_orders import WaitingOrders
     from intake.room.cache import RoomCache
     from intake.sales.cache import Sales
@@ -79,6 +76,7 @@ def show(sale: rows.Sale) -> SaleView:
         room_epoch=sale.room_epoch,
         version=sale.version,
         created_at=sale.created_at,
+        shadow_of=sale.shadow_of,
     )
 
 
@@ -161,11 +159,11 @@ class SaleList:
         write(resp, show(sale), 201)
 
     async def on_get(self, req: Request, resp: Response) -> None:
-        """List sales, newest first."""
-        refuse_unknown_params(req, "cursor", "limit")
-        limit = limit_of(req)
+        """List sales, newest first; where they are asked for, the shadows of rehearsals."""
+        refuse_unknown_params(req, "cursor", "limit", "shadows")
+        limit, shadows = limit_of(req), flag_of(req, "shadows")
         async with self._database.working() as connection:
-            sales = await rows.list_sales(connection, before=number_cursor_of(req), limit=limit)
+            sales = await rows.list_sales(connection, before=number_cursor_of(req), limit=limit, shadows=shadows)
         write_page(resp, [show(sale) for sale in sales], str(sales[-1].number) if len(sales) == limit else None)
 
 
@@ -226,12 +224,11 @@ class OneSale:
 
 
 class SaleVerb:
-    """Resource of what can be done with a sale: open, hold, resume, drain, close, prewarm."""
+    """Resource of what can be done with a sale: open, hold, resume, drain, close."""
 
-    def __init__(self, database: Database, publishing: ChangePublisher, prewarming: PrewarmCheck) -> None:
+    def __init__(self, database: Database, publishing: ChangePublisher) -> None:
         self._database = database
         self._publishing = publishing
-        self._prewarming = prewarming
         self._phases: dict[str, tuple[Phase, bool]] = {
             "open": ("open", True),
             "hold": ("hold", False),
@@ -242,19 +239,15 @@ class SaleVerb:
 
     async def on_post(self, req: Request, resp: Response, sale: str, verb: str) -> None:
         """Do it."""
-        if verb != "prewarm" and verb not in self._phases:
+        if verb not in self._phases:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
         async with self._database.working() as connection, connection.transaction():
-            row = await _existing(connection, sale)
-            doubtful = await doubtful_products(connection, row.number) if verb == "prewarm" else []
-            if verb == "prewarm":
-                await announce_prewarm(connection, row.number)
-            else:
-                phase, start_now = self._phases[verb]
-                row = await rows.set_phase(connection, sale, phase, start_now=start_now)
-                await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
+            await _existing(connection, sale)
+            phase, start_now = self._phases[verb]
+            row = await rows.set_phase(connection, sale, phase, start_now=start_now)
+            await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
         await self._publishing.sale(row)
-        write(resp, await self._prewarming.look(row, doubtful) if verb == "prewarm" else show(row))
+        write(resp, show(row))
 
 
 class RevokeAdmissions:

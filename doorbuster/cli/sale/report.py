@@ -1,4 +1,4 @@
-"""What `doorbuster sale report` prints of a sale, or writes as a page. Owns the exit code: 1 where a promise is broken."""
+"""What `doorbuster sale report` prints, or writes as a page. Owns the exit code: 1 where a promise is broken."""
 
 from __future__ import annotations
 

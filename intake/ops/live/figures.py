@@ -46,7 +46,7 @@ def _admitted(before: Sample | None, admitted: int | None, room_ms: int | None) 
     return per_s(before.admitted, admitted, between(before.room_ms, room_ms))
 
 
-def view_of(seen: Seen, sample: Sample, refusals: dict[str, int] | None) -> LiveView:
+def view_of(seen: Seen, sample: Sample) -> LiveView:
     """Return how the sale goes."""
     sale, books, state = seen.cached.sale, seen.books, seen.room.state if seen.room else None
     products = None if books is None else _products(books)
@@ -68,7 +68,7 @@ def view_of(seen: Seen, sample: Sample, refusals: dict[str, int] | None) -> Live
         stock=None if products is None else {one.product_id: one.left or 0 for one in products},
         products=products,
         products_left_out=0 if products is None else max(len(sale.products) - len(products), 0),
-        refusals=refusals,
+        refusals=seen.refusals,
         payments_failing=None if books is None else _payments(books).failing,
         payments=None if books is None else _payments(books),
         room=room_of(sale, state),

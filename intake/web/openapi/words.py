@@ -91,6 +91,16 @@ DESCRIPTIONS = {
         "Begins a new epoch of the room. `revoked` is how many admissions were out, null if the room's store does not "
         "say."
     ),
+    "get /ops/sales": "With `shadows=true` the shadows that rehearsals sell, and no sale.",
+    "post /ops/sales/{sale}/rehearsals": (
+        "Makes a shadow of the sale: its products, terms and room, own stream, own units, the simulated payment "
+        "provider. It is in no list, search, webhook or report, and is removed when the rehearsal ends or nobody "
+        "renews its lease, 30 s. One at a time; beside a sale that is on only with `beside_live`."
+    ),
+    "patch /ops/sales/{sale}/rehearsals/{rehearsal}": "`{}` renews the lease. The result is left once.",
+    "delete /ops/sales/{sale}/rehearsals/{rehearsal}": (
+        "202: the workers are still at it; it goes on by itself. Its result stays."
+    ),
     "post /ops/keys": (
         "The answer shows the key, this once: only its digest is kept. A key of the role `view` reads everything, "
         "`operate` works with sales, rooms, products and orders too, `admin` does what cannot be undone, and keys."
