@@ -205,7 +205,7 @@ _SALES = (
     ),
     Operation(
         "get", "/ops/sales/{sale}/report", "Show what is told of a sale that is over", {200: report.SaleReport},
-        ("sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
+        ("malformed", "sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
     ),
     Operation(
         "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
