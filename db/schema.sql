@@ -325,6 +325,7 @@ create table sales (
   timeline       jsonb not null default '[]',
   -- The moment at which phase and room were as the row says; what the timeline names after it applies on top. Null: none.
   terms_at       timestamptz,
+  plan_closes_at timestamptz,                                   -- of the timeline's closed, after terms_at
   -- {"scale"?, "checks_at_s"?}: what was given beside the lead.
   prewarm        jsonb not null default '{}',
   constraint sale_window check (ends_at > starts_at),
@@ -368,7 +369,7 @@ begin
       select from sale_products sp
         where sp.sale_number = s.sale_number and sp.product_id = new.product_id limit 1
     ) sp
-    where s.phase <> 'closed'
+    where s.phase <> 'closed' and (s.plan_closes_at is null or s.plan_closes_at > clock_timestamp())
     order by s.sale_number
     limit 1;
   if found then
@@ -702,6 +703,17 @@ create type ops_role as enum (
   'admin'    -- keys too, and what cannot be undone
 );
 
+-- Posts of orders, minute by minute, as the intakes counted them: added up in the room's store, copied by the scheduler.
+create table sale_minutes (
+  sale_number integer not null references sales on delete cascade,
+  minute      timestamptz not null check (minute = date_trunc('minute', minute, 'UTC')), -- its beginning
+  offered     bigint not null default 0 check (offered >= 0),   -- posts of orders, also those refused or sent again
+  admitted    bigint not null default 0 check (admitted >= 0),  -- admissions given
+  joined      bigint not null default 0 check (joined >= 0),    -- places taken in the room
+  refused     jsonb not null default '{}',                      -- of the offered: {code: how many}
+  primary key (sale_number, minute)
+);
+
 -- Keys of ops beside the setting's OPS_KEY.
 create table ops_keys (
   key_id     bigint generated always as identity primary key,
@@ -711,12 +723,24 @@ create table ops_keys (
   created_at timestamptz not null default clock_timestamp(),
   created_by text not null,                              -- name of the key that it was made with
   expires_at timestamptz,
-  revoked_at timestamptz
+  revoked_at timestamptz,
+  totp_salt  bytea check (length(totp_salt) = 20),       -- the second factor's secret is made with it; null: has none
+  totp_confirmed_at timestamptz,                         -- from then on signing in takes a code
+  totp_last_step    bigint not null default 0,           -- codes up to it were used, or came too late
+  constraint totp_has_salt check (totp_confirmed_at is null or totp_salt is not null)
 );
 
 create unique index ops_keys_by_digest on ops_keys (digest);
 -- Whose a change was can be told by the name: no two keys that are good have the same.
 create unique index ops_keys_by_name on ops_keys (name) where revoked_at is null;
+
+-- Sessions of the page of ops that were signed out before their end; a row goes once the session would have ended.
+create table ops_ended_sessions (
+  session_id bytea primary key check (length(session_id) = 16),
+  ends_at    timestamptz not null
+);
+
+create index ops_ended_sessions_by_end on ops_ended_sessions (ends_at);
 
 -- Where events are delivered over HTTP.
 create table webhooks (
@@ -944,6 +968,107 @@ create trigger sale_products_price before update of price on sale_products for e
   when (old.price is distinct from new.price) execute function keep_price_of_sale();
 create trigger product_prices_kept before insert or update or delete on product_prices for each row
   execute function keep_price_windows();
+
+-- What the clock asks for ahead of a start, each once: rows decide, whoever and however many look. A start that is moved
+-- has steps of its own.
+create table prewarm_steps (
+  sale_number integer not null,
+  starts_at   timestamptz not null,              -- of the sale, as it stood
+  step        text not null,                     -- warm, check:600, refill; ahead, scale_out, scale_back
+  taken_until timestamptz not null,              -- whoever took it has until then; after that another may
+  attempts    integer not null default 1,
+  done_at     timestamptz,                       -- null: somebody is at it, or died
+  result      jsonb,
+  primary key (sale_number, starts_at, step)
+);
+
+-- Go or no-go, each time somebody looked.
+create table prewarm_reports (
+  report_id   bigint generated always as identity primary key,
+  sale_number integer not null,
+  at          timestamptz not null default clock_timestamp(),
+  occasion    text not null,                     -- the step, or ops
+  go          boolean not null,
+  checks      jsonb not null
+);
+create index prewarm_reports_by_sale on prewarm_reports (sale_number, report_id);
+
+-- How far it is scaled out, of each adapter: before is what it was without any sale's wish.
+create table scaling (
+  adapter     text primary key,
+  before      jsonb,                             -- null: not scaled out
+  wanted      jsonb,                             -- the largest of the sales' wishes that was put in force
+  sales       integer[] not null default '{}',   -- whose wishes these are
+  taken_until timestamptz not null default '-infinity', -- whoever puts a wish in force has until then
+  failures    integer not null default 0,        -- in a row
+  error       text,
+  changed_at  timestamptz not null default clock_timestamp()
+);
+
+-- How fast a sale's drains worked while there was always more for them to do: what they can do.
+create table drain_paces (
+  sale_number integer primary key,
+  drained     bigint not null,
+  busy_s      double precision not null,
+  measured_at timestamptz not null default clock_timestamp()
+);
+
+-- When units of a product ran out and when there were some again: of its stock, or of a sale's allotment. Written by
+-- triggers in the transaction of whoever moves units, a row each time that it turns; no row where nothing turns.
+create table shelf_turns (
+  product_id  text not null,
+  sale_number integer,                           -- whose allotment; null: the stock of all sales
+  turn        bigint generated always as identity,
+  at          timestamptz not null default clock_timestamp(),
+  sold_out    boolean not null,
+  tx          xid8 not null default pg_current_xact_id() -- what turns to and fro in one transaction, nobody saw
+);
+
+create index shelf_turns_of on shelf_turns (product_id, turn);
+
+create function note_turn_of_stock() returns trigger language plpgsql as $$
+begin
+  insert into shelf_turns (product_id, sold_out) values (new.product_id, new.stock <= 0);
+  return null;
+end $$;
+
+create function note_turn_of_allotment() returns trigger language plpgsql as $$
+begin
+  insert into shelf_turns (product_id, sale_number, sold_out)
+    values (new.product_id, new.sale_number, coalesce(new.taken >= new.quantity, false));
+  return null;
+end $$;
+
+create trigger stock_turns after update of stock on stock for each row
+  when ((old.stock <= 0) <> (new.stock <= 0)) execute function note_turn_of_stock();
+create trigger allotment_turns after update of taken, quantity on sale_products for each row
+  when (coalesce(old.taken >= old.quantity, false) <> coalesce(new.taken >= new.quantity, false))
+  execute function note_turn_of_allotment();
+
+-- Alerts that fired, for whoever looks back: written by whoever judges them, a row from its beginning to its end.
+create table alert_spells (
+  spell_id  bigint generated always as identity primary key,
+  name      text not null,
+  severity  text not null,
+  summary   text not null,
+  began_at  timestamptz not null,
+  seen_at   timestamptz not null,                -- last seen firing
+  ended_at  timestamptz,                         -- null: it fires, or who judged it has died
+  constraint spell_ends check (ended_at >= began_at)
+);
+
+-- An alert that several processes see at once is one.
+create unique index alert_spells_firing on alert_spells (name) where ended_at is null;
+create index alert_spells_by_time on alert_spells (began_at);
+
+-- The report of a sale that is over. `over_at` is which end it tells of: a sale that is made to go on has another later.
+create table sale_reports (
+  sale_number integer primary key references sales on delete cascade,
+  over_at     timestamptz not null,
+  settled     boolean not null,                  -- nothing of the sale was under way any more
+  written_at  timestamptz not null default clock_timestamp(),
+  report      jsonb not null
+);
 
 -- What was rehearsed, and with which result. The shadow of one whose lease has ended is removed.
 create table rehearsals (

@@ -6,6 +6,7 @@ from tests.fixtures.network import forbid_all_but_loopback
 pytest_plugins = [
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
+    "tests.fixtures.staff",
     "tests.fixtures.before",
     "tests.fixtures.intake",
     "tests.fixtures.load_runs",

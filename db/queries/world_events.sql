@@ -9,14 +9,14 @@ on conflict (event_id) do nothing;
 
 -- name: sales_by
 -- Sales as their events tell of them, and what has happened to each; ended or closed ones too, never a shadow.
-select sale_number, sale_id, name, phase, starts_at, ends_at,
-       not over and starts_at > statement_timestamp()
-         and starts_at - make_interval(secs => prewarm_lead_s) <= statement_timestamp() as draws_near,
-       phase <> 'hold' and starts_at <= case when over then coalesce(closed_at, ends_at) else statement_timestamp() end
-         as has_opened,
+select sale_number, sale_id, name, phase, starts_at, ends_at, timeline, terms_at, statement_timestamp() as at,
+       starts_at <= case when over then coalesce(closed_at, least(plan_closes_at, ends_at)) else statement_timestamp() end
+         as has_started,
        over as has_closed
   from real.sales
-  cross join lateral (select phase = 'closed' or coalesce(ends_at <= statement_timestamp(), false) as over) o
+  cross join lateral (
+    select phase = 'closed' or coalesce(least(plan_closes_at, ends_at) <= statement_timestamp(), false) as over
+  ) o
   where sale_number = any($1::integer[])
   order by sale_number;
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.fixtures.files import files_under
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("doorbuster", "intake", "waitingroom", "catalogue", "workers", "db")
+ROOMS = ("doorbuster", "intake", "readiness", "waitingroom", "catalogue", "workers", "db")
 
 ORDER_STORE = "doorbuster/orderstore/"
 OTHER_OWNERS = {
@@ -23,7 +23,7 @@ OTHER_OWNERS = {
     "waitingroom/simulator/store.py": "a room's store that is simulated",
     "workers/runtime/job_queue.py": "the jobs",
     "workers/runtime/presence.py": "the jobs",
-    "intake/monitoring/worker_checks.py": "the jobs",
+    "readiness/processes.py": "the jobs",
 }
 """Owner -> the store that it speaks to."""
 

@@ -1,4 +1,4 @@
-"""What happens to sales by time, as events: when one draws near, opens, closes, has sold a product out.
+"""What happens to sales by time, as events: when one opens, closes, has sold a product out.
 
 Owns seeing it, as the scheduler looks by. Any number of schedulers may see it: an event's id makes it one.
 """
