@@ -21,6 +21,7 @@ from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prewarm import SalePrewarm
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductSearch, ProductStock
+from intake.ops.rehearsals import proof
 from intake.ops.rehearsals.resources import OneRehearsal, RehearsalList, Rehearsals
 from intake.ops.report.page import ReportPage
 from intake.ops.report.promises import Promises
@@ -64,6 +65,7 @@ def add_process(app: Routes, parts: Parts) -> None:
             parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.alerts.watch
         ),
     )
+    app.add_route(proof.PATH, proof.ShowProof(parts.settings.loadtest_proof))
     static_files = parts.waiting.pages.static_files
     app.add_route(static_files.route, static_files)  # also where ops alone come, whose pages need them
     for path, resource in resources().items():

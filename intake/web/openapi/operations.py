@@ -358,6 +358,13 @@ _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
     Operation(
         "get",
+        "/.well-known/doorbuster-loadtest",
+        "Show the digest of LOADTEST_PROOF",
+        {200: Media("text/plain")},
+        ("not_found",),
+    ),
+    Operation(
+        "get",
         "/readyz",
         "Say whether orders can be taken",
         {200: problems.Health, 503: problems.Health},
