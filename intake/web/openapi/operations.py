@@ -236,6 +236,7 @@ _SALES = (
         "post", "/ops/session", "Sign in to the page of ops", {201: ops_keys.SessionView},
         ("totp_required", "totp_invalid", "csrf_invalid", *_BODY, *_OPS), ops_keys.SessionRequest,
     ),
+    Operation("get", "/ops/runbook", "Show the runbook", {200: Media("text/markdown")}, _OPS),
     Operation("get", "/ops/session", "Say who is signed in", {200: ops_keys.SessionView}, _OPS),
     Operation("delete", "/ops/session", "Sign out", {204: None}, ("csrf_invalid", *_OPS)),
     Operation(
