@@ -413,7 +413,8 @@ create table orders (
   payment_reference text,                  -- the provider's own id of the payment
   next_action       jsonb,                 -- the provider's, for the shopper's page, while it is open
   lines_metadata    jsonb,                 -- of the lines, an array as long as they are many
-  identities        bytea                  -- e-mail, card, address, device: a byte for which (1 to 4), 16 of the HMAC
+  identities        bytea,                 -- e-mail, card, address, device: a byte for which (1 to 4), 16 of the HMAC
+  paid_elsewhere    boolean                -- confirmed by hand, and not paid at the provider; null: no
 ) with (fillfactor = 50);                    -- every order is updated once, by its payment: beside itself, no index
 
 -- By sale in order of acceptance: lists, first come first served.

@@ -10,7 +10,7 @@ from db.orders import money
 from db.orders.fulfilment import line_cancels
 from db.payments import simulated_books
 from doorbuster.contract.orders import LineUnits
-from tests.fixtures.paying import gateway_with_books, let_go, money_of
+from tests.fixtures.paying import end_action, gateway_with_books, let_go, money_of
 from workers.payments import apply
 from workers.payments.gateway import PaymentRequest, ProviderPayment
 from workers.payments.simulated import SimulatedGateway
@@ -45,7 +45,7 @@ async def test_a_shopper_who_must_act_has_more_time_once_and_is_told_once(lamp_s
     events = await db.fetch("select seq, status::text, kind from order_events order by seq")
     assert [tuple(event) for event in events] == [(1, "pending", None), (2, "pending", "action_required")]
 
-    assert await simulated_books.end_action(db, order_id, succeeds=True)
+    assert await end_action(db, order_id, succeeds=True)
     await money.queue_look_ups(db, [order_id])  # as the provider's callback does
     await lamp_sale.money()
     assert await lamp_sale.statuses([order_id]) == ["confirmed"]
@@ -69,7 +69,7 @@ async def test_an_action_that_is_never_done_ends_with_the_hold(lamp_sale: Shop, 
     order_id = await let_go(lamp_sale, db, "action")
     await lamp_sale.money()
     assert await lamp_sale.statuses([order_id]) == ["cancelled:hold_expired"]
-    assert not await simulated_books.end_action(db, order_id, succeeds=True), "too late: it is voided"
+    assert not await end_action(db, order_id, succeeds=True), "too late: it is voided"
     assert (await money_of(db, order_id))[0] == "voided"
 
 
@@ -77,7 +77,7 @@ async def test_a_payment_that_succeeds_after_its_hold_is_served_if_units_are_lef
     lamp_sale: Shop, db: Connection
 ) -> None:
     order_id = await let_go(lamp_sale, db, "action")
-    await simulated_books.end_action(db, order_id, succeeds=True)
+    await end_action(db, order_id, succeeds=True)
     await lamp_sale.money()
     assert await lamp_sale.statuses([order_id]) == ["confirmed"]
     assert await lamp_sale.ledger("lamp") == (7, 3, 0)
@@ -91,7 +91,7 @@ async def test_and_else_its_money_goes_back(lamp_sale: Shop, db: Connection, mod
     await lamp_sale.buy("bob", lamp=8)
     await lamp_sale.drain()
     await lamp_sale.settle()
-    await simulated_books.end_action(db, order_id, succeeds=True)
+    await end_action(db, order_id, succeeds=True)
     await lamp_sale.money()
     assert await lamp_sale.statuses([order_id]) == ["cancelled:hold_expired"]
     await lamp_sale.money()
@@ -114,7 +114,7 @@ async def test_a_late_payment_does_not_break_a_customers_limit(shop: Shop, db: C
     await shop.drain()
     await shop.settle()
     assert await shop.statuses(second) == ["confirmed"]
-    await simulated_books.end_action(db, order_id, succeeds=True)
+    await end_action(db, order_id, succeeds=True)
     await shop.money()
     await shop.money()
     assert await shop.statuses([order_id]) == ["cancelled:hold_expired"]
@@ -195,7 +195,7 @@ async def test_units_taken_off_while_the_payment_is_asked_for_are_given_back(lam
     await lamp_sale.drain()
     await lamp_sale.settle()
     await line_cancels.cancel(db, order_id, lines=[LineUnits(1, 2)])
-    await simulated_books.end_action(db, order_id, succeeds=True)
+    await end_action(db, order_id, succeeds=True)
     await money.queue_look_ups(db, [order_id])
     await lamp_sale.money()
     await lamp_sale.money()

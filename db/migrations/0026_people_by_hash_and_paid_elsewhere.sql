@@ -3,3 +3,6 @@
 
 alter table identity_purchases drop constraint identity_purchases_pkey;
 create index identity_purchases_identity on identity_purchases using hash (identity);
+
+-- Confirmed by hand and paid for in another way than by the sale's payment provider; null: no.
+alter table orders add column paid_elsewhere boolean;
