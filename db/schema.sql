@@ -501,7 +501,7 @@ create table order_events (
   position bigint generated always as identity,
   tx       xid8 not null default pg_current_xact_id(),
   -- What the event says, where it is no transition.
-  kind     text check (kind in ('line_cancelled', 'shipment', 'refund', 'action_required')),
+  kind     text check (kind in ('line_cancelled', 'shipment', 'refund', 'action_required', 'served')),
   lines    jsonb,                          -- units taken off by it before they left: [{line, quantity}]
   primary key (order_id, seq)
 );

@@ -264,7 +264,7 @@ select status::text, count(*) as orders from orders group by 1 order by 1;
 -- an endpoint which wants them was not given. Not of the seconds in which an endpoint was made.
 with fanned as (
   select e.order_id, e.seq, e.at,
-         case when e.kind is null then 'order.' || e.status when e.kind = 'action_required' then 'payment.action_required'
+         case when e.kind is null or e.kind = 'served' then 'order.' || e.status when e.kind = 'action_required' then 'payment.action_required'
               else 'order.' || e.kind end as type
     from order_events e
     where e.at > statement_timestamp() - interval '1 hour'

@@ -13,12 +13,14 @@ from doorbuster.contract.orders import LineUnits
 from tests.fixtures.paying import end_action, gateway_with_books, let_go, money_of
 from workers.payments import apply
 from workers.payments.gateway import PaymentRequest, ProviderPayment
+from workers.payments.money import Money
 from workers.payments.simulated import SimulatedGateway
 from workers.payments.simulated_books import PostgresBooks
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
     from tests.fixtures.shop import Shop
+    from workers.runtime.shift import Shift
 
 
 @pytest.fixture
@@ -183,11 +185,41 @@ async def test_a_ring_of_accounts_gets_what_its_cards_may_have(shop: Shop, db: C
     statuses = await shop.statuses([*ids, *free])
     assert statuses.count("confirmed") == 7
     assert statuses.count("cancelled:limit_exceeded") == 6
+    refusals = [row["refusal"] for row in await db.fetch("select refusal from orders where status = 'cancelled'")]
+    assert refusals == [{"line": 1, "product_id": "lamp", "by": "card", "limit": 2, "had": 2}] * 6
     assert await shop.ledger("lamp") == (89, 11, 0)
     captured = await db.fetchval("select coalesce(sum(captured), 0)::bigint from simulated_payments")
     assert captured == (1_100 if mode == "capture" else 0), "nothing was taken of those over the limit"
     assert await db.fetchval("select count(*) from simulated_payments where status = 'voided'") == 6
     assert await db.fetchval("select count(*) from reservations") == 0
+
+
+async def test_a_shift_that_stood_still_lets_nothing_go_by_an_old_look(lamp_sale: Shop, db: Connection) -> None:
+    """Its successor may have found the payment there meanwhile, and confirmed the order."""
+    order_id = await let_go(lamp_sale, db, "action")
+    shifts: list[Money] = []
+
+    class Still(SimulatedGateway):
+        async def look_up(self, payment: PaymentRequest) -> ProviderPayment:
+            found = await super().look_up(payment)
+            for one in shifts:
+                one._stepped -= 3600.0
+            shifts.clear()
+            return found
+
+    gateway = Still(PostgresBooks(lamp_sale.settings.database_url.get_secret_value(), timeout_s=5))
+
+    def make(mine: Shift) -> Money:
+        shifts.append(Money(mine, gateway))
+        return shifts[-1]
+
+    await db.execute("update payment_operations set due_at = now()")
+    await lamp_sale.run("money", make)
+    operation = await db.fetchrow("select state, attempts, detail from payment_operations where kind = 'void'")
+    assert tuple(operation) == ("due", 1, "what was looked up is too old to let the money go by")
+    assert await lamp_sale.statuses([order_id]) == ["pending"]
+    await lamp_sale.money()
+    assert await lamp_sale.statuses([order_id]) == ["cancelled:hold_expired"]
 
 
 async def test_units_taken_off_while_the_payment_is_asked_for_are_given_back(lamp_sale: Shop, db: Connection) -> None:
