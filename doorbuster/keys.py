@@ -14,6 +14,10 @@
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
+| `INTAKES`     | hash   | jobs   | 1 h                  | intake               | scheduler, intake (pre-warm) |
+| `AUDITED`     | hash   | jobs   | none                 | intake               | intake (metrics)   |
+| `SHIFT_COSTS` | hash   | jobs   | none                 | shifts               | intake (metrics)   |
+| `RQ_SHIFTS`   | list   | jobs   | none                 | RQ                   | intake (metrics)   |
 | `RQ_WORKERS`  | set    | jobs   | none                 | RQ                   | intake (status)    |
 | `room`        | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_done`   | bitmap | room   | as long as the sale  | room scripts         | room scripts       |
@@ -22,6 +26,10 @@
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
 | `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release, reinstate | the same |
+| `sale_minute` | hash   | room   | 30 days              | intake               | scheduler, intake  |
+| `sale_minutes`| sorted set | room | 30 days            | intake               | scheduler          |
+| `sale_live`   | list   | room   | 1 h                  | intake               | intake             |
+| `sale_live_turn` | string | room | seconds              | intake               | intake             |
 | `room_visits` | stream | room   | 30 days behind the report | join, bypass, claim, release | report |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `CHANGES`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
@@ -30,10 +38,12 @@
 The audit reads those of the order store, too; docs/keyspace.md says what is in each.
 
 All keys of one partition of a sale carry the same hash tag `{sale-number.partition}`, hence live in one slot; all keys
-of a sale's room carry `{room.sale-number}`.
+of a sale's room carry `{room.sale-number}`, those of what is kept beside it `{sale-number}`.
 """
 
 from __future__ import annotations
+
+from doorbuster.values import shadows
 
 PREFIX = "doorbuster"
 
@@ -99,8 +109,20 @@ def starting(shift: str) -> str:
     return f"{PREFIX}:starting:{shift}"
 
 
+INTAKES = f"{PREFIX}:intakes"
+"""Hash: each intake process's last sign of life, see `readiness/signs.py`."""
+
 SCHEDULERS = f"{PREFIX}:schedulers"
 """Hash: of each scheduler, when it began and when it last looked, in Unix seconds."""
+
+AUDITED = f"{PREFIX}:audited"
+"""Hash: what the last audit found, see `readiness/audited.py`."""
+
+SHIFT_COSTS = f"{PREFIX}:shift_costs"
+"""Hash: what each kind of shift did and took, see `readiness/shift_costs.py`."""
+
+RQ_SHIFTS = "rq:queue:shifts"
+"""List of the jobs that wait for a worker; RQ's own, named here because the metrics read it."""
 
 RQ_WORKERS = "rq:workers"
 """Set of the keys of RQ's workers; RQ's own, named here because the status reads it."""
@@ -140,7 +162,7 @@ def room_codes(sale_number: int) -> str:
 
 
 def room_visits(sale_number: int) -> str:
-    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/visits.py."""
+    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/records/visits.py."""
     return _of_room(sale_number, "visits")
 
 
@@ -151,6 +173,43 @@ def room_places(sale_number: int, digest: bytes) -> str:
 
 def _of_room(sale_number: int, what: str) -> str:
     return f"{PREFIX}:{{room.{sale_number}}}:{what}"
+
+
+def sale_minute_prefix(sale_number: int) -> str:
+    """What `sale_minute` keys of a sale begin with; the minute follows, Unix seconds / 60."""
+    return f"{PREFIX}:{{{sale_number}}}:minute:"
+
+
+def sale_minute(sale_number: int, minute: int) -> str:
+    """Hash: what was counted of a sale in a minute; see `waitingroom/records/minutes.py`."""
+    return f"{sale_minute_prefix(sale_number)}{minute}"
+
+
+def sale_minutes(sale_number: int) -> str:
+    """Sorted set: the minutes of a sale that are to be copied into Postgres."""
+    return f"{PREFIX}:{{{sale_number}}}:minutes"
+
+
+def sale_live(sale_number: int) -> str:
+    """List: the last quarter of an hour of a sale, a sample a second; see `waitingroom/records/history.py`."""
+    return f"{PREFIX}:{{{sale_number}}}:live"
+
+
+def sale_live_turn(sale_number: int) -> str:
+    """String: somebody writes this second's sample of a sale."""
+    return f"{PREFIX}:{{{sale_number}}}:live:turn"
+
+
+def traces_of(sale_number: int) -> list[str]:
+    """Patterns of all keys that a sale of this number may have in any store, RQ's jobs included."""
+    return [
+        f"{PREFIX}:{{{sale_number}.*",
+        f"{PREFIX}:{{{sale_number}}}*",
+        f"{PREFIX}:{{room.{sale_number}}}*",
+        f"{PREFIX}:starting:*:{sale_number}:*",
+        f"rq:job:*-{sale_number}-*",
+        f"{PREFIX}:catalogue:*{shadows.PRODUCT_PREFIX}{sale_number}~*",
+    ]
 
 
 def catalogue(subject: str) -> str:

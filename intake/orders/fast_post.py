@@ -20,6 +20,7 @@ from doorbuster.errors import InvalidError
 from intake.server.connection.framing import is_host
 from intake.web.problems import RefusedError
 from intake.web.requests import is_key, token_of
+from waitingroom.records.minutes import OFFERED
 
 if TYPE_CHECKING:
     from doorbuster.errors import DoorbusterError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from intake.room.admission_verifier import AdmissionVerifier
     from intake.room.cache import CachedRoom
     from intake.sales.cache import CachedSale, Sales
+    from intake.sales.minute_counts import Counts
     from intake.server.asgi import Headers
     from intake.server.connection.fast_response import FastResponse
     from intake.server.cors import CrossOrigin
@@ -74,10 +76,12 @@ class FastOrderPost:
         if not is_clear or (known.has_room and (room is None) != (token is None)):
             return False
         lines = self._lines_for(origin) if origin else b""
+        counts = known.counts
         try:
             order = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self._refuse(exchange, refusal_of(body, OrderRequest, error), lines)
+            counts[OFFERED] += 1
+            self._refuse(exchange, lines, counts, refusal_of(body, OrderRequest, error))
             return True
         if order.expected_total is not None or len(order.lines) > LINES_SURE:
             return False  # prices are to be looked at
@@ -86,9 +90,11 @@ class FastOrderPost:
             if self._keys_asked and self._is_anybodys(credit):
                 return False
         except RefusedError as refused:
-            self._refuse(exchange, refused, lines)
+            counts[OFFERED] += 1
+            self._refuse(exchange, lines, counts, refused)
             return True
-        self._accepting.submit(known, order, key, credit, partial(self._answer, exchange, lines))
+        counts[OFFERED] += 1
+        self._accepting.submit(known, order, key, credit, partial(self._answer, exchange, lines, counts))
         return True
 
     def _room(self, known: CachedSale) -> tuple[bool, CachedRoom | None]:
@@ -98,15 +104,18 @@ class FastOrderPost:
             return True, room
         return not self._keys_asked and (room is None or room.state is not None), None
 
-    def _answer(self, exchange: FastResponse, origin_lines: bytes, verdict: Accepted | RefusedError) -> None:
+    def _answer(
+        self, exchange: FastResponse, origin_lines: bytes, counts: Counts, verdict: Accepted | RefusedError
+    ) -> None:
         if isinstance(verdict, RefusedError):
-            self._refuse(exchange, verdict, origin_lines)
+            self._refuse(exchange, origin_lines, counts, verdict)
             return
         replayed = _REPLAYED if verdict.is_replay else b""
         head = _HEAD % (_JSON, verdict.order_id.encode(), replayed) + origin_lines
         exchange.answer(202, head, verdict.body)
 
-    def _refuse(self, exchange: FastResponse, refused: DoorbusterError, origin_lines: bytes) -> None:
+    def _refuse(self, exchange: FastResponse, origin_lines: bytes, counts: Counts, refused: DoorbusterError) -> None:
+        counts[refused.code] += 1
         fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
         members = refused.members if isinstance(refused, RefusedError) else None
         told = self._problems.answer(refused.code, refused.detail, fields, members)

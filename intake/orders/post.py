@@ -56,6 +56,7 @@ class PostOrder:
     async def on_post(self, req: Request, resp: Response, sale: str) -> None:
         """Accept an order durably."""
         self.on_full_path()
+        self._sales.counts.offered_at(sale)
         require_json(req)
         refuse_unknown_params(req)
         order = read(req.scope[BODY], _decoder)

@@ -28,6 +28,7 @@ from intake.web.forms import form_of, go_to
 from intake.web.problems import RETRY_AFTER, RefusedError
 from intake.web.requests import is_key
 from intake.web.urls import page_of
+from waitingroom.records.minutes import OFFERED
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -92,6 +93,7 @@ class ShopPage:
             await self._show(req, resp, known, Tried(code="no_cookies"))
             return
         tried = Tried(code="", product_id=form.get("product_id", ""), key=form.get("key", ""), quantity=_quantity(form))
+        known.counts[OFFERED] += 1
         try:
             order = _order(tried, browser)
             order_id = await self._shop.posting.take(req, known, order, tried.key)
@@ -101,6 +103,7 @@ class ShopPage:
             elif error.code == "internal":
                 raise
             else:
+                known.counts[error.code] += 1
                 await self._show(req, resp, known, replace(tried, code=error.code))
                 return
         self._remember(req, resp, known, order_id, tried, browser)

@@ -20,6 +20,7 @@ from intake.web.rate_limit import RateLimit
 from intake.web.urls import order_url, page_of
 from waitingroom.admissions import spend_id_of
 from waitingroom.polling import eta_s, poll_for, retry_after_s
+from waitingroom.records.minutes import ADMITTED, JOINED
 from waitingroom.results import Admitted, Holding, Joined, No, Wait
 from waitingroom.room import Phase
 from waitingroom.tickets import Ticket, TicketHolder, possesses, visitor_of
@@ -113,6 +114,7 @@ class Visits:
         if quota is not None and wanted.access_code is not None:
             passed = await room.room.bypass(visitor, code=wanted.access_code, quota=quota)
             if isinstance(passed, Admitted):
+                self._count_admitted(room, passed, joined=True)
                 ticket = Ticket(room.cached.number, passed.admission.number, visitor)
                 return self._ticket(room, ticket, passed.admission)
             if isinstance(passed, No):
@@ -120,6 +122,7 @@ class Visits:
         joined = await room.room.join(visitor)
         if not isinstance(joined, Joined):
             raise refusal_of(joined)
+        room.cached.counts[JOINED] += not joined.again
         return self._ticket(room, joined.ticket)
 
     async def claim(self, room: CachedRoom, token: str, secret: str, *, sure: bool = False) -> AdmissionView | WaitView:
@@ -149,8 +152,15 @@ class Visits:
         if isinstance(found, No):
             raise refusal_of(found)
         if isinstance(found, Admitted):
+            self._count_admitted(room, found)
             return self._shown(room, found.admission)
         return self._wait(room, ticket, found)
+
+    @staticmethod
+    def _count_admitted(room: CachedRoom, admitted: Admitted, *, joined: bool = False) -> None:
+        if not admitted.again:
+            room.cached.counts[ADMITTED] += 1
+            room.cached.counts[JOINED] += joined
 
     async def _again(self, room: CachedRoom, ticket: Ticket) -> Admission | None:
         """Return the visitor's admission if a use of it came back: its order ended without units."""
@@ -338,6 +348,7 @@ class Visits:
             now_s=int(room.now_s),
             life_s=self._emergency_life_s,
         )
+        room.cached.counts[ADMITTED] += 1
         return self._shown(room, made)
 
     @staticmethod

@@ -66,6 +66,8 @@ class Guard:
         """The fast path of plain orders, see `take_order`."""
         self.busy_page: BusyPage = _no_page
         """What a person is shown instead of a problem when there is too much to do."""
+        self.on_refused: Callable[[str, str, str], None] = _uncounted
+        """Called with method, path and code of every request that is refused here."""
         self.ops_application: Application = _nothing
         self.cross_origin: CrossOrigin | None = None
         """Which other origins' scripts may call; None: none, and nothing is asked for it."""
@@ -123,7 +125,7 @@ class Guard:
             receive = await self.bodies.read(scope, receive)
         except BodyError as error:
             if error.code:
-                await self._refuse_body(send, error)
+                await self._refuse_body(scope, send, error)
             return
         if self.in_flight >= self._max and not self._may_pass(scope["path"]):
             await self._refuse(scope, send)
@@ -140,7 +142,7 @@ class Guard:
             await application(scope, receive, send)
         except BodyError as error:
             if error.code:
-                await self._refuse_body(send, error)
+                await self._refuse_body(scope, send, error)
         except BrokenStreamError:
             return  # the server finds the answer without its end, says so in its log and closes the connection
         finally:
@@ -163,13 +165,15 @@ class Guard:
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         self._refused += 1
+        self.on_refused(scope["method"], scope["path"], "overloaded")
         again = (b"retry-after", self._retry_after)
         if (busy := self.busy_page(scope["headers"])) is None:
             await send_problem(send, "overloaded", "Too many requests are in work; try again soon", [again])
         else:
             await send_page(send, "overloaded", busy[0], [*busy[1], again])
 
-    async def _refuse_body(self, send: Send, error: BodyError) -> None:
+    async def _refuse_body(self, scope: Scope, send: Send, error: BodyError) -> None:
+        self.on_refused(scope["method"], scope["path"], error.code)
         again = ((b"retry-after", self._retry_after),) if error.code == "overloaded" else ()
         await send_last_problem(send, error.code, error.detail, again)
 
@@ -241,6 +245,10 @@ class Guard:
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise RuntimeError("the guard has no application yet")
+
+
+def _uncounted(_method: str, _path: str, _code: str) -> None:
+    pass
 
 
 def _no_page(_headers: Headers) -> None:

@@ -122,6 +122,8 @@ class Problems:
         self._refused = refused
         self.page: Callable[[Request, Response, str], None] | None = None
         """Writes a problem as a page for people."""
+        self.on_refused: Callable[[str, str, str], None] = _uncounted
+        """Called with method, path and code of every problem that answers a request here."""
 
     def write(
         self,
@@ -173,6 +175,7 @@ class Problems:
 
     def _answer(self, req: Request, resp: Response, code: str, detail: str, *more: Any) -> None:
         """Write a problem as whoever asks can read it."""
+        self.on_refused(req.method, req.path, code)
         self.write(resp, code, detail, *more)
         if self.page is None or req.path.startswith(OPS):
             return
@@ -214,6 +217,10 @@ class Problems:
         for name, value in dict(error.headers or {}).items():
             resp.set_header(name, value)
         self._answer(req, resp, code, error.description or f"{method} {req.path}: {error.title}")
+
+
+def _uncounted(_method: str, _path: str, _code: str) -> None:
+    pass
 
 
 def _members(error: DoorbusterError) -> Mapping[str, Any] | None:

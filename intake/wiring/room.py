@@ -21,6 +21,7 @@ from intake.room.key_file import KeyFile
 from intake.room.lookup import Rooms
 from intake.room.resources import Admissions, OneTicket, ShowRoomStatus, Tickets
 from intake.room.visits import Spending, Visits
+from intake.sales.minute_flush import MinuteFlush
 from intake.web.client_address import Addresses
 from intake.web.storefront_keys import StorefrontKeys
 from waitingroom.admissions import AdmissionSigner
@@ -73,15 +74,16 @@ class RoomWiring:
         self._sales = sales
         self._key_file = _key_file_of(settings)
         ring = self._key_file.ring if self._key_file else ring_of(settings)
-        self._ring, timeout_s = ring, settings.store_timeout_s
-        self._redis = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=timeout_s)
+        self.ring, timeout_s = ring, settings.store_timeout_s
+        self.redis = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=timeout_s)
         self._challenges = Challenges(settings, _derived(settings, b"challenges"))
         self.desk = RoomCache(
-            self._redis,
+            self.redis,
             RoomCacheTerms(timeout_s=timeout_s, emergency_s=settings.room_emergency_s),
             self._challenge_of,
             offering,
         )
+        self._minutes = MinuteFlush(sales, self.redis)
         admissions = AdmissionSigner(ring)
         self.door = AdmissionVerifier(self.desk, admissions)
         self.storefront_keys = StorefrontKeys(key.get_secret_value() for key in settings.storefront_keys)
@@ -110,14 +112,19 @@ class RoomWiring:
     def lane(self) -> FastClaim:
         """Return the fast path of early claims."""
         made = FastClaim(self._sales, self.desk, self._visits)
-        self._ring.follow(made.forget)
+        self.ring.follow(made.forget)
         return made
 
     def running(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Return what runs as long as the process does."""
-        return [self.desk.keep_ticking, *([self._key_file.keep_fresh] if self._key_file else [])]
+        return [
+            self.desk.keep_ticking,
+            self._minutes.keep_flushing,
+            *([self._key_file.keep_fresh] if self._key_file else []),
+        ]
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Tell what was counted last, and close the connections."""
+        await self._minutes.flush()
         await self._challenges.close()
-        await self._redis.aclose()
+        await self.redis.aclose()

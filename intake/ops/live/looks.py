@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from db import live, progress
 from db.live import PaymentCounts, ProductRow
+from db.prewarm import reports
 from db.work import due_work
 from doorbuster.failures import ANTICIPATED
 from doorbuster.orderstore import backlog, unread
+from waitingroom.records import minutes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from redis.asyncio import Redis
 
-    from db.connections.pool import Connection
+    from db.prewarm.reports import Verdict
     from intake.database import Database
     from intake.room.cache import CachedRoom, RoomCache
     from intake.sales.cache import CachedSale
@@ -49,6 +51,8 @@ class Books:
     payments: PaymentCounts
     failed_operations: int
     paused: str | None
+    verdict: Verdict | None
+    """Of the newest pre-warm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,26 +77,30 @@ class Seen:
     stream: Stream | None = None
     room: CachedRoom | None = None
     """With a state that is fresh; None: there is no room, or its store does not answer."""
+    refusals: dict[str, int] | None = None
+    """Posts refused within the last minute, by code."""
     troubles: list[str] = field(default_factory=list)
 
 
 class Looks:
     """Asks the stores."""
 
-    def __init__(self, database: Database, orders: Redis, desk: RoomCache) -> None:
-        self._database, self._orders, self._desk = database, orders, desk
+    def __init__(self, database: Database, orders: Redis, rooms: Redis, desk: RoomCache) -> None:
+        self._database, self._orders, self._rooms, self._desk = database, orders, rooms, desk
         self._cursors: dict[int, dict[tuple[int, int], str]] = {}
 
     async def look(self, cached: CachedSale, since: str | None) -> Seen:
         """Look at a sale in every store; `since` is the snapshot that orders confirmed are counted from."""
         seen = Seen(at_s=time.time(), monotonic_s=time.monotonic(), cached=cached)
-        books, room = await asyncio.gather(
-            _bounded(self._books(cached, since), POSTGRES, seen), _bounded(self._room(cached), ROOM_STORE, seen)
+        seen.books, seen.room, seen.refusals = await asyncio.gather(
+            _bounded(self._books(cached, since), POSTGRES, seen),
+            _bounded(self._room(cached), ROOM_STORE, seen),
+            _bounded(minutes.refused_lately(self._rooms, cached.number, seen.at_s), ROOM_STORE, seen),
         )
-        seen.books, seen.room = books, room
-        if cached.has_room and room is None and ROOM_STORE not in seen.troubles:
+        if cached.has_room and seen.room is None:
             seen.troubles.append(ROOM_STORE)
         seen.stream = await _bounded(self._stream(cached), ORDER_STORE, seen)
+        seen.troubles = list(dict.fromkeys(seen.troubles))
         return seen
 
     async def _books(self, cached: CachedSale, since: str | None) -> Books:
@@ -111,7 +119,8 @@ class Looks:
                 products=await live.products(connection, number),
                 payments=await live.payments(connection, number, partitions),
                 failed_operations=await live.failed_operations(connection),
-                paused=await _paused(connection, number),
+                paused=await progress.paused(connection, number),
+                verdict=await reports.verdict(connection, number),
             )
 
     async def _stream(self, cached: CachedSale) -> Stream:
@@ -133,13 +142,6 @@ class Looks:
         if found.age_s > 1.0:
             await found.read()
         return found if found.is_fresh else None
-
-
-async def _paused(connection: Connection, number: int) -> str | None:
-    """Return why a shift that asks the provider for this sale's money leaves it alone now."""
-    ours = ("money", f"settle:{number}:")
-    said = [one.payments_paused for one in await progress.limited_shifts(connection) if one.name.startswith(ours)]
-    return next(filter(None, said), None)
 
 
 async def _bounded(look: Awaitable[T], words: str, seen: Seen) -> T | None:
