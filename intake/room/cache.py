@@ -62,6 +62,7 @@ class CachedRoom:
 
     def __init__(self, cached: CachedSale, redis: Redis, terms: RoomCacheTerms) -> None:
         self.cached = cached
+        self._config_of, self._known_config = cached.sale, room_config(cached.sale)
         self.room = Room(redis, self._config, timeout_s=terms.timeout_s)
         self.state: RoomState | None = None
         self.document: StatusDocument | None = None
@@ -77,7 +78,9 @@ class CachedRoom:
         self._given_back: list[Admission] = []
 
     def _config(self) -> RoomConfig:
-        return room_config(self.cached.sale)
+        if self._config_of is not (sale := self.cached.sale):
+            self._config_of, self._known_config = sale, room_config(sale)
+        return self._known_config
 
     def _in_force(self) -> RoomConfig:
         """Return what holds now, by the store's clock as far as it is known."""
