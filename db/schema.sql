@@ -1011,6 +1011,8 @@ create table drain_paces (
   drained     bigint not null,
   busy_s      double precision not null,
   measured_at timestamptz not null default clock_timestamp()
+);
+
 -- When units of a product ran out and when there were some again: of its stock, or of a sale's allotment. Written by
 -- triggers in the transaction of whoever moves units, a row each time that it turns; no row where nothing turns.
 create table shelf_turns (
@@ -1067,6 +1069,7 @@ create table sale_reports (
   written_at  timestamptz not null default clock_timestamp(),
   report      jsonb not null
 );
+
 -- What was rehearsed, and with which result. The shadow of one whose lease has ended is removed.
 create table rehearsals (
   rehearsal_id     bigint generated always as identity primary key,

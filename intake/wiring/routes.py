@@ -9,6 +9,7 @@ from intake.monitoring.health import ShowLiveness, ShowReadiness
 from intake.monitoring.show_metrics import ShowMetrics
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
+from intake.ops.clone import CloneSale
 from intake.ops.dead_letters.resources import DeadLetters, DiscardDeadLetter, Letters, OneDeadLetter, RetryDeadLetter
 from intake.ops.export.resource import ExportOrders
 from intake.ops.fulfilment.bulk import BulkTransitions
@@ -103,6 +104,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    app.add_route("/ops/sales/{sale}/clone", CloneSale(database, publishing))
     rehearsals = Rehearsals(database, parts.orders_redis, publishing)
     app.add_route("/ops/sales/{sale}/rehearsals", RehearsalList(rehearsals))
     app.add_route("/ops/sales/{sale}/rehearsals/{rehearsal}", OneRehearsal(rehearsals))

@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import live, prewarm, promises, rehearsal, report
+from doorbuster.contract.night import live, prewarm, promises, rehearsal, report, schedule
 
 
 class Operation(NamedTuple):
@@ -158,6 +158,10 @@ _SALES = (
     Operation(
         "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_SALE),
         sales.SaleChange
+    ),
+    Operation(
+        "post", "/ops/sales/{sale}/clone", "Make a sale like it, at another time", {201: sales.SaleView},
+        ("conflict", *_BODY, *_SALE), schedule.CloneRequest,
     ),
     Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: sales.SaleView}, ("conflict", *_STEER)),
     Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: sales.SaleView}, ("conflict", *_STEER)),
