@@ -54,7 +54,7 @@ from intake.web.client_address import Addresses
 from intake.web.ops_keys import KnownKeys, OpsKeys, StoredKeys
 from intake.web.problems import Problems
 from intake.wiring.room import RoomWiring
-from readiness.look import Readiness
+from readiness.look import ReadinessCheck
 from readiness.stores import StoreChecks
 from readiness.warm import Warming
 
@@ -139,7 +139,7 @@ class Parts:
         """Make what is done ahead of sales."""
         self.prewarming = PrewarmCheck(
             Warming(self.settings, self.catalogue),
-            Readiness(self.settings, self.checks, self.database.reading, self.catalogue),
+            ReadinessCheck(self.settings, self.checks, self.database.reading, self.catalogue),
             self.guard,
         )
         self.sign_of_life = SignOfLife(self.checks.redis["jobs_store"], self.orders_redis, self.waiting.ring)

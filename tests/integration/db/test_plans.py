@@ -39,6 +39,7 @@ NOT_AT_WORK = {
     "rivals": "as above",
     "loadtests": "asked once, after a run",
     "migrate": "tables of its own",
+    "prewarm_buffers": "reads whole tables into the buffers, ahead of a sale, from a connection of its own",
 }
 WHOLE_BY_NATURE = {
     ("products", "settle_catalogue"): "vacuum; after an import",
