@@ -41,6 +41,8 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     expires_at: datetime | None
     revoked_at: datetime | None
+    has_totp: bool
+    totp_confirmed_at: datetime | None
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -49,8 +49,10 @@ class SaleSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a sale its timeline changes; `read_at` is the database's clock when it was read."""
+    """What of a sale its plan changes, as it is at `read_at`: the database's clock when the row was read."""
 
+    read_at: datetime
+    phase: Phase
     base_phase: Phase
     """As it was at `terms_at`."""
     timeline: Timeline
@@ -59,7 +61,6 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     prewarm_lead_s: int
     prewarm_given: dict[str, Any]
     """What was given of it beside the lead."""
-    read_at: datetime
 
     @property
     def prewarm(self) -> Prewarm:
@@ -67,19 +68,29 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
         return prewarm_of(self.prewarm_lead_s, self.prewarm_given)
 
     @property
-    def phase(self) -> Phase:
-        """As it was when the sale was read: what ops set, or what the timeline made of it since."""
-        return self.phase_at(self.read_at)
+    def to_come(self) -> Timeline:
+        """What of the timeline is not in the row: it applies, each entry from its moment on."""
+        return due(self.timeline, self.terms_at, None)
+
+    @property
+    def next_change_at(self) -> datetime | None:
+        """When the plan changes anything next; None: never."""
+        return next((entry.at for entry in self.timeline if entry.at > self.read_at), None)
+
+    @property
+    def resumes_at(self) -> datetime | None:
+        """When the plan opens the sale next, after `read_at`; None: it does not."""
+        return next((entry.at for entry in self.timeline if entry.at > self.read_at and entry.phase == "open"), None)
 
     def phase_at(self, moment: datetime) -> Phase:
-        """Return the phase at a moment, as far as the sale's plan is known."""
+        """Return the phase at a moment, as far as the plan is known."""
         if not self.timeline:
             return self.base_phase
         return phase_after(self.base_phase, due(self.timeline, self.terms_at, moment))
 
 
 class Sale(Planned, frozen=True, kw_only=True):
-    """A sale as it is stored."""
+    """A sale as it is at `read_at`."""
 
     sale_id: str
     number: int
@@ -89,6 +100,7 @@ class Sale(Planned, frozen=True, kw_only=True):
     ends_at: datetime | None
     partitions: int
     hold_s: int
+    room: dict[str, Any]
     base_room: dict[str, Any]
     """As it was at `terms_at`."""
     room_secret: bytes
@@ -104,17 +116,20 @@ class Sale(Planned, frozen=True, kw_only=True):
     """Most orders that may wait for units to come back."""
     identity_key: bytes
     """Of the HMACs of identities: nobody may see it."""
-
-    @property
-    def room(self) -> dict[str, Any]:
-        """As it was when the sale was read: what ops set, and what the timeline made of it since."""
-        return self.room_at(self.read_at)
+    shadow_of: int | None = None
+    """Of a rehearsal: the number of the sale that it is a shadow of."""
 
     def room_at(self, moment: datetime) -> dict[str, Any]:
-        """Return the room's terms at a moment, as far as the sale's plan is known."""
+        """Return the room's terms at a moment, as far as the plan is known."""
         if not self.timeline:
             return self.base_room
         return room_after(self.base_room, due(self.timeline, self.terms_at, moment))
+
+    def later(self, seconds: float) -> Sale:
+        """Return the sale as its plan makes it so much later, while nobody can read it anew."""
+        moment = self.read_at + timedelta(seconds=seconds)
+        phase, room = self.phase_at(moment), self.room_at(moment)
+        return msgspec.structs.replace(self, read_at=moment, phase=phase, room=room)
 
     @property
     def sale_number(self) -> int:
@@ -123,7 +138,7 @@ class Sale(Planned, frozen=True, kw_only=True):
 
 
 class LiveSale(Planned, frozen=True, kw_only=True):
-    """As much of a sale as the scheduler needs."""
+    """As much of a sale as the scheduler needs, as it is at `read_at`."""
 
     sale_number: int
     sale_id: str

@@ -18,7 +18,7 @@ from db.sale_rows import SaleProduct as SaleProduct
 from db.sale_rows import SaleSpec as SaleSpec
 from doorbuster.contract.fields import id_problem
 from doorbuster.errors import ConflictError, InvalidError, NotFoundError
-from doorbuster.values.timeline import Entry, Phase, Timeline
+from doorbuster.values.timeline import Entry, Phase, Timeline, closes_at, due, phase_after, room_after
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -29,22 +29,26 @@ _SQL = load("sales")
 def _planned(row: asyncpg.Record) -> dict[str, Any]:
     """Return a row's values, with its plan as typed values."""
     values = dict(row)
+    timeline, phase, now = msgspec.convert(values["timeline"], Timeline), values["phase"], values.pop("now")
     return values | {
-        "base_phase": values.pop("phase"),
-        "read_at": values.pop("now"),
-        "timeline": msgspec.convert(values["timeline"], Timeline),
+        "base_phase": phase,
+        "phase": phase_after(phase, due(timeline, values["terms_at"], now)) if timeline else phase,
+        "read_at": now,
+        "timeline": timeline,
         "prewarm_given": values.pop("prewarm"),
     }
 
 
 def _sale(row: asyncpg.Record) -> Sale:
     values = _planned(row)
+    base_room, closes = values["room"], values.pop("plan_closes_at")
+    if values["phase"] == "closed" and values["closed_at"] is None:
+        values["closed_at"] = closes
+    if applied := due(values["timeline"], values["terms_at"], values["read_at"]):
+        values["room"] = room_after(base_room, applied)
     products = [SaleProduct(**dict(zip(SaleProduct.__struct_fields__, p, strict=True))) for p in row["products"]]
-    return Sale(
-        number=values.pop("sale_number"),
-        base_room=values.pop("room"),
-        **(values | {"products": {product.product_id: product for product in products}}),
-    )
+    values["products"] = {product.product_id: product for product in products}
+    return Sale(number=values.pop("sale_number"), base_room=base_room, **values)
 
 
 async def create_sale(connection: Connection, spec: SaleSpec) -> Sale:
@@ -61,7 +65,7 @@ async def create_sale(connection: Connection, spec: SaleSpec) -> Sale:
             connection.fetchval(
                 _SQL["create_sale"], spec.sale_id, spec.name, spec.starts_at, spec.ends_at, spec.partitions,
                 spec.hold_s, spec.prewarm_lead_s, dict(spec.room), spec.payment, spec.hold_extension_s,
-                spec.standby_max, _written(spec.timeline), dict(spec.prewarm),
+                spec.standby_max, _written(spec.timeline), dict(spec.prewarm), closes_at(spec.timeline, None),
             )
         )  # fmt: skip
         if number is None:
@@ -145,9 +149,11 @@ async def get_sale_by_number(connection: Connection, number: int) -> Sale | None
     return None if row is None else _sale(row)
 
 
-async def list_sales(connection: Connection, *, before: int | None = None, limit: int = 50) -> list[Sale]:
-    """Return sales, newest first, numbered below `before`."""
-    return [_sale(row) for row in await connection.fetch(_SQL["list_sales"], before, limit)]
+async def list_sales(
+    connection: Connection, *, before: int | None = None, limit: int = 50, shadows: bool = False
+) -> list[Sale]:
+    """Return sales, newest first, numbered below `before`; or the shadows that rehearsals sell now, and no sale."""
+    return [_sale(row) for row in await connection.fetch(_SQL["list_sales"], before, limit, shadows)]
 
 
 async def closed_sales_of(connection: Connection, product_id: str) -> list[tuple[int, int]]:
@@ -163,12 +169,13 @@ async def live_sales_of(connection: Connection, product_id: str) -> list[Sale]:
 
 async def live_rooms(connection: Connection) -> list[Sale]:
     """Return the sales with a waiting room that are not closed."""
-    return [_sale(row) for row in await connection.fetch(_SQL["live_rooms"])]
+    found = [_sale(row) for row in await connection.fetch(_SQL["live_rooms"])]
+    return [sale for sale in found if sale.room.get("mode", "off") != "off"]
 
 
-async def live_sales(connection: Connection) -> list[LiveSale]:
-    """Return the sales that may have work to do."""
-    return [LiveSale(**_planned(row)) for row in await connection.fetch(_SQL["live_sales"])]
+async def live_sales(connection: Connection, *, shadows: bool = False) -> list[LiveSale]:
+    """Return the sales that may have work to do; `shadows` are for who does the work, not for who tells of it."""
+    return [LiveSale(**_planned(row)) for row in await connection.fetch(_SQL["live_sales"], shadows)]
 
 
 async def update_sale(
@@ -191,8 +198,9 @@ async def update_sale(
             await _keep_payment(connection, sale)
         if "room" in changes:  # as it is now, with the change: what the timeline named until now is in it
             new |= {"base_phase": sale.phase, "base_room": dict(changes["room"]), "terms_at": sale.read_at}
+        closes = closes_at(new["timeline"], new["terms_at"])
         new["timeline"] = _written(new["timeline"])
-        await _guarded(connection.execute(_SQL["update_sale"], sale.number, *new.values()))
+        await _guarded(connection.execute(_SQL["update_sale"], sale.number, *new.values(), closes))
         if "products" in changes:
             changed = await _replace_products(connection, sale, changes["products"])
             if served is not None:
@@ -206,9 +214,14 @@ _CHANGEABLE = (
 )  # fmt: skip
 
 
+async def has_orders(connection: Connection, sale_number: int) -> bool:
+    """Say whether any order of the sale was drained."""
+    return bool(await connection.fetchval(_SQL["any_order"], sale_number))
+
+
 async def _keep_payment(connection: Connection, sale: Sale) -> None:
     """Refuse another way of payment once there are orders; no batch of a drain is under way meanwhile."""
-    if await connection.fetchval(_SQL["any_order"], sale.number):
+    if await has_orders(connection, sale.number):
         raise ConflictError("the sale has orders: how their money is taken stays as it is")
 
 
@@ -278,7 +291,9 @@ async def set_phase(connection: Connection, sale_id: str, phase: Phase, *, start
             if phase != "closed":
                 raise ConflictError(f"the sale {sale_id!r} is closed")
             return sale
-        await connection.execute(_SQL["set_terms"], sale.number, phase, sale.room, sale.read_at)
+        await connection.execute(
+            _SQL["set_terms"], sale.number, phase, sale.room, sale.read_at, closes_at(sale.timeline, sale.read_at)
+        )
         if start_now:
             await connection.execute(_SQL["start_now"], sale.number)
         return await _existing(connection, sale_id)

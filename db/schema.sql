@@ -229,6 +229,17 @@ language sql immutable parallel safe as $$
   ]::real[]
 $$;
 
+-- Shadows of sales (docs/rehearsal.md) are told by their numbers alone. Numbers from 8388608 (half of what an order id can hold) belong to shadows: order ids, Redis keys and rows carry them.
+create function is_shadow(sale_number integer) returns boolean language sql immutable strict parallel safe as $$
+  select sale_number >= 8388608
+$$;
+
+create function is_shadow_order(order_id uuid) returns boolean language sql immutable strict parallel safe as $$
+  select order_id >= '80000000-0000-0000-0000-000000000000'::uuid
+$$;
+
+create sequence shadow_numbers as integer minvalue 8388608 maxvalue 16777215 cycle;
+
 create table products (
   product_id  text primary key check (length(product_id) between 1 and 64),
   name        text not null check (length(name) between 1 and 500),
@@ -247,7 +258,9 @@ create table products (
   ) stored,
   search_weights real[] not null generated always as (
     search_weights(name, description, attributes)
-  ) stored
+  ) stored,
+  -- Of a rehearsal: sold by its shadow alone, shown nowhere, told to nobody.
+  shadow      boolean not null default false
 );
 
 create index products_search on products using gin (search) where active;
@@ -256,6 +269,7 @@ create index products_by_category_name on products (search_fold(category), categ
 create index products_name_trigrams on products using gin (search_fold(name) gin_trgm_ops) where active;
 create index products_by_category on products (category, product_id) where active;
 create index products_listed on products (product_id) where active;
+create index products_shadow on products (product_id) where shadow;
 
 -- The ledger (promise P2): every unit ever received is in stock, reserved or sold.
 create table stock (
@@ -305,10 +319,13 @@ create table sales (
   -- Of the sale's HMACs of identities; never shown.
   identity_key   bytea not null
                  default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
+  shadow_of      integer references sales, -- of a rehearsal: the number of the sale it is a shadow of; null: a sale
+  constraint shadow_by_number check ((shadow_of is not null) = is_shadow(sale_number)),
   -- [{"at", "phase"?, "room"?}], in time order. Whoever reads the row evaluates it; nothing ever applies it.
   timeline       jsonb not null default '[]',
   -- The moment at which phase and room were as the row says; what the timeline names after it applies on top. Null: none.
   terms_at       timestamptz,
+  plan_closes_at timestamptz,                                   -- of the timeline's closed, after terms_at
   -- {"scale"?, "checks_at_s"?}: what was given beside the lead.
   prewarm        jsonb not null default '{}',
   constraint sale_window check (ends_at > starts_at),
@@ -352,7 +369,7 @@ begin
       select from sale_products sp
         where sp.sale_number = s.sale_number and sp.product_id = new.product_id limit 1
     ) sp
-    where s.phase <> 'closed'
+    where s.phase <> 'closed' and (s.plan_closes_at is null or s.plan_closes_at > clock_timestamp())
     order by s.sale_number
     limit 1;
   if found then
@@ -382,9 +399,11 @@ create table identity_purchases (
   sale_number integer not null,
   identity    bytea not null,
   product_id  text not null,
-  quantity    integer not null check (quantity >= 0),
-  primary key (sale_number, identity, product_id)
+  quantity    integer not null check (quantity >= 0)
 );
+-- Hashes are enough: an identity belongs to one sale. A unique index costs twice as much, and who counts holds the product's
+-- row of sale_products, so nobody adds a second row of the same; the audit would tell.
+create index identity_purchases_identity on identity_purchases using hash (identity);
 
 create table orders (
   order_id      uuid primary key,
@@ -503,7 +522,8 @@ create table order_events (
   primary key (order_id, seq)
 );
 
-create index order_events_outbox on order_events (tx, position);
+-- Of shadows nobody is told.
+create index order_events_outbox on order_events (tx, position) where not is_shadow_order(order_id);
 
 -- What is to be done at the payment provider. Written in the transaction that decides it, repeated until done.
 create table payment_operations (
@@ -705,12 +725,24 @@ create table ops_keys (
   created_at timestamptz not null default clock_timestamp(),
   created_by text not null,                              -- name of the key that it was made with
   expires_at timestamptz,
-  revoked_at timestamptz
+  revoked_at timestamptz,
+  totp_salt  bytea check (length(totp_salt) = 20),       -- the second factor's secret is made with it; null: has none
+  totp_confirmed_at timestamptz,                         -- from then on signing in takes a code
+  totp_last_step    bigint not null default 0,           -- codes up to it were used, or came too late
+  constraint totp_has_salt check (totp_confirmed_at is null or totp_salt is not null)
 );
 
 create unique index ops_keys_by_digest on ops_keys (digest);
 -- Whose a change was can be told by the name: no two keys that are good have the same.
 create unique index ops_keys_by_name on ops_keys (name) where revoked_at is null;
+
+-- Sessions of the page of ops that were signed out before their end; a row goes once the session would have ended.
+create table ops_ended_sessions (
+  session_id bytea primary key check (length(session_id) = 16),
+  ends_at    timestamptz not null
+);
+
+create index ops_ended_sessions_by_end on ops_ended_sessions (ends_at);
 
 -- Where events are delivered over HTTP.
 create table webhooks (
@@ -840,7 +872,7 @@ create index product_changes_recent on product_changes (at);
 create function note_new_products() returns trigger language plpgsql as $$
 begin
   insert into product_changes (product_id, version, category)
-    select product_id, version, category from new_rows;
+    select product_id, version, category from new_rows where not shadow;
   return null;
 end $$;
 
@@ -848,7 +880,8 @@ create function note_changed_products() returns trigger language plpgsql as $$
 begin
   insert into product_changes (product_id, version, category, former_category)
     select n.product_id, n.version, n.category, nullif(o.category, n.category)
-      from new_rows n join old_rows o using (product_id);
+      from new_rows n join old_rows o using (product_id)
+      where not n.shadow;
   return null;
 end $$;
 
@@ -937,3 +970,173 @@ create trigger sale_products_price before update of price on sale_products for e
   when (old.price is distinct from new.price) execute function keep_price_of_sale();
 create trigger product_prices_kept before insert or update or delete on product_prices for each row
   execute function keep_price_windows();
+
+-- What the clock asks for ahead of a start, each once: rows decide, whoever and however many look. A start that is moved
+-- has steps of its own.
+create table prewarm_steps (
+  sale_number integer not null,
+  starts_at   timestamptz not null,              -- of the sale, as it stood
+  step        text not null,                     -- warm, check:600, refill; ahead, scale_out, scale_back
+  taken_until timestamptz not null,              -- whoever took it has until then; after that another may
+  attempts    integer not null default 1,
+  done_at     timestamptz,                       -- null: somebody is at it, or died
+  result      jsonb,
+  primary key (sale_number, starts_at, step)
+);
+
+-- Go or no-go, each time somebody looked.
+create table prewarm_reports (
+  report_id   bigint generated always as identity primary key,
+  sale_number integer not null,
+  at          timestamptz not null default clock_timestamp(),
+  occasion    text not null,                     -- the step, or ops
+  go          boolean not null,
+  checks      jsonb not null
+);
+create index prewarm_reports_by_sale on prewarm_reports (sale_number, report_id);
+
+-- How far it is scaled out, of each adapter: before is what it was without any sale's wish.
+create table scaling (
+  adapter     text primary key,
+  before      jsonb,                             -- null: not scaled out
+  wanted      jsonb,                             -- the largest of the sales' wishes that was put in force
+  sales       integer[] not null default '{}',   -- whose wishes these are
+  taken_until timestamptz not null default '-infinity', -- whoever puts a wish in force has until then
+  failures    integer not null default 0,        -- in a row
+  error       text,
+  changed_at  timestamptz not null default clock_timestamp()
+);
+
+-- How fast a sale's drains worked while there was always more for them to do: what they can do.
+create table drain_paces (
+  sale_number integer primary key,
+  drained     bigint not null,
+  busy_s      double precision not null,
+  measured_at timestamptz not null default clock_timestamp()
+);
+
+-- When units of a product ran out and when there were some again: of its stock, or of a sale's allotment. Written by
+-- triggers in the transaction of whoever moves units, a row each time that it turns; no row where nothing turns.
+create table shelf_turns (
+  product_id  text not null,
+  sale_number integer,                           -- whose allotment; null: the stock of all sales
+  turn        bigint generated always as identity,
+  at          timestamptz not null default clock_timestamp(),
+  sold_out    boolean not null,
+  tx          xid8 not null default pg_current_xact_id() -- what turns to and fro in one transaction, nobody saw
+);
+
+create index shelf_turns_of on shelf_turns (product_id, turn);
+
+create function note_turn_of_stock() returns trigger language plpgsql as $$
+begin
+  insert into shelf_turns (product_id, sold_out) values (new.product_id, new.stock <= 0);
+  return null;
+end $$;
+
+create function note_turn_of_allotment() returns trigger language plpgsql as $$
+begin
+  insert into shelf_turns (product_id, sale_number, sold_out)
+    values (new.product_id, new.sale_number, coalesce(new.taken >= new.quantity, false));
+  return null;
+end $$;
+
+create trigger stock_turns after update of stock on stock for each row
+  when ((old.stock <= 0) <> (new.stock <= 0)) execute function note_turn_of_stock();
+create trigger allotment_turns after update of taken, quantity on sale_products for each row
+  when (coalesce(old.taken >= old.quantity, false) <> coalesce(new.taken >= new.quantity, false))
+  execute function note_turn_of_allotment();
+
+-- Alerts that fired, for whoever looks back: written by whoever judges them, a row from its beginning to its end.
+create table alert_spells (
+  spell_id  bigint generated always as identity primary key,
+  name      text not null,
+  severity  text not null,
+  summary   text not null,
+  began_at  timestamptz not null,
+  seen_at   timestamptz not null,                -- last seen firing
+  ended_at  timestamptz,                         -- null: it fires, or who judged it has died
+  constraint spell_ends check (ended_at >= began_at)
+);
+
+-- An alert that several processes see at once is one.
+create unique index alert_spells_firing on alert_spells (name) where ended_at is null;
+create index alert_spells_by_time on alert_spells (began_at);
+
+-- The report of a sale that is over. `over_at` is which end it tells of: a sale that is made to go on has another later.
+create table sale_reports (
+  sale_number integer primary key references sales on delete cascade,
+  over_at     timestamptz not null,
+  settled     boolean not null,                  -- nothing of the sale was under way any more
+  written_at  timestamptz not null default clock_timestamp(),
+  report      jsonb not null
+);
+
+-- What was rehearsed, and with which result. The shadow of one whose lease has ended is removed.
+create table rehearsals (
+  rehearsal_id     bigint generated always as identity primary key,
+  sale_number      integer not null references sales,   -- of the sale itself
+  shadow_number    integer not null check (is_shadow(shadow_number)),
+  shadow_id        text not null,                       -- the shadow's sale_id
+  partitions       smallint not null,                   -- of the shadow, also when its row is gone
+  started_at       timestamptz not null default clock_timestamp(),
+  lease_expires_at timestamptz not null,
+  closed_at        timestamptz,                         -- when the shadow was closed: what it left is removed from then on
+  remove_at        timestamptz,                         -- not before: whoever has a copy of the shadow has dropped it then
+  removed_at       timestamptz,                         -- when no trace was left
+  finished_at      timestamptz,                         -- when its result was handed in; null: it was stopped, or runs
+  result           jsonb,
+  constraint removed_when_closed check (removed_at is null or closed_at is not null),
+  constraint finished_with_result check ((finished_at is null) = (result is null))
+);
+
+create index rehearsals_by_sale on rehearsals (sale_number, rehearsal_id);
+create index rehearsals_standing on rehearsals (lease_expires_at) where removed_at is null;
+
+-- The tables without any shadow: what is listed, searched, audited and reported reads these and cannot show one.
+create schema real;
+create view real.sales as select * from public.sales where not is_shadow(sale_number);
+create view real.products as select * from public.products where not shadow;
+create view real.stock as
+  select * from public.stock s
+    where not exists (select from public.products p where p.product_id = s.product_id and p.shadow);
+create view real.stock_movements as
+  select * from public.stock_movements s
+    where not exists (select from public.products p where p.product_id = s.product_id and p.shadow);
+create view real.sale_products as select * from public.sale_products where not is_shadow(sale_number);
+create view real.purchases as select * from public.purchases where not is_shadow(sale_number);
+create view real.identity_purchases as select * from public.identity_purchases where not is_shadow(sale_number);
+create view real.orders as select * from public.orders where not is_shadow_order(order_id);
+create view real.order_lines as select * from public.order_lines where not is_shadow_order(order_id);
+create view real.order_events as select * from public.order_events where not is_shadow_order(order_id);
+create view real.reservations as select * from public.reservations where not is_shadow_order(order_id);
+create view real.standby as select * from public.standby where not is_shadow_order(order_id);
+create view real.payment_operations as select * from public.payment_operations where not is_shadow_order(order_id);
+create view real.simulated_payments as select * from public.simulated_payments where not is_shadow_order(order_id);
+create view real.refunds as select * from public.refunds where not is_shadow_order(order_id);
+create view real.stream_cursors as select * from public.stream_cursors where not is_shadow(sale_number);
+create view real.dead_letters as select * from public.dead_letters where not is_shadow(sale_number);
+create view real.dead_letter_states as select * from public.dead_letter_states where not is_shadow(sale_number);
+
+-- Deletes up to `most` rows of a table that are a shadow's, by the column that says whose they are; returns how many.
+create function remove_shadow_rows(place text, by text, shadow integer, most bigint) returns bigint language plpgsql as $$
+declare
+  whose text := case by
+    when 'order_id' then '%2$I >= $2 and %2$I < $3'
+    when 'shipment_id' then '%2$I in (select s.shipment_id from shipments s where s.order_id >= $2 and s.order_id < $3)'
+    when 'sale_number' then '%2$I = $1'
+    when 'sale_id' then '%2$I = (select r.shadow_id from rehearsals r where r.shadow_number = $1)'
+    when 'product_id' then '%2$I in (select p.product_id from products p where p.shadow '
+                           'and starts_with(p.product_id, ''shadow~'' || $1 || ''~''))'
+  end;
+  removed bigint;
+begin
+  if not is_shadow(shadow) then
+    raise exception 'sale % is no shadow', shadow;
+  end if;
+  execute format('delete from %1$I where ctid = any(array(select ctid from %1$I where ' || whose || ' limit $4))', place, by)
+    using shadow, (lpad(to_hex(shadow), 6, '0') || repeat('0', 26))::uuid,
+          (lpad(to_hex(shadow), 6, '0') || repeat('f', 26))::uuid, most;
+  get diagnostics removed = row_count;
+  return removed;
+end $$;

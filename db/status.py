@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 DOUBTFUL_MAX = 1_000
+LETTERS_MAX = 10_000
+"""So many of the newest dead letters are looked at when they are counted."""
+STANDBY_MAX = 10_000
 _SQL = load("status")
 
 
@@ -42,3 +45,21 @@ async def doubtful_products(connection: Connection, sale_number: int) -> list[Do
     return [
         DoubtfulProduct(**row) for row in await connection.fetch(_SQL["doubtful_products"], sale_number, DOUBTFUL_MAX)
     ]
+
+
+async def ledger_breaches(connection: Connection) -> int:
+    """Return how many products of sales that are not closed have units that do not add up, or are sold beyond them."""
+    count: int = await connection.fetchval(_SQL["ledger_breaches"])
+    return count
+
+
+async def open_dead_letters(connection: Connection) -> int:
+    """Return how many accepted orders were put aside and wait for a person."""
+    count: int = await connection.fetchval(_SQL["open_dead_letters"], LETTERS_MAX)
+    return count
+
+
+async def standing_by(connection: Connection) -> int:
+    """Return how many orders stand by for units, counted to `STANDBY_MAX` products that they wait for."""
+    count: int = await connection.fetchval(_SQL["standing_by"], STANDBY_MAX)
+    return count

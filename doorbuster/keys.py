@@ -14,6 +14,10 @@
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
+| `INTAKES`     | hash   | jobs   | 1 h                  | intake               | scheduler, intake (pre-warm) |
+| `AUDITED`     | hash   | jobs   | none                 | intake               | intake (metrics)   |
+| `SHIFT_COSTS` | hash   | jobs   | none                 | shifts               | intake (metrics)   |
+| `RQ_SHIFTS`   | list   | jobs   | none                 | RQ                   | intake (metrics)   |
 | `RQ_WORKERS`  | set    | jobs   | none                 | RQ                   | intake (status)    |
 | `room`        | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_done`   | bitmap | room   | as long as the sale  | room scripts         | room scripts       |
@@ -38,6 +42,8 @@ of a sale's room carry `{room.sale-number}`, those of what is kept beside it `{s
 """
 
 from __future__ import annotations
+
+from doorbuster.values import shadows
 
 PREFIX = "doorbuster"
 
@@ -103,8 +109,20 @@ def starting(shift: str) -> str:
     return f"{PREFIX}:starting:{shift}"
 
 
+INTAKES = f"{PREFIX}:intakes"
+"""Hash: each intake process's last sign of life, see `readiness/signs.py`."""
+
 SCHEDULERS = f"{PREFIX}:schedulers"
 """Hash: of each scheduler, when it began and when it last looked, in Unix seconds."""
+
+AUDITED = f"{PREFIX}:audited"
+"""Hash: what the last audit found, see `readiness/audited.py`."""
+
+SHIFT_COSTS = f"{PREFIX}:shift_costs"
+"""Hash: what each kind of shift did and took, see `readiness/shift_costs.py`."""
+
+RQ_SHIFTS = "rq:queue:shifts"
+"""List of the jobs that wait for a worker; RQ's own, named here because the metrics read it."""
 
 RQ_WORKERS = "rq:workers"
 """Set of the keys of RQ's workers; RQ's own, named here because the status reads it."""
@@ -144,7 +162,7 @@ def room_codes(sale_number: int) -> str:
 
 
 def room_visits(sale_number: int) -> str:
-    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/visits.py."""
+    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/records/visits.py."""
     return _of_room(sale_number, "visits")
 
 
@@ -180,6 +198,18 @@ def sale_live(sale_number: int) -> str:
 def sale_live_turn(sale_number: int) -> str:
     """String: somebody writes this second's sample of a sale."""
     return f"{PREFIX}:{{{sale_number}}}:live:turn"
+
+
+def traces_of(sale_number: int) -> list[str]:
+    """Patterns of all keys that a sale of this number may have in any store, RQ's jobs included."""
+    return [
+        f"{PREFIX}:{{{sale_number}.*",
+        f"{PREFIX}:{{{sale_number}}}*",
+        f"{PREFIX}:{{room.{sale_number}}}*",
+        f"{PREFIX}:starting:*:{sale_number}:*",
+        f"rq:job:*-{sale_number}-*",
+        f"{PREFIX}:catalogue:*{shadows.PRODUCT_PREFIX}{sale_number}~*",
+    ]
 
 
 def catalogue(subject: str) -> str:

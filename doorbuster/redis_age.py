@@ -1,4 +1,4 @@
-"""How long a Redis server has been up, whichever store it is. Owns that question; names no key, changes nothing."""
+"""How long a Redis server has been up and what its clock says, whichever store it is. Names no key, changes nothing."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ async def age_s(redis: Redis) -> float:
     await redis.ping()
     said = await redis.info("server")
     return float(said.get("uptime_in_seconds", 0))
+
+
+async def clock_s(redis: Redis) -> float:
+    """Return what its clock says, in Unix seconds.
+
+    Raises:
+        RedisError, OSError, TimeoutError: the server does not answer.
+    """
+    seconds, microseconds = await redis.time()
+    return int(seconds) + int(microseconds) / 1e6

@@ -6,9 +6,12 @@ is made with a `Retry` of zero attempts: `call_with_retry` runs the command once
 
 from __future__ import annotations
 
+from typing import Any
+
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 BLOCK_MARGIN_S = 2.0
 """How much longer than its `BLOCK` a reader waits for the server."""
@@ -42,4 +45,26 @@ def _client(url: str, *, timeout_s: float, connections: int, step_s: float | Non
         retry_on_error=[],
         health_check_interval=0,
     )
+    pool.connection_class = _that_can_be_lost(pool.connection_class)
     return Redis.from_pool(pool)
+
+
+def _that_can_be_lost(kind: type[Any]) -> type[Any]:
+    """Return the connection that says it was lost, where the event loop only says that its transport is closed."""
+
+    class Losable(kind):  # type: ignore[misc]
+        """A connection whose other end may have reset it between two commands."""
+
+        async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+            """Send a command.
+
+            Raises:
+                RedisError: it was lost, or cannot be made.
+            """
+            try:
+                await super().send_packed_command(*arguments, **options)
+            except RuntimeError as error:  # uvloop's, of a transport that is closed
+                await self.disconnect(nowait=True)
+                raise RedisConnectionError(f"the connection was lost: {error}") from error
+
+    return Losable

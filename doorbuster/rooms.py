@@ -13,7 +13,7 @@ from pathlib import Path
 
 from doorbuster.errors import SettingsError
 
-ROOMS = ("intake", "workers", "waitingroom", "catalogue", "db", "loadtests")
+ROOMS = ("intake", "workers", "readiness", "waitingroom", "catalogue", "db", "loadtests")
 MARK = 'PART_OF = "doorbuster"'
 """Stands in the `__init__.py` of every room."""
 

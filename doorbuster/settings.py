@@ -21,9 +21,15 @@ _HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
 _ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST}(?::(?P<port>[1-9][0-9]{{0,4}}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PORTS = range(1, 65_536)
+STEERING = ("open", "hold", "resume", "drain", "close", "revoke")
+"""What ops do with a sale that is under way."""
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _DURABILITY = re.compile(r"fsync|none|replicas:[1-9]\d?")
 _LISTENER = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]):(?P<port>[1-9]\d{0,4})|unix:\S+|fd://\d+")
+_TARGET = re.compile(
+    r"ecs:[A-Za-z0-9_-]{1,255}/[A-Za-z0-9_-]{1,255}|(?:hpa|scaledobject):[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+    r"|[^\s:/][^:]{0,254}"
+)
 
 
 def _url(*schemes: str) -> AfterValidator:
@@ -55,6 +61,12 @@ def _key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _verbs(value: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := set(value) - set(STEERING):
+        raise ValueError(f"must be of {', '.join(STEERING)}, by comma; {sorted(unknown)[0]!r} is none of them")
+    return value
+
+
 def _webhook_secret(value: SecretStr) -> SecretStr:
     """Check a secret as Standard Webhooks writes it, and that there is enough of it."""
     try:
@@ -72,6 +84,20 @@ def _api_base(value: str) -> str:
     host = urlsplit(value).hostname if found else None
     if found is None or (found["scheme"] != "https" and host not in _THIS_MACHINE):
         raise ValueError("must be https://host, or http:// on this machine, without path or slash at the end")
+    return value
+
+
+def _target(value: str | None) -> str | None:
+    """Check what names something that is scaled."""
+    if value is not None and not _TARGET.fullmatch(value):
+        raise ValueError("must name an Auto Scaling group, ecs:CLUSTER/SERVICE, hpa:NAME or scaledobject:NAME")
+    return value
+
+
+def _cdn(value: str | None) -> str | None:
+    """Check the address of a CDN; it has neither path nor slash at the end."""
+    if value is not None and not _ORIGIN.fullmatch(value):
+        raise ValueError("must be https://host or http://host, without path or slash at the end")
     return value
 
 
@@ -135,6 +161,11 @@ class Settings(BaseSettings):
 
     ops_tries_per_address: int = Field(60, ge=1, le=1_000_000)
     """Wrong ops keys a minute from one address and process; beyond it none is looked at."""
+
+    ops_session_s: int = Field(43_200, ge=60, le=604_800)
+    """How long one is signed in to the page of ops."""
+    ops_second_key_for: Annotated[TextList, AfterValidator(_verbs)] = ()
+    """What takes a second ops key of another holder: verbs of a sale, like `close,drain`."""
 
     durability: Annotated[str, AfterValidator(_durability)] = "fsync"
     """Level an order must reach before its 202: `fsync`, `replicas:N`, `none`."""
@@ -223,6 +254,9 @@ class Settings(BaseSettings):
     purge_cloudfront_distribution: str | None = None
     """Id of a CloudFront distribution to purge changed products from; credentials come as boto3 finds them."""
 
+    loadtest_proof: Key | None = None
+    """Known to who owns this installation: load tests from elsewhere come when they know it too. None: none do."""
+
     room_keys: SecretStr | None = None
     """Keys of tickets and admissions, `kid:secret,kid:secret`; the first signs. None: one derived from ORDER_ID_KEY."""
     room_keys_file: Path | None = None
@@ -271,11 +305,28 @@ class Settings(BaseSettings):
     webhook_log_s: int = Field(604_800, ge=7_200, le=31_536_000)
     """How long the log of deliveries is kept."""
 
+    scaling: Literal["none", "local", "aws", "kubernetes"] = "none"
+    """What starts more processes ahead of a sale, and fewer after it."""
+    scaling_folder: Path | None = None
+    """Of `local`: where `doorbuster up` is told how many processes to run; it sets this itself."""
+    scaling_intake: Annotated[str | None, AfterValidator(_target)] = None
+    """Of `aws` and `kubernetes`: what runs the intake; an Auto Scaling group, `ecs:CLUSTER/SERVICE`, `hpa:NAME`..."""
+    scaling_workers: Annotated[str | None, AfterValidator(_target)] = None
+    """What runs the workers."""
+    scaling_namespace: str = "default"
+    """Of `kubernetes`: where both are."""
+    scaling_timeout_s: float = Field(10.0, ge=0.1, le=120)
+    """How long a call of AWS or Kubernetes may take."""
+    data_folder: Path | None = None
+    """Where embedded stores keep their data: its free space is looked at before a sale. `doorbuster up` sets it."""
+    prewarm_cdn_url: Annotated[str | None, AfterValidator(_cdn)] = None
+    """Where shoppers reach the CDN: its pages of a sale's products are asked for ahead of the sale."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator(
         "replica_urls", "storefront_keys", "purge_varnish_urls", "trusted_proxies", "cors_origins", "frame_ancestors",
-        "intake_bind", mode="before",
+        "intake_bind", "ops_second_key_for", mode="before",
     )  # fmt: skip
     @classmethod
     def _split(cls, value: object) -> object:

@@ -6,13 +6,15 @@ from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
 from intake.monitoring.health import Inside
 from intake.ops.access.roles import RequiredRole
+from intake.ops.session.required import CsrfRequired, SecondKey
 from intake.orders.fast_post import FastOrderPost
 from intake.server.cors import CrossOrigin
 from intake.server.guard import Guard
 from intake.web.falcon_app import PlainText, make_app
+from intake.web.openapi.roles import OPS_FILES, OPS_PAGE, OPS_SESSION
 from intake.web.ops_keys import OpsAuth
 from intake.wiring.components import Parts
-from intake.wiring.routes import add_ops, add_process, add_storefront
+from intake.wiring.routes import add_ops, add_ops_page, add_process, add_storefront
 
 
 def create_app(settings: Settings) -> Guard:
@@ -24,9 +26,18 @@ def create_app(settings: Settings) -> Guard:
     if role != "ops":
         add_storefront(app, parts)
     if role != "public":
-        ops = make_app(parts.problems, PlainText(), RequiredRole())
+        second_key = SecondKey(parts.ops_keys, settings.ops_second_key_for)
+        ops = make_app(parts.problems, PlainText(), CsrfRequired(), RequiredRole(), second_key)
         add_ops(ops, parts)
-        parts.guard.ops_application = OpsAuth(ops, parts.ops_keys.wait_s, retry_after_s=settings.retry_after_s)
+        add_ops_page(ops, app, parts)
+        parts.guard.ops_application = OpsAuth(
+            ops,
+            parts.ops_keys.wait_s,
+            parts.sessions.wait_s,
+            open_paths=(OPS_PAGE, OPS_SESSION),
+            open_under=f"{OPS_FILES}/",
+            retry_after_s=settings.retry_after_s,
+        )
     else:
         parts.guard.ops_application = app  # knows no such path: 404
     parts.guard.application = app

@@ -6,6 +6,7 @@ connects before it is asked to: an intake starts, and accepts for sales it knows
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection, Pool
 
 WORK_TIMEOUT_S = 30.0
+READS = 8
+"""Connections for short reads."""
 
 
 class Database:
@@ -32,7 +35,7 @@ class Database:
     async def open(self) -> None:
         """Make the pools; connects to nothing yet."""
         self._reads = await create_pool(
-            self.dsn, min_size=0, max_size=8, command_timeout_s=self._timeout_s, application="doorbuster-intake"
+            self.dsn, min_size=0, max_size=READS, command_timeout_s=self._timeout_s, application="doorbuster-intake"
         )
         self._work = await create_pool(
             self.dsn, min_size=0, max_size=4, command_timeout_s=WORK_TIMEOUT_S, application="doorbuster-ops"
@@ -43,6 +46,19 @@ class Database:
         for pool in (self._reads, self._work):
             if pool is not None:
                 pool.terminate()
+
+    async def open_connections(self) -> None:
+        """Open every connection of the short reads, and use each so that it stays open."""
+        pool = _opened(self._reads)
+        held = await asyncio.gather(
+            *(pool.acquire(timeout=self._timeout_s) for _ in range(READS)), return_exceptions=True
+        )
+        failures = [one for one in held if isinstance(one, BaseException)]
+        for connection in held:
+            if not isinstance(connection, BaseException):
+                await pool.release(connection)
+        if failures:
+            raise failures[0]
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:

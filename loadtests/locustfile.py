@@ -1,14 +1,12 @@
-"""Locust's shopper: orders at a fixed time, sends again with the same key, watches until the outcome is final.
+"""Locust's users: each takes an arrival of the timetable, waits for its time, and does what that person does.
 
 Run by `python -m loadtests.locust_run`, which starts a system and sets the LOADTEST_ variables; loopback only. Owns the
-shopper and the shape; never reads the database.
+user and the shape, in one process or shared out over Locust's own workers; never reads the database.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import time
 from pathlib import Path
 from time import perf_counter
@@ -16,123 +14,124 @@ from typing import Any
 
 import msgspec
 from locust import FastHttpUser, LoadTestShape, events, task
+from locust.runners import MasterRunner, WorkerRunner
 
+from loadtests.crowd.notes import Notes
+from loadtests.crowd.people import Crowd, Person
+from loadtests.crowd.visit import PATIENCE_S, WATCH_S, Visit
 from loadtests.generate.shapes import Shape
 from loadtests.generate.timetable import Timetable
 from loadtests.scene.loopback import target_of
 
-SALE = os.environ["LOADTEST_SALE"]
-TRIES = 6
-TWICE = 0.05
-"""Share of shoppers who send their accepted order once more, as after a lost answer."""
-WATCH_S = 30.0
-WATCH_EVERY_S = 0.5
-USERS_MAX = 400
-SECONDS_PER_ORDER = 1.0
-FINAL = frozenset({"confirmed", "cancelled"})
+USERS_MAX = 2_000
+PROCESSES = int(os.environ["LOADTEST_PROCESSES"])
+SECONDS_EACH = float(os.environ["LOADTEST_SECONDS_EACH"])
+"""How long a person is busy, about: so many more users it takes than arrivals a second."""
 
-PRODUCTS: dict[str, float] = json.loads(os.environ["LOADTEST_PRODUCTS"])
+CROWD = msgspec.json.decode(os.environ["LOADTEST_CROWD"], type=Crowd)
 SHAPE = msgspec.json.decode(os.environ["LOADTEST_SHAPE"], type=Shape)
-TIMETABLE = Timetable(SHAPE, seconds_per_order=SECONDS_PER_ORDER, users_max=USERS_MAX)
-NOTED: dict[str, Any] = {"ids": [], "outcomes": {}, "unwatched": 0, "replays_differ": 0}
+BEGINS = float(os.environ["LOADTEST_BEGINS"])
+"""When the first second of the shape is, Unix time: the same in every process."""
+NOTES = Notes()
+TAKEN: dict[str, int] = {}
+"""Arrivals taken, by worker; on the master alone."""
+
+
+class Everywhere:
+    """What there is one of in each process, made when it is known which of them this is."""
+
+    def __init__(self) -> None:
+        self._timetable: Timetable | None = None
+
+    def timetable(self, runner: Any) -> Timetable:
+        """Return this process's share of the arrivals."""
+        if self._timetable is None:
+            place = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+            self._timetable = Timetable(
+                SHAPE, seconds_per_order=SECONDS_EACH, users_max=USERS_MAX, share=(place, PROCESSES), begins=BEGINS
+            )
+        return self._timetable
+
+
+HERE = Everywhere()
 
 
 class Scheduled(LoadTestShape):
-    """As many shoppers as the timetable needs; the run ends some seconds after its last arrival."""
+    """As many users as the timetable needs; the run ends some seconds after its last arrival."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._whole = Timetable(SHAPE, seconds_per_order=SECONDS_EACH, users_max=USERS_MAX, share=(0, 1), begins=BEGINS)
 
     def tick(self) -> tuple[int, float] | None:
         """Return (users, users to start a second)."""
-        now = TIMETABLE.elapsed()
-        if TIMETABLE.taken == TIMETABLE.offered or now > SHAPE.seconds + WATCH_S:
+        now = self._whole.elapsed()
+        distributed = isinstance(self.runner, MasterRunner)
+        taken = sum(TAKEN.values()) if distributed else HERE.timetable(self.runner).taken
+        if taken >= self._whole.offered or now > SHAPE.seconds + WATCH_S + PATIENCE_S:
             return None
-        return TIMETABLE.users_at(now), USERS_MAX
+        return self._whole.users_at(now), USERS_MAX
 
 
-class Shopper(FastHttpUser):
-    """One browser of many."""
+class Visitor(FastHttpUser):
+    """One browser of many: somebody else each time."""
 
     host = os.environ["LOADTEST_BASE"]
     network_timeout = 10.0
     connection_timeout = 10.0
 
     @task
-    def shop(self) -> None:
-        """Take the next arrival, wait for its time, order, and watch."""
-        arrival = TIMETABLE.take()
+    def come(self) -> None:
+        """Take the next arrival, wait for its time, and act."""
+        timetable = HERE.timetable(self.environment.runner)
+        arrival = timetable.take()
         if arrival is None:
             time.sleep(0.2)
             return
         number, due = arrival
         time.sleep(max(due - perf_counter(), 0))
-        TIMETABLE.departed(due)
-        chosen = random.choices(list(PRODUCTS), list(PRODUCTS.values()))[0]
-        body = {"customer_id": f"locust-{number}", "lines": [{"product_id": chosen, "quantity": 1}]}
-        order_id = self._order(number, body)
-        self._note_latency(due)
-        if order_id is None:
-            return
-        if random.random() < TWICE and self._order(number, body) != order_id:
-            NOTED["replays_differ"] += 1
-        self._watch(order_id)
+        timetable.departed(due)
+        visit = Visit(self.client, NOTES, CROWD.sale, number)
+        person = Person(CROWD, visit, NOTES)
+        person.act()
+        self._note_latency(person.kind, due)
 
-    def _order(self, number: int, body: dict[str, Any]) -> str | None:
-        """Post until there is an answer other than 503; return the order's id if it was accepted."""
-        headers = {"Idempotency-Key": f"locust-{number}"}
-        for attempt in range(TRIES):
-            with self.client.post(
-                f"/sales/{SALE}/orders", name="order", json=body, headers=headers, catch_response=True
-            ) as answer:
-                if answer.status_code == 202:
-                    answer.success()
-                    order_id = str(answer.json()["order_id"])
-                    NOTED["ids"].append(order_id)
-                    return order_id
-                if answer.status_code == 409:
-                    answer.success()
-                    self._count(answer.json()["code"])
-                    return None
-                answer.failure(f"status {answer.status_code}")
-                if answer.status_code not in (0, 503):
-                    self._count(f"http_{answer.status_code}")
-                    return None
-            time.sleep(min(0.2 * 2**attempt, 2.0))
-        self._count("unanswered")
-        return None
-
-    def _watch(self, order_id: str) -> None:
-        ends = perf_counter() + WATCH_S
-        while perf_counter() < ends:
-            with self.client.get(f"/orders/{order_id}", name="watch", catch_response=True) as answer:
-                if answer.status_code != 200:
-                    answer.failure(f"status {answer.status_code}")
-                elif (status := answer.json()["status"]) in FINAL:
-                    self._count(status)
-                    return
-            time.sleep(WATCH_EVERY_S)
-        NOTED["unwatched"] += 1
-
-    def _note_latency(self, due: float) -> None:
-        """Tell Locust the latency from the intended arrival, retries and lateness included."""
+    def _note_latency(self, kind: str, due: float) -> None:
+        """Tell Locust how long everything took from the intended arrival, retries and lateness included."""
         self.environment.events.request.fire(
-            request_type="POST",
-            name="order, from its intended arrival",
+            request_type="VISIT",
+            name=f"{kind}, from its intended arrival",
             response_time=(perf_counter() - due) * 1000,
             response_length=0,
             exception=None,
             context={},
         )
 
-    def _count(self, outcome: str) -> None:
-        NOTED["outcomes"][outcome] = NOTED["outcomes"].get(outcome, 0) + 1
-
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def _guard(environment: Any, **_: Any) -> None:
-    target_of(environment.host or Shopper.host)
+    target_of(environment.host or Visitor.host)
+
+
+@events.report_to_master.add_listener  # type: ignore[untyped-decorator]
+def _report(client_id: str, data: dict[str, Any]) -> None:  # noqa: ARG001  the names are Locust's
+    timetable = HERE._timetable
+    data["taken"] = 0 if timetable is None else timetable.taken
+
+
+@events.worker_report.add_listener  # type: ignore[untyped-decorator]
+def _hear(client_id: str, data: dict[str, Any]) -> None:
+    TAKEN[client_id] = data.get("taken", 0)
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def _tell(environment: Any, **_: Any) -> None:
-    told = {"late_s": TIMETABLE.late_s, "by_second": TIMETABLE.by_second(), "offered": TIMETABLE.offered}
+    """Write this process's notes: every process that had people has a file of its own."""
     environment.process_exit_code = 0  # a 503 sent again is no failure; the run is judged by what was noted
-    Path(os.environ["LOADTEST_RESULT"]).write_text(json.dumps(NOTED | told))
+    runner = environment.runner
+    if isinstance(runner, MasterRunner):
+        return
+    timetable = HERE.timetable(runner)
+    NOTES.late_s, NOTES.offered, NOTES.by_second = timetable.late_s, timetable.offered, timetable.by_second()
+    place = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+    Path(os.environ["LOADTEST_NOTES"], f"notes-{place}.json").write_bytes(msgspec.json.encode(NOTES))

@@ -6,6 +6,7 @@ from tests.fixtures.network import forbid_all_but_loopback
 pytest_plugins = [
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
+    "tests.fixtures.staff",
     "tests.fixtures.before",
     "tests.fixtures.intake",
     "tests.fixtures.load_runs",
@@ -19,6 +20,7 @@ pytest_plugins = [
     "tests.fixtures.up",
     "tests.fixtures.commands",
     "tests.fixtures.visitors",
+    "tests.fixtures.rehearsing",  # last: it imports those of shop and visitors
 ]
 
 forbid_all_but_loopback()

@@ -58,10 +58,11 @@ def _unused(now_s: float, taken: set[str]) -> str:
 
 def _since(former: list[str], now_s: float) -> list[float]:
     """Return since when each key signs no more: since the one before it in the list was made."""
-    made = [_made_s(part.partition(":")[0]) for part in former]
+    made = [made_s(part.partition(":")[0]) for part in former]
     return [now_s, *(now_s if successor is None else successor for successor in made[:-1])]
 
 
-def _made_s(kid: str) -> float | None:
+def made_s(kid: str) -> float | None:
+    """Return when a key was made, by its id (Unix seconds); None where the id does not say."""
     found = _MADE.fullmatch(kid)
     return int(found[1], 16) if found else None

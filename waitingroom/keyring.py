@@ -42,6 +42,11 @@ class KeyRing:
         self._signers: list[Callable[[], None]] = []
         self.signing_id = next(iter(keys))
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the keys, the one that signs first."""
+        return tuple(self._secrets)
+
     def replace(self, other: KeyRing) -> None:
         """Take another ring's keys in place of the present ones, in every signer of this ring."""
         self._secrets, self.signing_id = other._secrets, other.signing_id

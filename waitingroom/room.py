@@ -6,9 +6,11 @@ Postgres is the truth of `RoomConfig`, the room's store of the rest of `RoomStat
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from doorbuster.errors import InvalidError
@@ -72,6 +74,8 @@ class RoomConfig:
     beacon: str = ""
     """Public value in the seed; taken until the cohort is fixed."""
     message: str = ""
+    changes: tuple[PlannedChange, ...] = ()
+    """What the sale's plan makes of this, in time order; the store takes each over by its own clock."""
 
     def __post_init__(self) -> None:
         """Check the bounds.
@@ -95,14 +99,39 @@ class RoomConfig:
         """How often to tick: a bucket that fills between two ticks would lose what it earns."""
         return min(1.0, max(0.05, self.burst / (2 * self.rate_per_s))) if self.rate_per_s else 1.0
 
+    def at(self, now_ms: int) -> RoomConfig:
+        """Return what holds at a moment of the store's clock; the scripts take changes over the same way."""
+        return next((one.config for one in reversed(self.changes) if one.at_ms <= now_ms), self)
+
     def as_fields(self) -> list[str]:
         """Return name, value, name, value ... as the store keeps them."""
-        flat: list[str] = []
-        for field in fields(self):
-            if field.name != "sale_number":
-                value = getattr(self, field.name)
-                flat += (field.name, str(int(value)) if isinstance(value, bool) else str(value))
-        return flat
+        before, changes = self._texts(), []
+        flat = [text for pair in before.items() for text in pair]
+        for one in self.changes:
+            after = one.config._texts()
+            changes.append((str(one.at_ms), {name: text for name, text in after.items() if text != before[name]}))
+            before = after
+        next_ms = changes[0][0] if changes else "0"
+        return [*flat, "next_ms", next_ms, "changes", json.dumps(changes) if changes else ""]
+
+    def _texts(self) -> dict[str, str]:
+        values = {name: getattr(self, name) for name in _kinds()}
+        return {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """What holds from a moment of the store's clock on, Unix milliseconds."""
+
+    at_ms: int
+    config: RoomConfig
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    """Return the fields that the store keeps one by one, with their types."""
+    aside = ("sale_number", "changes")
+    return {field.name: str(field.type) for field in fields(RoomConfig) if field.name not in aside}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +233,7 @@ class RoomState:
 
 def effective_phase(config: RoomConfig, now_ms: int) -> Phase:
     """Return what a room does at a moment of the store's clock; the scripts decide the same way."""
+    config = config.at(now_ms)
     if config.phase == "closed" or (config.closes_ms and now_ms >= config.closes_ms):
         return Phase.OVER
     if config.phase == "drain":
@@ -261,6 +291,5 @@ _READ: dict[str, Callable[[str], Any]] = {
 
 
 def _config_from(sale_number: int, raw: dict[str, str]) -> RoomConfig:
-    kinds = {field.name: str(field.type) for field in fields(RoomConfig)}
-    values = {name: _READ[kind](raw[name]) for name, kind in kinds.items() if name in raw}
+    values = {name: _READ[kind](raw[name]) for name, kind in _kinds().items() if name in raw}
     return RoomConfig(sale_number=sale_number, **values)

@@ -5,12 +5,13 @@ The defaults here are the ones docs/waiting-room.md shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from doorbuster.orderstore.gate import opens_ms, unix_ms
-from waitingroom.room import Mode, RoomConfig
+from doorbuster.values.timeline import Entry, Phase, phase_after, room_after
+from waitingroom.room import Mode, PlannedChange, RoomConfig
 from waitingroom.shuffle import commitment
 
 
@@ -22,7 +23,9 @@ class SaleShape(Protocol):
     @property
     def version(self) -> int: ...  # noqa: D102
     @property
-    def phase(self) -> str: ...  # noqa: D102
+    def base_phase(self) -> Phase: ...  # noqa: D102
+    @property
+    def to_come(self) -> Sequence[Entry]: ...  # noqa: D102
     @property
     def starts_at(self) -> datetime: ...  # noqa: D102
     @property
@@ -31,6 +34,8 @@ class SaleShape(Protocol):
     def read_at(self) -> datetime: ...  # noqa: D102
     @property
     def room(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def base_room(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
     def room_secret(self) -> bytes: ...  # noqa: D102
     @property
@@ -43,17 +48,26 @@ _SECONDS = {"grace_s": "grace_ms", "admission_s": "admission_ms"}
 
 
 def mode_of(sale: SaleShape) -> Mode:
-    """Return when an order of the sale needs an admission."""
+    """Return when an order of the sale needs an admission, at the moment of its reading."""
     return _MODES[sale.room.get("mode", "off")]
 
 
 def room_config(sale: SaleShape) -> RoomConfig:
-    """Return the configuration of the sale's room.
+    """Return the configuration of the sale's room, with what its plan makes of it.
 
     Raises:
         InvalidError: a value is out of bounds.
     """
-    given = {name: value for name, value in sale.room.items() if value is not None}
+    to_come = sale.to_come
+    changes = [
+        PlannedChange(unix_ms(entry.at), _at_step(sale, to_come[: place + 1])) for place, entry in enumerate(to_come)
+    ]
+    return _at_step(sale, (), tuple(changes))
+
+
+def _at_step(sale: SaleShape, entries: Sequence[Entry], changes: tuple[PlannedChange, ...] = ()) -> RoomConfig:
+    """Return the configuration when these entries of the plan have applied."""
+    given = room_after(sale.base_room, entries)
     terms: dict[str, Any] = {name: given[name] for name in _SAME if name in given}
     terms |= {to: int(given[name] * 1000) for name, to in _SECONDS.items() if name in given}
     if "rate_per_s" in terms and "burst" not in terms:
@@ -61,18 +75,19 @@ def room_config(sale: SaleShape) -> RoomConfig:
     return RoomConfig(
         sale_number=sale.number,
         version=sale.version,
-        mode=mode_of(sale),
-        phase=sale.phase,
+        mode=_MODES[given.get("mode", "off")],
+        phase=phase_after(sale.base_phase, entries),
         opens_ms=opens_ms(sale.starts_at, sale.read_at),
         lobby_opens_ms=unix_ms(lobby_opens_at(sale)),
         closes_ms=unix_ms(sale.ends_at),
         epoch=sale.room_epoch,
         commitment=commitment(sale.room_secret),
+        changes=changes,
         **terms,
     )
 
 
 def lobby_opens_at(sale: SaleShape) -> datetime | None:
     """Return from when visitors of the sale register, None if it has no lobby."""
-    value: str | datetime | None = sale.room.get("lobby_opens_at")
+    value: str | datetime | None = sale.base_room.get("lobby_opens_at")
     return datetime.fromisoformat(value) if isinstance(value, str) else value

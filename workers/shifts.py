@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from db import sales
+from db import rehearsals, sales
 from db.orders import money, standby
 from db.webhooks import deliveries, endpoints, replays
 from db.work import due_work
@@ -19,13 +19,14 @@ from doorbuster.orderstore import backlog
 from workers.drain.shift import Drain
 from workers.drain.standby import StandbyService
 from workers.payments.money import Money
-from workers.payments.providers import make_gateway
+from workers.payments.providers import gateway_of_all, gateway_of_sale
 from workers.payments.settle import Settle
 from workers.payments.sweep import Sweep, grace_s
 from workers.publish import catalogue
 from workers.publish.catalogue import catalogue_relay
 from workers.publish.events import EventStream, event_relay
 from workers.publish.outboxes import CATALOGUE_CHANGES, ORDER_EVENTS
+from workers.rehearsals.removal import Removal
 from workers.webhooks.deliver import Deliver
 from workers.webhooks.events import WORLD_EVENTS
 from workers.webhooks.fan_out import FanOut
@@ -62,12 +63,12 @@ class DueCheck:
     async def partitions(self) -> list[Place]:
         """Return every partition of the sales that live, or of all sales when it is thorough."""
         if self.thorough:
-            return await due_work.partitions(self.connection)
+            return await due_work.partitions(self.connection, shadows=True)
         return await self.live_partitions()
 
     async def live_partitions(self) -> list[Place]:
         """Return every partition of the sales that live."""
-        live = await sales.live_sales(self.connection)
+        live = await sales.live_sales(self.connection, shadows=True)
         return [(sale.sale_number, number) for sale in live for number in range(sale.partitions)]
 
 
@@ -143,8 +144,12 @@ async def _standby_due(look: DueCheck) -> Collection[Numbers]:
     return [ALONE] if is_due else []
 
 
+async def _rehearsals_due(look: DueCheck) -> Collection[Numbers]:
+    return [ALONE] if await rehearsals.any_over(look.connection) else []
+
+
 def _settle(shift: Shift, numbers: Numbers) -> Work:
-    return Settle(shift, Partition(*numbers), make_gateway(shift.settings))
+    return Settle(shift, Partition(*numbers), gateway_of_sale(shift.settings, numbers[0]))
 
 
 SHIFTS = (
@@ -152,10 +157,11 @@ SHIFTS = (
     ShiftKind("settle", _settles_due, _settle),
     ShiftKind("relay", _relay_due, lambda shift, _: event_relay(shift)),
     ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift)),
-    ShiftKind("money", _money_due, lambda shift, _: Money(shift, make_gateway(shift.settings))),
+    ShiftKind("money", _money_due, lambda shift, _: Money(shift, gateway_of_all(shift.settings))),
     ShiftKind("standby", _standby_due, lambda shift, _: StandbyService(shift)),
     ShiftKind("catalogue", _catalogue_due, lambda shift, _: catalogue_relay(shift)),
     ShiftKind("fan_out", _fan_out_due, lambda shift, _: FanOut(shift)),
     ShiftKind("webhooks", _deliveries_due, lambda shift, _: Deliver(shift)),
+    ShiftKind("rehearsals", _rehearsals_due, lambda shift, _: Removal(shift)),
 )
 """In the order in which the scheduler asks them."""

@@ -1,3 +1,7 @@
+-- name: leave_out_shadows
+-- For the transaction: each table is its view without the rows of rehearsals.
+set local search_path = real, public;
+
 -- name: p1_entries
 -- Every entry worked off became an order, is a dead letter, or repeated an order that was there.
 select c.drained, c.repeated,
@@ -165,7 +169,7 @@ select count(*) filter (where (e.tx, e.position) <= (c.tx, c.position)) as publi
 -- name: p7_rooms
 -- Partitions of the sales whose orders need an admission, and whose room was not switched lately.
 select s.sale_number, p.partition
-  from sales s, generate_series(0, s.partitions - 1) as p (partition)
+  from real.sales s, generate_series(0, s.partitions - 1) as p (partition)
   where s.room ->> 'mode' = 'always'
     and not exists (
       select from ops_log l
@@ -248,7 +252,7 @@ select o.order_id, o.status::text as status, coalesce(o.captured, 0) as captured
   from orders o where o.order_id = any($1::uuid[]);
 
 -- name: p12_captured_since
-select order_id from orders where accepted_at >= $1 and captured > 0;
+select order_id from real.orders where accepted_at >= $1 and captured > 0;
 
 -- name: states
 select status::text, count(*) as orders from orders group by 1 order by 1;

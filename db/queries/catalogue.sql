@@ -4,7 +4,7 @@
 -- Windows long over are left out; times in microseconds of the Unix epoch.
 select p.product_id, p.name, p.brand, p.category, p.description, p.price, p.currency, p.active, p.attributes,
        p.version, p.updated_at, coalesce(s.stock, 0) as units, w.windows
-  from products p
+  from real.products p
   left join stock s using (product_id)
   cross join lateral (
     select coalesce(jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
@@ -19,7 +19,7 @@ select p.product_id, p.name, p.brand, p.category, p.description, p.price, p.curr
 select p.product_id, p.name, p.brand, p.category, null as description, p.price, p.currency, p.active, null as attributes,
        p.version, p.updated_at, coalesce(s.stock, 0) as units, w.windows
   from (
-    select * from products where active and category = $1 and (category, product_id) > ($1, $2)
+    select * from real.products where active and category = $1 and (category, product_id) > ($1, $2)
       order by category, product_id limit $3
   ) p
   left join stock s using (product_id)
@@ -36,7 +36,7 @@ select p.product_id, p.name, p.brand, p.category, null as description, p.price, 
 select p.product_id, p.name, p.brand, p.category, null as description, p.price, p.currency, p.active, null as attributes,
        p.version, p.updated_at, coalesce(s.stock, 0) as units, w.windows
   from (
-    select * from products where active and product_id > $1 order by product_id limit $2
+    select * from real.products where active and product_id > $1 order by product_id limit $2
   ) p
   left join stock s using (product_id)
   cross join lateral (

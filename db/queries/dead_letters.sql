@@ -2,7 +2,8 @@
 -- Newest first.
 select d.* from dead_letter_states d
   where dead_letter_id < coalesce($1::bigint, 9223372036854775807)
-    and ($2::text is null or d.sale_number = (select sale_number from sales where sale_id = $2))
+    and ($2::text is null and not is_shadow(d.sale_number)
+         or d.sale_number = (select sale_number from sales where sale_id = $2))
     and state = any($3::text[])
   order by dead_letter_id desc
   limit $4;
@@ -12,7 +13,8 @@ select d.* from dead_letter_states d
 select d.* from dead_letter_states d
   where d.customer_id = $5
     and dead_letter_id < coalesce($1::bigint, 9223372036854775807)
-    and ($2::text is null or d.sale_number = (select sale_number from sales where sale_id = $2))
+    and ($2::text is null and not is_shadow(d.sale_number)
+         or d.sale_number = (select sale_number from sales where sale_id = $2))
     and state = any($3::text[])
   order by dead_letter_id desc
   limit $4;
@@ -44,9 +46,9 @@ select p.operation_id, p.order_id, p.kind, p.amount, p.attempts, p.created_at, p
   from payment_operations p
   where p.state in ('failed', 'discarded') and p.state = any($4::text[])
     and p.operation_id < coalesce($1::bigint, 9223372036854775807)
-    and ($2::text is null and $3::text is null or (
+    and ($2::text is null and $3::text is null and not is_shadow_order(p.order_id) or (
       select ($3::text is null or o.customer_id = $3)
-             and ($2::text is null or o.sale_number = (select sale_number from sales where sale_id = $2))
+             and ($2::text is null and not is_shadow(o.sale_number) or o.sale_number = (select sale_number from sales where sale_id = $2))
         from orders o where o.order_id = p.order_id limit 1))
   order by p.operation_id desc
   limit $5;

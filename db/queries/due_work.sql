@@ -1,8 +1,10 @@
 -- What the scheduler asks twice a second. Everything here is a few index look-ups, whatever the tables hold.
 
 -- name: partitions
--- Of all sales, also those long closed: whatever was accepted is drained.
-select sale_number, partitions from sales order by sale_number;
+-- Of all sales, also those long closed: whatever was accepted is drained. With $1 of shadows too, until they are closed.
+select sale_number, partitions from sales
+  where not is_shadow(sale_number) or $1 and phase <> 'closed'
+  order by sale_number;
 
 -- name: cursors
 select sale_number, partition, entry_id, drained from stream_cursors where sale_number = any($1::integer[]);

@@ -39,7 +39,7 @@ select count(*) as events,
          where e.order_id between $3 and $4 and e.status = 'confirmed' and e.kind is null
        ) as confirmed
   from (
-    select order_id, status, kind from order_events
+    select order_id, status, kind from real.order_events
       where tx >= $1::text::xid8 and tx < $2::text::xid8
       order by tx, position
       limit 200000
@@ -48,5 +48,5 @@ select count(*) as events,
 -- name: failed_operations
 -- What the payment provider refused for good and nobody has dealt with, up to 10,000.
 select count(*) from (
-  select from payment_operations where state = 'failed' order by operation_id limit 10000
+  select from real.payment_operations where state = 'failed' order by operation_id limit 10000
 ) as failed;

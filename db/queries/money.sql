@@ -115,16 +115,16 @@ update payment_operations
 
 -- name: open_operations
 -- How many wait, as far as it is worth counting, since when the oldest is due, and how many failed for good.
-select (select count(*) from (select from payment_operations where state = 'due' order by due_at limit 10000) as due) as due,
-       (select extract(epoch from clock_timestamp() - due_at)::float8 from payment_operations
+select (select count(*) from (select from real.payment_operations where state = 'due' order by due_at limit 10000) as due) as due,
+       (select extract(epoch from clock_timestamp() - due_at)::float8 from real.payment_operations
           where state = 'due' order by due_at limit 1) as oldest_s,
        (select count(*) from (
-          select from payment_operations where state = 'failed' order by operation_id limit 10000) as failed) as failed;
+          select from real.payment_operations where state = 'failed' order by operation_id limit 10000) as failed) as failed;
 
 -- name: list_failed
 -- Operations that the provider will not do, newest first, below $1.
 select operation_id, order_id, kind, amount, attempts, created_at, finished_at, detail, state, discard_reason
-  from payment_operations
+  from real.payment_operations
   where state = 'failed' and operation_id < coalesce($1::bigint, 9223372036854775807)
   order by operation_id desc
   limit $2;

@@ -19,7 +19,7 @@ select o.order_id, (select sale_id from sales s where s.sale_number = o.sale_num
   where o.order_id = any($1::uuid[]);
 
 -- name: list_orders
--- Newest first by acceptance; the cursor is (accepted_at, order_id) of the page's last row. Each partition is read from
+-- Newest first by acceptance, a shadow's only where it is named; the cursor is (accepted_at, order_id) of the page's last row. Each partition is read from
 -- its end by its index, as far as a page goes and what was accepted in the same millisecond as its last. Accepted from $6
 -- and before $7, which may be infinite.
 select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, o.updated_at, o.total, o.currency
@@ -35,7 +35,7 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
       order by o.accepted_at desc
       fetch first ($5::bigint) rows with ties
   ) o
-  where $1::text is null or s.sale_id = $1
+  where $1::text is null and not is_shadow(s.sale_number) or s.sale_id = $1
   order by o.accepted_at desc, o.order_id desc
   limit $5;
 
@@ -54,7 +54,7 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
       order by o.accepted_at desc
       fetch first ($5::bigint) rows with ties
   ) o
-  where $1::text is null or s.sale_id = $1
+  where $1::text is null and not is_shadow(s.sale_number) or s.sale_id = $1
   order by o.accepted_at desc, o.order_id desc
   limit $5;
 
@@ -64,7 +64,7 @@ select o.order_id, s.sale_id, o.customer_id, o.status, o.reason, o.accepted_at, 
   from orders o
   cross join lateral (select sale_id from sales where sale_number = o.sale_number limit 1) s
   where o.customer_id = $9
-    and ($1::text is null or s.sale_id = $1)
+    and ($1::text is null and not is_shadow(o.sale_number) or s.sale_id = $1)
     and ($2::order_status is null or o.status = $2)
     and ($8::text is null or o.reason = $8)
     and o.accepted_at >= $6::timestamptz and o.accepted_at < $7::timestamptz
@@ -84,10 +84,10 @@ select e.seq, e.status::text, e.at, e.reason, e.kind, e.lines, e.order_id
 select version from orders where order_id = $1;
 
 -- name: partitions_to_export
--- All partitions of a sale, or of all sales; and the database's clock, after which nothing is exported.
+-- All partitions of a sale, or of all sales but shadows; and the database's clock, after which nothing is exported.
 select s.sale_number, p.partition::smallint as partition, clock_timestamp() as now
   from sales s cross join lateral generate_series(0, s.partitions - 1) as p (partition)
-  where $1::text is null or s.sale_id = $1;
+  where $1::text is null and not is_shadow(s.sale_number) or s.sale_id = $1;
 
 -- name: orders_to_export
 -- Of each partition what was accepted next behind a place, at most $6, and whether it was asked for.

@@ -14,7 +14,7 @@ select w.sale_number, w.partition, (
 -- name: oldest_event
 -- Of the outbox of orders, behind a relay's cursor; null: all is published. One that waits for an open transaction counts.
 select extract(epoch from clock_timestamp() - e.at)::float8
-  from order_events e
+  from real.order_events e
   where (e.tx, e.position) > (
     coalesce((select c.tx from relay_cursors c where relay = $1), '0'::xid8),
     coalesce((select c.position from relay_cursors c where relay = $1), 0)
@@ -34,9 +34,11 @@ select extract(epoch from clock_timestamp() - e.at)::float8
   limit 1;
 
 -- name: limited_shifts
--- Shifts of the last minute that take less at a time than they could, or whose gateway bounds them or is left alone.
+-- Shifts of the last minute that take less at a time than they could, or whose gateway bounds them or is left alone; not
+-- those of shadows.
 select name, batch_max, payments_per_s,
        case when payments_paused_until > clock_timestamp() then payments_paused end as payments_paused
   from shifts
-  where (batch_max is not null or payments_per_s is not null or payments_paused_until > clock_timestamp())
+  where not coalesce(is_shadow(nullif(split_part(name, ':', 2), '')::integer), false)
+    and (batch_max is not null or payments_per_s is not null or payments_paused_until > clock_timestamp())
     and lease_expires_at > clock_timestamp() - interval '1 minute';

@@ -1,7 +1,7 @@
 -- name: create_sale
 insert into sales (sale_id, name, starts_at, ends_at, partitions, hold_s, prewarm_lead_s, room, payment,
-                   hold_extension_s, standby_max, timeline, prewarm)
-values ($1, $2, coalesce($3, clock_timestamp()), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                   hold_extension_s, standby_max, timeline, prewarm, plan_closes_at)
+values ($1, $2, coalesce($3, clock_timestamp()), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 on conflict (sale_id) do nothing
 returning sale_number;
 
@@ -31,7 +31,13 @@ returning product_id;
 delete from purchases where sale_number = $1;
 
 -- name: forget_identities
-delete from identity_purchases where sale_number = $1;
+-- By the identities of its orders: the table holds those of all sales, and is found by nothing else.
+delete from identity_purchases p
+  where sale_number = $1 and identity in (
+    select distinct substring(o.identities from 2 + at for 16)
+      from orders o cross join generate_series(0, length(o.identities) - 17, 17) as at
+      where o.sale_number = $1
+  );
 
 -- name: count_identities_anew
 -- Units of orders not cancelled, nor standing by, of each identity whose kind has a limit.
@@ -83,13 +89,13 @@ select s.*, clock_timestamp() as now,
   where sale_number = $1;
 
 -- name: list_sales
--- Newest first; `$1` is the smallest sale_number of the page before.
+-- Newest first; `$1` is the smallest sale_number of the page before. Shadows where $3 says so, and nothing else then.
 select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
                         limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
-  where $1::integer is null or sale_number < $1
+  where ($1::integer is null or sale_number < $1) and is_shadow(sale_number) = $3
   order by sale_number desc
   limit $2;
 
@@ -99,15 +105,17 @@ select s.*, clock_timestamp() as now,
                         limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
   from sales s
-  where phase <> 'closed' and room ->> 'mode' <> 'off' and (ends_at is null or ends_at > clock_timestamp())
+  where phase <> 'closed' and (ends_at is null or ends_at > clock_timestamp())
+    and (plan_closes_at is null or plan_closes_at > clock_timestamp())
+    and (room ->> 'mode' <> 'off' or timeline @> '[{"room": {}}]')
   order by sale_number;
 
 -- name: closed_sales_of
--- Closed sales of a product: orders that they accepted may still wait.
+-- Closed sales of a product, by ops or by their plan: orders that they accepted may still wait.
 select s.sale_number, s.partitions
   from sales s
   cross join lateral (select from sale_products sp where sp.sale_number = s.sale_number and sp.product_id = $1 limit 1) sp
-  where s.phase = 'closed'
+  where s.phase = 'closed' or s.plan_closes_at <= clock_timestamp()
   order by s.sale_number;
 
 -- name: live_sales_of
@@ -118,17 +126,21 @@ select s.*, clock_timestamp() as now,
                from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
   from sales s
   cross join lateral (select from sale_products sp where sp.sale_number = s.sale_number and sp.product_id = $1 limit 1) sp
-  where s.phase <> 'closed'
+  where s.phase <> 'closed' and (s.plan_closes_at is null or s.plan_closes_at > clock_timestamp())
   order by s.sale_number;
 
 -- name: live_sales
--- Sales that take orders, or closed ones whose work may not be done.
+-- Sales that take orders, or closed ones whose work may not be done; with $1 shadows too, which are over when closed.
 select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version, timeline, terms_at,
        prewarm_lead_s, prewarm, clock_timestamp() as now
   from sales s
-  where phase <> 'closed'
-     or closed_at > clock_timestamp() - interval '1 hour'
-     or coalesce((select true from reservations r where r.sale_number = s.sale_number order by r.partition limit 1), false)
+  where case when is_shadow(sale_number) then $1 and phase <> 'closed'
+          else (phase <> 'closed'
+              and (plan_closes_at is null or plan_closes_at > clock_timestamp() - interval '1 hour'))
+            or closed_at > clock_timestamp() - interval '1 hour'
+            or coalesce((select true from reservations r where r.sale_number = s.sale_number order by r.partition limit 1),
+                        false)
+        end
   order by sale_number;
 
 -- name: lock_sale
@@ -152,13 +164,14 @@ select coalesce((select true from orders where sale_number = $1 order by partiti
 update sales
   set name = $2, starts_at = $3, ends_at = $4, hold_s = $5, prewarm_lead_s = $6, payment = $7, hold_extension_s = $8,
       standby_max = $9, timeline = $10, prewarm = $11, phase = $12::sale_phase, room = $13, terms_at = $14,
+      plan_closes_at = $15,
       closed_at = case when $12 = 'closed' then coalesce(closed_at, $14) end, version = version + 1
   where sale_number = $1;
 
 -- name: set_terms
 -- Phase and room as ops set them at a moment: what the timeline names until then stands in them.
 update sales
-  set phase = $2::sale_phase, room = $3, terms_at = $4,
+  set phase = $2::sale_phase, room = $3, terms_at = $4, plan_closes_at = $5,
       closed_at = case when $2 = 'closed' then coalesce(closed_at, $4) end,
       version = version + 1
   where sale_number = $1;

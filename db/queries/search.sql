@@ -73,7 +73,7 @@ chosen as materialized (
              + 10 * (select count(*) from unnest($7::text[]) s (match) where p.search @@ to_tsquery($19::regconfig, match))
            )::numeric, 6)::float8 end
          end as key
-    from products p
+    from real.products p
     where p.active and ($1::text is null or p.search @@ to_tsquery($19::regconfig, $1))
       and ($8::text[] is null or p.category = any ($8)) and ($9::text[] is null or p.brand = any ($9))
       and ($10::bigint is null or p.price >= $10) and ($11::bigint is null or p.price <= $11)
@@ -86,7 +86,7 @@ others as materialized (
       select *, ($8::text[] is null or category = any ($8)) as in_category,
              ($9::text[] is null or brand = any ($9)) as in_brand,
              (($10::bigint is null or price >= $10) and ($11::bigint is null or price <= $11)) as in_price
-        from products
+        from real.products
     ) p
     where num_nonnulls($8::text[], $9::text[], $10::bigint, $11::bigint) > 0
       and p.active and ($1::text is null or p.search @@ to_tsquery($19::regconfig, $1))
@@ -130,7 +130,7 @@ select (select count(*) from matched) as matched,
 select asked.word
   from unnest($1::text[]) as asked (word)
   where exists (
-    select from products p where p.active and p.search @@ to_tsquery('catalogue_words', quote_literal(asked.word))
+    select from real.products p where p.active and p.search @@ to_tsquery('catalogue_words', quote_literal(asked.word))
   );
 
 -- name: correct
@@ -140,7 +140,7 @@ select asked.word, found.word as corrected
   cross join lateral (
     select w.word
       from (
-        select search_fold(name) as name from products where active and search_fold(name) %> asked.word limit $2
+        select search_fold(name) as name from real.products where active and search_fold(name) %> asked.word limit $2
       ) p
       cross join lateral string_to_table(search_words(p.name), ' ') as w (word)
       where length(w.word) > 2 and similarity(w.word, asked.word) >= 0.3
@@ -149,20 +149,20 @@ select asked.word, found.word as corrected
       limit 2
   ) found
   where not exists (
-    select from products p where p.active and p.search @@ to_tsquery('catalogue_words', quote_literal(asked.word))
+    select from real.products p where p.active and p.search @@ to_tsquery('catalogue_words', quote_literal(asked.word))
   );
 
 -- name: suggest
 -- $1 the words with the last unfinished, $2 the beginning as typed, for LIKE, $3 how many of each kind, $4 names looked at,
 -- $5 the configuration that the words are in.
-(select 'brand' as kind, brand as text from products where active and search_fold(brand) like $2
+(select 'brand' as kind, brand as text from real.products where active and search_fold(brand) like $2
    group by brand order by count(*) desc, brand limit $3)
 union all
-(select 'category', category from products where active and search_fold(category) like $2
+(select 'category', category from real.products where active and search_fold(category) like $2
    group by category order by count(*) desc, category limit $3)
 union all
 (select 'product', name from (
-     select name from products where active and search @@ to_tsquery($5::regconfig, $1) limit $4
+     select name from real.products where active and search @@ to_tsquery($5::regconfig, $1) limit $4
    ) p group by name order by length(name), name limit $3);
 
 -- name: read_items
@@ -170,7 +170,7 @@ union all
 select p.product_id, p.name, p.brand, p.category, null as description, p.price, p.currency, p.active, null as attributes,
        p.version, p.updated_at, coalesce(s.stock, 0) as units, w.windows
   from unnest($1::text[]) with ordinality as wanted (product_id, place)
-  cross join lateral (select * from products i where i.product_id = wanted.product_id limit 1) p
+  cross join lateral (select * from real.products i where i.product_id = wanted.product_id limit 1) p
   left join lateral (select stock from stock i where i.product_id = wanted.product_id limit 1) s on true
   cross join lateral (
     select coalesce(jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
@@ -191,7 +191,7 @@ select p.product_id, p.name, p.brand, p.category, p.price, p.active,
        concat_ws(' ', search_models(f.name), search_words(f.id), search_models(f.id), search_models(f.attributes))
        as models, search_words(f.brand || ' ; ' || f.category) as made, search_words(f.attributes) as attributes,
        f.brand as folded_brand, f.category as folded_category, search_kinds(f.category) as kinds
-  from products p
+  from real.products p
   cross join lateral (
     select search_head(folded.name) as head, folded.* from (
       select search_fold(p.name) as name, search_fold(p.brand) as brand, search_fold(p.category) as category,
@@ -211,7 +211,7 @@ select p.product_id, p.name, p.brand, p.category, p.price, p.active,
        concat_ws(' ', search_models(f.name), search_words(f.id), search_models(f.id), search_models(f.attributes))
        as models, search_words(f.brand || ' ; ' || f.category) as made, search_words(f.attributes) as attributes,
        f.brand as folded_brand, f.category as folded_category, search_kinds(f.category) as kinds
-  from products p
+  from real.products p
   cross join lateral (
     select search_head(folded.name) as head, folded.* from (
       select search_fold(p.name) as name, search_fold(p.brand) as brand, search_fold(p.category) as category,

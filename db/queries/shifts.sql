@@ -1,8 +1,12 @@
 -- name: acquire_if_free
 -- Takes a lease that nobody holds; the fence grows with every holder. No row: it is held. A holder that gave its lease
--- back left no name: one that is named there was ended, killed or too slow.
+-- back left no name: one that is named there was ended, killed or too slow. Nor is there one for a shadow that is closed:
+-- what it left is being removed.
 insert into shifts as s (name, fence, holder, lease_expires_at)
-values ($1, 1, $2, clock_timestamp() + make_interval(secs => $3::float8))
+select $1, 1, $2, clock_timestamp() + make_interval(secs => $3::float8)
+  from (select nullif(split_part($1, ':', 2), '')::integer as sale_number) of
+  where not coalesce(is_shadow(sale_number), false)
+     or (select phase <> 'closed' from sales s where s.sale_number = of.sale_number)
 on conflict (name) do update
   set fence = s.fence + 1, holder = excluded.holder, lease_expires_at = excluded.lease_expires_at
   where s.lease_expires_at <= clock_timestamp()

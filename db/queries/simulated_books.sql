@@ -26,10 +26,10 @@ update simulated_payments p set turns_at = clock_timestamp(), succeeds = u.succe
 returning p.order_id;
 
 -- name: list_books
--- By time; the next page begins behind ($1, $2).
+-- By time; the next page begins behind ($1, $2). Of shadows nobody asks.
 select order_id, created_at, status, total, currency, capture, captured, refunded, card, succeeds, keys,
        turns_at <= clock_timestamp() as turned
-  from simulated_payments
+  from real.simulated_payments
   where (created_at, order_id) > ($1, $2)
   order by created_at, order_id
   limit 1000;

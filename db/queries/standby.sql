@@ -184,7 +184,7 @@ select w.order_id
   cross join lateral (
     select order_id from standby a where a.sale_number = s.sale_number and a.served is null order by a.order_id limit $1
   ) w
-  where s.phase = 'closed' or s.ends_at <= clock_timestamp()
+  where s.phase = 'closed' or s.ends_at <= clock_timestamp() or s.plan_closes_at <= clock_timestamp()
   limit $1;
 
 -- name: servable

@@ -21,14 +21,14 @@ delete from webhook_replays where replay_id = $1;
 -- name: walk_orders
 -- As the relay reads them: the events of all orders, of which the caller picks by time.
 select e.order_id, e.seq, e.status, e.at, e.reason, e.kind, e.position, e.tx
-  from order_events e
+  from real.order_events e
   where (e.tx, e.position) > ($1::text::xid8, $2) and e.tx < pg_snapshot_xmin(pg_current_snapshot())
   order by e.tx, e.position
   limit $3;
 
 -- name: of_order
 select e.order_id, e.seq, e.status, e.at, e.reason, e.kind, e.position, e.tx
-  from order_events e
+  from real.order_events e
   where e.order_id = $1
   order by e.seq;
 

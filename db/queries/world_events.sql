@@ -8,15 +8,15 @@ select e.event_id, e.type, e.subject, e.data
 on conflict (event_id) do nothing;
 
 -- name: sales_by
--- Sales as their events tell of them, and what has happened to each; ended or closed ones too.
-select sale_number, sale_id, name, phase, starts_at, ends_at,
-       not over and starts_at > statement_timestamp()
-         and starts_at - make_interval(secs => prewarm_lead_s) <= statement_timestamp() as draws_near,
-       phase <> 'hold' and starts_at <= case when over then coalesce(closed_at, ends_at) else statement_timestamp() end
-         as has_opened,
+-- Sales as their events tell of them, and what has happened to each; ended or closed ones too, never a shadow.
+select sale_number, sale_id, name, phase, starts_at, ends_at, timeline, terms_at, statement_timestamp() as at,
+       starts_at <= case when over then coalesce(closed_at, least(plan_closes_at, ends_at)) else statement_timestamp() end
+         as has_started,
        over as has_closed
-  from sales
-  cross join lateral (select phase = 'closed' or coalesce(ends_at <= statement_timestamp(), false) as over) o
+  from real.sales
+  cross join lateral (
+    select phase = 'closed' or coalesce(least(plan_closes_at, ends_at) <= statement_timestamp(), false) as over
+  ) o
   where sale_number = any($1::integer[])
   order by sale_number;
 
@@ -56,5 +56,5 @@ delete from world_events where event_id = any(array(
 
 -- name: products_by
 select product_id, version, name, brand, category, price, currency, active, updated_at
-  from products
+  from real.products
   where product_id = any($1::text[]);

@@ -15,7 +15,7 @@ import msgspec
 from db.query_files import load
 from db.webhooks.deliveries import Event
 from db.work.outbox import OutboxPlace
-from doorbuster.values.timeline import Phase
+from doorbuster.values.timeline import Phase, Timeline, due, phase_after
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -48,14 +48,27 @@ class ToldSale(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     starts_at: datetime
     ends_at: datetime | None
-    draws_near: bool
-    has_opened: bool
+    timeline: Timeline
+    terms_at: datetime | None
+    at: datetime
+    """The database's clock."""
+    has_started: bool
     has_closed: bool
+
+    @property
+    def phase_now(self) -> Phase:
+        """What ops set, or what the timeline made of it since."""
+        return phase_after(self.phase, due(self.timeline, self.terms_at, self.at))
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether it has taken orders: a sale on hold from its start on has not."""
+        return self.has_started and self.phase_now != "hold"
 
     @property
     def happened(self) -> list[str]:
         """What has happened to it by now, in order."""
-        said = (("prewarm", self.draws_near), ("opened", self.has_opened), ("closed", self.has_closed))
+        said = (("opened", self.has_opened), ("closed", self.has_closed))
         return [name for name, is_so in said if is_so]
 
 
@@ -68,7 +81,7 @@ def sale_event(sale: ToldSale, what: str, **more: Any) -> WorldEvent:
     """Make an event of a sale; one of a product in it has the product's id."""
     data = {
         "sale_id": sale.sale_id, "name": sale.name, "starts_at": sale.starts_at, "ends_at": sale.ends_at,
-        "phase": sale.phase,
+        "phase": sale.phase_now,
     }  # fmt: skip
     product = [more["product_id"]] if "product_id" in more else []
     return WorldEvent(
@@ -87,13 +100,22 @@ async def announce(connection: Connection, events: Sequence[WorldEvent]) -> None
 
 async def told_sales(connection: Connection, sale_numbers: Collection[int]) -> list[ToldSale]:
     """Return sales as their events tell of them."""
-    return [ToldSale(**row) for row in await connection.fetch(_SQL["sales_by"], list(sale_numbers))]
+    found = await connection.fetch(_SQL["sales_by"], list(sale_numbers))
+    return [ToldSale(**dict(row) | {"timeline": msgspec.convert(row["timeline"], Timeline)}) for row in found]
 
 
-async def announce_prewarm(connection: Connection, sale_number: int) -> None:
-    """Write down that a sale is pre-warmed, unless that was told before or it is over."""
-    found = await told_sales(connection, [sale_number])
-    await announce(connection, [sale_event(sale, "prewarm") for sale in found if not sale.has_closed])
+async def announce_prewarm(
+    connection: Connection, sale_number: int, *, report_id: int | None, said: dict[str, Any]
+) -> None:
+    """Write down what was found of a sale ahead of its start, unless it is over; without an id it is the first time."""
+    events = []
+    for sale in await told_sales(connection, [sale_number]):
+        event = sale_event(sale, "prewarm")
+        if report_id is not None:
+            event = event._replace(event_id=event_id("sale", sale.sale_id, "prewarm", report_id))
+        if not sale.has_closed:
+            events.append(event._replace(data=event.data | said))
+    await announce(connection, events)
 
 
 async def untold(connection: Connection, after: OutboxPlace, *, limit: int) -> list[PlacedEvent]:

@@ -23,9 +23,9 @@ class Partition(NamedTuple):
     number: int
 
 
-async def partitions(connection: Connection) -> list[Place]:
-    """Return every partition of every sale there ever was."""
-    rows = await connection.fetch(_SQL["partitions"])
+async def partitions(connection: Connection, *, shadows: bool = False) -> list[Place]:
+    """Return every partition of every sale there ever was; `shadows` are for who does the work."""
+    rows = await connection.fetch(_SQL["partitions"], shadows)
     return [(row["sale_number"], number) for row in rows for number in range(row["partitions"])]
 
 

@@ -25,6 +25,7 @@ from doorbuster.cli.instance.up import down, env, up
 from doorbuster.cli.ops_keys import ops_keys
 from doorbuster.cli.ops_log import show_log
 from doorbuster.cli.orders.commands import orders
+from doorbuster.cli.rehearse import rehearse
 from doorbuster.cli.sale.commands import prewarm, sale, wait
 from doorbuster.cli.watch.command import watch
 from doorbuster.cli.webhooks import webhooks
@@ -48,6 +49,7 @@ for command in (
     *(
         sale,
         prewarm,
+        rehearse,
         wait,
         watch,
         product,

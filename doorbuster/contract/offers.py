@@ -61,5 +61,7 @@ class OfferedSale(Struct, kw_only=True):
     """What an order would meet now."""
     starts_at: Moment
     ends_at: Moment | UnsetType = UNSET
+    resumes_at: Moment | UnsetType = UNSET
+    """Of a sale on hold: when it goes on, where its plan says so."""
     room: OfferedRoom
     products: list[OfferedProduct]

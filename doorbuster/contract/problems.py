@@ -52,6 +52,7 @@ class Problem(Struct, omit_defaults=True):
     phase: EffectivePhase | UnsetType = UNSET
     starts_at: Moment | UnsetType = UNSET
     ends_at: Moment | UnsetType = UNSET
+    resumes_at: Moment | UnsetType = UNSET
     total: int | UnsetType = UNSET
     """Of the order at the prices in force."""
     lines: list[UnitPrice] | UnsetType = UNSET
@@ -78,7 +79,11 @@ FAULTS = MappingProxyType(
         "admission_required": ErrorCode(401, "Admission required"),
         "admission_expired": ErrorCode(401, "Admission expired"),
         "ops_key_required": ErrorCode(401, "Ops key required"),
+        "totp_required": ErrorCode(401, "Code of the second factor required"),
+        "totp_invalid": ErrorCode(401, "Code of the second factor not valid"),
         "role_required": ErrorCode(403, "Role of the ops key not enough"),
+        "csrf_invalid": ErrorCode(403, "Page's token missing or wrong"),
+        "second_key_required": ErrorCode(403, "Second ops key required"),
         "admission_invalid": ErrorCode(403, "Admission not valid for this sale"),
         "ticket_invalid": ErrorCode(403, "Ticket or secret not valid for this sale"),
         "code_invalid": ErrorCode(403, "Access code not valid"),
@@ -97,6 +102,7 @@ FAULTS = MappingProxyType(
         "illegal_transition": ErrorCode(409, "Transition not allowed from this status"),
         "rejected": ErrorCode(409, "Order rejected"),
         "conflict": ErrorCode(409, "Conflict with what is stored"),
+        "sale_not_over": ErrorCode(409, "Sale not over"),
         "room_not_open": ErrorCode(409, "Waiting room not open"),
         "place_conflict": ErrorCode(409, "Place held under another secret or customer"),
         "code_spent": ErrorCode(409, "Access code used up"),

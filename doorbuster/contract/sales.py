@@ -123,6 +123,8 @@ class SaleView(Struct, kw_only=True):
     room_epoch: int
     version: int
     created_at: Moment
+    shadow_of: int | None = None
+    """Of a rehearsal's shadow: the number of its sale."""
 
 
 class RevokedView(SaleView, kw_only=True):

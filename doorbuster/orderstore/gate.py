@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from doorbuster import keys
 from doorbuster.lua_script import Script
+from doorbuster.values.timeline import follows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis.asyncio import Redis
+
+    from doorbuster.values.timeline import Entry
 
 _publish = Script.beside(__file__, "publish_gate")
 
@@ -35,6 +38,8 @@ class Gate:
     """0: no end."""
     epoch: int
     """Of the sale's room: admissions of an earlier one are revoked."""
+    changes: tuple[tuple[int, str], ...] = ()
+    """To which phases the sale's plan takes it, in time order: Unix milliseconds and the phase."""
 
 
 class GatedSale(Protocol):
@@ -49,8 +54,12 @@ class GatedSale(Protocol):
         """Which state of its row this is."""
 
     @property
-    def phase(self) -> str:
-        """As ops set it."""
+    def base_phase(self) -> str:
+        """As ops set it, before what of the plan is to come."""
+
+    @property
+    def to_come(self) -> Sequence[Entry]:
+        """What of the plan applies on top, each entry from its moment on."""
 
     @property
     def starts_at(self) -> datetime:
@@ -75,11 +84,21 @@ def gate_of(sale: GatedSale, partition: int) -> Gate:
         sale_number=sale.sale_number,
         partition=partition,
         version=sale.version,
-        phase=sale.phase,
+        phase=sale.base_phase,
         opens_ms=opens_ms(sale.starts_at, sale.read_at),
         closes_ms=unix_ms(sale.ends_at),
         epoch=sale.room_epoch,
+        changes=tuple((unix_ms(one.at), one.phase) for one in sale.to_come if one.phase is not None),
     )
+
+
+def phase_at(gate: Gate, now_ms: float) -> str:
+    """Return the phase at a moment; the accept script decides the same way."""
+    phase = gate.phase
+    for at_ms, named in gate.changes:
+        if at_ms <= now_ms and follows(phase, named):
+            phase = named
+    return phase
 
 
 def unix_ms(at: datetime | None) -> int:
@@ -110,4 +129,5 @@ async def publish(redis: Redis, gate: Gate) -> bool:
     """Set the gate unless a newer version stands; say whether it was set. Safe to repeat."""
     name = keys.gate(gate.sale_number, gate.partition)
     terms = (gate.version, gate.phase, gate.opens_ms, gate.closes_ms, gate.epoch)
-    return bool(await _publish.run(redis, [name], *terms))
+    changes = ",".join(f"{at_ms}:{phase}" for at_ms, phase in gate.changes)
+    return bool(await _publish.run(redis, [name], *terms, changes))

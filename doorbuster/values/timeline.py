@@ -28,15 +28,25 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 Timeline = tuple[Entry, ...]
 
 
-def due(timeline: Sequence[Entry], after: datetime | None, until: datetime) -> Timeline:
-    """Return the entries whose moment has come, but for those that stand in the row already."""
-    return tuple(one for one in timeline if one.at <= until and (after is None or one.at > after))
+def due(timeline: Sequence[Entry], after: datetime | None, until: datetime | None) -> Timeline:
+    """Return the entries after one moment, up to and with another; None: without end."""
+    return tuple(one for one in timeline if (until is None or one.at <= until) and (after is None or one.at > after))
+
+
+def closes_at(timeline: Sequence[Entry], after: datetime | None) -> datetime | None:
+    """Return when the plan closes the sale for good, None if it does not."""
+    return next((one.at for one in due(timeline, after, None) if one.phase == "closed"), None)
+
+
+def follows(phase: str, named: str) -> bool:
+    """Say whether a plan may lead from a phase to another: it takes back neither the close nor the drain."""
+    return phase != "closed" and (phase != "drain" or named == "closed")
 
 
 def phase_after(phase: Phase, entries: Sequence[Entry]) -> Phase:
-    """Return the phase when these entries have applied; closed is for good."""
+    """Return the phase when these entries have applied."""
     for entry in entries:
-        if phase != "closed" and entry.phase is not None:
+        if entry.phase is not None and follows(phase, entry.phase):
             phase = entry.phase
     return phase
 

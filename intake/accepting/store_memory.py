@@ -48,6 +48,12 @@ class StoreMemory:
         return {"ok": True, "notes": [UNBOUNDED]} if self._is_unbounded else {"ok": True}
 
     @property
+    def ratio(self) -> float | None:
+        """How much of its memory the store uses; None: nothing bounds it, or it was not read yet."""
+        bounds = [bound for bound in (self._limit, self._maxmemory) if bound]
+        return self._used / min(bounds) if bounds and self._maxmemory is not None else None
+
+    @property
     def _is_unbounded(self) -> bool:
         return self._limit is None and self._maxmemory == 0
 

@@ -37,6 +37,15 @@ class ChangePublisher:
         await self._desk.configure(self._sales.put(sale))
         await self.announcing.tell(sale_id=sale.sale_id, version=sale.version)
 
+    async def gone(self, shadow: Sale) -> None:
+        """Have every process drop a shadow that is closed in Postgres already.
+
+        Raises:
+            RedisError, OSError, TimeoutError: the order store does not answer.
+        """
+        await self._sales.retire(shadow)
+        await self.announcing.tell(sale_id=shadow.sale_id, version=shadow.version)
+
     async def shelf(self, products: Collection[str]) -> None:
         """Let products be had again, whose flags are taken away by now, or be shown at their new prices.
 
@@ -49,7 +58,9 @@ class ChangePublisher:
         """Read anew what this process has copies of."""
         if told.sale_id:
             await self._sales.renew(told.sale_id, told.version)
-        for cached in self._sales.all():
+            if not self._sales.holds(told.sale_id):
+                self._desk.forget(told.sale_id)
+        for cached in self._sales.all(shadows=True):
             if cached.sale.sale_id == told.sale_id or not cached.sale.products.keys().isdisjoint(told.products):
                 await self._sales.look_at_shelves([cached])
                 cached.offers = None

@@ -1,9 +1,8 @@
-"""`/healthz`, `/readyz` and `/metrics`. Owns what ready means: stores there, order store durable, schema current."""
+"""`/healthz` and `/readyz`. Owns what ready means: stores there, order store durable, schema current."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,8 +10,7 @@ import msgspec
 from db.migrate import pending
 from doorbuster.contract.problems import JSON
 from doorbuster.failures import STORE_FAILED
-from doorbuster.orderstore import backlog, scheduler_failures, server
-from intake.monitoring import metrics as measured
+from doorbuster.orderstore import server
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -22,15 +20,9 @@ if TYPE_CHECKING:
     from intake.accepting.durability import Durability
     from intake.accepting.store_memory import StoreMemory
     from intake.database import Database
-    from intake.monitoring.metrics import Metrics
     from intake.monitoring.progress import Progress
-    from intake.monitoring.read_metrics import ReadFigures
-    from intake.room.cache import RoomCache
-    from intake.sales.cache import Sales
     from intake.server.guard import Guard
     from intake.web.ops_keys import OpsKeys
-
-log = logging.getLogger("doorbuster.intake.health")
 
 CHECK_S = 3.0
 INSIDE = frozenset({"/metrics", "/readyz"})
@@ -137,56 +129,3 @@ class ShowReadiness:
             return (await self._progress.look()).shown()
         except STORE_FAILED as error:
             return {"late": [f"it cannot be measured: {type(error).__name__}"]}
-
-
-class ShowMetrics:
-    """Resource of the metrics."""
-
-    def __init__(
-        self, metrics: Metrics, sales: Sales, redis: Redis, desk: RoomCache, reads: ReadFigures, progress: Progress
-    ) -> None:
-        self._metrics = metrics
-        self._progress = progress
-        self._sales = sales
-        self._redis = redis
-        self._desk = desk
-        self._reads = reads
-
-    async def on_get(self, _req: Request, resp: Response) -> None:
-        """Show all metrics of all processes, with the backlog and the rooms as they are now."""
-        self._reads.flush()
-        await self._read_rooms()
-        try:
-            await self._read_backlog()
-            await self._read_failures()
-            self._metrics.progress(await self._progress.look())
-        except STORE_FAILED as error:  # the other metrics matter most when a store is away
-            log.warning("metrics: backlog not measured", extra={"error": repr(error)})
-            self._metrics.backlog.clear()
-            self._metrics.backlog_bytes.clear()
-            self._metrics.progress(None)
-        resp.content_type = measured.MEDIA
-        resp.data = self._metrics.show()
-
-    async def _read_rooms(self) -> None:
-        for cached in self._sales.all():
-            try:
-                room = await self._desk.ready(cached)
-            except Exception:  # one room's broken data must not hide all metrics
-                log.exception("metrics: room not measured", extra={"sale_id": cached.sale.sale_id})
-                continue
-            if room is not None and room.state is not None:
-                self._metrics.room(cached.sale.sale_id, room.state)
-
-    async def _read_failures(self) -> None:
-        for part, times in (await scheduler_failures.read(self._redis)).items():
-            self._metrics.scheduler_failures.labels(part).set(times)
-
-    async def _read_backlog(self) -> None:
-        lanes = [(cached, lane.partition) for cached in self._sales.all() for lane in cached.lanes]
-        if not lanes:
-            return
-        counts = await backlog.counts(self._redis, [(cached.number, partition) for cached, partition in lanes])
-        for (cached, partition), (orders, held) in zip(lanes, counts, strict=True):
-            self._metrics.backlog.labels(cached.sale.sale_id, str(partition)).set(orders)
-            self._metrics.backlog_bytes.labels(cached.sale.sale_id, str(partition)).set(held)

@@ -7,15 +7,17 @@ from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
-from prometheus_client.core import GaugeMetricFamily
 
 from intake.accepting import verdicts
+from intake.monitoring.shared_figures import SharedFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from db.webhooks.deliveries import Waiting
+    from prometheus_client.core import Metric
+
     from intake.monitoring.progress import Seen
+    from intake.monitoring.watched import Watched
     from waitingroom.room import RoomState
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,7 +50,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._progress = _Progress()
+        self._shared = SharedFigures()
         self.verdicts = Counter(
             "doorbuster_orders", "Orders by verdict of the accept script", ["verdict"], registry=self._registry
         )
@@ -119,7 +121,11 @@ class Metrics:
 
     def progress(self, seen: Seen | None) -> None:
         """Show how late each stage is, and what bounds it; None: nobody knows."""
-        self._progress.seen = seen
+        self._shared.seen = seen
+
+    def watched(self, watched: Watched) -> None:
+        """Show what was seen of stores, processes and promises."""
+        self._shared.watched = watched
 
     def batch(self, decided: list[bytes], seconds: float) -> None:
         """Count a batch of the accept script."""
@@ -150,80 +156,19 @@ class Metrics:
 
     def show(self) -> bytes:
         """Return all metrics of all processes as text."""
-        gathered = self._registry
-        if _several():
-            gathered = CollectorRegistry()
-            multiprocess.MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
-        return generate_latest(gathered) + generate_latest(self._progress)
+        return generate_latest(self._gathered()) + generate_latest(self._shared)
 
+    def families(self) -> Iterator[Metric]:
+        """Give all metrics of all processes as they are shown."""
+        yield from self._gathered().collect()
+        yield from self._shared.collect()
 
-class _Progress:
-    """What was seen of the stages at the last look, as metrics.
-
-    Not as gauges: those of several processes lie in files, where what is over would stay for good. Every process sees
-    the same, so that the one that is asked can say it.
-    """
-
-    def __init__(self) -> None:
-        self.seen: Seen | None = None
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Give the metrics."""
-        seen = self.seen
-        if seen is None:
-            return
-        oldest = GaugeMetricFamily(
-            "doorbuster_oldest_seconds", "Age of the oldest work that a shift has not done",
-            labels=["shift", "sale", "partition"],
-        )  # fmt: skip
-        for stage in seen.stages:
-            oldest.add_metric([stage.shift, stage.sale_id, stage.partition], stage.age_s)
-        batch_max = GaugeMetricFamily(
-            "doorbuster_shift_batch_max",
-            "How much a shift takes at a time, where it is less than fits",
-            labels=["shift"],
-        )
-        payments = GaugeMetricFamily(
-            "doorbuster_payments_per_second", "Payments a second that the gateway takes at this concurrency",
-            labels=["shift"],
-        )  # fmt: skip
-        paused = GaugeMetricFamily(
-            "doorbuster_payments_paused", "1 where a shift leaves the payment provider alone for now",
-            labels=["shift", "why"],
-        )  # fmt: skip
-        operations = GaugeMetricFamily(
-            "doorbuster_payment_operations",
-            "What is to be done at the payment provider, up to 10,000",
-            labels=["state"],
-        )
-        operations.add_metric(["due"], seen.money.due)
-        operations.add_metric(["failed"], seen.money.failed)
-        for shift in seen.limited:
-            if shift.payments_paused is not None:
-                paused.add_metric([shift.name, shift.payments_paused], 1)
-            if shift.batch_max is not None:
-                batch_max.add_metric([shift.name], shift.batch_max)
-            if shift.payments_per_s is not None:
-                payments.add_metric([shift.name], shift.payments_per_s)
-        yield from (oldest, batch_max, payments, paused, operations)
-        yield from _of_webhooks(seen.webhooks)
-
-
-def _of_webhooks(webhooks: list[Waiting]) -> Iterator[GaugeMetricFamily]:
-    """Give what waits for each endpoint, and which get nothing."""
-    states = GaugeMetricFamily("doorbuster_webhooks", "Webhooks by state", labels=["state"])
-    for state in ("active", "paused", "disabled"):
-        states.add_metric([state], sum(one.state == state for one in webhooks))
-    oldest = GaugeMetricFamily(
-        "doorbuster_webhook_oldest_seconds", "Age of the event that a webhook gets next", labels=["webhook"]
-    )
-    dead = GaugeMetricFamily(
-        "doorbuster_webhook_dead_letters", "Deliveries that were given up, counted to 1000", labels=["webhook"]
-    )
-    for one in webhooks:
-        oldest.add_metric([str(one.webhook_id)], one.age_s or 0.0)
-        dead.add_metric([str(one.webhook_id)], one.dead)
-    yield from (states, oldest, dead)
+    def _gathered(self) -> CollectorRegistry:
+        if not _several():
+            return self._registry
+        gathered = CollectorRegistry()
+        multiprocess.MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
+        return gathered
 
 
 def _several() -> bool:

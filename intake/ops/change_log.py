@@ -10,7 +10,7 @@ from db import ops_log as rows
 from doorbuster.contract.ops import LogEntryView
 from doorbuster.errors import InvalidError
 from intake.server.asgi import BODY
-from intake.web.ops_keys import HOLDER
+from intake.web.ops_keys import HOLDER, SECOND
 from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.query_parameters import refuse_unknown_params
 
@@ -54,6 +54,9 @@ async def note(
 ) -> None:
     """Write down a change in the transaction of its making; `change` is the request's body, unless given."""
     noted = _raw(req.scope[BODY]) if change is None else change
+    second: KeyHolder | None = req.scope.get(SECOND)
+    if second is not None:
+        noted = noted | {"second_key": second.name}
     await rows.note(connection, action, target, noted, author=author_of(req))
 
 

@@ -12,11 +12,11 @@ from db import sales as rows
 from doorbuster.contract.ops import ProcessView, SaleStatusView, StatusView, StoreView
 from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import backlog
-from intake.monitoring.store_checks import LOOK_S
-from intake.monitoring.worker_checks import processes
 from intake.sales.phase import effective_phase
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.responses import write
+from readiness.processes import processes
+from readiness.stores import LOOK_S
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from db.sales import LiveSale
     from intake.database import Database
     from intake.monitoring.progress import Progress
-    from intake.monitoring.store_checks import Check, StoreChecks
     from intake.sales.cache import Sales
+    from readiness.stores import Check, StoreChecks
 
 _OVER = frozenset({"closed", "ended"})
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from doorbuster.orderstore.ids import partition_of
 from intake.accepting import verdicts
+from intake.sales.phase import shut_phase
 from intake.web.problems import RefusedError
 from intake.web.urls import page_of
 
@@ -45,9 +46,10 @@ def _facts(known: CachedSale, verdict: bytes, order: OrderRequest) -> dict[str, 
     """Return what a refusal is about, as members of its problem."""
     sale = known.sale
     if verdict in _PHASES or verdict == verdicts.CLOSED:
-        closed: EffectivePhase = "drain" if sale.phase == "drain" else "closed"
-        facts = {"phase": _PHASES.get(verdict, closed), "starts_at": sale.starts_at}
-        return facts if sale.ends_at is None else facts | {"ends_at": sale.ends_at}
+        facts: dict[str, Any] = {"phase": _PHASES.get(verdict) or shut_phase(sale), "starts_at": sale.starts_at}
+        facts |= {} if sale.ends_at is None else {"ends_at": sale.ends_at}
+        resumes_at = sale.resumes_at if verdict == verdicts.HOLD else None
+        return facts if resumes_at is None else facts | {"resumes_at": resumes_at}
     if verdict == verdicts.SOLD_OUT:
         gone = known.lanes[partition_of(order.customer_id, len(known.lanes))].sold_out
         for number, line in enumerate(order.lines, 1):

@@ -84,6 +84,10 @@ class Pages:
             **shown,
         )
 
+    def plain(self, template: str, values: dict[str, Any]) -> str:
+        """Return a page that has no texts of a language in it."""
+        return self._environment.get_template(template).render(**values)
+
     def render(self, req: Request, resp: Response, template: str, values: dict[str, Any]) -> None:
         """Write a page in the visitor's language."""
         tongue = self.tongue(req.get_header("Accept-Language") or "")

@@ -10,7 +10,7 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from doorbuster.orderstore.gate import gate_of, unix_ms
+from doorbuster.orderstore.gate import gate_of, phase_at, unix_ms
 from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:
@@ -48,16 +48,17 @@ def standing_of(known: CachedSale, room: CachedRoom | None) -> Standing:
     """Return where the sale stands; `room` is None for one without a room."""
     sale, gate = known.sale, gate_of(known.sale, 0)
     now_ms = (time.time() if room is None else room.now_s) * 1000
-    if sale.phase == "closed" or 0 < gate.closes_ms <= now_ms:
+    phase = phase_at(gate, now_ms)
+    if phase == "closed" or 0 < gate.closes_ms <= now_ms:
         return Standing.OVER
-    if sale.phase == "drain":
+    if phase == "drain":
         return Standing.CLOSING
     if now_ms < gate.opens_ms:
         lobby_ms = unix_ms(lobby_opens_at(sale))
         return Standing.LOBBY if room is not None and 0 < lobby_ms <= now_ms else Standing.UPCOMING
     if is_sold_out(known, room):
         return Standing.SOLD_OUT
-    if sale.phase == "hold":
+    if phase == "hold":
         return Standing.PAUSED
     if room is None or (not room.needs_admission and not room.is_down):
         return Standing.OPEN

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
+from doorbuster.values.shadows import is_shadow
 from intake.room.rate_limit import Allowance
 from intake.room.status_document import StatusDocument, document_of
 from waitingroom.room import Mode, effective_phase
@@ -78,6 +79,10 @@ class CachedRoom:
     def _config(self) -> RoomConfig:
         return room_config(self.cached.sale)
 
+    def _in_force(self) -> RoomConfig:
+        """Return what holds now, by the store's clock as far as it is known."""
+        return self._config().at(int(self.now_s * 1000))
+
     @property
     def age_s(self) -> float:
         """How old the state is."""
@@ -111,7 +116,7 @@ class CachedRoom:
     @property
     def grace_s(self) -> int:
         """How long a place that is reached waits for its visitor."""
-        return self._config().grace_ms // 1000
+        return self._in_force().grace_ms // 1000
 
     @property
     def needs_admission(self) -> bool:
@@ -129,7 +134,7 @@ class CachedRoom:
 
     def take_emergency(self) -> bool:
         """Take one of the admissions that the operator's rate allows this process while the store is down."""
-        config = self._config()
+        config = self._in_force()
         return self._allowance.take(config.rate_per_s, config.burst)
 
     def give_back(self, admission: Admission) -> None:
@@ -159,7 +164,7 @@ class CachedRoom:
 
     async def _read(self) -> None:
         sale = self.cached.sale
-        self._next_at = time.monotonic() + min(TICK_S, self._config().tick_s)
+        self._next_at = time.monotonic() + min(TICK_S, self._in_force().tick_s)
         given_back, self._given_back = self._given_back, []
         try:
             if given_back:
@@ -250,6 +255,12 @@ class RoomCache:
         if (found := self._rooms.get(cached.number)) is not None and cached.has_room:
             await found.read_anew()
             await self._write(found)
+
+    def forget(self, sale_id: str) -> None:
+        """Tick a shadow's room no more, which is gone: a tick would write its keys again."""
+        for number, room in list(self._rooms.items()):
+            if is_shadow(number) and room.cached.sale.sale_id == sale_id:
+                del self._rooms[number]
 
     async def keep_ticking(self) -> None:
         """Tick the rooms in use and renew their documents, until cancelled."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 import time
 from typing import TYPE_CHECKING
@@ -16,8 +17,9 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import sold_out
 from doorbuster.orderstore.accept import prefixes_of
-from doorbuster.orderstore.gate import gate_of, publish
+from doorbuster.orderstore.gate import gate_of, phase_at, publish
 from doorbuster.orderstore.ids import partition_of
+from doorbuster.values.shadows import is_shadow
 from intake.accepting import verdicts
 from intake.accepting.group_commit import PartitionCommit
 from intake.sales.minute_counts import MinuteCounts
@@ -71,6 +73,7 @@ class CachedSale:
 
     __slots__ = (
         "answer_head",
+        "changes_at",
         "counts",
         "document",
         "fresh_until",
@@ -93,22 +96,30 @@ class CachedSale:
         self.used_at = 0.0
         self.offers: Offers | None = None
         """What it offers; None: that is to be read anew."""
-        self.document: SaleDocument | None = None
-        """As everyone sees the sale."""
         self.lanes = tuple(self._lane(partition, script, watch) for partition in range(sale.partitions))
 
     def take(self, sale: Sale) -> None:
         """Take the sale as it was read last."""
         self.sale = sale
         self.taken_at = time.monotonic()
+        until_s = math.inf if (at := sale.next_change_at) is None else (at - sale.read_at).total_seconds()
+        self.changes_at = self.taken_at + until_s
+        """When the sale's plan makes another one of this copy."""
         self.has_room = mode_of(sale) is not Mode.OFF
         """Whether a waiting room stands before the sale, or may."""
+        self.document: SaleDocument | None = None
+        """As everyone sees the sale."""
+
+    def follow_plan(self) -> None:
+        """Make of the copy what the sale's plan says of this moment; no store is asked."""
+        self.take(self.sale.later(time.monotonic() - self.taken_at))
 
     def likely_verdict(self, order: OrderRequest, now_s: float) -> bytes | None:
         """Return why the accept script would refuse the order for the sale's sake, as far as is known here."""
         gate, now_ms = gate_of(self.sale, 0), now_s * 1000
-        if gate.phase != "open":
-            return verdicts.HOLD if gate.phase == "hold" else verdicts.CLOSED
+        phase = phase_at(gate, now_ms)
+        if phase != "open":
+            return verdicts.HOLD if phase == "hold" else verdicts.CLOSED
         if now_ms < gate.opens_ms:
             return verdicts.EARLY
         if 0 < gate.closes_ms <= now_ms:
@@ -145,6 +156,8 @@ class Sales:
         now = time.monotonic()
         if cached is None or now > cached.fresh_until:
             return None
+        if now >= cached.changes_at:
+            cached.follow_plan()
         cached.used_at = now
         return cached
 
@@ -163,9 +176,13 @@ class Sales:
             cached.used_at = time.monotonic()
         return cached
 
-    def all(self) -> list[CachedSale]:
-        """Return the copies this process holds."""
-        return list(self._cached.values())
+    def all(self, *, shadows: bool = False) -> list[CachedSale]:
+        """Return the copies this process holds; `shadows` are for who acts by them, not for who tells of sales."""
+        return [cached for cached in self._cached.values() if shadows or not is_shadow(cached.number)]
+
+    def holds(self, sale_id: str) -> bool:
+        """Say whether this process has a copy of the sale."""
+        return sale_id in self._cached
 
     def put(self, sale: Sale) -> CachedSale:
         """Take a sale as just read from Postgres; read before a change that was told of, it is not fresh."""
@@ -205,6 +222,12 @@ class Sales:
         self.put(sale)
         for partition in range(sale.partitions):
             await publish(self._redis, gate_of(sale, partition))
+
+    async def retire(self, shadow: Sale) -> None:
+        """Shut the gates of a shadow that is closed in Postgres already, and serve it no more."""
+        self._cached.pop(shadow.sale_id, None)
+        for partition in range(shadow.partitions):
+            await publish(self._redis, gate_of(shadow, partition))
 
     async def keep_fresh(self) -> None:
         """Refresh the copies in use and what is sold out, until cancelled."""
@@ -246,10 +269,15 @@ class Sales:
 
     async def _read(self, sale_id: str) -> None:
         sale = await self._load(sale_id)
-        if sale is not None:
+        cached = self._cached.get(sale_id)
+        if cached is not None and is_shadow(cached.number) and (sale is None or sale.phase == "closed"):
+            del self._cached[sale_id]  # it leaves no trace: from here on there is no such sale
+        elif sale is not None and is_shadow(sale.number) and sale.phase == "closed":
+            return
+        elif sale is not None:
             self.put(sale)
         elif sale_id not in self._cached and sale_id not in self._told:
-            # Sales are never deleted: a copy that came meanwhile is right, and so is who told of it.
+            # But for shadows, sales are never deleted: a copy that came meanwhile is right, and so is who told of it.
             if len(self._absent) >= MOST_SALES:
                 self._absent.clear()
             self._absent[sale_id] = time.monotonic() + ABSENT_S
@@ -269,6 +297,7 @@ class Sales:
         cached = self._cached.get(sale_id)
         if cached is None:
             raise StoreUnavailableError("The sale cannot be looked up now; try again") from error
+        cached.follow_plan()
         cached.fresh_until = time.monotonic() + FRESH_S
 
     def _make_room(self) -> None:

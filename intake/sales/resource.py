@@ -83,6 +83,7 @@ def _shown(known: CachedSale, phase: EffectivePhase, offers: list[SaleOffer]) ->
         phase=phase,
         starts_at=sale.starts_at,
         ends_at=sale.ends_at or UNSET,
+        resumes_at=(sale.resumes_at or UNSET) if phase == "hold" else UNSET,
         room=_room(sale),
         products=[_product(offer, is_gone=offer.product_id in gone) for offer in offers],
     )

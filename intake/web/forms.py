@@ -29,7 +29,7 @@ def form_of(req: Request) -> dict[str, str]:
     """
     if not is_form(req):
         raise RefusedError("unsupported_media_type", "The body must be a form")
-    if _is_foreign(req):
+    if is_foreign(req):
         raise RefusedError("ticket_invalid", "The form is another site's")
     try:
         fields = parse_qs(req.scope[BODY].decode("utf-8", "replace"), max_num_fields=FIELDS_MAX)
@@ -38,8 +38,8 @@ def form_of(req: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _is_foreign(req: Request) -> bool:
-    """Say whether another site's page sent the form."""
+def is_foreign(req: Request) -> bool:
+    """Say whether another site's page sent the request."""
     site, origin = req.get_header("Sec-Fetch-Site"), req.get_header("Origin")
     if site not in (None, "same-origin", "none") or origin == "null":  # a sandboxed frame's, or a redirect's
         return True

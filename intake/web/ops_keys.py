@@ -16,6 +16,7 @@ import hmac
 import logging
 import math
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from doorbuster.contract.ops_keys import KEY_PREFIX, SETTINGS_KEY
@@ -26,7 +27,7 @@ from intake.web.client_address import counted
 from intake.web.rate_limit import RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection
 
     from db.ops_keys import LiveKey
     from doorbuster.contract.ops_keys import Role
@@ -42,6 +43,8 @@ MANY = "many"
 """What wrong keys are counted under that come from an address which stands for many."""
 HOLDER = "doorbuster.ops_key_holder"
 """Where in the scope of a request stands whose key it carries."""
+SECOND = "doorbuster.ops_second_key_holder"
+"""Where whose second key it carries, if its call takes one."""
 KNOWN_S = 1.0
 """How old what a process knows of the keys may be: a revoked one is good for so long at most."""
 
@@ -51,9 +54,18 @@ class KeyHolder(NamedTuple):
 
     name: str
     role: Role
+    key_id: int = 0
+    """0 for the key of the settings, which is in no table."""
 
 
 _SETTINGS = KeyHolder(SETTINGS_KEY, "admin")
+
+
+class StoredKeys(NamedTuple):
+    """What Postgres says of the keys: those that are good, and the sessions that were signed out before their end."""
+
+    keys: Sequence[LiveKey]
+    ended_sessions: Sequence[bytes] = ()
 
 
 def digest_of(key: bytes) -> bytes:
@@ -62,12 +74,14 @@ def digest_of(key: bytes) -> bytes:
 
 
 class KnownKeys:
-    """The keys that are good, as a process knows them."""
+    """The keys that are good, and the sessions that were signed out, as a process knows them."""
 
-    def __init__(self, read: Callable[[], Awaitable[Sequence[LiveKey]]]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[StoredKeys]]) -> None:
         self._read = read
         self._lock = asyncio.Lock()
         self._known: dict[bytes, tuple[KeyHolder, float]] = {}
+        self._by_id: dict[int, tuple[KeyHolder, float]] = {}
+        self._ended: set[bytes] = set()
         self._read_at = self._failed_at = -math.inf
 
     async def find(self, key: bytes, *, look_again: bool) -> KeyHolder | None:
@@ -83,6 +97,28 @@ class KnownKeys:
             await self._know_since(came)
         holder, until = self._known.get(digest, (None, 0.0))
         return holder if until > time.monotonic() else None
+
+    async def find_session(self, key_id: int, session_id: bytes) -> KeyHolder | None:
+        """Return whose key a session was begun with, None if the key is good no more or the session was signed out.
+
+        A session of the settings' key goes on while Postgres is away, as that key does.
+
+        Raises:
+            StoreUnavailableError: Postgres does not say.
+        """
+        try:
+            await self._know_since(time.monotonic() - KNOWN_S)
+        except StoreUnavailableError:
+            if key_id != _SETTINGS.key_id:
+                raise
+        if session_id in self._ended:
+            return None
+        holder, until = (_SETTINGS, math.inf) if key_id == _SETTINGS.key_id else self._by_id.get(key_id, (None, 0.0))
+        return holder if until > time.monotonic() else None
+
+    def end_session(self, session_id: bytes) -> None:
+        """Take a session for ended at once; other processes do once they have read it."""
+        self._ended.add(session_id)
 
     async def _know_since(self, moment: float) -> None:
         """Read the keys unless that began after the moment; many who want it at once make one read, or two."""
@@ -100,7 +136,9 @@ class KnownKeys:
                 self._failed_at = began
                 raise StoreUnavailableError("Postgres does not answer, where the keys of ops are") from error
             self._read_at = began
-            self._known = {one.digest: (KeyHolder(one.name, one.role), _until(one, began)) for one in found}
+            by_id = {one.key_id: (KeyHolder(one.name, one.role, one.key_id), _until(one, began)) for one in found.keys}
+            self._by_id, self._known = by_id, {one.digest: by_id[one.key_id] for one in found.keys}
+            self._ended = set(found.ended_sessions)
 
 
 def _until(key: LiveKey, began: float) -> float:
@@ -135,14 +173,27 @@ class OpsKeys:
         authorization = next((value for name, value in scope["headers"] if name == b"authorization"), None)
         if authorization is None:
             return 0.0
+        found = await self.look(scope, authorization)
+        if isinstance(found, KeyHolder):
+            scope[HOLDER] = found
+            return None
+        return found
+
+    async def look(self, scope: Scope, authorization: bytes) -> KeyHolder | float:
+        """Return whose key it is, else in how many seconds another is looked at: 0 if at once; a wrong one is counted.
+
+        `authorization` is as the header of that name holds it; the scope says where it comes from.
+
+        Raises:
+            StoreUnavailableError: Postgres does not say.
+        """
         address = self._addresses.of_scope(scope)
         wait_s = self._count(address, 0.0)
         if wait_s and address:
             return wait_s
         holder = await self._holder(authorization, look_again=not wait_s)
         if holder is not None:
-            scope[HOLDER] = holder
-            return None
+            return holder
         if not wait_s:
             log.warning("ops key refused: wrong key", extra={"address": address or MANY})
         return wait_s or self._count(address, 1.0)
@@ -170,10 +221,13 @@ class OpsAuth:
         application: Application,
         *credentials: Credential,
         open_paths: Collection[str] = (),
+        open_under: str | None = None,
         page: RefusalPage | None = None,
         retry_after_s: int = 1,
     ) -> None:
-        """Take the credentials, the paths that need none, and what a person is shown instead of a problem.
+        """Take the credentials, the paths that need none, what others that need none begin with, and a page.
+
+        The page is what a person is shown instead of a problem.
 
         A credential returns what `OpsKeys.wait_s` does, and leaves a `KeyHolder` in the scope; so can one that reads a
         session of a cookie. The page is asked with the request's scope and the problem's code; None: send the problem.
@@ -181,13 +235,14 @@ class OpsAuth:
         self._application = application
         self.credentials = credentials
         self._open_paths = frozenset(open_paths)
+        self._open_under = open_under
         self._page = page
         self._away = (b"retry-after", b"%d" % retry_after_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
         try:
-            wait_s = None if scope["path"] in self._open_paths else await self._wait_s(scope)
+            wait_s = None if self._is_open(scope["path"]) else await self._wait_s(scope)
         except StoreUnavailableError as error:
             log.warning("ops key cannot be looked up", extra={"error": repr(error.__cause__ or error)})
             await self._refuse(scope, send, "store_unavailable", f"{error.detail}; nothing was done", self._away)
@@ -200,6 +255,9 @@ class OpsAuth:
         else:
             challenge = (b"www-authenticate", b'Bearer realm="doorbuster ops"')
             await self._refuse(scope, send, "ops_key_required", "Send an ops key as Authorization: Bearer", challenge)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or (self._open_under is not None and path.startswith(self._open_under))
 
     async def _wait_s(self, scope: Scope) -> float | None:
         """Return None if any credential is shown, else in how many seconds another is looked at."""

@@ -16,3 +16,15 @@ def refuse_unknown_params(req: Request, *allowed: str) -> None:
     wrong += [(name, "is given several times") for name in allowed if isinstance(req.params.get(name), list)]
     if wrong:
         raise InvalidError.naming(wrong)
+
+
+def flag_of(req: Request, name: str) -> bool:
+    """Return a parameter that is `true` or `false`; false where it is not given.
+
+    Raises:
+        InvalidError: it is neither.
+    """
+    text = req.get_param(name, default="false")
+    if text not in ("true", "false"):
+        raise InvalidError.naming([(name, "must be true or false")])
+    return text == "true"

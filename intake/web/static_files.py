@@ -23,17 +23,21 @@ _HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-T
 class StaticFiles:
     """Resource of the files of some folders; of files with one name the first folder's."""
 
-    def __init__(self, folders: Iterable[Path], prefix: str) -> None:
-        """Take the folders and what the files' addresses begin with, like `/room/static`."""
+    def __init__(self, folders: Iterable[Path], prefix: str, *, deep: bool = False) -> None:
+        """Take the folders and what the files' addresses begin with, like `/room/static`.
+
+        `deep`: with the folders in them; a file's name is its path there.
+        """
         self._files: dict[str, tuple[bytes, str]] = {}
         for folder in folders:
-            for path in sorted(folder.glob("*")):
-                if path.suffix in _MEDIA and path.name not in self._files:
-                    self._files[path.name] = path.read_bytes(), _MEDIA[path.suffix]
+            for path in sorted(folder.glob("**/*" if deep else "*")):
+                name = path.relative_to(folder).as_posix()
+                if path.suffix in _MEDIA and name not in self._files:
+                    self._files[name] = path.read_bytes(), _MEDIA[path.suffix]
         version = version_of({name: data for name, (data, _) in self._files.items()})
         self.address = f"{prefix}/{version}"
         """What the address of a file begins with; its name follows."""
-        self.route = f"{prefix}/{{version}}/{{name}}"
+        self.route = f"{prefix}/{{version}}/{{name:path}}" if deep else f"{prefix}/{{version}}/{{name}}"
         """Under which the resource is added to an application."""
 
     async def on_get(self, _req: Request, resp: Response, version: str, name: str) -> None:  # noqa: ARG002

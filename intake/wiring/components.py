@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from catalogue.search.service import open_search
 from catalogue.service import Catalogue
 from db.ops_keys import live_keys
+from db.ops_sessions import ended_sessions
 from db.sales import get_sale, list_sales
 from doorbuster.orderstore import changes
 from doorbuster.orderstore.accept import AcceptScript, Terms
@@ -20,16 +21,19 @@ from intake.accepting.store_memory import StoreMemory
 from intake.changes.publish import ChangePublisher
 from intake.changes.restock import Restocker
 from intake.database import Database
+from intake.monitoring.alerts.watcher import AlertWatcher
 from intake.monitoring.health import HealthChecks
 from intake.monitoring.metrics import Metrics
 from intake.monitoring.progress import Progress
 from intake.monitoring.read_metrics import ReadFigures
-from intake.monitoring.store_checks import StoreChecks
+from intake.monitoring.watch import Watch
 from intake.notifications import Notifications
 from intake.ops.live.desk import LiveDesk
 from intake.ops.live.history import LiveHistory
 from intake.ops.live.looks import Looks
 from intake.ops.prewarm import PrewarmCheck
+from intake.ops.prewarm_process import ProcessWarming, SignOfLife
+from intake.ops.session.sessions import OpsSessions, sessions_key
 from intake.ops.undecided_orders import WaitingOrders
 from intake.orders.accept import OrderAcceptor
 from intake.orders.event_hub import EventHub
@@ -47,12 +51,16 @@ from intake.server.descriptors import connections_within
 from intake.server.guard import Guard
 from intake.server.lifespan import Lifespan
 from intake.web.client_address import Addresses
-from intake.web.ops_keys import KnownKeys, OpsKeys
+from intake.web.ops_keys import KnownKeys, OpsKeys, StoredKeys
 from intake.web.problems import Problems
 from intake.wiring.room import RoomWiring
+from readiness.look import Readiness
+from readiness.stores import StoreChecks
+from readiness.warm import Warming
 
 if TYPE_CHECKING:
-    from db.ops_keys import LiveKey
+    from collections.abc import Callable, Coroutine
+
     from db.sales import Sale
 
 GAUGES_EVERY_S = 1.0
@@ -64,12 +72,7 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         url, timeout_s = settings.orders_redis_url.get_secret_value(), settings.store_timeout_s
         self.settings = settings
-        self.ops_keys = OpsKeys(
-            settings.ops_key.get_secret_value(),
-            KnownKeys(self.read_keys),
-            Addresses(settings.trusted_proxies),
-            tries_per_minute=settings.ops_tries_per_address,
-        )
+        self.ops_keys, self.sessions = ops_access_of(settings, KnownKeys(self.read_keys))
         self.metrics = Metrics()
         self.problems = Problems(settings.retry_after_s, self.metrics.refused)
         self.guard = Guard(
@@ -115,18 +118,35 @@ class Parts:
         self.fast_product_read = FastProductRead(self.catalogue)
         self.read_figures = ReadFigures(self.metrics, self.catalogue, self.search, self.fast_product_read)
         self.guard.bodies.address_of = Addresses(settings.trusted_proxies).of_scope
-        self.checks = StoreChecks(settings, self.database, self.health)
-        self.prewarming = PrewarmCheck(
-            self.checks, self.health, self.sales, catalogue=self.catalogue, desk=self.waiting.desk
-        )
+        self.checks = StoreChecks(settings, self.database.reading, lambda: self.health.durability_faults)
         order_ids = OrderIds(settings.order_id_key.get_secret_value().encode())
         self.accepting = OrderAcceptor(order_ids, self.waiting.desk, self.durability, self.waiting.uses)
+        self._prepare_prewarm()
+        self._prepare_watching()
 
     @cached_property
     def live(self) -> LiveDesk:
         """How sales go, for ops."""
         looks = Looks(self.database, self.orders_redis, self.waiting.redis, self.waiting.desk)
         return LiveDesk(self.sales, looks, LiveHistory(self.waiting.redis))
+
+    def _prepare_watching(self) -> None:
+        """Make what looks at all of it."""
+        judges = self.durability, self.memory
+        self.alerts = AlertWatcher(Watch(self.database, self.checks, self.progress, self.metrics, judges), self.metrics)
+
+    def _prepare_prewarm(self) -> None:
+        """Make what is done ahead of sales."""
+        self.prewarming = PrewarmCheck(
+            Warming(self.settings, self.catalogue),
+            Readiness(self.settings, self.checks, self.database.reading, self.catalogue),
+            self.guard,
+        )
+        self.sign_of_life = SignOfLife(self.checks.redis["jobs_store"], self.orders_redis, self.waiting.ring)
+        self.process_warming = ProcessWarming(
+            self.database, (self.accept_redis, self.orders_redis, self.waiting.redis), self.sales,
+            catalogue=self.catalogue, desk=self.waiting.desk,
+        )  # fmt: skip
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
@@ -138,10 +158,10 @@ class Parts:
         async with self.database.reading() as connection:
             return await list_sales(connection)
 
-    async def read_keys(self) -> list[LiveKey]:
-        """Read the keys of ops from Postgres."""
+    async def read_keys(self) -> StoredKeys:
+        """Read the keys of ops from Postgres, and who signed out."""
         async with self.database.reading() as connection:
-            return await live_keys(connection)
+            return StoredKeys(await live_keys(connection), await ended_sessions(connection))
 
     async def first_check(self) -> None:
         """Judge the order store before the first order."""
@@ -169,6 +189,12 @@ class Parts:
         await self.checks.close()
         await self.orders_redis.aclose()
 
+    def _ahead_of_sales(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """Return what is done ahead of sales; a process for ops alone serves no shopper, and does not count."""
+        if self.settings.intake_role == "ops":
+            return []
+        return [self.sign_of_life.keep_giving, self.process_warming.keep_warm]
+
     def lifespan(self) -> Lifespan:
         """Return what begins and ends with the process."""
         return Lifespan(
@@ -182,11 +208,30 @@ class Parts:
                 self.memory.keep_looking,
                 self.measure,
                 self.live.run,
+                *([self.alerts.keep_looking] if self.settings.intake_role != "public" else []),
                 *self.waiting.running(),
                 *self.catalogue.running(),
+                *self._ahead_of_sales(),
             ],
-            closing=[self.close_stores, self.search.close, self.catalogue.close, self.database.close],
+            closing=[
+                self.sign_of_life.end,
+                self.close_stores,
+                self.search.close,
+                self.catalogue.close,
+                self.database.close,
+            ],
         )
+
+
+def ops_access_of(settings: Settings, known: KnownKeys) -> tuple[OpsKeys, OpsSessions]:
+    """Return by what ops come in: their keys, and sessions that were begun with one."""
+    keys = OpsKeys(
+        settings.ops_key.get_secret_value(),
+        known,
+        Addresses(settings.trusted_proxies),
+        tries_per_minute=settings.ops_tries_per_address,
+    )
+    return keys, OpsSessions(sessions_key(settings), known, life_s=settings.ops_session_s)
 
 
 def terms_of(settings: Settings) -> Terms:

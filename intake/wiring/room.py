@@ -74,7 +74,7 @@ class RoomWiring:
         self._sales = sales
         self._key_file = _key_file_of(settings)
         ring = self._key_file.ring if self._key_file else ring_of(settings)
-        self._ring, timeout_s = ring, settings.store_timeout_s
+        self.ring, timeout_s = ring, settings.store_timeout_s
         self.redis = plain_client(settings.room_redis_url.get_secret_value(), timeout_s=timeout_s)
         self._challenges = Challenges(settings, _derived(settings, b"challenges"))
         self.desk = RoomCache(
@@ -112,7 +112,7 @@ class RoomWiring:
     def lane(self) -> FastClaim:
         """Return the fast path of early claims."""
         made = FastClaim(self._sales, self.desk, self._visits)
-        self._ring.follow(made.forget)
+        self.ring.follow(made.forget)
         return made
 
     def running(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:

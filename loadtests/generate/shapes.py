@@ -77,6 +77,12 @@ def spike(*, base: float, factor: float = 50.0, calm_s: float = 5.0, rise_s: flo
     return Shape([*corners, (fallen, base), (fallen + calm_s, base)])
 
 
+def herd(*, people: float, within_s: float = 1.0, calm: float = 1.0, calm_s: float = 4.0) -> Shape:
+    """Return the crowd at an opening: `people` come all but at once, some are early, some late."""
+    top, opened = people / within_s, calm_s + within_s
+    return Shape([(0.0, calm), (calm_s, calm), (calm_s, top), (opened, top), (opened, calm), (opened + calm_s, calm)])
+
+
 def recorded(path: Path, *, peak: float, seconds: float) -> Shape:
     """Return a recorded spike (CSV of minute, requests) rescaled to a peak rate and a length.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.fixtures.files import files_under
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("doorbuster", "intake", "waitingroom", "catalogue", "workers", "db")
+ROOMS = ("doorbuster", "intake", "readiness", "waitingroom", "catalogue", "workers", "db")
 """Not `loadtests`: it sees the system from outside and names what it measures."""
 
 

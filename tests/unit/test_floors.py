@@ -10,7 +10,7 @@ import pytest
 from tests.fixtures.files import files_under
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("doorbuster", "intake", "waitingroom", "catalogue", "workers", "db", "loadtests")
+ROOMS = ("doorbuster", "intake", "readiness", "waitingroom", "catalogue", "workers", "db", "loadtests")
 MODULES_MAX = 15
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.fixtures.files import files_under
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("doorbuster", "intake", "waitingroom", "catalogue", "workers", "db", "loadtests")
+ROOMS = ("doorbuster", "intake", "readiness", "waitingroom", "catalogue", "workers", "db", "loadtests")
 FILES = [path for room in ROOMS for path in files_under(ROOT / room, "*.py")]
 ALL_FILES = FILES + files_under(ROOT / "tests", "*.py")
 NOT_OURS = (".venv", "build", ".doorbuster")

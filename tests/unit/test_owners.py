@@ -8,21 +8,26 @@ from pathlib import Path
 from tests.fixtures.files import files_under
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("doorbuster", "intake", "waitingroom", "catalogue", "workers", "db")
+ROOMS = ("doorbuster", "intake", "readiness", "waitingroom", "catalogue", "workers", "db")
 
 ORDER_STORE = "doorbuster/orderstore/"
 OTHER_OWNERS = {
     "doorbuster/lua_script.py": "runs a script for an owner, whichever store it is",
     "doorbuster/redis_age.py": "asks any store how long it has been up, by no key",
+    "doorbuster/redis_clients.py": "has a lost connection called so, whatever is sent",
+    "doorbuster/redis_traces.py": "removes a rehearsal's keys from any store",
+    "readiness/audited.py": "the jobs",
+    "readiness/shift_costs.py": "the jobs",
     "doorbuster/embedded/stores/valkey.py": "waits until a server of its own answers",
     "catalogue/change_feed.py": "the cache",
     "catalogue/cache/shared.py": "the cache",
     "catalogue/cache/units.py": "the cache",
-    "waitingroom/visits.py": "the room",
+    "waitingroom/records/minutes.py": "the room",
+    "waitingroom/records/visits.py": "the room",
     "waitingroom/simulator/store.py": "a room's store that is simulated",
     "workers/runtime/job_queue.py": "the jobs",
     "workers/runtime/presence.py": "the jobs",
-    "intake/monitoring/worker_checks.py": "the jobs",
+    "readiness/processes.py": "the jobs",
 }
 """Owner -> the store that it speaks to."""
 

@@ -1,7 +1,7 @@
 -- Sets a room's configuration unless a newer one stands, and makes the room if there is none.
 --
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
--- ARGV       names and values in turn, as of RoomConfig
+-- ARGV       names and values in turn, as of RoomConfig; `changes` and `next_ms` are the sale's plan, see shared/advance.lua
 --
 -- Result     1 set, 0 a newer one stands
 --
@@ -40,4 +40,9 @@ for name, value in pairs(given) do
   fields[#fields + 1] = value
 end
 redis.call('HSET', KEYS[1], unpack(fields))
+if given.next_ms ~= '0' then -- what of the plan is due already
+  room = open_room()
+  advance(room, clock_ms())
+  save(room)
+end
 return 1

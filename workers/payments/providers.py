@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import SettingsError
 from doorbuster.settings import require_payment_keys
+from doorbuster.values.shadows import is_shadow
+from workers.payments.shadows_apart import ShadowsApart
 from workers.payments.simulated import SimulatedGateway
 from workers.payments.simulated_books import PostgresBooks
 
@@ -48,3 +50,22 @@ def make_gateway(settings: Settings) -> Gateway:
         SettingsError: something is missing that the provider needs.
     """
     return PROVIDERS[settings.payment_provider](settings)
+
+
+def gateway_of_sale(settings: Settings, sale_number: int) -> Gateway:
+    """Make the gateway that a sale's payments are asked of: for a shadow the simulated one, whatever is set.
+
+    Raises:
+        SettingsError: something is missing that the provider needs.
+    """
+    return _simulated(settings) if is_shadow(sale_number) else make_gateway(settings)
+
+
+def gateway_of_all(settings: Settings) -> Gateway:
+    """Make a gateway for orders of sales and shadows alike, each asked where its money is.
+
+    Raises:
+        SettingsError: something is missing that the provider needs.
+    """
+    gateway = make_gateway(settings)
+    return gateway if settings.payment_provider == "simulated" else ShadowsApart(gateway, _simulated(settings))

@@ -15,6 +15,7 @@ from catalogue.cache import units
 from db.products import stock
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_clients import plain_client
+from doorbuster.values.shadows import is_shadow_product
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -34,7 +35,8 @@ class Units:
         self._away_until = 0.0
 
     async def tell(self, left: Mapping[str, int]) -> None:
-        """Tell the units left of these products."""
+        """Tell the units left of these products; those of shadows are shown to nobody."""
+        left = {product_id: units for product_id, units in left.items() if not is_shadow_product(product_id)}
         if not left or time.monotonic() < self._away_until:
             return
         try:

@@ -1,4 +1,4 @@
-"""What happens to sales by time, as events: when one draws near, opens, closes, has sold a product out.
+"""What happens to sales by time, as events: when one opens, closes, has sold a product out.
 
 Owns seeing it, as the scheduler looks by. Any number of schedulers may see it: an event's id makes it one.
 """
@@ -36,9 +36,10 @@ class SaleEvents:
         """Write down of which products a sale has nothing left."""
         wanted = [one for one in product_ids if (sale_number, one) not in self._gone]
         if wanted:
-            (sale,) = await world_events.told_sales(connection, [sale_number])
+            found = await world_events.told_sales(connection, [sale_number])  # a shadow is not told of
             await self._announce(
-                connection, [world_events.sale_event(sale, "sold_out", product_id=one) for one in wanted]
+                connection,
+                [world_events.sale_event(sale, "sold_out", product_id=one) for sale in found for one in wanted],
             )
             self._gone.update((sale_number, one) for one in wanted)
 

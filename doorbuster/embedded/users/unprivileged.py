@@ -21,7 +21,7 @@ from doorbuster.embedded.users.view import View, view_of
 from doorbuster.errors import InvalidError
 
 _log = logging.getLogger(__name__)
-_PACKAGES = ("doorbuster", "intake", "workers", "waitingroom", "catalogue", "db")
+_PACKAGES = ("doorbuster", "intake", "workers", "readiness", "waitingroom", "catalogue", "db")
 _TRY = [sys.executable, "-P", "-m", "doorbuster.embedded.users.readable", *_PACKAGES]
 _TRY_S = 60.0
 _PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 8, 38, 47, 2

@@ -1,7 +1,8 @@
 -- Accepts a batch of orders of one partition: replay, conflict, refusal or append, decided per order in arrival order.
 --
 -- KEYS[1]     gate of the partition (hash; lives as long as the sale): phase, opens_ms, closes_ms, accepted, drained,
---             epoch, full (orders refused for the backlog), accepted_bytes, drained_bytes, bytes_at
+--             epoch, full (orders refused for the backlog), accepted_bytes, drained_bytes, bytes_at,
+--             changes (of the phase by the sale's plan, in time order: 'ms:phase,ms:phase'; there if there are any)
 -- KEYS[2]     stream of the partition (trimmed by the drain)
 -- KEYS[2+i]   `accepted` key of order i of n (string, lives ARGV[1] ms): 16 bytes of fingerprint, then the entry's id
 -- KEYS[2+n+j] `spent` key of the j-th order that comes with an admission (string): orders placed with it, uses of it that
@@ -23,16 +24,30 @@
 -- Knowing an order comes before every refusal: a retry of an accepted order always replays, and never spends twice.
 
 local gate = redis.call('HMGET', KEYS[1], 'phase', 'opens_ms', 'closes_ms', 'accepted', 'drained', 'epoch',
-  'accepted_bytes', 'drained_bytes', 'bytes_at')
+  'accepted_bytes', 'drained_bytes', 'bytes_at', 'changes')
 local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
+-- The phase is the plan's, from each moment on that it names, by this clock: nobody has to be there to change it. The
+-- plan takes back neither a close nor a drain.
+local phase = gate[1]
+if gate[10] then
+  for at_ms, named in string.gmatch(gate[10], '(%d+):(%a+)') do
+    if tonumber(at_ms) > now_ms then
+      break
+    end
+    if phase ~= 'closed' and (phase ~= 'drain' or named == 'closed') then
+      phase = named
+    end
+  end
+end
+
 local shut = false
-if not gate[1] then
+if not phase then
   shut = '?'
-elseif gate[1] == 'hold' then
+elseif phase == 'hold' then
   shut = 'h'
-elseif gate[1] ~= 'open' then
+elseif phase ~= 'open' then
   shut = 'x'
 elseif now_ms < tonumber(gate[2]) then
   shut = '<'

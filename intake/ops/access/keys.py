@@ -71,7 +71,7 @@ class OneOpsKey:
 
     async def on_delete(self, req: Request, resp: Response, key: str) -> None:
         """Revoke it; again changes nothing."""
-        number = int(key) if key.isascii() and key.isdigit() and len(key) <= 18 else 0
+        number = key_id_of(key)
         async with self._database.working() as connection, connection.transaction():
             name = await rows.revoke_key(connection, number)
             if name is not None:
@@ -79,6 +79,11 @@ class OneOpsKey:
             elif not await rows.has_key(connection, number):
                 raise RefusedError("not_found", f"There is no ops key {key[:64]!r}")
         resp.status = 204
+
+
+def key_id_of(text: str) -> int:
+    """Return the id of a key as a path names it, 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
 
 def _check(wanted: KeyRequest) -> None:
@@ -94,4 +99,7 @@ def _check(wanted: KeyRequest) -> None:
 def _shown(key: rows.StoredKey) -> dict[str, Any]:
     expired = key.expires_at is not None and key.expires_at <= datetime.now(UTC)
     state = "revoked" if key.revoked_at else "expired" if expired else "active"
-    return msgspec.structs.asdict(key) | {"state": state}
+    totp = "on" if key.totp_confirmed_at else "unconfirmed" if key.has_totp else "off"
+    fields = msgspec.structs.asdict(key)
+    del fields["has_totp"], fields["totp_confirmed_at"]
+    return fields | {"state": state, "totp": totp}

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 VERSION = "3.1.0"
 CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _REQUIRED_HEADERS = frozenset({"Idempotency-Key"})
+_MAKING = frozenset({"/ops/sales", "/ops/sales/{sale}/rehearsals"})
+"""Whose 201 says where what was made is."""
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBER: dict[str, Any] = {"type": "integer"}
 _ABOUT = (
@@ -42,6 +44,7 @@ _QUERY: dict[str, dict[str, Any]] = {
     "from": {"type": "string", "format": "date-time"},
     "to": {"type": "string", "format": "date-time"},
     "price_unit": {"enum": ["minor", "major"]},
+    **{name: {"type": "boolean"} for name in ("preview", "fresh", "standalone")},
 }
 """What a parameter of the query may be, where it is not any text."""
 
@@ -166,7 +169,7 @@ def _headers(operation: Operation, status: int) -> dict[str, Any]:
     keyed, cached = "Idempotency-Key" in operation.headers, "If-None-Match" in operation.headers
     orders = keyed and not operation.path.startswith("/ops/")
     rules = {
-        "Location": (orders and status in (201, 202, 409)) or (operation.path == "/ops/sales" and status == 201),
+        "Location": (orders and status in (201, 202, 409)) or (operation.path in _MAKING and status == 201),
         "Idempotency-Replayed": keyed and status in (201, 202, 409),
         "Preference-Applied": orders and status in (201, 202, 409),
         "Link": orders and status in (401, 409),

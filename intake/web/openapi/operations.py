@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import live, promises
+from doorbuster.contract.night import live, prewarm, promises, rehearsal, report, schedule
 
 
 class Operation(NamedTuple):
@@ -55,7 +55,7 @@ PROVIDERS_OWN = Media("application/json")
 """A body whose form is not ours."""
 _BODY = ("malformed", "too_large", "unsupported_media_type", "invalid")
 _STORE = ("overloaded", "store_unavailable", "internal")
-_OPS = ("ops_key_required", "rate_limited", *_STORE)
+_OPS = ("ops_key_required", "csrf_invalid", "rate_limited", *_STORE)
 _HTTP = ("request_timeout", "head_too_large", "coding_not_supported", "version_not_supported")
 """What any call may get before its place is looked at."""
 _POST_ORDER = (
@@ -145,31 +145,67 @@ _CATALOGUE = (
 )  # fmt: skip
 
 _SALE = ("sale_not_found", *_OPS)
+_STEER = ("second_key_required", *_SALE)
 _SALES = (
     Operation(
         "post", "/ops/sales", "Make a sale", {201: sales.SaleView}, ("conflict", *_BODY, *_OPS), sales.SaleRequest
     ),
     Operation(
-        "get", "/ops/sales", "List sales", {200: PageOf(sales.SaleView)}, ("invalid", *_OPS), None, ("cursor", "limit")
+        "get", "/ops/sales", "List sales", {200: PageOf(sales.SaleView)}, ("invalid", *_OPS), None,
+        ("cursor", "limit", "shadows"),
     ),
     Operation("get", "/ops/sales/{sale}", "Show a sale", {200: sales.SaleView}, _SALE),
     Operation(
         "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_SALE),
         sales.SaleChange
     ),
-    Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: sales.SaleView}, ("conflict", *_SALE)),
-    Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: sales.SaleView}, ("conflict", *_SALE)),
-    Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: sales.SaleView}, ("conflict", *_SALE)),
-    Operation("post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: sales.SaleView}, ("conflict", *_SALE)),
-    Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: sales.SaleView}, _SALE),
+    Operation(
+        "post", "/ops/sales/{sale}/clone", "Make a sale like it, at another time", {201: sales.SaleView},
+        ("conflict", *_BODY, *_SALE), schedule.CloneRequest,
+    ),
+    Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: sales.SaleView}, ("conflict", *_STEER)),
+    Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: sales.SaleView}, ("conflict", *_STEER)),
+    Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: sales.SaleView}, ("conflict", *_STEER)),
+    Operation(
+        "post", "/ops/sales/{sale}/drain", "Take no more, work off", {200: sales.SaleView}, ("conflict", *_STEER)
+    ),
+    Operation("post", "/ops/sales/{sale}/close", "Close it for good", {200: sales.SaleView}, _STEER),
     Operation("post", "/ops/sales/{sale}/prewarm", "Check go or no-go", {200: ops.Prewarmed}, _SALE),
-    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: sales.RevokedView}, _SALE),
+    Operation(
+        "get", "/ops/sales/{sale}/prewarm", "List the reports of go or no-go", {200: prewarm.PrewarmReports},
+        ("invalid", *_SALE),
+    ),
+    Operation("post", "/ops/sales/{sale}/room/revoke", "Revoke every admission out", {200: sales.RevokedView}, _STEER),
     Operation(
         "get", "/ops/sales/{sale}/live", "Show how a sale goes now", {200: live.LiveView}, ("invalid", *_SALE),
         None, ("history_s",),
     ),
     Operation(
+        "post", "/ops/sales/{sale}/rehearsals", "Rehearse it: make its shadow", {201: rehearsal.RehearsalView},
+        ("conflict", *_BODY, *_SALE), rehearsal.RehearsalRequest, body_required=False,
+    ),
+    Operation(
+        "get", "/ops/sales/{sale}/rehearsals", "List its rehearsals", {200: PageOf(rehearsal.RehearsalView)},
+        ("invalid", *_SALE), None, ("cursor", "limit"),
+    ),
+    Operation(
+        "get", "/ops/sales/{sale}/rehearsals/{rehearsal}", "Show a rehearsal", {200: rehearsal.RehearsalView},
+        ("invalid", "not_found", *_SALE),
+    ),
+    Operation(
+        "patch", "/ops/sales/{sale}/rehearsals/{rehearsal}", "Keep it going, or leave its result",
+        {200: rehearsal.RehearsalView}, ("conflict", "not_found", *_BODY, *_SALE), rehearsal.RehearsalChange,
+    ),
+    Operation(
+        "delete", "/ops/sales/{sale}/rehearsals/{rehearsal}", "End it: remove its shadow",
+        {200: rehearsal.RehearsalView, 202: rehearsal.RehearsalView}, ("invalid", "not_found", *_SALE),
+    ),
+    Operation(
         "get", "/ops/status", "Show how stores, workers and sales are", {200: ops.StatusView}, ("invalid", *_OPS)
+    ),
+    Operation(
+        "get", "/ops/sales/{sale}/report", "Show what is told of a sale that is over", {200: report.SaleReport},
+        ("malformed", "sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
     ),
     Operation(
         "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
@@ -185,6 +221,24 @@ _SALES = (
     ),
     Operation("delete", "/ops/keys/{key}", "Revoke an ops key", {204: None}, ("not_found", "role_required", *_OPS)),
     Operation(
+        "post", "/ops/keys/{key}/totp", "Give an ops key a second factor", {201: ops_keys.TotpView},
+        ("not_found", "role_required", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/keys/{key}/totp/confirm", "Confirm a second factor by its first code", {204: None},
+        ("not_found", "totp_invalid", "role_required", *_BODY, *_OPS), ops_keys.TotpConfirmation,
+    ),
+    Operation(
+        "delete", "/ops/keys/{key}/totp", "Take the second factor off an ops key", {204: None},
+        ("role_required", *_OPS),
+    ),
+    Operation(
+        "post", "/ops/session", "Sign in to the page of ops", {201: ops_keys.SessionView},
+        ("totp_required", "totp_invalid", "csrf_invalid", *_BODY, *_OPS), ops_keys.SessionRequest,
+    ),
+    Operation("get", "/ops/session", "Say who is signed in", {200: ops_keys.SessionView}, _OPS),
+    Operation("delete", "/ops/session", "Sign out", {204: None}, ("csrf_invalid", *_OPS)),
+    Operation(
         "get", "/ops/audit", "List what ops changed", {200: PageOf(ops.LogEntryView)}, ("invalid", *_OPS), None,
         ("target", "cursor", "limit"),
     ),
@@ -192,6 +246,10 @@ _SALES = (
 
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (
+    Operation(
+        "get", "/ops/products", "Search products", {200: catalogue.SearchPage}, ("invalid", *_OPS), None,
+        ("q", "category*", "brand*", "min_price", "max_price", "sort", "cursor", "limit"),
+    ),
     Operation(
         "put", "/ops/products/{product}", "Write a product", {200: products.ProductView}, ("conflict", *_BODY, *_OPS),
         products.ProductRequest,
@@ -298,6 +356,13 @@ _WEBHOOKS = (
 
 _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
+    Operation(
+        "get",
+        "/.well-known/doorbuster-loadtest",
+        "Show the digest of LOADTEST_PROOF",
+        {200: Media("text/plain")},
+        ("not_found",),
+    ),
     Operation(
         "get",
         "/readyz",

@@ -19,8 +19,12 @@ CHANGING: Mapping[str, Role] = MappingProxyType(
     {
         "post /ops/keys": "admin",
         "delete /ops/keys/{key}": "admin",
+        "post /ops/keys/{key}/totp": "admin",
+        "post /ops/keys/{key}/totp/confirm": "admin",
+        "delete /ops/keys/{key}/totp": "admin",
         "post /ops/sales": "operate",
         "patch /ops/sales/{sale}": "operate",
+        "post /ops/sales/{sale}/clone": "operate",
         "post /ops/sales/{sale}/open": "operate",
         "post /ops/sales/{sale}/hold": "operate",
         "post /ops/sales/{sale}/resume": "operate",
@@ -28,6 +32,9 @@ CHANGING: Mapping[str, Role] = MappingProxyType(
         "post /ops/sales/{sale}/close": "admin",
         "post /ops/sales/{sale}/prewarm": "operate",
         "post /ops/sales/{sale}/room/revoke": "admin",
+        "post /ops/sales/{sale}/rehearsals": "operate",
+        "patch /ops/sales/{sale}/rehearsals/{rehearsal}": "operate",
+        "delete /ops/sales/{sale}/rehearsals/{rehearsal}": "operate",
         "put /ops/products/{product}": "operate",
         "post /ops/products/{product}/stock": "operate",
         "put /ops/products/{product}/prices": "operate",
@@ -49,6 +56,13 @@ CHANGING: Mapping[str, Role] = MappingProxyType(
 )
 
 
-def needed_role(method: str, path: str) -> Role:
-    """Return the role that an operation needs; `path` as the contract writes it."""
+OPS_PAGE, OPS_SESSION, OPS_FILES = "/ops/", "/ops/session", "/ops/static"
+OPEN = frozenset({OPS_PAGE, OPS_SESSION, f"{OPS_FILES}/{{version}}/{{name:path}}"})
+"""Paths that anybody may ask: they show the page to sign in, and change nothing but who is signed in."""
+
+
+def needed_role(method: str, path: str) -> Role | None:
+    """Return the role that an operation needs, None if it needs no key; `path` as the contract writes it."""
+    if path in OPEN:
+        return None
     return "view" if method.upper() in READING else CHANGING.get(f"{method.lower()} {path}", "admin")

@@ -91,11 +91,26 @@ DESCRIPTIONS = {
         "Begins a new epoch of the room. `revoked` is how many admissions were out, null if the room's store does not "
         "say."
     ),
+    "get /ops/sales": "With `shadows=true` the shadows that rehearsals sell, and no sale.",
+    "post /ops/sales/{sale}/rehearsals": (
+        "Makes a shadow of the sale: its products, terms and room, own stream, own units, the simulated payment "
+        "provider. It is in no list, search, webhook or report, and is removed when the rehearsal ends or nobody "
+        "renews its lease, 30 s. One at a time; beside a sale that is on only with `beside_live`."
+    ),
+    "patch /ops/sales/{sale}/rehearsals/{rehearsal}": "`{}` renews the lease. The result is left once.",
+    "delete /ops/sales/{sale}/rehearsals/{rehearsal}": (
+        "202: the workers are still at it; it goes on by itself. Its result stays."
+    ),
     "post /ops/keys": (
         "The answer shows the key, this once: only its digest is kept. A key of the role `view` reads everything, "
         "`operate` works with sales, rooms, products and orders too, `admin` does what cannot be undone, and keys."
     ),
     "delete /ops/keys/{key}": "Every process refuses it within a second. Again changes nothing.",
+    "get /ops/sales/{sale}/report": (
+        "JSON; with `Accept: text/html` a page to print, with `text/csv` the minutes. The scheduler writes it once "
+        "when the sale is over and settled; before that, and with `fresh`, it is as of now. Money is as of "
+        "`written_at`."
+    ),
     "get /ops/promises": (
         "What `doorbuster audit` prints: of all sales together. Reads nearly everything there is, in up to a minute: "
         "one at a time, who asks meanwhile gets the same answer or a 503."
@@ -165,6 +180,9 @@ PARAMETERS = {
     "sale": "The sale's id.",
     "order": "The order's id, a UUID.",
     "product": "The product's id.",
+    "preview": "`true`: of a sale that is not over, what there is so far.",
+    "fresh": "`true`: as of now, and not as it was written.",
+    "standalone": "`true`: a page that needs no other file.",
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
     "shipment": "The parcel's id, a UUID.",

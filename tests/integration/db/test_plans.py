@@ -34,6 +34,7 @@ TIME_MS = 2_000
 
 NOT_AT_WORK = {
     "audit": "asks about everything that there is, from a connection of its own",
+    "report": "asks about a whole sale, once it is over, from a connection of its own; see db/report/test_size.py",
     "baseline": "what others would write; measured against, never used",
     "rivals": "as above",
     "loadtests": "asked once, after a run",
@@ -347,7 +348,21 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
         "10",
     ],
     ("standby", "serve"): ["array[gen_random_uuid()]", "array[1]", "array[5]", "array[5]"],
-    ("sales", "create_sale"): ["'s9'", "'n'", *_WINDOW, "1", "5", "5", "'{}'", "'none'", "5", "5", "'[]'", "'{}'"],
+    ("sales", "create_sale"): [
+        "'s9'",
+        "'n'",
+        *_WINDOW,
+        "1",
+        "5",
+        "5",
+        "'{}'",
+        "'none'",
+        "5",
+        "5",
+        "'[]'",
+        "'{}'",
+        "null",
+    ],
     ("sales", "update_sale"): [
         "1",
         "'n'",
@@ -361,6 +376,7 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
         "'{}'",
         "'open'",
         "'{}'",
+        "null",
         "null",
     ],
 }

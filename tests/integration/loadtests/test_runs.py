@@ -46,11 +46,11 @@ async def test_real_invoices_replayed_are_all_confirmed_and_the_stock_goes_out_e
     assert replayed.good
 
 
-def test_locust_keeps_the_timetable_and_ends_with_the_audit(
+def test_locust_shared_out_keeps_the_timetable_and_ends_with_the_audit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(locust_run, "REPORTS", tmp_path)
-    assert locust_run.main(["--quick"]) == 0, capsys.readouterr().out
+    assert locust_run.main(["--quick", "--processes", "2"]) == 0, capsys.readouterr().out
     assert (tmp_path / "locust-spike.html").stat().st_size > 10_000
 
 

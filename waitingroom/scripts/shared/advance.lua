@@ -183,9 +183,49 @@ local function settle_clock(room, clock)
   return clock
 end
 
+-- Takes over the terms that the sale's plan names next: written as `configure` would have written them. `changes` is a
+-- list of a moment, Unix milliseconds, and the fields that change then; `next_ms` the first moment that is to come.
+local function take_over(room)
+  local at = room.next_ms
+  room.next_ms = 0
+  for _, change in ipairs(cjson.decode(redis.call('HGET', KEYS[1], 'changes'))) do
+    local ms = tonumber(change[1])
+    if ms == at then
+      for name, value in pairs(change[2]) do
+        room[name] = name == 'phase' and value or tonumber(value)
+        redis.call('HSET', KEYS[1], name, value)
+      end
+    elseif ms > at then
+      room.next_ms = ms
+      break
+    end
+  end
+  redis.call('HSET', KEYS[1], 'config', pack_from(room, CONFIG, CONFIG_FORMAT))
+end
+
+-- Goes on to a moment by the terms that held until then, and takes over those of the plan. Nobody is released there: it
+-- may be long ago.
+local function turn(room, at)
+  if room.running == 1 and room.last_ms > 0 then
+    account(room, at - room.last_ms)
+    earn(room, at, at - room.last_ms)
+  end
+  take_over(room)
+  local runs = effective_phase(room, at) == 'open' and room.sold_out == 0 and has_places(room)
+  if runs and room.running == 0 then
+    room.grace_from_ms = at
+  end
+  room.running = runs and 1 or 0
+  room.last_ms = at
+end
+
 -- Advances the room and returns now.
 local function advance(room, clock)
   local now = settle_clock(room, clock)
+  local since = room.last_ms
+  while room.next_ms > 0 and room.next_ms <= now do
+    turn(room, math.max(room.next_ms, room.last_ms))
+  end
   local ms = room.last_ms > 0 and now - room.last_ms or 0
   room.effective = effective_phase(room, now)
   if room.running == 1 then
@@ -199,7 +239,7 @@ local function advance(room, clock)
   end
   local runs = is_open and room.sold_out == 0 and has_places(room)
   if runs then
-    if room.running == 0 or ms > OUTAGE_MS then
+    if room.running == 0 or now - since > OUTAGE_MS then
       room.grace_from_ms = now
     end
     if not is_patient(room, now) then

@@ -6,7 +6,7 @@
 
 local CONFIG = {
   'opens_ms', 'lobby_opens_ms', 'closes_ms', 'rate_per_s', 'burst', 'max_active', 'grace_ms', 'admission_ms',
-  'orders_allowed', 'waiting_max',
+  'orders_allowed', 'waiting_max', 'next_ms',
 }
 local RUNNING = {
   'epoch', 'tail', 'frontier', 'lapsed_to', 'tokens', 'issue', 'last_ms', 'active', 'pending', 'gone_ahead',

@@ -165,7 +165,9 @@ async def test_waiting_ends_when_the_sale_is_there_or_the_time_is_over(command: 
     assert (code, said) == (1, "spring is not ended yet: it is open\n")
 
 
-async def test_prewarm_is_a_table_with_the_verdict_in_the_exit_code(command: Command, intake: Intake) -> None:
+async def test_prewarm_is_a_table_with_the_verdict_in_the_exit_code(
+    command: Command, intake: Intake, staffed: None
+) -> None:
     await intake.open_sale("spring")
     code, said, _ = await command("prewarm", "spring")
     assert code == 1

@@ -100,7 +100,7 @@ async def test_a_sale_is_made_changed_and_listed(intake: Intake) -> None:
     assert "next_cursor" not in rest
 
 
-async def test_a_sale_has_only_its_verbs(intake: Intake) -> None:
+async def test_a_sale_has_only_its_verbs(intake: Intake, staffed: None) -> None:
     await intake.open_sale("one")
     assert (await intake.ops.post("/ops/sales/one/explode")).status_code == 404
     assert (await intake.ops.post("/ops/sales/none/open")).json()["code"] == "sale_not_found"

@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 from db.connections.pool import Connection
 from doorbuster import keys
-from intake.ops.prewarm_checks import clock_check
+from readiness.sale_checks import clock_check
 from tests.fixtures.intake import Intake, Serve
 
+pytestmark = pytest.mark.usefixtures("staffed")
 AWAY = "redis://127.0.0.1:1/0"
 
 
@@ -37,7 +38,8 @@ async def test_it_fills_the_cache_and_says_go_with_each_figure(intake: Intake, j
     checks = said["checks"]
     wanted = {
         "postgres", "orders_store", "durability", "sale", "window", "products", "stock", "allotment", "room",
-        "room_store", "cache", "replicas", "jobs_store", "clock",
+        "room_store", "cache", "replicas", "jobs_store", "clock", "capacity", "memory", "payments", "disk", "webhooks",
+        "processes", "scaling", "keys", "buffers", "cdn",
     }  # fmt: skip
     assert checks.keys() == wanted
     assert all(check["ok"] for check in checks.values())

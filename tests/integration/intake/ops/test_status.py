@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from doorbuster import keys
 from doorbuster.cli.app import run
 from tests.fixtures.intake import Intake, Serve
+from tests.fixtures.staff import say_alive
 from tests.fixtures.up import clean_environment
 
 AWAY = "redis://127.0.0.1:1/0"
@@ -22,16 +21,6 @@ async def look(intake: Intake) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     said: dict[str, Any] = answer.json()
     return said
-
-
-async def say_alive(jobs: Redis, *, seconds_ago: float = 0.0) -> None:
-    """Leave the signs of life of a worker and a scheduler."""
-    then = time.time() - seconds_ago
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(then)) + ".000000Z"
-    await jobs.sadd(keys.RQ_WORKERS, "rq:worker:here-1")
-    told = {"birth": moment, "last_heartbeat": moment, "state": "idle"}
-    await jobs.hset("rq:worker:here-1", mapping=told)
-    await jobs.hset(keys.SCHEDULERS, "here-2", f"{then} {then}")
 
 
 async def test_it_shows_stores_workers_sales_and_backlog(intake: Intake, jobs_redis: Redis) -> None:

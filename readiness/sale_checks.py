@@ -1,11 +1,11 @@
-"""What pre-warm judges without asking a store: products, window and clocks. Pure."""
+"""Whether a sale itself can begin: its phase, window, products and the clocks around it. Owns these checks; pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from doorbuster.errors import InvalidError
-from intake.sales.phase import effective_phase
+from readiness.phase import effective_phase
 from waitingroom.sale_config import room_config
 
 if TYPE_CHECKING:
@@ -15,11 +15,25 @@ if TYPE_CHECKING:
     from db.status import DoubtfulProduct
 
 Check = dict[str, Any]
+"""`ok`, figures, and `reason` where it is not."""
 
 CLOCK_MAX_S = 1.0
 """More than this between the clocks moves the start for some: the order store's clock opens the sale."""
 SHOWN_MAX = 20
 """Products named in a check."""
+_NO_MORE = {"closed": "the sale is closed", "drain": "the sale is draining", "ended": "the sale has ended"}
+
+
+def failed(reason: str, **figures: Any) -> Check:
+    """Return a check that fails."""
+    return {"ok": False, "reason": reason} | figures
+
+
+def sale_check(sale: Sale) -> Check:
+    """Return the check of a sale's phase."""
+    phase = effective_phase(sale)
+    said: Check = {"ok": phase not in _NO_MORE, "phase": phase}
+    return said | ({"reason": _NO_MORE[phase]} if phase in _NO_MORE else {})
 
 
 def product_checks(doubtful: Sequence[DoubtfulProduct]) -> dict[str, Check]:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from db import status
 from doorbuster.failures import STORE_FAILED
-from doorbuster.orderstore import server
-from doorbuster.redis_age import age_s
+from doorbuster.redis_age import age_s, clock_s
 from doorbuster.redis_clients import plain_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
+    from db.connections.pool import Connection
     from doorbuster.settings import Settings
-    from intake.database import Database
-    from intake.monitoring.health import HealthChecks
+
+    Reading = Callable[[], AbstractAsyncContextManager[Connection]]
+    """Lends a connection for a short read."""
 
 Check = dict[str, Any]
 
@@ -38,8 +40,9 @@ NAMES = {
 class StoreChecks:
     """Asks every store how it is."""
 
-    def __init__(self, settings: Settings, database: Database, health: HealthChecks) -> None:
-        self._database, self._health = database, health
+    def __init__(self, settings: Settings, reading: Reading, faults: Callable[[], str] = str) -> None:
+        """Take what lends a connection, and what says how the order store is less durable than it must be."""
+        self._reading, self._faults = reading, faults
         urls = {
             "orders_store": settings.orders_redis_url,
             "room_store": settings.room_redis_url,
@@ -62,7 +65,7 @@ class StoreChecks:
         }
         results = await asyncio.gather(*(_bounded(NAMES[name], look) for name, look in looks.items()))
         checks = dict(zip(looks, results, strict=True))
-        if checks["orders_store"]["ok"] and (faults := self._health.durability_faults):
+        if checks["orders_store"]["ok"] and (faults := self._faults()):
             checks["orders_store"] |= {"ok": False, "reason": f"the order store is not durable: {faults}"}
         return checks
 
@@ -71,11 +74,13 @@ class StoreChecks:
         return await _bounded(NAMES[name], lambda: age_s(self.redis[name]))
 
     async def clocks(self) -> dict[str, float]:
-        """Return by how many seconds the clocks of Postgres and of the order store are ahead of this process's.
+        """Return by how many seconds the clocks of Postgres, order store and room's store are ahead of this process's.
 
         What the question took is allowed for; what does not answer is left out.
         """
-        clocks = {"postgres": self._postgres_clock, "orders_store": self._orders_clock}
+        clocks = {"postgres": self._postgres_clock} | {
+            name: (lambda client=self.redis[name]: clock_s(client)) for name in ("orders_store", "room_store")
+        }
         ahead_s: dict[str, float] = {}
         for name, clock in clocks.items():
             began = time.time()
@@ -89,15 +94,12 @@ class StoreChecks:
         return ahead_s
 
     async def _postgres(self) -> float:
-        async with self._database.reading() as connection:
+        async with self._reading() as connection:
             return await status.server_age_s(connection)
 
     async def _postgres_clock(self) -> float:
-        async with self._database.reading() as connection:
+        async with self._reading() as connection:
             return (await status.server_clock(connection)).timestamp()
-
-    async def _orders_clock(self) -> float:
-        return await server.clock_us(self.redis["orders_store"]) / 1e6
 
 
 async def _bounded(name: str, look: Callable[[], Awaitable[float]]) -> Check:

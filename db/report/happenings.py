@@ -1,0 +1,74 @@
+"""What ops did and what went wrong around a sale, as far as it was written down. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from db.query_files import load
+from doorbuster.contract.night.report import Act, Incident
+
+if TYPE_CHECKING:
+    from db.connections.pool import Connection
+    from db.sales import Sale
+
+ACTS_MAX = 500
+TARGETS_MAX = 1_000
+"""Products whose changes are shown."""
+_SQL = load("report")
+
+
+async def acts(connection: Connection, sale: Sale, until: datetime) -> tuple[list[Act], int]:
+    """Return what ops changed of the sale and its products, oldest first, and how many changes are left out."""
+    targets = [f"sale:{sale.sale_id}", *(f"product:{one}" for one in list(sale.products)[:TARGETS_MAX])]
+    found = await connection.fetch(_SQL["acts"], targets, sale.created_at, until, ACTS_MAX)
+    whole: int = await connection.fetchval(_SQL["count_acts"], targets, sale.created_at, until)
+    shown = [
+        Act(
+            at=row["at"], action=row["action"], target=row["target"], change=row["change"],
+            by=row["operator"] or row["key_name"] or "",
+        )
+        for row in reversed(found)
+    ]  # fmt: skip
+    return shown, whole - len(found)
+
+
+async def incidents(
+    connection: Connection, sale: Sale, until: datetime, restarts: Mapping[str, datetime]
+) -> list[Incident]:
+    """Return what went wrong, oldest first; `restarts`: since when stores have been up that Postgres cannot tell of."""
+    begin = sale.starts_at - timedelta(seconds=sale.prewarm_lead_s)
+    number = sale.number
+    found = [
+        Incident(
+            kind="alert", at=row["began_at"], until=row["ended_at"],
+            what=f"{row['name']} ({row['severity']}): {row['summary']}",
+        )
+        for row in await connection.fetch(_SQL["alerts"], begin, until)
+    ]  # fmt: skip
+    found += [
+        Incident(
+            kind="dead_letters", at=row["since"], until=row["until"],
+            what=f"{row['letters']} accepted orders were put aside: {row['reason']}, {row['state']} now",
+        )
+        for row in await connection.fetch(_SQL["dead_letters"], number)
+    ]  # fmt: skip
+    found += [
+        Incident(
+            kind="payments_failed", at=row["since"], until=row["until"],
+            what=f"{row['operations']} operations at the payment provider: {row['kind']}, {row['state']}",
+        )
+        for row in await connection.fetch(_SQL["failed_operations"], number)
+    ]  # fmt: skip
+    began: datetime = await connection.fetchval(_SQL["postgres_began"])
+    found += _restarts({"Postgres": began} | dict(restarts), sale.starts_at, until)
+    return sorted(found, key=lambda one: one.at or begin)
+
+
+def _restarts(began: Mapping[str, datetime], begin: datetime, until: datetime) -> Iterable[Incident]:
+    return [
+        Incident(kind="restart", at=at, until=None, what=f"{store} was started")
+        for store, at in began.items()
+        if begin < at <= until
+    ]

@@ -1,0 +1,1 @@
+"""Rehearsals as ops make, follow and end them."""

@@ -1,0 +1,1 @@
+"""What rehearsals leave: a shift that removes it."""
