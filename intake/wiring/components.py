@@ -128,7 +128,7 @@ class Parts:
     def live(self) -> LiveDesk:
         """How sales go, for ops."""
         looks = Looks(self.database, self.orders_redis, self.waiting.redis, self.waiting.desk)
-        return LiveDesk(self.sales, looks, LiveHistory(self.waiting.redis))
+        return LiveDesk(self.sales, looks, LiveHistory(self.waiting.redis), lambda: self.alerts.firing)
 
     def _prepare_watching(self) -> None:
         """Make what looks at all of it."""
