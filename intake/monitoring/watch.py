@@ -91,7 +91,7 @@ class Watch:
         )  # fmt: skip
 
     async def _promises(self) -> _Promises:
-        async with self._database.reading() as connection:
+        async with self._database.reading("watching") as connection:
             now = datetime.now(UTC)
             ahead = {sale.sale_number for sale in await sales.live_sales(connection) if sale.starts_at > now}
             verdicts = await reports.verdicts(connection, ahead)

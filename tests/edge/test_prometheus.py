@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from intake.database import PURPOSES
 from tests.fixtures.intake import Intake
 from tests.fixtures.promtool import promtool
 
@@ -20,6 +23,19 @@ def test_the_nights_can_fail(tmp_path: Path) -> None:
     (tmp_path / "alerts.yml").write_text(RULES.read_text().replace("for: 30s", "for: 15s"))
     (tmp_path / NIGHTS.name).write_text(NIGHTS.read_text())
     assert promtool("test", "rules", str(tmp_path / NIGHTS.name)).returncode == 1
+
+
+async def test_what_a_connection_was_held_for_names_a_request(intake: Intake) -> None:
+    await intake.open_sale()
+    (await intake.http.get("/sales/sale", headers={"X-Request-Id": "shop-7"})).raise_for_status()
+    answer = await intake.http.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    held = families["doorbuster_connection_held_seconds"].samples
+    assert {sample.labels["purpose"] for sample in held} == set(PURPOSES)
+    named = {sample.exemplar.labels["request_id"] for sample in held if sample.exemplar}
+    assert "shop-7" in named
+    assert "doorbuster_store_up" in families
 
 
 async def test_the_page_of_metrics_is_as_prometheus_wants_it(intake: Intake) -> None:
