@@ -162,7 +162,7 @@ def room_codes(sale_number: int) -> str:
 
 
 def room_visits(sale_number: int) -> str:
-    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/visits.py."""
+    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/records/visits.py."""
     return _of_room(sale_number, "visits")
 
 

@@ -9,10 +9,9 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from db import sales, status
+from db import status
 from db.prewarm import reports
 from doorbuster.failures import STORE_FAILED
 from intake.monitoring.progress import WITHIN_S
@@ -92,13 +91,10 @@ class Watch:
 
     async def _promises(self) -> _Promises:
         async with self._database.reading("watching") as connection:
-            now = datetime.now(UTC)
-            ahead = {sale.sale_number for sale in await sales.live_sales(connection) if sale.starts_at > now}
-            verdicts = await reports.verdicts(connection, ahead)
             return _Promises(
                 await status.ledger_breaches(connection), await status.open_dead_letters(connection),
                 await status.standing_by(connection),
-                {verdict.sale_id: len(verdict.no_go) for verdict in verdicts if not verdict.go},
+                {one.sale_id: len(one.no_go) for one in await reports.verdicts_ahead(connection)},
             )  # fmt: skip
 
 
