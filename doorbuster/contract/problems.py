@@ -36,6 +36,8 @@ class Problem(Struct, omit_defaults=True):
     code: str
     errors: list[FieldProblem] = []
     room: str | None = None
+    instance: str | UnsetType = UNSET
+    """The request that was answered so, as the log names it: `urn:doorbuster:request:` and its id."""
     order_id: str | UnsetType = UNSET
     """The order that was decided against, where one came to be."""
     line: int | UnsetType = UNSET

@@ -81,7 +81,7 @@ class OrderTransitions:
             IllegalTransitionError: it cannot be done now, or the drain has not seen the order.
         """
         try:
-            async with self._database.working() as connection, connection.transaction():
+            async with self._database.working("transitions") as connection, connection.transaction():
                 changed = await work(connection)
         except ShipmentNotFoundError:
             raise

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
+from doorbuster.log import shared_context
 from doorbuster.values.shadows import is_shadow
 from intake.room.rate_limit import Allowance
 from intake.room.status_document import StatusDocument, document_of
@@ -152,7 +153,7 @@ class CachedRoom:
     async def read(self) -> None:
         """Tick once, whoever asks meanwhile; a failure is noted, not raised."""
         if self._reading is None:
-            self._reading = asyncio.ensure_future(self._read())
+            self._reading = asyncio.create_task(self._read(), context=shared_context())
             self._reading.add_done_callback(self._finished)
         await asyncio.shield(self._reading)
 
@@ -282,7 +283,7 @@ class RoomCache:
 
     async def _write(self, room: CachedRoom) -> None:
         if room.offers is None:
-            room.offers = asyncio.ensure_future(self._read_offers(room))
+            room.offers = asyncio.create_task(self._read_offers(room), context=shared_context())
         # Without Postgres the room goes on: the document says of products what was known last.
         await asyncio.wait({room.offers}, timeout=OFFERS_S)
         if room.state is not None:

@@ -28,6 +28,7 @@ from doorbuster.errors import (
     SoldOutError,
 )
 from doorbuster.failures import STORE_FAILED, VALUE_REFUSED
+from doorbuster.log import current_request_id
 from intake.server.asgi import METHOD, OPS, BodyError
 from intake.server.connection.early_response import NOT_KEPT
 
@@ -47,6 +48,7 @@ _BY_STATUS = {
     415: "unsupported_media_type",
 }
 
+INSTANCE = "urn:doorbuster:request:"
 FIELDS_MAX, NAME_MAX, WORDS_MAX = 20, 200, 2_000
 """Wrong fields that a problem names, and characters of a name and of words."""
 REPEAT = "the request is safe to repeat"
@@ -145,13 +147,17 @@ class Problems:
         detail: str,
         fields: list[tuple[str, str]] | None = None,
         members: Mapping[str, Any] | None = None,
+        *,
+        identity: str = "",
     ) -> ProblemAnswer:
-        """Return a problem as it is answered, and count it."""
+        """Return a problem as it is answered, and count it; `identity` is the request's id, if not that of the task."""
         self._refused(code)
         # Whatever somebody sends, the answer is short.
         named = [FieldProblem(name[:NAME_MAX], what[:WORDS_MAX]) for name, what in (fields or [])[:FIELDS_MAX]]
         document = problem(code, detail[:WORDS_MAX], named)
         headers = {"content-type": PROBLEM_JSON, **NOT_KEPT}
+        if identity := identity or current_request_id():
+            document.instance = INSTANCE + identity
         for name, value in (members or {}).items():
             setattr(document, name, value)
         if document.room is not None:

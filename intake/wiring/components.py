@@ -132,6 +132,7 @@ class Parts:
 
     def _prepare_watching(self) -> None:
         """Make what looks at all of it."""
+        self.database.held = self.metrics.held
         judges = self.durability, self.memory
         self.alerts = AlertWatcher(Watch(self.database, self.checks, self.progress, self.metrics, judges), self.metrics)
 
@@ -150,12 +151,12 @@ class Parts:
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
-        async with self.database.reading() as connection:
+        async with self.database.reading("sales") as connection:
             return await get_sale(connection, sale_id)
 
     async def list_sales(self) -> list[Sale]:
         """Read the newest sales from Postgres."""
-        async with self.database.reading() as connection:
+        async with self.database.reading("sales") as connection:
             return await list_sales(connection)
 
     async def read_keys(self) -> StoredKeys:
