@@ -399,9 +399,11 @@ create table identity_purchases (
   sale_number integer not null,
   identity    bytea not null,
   product_id  text not null,
-  quantity    integer not null check (quantity >= 0),
-  primary key (sale_number, identity, product_id)
+  quantity    integer not null check (quantity >= 0)
 );
+-- Hashes are enough: an identity belongs to one sale. A unique index costs twice as much, and who counts holds the product's
+-- row of sale_products, so nobody adds a second row of the same; the audit would tell.
+create index identity_purchases_identity on identity_purchases using hash (identity);
 
 create table orders (
   order_id      uuid primary key,
@@ -1011,6 +1013,8 @@ create table drain_paces (
   drained     bigint not null,
   busy_s      double precision not null,
   measured_at timestamptz not null default clock_timestamp()
+);
+
 -- When units of a product ran out and when there were some again: of its stock, or of a sale's allotment. Written by
 -- triggers in the transaction of whoever moves units, a row each time that it turns; no row where nothing turns.
 create table shelf_turns (
@@ -1067,6 +1071,7 @@ create table sale_reports (
   written_at  timestamptz not null default clock_timestamp(),
   report      jsonb not null
 );
+
 -- What was rehearsed, and with which result. The shadow of one whose lease has ended is removed.
 create table rehearsals (
   rehearsal_id     bigint generated always as identity primary key,

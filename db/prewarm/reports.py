@@ -5,7 +5,7 @@ The newest verdict of a sale is what its page, its alert and its live view show.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest report of a sale that is not over."""
+    """The newest report of a sale."""
 
     sale_number: int
     sale_id: str
@@ -71,7 +71,12 @@ async def newest(connection: Connection, sale_number: int, *, limit: int = KEPT)
     return [Report(**row) for row in await connection.fetch(_SQL["newest_reports"], sale_number, limit)]
 
 
-async def verdicts(connection: Connection, sale_numbers: Collection[int] | None = None) -> list[Verdict]:
-    """Return the newest verdict of each of these sales, or of every sale that is not over, which has one."""
-    numbers = None if sale_numbers is None else list(sale_numbers)
-    return [Verdict(**row) for row in await connection.fetch(_SQL["verdicts"], numbers)]
+async def verdict(connection: Connection, sale_number: int) -> Verdict | None:
+    """Return the newest verdict of a sale, None while there is none."""
+    row = await connection.fetchrow(_SQL["verdict"], sale_number)
+    return None if row is None else Verdict(**row)
+
+
+async def verdicts_ahead(connection: Connection) -> list[Verdict]:
+    """Return the newest verdict of each sale that has one and has not begun: the ones that are to wake people."""
+    return [Verdict(**row) for row in await connection.fetch(_SQL["verdicts_ahead"])]

@@ -52,6 +52,7 @@ class Problem(Struct, omit_defaults=True):
     phase: EffectivePhase | UnsetType = UNSET
     starts_at: Moment | UnsetType = UNSET
     ends_at: Moment | UnsetType = UNSET
+    resumes_at: Moment | UnsetType = UNSET
     total: int | UnsetType = UNSET
     """Of the order at the prices in force."""
     lines: list[UnitPrice] | UnsetType = UNSET

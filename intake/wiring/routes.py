@@ -9,6 +9,7 @@ from intake.monitoring.health import ShowLiveness, ShowReadiness
 from intake.monitoring.show_metrics import ShowMetrics
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
+from intake.ops.clone import CloneSale
 from intake.ops.dead_letters.resources import DeadLetters, DiscardDeadLetter, Letters, OneDeadLetter, RetryDeadLetter
 from intake.ops.export.resource import ExportOrders
 from intake.ops.fulfilment.bulk import BulkTransitions
@@ -20,6 +21,7 @@ from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prewarm import SalePrewarm
 from intake.ops.prices import ProductPrices
 from intake.ops.products import OneProduct, ProductSearch, ProductStock
+from intake.ops.rehearsals import proof
 from intake.ops.rehearsals.resources import OneRehearsal, RehearsalList, Rehearsals
 from intake.ops.report.page import ReportPage
 from intake.ops.report.promises import Promises
@@ -63,6 +65,7 @@ def add_process(app: Routes, parts: Parts) -> None:
             parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.alerts.watch
         ),
     )
+    app.add_route(proof.PATH, proof.ShowProof(parts.settings.loadtest_proof))
     static_files = parts.waiting.pages.static_files
     app.add_route(static_files.route, static_files)  # also where ops alone come, whose pages need them
     for path, resource in resources().items():
@@ -103,6 +106,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    app.add_route("/ops/sales/{sale}/clone", CloneSale(database, publishing))
     rehearsals = Rehearsals(database, parts.orders_redis, publishing)
     app.add_route("/ops/sales/{sale}/rehearsals", RehearsalList(rehearsals))
     app.add_route("/ops/sales/{sale}/rehearsals/{rehearsal}", OneRehearsal(rehearsals))
@@ -111,7 +115,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
-    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas)
+    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas, parts.checks.redis["jobs_store"])
     app.add_route("/ops/promises", promises)
     reports = ReportOfSale(database, parts.orders_redis, parts.waiting.redis, promises=promises, page=ReportPage())
     app.add_route("/ops/sales/{sale}/report", reports)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from doorbuster.contract.night.live import LivePayments, LiveProduct, LiveView
+from doorbuster.contract.night.live import LivePayments, LiveProduct, LiveView, NoGo
 from intake.ops.live.room_reason import room_of
 from intake.ops.live.samples import Sample, between, per_s
 from intake.sales.phase import effective_phase
@@ -50,6 +50,7 @@ def view_of(seen: Seen, sample: Sample) -> LiveView:
     """Return how the sale goes."""
     sale, books, state = seen.cached.sale, seen.books, seen.room.state if seen.room else None
     products = None if books is None else _products(books)
+    verdict = None if books is None else books.verdict
     return LiveView(
         sale_id=sale.sale_id,
         name=sale.name,
@@ -72,9 +73,9 @@ def view_of(seen: Seen, sample: Sample) -> LiveView:
         payments_failing=None if books is None else _payments(books).failing,
         payments=None if books is None else _payments(books),
         room=room_of(sale, state),
-        go=None,
-        go_at=None,
-        no_go=[],
+        go=None if verdict is None else verdict.go,
+        go_at=None if verdict is None else verdict.at,
+        no_go=[] if verdict is None else [NoGo(**one) for one in verdict.no_go],
         alerts=[],
         troubles=seen.troubles,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from db import live, progress
 from db.live import PaymentCounts, ProductRow
+from db.prewarm import reports
 from db.work import due_work
 from doorbuster.failures import ANTICIPATED
 from doorbuster.orderstore import backlog, unread
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from db.prewarm.reports import Verdict
     from intake.database import Database
     from intake.room.cache import CachedRoom, RoomCache
     from intake.sales.cache import CachedSale
@@ -49,6 +51,8 @@ class Books:
     payments: PaymentCounts
     failed_operations: int
     paused: str | None
+    verdict: Verdict | None
+    """Of the newest pre-warm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,7 @@ class Looks:
                 payments=await live.payments(connection, number, partitions),
                 failed_operations=await live.failed_operations(connection),
                 paused=await progress.paused(connection, number),
+                verdict=await reports.verdict(connection, number),
             )
 
     async def _stream(self, cached: CachedSale) -> Stream:

@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import live, prewarm, promises, rehearsal, report
+from doorbuster.contract.night import live, prewarm, promises, rehearsal, report, schedule
 
 
 class Operation(NamedTuple):
@@ -159,6 +159,10 @@ _SALES = (
         "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_SALE),
         sales.SaleChange
     ),
+    Operation(
+        "post", "/ops/sales/{sale}/clone", "Make a sale like it, at another time", {201: sales.SaleView},
+        ("conflict", *_BODY, *_SALE), schedule.CloneRequest,
+    ),
     Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: sales.SaleView}, ("conflict", *_STEER)),
     Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: sales.SaleView}, ("conflict", *_STEER)),
     Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: sales.SaleView}, ("conflict", *_STEER)),
@@ -201,7 +205,7 @@ _SALES = (
     ),
     Operation(
         "get", "/ops/sales/{sale}/report", "Show what is told of a sale that is over", {200: report.SaleReport},
-        ("sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
+        ("malformed", "sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
     ),
     Operation(
         "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
@@ -353,6 +357,13 @@ _WEBHOOKS = (
 
 _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
+    Operation(
+        "get",
+        "/.well-known/doorbuster-loadtest",
+        "Show the digest of LOADTEST_PROOF",
+        {200: Media("text/plain")},
+        ("not_found",),
+    ),
     Operation(
         "get",
         "/readyz",
