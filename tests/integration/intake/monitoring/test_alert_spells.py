@@ -29,9 +29,7 @@ async def test_a_spell_has_a_beginning_and_an_end(db: Connection, settings: Sett
         ("DrainLate", None, "page"), ("RoomStuck", None, "page"),
     ]  # fmt: skip
     assert abs((rows[0]["began_at"] - datetime.fromtimestamp(began, UTC)).total_seconds()) < 0.001
-    await db.execute(
-        "update alert_spells set seen_at = seen_at - interval '40 s', began_at = '2026-01-01Z'"
-    )
+    await db.execute("update alert_spells set seen_at = seen_at - interval '40 s', began_at = '2026-01-01Z'")
     firing[:] = [alert("RoomStuck", time.time())]
     await one.look()
     rows = await db.fetch("select * from alert_spells order by name, began_at")
