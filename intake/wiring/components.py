@@ -21,6 +21,7 @@ from intake.accepting.store_memory import StoreMemory
 from intake.changes.publish import ChangePublisher
 from intake.changes.restock import Restocker
 from intake.database import Database
+from intake.monitoring.alert_spells import AlertSpells
 from intake.monitoring.alerts.watcher import AlertWatcher
 from intake.monitoring.health import HealthChecks
 from intake.monitoring.metrics import Metrics
@@ -135,6 +136,7 @@ class Parts:
         self.database.held = self.metrics.held
         judges = self.durability, self.memory
         self.alerts = AlertWatcher(Watch(self.database, self.checks, self.progress, self.metrics, judges), self.metrics)
+        self.alert_spells = AlertSpells(self.database, lambda: self.alerts.firing)
 
     def _prepare_prewarm(self) -> None:
         """Make what is done ahead of sales."""
@@ -209,7 +211,11 @@ class Parts:
                 self.memory.keep_looking,
                 self.measure,
                 self.live.run,
-                *([self.alerts.keep_looking] if self.settings.intake_role != "public" else []),
+                *(
+                    [self.alerts.keep_looking, self.alert_spells.keep_noting]
+                    if self.settings.intake_role != "public"
+                    else []
+                ),
                 *self.waiting.running(),
                 *self.catalogue.running(),
                 *self._ahead_of_sales(),
