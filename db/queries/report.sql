@@ -12,9 +12,6 @@ select date_trunc('minute', e.at) as minute, count(*) filter (where e.status = '
   where o.sale_number = $1 and e.kind is null and e.status in ('confirmed', 'cancelled')
   group by 1;
 
--- name: offered_by_minute
-select minute, offered, joined, admitted, refused from sale_minutes where sale_number = $1;
-
 -- name: states
 select status::text as status, coalesce(reason, '') as reason, min(currency) as currency, count(*) as orders
   from orders where sale_number = $1 group by 1, 2;

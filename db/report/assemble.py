@@ -37,7 +37,7 @@ from doorbuster.contract.night.report import (
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
-    from db.report.minutes import Course
+    from db.report.minutes import CountedMinute, Course
     from db.sales import Sale
     from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.night.promises import PromisesView
@@ -63,6 +63,8 @@ class Known:
     preview: bool = False
     room: TellsRoom | None = None
     """None: there is none, or its store does not remember."""
+    minutes: Mapping[int, CountedMinute] = field(default_factory=dict)
+    """What was counted and is not in Postgres yet, by Unix minute."""
     audit: PromisesView | None = None
     no_audit: str = "it was not asked"
     restarts: Mapping[str, datetime] = field(default_factory=dict)
@@ -72,7 +74,7 @@ async def assemble(connection: Connection, known: Known) -> SaleReport:
     """Return the report of a sale."""
     began, now, sale = time.monotonic(), datetime.now(UTC), known.sale
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        went = await course(connection, sale.number)
+        went = await course(connection, sale.number, known.minutes)
         shown, left_out = await products(connection, sale.number, sale.starts_at)
         waits = [await _spread(connection, name, sale.number) for name in ("to_decided", "to_confirmed")]
         orders, step = await _order_of_units(connection, sale.number)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from db.report.ranks import DECIMALS, kendall_tau, median, spread
 from doorbuster.contract.night.report import Estimates, Spread
 
-# ruff: noqa: D102  what each says is told where it is made: waitingroom/visits.py
+# ruff: noqa: D102  what each says is told where it is made: waitingroom/records/visits.py
 
 
 class TellsEstimate(Protocol):

@@ -93,17 +93,20 @@ def credentials(instance: Instance) -> list[tuple[bytes, bytes]]:
 
 
 @contextmanager
-def streamed(instance: Instance, path: str, params: dict[str, str]) -> Iterator[Iterator[bytes]]:
-    """Give the bytes of a long answer as they come.
+def streamed(
+    instance: Instance, path: str, params: dict[str, str], *, accept: str = "*/*", within_s: float | None = None
+) -> Iterator[Iterator[bytes]]:
+    """Give the bytes of a long answer as they come, in the form that is named.
 
     Raises:
         NotFoundError, ConflictError, InvalidError: the API refused, with its own words.
         StoreUnavailableError: it does not answer, or the answer breaks off.
     """
     url = instance.ops_base.rstrip("/") + path
+    headers = [*credentials(instance), (b"Accept", accept.encode())]
     try:
         with httpx.stream(
-            "GET", url, params=params, headers=credentials(instance), timeout=_TIMEOUT, trust_env=False
+            "GET", url, params=params, headers=headers, timeout=within_s or _TIMEOUT, trust_env=False
         ) as answer:
             if not answer.is_success:
                 answer.read()

@@ -20,7 +20,7 @@ from intake.ops.live.resource import ShowLive
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prewarm import SalePrewarm
 from intake.ops.prices import ProductPrices
-from intake.ops.products import OneProduct, ProductStock
+from intake.ops.products import OneProduct, ProductSearch, ProductStock
 from intake.ops.rehearsals import proof
 from intake.ops.rehearsals.resources import OneRehearsal, RehearsalList, Rehearsals
 from intake.ops.report.page import ReportPage
@@ -115,12 +115,13 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
-    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas)
+    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas, parts.checks.redis["jobs_store"])
     app.add_route("/ops/promises", promises)
     reports = ReportOfSale(database, parts.orders_redis, parts.waiting.redis, promises=promises, page=ReportPage())
     app.add_route("/ops/sales/{sale}/report", reports)
     app.add_route("/ops/sales/{sale}/prewarm", SalePrewarm(database, publishing, parts.prewarming))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing))
+    app.add_route("/ops/products", ProductSearch(SearchProducts(parts.search)))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))

@@ -90,7 +90,7 @@ async def test_control_who_counts_without_the_products_lock_lets_too_many_pass(s
             await all_read.wait()
             if had.get("lamp", {}).get(card, 0) + 1 > 1:
                 return False
-            await connection.execute(drain_batch._SQL["count_identities"], number, ["lamp"], [card], [1])
+            await drain_batch.count_identities(connection, number, {"lamp": {card: 1}}, had)
             return True
 
     assert sum(await asyncio.gather(*(one() for _ in range(3)))) > 1

@@ -205,7 +205,7 @@ _SALES = (
     ),
     Operation(
         "get", "/ops/sales/{sale}/report", "Show what is told of a sale that is over", {200: report.SaleReport},
-        ("sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
+        ("malformed", "sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
     ),
     Operation(
         "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
@@ -246,6 +246,10 @@ _SALES = (
 
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (
+    Operation(
+        "get", "/ops/products", "Search products", {200: catalogue.SearchPage}, ("invalid", *_OPS), None,
+        ("q", "category*", "brand*", "min_price", "max_price", "sort", "cursor", "limit"),
+    ),
     Operation(
         "put", "/ops/products/{product}", "Write a product", {200: products.ProductView}, ("conflict", *_BODY, *_OPS),
         products.ProductRequest,

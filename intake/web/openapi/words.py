@@ -106,6 +106,11 @@ DESCRIPTIONS = {
         "`operate` works with sales, rooms, products and orders too, `admin` does what cannot be undone, and keys."
     ),
     "delete /ops/keys/{key}": "Every process refuses it within a second. Again changes nothing.",
+    "get /ops/sales/{sale}/report": (
+        "JSON; with `Accept: text/html` a page to print, with `text/csv` the minutes. The scheduler writes it once "
+        "when the sale is over and settled; before that, and with `fresh`, it is as of now. Money is as of "
+        "`written_at`."
+    ),
     "get /ops/promises": (
         "What `doorbuster audit` prints: of all sales together. Reads nearly everything there is, in up to a minute: "
         "one at a time, who asks meanwhile gets the same answer or a 503."
@@ -175,6 +180,9 @@ PARAMETERS = {
     "sale": "The sale's id.",
     "order": "The order's id, a UUID.",
     "product": "The product's id.",
+    "preview": "`true`: of a sale that is not over, what there is so far.",
+    "fresh": "`true`: as of now, and not as it was written.",
+    "standalone": "`true`: a page that needs no other file.",
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
     "shipment": "The parcel's id, a UUID.",

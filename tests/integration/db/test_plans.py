@@ -34,6 +34,7 @@ TIME_MS = 2_000
 
 NOT_AT_WORK = {
     "audit": "asks about everything that there is, from a connection of its own",
+    "report": "asks about a whole sale, once it is over, from a connection of its own; see db/report/test_size.py",
     "baseline": "what others would write; measured against, never used",
     "rivals": "as above",
     "loadtests": "asked once, after a run",

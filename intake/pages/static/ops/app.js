@@ -6,9 +6,11 @@ import { route, trouble } from "./router.js";
 import { T } from "./texts.js";
 import { floor, floorOfSale } from "./views/floor.js";
 import { live, liveOfSale } from "./views/live.js";
+import { newSale, sale } from "./views/sale.js";
+import { sales } from "./views/sales.js";
 import { system } from "./views/system.js";
 
-const VIEWS = [live, liveOfSale, floor, floorOfSale, system];
+const VIEWS = [live, liveOfSale, floor, floorOfSale, sales, newSale, sale, system];
 
 function bar(who) {
   const links = VIEWS.filter((view) => view.menu).map((view) =>

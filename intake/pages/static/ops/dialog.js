@@ -42,7 +42,7 @@ export function showProblem(form, place, error) {
   if (!isNamed || rest.length) said.unshift(error.words || T.problems.internal);
   fill(place, said.map((text) => h("p", {}, text)));
   place.hidden = !said.length;
-  if (!error.words) console.error(error);
+  if (error instanceof Error && !error.words) console.error(error);
   (form.querySelector("[aria-invalid]") || place).focus();
 }
 

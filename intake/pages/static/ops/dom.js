@@ -33,7 +33,7 @@ export function set(element, props) {
 
 /** Put children in the place of those that an element has. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((one) => one !== null && one !== undefined && one !== false));
+  element.replaceChildren(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
   return element;
 }
 
