@@ -19,7 +19,14 @@ from falcon.util.mediatypes import quality
 from redis.exceptions import RedisError
 
 from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
-from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError, RefundTooLargeError, SoldOutError
+from doorbuster.errors import (
+    DoorbusterError,
+    IllegalTransitionError,
+    InvalidError,
+    PaymentOpenError,
+    RefundTooLargeError,
+    SoldOutError,
+)
 from doorbuster.failures import STORE_FAILED, VALUE_REFUSED
 from doorbuster.log import current_request_id
 from intake.server.asgi import METHOD, OPS, BodyError
@@ -225,7 +232,7 @@ def _uncounted(_method: str, _path: str, _code: str) -> None:
 def _members(error: DoorbusterError) -> Mapping[str, Any] | None:
     if isinstance(error, IllegalTransitionError):
         return {"allowed": error.context.get("allowed", [])}
-    if isinstance(error, SoldOutError | RefundTooLargeError):
+    if isinstance(error, SoldOutError | RefundTooLargeError | PaymentOpenError):
         return error.context
     return error.members if isinstance(error, RefusedError) else None
 

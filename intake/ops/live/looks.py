@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from db.prewarm.reports import Verdict
+    from db.prewarm.reports import PrewarmVerdict
     from intake.database import Database
     from intake.room.cache import CachedRoom, RoomCache
     from intake.sales.cache import CachedSale
@@ -51,7 +51,7 @@ class Books:
     payments: PaymentCounts
     failed_operations: int
     paused: str | None
-    verdict: Verdict | None
+    verdict: PrewarmVerdict | None
     """Of the newest pre-warm."""
 
 
