@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from intake.server.connection.fast_response import FastResponse
     from intake.server.guard import FastOrderPost
 
+MONITORING = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths that have no traces: whoever watches asks for them all the time."""
 PARENT, KEY = b"traceparent", b"idempotency-key"
 _NAMED = re.compile(r"(?<=/)(sales|orders|products)/[^/]+")
 """What a path names: its span is called without it."""
@@ -33,7 +35,7 @@ class TracedRequests:
             await self._application(scope, receive, send)
             return
         key, parent = _asked(scope["headers"])
-        if not tracing.is_wanted(key, parent) or not tracing.may_follow(parent):
+        if scope["path"] in MONITORING or not tracing.is_wanted(key, parent) or not tracing.may_follow(parent):
             await self._application(scope, receive, send)
             return
         method, path = scope["method"], scope["path"]
