@@ -9,10 +9,11 @@ import { live, liveOfSale } from "./views/live.js";
 import { newSale, sale } from "./views/sale.js";
 import { sales } from "./views/sales.js";
 import { keys } from "./views/keys.js";
+import { log } from "./views/log.js";
 import { runbook, runbookSection } from "./views/runbook.js";
 import { system } from "./views/system.js";
 
-const VIEWS = [live, liveOfSale, floor, floorOfSale, sales, newSale, sale, runbook, runbookSection, system, keys];
+const VIEWS = [live, liveOfSale, floor, floorOfSale, sales, newSale, sale, log, runbook, runbookSection, system, keys];
 
 function bar(who) {
   const links = VIEWS.filter((view) => view.menu).map((view) =>
