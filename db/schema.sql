@@ -430,7 +430,8 @@ create table orders (
   payment_reference text,                  -- the provider's own id of the payment
   next_action       jsonb,                 -- the provider's, for the shopper's page, while it is open
   lines_metadata    jsonb,                 -- of the lines, an array as long as they are many
-  identities        bytea                  -- e-mail, card, address, device: a byte for which (1 to 4), 16 of the HMAC
+  identities        bytea,                 -- e-mail, card, address, device: a byte for which (1 to 4), 16 of the HMAC
+  paid_elsewhere    boolean                -- confirmed by hand, and not paid at the provider; null: no
 ) with (fillfactor = 50);                    -- every order is updated once, by its payment: beside itself, no index
 
 -- By sale in order of acceptance: lists, first come first served.
@@ -517,7 +518,7 @@ create table order_events (
   position bigint generated always as identity,
   tx       xid8 not null default pg_current_xact_id(),
   -- What the event says, where it is no transition.
-  kind     text check (kind in ('line_cancelled', 'shipment', 'refund', 'action_required')),
+  kind     text check (kind in ('line_cancelled', 'shipment', 'refund', 'action_required', 'served')),
   lines    jsonb,                          -- units taken off by it before they left: [{line, quantity}]
   primary key (order_id, seq)
 );

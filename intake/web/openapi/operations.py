@@ -283,7 +283,7 @@ _ORDERS = (
     Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
     Operation(
         "post", "/ops/orders/{order}/transitions", "Move an order on", {200: orders.OrderView},
-        ("order_not_found", "illegal_transition", *_BODY, *_OPS), ops.TransitionRequest,
+        ("order_not_found", "illegal_transition", "payment_open", *_BODY, *_OPS), ops.TransitionRequest,
     ),
     Operation(
         "post", "/ops/orders:transition", "Move many orders on", {200: JSON_LINES},

@@ -145,7 +145,7 @@ export const T = {
   },
   moments: { zone: (zone) => `In your time (${zone}).` },
   sales: {
-    title: "Sales", make: "Make a sale", name: "Sale", phase: "Phase", starts: "Starts", ends: "Ends", open_end: "until it is closed",
+    title: "Sales", make: "Make a sale", more: "Show more", name: "Sale", phase: "Phase", starts: "Starts", ends: "Ends", open_end: "until it is closed",
     products: "Products", room: "Waiting room", live_of: (id) => `Live: ${id}`, payment: "Payment", partitions: "Partitions",
     modes: { off: "no room", always: "always", safety_net: "safety net" },
     hold: (span) => `an order waits ${span} for it`, price: "Price", own_price: "its own", allotment: "Units for the sale", all_of_it: "all there are",
@@ -210,10 +210,5 @@ export const T = {
     factor_off: "Take it off", factor_off_ask: (name) => `Take the second factor off ${name}?`, factor_off_means: "Signing in takes the key alone then.",
     factor_off_told: (name) => `${name} has no second factor.`, revoke: "Revoke it", revoke_ask: (name) => `Revoke the key ${name}?`,
     revoke_means: "Whoever uses it is refused within a second, also on this page. It cannot be taken back.", revoked: (name) => `${name} is revoked.`,
-  },
-  lists: { more: "Show more", added: (count) => `${count} more are shown.` },
-  log: {
-    title: "Change log", target: "Changes of", target_hint: "Such as sale:friday, product:lamp, order:ID, ops_key:3. Empty: all.", look: "Look",
-    at: "When", who: "Who", action: "What", of: "Of", change: "Change", none: "Nothing was changed.", command: "a command", second: (name) => `with ${name}`,
   },
 };

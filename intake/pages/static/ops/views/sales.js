@@ -1,7 +1,7 @@
 // All sales and how each stands. Owns that list.
 
 import { fill, h } from "../dom.js";
-import { pagedList } from "../lists.js";
+import { paged } from "../paged.js";
 import { T } from "../texts.js";
 import { moment, number } from "../words.js";
 
@@ -20,12 +20,12 @@ const row = (sale) => {
 };
 
 async function show({ root, signal, who }) {
-  const list = pagedList({
-    path: "/ops/sales", row, none: T.live.no_sale, label: S.title, signal,
-    heads: [S.name, S.phase, S.starts, S.ends, { text: S.products, isNumber: true }, S.room, { text: h("span", { class: "unseen" }, T.menu.live) }],
+  const place = h("div");
+  fill(root, h("div", { class: "top" }, h("h1", {}, S.title), who.role !== "view" && h("a", { class: "button", href: "#/sales/new" }, S.make)), place);
+  await paged({
+    place, label: S.title, path: "/ops/sales", row, none: T.live.no_sale, signal,
+    columns: [S.name, S.phase, S.starts, S.ends, { text: S.products, n: true }, S.room, { text: T.menu.live, unseen: true }],
   });
-  fill(root, h("div", { class: "top" }, h("h1", {}, S.title), who.role !== "view" && h("a", { class: "button", href: "#/sales/new" }, S.make)), list.element);
-  await list.load();
 }
 
 export const sales = { path: "/sales", menu: "sales", title: () => S.title, show };
