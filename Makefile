@@ -13,7 +13,7 @@ ifneq ($(wildcard $(STAMP) $(RUNS)),)
   endif
 endif
 
-.PHONY: services help install demo test test-unit alerts fix test-versions test-oldest test-newest constraints check bench endurance soak loadtest loadtest-reads room-report opensearch relevance clean
+.PHONY: services help install demo test test-unit alerts dashboard fix test-versions test-oldest test-newest constraints check bench endurance soak loadtest spike loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -58,6 +58,9 @@ alerts: $(STAMP)  ## make deploy/prometheus/alerts.yml from the table of alerts
 	@mkdir -p deploy/prometheus
 	@$(BIN)/python -m intake.monitoring.alerts.rules > deploy/prometheus/alerts.yml
 
+dashboard: $(STAMP)  ## make deploy/grafana/doorbuster.json
+	@$(BIN)/python deploy/grafana/dashboard.py > deploy/grafana/doorbuster.json
+
 fix: $(STAMP)  ## mend what ruff can mend, and format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -90,6 +93,9 @@ bench: $(STAMP)  ## measure against floors and rivals in the same run
 
 loadtest: $(STAMP)  ## Locust, headless, ended by the audit (SHAPE=spike|real|herd|refresh|bots|retry, PROCESSES=1)
 	@$(BIN)/python -m loadtests.locust_run --shape $(or $(SHAPE),spike) --processes $(or $(PROCESSES),1)
+
+spike: $(STAMP)  ## fifty times the orders within five seconds, without a waiting room and with one, side by side
+	@$(BIN)/python -m loadtests.spike
 
 loadtest-reads: $(STAMP)  ## a 50x spike of product pages, searches and category pages with orders beside it
 	@$(BIN)/python -m loadtests.read_mix

@@ -44,3 +44,10 @@ async def oldest_change(connection: Connection, relay: str) -> float:
 async def limited_shifts(connection: Connection) -> list[LimitedShift]:
     """Return the shifts that something bounds."""
     return [LimitedShift(*row.values()) for row in await connection.fetch(_SQL["limited_shifts"])]
+
+
+async def paused(connection: Connection, sale_number: int) -> str | None:
+    """Return why whoever asks the provider for a sale's money leaves it alone now, None if nobody does."""
+    ours = ("money", f"settle:{sale_number}:")
+    said = [one.payments_paused for one in await limited_shifts(connection) if one.name.startswith(ours)]
+    return next(filter(None, said), None)

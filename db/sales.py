@@ -214,9 +214,14 @@ _CHANGEABLE = (
 )  # fmt: skip
 
 
+async def has_orders(connection: Connection, sale_number: int) -> bool:
+    """Say whether any order of the sale was drained."""
+    return bool(await connection.fetchval(_SQL["any_order"], sale_number))
+
+
 async def _keep_payment(connection: Connection, sale: Sale) -> None:
     """Refuse another way of payment once there are orders; no batch of a drain is under way meanwhile."""
-    if await connection.fetchval(_SQL["any_order"], sale.number):
+    if await has_orders(connection, sale.number):
         raise ConflictError("the sale has orders: how their money is taken stays as it is")
 
 

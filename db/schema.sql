@@ -399,9 +399,11 @@ create table identity_purchases (
   sale_number integer not null,
   identity    bytea not null,
   product_id  text not null,
-  quantity    integer not null check (quantity >= 0),
-  primary key (sale_number, identity, product_id)
+  quantity    integer not null check (quantity >= 0)
 );
+-- Hashes are enough: an identity belongs to one sale. A unique index costs twice as much, and who counts holds the product's
+-- row of sale_products, so nobody adds a second row of the same; the audit would tell.
+create index identity_purchases_identity on identity_purchases using hash (identity);
 
 create table orders (
   order_id      uuid primary key,
@@ -428,7 +430,8 @@ create table orders (
   payment_reference text,                  -- the provider's own id of the payment
   next_action       jsonb,                 -- the provider's, for the shopper's page, while it is open
   lines_metadata    jsonb,                 -- of the lines, an array as long as they are many
-  identities        bytea                  -- e-mail, card, address, device: a byte for which (1 to 4), 16 of the HMAC
+  identities        bytea,                 -- e-mail, card, address, device: a byte for which (1 to 4), 16 of the HMAC
+  paid_elsewhere    boolean                -- confirmed by hand, and not paid at the provider; null: no
 ) with (fillfactor = 50);                    -- every order is updated once, by its payment: beside itself, no index
 
 -- By sale in order of acceptance: lists, first come first served.
@@ -515,7 +518,7 @@ create table order_events (
   position bigint generated always as identity,
   tx       xid8 not null default pg_current_xact_id(),
   -- What the event says, where it is no transition.
-  kind     text check (kind in ('line_cancelled', 'shipment', 'refund', 'action_required')),
+  kind     text check (kind in ('line_cancelled', 'shipment', 'refund', 'action_required', 'served')),
   lines    jsonb,                          -- units taken off by it before they left: [{line, quantity}]
   primary key (order_id, seq)
 );
@@ -1011,6 +1014,8 @@ create table drain_paces (
   drained     bigint not null,
   busy_s      double precision not null,
   measured_at timestamptz not null default clock_timestamp()
+);
+
 -- When units of a product ran out and when there were some again: of its stock, or of a sale's allotment. Written by
 -- triggers in the transaction of whoever moves units, a row each time that it turns; no row where nothing turns.
 create table shelf_turns (
@@ -1067,6 +1072,7 @@ create table sale_reports (
   written_at  timestamptz not null default clock_timestamp(),
   report      jsonb not null
 );
+
 -- What was rehearsed, and with which result. The shadow of one whose lease has ended is removed.
 create table rehearsals (
   rehearsal_id     bigint generated always as identity primary key,

@@ -15,6 +15,9 @@
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
 | `INTAKES`     | hash   | jobs   | 1 h                  | intake               | scheduler, intake (pre-warm) |
+| `AUDITED`     | hash   | jobs   | none                 | intake               | intake (metrics)   |
+| `SHIFT_COSTS` | hash   | jobs   | none                 | shifts               | intake (metrics)   |
+| `RQ_SHIFTS`   | list   | jobs   | none                 | RQ                   | intake (metrics)   |
 | `RQ_WORKERS`  | set    | jobs   | none                 | RQ                   | intake (status)    |
 | `room`        | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_done`   | bitmap | room   | as long as the sale  | room scripts         | room scripts       |
@@ -111,6 +114,15 @@ INTAKES = f"{PREFIX}:intakes"
 
 SCHEDULERS = f"{PREFIX}:schedulers"
 """Hash: of each scheduler, when it began and when it last looked, in Unix seconds."""
+
+AUDITED = f"{PREFIX}:audited"
+"""Hash: what the last audit found, see `readiness/audited.py`."""
+
+SHIFT_COSTS = f"{PREFIX}:shift_costs"
+"""Hash: what each kind of shift did and took, see `readiness/shift_costs.py`."""
+
+RQ_SHIFTS = "rq:queue:shifts"
+"""List of the jobs that wait for a worker; RQ's own, named here because the metrics read it."""
 
 RQ_WORKERS = "rq:workers"
 """Set of the keys of RQ's workers; RQ's own, named here because the status reads it."""

@@ -254,6 +254,9 @@ class Settings(BaseSettings):
     purge_cloudfront_distribution: str | None = None
     """Id of a CloudFront distribution to purge changed products from; credentials come as boto3 finds them."""
 
+    loadtest_proof: Key | None = None
+    """Known to who owns this installation: load tests from elsewhere come when they know it too. None: none do."""
+
     room_keys: SecretStr | None = None
     """Keys of tickets and admissions, `kid:secret,kid:secret`; the first signs. None: one derived from ORDER_ID_KEY."""
     room_keys_file: Path | None = None

@@ -1,4 +1,4 @@
-"""How fast a room may let people in. Owns the control law; pure: signals in, a rate out, no clock and no store.
+"""How fast a room may let people in, and why. Owns the control law; pure: signals in, a decision out, no store.
 
 Additive increase, multiplicative decrease (Chiu and Jain 1989): while what lies behind the room keeps up, the rate
 grows by a tenth of the operator's a step, up to the operator's; when it does not, it falls by three tenths a step. What
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 INCREASE = 0.1
 """Of the operator's rate, a step."""
@@ -37,6 +39,9 @@ class Limits:
         return cls(**{name: value for name, value in (thresholds or {}).items() if value is not None})
 
 
+Slowest = Literal["drain", "payments", "events"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
     """What was measured this step."""
@@ -51,6 +56,10 @@ class Signals:
     """Units the sale can still sell."""
     inside: int
     """Visitors let in who have not ordered: admissions out and places released."""
+    slowest: Slowest = "drain"
+    """Which stage `lag_ms` is about."""
+    paused: str = ""
+    """Why the payment provider is left alone: `down` or `rate_limited`; empty: it is not."""
 
 
 def is_congested(signals: Signals, limits: Limits) -> bool:
@@ -72,6 +81,89 @@ def next_rate(present: float | None, operator: float, signals: Signals, limits: 
         rate = min(rate + operator * INCREASE, operator)
     expected = signals.remaining / limits.conversion - signals.inside
     return min(rate, max(expected, 0.0) / HORIZON_S)
+
+
+Cause = Literal[
+    "set", "lag", "payments_slow", "payments_paused", "events_late", "backlog", "backlog_full", "few_left", "sold_out",
+    "ramping",
+]  # fmt: skip
+"""Why a rate is what it is; the words stay what they are, programs read them."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rate, why it is what it is, and the figures behind."""
+
+    why: Cause
+    rate_per_s: float
+    at_ms: int = 0
+    """When it was made, by the room's store."""
+    lag_ms: int = 0
+    lag_limit_ms: int = 0
+    backlog: int = 0
+    backlog_limit: int = 0
+    refused: int = 0
+    remaining: int = 0
+    inside: int = 0
+    paused: str = ""
+    after: str = ""
+    """Of a rate that grows back: what it gave way to before."""
+
+    def packed(self) -> str:
+        """Return it as the room's store keeps it."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def read(cls, packed: str) -> Decision | None:
+        """Return what was packed, None if there is none, or one of another version."""
+        try:
+            return msgspec.json.decode(packed, type=cls) if packed else None
+        except msgspec.DecodeError:
+            return None
+
+
+def decide(
+    present: float | None,
+    operator: float,
+    signals: Signals,
+    limits: Limits,
+    *,
+    before: Decision | None = None,
+    at_ms: int = 0,
+) -> Decision:
+    """Return the rate of the next step and why; `present` is the last one, None at first, `before` its decision."""
+    rate = next_rate(present, operator, signals, limits)
+    why = _cause(rate, operator, signals, limits)
+    after = "" if why != "ramping" or before is None else before.after if before.why == "ramping" else before.why
+    return Decision(
+        why=why,
+        rate_per_s=rate,
+        at_ms=at_ms,
+        lag_ms=signals.lag_ms,
+        lag_limit_ms=limits.lag_ms,
+        backlog=signals.backlog,
+        backlog_limit=limits.backlog,
+        refused=signals.refused,
+        remaining=signals.remaining,
+        inside=signals.inside,
+        paused=signals.paused,
+        after=after,
+    )
+
+
+def _cause(rate: float, operator: float, signals: Signals, limits: Limits) -> Cause:
+    expected = max(signals.remaining / limits.conversion - signals.inside, 0.0) / HORIZON_S
+    if rate >= operator:
+        return "set"
+    if rate == expected:
+        return "few_left" if signals.remaining > 0 else "sold_out"
+    if signals.lag_ms > limits.lag_ms:
+        return _LATE[signals.slowest] if signals.slowest != "payments" or not signals.paused else "payments_paused"
+    if signals.backlog > limits.backlog:
+        return "backlog"
+    return "backlog_full" if signals.refused > 0 else "ramping"
+
+
+_LATE: dict[Slowest, Cause] = {"drain": "lag", "payments": "payments_slow", "events": "events_late"}
 
 
 @dataclass(slots=True)

@@ -193,6 +193,8 @@ class RoomState:
     sold_out: bool
     sold_out_products: tuple[str, ...]
     counts: Counts
+    decision: str = ""
+    """Why `rate_now` is what it is, see `waitingroom.outflow.Decision`."""
 
     @property
     def shuffling(self) -> bool:
@@ -271,6 +273,7 @@ def state_from(sale_number: int, reply: list[Any]) -> RoomState:
         sold_out=raw.get("sold_out") == "1",
         sold_out_products=tuple(filter(None, raw.get("sold_out_products", "").split("\n"))),
         counts=_counts_from(raw),
+        decision=raw.get("decision", ""),
     )
 
 

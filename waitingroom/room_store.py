@@ -160,9 +160,9 @@ class Room:
         reply = await self._run("reinstate", [self._bucket(ticket.visitor)], [ticket.visitor.digest, ticket.number])
         return self._admission(reply, ticket) if reply[0] == b"again" else None
 
-    async def set_rate(self, rate_per_s: float | None) -> None:
-        """Set the controller's rate, under the operator's cap; None: the operator's alone holds."""
-        await self._run("set_rate", [], ["" if rate_per_s is None else rate_per_s])
+    async def set_rate(self, rate_per_s: float | None, decision: str = "") -> None:
+        """Set the controller's rate, under the operator's cap, and why; None: the operator's alone holds."""
+        await self._run("set_rate", [], ["" if rate_per_s is None else rate_per_s, decision])
 
     async def set_net(self, on: bool) -> None:
         """Switch the safety net of a room in that mode."""

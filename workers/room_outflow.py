@@ -13,7 +13,7 @@ from db import progress, sales
 from db.products import stock
 from db.work import cursors
 from doorbuster.orderstore import unread
-from waitingroom.outflow import Limits, SafetyNetState, Signals, next_rate
+from waitingroom.outflow import Decision, Limits, SafetyNetState, Signals, decide
 from waitingroom.room import Mode
 from waitingroom.room_store import Room
 from waitingroom.sale_config import room_config
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 
     from db.connections.pool import Connection
     from db.sales import Sale
+    from waitingroom.outflow import Slowest
     from waitingroom.room import RoomState
-
-SAME = 0.01
-"""A rate within this share of the last is not said again."""
 
 log = logging.getLogger("doorbuster.workers.outflow")
 
@@ -88,9 +86,9 @@ class Outflow:
         await self._say_what_is_sold_out(room, state, units)
         limits = Limits.of(sale.room.get("thresholds"))
         signals = await self._measure(connection, one, state, sum(max(left, 0) for left in units.values()))
-        rate = next_rate(state.rate_now, state.config.rate_per_s, signals, limits)
-        if state.rate_now is None or abs(rate - state.rate_now) > SAME * state.config.rate_per_s:
-            await room.set_rate(rate)
+        before = Decision.read(state.decision)
+        decision = decide(state.rate_now, state.config.rate_per_s, signals, limits, before=before, at_ms=state.now_ms)
+        await room.set_rate(decision.rate_per_s, decision.packed())
         if state.config.mode is Mode.SAFETY_NET:
             on = one.net.next(state.net, signals, limits)
             if on != state.net:
@@ -111,22 +109,26 @@ class Outflow:
         entries = await unread.look(self._orders, {place: cursor for place, (cursor, _) in at.items()})
         backlog = max(found.accepted - at[place][1] for place, found in entries.items())
         refused = sum(found.refused for found in entries.values())
-        lag_ms = max(found.age_ms for found in entries.values())
-        lag_ms = max(lag_ms, int(await self._slowest_s(connection, list(at)) * 1000))
+        late = await self._late_ms(connection, list(at))
+        late["drain"] = max(found.age_ms for found in entries.values())
+        slowest: Slowest = max(late, key=lambda stage: late[stage])
         before, one.refused = one.refused, refused
         return Signals(
             backlog=backlog,
-            lag_ms=lag_ms,
+            lag_ms=late[slowest],
             refused=0 if before is None else max(refused - before, 0),
             remaining=remaining,
             inside=state.active + state.pending,
+            slowest=slowest,
+            paused=await progress.paused(connection, one.sale.number) or "",
         )
 
-    async def _slowest_s(self, connection: Connection, places: list[tuple[int, int]]) -> float:
+    async def _late_ms(self, connection: Connection, places: list[tuple[int, int]]) -> dict[Slowest, int]:
         """Return how late payments and events are: what is let in follows the slowest stage, not the drain alone.
 
         A payment that is being asked for is due all the while, so that time is no lateness.
         """
         payments = await progress.oldest_payments(connection, places)
-        settle_s = max(payments.values()) - self._payment_timeout_s
-        return max(settle_s, await progress.oldest_event(connection, RELAY), 0.0)
+        settle_s = max(max(payments.values()) - self._payment_timeout_s, 0.0)
+        events_s = await progress.oldest_event(connection, RELAY)
+        return {"payments": int(settle_s * 1000), "events": int(events_s * 1000)}

@@ -27,6 +27,7 @@ from doorbuster.log import configure
 from doorbuster.orderstore import gate, sold_out
 from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings, load_settings
+from workers.prewarm.ahead import AheadOfSales
 from workers.publish import sale_minutes
 from workers.publish.availability import Units
 from workers.report.writer import ReportWriter
@@ -76,6 +77,7 @@ class Scheduler:
         )
         self._units = Units(settings)
         self._sale_events = SaleEvents()
+        self._ahead = AheadOfSales(settings, self._orders)
         self._reports = ReportWriter(
             settings.database_url.get_secret_value(),
             self._orders,
@@ -103,6 +105,7 @@ class Scheduler:
         """Close every connection."""
         await self._reports.close()
         self._drop_connection()
+        await self._ahead.close()
         await self._orders.aclose()
         await self._units.close()
         await self._room_store.aclose()
@@ -118,6 +121,7 @@ class Scheduler:
             parts += [
                 ("gates", self._gates), ("shelves", self._shelves), ("rooms", self._rooms),
                 ("presence", self._presence), ("sale_events", self._tell_of_sales), ("minutes", self._copy_minutes),
+                ("prewarm", self._ahead_of_sales),
                 ("reports", self._write_reports),
             ]  # fmt: skip
         self._thorough = self._is_time("all_sales", ALL_SALES_S)
@@ -188,13 +192,18 @@ class Scheduler:
             numbers |= {number for number, _ in await due_work.partitions(connection)}
         await self._sale_events.look(connection, numbers)
 
+    async def _ahead_of_sales(self) -> None:
+        """Do what is due ahead of sales, and keep the scale that they want."""
+        connection = await self._open_connection()
+        await self._ahead.look(connection, await sales.live_sales(connection))
+
     async def _copy_minutes(self) -> None:
         """Copy what intakes counted by minute: of sales that live soon, of all that ever were now and then."""
         is_thorough = self._is_time("all_minutes", ALL_SALES_S)
         if not is_thorough and not self._is_time("minutes", MINUTES_S):
             return
         connection = await self._open_connection()
-        numbers = {sale.sale_number for sale in await self._live_sales()}
+        numbers = {sale.sale_number for sale in await sales.live_sales(connection)}
         if is_thorough:
             numbers |= {number for number, _ in await due_work.partitions(connection)}
         await sale_minutes.copy(self._room_store, connection, numbers)

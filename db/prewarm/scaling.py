@@ -41,15 +41,27 @@ async def take(connection: Connection, adapter: str, *, for_s: float) -> bool:
     return bool(await connection.fetchval(_SQL["take"], adapter, for_s))
 
 
-async def keep_before(connection: Connection, adapter: str, before: dict[str, Any]) -> dict[str, Any]:
-    """Keep what it was before the first wish, unless that is kept already; return what is kept."""
-    kept: dict[str, Any] = await connection.fetchval(_SQL["keep_before"], adapter, before)
+async def keep_before(
+    connection: Connection, adapter: str, before: dict[str, Any], *, anew: bool = False
+) -> dict[str, Any]:
+    """Keep what it was before the first wish, unless that is kept already and not to be kept anew; return what is."""
+    kept: dict[str, Any] = await connection.fetchval(_SQL["keep_before"], adapter, before, anew)
     return kept
 
 
-async def applied(connection: Connection, adapter: str, wanted: dict[str, int] | None, sales: Sequence[int]) -> None:
-    """Write down which wish is in force, and give the adapter back; without one it is as it was before."""
-    await connection.execute(_SQL["applied"], adapter, wanted, list(sales))
+async def applied(
+    connection: Connection, adapter: str, wanted: dict[str, int] | None, sales: Sequence[int], *, keeps_before: bool
+) -> None:
+    """Write down which wish is in force, and give the adapter back; without one it is as it was before.
+
+    `keeps_before`: the platform scales out at a time that it was told, and what it is now is asked for no more.
+    """
+    await connection.execute(_SQL["applied"], adapter, wanted, list(sales), keeps_before)
+
+
+async def any_reservation(connection: Connection, sale_number: int) -> bool:
+    """Say whether a sale has orders whose payment is open."""
+    return bool(await connection.fetchval(_SQL["any_reservation"], sale_number))
 
 
 async def failed(connection: Connection, adapter: str, error: str, *, again_in_s: float) -> None:

@@ -12,18 +12,17 @@ select coalesce((
        ) as drained_per_s,
        (select payments_per_s from shifts
           where name like 'settle:%' and payments_per_s is not null
+            and not is_shadow(split_part(name, ':', 2)::integer)
           order by lease_expires_at desc
           limit 1)::float8 as payments_per_s,
        (select payments_paused from shifts
-          where (name like 'settle:%' or name = 'money') and payments_paused_until > clock_timestamp()
+          where (name = 'money' or name like 'settle:%' and not is_shadow(split_part(name, ':', 2)::integer))
+            and payments_paused_until > clock_timestamp()
           order by payments_paused_until desc
           limit 1) as payments_paused;
 
 -- name: paused_webhooks
 select webhook_id, state from webhooks where state in ('paused', 'disabled') order by webhook_id limit 1000;
-
--- name: has_rehearsals
-select to_regclass('rehearsals') is not null;
 
 -- name: last_knee
 select (result ->> 'knee_per_s')::float8

@@ -18,13 +18,20 @@ select report_id, at, occasion, go, checks
   order by report_id desc
   limit $2;
 
--- name: verdicts
--- The newest of each sale, of those named or of all that are not over.
+-- name: verdict
+select s.sale_number, s.sale_id, r.at, r.go, r.checks
+  from prewarm_reports r
+  cross join lateral (select sale_number, sale_id from sales i where i.sale_number = r.sale_number limit 1) s
+  where r.sale_number = $1
+  order by r.report_id desc
+  limit 1;
+
+-- name: verdicts_ahead
+-- Of sales that have not begun, the newest of each.
 select s.sale_number, s.sale_id, r.at, r.go, r.checks
   from sales s
   cross join lateral (
     select at, go, checks from prewarm_reports p where p.sale_number = s.sale_number order by report_id desc limit 1
   ) r
-  where ($1::integer[] is null or s.sale_number = any($1::integer[]))
-    and s.phase <> 'closed' and (s.ends_at is null or s.ends_at > statement_timestamp())
+  where s.starts_at > statement_timestamp() and s.phase <> 'closed' and not is_shadow(s.sale_number)
   order by s.sale_number;

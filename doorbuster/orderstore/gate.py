@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from doorbuster import keys
 from doorbuster.lua_script import Script
+from doorbuster.values.timeline import follows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +96,7 @@ def phase_at(gate: Gate, now_ms: float) -> str:
     """Return the phase at a moment; the accept script decides the same way."""
     phase = gate.phase
     for at_ms, named in gate.changes:
-        if at_ms <= now_ms and phase != "closed":
+        if at_ms <= now_ms and follows(phase, named):
             phase = named
     return phase
 

@@ -38,10 +38,15 @@ def closes_at(timeline: Sequence[Entry], after: datetime | None) -> datetime | N
     return next((one.at for one in due(timeline, after, None) if one.phase == "closed"), None)
 
 
+def follows(phase: str, named: str) -> bool:
+    """Say whether a plan may lead from a phase to another: it takes back neither the close nor the drain."""
+    return phase != "closed" and (phase != "drain" or named == "closed")
+
+
 def phase_after(phase: Phase, entries: Sequence[Entry]) -> Phase:
-    """Return the phase when these entries have applied; closed is for good."""
+    """Return the phase when these entries have applied."""
     for entry in entries:
-        if phase != "closed" and entry.phase is not None:
+        if entry.phase is not None and follows(phase, entry.phase):
             phase = entry.phase
     return phase
 

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET
 
 from db import sales as rows
-from doorbuster.contract.night.schedule import PrewarmRequest
-from doorbuster.contract.room import RoomChange, RoomTerms
 from doorbuster.contract.sales import (
     RevokedView,
     SaleChange,
@@ -20,18 +17,19 @@ from doorbuster.contract.sales import (
     SaleRequest,
     SaleView,
 )
-from doorbuster.errors import ConflictError, InvalidError
+from doorbuster.errors import InvalidError
 from intake.ops.change_log import note
+from intake.ops.sale_change import before, changes_of, check_lobby, kept_room
 from intake.sales.limits import limit_columns, limits_of
 from intake.sales.phase import effective_phase
 from intake.sales.plan import entries_of, prewarm_terms, prewarm_view, timeline_view
+from intake.sales.plan_check import Window, check_timeline
 from intake.server.asgi import BODY
 from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import flag_of, refuse_unknown_params
 from intake.web.requests import body_of
 from intake.web.responses import write
-from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -80,39 +78,16 @@ def show(sale: rows.Sale) -> SaleView:
     )
 
 
-async def _existing(connection: Connection, sale: str) -> rows.Sale:
+async def existing(connection: Connection, sale: str) -> rows.Sale:
+    """Return the sale of this id.
+
+    Raises:
+        RefusedError: there is none.
+    """
     row = await rows.get_sale(connection, sale)
     if row is None:
         raise RefusedError("sale_not_found", f"There is no sale {sale[:64]!r}")
     return row
-
-
-def _kept(room: RoomTerms) -> dict[str, Any]:
-    """Return the room as it is stored: what was given, nothing of what has its default."""
-    fields: dict[str, Any] = msgspec.to_builtins(room)
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _changed_room(sale: rows.Sale, change: RoomChange, named: frozenset[str]) -> dict[str, Any]:
-    """Return the sale's room with what the change names: null is the default again."""
-    if change.beacon is not None and change.beacon != sale.room.get("beacon") and sale.starts_at <= sale.read_at:
-        raise ConflictError("the sale has started: the beacon is in its shuffle already")
-    return {name: value for name, value in sale.room.items() if name not in named} | _kept(change)
-
-
-def _check_lobby(starts_at: datetime, opens_at: datetime | None) -> None:
-    if opens_at is not None and opens_at >= starts_at:
-        problem = "must be before starts_at: a lobby is where visitors wait for the start"
-        raise InvalidError("the lobby opens after the start", [("room.lobby_opens_at", problem)])
-
-
-def _check_changed_lobby(sale: rows.Sale, change: SaleChange) -> None:
-    """Refuse a lobby after the start where either is changed; a sale that ops opened early may have one."""
-    named = change.room.lobby_opens_at if isinstance(change.room, RoomChange) else None
-    if isinstance(change.starts_at, datetime):
-        _check_lobby(change.starts_at, named or lobby_opens_at(sale))
-    elif named is not None:
-        _check_lobby(sale.starts_at, named)
 
 
 def _products(products: list[SaleProductRequest]) -> list[rows.SaleProduct]:
@@ -133,7 +108,10 @@ class SaleList:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Make a sale; orders may come as soon as this has answered."""
         request = await body_of(req, _new)
-        _check_lobby(request.starts_at or datetime.now(UTC), request.room.lobby_opens_at)
+        starts_at = request.starts_at or datetime.now(UTC)
+        check_lobby(starts_at, request.room.lobby_opens_at)
+        timeline = entries_of(request.timeline, _raw(req.scope[BODY]).get("timeline", []))
+        check_timeline(timeline, Window(starts_at, request.ends_at))
         lead_s, prewarm = prewarm_terms(request.prewarm, request.prewarm_lead_s)
         spec = rows.SaleSpec(
             sale_id=request.sale_id,
@@ -145,8 +123,8 @@ class SaleList:
             hold_s=request.hold_s,
             prewarm_lead_s=lead_s,
             prewarm=prewarm,
-            timeline=entries_of(request.timeline, _raw(req.scope[BODY]).get("timeline", [])),
-            room=_kept(request.room),
+            timeline=timeline,
+            room=kept_room(request.room),
             payment=request.payment,
             hold_extension_s=request.hold_extension_s,
             standby_max=request.standby_max,
@@ -181,41 +159,46 @@ class OneSale:
     async def on_get(self, _req: Request, resp: Response, sale: str) -> None:
         """Show the sale."""
         async with self._database.working() as connection:
-            row = await _existing(connection, sale)
+            row = await existing(connection, sale)
         write(resp, show(row))
 
     async def on_patch(self, req: Request, resp: Response, sale: str) -> None:
         """Change the sale; what is left out stays."""
         change = await body_of(req, _change)
-        changes = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}
+        raw = _raw(req.scope[BODY])
         served: list[UUID] = []
         if isinstance(change.products, list):
-            changes["products"] = _products(change.products)
             await self._keep_wanted(sale, {product.product_id for product in change.products})
+        if isinstance(change.starts_at, datetime):
+            await self._keep_start(sale, change.starts_at)
         async with self._database.working() as connection, connection.transaction():
-            await rows.lock_sale(connection, sale, with_drains="payment" in changes)
-            row = await _existing(connection, sale)
-            _check_changed_lobby(row, change)
-            if change.prewarm is not UNSET or change.prewarm_lead_s is not UNSET:
-                asked = PrewarmRequest() if change.prewarm is UNSET else change.prewarm
-                lead_s, prewarm = prewarm_terms(asked, change.prewarm_lead_s, row)
-                changes |= {"prewarm_lead_s": lead_s, "prewarm_given": prewarm}
-            if change.timeline is not UNSET:
-                changes["timeline"] = entries_of(change.timeline, _raw(req.scope[BODY])["timeline"])
-            if isinstance(change.room, RoomChange):
-                changes["room"] = _changed_room(row, change.room, frozenset(_raw(req.scope[BODY])["room"]))
+            await rows.lock_sale(connection, sale, with_drains="payment" in raw)
+            row = await existing(connection, sale)
+            changes = changes_of(row, change, raw)
+            if isinstance(change.products, list):
+                changes["products"] = _products(change.products)
             changed = await rows.update_sale(connection, sale, changes, served=served)
-            await note(connection, req, "change", f"sale:{sale}")
+            await note(connection, req, "change", f"sale:{sale}", raw | {"before": before(show(row), raw)})
         if "products" in changes:
             await self._restocking.of_sale(changed)
         await self._publishing.sale(changed)
         await self._restocking.served(served)
         write(resp, show(changed))
 
+    async def _keep_start(self, sale: str, starts_at: datetime) -> None:
+        """Refuse to move a start that has passed where there are orders."""
+        async with self._database.working() as connection:
+            row = await existing(connection, sale)
+            if starts_at == row.starts_at or row.starts_at > row.read_at:
+                return
+            is_sold = await rows.has_orders(connection, row.number)
+        if is_sold or await self._waiting.any(row.number, row.partitions):
+            raise InvalidError("the sale has begun", [("starts_at", "has passed, and there are orders: it stays")])
+
     async def _keep_wanted(self, sale: str, listed: set[str]) -> None:
         """Refuse to drop products that accepted orders wait for."""
         async with self._database.working() as connection:
-            row = await _existing(connection, sale)
+            row = await existing(connection, sale)
         dropped = row.products.keys() - listed
         ordered = await self._waiting.wanted(row.number, row.partitions, dropped) if dropped else None
         if ordered:
@@ -242,7 +225,7 @@ class SaleVerb:
         if verb not in self._phases:
             raise RefusedError("not_found", f"A sale has no {verb[:64]!r}")
         async with self._database.working() as connection, connection.transaction():
-            await _existing(connection, sale)
+            await existing(connection, sale)
             phase, start_now = self._phases[verb]
             row = await rows.set_phase(connection, sale, phase, start_now=start_now)
             await note(connection, req, verb, f"sale:{sale}", {"phase": phase})
@@ -263,7 +246,7 @@ class RevokeAdmissions:
         """Revoke every admission out: who had one joins again; tells how many there were."""
         revoked = await self._active(sale)
         async with self._database.working() as connection, connection.transaction():
-            await _existing(connection, sale)
+            await existing(connection, sale)
             row = await rows.bump_room_epoch(connection, sale)
             await note(connection, req, "revoke", f"sale:{sale}", {"epoch": row.room_epoch})
         await self._publishing.sale(row)

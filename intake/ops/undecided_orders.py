@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from db.work import cursors
 from doorbuster.orderstore import entry
+from doorbuster.orderstore.backlog import accepted
 from doorbuster.orderstore.partition import read_after
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class WaitingOrders:
                 cursor, _ = await cursors.read(connection, sale_number, partition)
             found |= await self._behind((sale_number, partition), cursor, found, products)
         return found
+
+    async def any(self, sale_number: int, partitions: int) -> bool:
+        """Say whether the sale has ever accepted an order, as far as the order store knows."""
+        counted = [await accepted(self._redis, (sale_number, partition)) for partition in range(partitions)]
+        return any(counted)
 
     async def _behind(self, one: Partition, cursor: str, found: set[str], products: Collection[str]) -> set[str]:
         found, left = set(found), LOOKED_AT_MAX

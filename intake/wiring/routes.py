@@ -9,6 +9,7 @@ from intake.monitoring.health import ShowLiveness, ShowReadiness
 from intake.monitoring.show_metrics import ShowMetrics
 from intake.ops.access.keys import OneOpsKey, OpsKeyList
 from intake.ops.change_log import OpsLog
+from intake.ops.clone import CloneSale
 from intake.ops.dead_letters.resources import DeadLetters, DiscardDeadLetter, Letters, OneDeadLetter, RetryDeadLetter
 from intake.ops.export.resource import ExportOrders
 from intake.ops.fulfilment.bulk import BulkTransitions
@@ -19,7 +20,8 @@ from intake.ops.live.resource import ShowLive
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prewarm import SalePrewarm
 from intake.ops.prices import ProductPrices
-from intake.ops.products import OneProduct, ProductStock
+from intake.ops.products import OneProduct, ProductSearch, ProductStock
+from intake.ops.rehearsals import proof
 from intake.ops.rehearsals.resources import OneRehearsal, RehearsalList, Rehearsals
 from intake.ops.report.page import ReportPage
 from intake.ops.report.promises import Promises
@@ -38,7 +40,7 @@ from intake.orders.resources import CancelOrder, OneOrder
 from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
 from intake.pages.offers import ShopOffers
-from intake.pages.ops_page import OpsPage, ToOpsPage
+from intake.pages.ops_page import OpsPage, Runbook, ToOpsPage
 from intake.pages.problems import ProblemPages
 from intake.payments.callbacks import PaymentEvents
 from intake.products.resources import ListProducts, ShowProduct
@@ -63,6 +65,7 @@ def add_process(app: Routes, parts: Parts) -> None:
             parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.alerts.watch
         ),
     )
+    app.add_route(proof.PATH, proof.ShowProof(parts.settings.loadtest_proof))
     static_files = parts.waiting.pages.static_files
     app.add_route(static_files.route, static_files)  # also where ops alone come, whose pages need them
     for path, resource in resources().items():
@@ -103,6 +106,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
+    app.add_route("/ops/sales/{sale}/clone", CloneSale(database, publishing))
     rehearsals = Rehearsals(database, parts.orders_redis, publishing)
     app.add_route("/ops/sales/{sale}/rehearsals", RehearsalList(rehearsals))
     app.add_route("/ops/sales/{sale}/rehearsals/{rehearsal}", OneRehearsal(rehearsals))
@@ -111,7 +115,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
-    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas)
+    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas, parts.checks.redis["jobs_store"])
     app.add_route("/ops/promises", promises)
     page = ReportPage()
     reports = ReportOfSale(database, parts.orders_redis, parts.waiting.redis, promises=promises, page=page)
@@ -119,6 +123,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route(page.static_files.route, page.static_files)
     app.add_route("/ops/sales/{sale}/prewarm", SalePrewarm(database, publishing, parts.prewarming))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing))
+    app.add_route("/ops/products", ProductSearch(SearchProducts(parts.search)))
     app.add_route("/ops/products/{product}", OneProduct(database, parts.catalogue, publishing, parts.waiting_orders))
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
@@ -146,6 +151,7 @@ def add_ops_page(app: Routes, public: Routes, parts: Parts) -> None:
     page = OpsPage(parts.waiting.pages, sessions.is_likely, OPS_FILES)
     app.add_route(OPS_PAGE, page)
     app.add_route(page.static_files.route, page.static_files)
+    app.add_route("/ops/runbook", Runbook())
     public.add_route(OPS_PAGE.rstrip("/"), ToOpsPage(OPS_PAGE))
     terms = SessionTerms(parts.settings.ops_second_key_for)
     app.add_route(OPS_SESSION, SignIn(parts.ops_keys, sessions, codes, database, terms))

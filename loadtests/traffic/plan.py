@@ -53,6 +53,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     """Share of all that never join and order without an admission."""
     impatient: float = 0.0
     """Share of the accepted that send the same order once more."""
+    customers: bool = False
+    """Whether visitors name their customer when they join: the admission is then theirs alone."""
 
 
 class Visits(msgspec.Struct, kw_only=True):
@@ -135,12 +137,22 @@ class Result(msgspec.Struct, kw_only=True):
     """Open loop: the most that a request was sent after its intended arrival."""
     accepted: bytes = b""
     """Latencies to accepted, from the intended arrival: `Samples.to_bytes`."""
+    accepted_at: bytes = b""
+    """When each of these was answered, seconds from the start: an array('d')."""
     answered: bytes = b""
     """Latencies of every other final answer."""
     order_ids: bytes = b""
     """16 bytes for each order answered 202."""
     retries: int = 0
     visits: Visits | None = None
+
+    def accepted_between(self, start: float, end: float) -> Samples:
+        """Return the latencies of the orders that were answered 202 from one second of the run to another."""
+        moments: array[float] = array("d")
+        moments.frombytes(self.accepted_at)
+        return Samples(
+            took for took, at in zip(Samples.from_bytes(self.accepted), moments, strict=True) if start <= at < end
+        )
 
     @property
     def accepted_count(self) -> int:
@@ -168,6 +180,7 @@ def merged(results: list[Result]) -> Result:
         seconds=max((result.seconds for result in results), default=0.0),
         late_s=max((result.late_s for result in results), default=0.0),
         accepted=accepted.to_bytes(),
+        accepted_at=b"".join(result.accepted_at for result in results),
         answered=answered.to_bytes(),
         order_ids=b"".join(result.order_ids for result in results),
         retries=sum(result.retries for result in results),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import ceil
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
@@ -18,6 +18,9 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._values)
 
     def add(self, seconds: float) -> None:
         """Keep one sample."""

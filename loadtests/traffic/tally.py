@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from uuid import UUID
 
@@ -36,6 +37,7 @@ class Tally:
         self._outcomes: Counter[str] = Counter()
         self._answers: Counter[int] = Counter()
         self._accepted = Samples()
+        self._accepted_at: array[float] = array("d")
         self._answered = Samples()
         self._ids = bytearray()
         self._last = 0.0
@@ -51,6 +53,7 @@ class Tally:
         if 200 <= reply.status < 300:
             self._outcomes["accepted"] += 1
             self._accepted.add(waited_s)
+            self._accepted_at.append(at_s)
             if self._keep_ids:
                 self._ids += _read_accepted(reply.body).order_id.bytes
         else:
@@ -78,6 +81,7 @@ class Tally:
             seconds=self._last,
             late_s=self.late_s,
             accepted=self._accepted.to_bytes(),
+            accepted_at=self._accepted_at.tobytes(),
             answered=self._answered.to_bytes(),
             order_ids=bytes(self._ids),
             retries=self.retries,

@@ -14,7 +14,10 @@ ORDER_STORE = "doorbuster/orderstore/"
 OTHER_OWNERS = {
     "doorbuster/lua_script.py": "runs a script for an owner, whichever store it is",
     "doorbuster/redis_age.py": "asks any store how long it has been up, by no key",
+    "doorbuster/redis_clients.py": "has a lost connection called so, whatever is sent",
     "doorbuster/redis_traces.py": "removes a rehearsal's keys from any store",
+    "readiness/audited.py": "the jobs",
+    "readiness/shift_costs.py": "the jobs",
     "doorbuster/embedded/stores/valkey.py": "waits until a server of its own answers",
     "catalogue/change_feed.py": "the cache",
     "catalogue/cache/shared.py": "the cache",
@@ -25,6 +28,7 @@ OTHER_OWNERS = {
     "workers/runtime/job_queue.py": "the jobs",
     "workers/runtime/presence.py": "the jobs",
     "readiness/processes.py": "the jobs",
+    "readiness/signs.py": "the jobs",
 }
 """Owner -> the store that it speaks to."""
 

@@ -2,6 +2,7 @@
 --
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
 -- ARGV[1]    admissions per second, or '' for none
+-- ARGV[2]    why, as of `Decision.packed`, or ''
 --
 -- Result     1; or {'no_room'}
 --
@@ -16,4 +17,5 @@ advance(room, clock_ms())
 room.has_rate_now = ARGV[1] ~= '' and 1 or 0
 room.rate_now = tonumber(ARGV[1]) or 0
 save(room)
+redis.call('HSET', KEYS[1], 'decision', ARGV[2] or '')
 return 1

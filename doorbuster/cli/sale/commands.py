@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from doorbuster.cli.group import Commands
 from doorbuster.cli.ops import call, pages
 from doorbuster.cli.ops_log import print_log
 from doorbuster.cli.sale import words as sale_words
+from doorbuster.cli.sale.plan import for_change, overlaps
 from doorbuster.cli.sale.prewarm import run_prewarm
 from doorbuster.cli.sale.report import print_report, write_page
 from doorbuster.cli.sale.shuffle import verify_shuffle
@@ -27,7 +29,7 @@ from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import DoorbusterError, InvalidError, NotFoundError
 
 _LOOKED_AT_MAX = 100
-"""Products of a sale that are looked at for warnings."""
+"""Products of a sale, and other sales, that are looked at for warnings."""
 _STEPS = {
     "open": ("is open", "Open the sale now, also before its start."),
     "hold": ("is on hold", "Pause the sale: no order is accepted until it is resumed."),
@@ -71,28 +73,49 @@ def create(
 
 
 @click.command()
-@click.argument("sale_id")
+@click.argument("sale_id", required=False)
 @terms_options
 @click.option("--drop", "dropped", multiple=True, metavar="ID", help="Take a product out of the sale; again for more.")
 @room_options
 @json_option
 @options.data
-def change(sale_id: str, file: Path | None, data: Path | None, *, as_json: bool, **given: Any) -> None:
-    """Change a sale: only what is named; a product that is not in the sale yet is added.
+def change(sale_id: str | None, file: Path | None, data: Path | None, *, as_json: bool, **given: Any) -> None:
+    """Change a sale: only what is named; a product that is not in the sale yet is added. A file may name the sale.
 
     Terms of a product that are not named stay; `--product lamp:quantity=none` takes one away.
     """
     products, dropped = given.pop("products"), given.pop("dropped")
     body = body_of(file, given)
+    sale_id = sale_id or body.get("sale_id")
+    if not isinstance(sale_id, str):
+        raise InvalidError("incomplete", [("sale_id", "is missing")])
     instance = find(data)
     before = call(instance, "GET", path(sale_id))
+    body = for_change(body, sale_id, before)
     if products or dropped:
         body["products"] = merge_products(body.get("products", before["products"]), products, dropped)
     if not body:
         raise InvalidError("nothing to change was named; see `doorbuster sale set --help`")
     after = call(instance, "PATCH", path(sale_id), body=body)
     said = sale_words.changes(before, after) or ["nothing changed: it was so already"]
-    _answer(instance, after, ["is changed", *said], as_json=as_json, asked_start="starts_at" in body)
+    _answer(instance, after, ["is changed", *said], as_json=as_json, asked_start="starts_at" in body, is_new=False)
+
+
+@sale.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--starts-at", help="RFC 3339 with a time zone; all other times move with it.")
+@click.option("--ends-at", help="RFC 3339 with a time zone; by default as long after the start as the old one's.")
+@click.option("--name")
+@json_option
+@options.data
+def clone(old: str, new: str, data: Path | None, *, as_json: bool, **given: str | None) -> None:
+    """Make a sale like another, at another time; on hold if that one has begun and no --starts-at is said."""
+    where = path(old, "clone")
+    body = body_of(None, given) | {"sale_id": new}
+    instance = find(data)
+    made = call(instance, "POST", where, body=body)
+    _answer(instance, made, [f"is made like {old}"], as_json=as_json, asked_start="starts_at" in body)
 
 
 @sale.command()
@@ -231,12 +254,17 @@ def _admissions(count: int) -> str:
     return f"{count:,} admission{'s' * (count != 1)} revoked"
 
 
-def _answer(instance: Instance, found: dict[str, Any], said: list[str], *, as_json: bool, asked_start: bool) -> None:
+def _answer(
+    instance: Instance, found: dict[str, Any], said: list[str], *, as_json: bool, asked_start: bool, is_new: bool = True
+) -> None:
     """Print a sale that was made or changed, and what is probably not meant."""
-    doubts = sale_words.doubts(found, asked_start=asked_start)
+    doubts, units = sale_words.doubts(found, asked_start=asked_start, is_new=is_new), {}
     for terms in found["products"][:_LOOKED_AT_MAX]:
         product = call(instance, "GET", f"/ops/products/{quote(terms['product_id'], safe='')}")
         doubts += sale_words.product_doubts(terms, product)
+        units[terms["product_id"]] = sale_words.units_of(product)
+    if any(one["quantity"] is not None for one in found["products"]):
+        doubts += overlaps(found, islice(pages(instance, "/ops/sales"), _LOOKED_AT_MAX), units)
     if as_json:
         print_json(found)
     else:

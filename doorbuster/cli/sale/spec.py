@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from doorbuster.cli.sale.plan import body_from
 from doorbuster.cli.times import read_time
 from doorbuster.errors import InvalidError
 
@@ -55,7 +56,7 @@ def terms_options(command: _Command) -> _Command:
     """Add the options that making and changing a sale share."""
     add = (
         click.option("--file", "file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
-                     help="The whole body: sale.json or sale.toml, - for JSON on stdin; options go before it."),
+                     help="The whole body: sale.json or sale.toml, - for stdin; options go before it."),
         click.option("--product", "products", multiple=True, metavar="ID[:quantity=N,limit=N,price=N]",
                      help="Again for more; also limit_email=N, limit_card=N, limit_address=N, limit_device=N."),
         click.option("--name"),
@@ -74,13 +75,11 @@ def terms_options(command: _Command) -> _Command:
 
 def body_of(file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     """Return the body that a file and the options make; times checked, a room's options under `room`."""
-    body = read_file(file) if file else {}
+    body = body_from(read_file(file)) if file else {}
     terms, room = split_room({name: value for name, value in given.items() if value is not None})
     for name in ("starts_at", "ends_at"):
         if name in terms:
             terms[name] = _time(terms[name], f"--{name.replace('_', '-')}", may_be_never=name == "ends_at")
-        elif isinstance(body.get(name), str):
-            body[name] = read_time(body[name], name)
     if "lobby_opens_at" in room:
         room["lobby_opens_at"] = read_time(room["lobby_opens_at"], "--lobby-opens-at")
     if room:
@@ -93,7 +92,7 @@ def _time(text: str, option: str, *, may_be_never: bool) -> str | None:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Return a sale's body from a JSON or TOML file, or from JSON on stdin.
+    """Return a sale's body from a JSON or TOML file, or from either on stdin.
 
     Raises:
         InvalidError: it cannot be read, or is no object.
@@ -104,7 +103,7 @@ def read_file(path: Path) -> dict[str, Any]:
         raise InvalidError(f"--file: there is no file {path}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidError(f"--file: cannot read {path}: {error}") from error
-    if path.suffix == ".toml":
+    if path.suffix == ".toml" or (str(path) == "-" and not text.lstrip().startswith("{")):
         return _read_toml(text, path)
     return read_body(text)
 
@@ -113,7 +112,7 @@ def _read_toml(text: str, path: Path) -> dict[str, Any]:
     try:
         body: dict[str, Any] = json.loads(json.dumps(tomllib.loads(text), default=_toml_value))
     except tomllib.TOMLDecodeError as error:
-        raise InvalidError(f"--file: {path} is no TOML: {error}") from error
+        raise InvalidError(f"--file: {'stdin' if str(path) == '-' else path} is no TOML: {error}") from error
     return body
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from doorbuster.cli.answer import plain, table
+from doorbuster.cli.sale import plan
 from doorbuster.cli.times import relative, seconds_until, show_time, span
 
 _PHASES = {
@@ -13,7 +14,8 @@ _PHASES = {
     "closed": "closed for good",
 }
 _SHOWN = (
-    "name", "starts_at", "ends_at", "hold_s", "prewarm_lead_s", "payment", "hold_extension_s", "standby_max", "room",
+    "name", "starts_at", "ends_at", "hold_s", "prewarm", "timeline", "payment", "hold_extension_s", "standby_max",
+    "room",
 )  # fmt: skip
 
 
@@ -45,11 +47,14 @@ def page(sale: dict[str, Any]) -> str:
         "payment": sale["payment"],
         "standby": f"at most {sale['standby_max']:,} orders",
         "partitions": sale["partitions"],
+        "prewarm": plan.prewarm_words(sale["prewarm"]),
         "room": ", ".join(f"{name} {plain(value)}" for name, value in room.items() if name != "access_codes"),
     }
     width = max(map(len, facts))
     lines = [f"{name:<{width}}  {plain(value)}" for name, value in facts.items()]
     rows = [(one["product_id"], one["quantity"], _limits(one["limits"]), one["price"]) for one in sale["products"]]
+    names = ["timeline", *[""] * len(sale["timeline"])]
+    lines += [f"{name:<{width}}  {one}" for name, one in zip(names, plan.lines(sale["timeline"]), strict=False)]
     return "\n".join([*lines, "", table(("product", "allotment", "limits", "price (minor units)"), rows)])
 
 
@@ -96,10 +101,14 @@ def _flat(product: dict[str, Any]) -> dict[str, Any]:
 def _value(name: str, value: Any) -> str:
     if name.endswith("_at"):
         return show_time(value) if value is None or isinstance(value, str) else plain(value)
+    if name == "timeline":
+        return plan.summary(value)
+    if name == "prewarm":
+        return plan.prewarm_words(value)
     return plain(value)
 
 
-def doubts(sale: dict[str, Any], *, asked_start: bool) -> list[str]:
+def doubts(sale: dict[str, Any], *, asked_start: bool, is_new: bool = False) -> list[str]:
     """Return what is allowed for a sale's window and probably not meant."""
     found = []
     if asked_start and (ago := -seconds_until(sale["starts_at"])) > 0:
@@ -111,7 +120,13 @@ def doubts(sale: dict[str, Any], *, asked_start: bool) -> list[str]:
     lobby = sale["room"].get("lobby_opens_at")
     if lobby is not None and seconds_until(lobby) >= seconds_until(sale["starts_at"]):
         found.append("the lobby opens after the start: nobody can register before it")
-    return found
+    return found + plan.doubts(sale, is_new=is_new)
+
+
+def units_of(product: dict[str, Any]) -> int:
+    """Return how many units of a product there are, those sold already included."""
+    ledger = product["stock"]
+    return int(ledger["stock"] + ledger["reserved"] + ledger["sold"]) if ledger else 0
 
 
 def product_doubts(terms: dict[str, Any], product: dict[str, Any]) -> list[str]:
@@ -121,6 +136,6 @@ def product_doubts(terms: dict[str, Any], product: dict[str, Any]) -> list[str]:
     found = [] if product["active"] else [f"{name} is switched off: nobody can order it"]
     if free == 0:
         found.append(f"{name} has no units in stock: doorbuster stock receive {name} N")
-    elif terms["quantity"] is not None and terms["quantity"] > (room := free + ledger["reserved"] + ledger["sold"]):
+    elif terms["quantity"] is not None and terms["quantity"] > (room := units_of(product)):
         found.append(f"{name}: the allotment of {terms['quantity']:,} is more than its {room:,} units")
     return found

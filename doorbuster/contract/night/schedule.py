@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from doorbuster.contract.fields import Bounded, Moment
+from doorbuster.contract.fields import Bounded, Moment, Name, SaleId
 from doorbuster.contract.room import RoomChange
 
 LeadS = Annotated[int, Meta(ge=0, le=86_400)]
@@ -42,6 +42,15 @@ class PrewarmRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     scale: ScaleRequest | UnsetType | None = UNSET
     checks_at_s: ChecksAtS | UnsetType | None = UNSET
     """Seconds before the start, the earliest check first; by default 1800, 600 and 120, as far as the lead reaches."""
+
+
+class CloneRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Body of `POST /ops/sales/{sale}/clone`; what is left out is the original's, times moved with the start."""
+
+    sale_id: SaleId
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+    name: Name | None = None
 
 
 class TimelineEntryView(Struct, kw_only=True, omit_defaults=True):

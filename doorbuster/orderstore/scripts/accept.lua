@@ -28,14 +28,17 @@ local gate = redis.call('HMGET', KEYS[1], 'phase', 'opens_ms', 'closes_ms', 'acc
 local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- The phase is the plan's, from each moment on that it names, by this clock: nobody has to be there to change it.
+-- The phase is the plan's, from each moment on that it names, by this clock: nobody has to be there to change it. The
+-- plan takes back neither a close nor a drain.
 local phase = gate[1]
 if gate[10] then
   for at_ms, named in string.gmatch(gate[10], '(%d+):(%a+)') do
-    if tonumber(at_ms) > now_ms or phase == 'closed' then
+    if tonumber(at_ms) > now_ms then
       break
     end
-    phase = named
+    if phase ~= 'closed' and (phase ~= 'drain' or named == 'closed') then
+      phase = named
+    end
   end
 end
 

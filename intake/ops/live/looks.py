@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from db import live, progress
 from db.live import PaymentCounts, ProductRow
+from db.prewarm import reports
 from db.work import due_work
 from doorbuster.failures import ANTICIPATED
 from doorbuster.orderstore import backlog, unread
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from db.connections.pool import Connection
+    from db.prewarm.reports import PrewarmVerdict
     from intake.database import Database
     from intake.room.cache import CachedRoom, RoomCache
     from intake.sales.cache import CachedSale
@@ -50,6 +51,8 @@ class Books:
     payments: PaymentCounts
     failed_operations: int
     paused: str | None
+    verdict: PrewarmVerdict | None
+    """Of the newest pre-warm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,7 @@ class Looks:
 
     async def _books(self, cached: CachedSale, since: str | None) -> Books:
         number, partitions = cached.number, len(cached.lanes)
-        async with self._database.reading() as connection:
+        async with self._database.reading("watching") as connection:
             places = [(number, partition) for partition in range(partitions)]
             cursors = dict.fromkeys(places, "0-0")
             cursors |= {place: entry for place, (entry, _) in (await due_work.cursors(connection, places)).items()}
@@ -116,7 +119,8 @@ class Looks:
                 products=await live.products(connection, number),
                 payments=await live.payments(connection, number, partitions),
                 failed_operations=await live.failed_operations(connection),
-                paused=await _paused(connection, number),
+                paused=await progress.paused(connection, number),
+                verdict=await reports.verdict(connection, number),
             )
 
     async def _stream(self, cached: CachedSale) -> Stream:
@@ -138,13 +142,6 @@ class Looks:
         if found.age_s > 1.0:
             await found.read()
         return found if found.is_fresh else None
-
-
-async def _paused(connection: Connection, number: int) -> str | None:
-    """Return why a shift that asks the provider for this sale's money leaves it alone now."""
-    ours = ("money", f"settle:{number}:")
-    said = [one.payments_paused for one in await progress.limited_shifts(connection) if one.name.startswith(ours)]
-    return next(filter(None, said), None)
 
 
 async def _bounded(look: Awaitable[T], words: str, seen: Seen) -> T | None:

@@ -18,7 +18,7 @@ from doorbuster.contract import (
     sales,
     webhooks,
 )  # fmt: skip
-from doorbuster.contract.night import live, prewarm, promises, rehearsal, report
+from doorbuster.contract.night import live, prewarm, promises, rehearsal, report, schedule
 
 
 class Operation(NamedTuple):
@@ -159,6 +159,10 @@ _SALES = (
         "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_SALE),
         sales.SaleChange
     ),
+    Operation(
+        "post", "/ops/sales/{sale}/clone", "Make a sale like it, at another time", {201: sales.SaleView},
+        ("conflict", *_BODY, *_SALE), schedule.CloneRequest,
+    ),
     Operation("post", "/ops/sales/{sale}/open", "Open it now", {200: sales.SaleView}, ("conflict", *_STEER)),
     Operation("post", "/ops/sales/{sale}/hold", "Take no orders for now", {200: sales.SaleView}, ("conflict", *_STEER)),
     Operation("post", "/ops/sales/{sale}/resume", "Go on after a hold", {200: sales.SaleView}, ("conflict", *_STEER)),
@@ -232,6 +236,7 @@ _SALES = (
         "post", "/ops/session", "Sign in to the page of ops", {201: ops_keys.SessionView},
         ("totp_required", "totp_invalid", "csrf_invalid", *_BODY, *_OPS), ops_keys.SessionRequest,
     ),
+    Operation("get", "/ops/runbook", "Show the runbook", {200: Media("text/markdown")}, _OPS),
     Operation("get", "/ops/session", "Say who is signed in", {200: ops_keys.SessionView}, _OPS),
     Operation("delete", "/ops/session", "Sign out", {204: None}, ("csrf_invalid", *_OPS)),
     Operation(
@@ -242,6 +247,10 @@ _SALES = (
 
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (
+    Operation(
+        "get", "/ops/products", "Search products", {200: catalogue.SearchPage}, ("invalid", *_OPS), None,
+        ("q", "category*", "brand*", "min_price", "max_price", "sort", "cursor", "limit"),
+    ),
     Operation(
         "put", "/ops/products/{product}", "Write a product", {200: products.ProductView}, ("conflict", *_BODY, *_OPS),
         products.ProductRequest,
@@ -274,7 +283,7 @@ _ORDERS = (
     Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
     Operation(
         "post", "/ops/orders/{order}/transitions", "Move an order on", {200: orders.OrderView},
-        ("order_not_found", "illegal_transition", *_BODY, *_OPS), ops.TransitionRequest,
+        ("order_not_found", "illegal_transition", "payment_open", *_BODY, *_OPS), ops.TransitionRequest,
     ),
     Operation(
         "post", "/ops/orders:transition", "Move many orders on", {200: JSON_LINES},
@@ -348,6 +357,13 @@ _WEBHOOKS = (
 
 _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
+    Operation(
+        "get",
+        "/.well-known/doorbuster-loadtest",
+        "Show the digest of LOADTEST_PROOF",
+        {200: Media("text/plain")},
+        ("not_found",),
+    ),
     Operation(
         "get",
         "/readyz",

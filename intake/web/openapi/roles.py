@@ -24,6 +24,7 @@ CHANGING: Mapping[str, Role] = MappingProxyType(
         "delete /ops/keys/{key}/totp": "admin",
         "post /ops/sales": "operate",
         "patch /ops/sales/{sale}": "operate",
+        "post /ops/sales/{sale}/clone": "operate",
         "post /ops/sales/{sale}/open": "operate",
         "post /ops/sales/{sale}/hold": "operate",
         "post /ops/sales/{sale}/resume": "operate",

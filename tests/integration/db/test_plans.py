@@ -39,6 +39,7 @@ NOT_AT_WORK = {
     "rivals": "as above",
     "loadtests": "asked once, after a run",
     "migrate": "tables of its own",
+    "prewarm_buffers": "reads whole tables into the buffers, ahead of a sale, from a connection of its own",
 }
 WHOLE_BY_NATURE = {
     ("products", "settle_catalogue"): "vacuum; after an import",
@@ -320,6 +321,17 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("money", "note_payment"): ["md5('1')::uuid", "'captured'", "null", "5", "0", "null"],
     ("transitions", "confirm_paid"): [_ORDER, "array['captured']", "array[null::bigint]", "array[5]", "array['r']"],
     ("transitions", "cancel_if_pending"): [_ORDER, "'why'", "'failed'"],
+    ("simulated_books", "open_books"): [
+        "array[md5('0')::uuid]",
+        "array['voided']",
+        "array[5]",
+        "array['EUR']",
+        "array[true]",
+        "array[0]",
+        "array[null]",
+        "array[null]",
+        "array[true]",
+    ],
     ("simulated_books", "open_book"): ["md5('0')::uuid", "'voided'", "5", "'EUR'", "true", "0", "null", "null", "true"],
     ("simulated_books", "write_book"): ["md5('1')::uuid", "'captured'", "5", "0", "'{}'", "true"],
     ("money", "queue_once"): ["array[md5('1')::uuid]", "'void'", "0"],

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from db import audit, sales
+from db import sales
+from db.audit import questions as audit
 from db.connections import pool
 from db.orders import standby
 from db.orders.states import Status

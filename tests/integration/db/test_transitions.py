@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from db import audit, sales
+from db import sales
+from db.audit import questions as audit
 from db.connections.pool import Connection, Pool
 from db.orders import orders
 from db.orders.states import ALLOWED, INITIAL, Status

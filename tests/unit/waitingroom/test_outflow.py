@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waitingroom.outflow import CALM_STEPS, HORIZON_S, Limits, SafetyNetState, Signals, is_congested, next_rate
+from waitingroom.outflow import (
+    CALM_STEPS,
+    HORIZON_S,
+    Decision,
+    Limits,
+    SafetyNetState,
+    Signals,
+    decide,
+    is_congested,
+    next_rate,
+)
 
 LIMITS = Limits(backlog=1_000, lag_ms=2_000, conversion=0.5)
 SIGNALS = st.builds(
@@ -19,7 +31,7 @@ SIGNALS = st.builds(
 )
 
 
-def calm(**changes: int) -> Signals:
+def calm(**changes: Any) -> Signals:
     return Signals(**{"backlog": 0, "lag_ms": 0, "refused": 0, "remaining": 10**6, "inside": 0} | changes)
 
 
@@ -82,3 +94,49 @@ def test_a_net_goes_on_at_once_and_off_only_after_some_calm() -> None:
 def test_limits_have_defaults() -> None:
     assert Limits.of(None) == Limits()
     assert Limits.of({"backlog": 5, "lag_ms": None}) == Limits(backlog=5)
+
+
+@pytest.mark.parametrize(
+    ("present", "signals", "why"),
+    [
+        (100, {}, "set"),
+        (None, {}, "set"),
+        (100, {"lag_ms": 2_001}, "lag"),
+        (100, {"lag_ms": 2_001, "slowest": "payments"}, "payments_slow"),
+        (100, {"lag_ms": 2_001, "slowest": "payments", "paused": "down"}, "payments_paused"),
+        (100, {"lag_ms": 2_001, "slowest": "drain", "paused": "down"}, "lag"),
+        (100, {"paused": "down"}, "set"),
+        (100, {"lag_ms": 2_001, "slowest": "events"}, "events_late"),
+        (100, {"backlog": 1_001}, "backlog"),
+        (100, {"refused": 1}, "backlog_full"),
+        (50, {}, "ramping"),
+        (100, {"remaining": 10}, "few_left"),
+        (100, {"remaining": 0, "backlog": 1_001}, "sold_out"),
+    ],
+)
+def test_a_decision_says_why(present: float | None, signals: dict[str, Any], why: str) -> None:
+    assert decide(present, 100, calm(**signals), LIMITS).why == why
+
+
+@given(present=st.none() | st.floats(0, 1_000), operator=st.floats(0.1, 1_000), signals=SIGNALS)
+def test_a_rate_is_the_operators_exactly_when_the_decision_says_so(
+    present: float | None, operator: float, signals: Signals
+) -> None:
+    made = decide(present, operator, signals, LIMITS)
+    assert made.rate_per_s == next_rate(present, operator, signals, LIMITS)
+    assert (made.why == "set") == (made.rate_per_s == operator)
+
+
+def test_a_rate_that_grows_back_remembers_what_it_gave_way_to() -> None:
+    made = decide(100, 100, calm(backlog=1_001), LIMITS)
+    for _ in range(2):
+        made = decide(made.rate_per_s, 100, calm(), LIMITS, before=made)
+        assert (made.why, made.after) == ("ramping", "backlog")
+    assert decide(100, 100, calm(), LIMITS, before=made).after == ""
+
+
+def test_a_decision_is_read_as_it_was_packed_and_one_of_another_version_not_at_all() -> None:
+    made = decide(100, 100, calm(lag_ms=3_000), LIMITS, at_ms=5)
+    assert Decision.read(made.packed()) == made
+    for strange in ("", "{", "{}", '{"why":"weather","rate_per_s":1}'):
+        assert Decision.read(strange) is None
