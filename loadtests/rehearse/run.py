@@ -25,7 +25,7 @@ from doorbuster.errors import DoorbusterError, InvalidError
 from loadtests.rehearse import criteria, search
 from loadtests.rehearse.crowds import ShapeError, crowd
 from loadtests.rehearse.load import BESIDE_CONNECTIONS, Aim, Load
-from loadtests.rehearse.shadow import Shadow, StoppedError
+from loadtests.rehearse.shadow import Shadow, StoppedError, client_of
 from loadtests.scene.loopback import NotLoopbackError, target_of
 from loadtests.traffic.crew import GeneratorError
 from loadtests.traffic.plan import MAX_CONNECTIONS
@@ -102,7 +102,7 @@ def main(terms: Terms, say: Say) -> Outcome:
 
 
 async def _rehearse(terms: Terms, say: Say) -> Outcome:
-    shadow = Shadow(terms.ops_base, terms.ops_key, terms.sale, terms.operator)
+    shadow = Shadow(client_of(terms.ops_base, terms.ops_key, terms.operator), terms.sale)
     steps: list[RehearsalStep] = []
     bounds = criteria.criteria(p99_ms=terms.p99_ms)
     try:
