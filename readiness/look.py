@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 MIB = 2**20
 
 
-class Readiness:
+class ReadinessCheck:
     """Looks at what a sale needs."""
 
     def __init__(self, settings: Settings, stores: StoreChecks, reading: Reading, catalogue: Catalogue) -> None:

@@ -199,5 +199,8 @@ select name, severity, summary, began_at, ended_at from alert_spells
   order by began_at
   limit 200;
 
+-- name: no_gos
+select at, occasion, checks from prewarm_reports where sale_number = $1 and not go order by report_id desc limit 50;
+
 -- name: postgres_began
 select pg_postmaster_start_time();

@@ -27,6 +27,7 @@ from doorbuster.cli.ops_log import show_log
 from doorbuster.cli.orders.commands import orders
 from doorbuster.cli.rehearse import rehearse
 from doorbuster.cli.sale.commands import prewarm, sale, wait
+from doorbuster.cli.watch.command import watch
 from doorbuster.cli.webhooks import webhooks
 from doorbuster.embedded.detached import StartError
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, SettingsError
@@ -50,6 +51,7 @@ for command in (
         prewarm,
         rehearse,
         wait,
+        watch,
         product,
         stock,
         orders,

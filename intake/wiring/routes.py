@@ -40,7 +40,7 @@ from intake.orders.resources import CancelOrder, OneOrder
 from intake.pages.demo_shop import Shop
 from intake.pages.landing import Landing
 from intake.pages.offers import ShopOffers
-from intake.pages.ops_page import OpsPage, ToOpsPage
+from intake.pages.ops_page import OpsPage, Runbook, ToOpsPage
 from intake.pages.problems import ProblemPages
 from intake.payments.callbacks import PaymentEvents
 from intake.products.resources import ListProducts, ShowProduct
@@ -149,6 +149,7 @@ def add_ops_page(app: Routes, public: Routes, parts: Parts) -> None:
     page = OpsPage(parts.waiting.pages, sessions.is_likely, OPS_FILES)
     app.add_route(OPS_PAGE, page)
     app.add_route(page.static_files.route, page.static_files)
+    app.add_route("/ops/runbook", Runbook())
     public.add_route(OPS_PAGE.rstrip("/"), ToOpsPage(OPS_PAGE))
     terms = SessionTerms(parts.settings.ops_second_key_for)
     app.add_route(OPS_SESSION, SignIn(parts.ops_keys, sessions, codes, database, terms))

@@ -16,7 +16,7 @@ from db.prewarm import steps
 from db.prewarm.telling import tell
 from db.sales import get_sale_by_number
 from doorbuster.failures import ANTICIPATED
-from readiness.look import Readiness
+from readiness.look import ReadinessCheck
 from readiness.stores import StoreChecks
 from readiness.warm import Warming
 from workers.prewarm.beside import Beside
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection, Pool
     from db.sales import LiveSale, Sale
     from doorbuster.settings import Settings
-    from workers.prewarm.plan import Step
+    from workers.prewarm.plan import PrewarmStep
 
 TAKEN_S = 45.0
 """How long a step may take before another does it: warming and looking are bounded well below."""
@@ -57,7 +57,7 @@ class SaleClock:
                 self.beside.begin(self._do(sale, found))
                 return
 
-    async def _due(self, connection: Connection, sale: LiveSale) -> tuple[Step, ...]:
+    async def _due(self, connection: Connection, sale: LiveSale) -> tuple[PrewarmStep, ...]:
         if sale.phase == "closed":
             return ()
         key = (sale.sale_number, sale.starts_at)
@@ -72,7 +72,7 @@ class SaleClock:
             await steps.pass_over(connection, *key, found.passed_over)
         return found.steps
 
-    async def _do(self, sale: LiveSale, found: tuple[Step, ...]) -> None:
+    async def _do(self, sale: LiveSale, found: tuple[PrewarmStep, ...]) -> None:
         for step in found:
             try:
                 await self._take(sale, step)
@@ -80,7 +80,7 @@ class SaleClock:
                 about = {"sale_id": sale.sale_id, "step": step.name, "error": repr(error)}
                 log.warning("a step ahead of a sale was not done, it is tried again", extra=about)
 
-    async def _take(self, sale: LiveSale, step: Step) -> None:
+    async def _take(self, sale: LiveSale, step: PrewarmStep) -> None:
         key = (sale.sale_number, sale.starts_at)
         async with _opened(self._settings) as (pool, warming, readiness):
             async with pool.acquire() as connection:
@@ -94,7 +94,7 @@ class SaleClock:
                 checks = await readiness.look(now) | checks
             await self._report(pool, now, step, checks)
 
-    async def _report(self, pool: Pool, sale: Sale, step: Step, checks: dict[str, dict[str, object]]) -> None:
+    async def _report(self, pool: Pool, sale: Sale, step: PrewarmStep, checks: dict[str, dict[str, object]]) -> None:
         go = all(check["ok"] for check in checks.values())
         async with pool.acquire() as connection, connection.transaction():
             if not await steps.finish(connection, sale.number, sale.starts_at, step.name, {"go": go}):
@@ -110,7 +110,7 @@ class SaleClock:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Pool, Warming, Readiness]]:
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Pool, Warming, ReadinessCheck]]:
     """Open what a step needs, for its time."""
     catalogue = Catalogue(settings)
     pool = await pools.create_pool(
@@ -119,7 +119,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Pool, Warming, Read
     stores = StoreChecks(settings, pool.acquire)
     try:
         await catalogue.open()
-        yield pool, Warming(settings, catalogue), Readiness(settings, stores, pool.acquire, catalogue)
+        yield pool, Warming(settings, catalogue), ReadinessCheck(settings, stores, pool.acquire, catalogue)
     finally:
         await stores.close()
         await catalogue.close()

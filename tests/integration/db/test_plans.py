@@ -39,6 +39,7 @@ NOT_AT_WORK = {
     "rivals": "as above",
     "loadtests": "asked once, after a run",
     "migrate": "tables of its own",
+    "prewarm_buffers": "reads whole tables into the buffers, ahead of a sale, from a connection of its own",
 }
 WHOLE_BY_NATURE = {
     ("products", "settle_catalogue"): "vacuum; after an import",
@@ -340,6 +341,17 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("money", "note_payment"): [_FIRST, "'captured'", "null", "5", "0", "null"],
     ("transitions", "confirm_paid"): [_ORDER, "array['captured']", "array[null::bigint]", "array[5]", "array['r']"],
     ("transitions", "cancel_if_pending"): [_ORDER, "'why'", "'failed'"],
+    ("simulated_books", "open_books"): [
+        "array['00000000-0000-0000-0000-000000000000'::uuid]",
+        "array['voided']",
+        "array[5]",
+        "array['EUR']",
+        "array[true]",
+        "array[0]",
+        "array[null]",
+        "array[null]",
+        "array[true]",
+    ],
     ("simulated_books", "open_book"): [
         "'00000000-0000-0000-0000-000000000000'",
         "'voided'",
@@ -351,14 +363,7 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
         "null",
         "true",
     ],
-    ("simulated_books", "write_book"): [
-        _FIRST,
-        "'captured'",
-        "5",
-        "0",
-        "'{}'",
-        "true",
-    ],
+    ("simulated_books", "write_book"): [_FIRST, "'captured'", "5", "0", "'{}'", "true"],
     ("money", "queue_once"): [_ORDER, "'void'", "0"],
     ("webhook_deliveries", "due"): [
         "array[1, 2, 3, 4, 5]",

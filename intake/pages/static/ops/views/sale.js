@@ -5,6 +5,7 @@ import { announce, fill, h } from "../dom.js";
 import { T } from "../texts.js";
 import { moment, money, number, seconds, utc } from "../words.js";
 import { MANY, knownProducts } from "./products.js";
+import { reportLink } from "./pick.js";
 import { SaleForm } from "./sale_form.js";
 
 const S = T.sales;
@@ -68,7 +69,7 @@ async function showOne({ root, params, signal, who }) {
   }
   fill(root,
     h("div", { class: "top" }, h("h1", { tabindex: "-1" }, sale.name || sale.sale_id), h("code", {}, sale.sale_id), h("p", { class: "links" },
-      h("a", { href: `#/live/${id}` }, T.menu.live), h("a", { href: `#/floor/${id}` }, T.menu.floor), h("a", { href: `#/log?target=${encodeURIComponent(`sale:${sale.sale_id}`)}` }, S.log_of))),
+      h("a", { href: `#/live/${id}` }, T.menu.live), h("a", { href: `#/floor/${id}` }, T.menu.floor), h("a", { href: `#/log?target=${encodeURIComponent(`sale:${sale.sale_id}`)}` }, S.log_of), reportLink(sale.sale_id))),
     h("section", {}, facts(sale)),
     products(sale, known),
     plan(sale),
