@@ -297,6 +297,7 @@ _ENDED = ("'delivered'::text", "200", "null::text", "null::float8", "null::text"
 _FIRST = "overlay(md5('1') placing '0' from 1)::uuid"
 """Of a sale: the ids of the upper half are those of rehearsals."""
 _ORDER = f"array[{_FIRST}]"
+_NOBODY = "'00000000-0000-0000-0000-000000000000'"
 OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
     ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
@@ -342,7 +343,7 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("transitions", "confirm_paid"): [_ORDER, "array['captured']", "array[null::bigint]", "array[5]", "array['r']"],
     ("transitions", "cancel_if_pending"): [_ORDER, "'why'", "'failed'"],
     ("simulated_books", "open_books"): [
-        "array['00000000-0000-0000-0000-000000000000'::uuid]",
+        f"array[{_NOBODY}::uuid]",
         "array['voided']",
         "array[5]",
         "array['EUR']",
