@@ -350,7 +350,7 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
         "array[true]",
         "array[0]",
         "array[null]",
-        "array[null]",
+        "array[null::float8]",
         "array[true]",
     ],
     ("simulated_books", "open_book"): [
