@@ -6,6 +6,7 @@
 | `gate`        | hash   | orders | as long as the sale  | gate script, accept, drain, retry | accept, scheduler |
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
 | `spent`       | string | orders | twice admission's life + 1 h | accept, end, return scripts | the same, intake |
+| `traces`      | hash   | orders | a day                | drain                | settle             |
 | `sold_out`    | set    | orders | as long as the sale  | drain, scheduler, ops | intake, scheduler |
 | `OUTCOMES`    | channel| orders | none                 | drain, settle, sweep, moves by hand | intake |
 | `SALES`       | channel| orders | none                 | intake (ops)         | intake             |
@@ -66,6 +67,11 @@ def gate(sale_number: int, partition: int) -> str:
 def accepted_prefix(sale_number: int, partition: int) -> str:
     """What `accepted` keys of a partition begin with; the order id's 32 hexadecimal digits follow."""
     return f"{PREFIX}:{slot(sale_number, partition)}:accepted:"
+
+
+def traces(sale_number: int, partition: int) -> str:
+    """Hash: of accepted orders with a trace, the span that each follows from."""
+    return f"{PREFIX}:{slot(sale_number, partition)}:traces"
 
 
 def accepted(sale_number: int, partition: int, order_id_hex: str) -> str:

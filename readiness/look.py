@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 MIB = 2**20
 
 
-class Readiness:
+class ReadinessCheck:
     """Looks at what a sale needs."""
 
     def __init__(self, settings: Settings, stores: StoreChecks, reading: Reading, catalogue: Catalogue) -> None:
@@ -57,6 +57,10 @@ class Readiness:
         for found in await asyncio.gather(*(part(sale) for part in parts)):
             checks |= found
         return checks | {"replicas": self._replicas()}
+
+    async def lacks_processes(self, sale: Sale) -> bool:
+        """Say whether fewer processes live than the sale wants, as far as anybody knows."""
+        return not (await self._fleet(sale))["processes"]["ok"]
 
     async def _postgres(self, sale: Sale) -> Checks:
         """Judge what Postgres says, and what is judged by its figures."""

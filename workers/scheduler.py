@@ -203,7 +203,7 @@ class Scheduler:
         if not is_thorough and not self._is_time("minutes", MINUTES_S):
             return
         connection = await self._open_connection()
-        numbers = {sale.sale_number for sale in await self._live_sales()}
+        numbers = {sale.sale_number for sale in await sales.live_sales(connection)}
         if is_thorough:
             numbers |= {number for number, _ in await due_work.partitions(connection)}
         await sale_minutes.copy(self._room_store, connection, numbers)

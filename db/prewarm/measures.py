@@ -37,17 +37,9 @@ async def measure(connection: Connection, sale_number: int) -> Measures:
     paused = await connection.fetch(_SQL["paused_webhooks"])
     return Measures(
         **dict(row),
-        knee_per_s=await _knee(connection, sale_number),
+        knee_per_s=await connection.fetchval(_SQL["last_knee"], sale_number),
         webhooks_paused=[(found["webhook_id"], found["state"]) for found in paused],
     )
-
-
-async def _knee(connection: Connection, sale_number: int) -> float | None:
-    """Return what the last rehearsal of the sale found; a database of before has none."""
-    if not await connection.fetchval(_SQL["has_rehearsals"]):
-        return None
-    knee: float | None = await connection.fetchval(_SQL["last_knee"], sale_number)
-    return knee
 
 
 async def note_drained(connection: Connection, sale_number: int, *, drained: int, busy_s: float) -> None:

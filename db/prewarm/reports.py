@@ -21,7 +21,7 @@ KEPT = 200
 _SQL = load("prewarm_reports")
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class FoundReport(msgspec.Struct, frozen=True, kw_only=True):
     """What was found once; `occasion` is the step of the clock, or `ops`."""
 
     report_id: int
@@ -36,7 +36,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return failing(self.checks)
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class PrewarmVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """The newest report of a sale."""
 
     sale_number: int
@@ -58,25 +58,25 @@ def failing(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 async def add(
     connection: Connection, sale_number: int, *, occasion: str, go: bool, checks: Mapping[str, Mapping[str, Any]]
-) -> Report:
+) -> FoundReport:
     """Write a report down; of those before, the last ones stay."""
     row = await connection.fetchrow(_SQL["add_report"], sale_number, occasion, go, dict(checks))
     assert row is not None
     await connection.execute(_SQL["forget_reports"], sale_number, KEPT)
-    return Report(**row)
+    return FoundReport(**row)
 
 
-async def newest(connection: Connection, sale_number: int, *, limit: int = KEPT) -> list[Report]:
+async def newest(connection: Connection, sale_number: int, *, limit: int = KEPT) -> list[FoundReport]:
     """Return the reports of a sale, newest first."""
-    return [Report(**row) for row in await connection.fetch(_SQL["newest_reports"], sale_number, limit)]
+    return [FoundReport(**row) for row in await connection.fetch(_SQL["newest_reports"], sale_number, limit)]
 
 
-async def verdict(connection: Connection, sale_number: int) -> Verdict | None:
+async def verdict(connection: Connection, sale_number: int) -> PrewarmVerdict | None:
     """Return the newest verdict of a sale, None while there is none."""
     row = await connection.fetchrow(_SQL["verdict"], sale_number)
-    return None if row is None else Verdict(**row)
+    return None if row is None else PrewarmVerdict(**row)
 
 
-async def verdicts_ahead(connection: Connection) -> list[Verdict]:
+async def verdicts_ahead(connection: Connection) -> list[PrewarmVerdict]:
     """Return the newest verdict of each sale that has one and has not begun: the ones that are to wake people."""
-    return [Verdict(**row) for row in await connection.fetch(_SQL["verdicts_ahead"])]
+    return [PrewarmVerdict(**row) for row in await connection.fetch(_SQL["verdicts_ahead"])]

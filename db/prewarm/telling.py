@@ -14,7 +14,7 @@ from db.webhooks import world_events
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
-    from db.prewarm.reports import Report
+    from db.prewarm.reports import FoundReport
     from db.sales import Sale
 
 BY_HAND = "ops"
@@ -22,7 +22,7 @@ BY_HAND = "ops"
 
 async def tell(
     connection: Connection, sale: Sale, *, occasion: str, go: bool, checks: Mapping[str, Mapping[str, Any]]
-) -> Report:
+) -> FoundReport:
     """Write a report down, and the event `sale.prewarm` unless the sale is over or it is no news."""
     await sales.lock_sale(connection, sale.sale_id)  # of two who look at once one is the first
     before = await reports.newest(connection, sale.number, limit=1)

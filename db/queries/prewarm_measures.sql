@@ -24,9 +24,6 @@ select coalesce((
 -- name: paused_webhooks
 select webhook_id, state from webhooks where state in ('paused', 'disabled') order by webhook_id limit 1000;
 
--- name: has_rehearsals
-select to_regclass('rehearsals') is not null;
-
 -- name: last_knee
 select (result ->> 'knee_per_s')::float8
   from rehearsals

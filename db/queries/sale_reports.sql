@@ -6,20 +6,20 @@
 select s.sale_number, s.sale_id, e.over_at
   from sales s
   cross join lateral (
-    select least(s.ends_at, s.closed_at, (to_jsonb(s) ->> 'plan_closes_at')::timestamptz) as over_at
+    select least(s.ends_at, s.closed_at, s.plan_closes_at) as over_at
   ) e
   left join sale_reports r on r.sale_number = s.sale_number
-  where e.over_at <= clock_timestamp() and to_jsonb(s) ->> 'shadow_of' is null
+  where e.over_at <= clock_timestamp() and s.shadow_of is null
     and e.over_at > clock_timestamp() - interval '7 days'
     and (r.sale_number is null or r.over_at <> e.over_at or not r.settled)
   order by e.over_at;
 
 -- name: over_at
 -- When it took no orders any more; null while it may.
-select least(ends_at, closed_at, (to_jsonb(s) ->> 'plan_closes_at')::timestamptz)
+select least(ends_at, closed_at, s.plan_closes_at)
   from sales s
   where sale_number = $1
-    and least(ends_at, closed_at, (to_jsonb(s) ->> 'plan_closes_at')::timestamptz) <= clock_timestamp();
+    and least(ends_at, closed_at, s.plan_closes_at) <= clock_timestamp();
 
 -- name: under_way
 -- What of a sale is not done yet; each counted up to a thousand.

@@ -72,6 +72,11 @@ class Plan:
         if not (_named("ROOM_KEYS") or _named("ROOM_KEYS_FILE")):
             file = self.folder.room_keys_file if self.folder.room_keys_file.exists() else self.folder.secrets_file
             told["ROOM_KEYS_FILE"] = str(file)
+        told["DATA_FOLDER"] = str(self.folder.root)
+        if not _named("SCALING"):
+            told["SCALING"] = "local"
+        if told.get("SCALING", self.settings.scaling) == "local":
+            told["SCALING_FOLDER"] = str(self.folder.root / "scaling")
         if "orders_redis" in self.embedded:
             told["ORDER_STORE_MAX_MB"] = str(self.order_store_mb)
         return Fleet(

@@ -66,7 +66,7 @@ class Fleet:
         """Return one gunicorn, and a second one for ops when it has its own listener."""
         at = self.listeners
         if at.ops_port is None:
-            shared = self._figures() if self.intake > 1 else {}
+            shared = self._figures() if self.intake > 1 or self.env.get("SCALING") == "local" else {}
             return [self._gunicorn("intake", "all", (at.host, at.port), shared)]
         # The listener of ops shows the figures of both: the public one shows none.
         shared = self._figures()
@@ -77,12 +77,13 @@ class Fleet:
 
     def worker_keepers(self) -> list[Keeper]:
         """Return the workers and the scheduler."""
-        workers = [
-            Keeper(f"worker-{n}", "worker", self._command(f"worker-{n}", [*_PYTHON, "workers"]))
-            for n in range(1, self.workers + 1)
-        ]
         scheduler = self._command("scheduler", [*_PYTHON, "workers.scheduler"])
+        workers = [self.worker_keeper(number) for number in range(1, self.workers + 1)]
         return [*workers, Keeper("scheduler", "scheduler", scheduler)]
+
+    def worker_keeper(self, number: int) -> Keeper:
+        """Return a worker."""
+        return Keeper(f"worker-{number}", "worker", self._command(f"worker-{number}", [*_PYTHON, "workers"]))
 
     def _figures(self) -> dict[str, str]:
         """Return where several processes share their figures."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import logging
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from doorbuster.embedded.data import instance
 from doorbuster.embedded.data.folder import REDIS_ROLES
 from doorbuster.embedded.plan import Plan
 from doorbuster.embedded.processes import Keeper, rotate, stop_all
+from doorbuster.embedded.scale import FleetScale, make_folder
 from doorbuster.embedded.stores.keepers import replica_keepers, store_keepers
 from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.embedded.stores.standby import no_longer_wanted, standbys
@@ -50,6 +52,10 @@ class Supervisor:
         self._replicas = replica_keepers(plan.folder, self._standbys)
         fleet = plan.fleet()
         self._intake, self._workers = fleet.intake_keepers(), fleet.worker_keepers()
+        self._scale = FleetScale(
+            make_folder(plan.folder.root, plan.account), self._intake[0], self._workers,
+            more=fleet.worker_keeper, count=lambda pid: len(_children(pid)), processes=fleet.intake,
+        )  # fmt: skip
         self._wake, self._stopping = Wake(), False
         self._asked_by: signal.Signals | None = None
         self._ready: instance.ReadyDocument | None = None
@@ -134,8 +140,16 @@ class Supervisor:
         self._wake.wait(min([_TICK_S, *(keeper.pause_s for keeper in self._keepers())]))
         if not self._stopping:
             self._keep_up()
+            self._scale_when_possible()
             self._rotate_logs()
             self._publish_when_possible()
+
+    def _scale_when_possible(self) -> None:
+        """Bring the processes to what is wanted; what cannot be started must not end what runs."""
+        try:
+            self._scale.tend()
+        except (OSError, subprocess.SubprocessError) as error:
+            _log.warning("cannot scale", extra={"error": str(error)})
 
     def _rotate_logs(self) -> None:
         """Keep log files bounded; a full disk must not end what runs, so it is tried again at the next look."""
@@ -188,6 +202,7 @@ class Supervisor:
         self._forget_ready()
         stop_all(self._intake)
         stop_all(self._workers)
+        self._scale.stop()
         stop_all([keeper for keeper, _ in self._replicas])
         leftovers.sweep(self._plan.folder.root, stores=False)
         stop_all([keeper for keeper, _ in self._stores])

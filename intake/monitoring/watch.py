@@ -90,7 +90,7 @@ class Watch:
         )  # fmt: skip
 
     async def _promises(self) -> _Promises:
-        async with self._database.reading() as connection:
+        async with self._database.reading("watching") as connection:
             return _Promises(
                 await status.ledger_breaches(connection), await status.open_dead_letters(connection),
                 await status.standing_by(connection),

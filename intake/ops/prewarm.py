@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from intake.changes.publish import ChangePublisher
     from intake.database import Database
     from intake.server.guard import Guard
-    from readiness.look import Readiness
+    from readiness.look import ReadinessCheck
     from readiness.warm import Warming
 
 Check = dict[str, Any]
@@ -33,7 +33,7 @@ Check = dict[str, Any]
 class PrewarmCheck:
     """Warms a sale up and looks at it, for one intake."""
 
-    def __init__(self, warming: Warming, readiness: Readiness, guard: Guard) -> None:
+    def __init__(self, warming: Warming, readiness: ReadinessCheck, guard: Guard) -> None:
         self._warming, self._readiness, self._guard = warming, readiness, guard
 
     async def look(self, sale: Sale) -> Prewarmed:

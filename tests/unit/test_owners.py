@@ -28,6 +28,7 @@ OTHER_OWNERS = {
     "workers/runtime/job_queue.py": "the jobs",
     "workers/runtime/presence.py": "the jobs",
     "readiness/processes.py": "the jobs",
+    "readiness/signs.py": "the jobs",
 }
 """Owner -> the store that it speaks to."""
 

@@ -1,7 +1,7 @@
 """Limits on people in a batch: which identities a product's limits meet, and of whom only one order can be meant.
 
-Pure: no I/O. Nearly all people order once. So what costs is done for all of a batch at once, and only those who are known
-from before, or come more than once, are counted one by one.
+Pure: no I/O. Nearly all people order once. So what costs is done for all of a batch at once, and only those who are
+known from before, or come more than once, are counted one by one.
 """
 
 from __future__ import annotations

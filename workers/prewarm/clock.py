@@ -16,11 +16,11 @@ from db.prewarm import steps
 from db.prewarm.telling import tell
 from db.sales import get_sale_by_number
 from doorbuster.failures import ANTICIPATED
-from readiness.look import Readiness
+from readiness.look import ReadinessCheck
 from readiness.stores import StoreChecks
 from readiness.warm import Warming
 from workers.prewarm.beside import Beside
-from workers.prewarm.plan import due
+from workers.prewarm.plan import due, waits_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection, Pool
     from db.sales import LiveSale, Sale
     from doorbuster.settings import Settings
-    from workers.prewarm.plan import Step
+    from workers.prewarm.plan import PrewarmStep
 
 TAKEN_S = 45.0
 """How long a step may take before another does it: warming and looking are bounded well below."""
+AGAIN_S = 2.0
+"""How often a check that waits looks whether processes have started."""
 POOL_SIZE = 4
 REMEMBERED = 1_000
 """Starts of which the steps done are remembered."""
@@ -57,7 +59,7 @@ class SaleClock:
                 self.beside.begin(self._do(sale, found))
                 return
 
-    async def _due(self, connection: Connection, sale: LiveSale) -> tuple[Step, ...]:
+    async def _due(self, connection: Connection, sale: LiveSale) -> tuple[PrewarmStep, ...]:
         if sale.phase == "closed":
             return ()
         key = (sale.sale_number, sale.starts_at)
@@ -72,7 +74,7 @@ class SaleClock:
             await steps.pass_over(connection, *key, found.passed_over)
         return found.steps
 
-    async def _do(self, sale: LiveSale, found: tuple[Step, ...]) -> None:
+    async def _do(self, sale: LiveSale, found: tuple[PrewarmStep, ...]) -> None:
         for step in found:
             try:
                 await self._take(sale, step)
@@ -80,7 +82,7 @@ class SaleClock:
                 about = {"sale_id": sale.sale_id, "step": step.name, "error": repr(error)}
                 log.warning("a step ahead of a sale was not done, it is tried again", extra=about)
 
-    async def _take(self, sale: LiveSale, step: Step) -> None:
+    async def _take(self, sale: LiveSale, step: PrewarmStep) -> None:
         key = (sale.sale_number, sale.starts_at)
         async with _opened(self._settings) as (pool, warming, readiness):
             async with pool.acquire() as connection:
@@ -89,12 +91,22 @@ class SaleClock:
                 now = await get_sale_by_number(connection, sale.sale_number)
             if now is None or now.starts_at != sale.starts_at:
                 return  # it was moved: the new start has steps of its own
+            if await self._is_starting(readiness, now, step):
+                async with pool.acquire() as connection:
+                    await steps.put_off(connection, *key, step.name, for_s=AGAIN_S)
+                return
             checks = await warming.warm(now)
             if step.kind == "check":
                 checks = await readiness.look(now) | checks
             await self._report(pool, now, step, checks)
 
-    async def _report(self, pool: Pool, sale: Sale, step: Step, checks: dict[str, dict[str, object]]) -> None:
+    async def _is_starting(self, readiness: ReadinessCheck, sale: Sale, step: PrewarmStep) -> bool:
+        """Say whether a check is to wait, for processes that the sale wants are being started."""
+        if step.kind != "check" or self._settings.scaling == "none" or sale.prewarm.scale is None:
+            return False
+        return sale.read_at < waits_until(step, sale.starts_at) and await readiness.lacks_processes(sale)
+
+    async def _report(self, pool: Pool, sale: Sale, step: PrewarmStep, checks: dict[str, dict[str, object]]) -> None:
         go = all(check["ok"] for check in checks.values())
         async with pool.acquire() as connection, connection.transaction():
             if not await steps.finish(connection, sale.number, sale.starts_at, step.name, {"go": go}):
@@ -110,7 +122,7 @@ class SaleClock:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Pool, Warming, Readiness]]:
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Pool, Warming, ReadinessCheck]]:
     """Open what a step needs, for its time."""
     catalogue = Catalogue(settings)
     pool = await pools.create_pool(
@@ -119,7 +131,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Pool, Warming, Read
     stores = StoreChecks(settings, pool.acquire)
     try:
         await catalogue.open()
-        yield pool, Warming(settings, catalogue), Readiness(settings, stores, pool.acquire, catalogue)
+        yield pool, Warming(settings, catalogue), ReadinessCheck(settings, stores, pool.acquire, catalogue)
     finally:
         await stores.close()
         await catalogue.close()

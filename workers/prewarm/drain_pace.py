@@ -26,7 +26,7 @@ WRITTEN_S = 5.0
 """Of busy time, before it is written down; sooner when it ends."""
 
 
-class Seen(NamedTuple):
+class DrainLook(NamedTuple):
     """A look at a sale."""
 
     at: float
@@ -40,7 +40,7 @@ class Busy(NamedTuple):
     drained: int = 0
     seconds: float = 0.0
 
-    def after(self, before: Seen | None, now: Seen) -> Busy:
+    def after(self, before: DrainLook | None, now: DrainLook) -> Busy:
         """Return it with the time between two looks, if plenty waited at both."""
         if before is None or min(before.waiting, now.waiting) < PLENTY or now.drained < before.drained:
             return self
@@ -52,7 +52,7 @@ class DrainPaces:
 
     def __init__(self, orders: Redis) -> None:
         self._orders = orders
-        self._seen: dict[int, Seen] = {}
+        self._seen: dict[int, DrainLook] = {}
         self._busy: dict[int, Busy] = {}
 
     async def look(self, connection: Connection, sales: Iterable[LiveSale]) -> None:
@@ -77,7 +77,7 @@ class DrainPaces:
             accepted = 0
             for place in places:
                 accepted += await backlog.accepted(self._orders, place)
-            self._seen[number] = now = Seen(time.monotonic(), accepted - waiting, waiting)
+            self._seen[number] = now = DrainLook(time.monotonic(), accepted - waiting, waiting)
             busy = busy.after(before, now)
         if busy.seconds >= WRITTEN_S or (busy.seconds and waiting < PLENTY):
             await measures.note_drained(connection, number, drained=busy.drained, busy_s=busy.seconds)

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from doorbuster.values.prewarm import Prewarm
 
+SETTLE_S = 300
+"""How long a check waits for processes that are being started, at most; never beyond half of the time to the start."""
 REFILL_S = 20
 """Before the start: caches keep what nobody reads for a minute."""
 
 
-class Step(NamedTuple):
+class PrewarmStep(NamedTuple):
     """One step; its name makes it one among the sale's with this start."""
 
     name: str
@@ -26,25 +28,25 @@ class Step(NamedTuple):
     at: datetime
 
 
-class Due(NamedTuple):
+class DueSteps(NamedTuple):
     """What is to be done now, in order, and what is not to be done any more."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PrewarmStep, ...]
     passed_over: tuple[str, ...]
 
 
-NOTHING = Due((), ())
+NOTHING = DueSteps((), ())
 
 
-def steps_of(starts_at: datetime, prewarm: Prewarm) -> tuple[Step, ...]:
+def steps_of(starts_at: datetime, prewarm: Prewarm) -> tuple[PrewarmStep, ...]:
     """Return all steps of a start, in the order of their times: a check at the lead, and those that are asked for."""
     before_s = sorted({prewarm.lead_s, *prewarm.checks_at_s} - {0}, reverse=True)
-    checks = [Step(f"check:{one}", "check", starts_at - timedelta(seconds=one)) for one in before_s]
-    refill = Step("refill", "refill", starts_at - timedelta(seconds=REFILL_S))
+    checks = [PrewarmStep(f"check:{one}", "check", starts_at - timedelta(seconds=one)) for one in before_s]
+    refill = PrewarmStep("refill", "refill", starts_at - timedelta(seconds=REFILL_S))
     return tuple(sorted([*checks, refill], key=lambda step: step.at)) if checks else ()
 
 
-def due(starts_at: datetime, prewarm: Prewarm, done: Collection[str], now: datetime) -> Due:
+def due(starts_at: datetime, prewarm: Prewarm, done: Collection[str], now: datetime) -> DueSteps:
     """Return what is due at a moment, given the steps that are done or passed over."""
     if starts_at <= now:
         return NOTHING
@@ -52,5 +54,10 @@ def due(starts_at: datetime, prewarm: Prewarm, done: Collection[str], now: datet
     checks = [step for step in open_steps if step.kind == "check"]
     refills = [step for step in open_steps if step.kind == "refill"]
     if checks and refills:  # the check warms up as well
-        return Due((checks[-1],), tuple(step.name for step in (*checks[:-1], *refills)))
-    return Due((*checks[-1:], *refills), tuple(step.name for step in checks[:-1]))
+        return DueSteps((checks[-1],), tuple(step.name for step in (*checks[:-1], *refills)))
+    return DueSteps((*checks[-1:], *refills), tuple(step.name for step in checks[:-1]))
+
+
+def waits_until(step: PrewarmStep, starts_at: datetime) -> datetime:
+    """Return until when a check waits for processes that are being started."""
+    return min(step.at + timedelta(seconds=SETTLE_S), step.at + (starts_at - step.at) / 2)

@@ -7,13 +7,14 @@ number of pods follows its minimum, and what it scales by goes on above that.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException, load_config
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from urllib3.exceptions import HTTPError
 
 from workers.scaling.interface import Counts, ScalingError, Unplanned
@@ -85,7 +86,7 @@ class KubernetesScaling(Unplanned):
     def __init__(self, settings: Settings) -> None:
         configuration = client.Configuration()
         try:
-            load_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # the library leaves it so
+            _configure(configuration)
         except (ConfigException, OSError) as error:
             raise ScalingError(f"Kubernetes cannot be reached: {error}") from error
         configuration.retries = False
@@ -122,6 +123,15 @@ class KubernetesScaling(Unplanned):
     async def close(self) -> None:
         """Close the connections."""
         await asyncio.to_thread(self._api.close)
+
+
+def _configure(configuration: client.Configuration) -> None:
+    """Read how the API is reached: as a pod, unless KUBECONFIG names a file."""
+    file = os.environ.get("KUBECONFIG")
+    if file is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # the library's
+    else:
+        load_kube_config(config_file=file, client_configuration=configuration)  # type: ignore[no-untyped-call]
 
 
 async def _called(call: Callable[[], T]) -> T:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from db.prewarm.reports import Verdict
+    from db.prewarm.reports import PrewarmVerdict
     from intake.database import Database
     from intake.room.cache import CachedRoom, RoomCache
     from intake.sales.cache import CachedSale
@@ -51,7 +51,7 @@ class Books:
     payments: PaymentCounts
     failed_operations: int
     paused: str | None
-    verdict: Verdict | None
+    verdict: PrewarmVerdict | None
     """Of the newest pre-warm."""
 
 
@@ -105,7 +105,7 @@ class Looks:
 
     async def _books(self, cached: CachedSale, since: str | None) -> Books:
         number, partitions = cached.number, len(cached.lanes)
-        async with self._database.reading() as connection:
+        async with self._database.reading("watching") as connection:
             places = [(number, partition) for partition in range(partitions)]
             cursors = dict.fromkeys(places, "0-0")
             cursors |= {place: entry for place, (entry, _) in (await due_work.cursors(connection, places)).items()}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from db.audit import promises
 from db.connections.pool import connect
 from doorbuster.failures import POSTGRES_FAILED, REDIS_FAILED
+from doorbuster.log import shared_context
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.responses import write
@@ -56,7 +57,7 @@ class Promises:
             RefusedError: another process's is under way, or this one took too long.
         """
         if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._bounded())
+            self._running = asyncio.create_task(self._bounded(), context=shared_context())
         return await asyncio.shield(self._running)
 
     async def _bounded(self) -> PromisesView:

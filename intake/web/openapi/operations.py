@@ -156,7 +156,7 @@ _SALES = (
     ),
     Operation("get", "/ops/sales/{sale}", "Show a sale", {200: sales.SaleView}, _SALE),
     Operation(
-        "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_SALE),
+        "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_STEER),
         sales.SaleChange
     ),
     Operation(
@@ -236,6 +236,7 @@ _SALES = (
         "post", "/ops/session", "Sign in to the page of ops", {201: ops_keys.SessionView},
         ("totp_required", "totp_invalid", "csrf_invalid", *_BODY, *_OPS), ops_keys.SessionRequest,
     ),
+    Operation("get", "/ops/runbook", "Show the runbook", {200: Media("text/markdown")}, _OPS),
     Operation("get", "/ops/session", "Say who is signed in", {200: ops_keys.SessionView}, _OPS),
     Operation("delete", "/ops/session", "Sign out", {204: None}, ("csrf_invalid", *_OPS)),
     Operation(
@@ -282,7 +283,7 @@ _ORDERS = (
     Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
     Operation(
         "post", "/ops/orders/{order}/transitions", "Move an order on", {200: orders.OrderView},
-        ("order_not_found", "illegal_transition", *_BODY, *_OPS), ops.TransitionRequest,
+        ("order_not_found", "illegal_transition", "payment_open", *_BODY, *_OPS), ops.TransitionRequest,
     ),
     Operation(
         "post", "/ops/orders:transition", "Move many orders on", {200: JSON_LINES},

@@ -52,8 +52,8 @@ DESCRIPTIONS = {
     "get /orders/{order}": "`status` is `accepted` until the order was decided in its turn; then it is its state.",
     "get /orders/{order}/events": (
         "Server-sent events, from the first or behind `Last-Event-ID`: `transition`, or `line_cancelled`, `shipment`, "
-        "`refund`, `action_required`. Ends after a final state, after five minutes, or when the server stops. 204: all "
-        "was told already."
+        "`refund`, `action_required`, `served`. Ends after a final state, after five minutes, or when the server "
+        "stops. 204: all was told already."
     ),
     "post /orders/{order}/cancel": (
         "Takes off what `lines` name, or all that has not left, gives the units back and the money that was taken for "

@@ -26,6 +26,8 @@ SHADOWS_TOO = {
     "products": "a product that is named, or is imported",
     "orders": "events of orders that are named",
     "live": "products of a sale that is named",
+    "report": "of a sale that is named",
+    "prewarm_measures": "of a sale that is named",
 }
 """File -> why its statements may read these tables as they are."""
 

@@ -96,10 +96,10 @@ function asSecondKey(error, form) {
 }
 
 /** Ask, call the server when the answer is yes, and say that it is done; resolves to whether it was. */
-export async function askAndCall({ method = "POST", path, send = () => undefined, told, ...question }) {
+export async function askAndCall({ method = "POST", path, send = () => undefined, headers: own = {}, told, ...question }) {
   const done = await ask({
     ...question,
-    run: (values, headers) => call(method, path, { body: send(values), headers }),
+    run: (values, headers) => call(method, path, { body: send(values), headers: { ...own, ...headers } }),
   });
   if (done) announce(typeof told === "function" ? told(done.result) : told);
   return done;

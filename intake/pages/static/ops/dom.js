@@ -44,8 +44,15 @@ export function say(element, text) {
   return element;
 }
 
-/** Tell who listens to the page instead of looking at it, once. */
+let pending = [];
+
+/** Tell who listens to the page instead of looking at it, once; what comes at the same time is told together. */
 export function announce(text) {
+  pending.push(text);
+  if (pending.length > 1) return;
   say(document.getElementById("told"), "");
-  requestAnimationFrame(() => say(document.getElementById("told"), text));
+  requestAnimationFrame(() => {
+    say(document.getElementById("told"), pending.join(" "));
+    pending = [];
+  });
 }
