@@ -13,7 +13,7 @@ ifneq ($(wildcard $(STAMP) $(RUNS)),)
   endif
 endif
 
-.PHONY: services help install demo test test-unit alerts fix test-versions test-oldest test-newest constraints check bench endurance soak loadtest spike loadtest-reads room-report opensearch relevance clean
+.PHONY: services help install demo test test-unit alerts dashboard fix test-versions test-oldest test-newest constraints check bench endurance soak loadtest spike loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -57,6 +57,9 @@ test-unit: $(STAMP)  ## the tests of pure code: seconds, no server, nothing from
 alerts: $(STAMP)  ## make deploy/prometheus/alerts.yml from the table of alerts
 	@mkdir -p deploy/prometheus
 	@$(BIN)/python -m intake.monitoring.alerts.rules > deploy/prometheus/alerts.yml
+
+dashboard: $(STAMP)  ## make deploy/grafana/doorbuster.json
+	@$(BIN)/python deploy/grafana/dashboard.py > deploy/grafana/doorbuster.json
 
 fix: $(STAMP)  ## mend what ruff can mend, and format
 	@$(BIN)/ruff check --fix .

@@ -24,8 +24,9 @@ LEASE_S = 30.0
 """How long a rehearsal lives without a sign of who drives it."""
 LASTS_MAX_S = 3_600.0
 """No lease is renewed after that long."""
-FORGOTTEN_S = 12.0
-"""When every process has dropped its copies of a closed shadow, whether it heard of the closing or not."""
+FORGOTTEN_S = 5.0
+"""When every process has dropped its copies of a closed shadow, whether it heard of the closing or not: a copy of the
+sale lives for a second, and its room is not ticked 2 s after the last visitor."""
 SALES_MAX = 5
 """Sales that are named, and watched, at most."""
 NEAR_S = 900.0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DOUBTFUL_MAX = 1_000
 LETTERS_MAX = 10_000
 """So many of the newest dead letters are looked at when they are counted."""
+STANDBY_MAX = 10_000
 _SQL = load("status")
 
 
@@ -55,4 +56,10 @@ async def ledger_breaches(connection: Connection) -> int:
 async def open_dead_letters(connection: Connection) -> int:
     """Return how many accepted orders were put aside and wait for a person."""
     count: int = await connection.fetchval(_SQL["open_dead_letters"], LETTERS_MAX)
+    return count
+
+
+async def standing_by(connection: Connection) -> int:
+    """Return how many orders stand by for units, counted to `STANDBY_MAX` products that they wait for."""
+    count: int = await connection.fetchval(_SQL["standing_by"], STANDBY_MAX)
     return count

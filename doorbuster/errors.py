@@ -38,6 +38,12 @@ class IllegalTransitionError(ConflictError):
     code = "illegal_transition"
 
 
+class PaymentOpenError(ConflictError):
+    """Whoever confirms an order by hand does not say how it is paid; the context has its payment's status."""
+
+    code = "payment_open"
+
+
 class SoldOutError(ConflictError):
     """There are no units left of a product; the context says of which, and for which line."""
 

@@ -6,6 +6,7 @@
 | `gate`        | hash   | orders | as long as the sale  | gate script, accept, drain, retry | accept, scheduler |
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
 | `spent`       | string | orders | twice admission's life + 1 h | accept, end, return scripts | the same, intake |
+| `traces`      | hash   | orders | a day                | drain                | settle             |
 | `sold_out`    | set    | orders | as long as the sale  | drain, scheduler, ops | intake, scheduler |
 | `OUTCOMES`    | channel| orders | none                 | drain, settle, sweep, moves by hand | intake |
 | `SALES`       | channel| orders | none                 | intake (ops)         | intake             |
@@ -15,6 +16,9 @@
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
 | `INTAKES`     | hash   | jobs   | 1 h                  | intake               | scheduler, intake (pre-warm) |
+| `AUDITED`     | hash   | jobs   | none                 | intake               | intake (metrics)   |
+| `SHIFT_COSTS` | hash   | jobs   | none                 | shifts               | intake (metrics)   |
+| `RQ_SHIFTS`   | list   | jobs   | none                 | RQ                   | intake (metrics)   |
 | `RQ_WORKERS`  | set    | jobs   | none                 | RQ                   | intake (status)    |
 | `room`        | hash   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_done`   | bitmap | room   | as long as the sale  | room scripts         | room scripts       |
@@ -23,7 +27,7 @@
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
 | `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release, reinstate | the same |
-| `sale_minute` | hash   | room   | 30 days              | intake               | scheduler, intake  |
+| `sale_minute` | hash   | room   | a day, or 30         | intake               | scheduler, intake  |
 | `sale_minutes`| sorted set | room | 30 days            | intake               | scheduler          |
 | `sale_live`   | list   | room   | 1 h                  | intake               | intake             |
 | `sale_live_turn` | string | room | seconds              | intake               | intake             |
@@ -63,6 +67,11 @@ def gate(sale_number: int, partition: int) -> str:
 def accepted_prefix(sale_number: int, partition: int) -> str:
     """What `accepted` keys of a partition begin with; the order id's 32 hexadecimal digits follow."""
     return f"{PREFIX}:{slot(sale_number, partition)}:accepted:"
+
+
+def traces(sale_number: int, partition: int) -> str:
+    """Hash: of accepted orders with a trace, the span that each follows from."""
+    return f"{PREFIX}:{slot(sale_number, partition)}:traces"
 
 
 def accepted(sale_number: int, partition: int, order_id_hex: str) -> str:
@@ -112,6 +121,15 @@ INTAKES = f"{PREFIX}:intakes"
 SCHEDULERS = f"{PREFIX}:schedulers"
 """Hash: of each scheduler, when it began and when it last looked, in Unix seconds."""
 
+AUDITED = f"{PREFIX}:audited"
+"""Hash: what the last audit found, see `readiness/audited.py`."""
+
+SHIFT_COSTS = f"{PREFIX}:shift_costs"
+"""Hash: what each kind of shift did and took, see `readiness/shift_costs.py`."""
+
+RQ_SHIFTS = "rq:queue:shifts"
+"""List of the jobs that wait for a worker; RQ's own, named here because the metrics read it."""
+
 RQ_WORKERS = "rq:workers"
 """Set of the keys of RQ's workers; RQ's own, named here because the status reads it."""
 
@@ -150,7 +168,7 @@ def room_codes(sale_number: int) -> str:
 
 
 def room_visits(sale_number: int) -> str:
-    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/visits.py."""
+    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/records/visits.py."""
     return _of_room(sale_number, "visits")
 
 

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr, with the order's and the sale's id where there is one.
+"""Structured logs: one JSON object a line on stderr, with the ids of order, sale and request where there is one.
 
 Owns the format, the redaction of passwords in URLs, and how much of the same is worth a line: what a client can bring
 about as often as it likes must fill no disk. Never logs by itself.
@@ -11,8 +11,9 @@ import re
 import sys
 import time
 from collections import OrderedDict
+from contextvars import Context, ContextVar
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import msgspec
 
@@ -22,8 +23,41 @@ SAME_MAX, SAME_S = 50, 10.0
 """So many lines of a kind are written in so many seconds; the next one after them says how many were not."""
 KINDS_MAX = 1_000
 _PASSWORD_IN_URL = re.compile(r"(\w{1,20}://[^\s:/@]*:)[^\s/@]+@")  # bounded, for lines hold what clients send
+_NAMED = re.compile(r"/(sales|orders)/([\w.-]{1,64})")
+"""What a path may name."""
 _OPS_KEY = re.compile(r"(dbops_)[\w-]{8,100}")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+
+
+class Request(NamedTuple):
+    """The request that is answered here: what its log lines say of it."""
+
+    request_id: str
+    path: str
+
+    def fields(self) -> dict[str, object]:
+        """Return its id, and those of the sale and the order that its path names."""
+        named = {f"{kind[:-1]}_id": name for kind, name in _NAMED.findall(self.path)}
+        return {"request_id": self.request_id, **named}
+
+
+_request: ContextVar[Request | None] = ContextVar("request", default=None)
+
+
+def begin_request(request: Request) -> None:
+    """Have each line that is logged from here on in this task say of which request it is."""
+    _request.set(request)
+
+
+def current_request_id() -> str:
+    """Return the id of the request that is answered here, empty where there is none."""
+    request = _request.get()
+    return "" if request is None else request.request_id
+
+
+def shared_context() -> Context:
+    """Return the context for a task that works for many requests: its lines are not those of the one that began it."""
+    return Context()
 
 
 class JsonFormatter(logging.Formatter):
@@ -38,6 +72,8 @@ class JsonFormatter(logging.Formatter):
             "message": redact(record.getMessage())[:FIELD_MAX],
             "process_id": record.process,
         }
+        if (request := _request.get()) is not None:
+            fields |= {name: _bounded(value) for name, value in request.fields().items()}
         fields |= {name: _bounded(value) for name, value in record.__dict__.items() if name not in _STANDARD}
         if record.exc_info:
             fields["error"] = redact(self.formatException(record.exc_info))[-FIELD_MAX:]

@@ -254,6 +254,9 @@ class Settings(BaseSettings):
     purge_cloudfront_distribution: str | None = None
     """Id of a CloudFront distribution to purge changed products from; credentials come as boto3 finds them."""
 
+    loadtest_proof: Key | None = None
+    """Known to who owns this installation: load tests from elsewhere come when they know it too. None: none do."""
+
     room_keys: SecretStr | None = None
     """Keys of tickets and admissions, `kid:secret,kid:secret`; the first signs. None: one derived from ORDER_ID_KEY."""
     room_keys_file: Path | None = None
@@ -318,6 +321,11 @@ class Settings(BaseSettings):
     """Where embedded stores keep their data: its free space is looked at before a sale. `doorbuster up` sets it."""
     prewarm_cdn_url: Annotated[str | None, AfterValidator(_cdn)] = None
     """Where shoppers reach the CDN: its pages of a sale's products are asked for ahead of the sale."""
+
+    traces: bool = False
+    """Whether orders get traces, by OpenTelemetry; where they go its own variables say."""
+    trace_share: float = Field(0.01, ge=0, le=1)
+    """Of the requests whose callers say nothing, how many get one."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

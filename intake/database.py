@@ -7,18 +7,23 @@ connects before it is asked to: an intake starts, and accepts for sales it knows
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from db.connections.pool import create_pool
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from db.connections.pool import Connection, Pool
 
 WORK_TIMEOUT_S = 30.0
+Purpose = Literal["sales", "orders", "events", "transitions", "stock", "payments", "room", "watching", "ops"]
+"""What a connection is held for: reading sales, showing orders, telling who watches them, moving them, giving units
+back, callbacks, the room, looking how all of it is, and all else that ops do."""
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 READS = 8
 """Connections for short reads."""
 
@@ -31,6 +36,8 @@ class Database:
         self._timeout_s = timeout_s
         self._reads: Pool | None = None
         self._work: Pool | None = None
+        self.held: Callable[[Purpose, float], None] = _untold
+        """Told for how many seconds a connection was held."""
 
     async def open(self) -> None:
         """Make the pools; connects to nothing yet."""
@@ -61,16 +68,28 @@ class Database:
             raise failures[0]
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
-        """Lend a connection for a short read."""
+    async def reading(self, purpose: Purpose = "ops") -> AsyncIterator[Connection]:
+        """Lend a connection for a short read; `purpose` is whose time it is in the metrics."""
         async with _opened(self._reads).acquire(timeout=self._timeout_s) as connection:
-            yield connection
+            began = time.perf_counter()
+            try:
+                yield connection
+            finally:
+                self.held(purpose, time.perf_counter() - began)
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[Connection]:
+    async def working(self, purpose: Purpose = "ops") -> AsyncIterator[Connection]:
         """Lend a connection for the work of ops."""
         async with _opened(self._work).acquire(timeout=self._timeout_s * 5) as connection:
-            yield connection
+            began = time.perf_counter()
+            try:
+                yield connection
+            finally:
+                self.held(purpose, time.perf_counter() - began)
+
+
+def _untold(_purpose: Purpose, _seconds: float) -> None:
+    """Nobody counts."""
 
 
 def _opened(pool: Pool | None) -> Pool:

@@ -19,7 +19,7 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from doorbuster.contract.room import RoomRequest
-from loadtests.check import admitted, ledger, report
+from loadtests.check import admitted, ledger, report, reported
 from loadtests.generate.catalogue import Product, write
 from loadtests.generate.shapes import Shape, spike
 from loadtests.scene import aftermath, stage
@@ -73,12 +73,14 @@ class Outcome(msgspec.Struct):
     to_final: Samples
     seconds: float
     stories: dict[str, int] = {}
+    differences: list[str] = []
+    """Where the sale's report tells otherwise than was seen."""
 
     @property
     def good(self) -> bool:
         """Whether everything promised was kept."""
         settled = not self.states.get("pending")
-        return not self.breaches and not self.missing and settled and self.distinct > 0
+        return not self.breaches and not self.missing and not self.differences and settled and self.distinct > 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,17 +88,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m loadtests.demo", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small sale of a few seconds")
     parser.add_argument("--workers", type=int, default=4, help="worker processes (default 4)")
+    parser.add_argument(
+        "--report", type=Path, default=Path("reports/demo.html"), metavar="FILE",
+        help="where the sale's report is written to, a page to print (default %(default)s)",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="doorbuster-demo-"))
     try:
-        outcome = asyncio.run(play(folder, QUICK if options.quick else FULL, workers=options.workers))
+        scene = QUICK if options.quick else FULL
+        outcome = asyncio.run(play(folder, scene, workers=options.workers, page=options.report))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if outcome.good else 1
 
 
-async def play(folder: Path, scene: Scene, *, workers: int = 4) -> Outcome:
-    """Play the whole sale in a folder and print the report."""
+async def play(folder: Path, scene: Scene, *, workers: int = 4, page: Path | None = None) -> Outcome:
+    """Play the whole sale in a folder, print what came of it, and write the sale's report to `page`."""
     began = monotonic()
     screen = report.console()
     catalogue = stage.catalogue(hot_stock=scene.hot_stock, other_stock=scene.other_stock)
@@ -104,6 +111,7 @@ async def play(folder: Path, scene: Scene, *, workers: int = 4) -> Outcome:
     screen.print("starting PostgreSQL, Valkey, intake, workers and scheduler ...")
     async with running(folder / "data", workers=workers, SIMULATED_BOOKS="true") as system:
         screen.print(f"serving at {system.ready.base} after {monotonic() - began:.1f} s")
+        screen.print(f"watch it at {system.ready.ops_base}/ops/ with the key {await system.view_key('demo')}")
         screen.print(await system.import_catalogue(folder / "catalogue.jsonl"))
         terms = msgspec.structs.replace(stage.sale(catalogue, scene.room), hold_s=HOLD_S, hold_extension_s=EXTENSION_S)
         await system.create_sale(terms)
@@ -139,9 +147,21 @@ async def play(folder: Path, scene: Scene, *, workers: int = 4) -> Outcome:
         audit = audit.with_figures(admitted.figures(result, scene.room, _with_units(outcome.states)))
         screen.print(report.invariants(audit))
         outcome.breaches = audit.breaches
+        outcome.differences = await _report(system, outcome, page or folder / "report.html")
+        screen.print(f"the sale's report, a page to print, is in {page or folder / 'report.html'}")
     outcome.seconds = monotonic() - began
     _conclude(screen.print, outcome, scene.shape)
     return outcome
+
+
+async def _report(system: System, outcome: Outcome, page: Path) -> list[str]:
+    """Write the sale's report to a file; return where it tells otherwise than was seen."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    await system.write_report(SALE, page)
+    visits = outcome.result.visits
+    assert visits is not None
+    told = await system.ops("GET", f"/ops/sales/{SALE}/report")
+    return reported.differences(told, accepted=outcome.distinct, admitted=visits.admitted, states=outcome.states)
 
 
 def _with_units(states: dict[str, int]) -> int:
@@ -210,6 +230,8 @@ def _conclude(say: object, outcome: Outcome, shape: Shape) -> None:
         f"{result.rate:,.0f}/s were served on average, sent at most {result.late_s * 1000:,.0f} ms after its time"
     )
     say(f"{outcome.distinct:,} orders answered 202, {outcome.missing:,} of them unaccounted for")
+    for difference in outcome.differences:
+        say(f"[bold red]the report differs: {difference}")
     verdict = "[bold green]every promise held" if outcome.good else "[bold red]A PROMISE WAS BROKEN"
     say(f"{verdict}[/]; everything is stopped again, after {outcome.seconds:.0f} s in all")
 

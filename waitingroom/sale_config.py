@@ -6,6 +6,7 @@ The defaults here are the ones docs/waiting-room.md shows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -58,16 +59,16 @@ def room_config(sale: SaleShape) -> RoomConfig:
     Raises:
         InvalidError: a value is out of bounds.
     """
-    to_come = sale.to_come
-    changes = [
-        PlannedChange(unix_ms(entry.at), _at_step(sale, to_come[: place + 1])) for place, entry in enumerate(to_come)
-    ]
-    return _at_step(sale, (), tuple(changes))
+    given, phase = room_after(sale.base_room, ()), sale.base_phase
+    base, changes = _with(sale, given, phase), []
+    for entry in sale.to_come:
+        given, phase = room_after(given, (entry,)), phase_after(phase, (entry,))
+        changes.append(PlannedChange(unix_ms(entry.at), _with(sale, given, phase)))
+    return replace(base, changes=tuple(changes)) if changes else base
 
 
-def _at_step(sale: SaleShape, entries: Sequence[Entry], changes: tuple[PlannedChange, ...] = ()) -> RoomConfig:
-    """Return the configuration when these entries of the plan have applied."""
-    given = room_after(sale.base_room, entries)
+def _with(sale: SaleShape, given: Mapping[str, Any], phase: Phase) -> RoomConfig:
+    """Return the configuration of a room as given, in a phase."""
     terms: dict[str, Any] = {name: given[name] for name in _SAME if name in given}
     terms |= {to: int(given[name] * 1000) for name, to in _SECONDS.items() if name in given}
     if "rate_per_s" in terms and "burst" not in terms:
@@ -76,13 +77,12 @@ def _at_step(sale: SaleShape, entries: Sequence[Entry], changes: tuple[PlannedCh
         sale_number=sale.number,
         version=sale.version,
         mode=_MODES[given.get("mode", "off")],
-        phase=phase_after(sale.base_phase, entries),
+        phase=phase,
         opens_ms=opens_ms(sale.starts_at, sale.read_at),
         lobby_opens_ms=unix_ms(lobby_opens_at(sale)),
         closes_ms=unix_ms(sale.ends_at),
         epoch=sale.room_epoch,
         commitment=commitment(sale.room_secret),
-        changes=changes,
         **terms,
     )
 

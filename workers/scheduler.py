@@ -30,6 +30,7 @@ from doorbuster.settings import Settings, load_settings
 from workers.prewarm.ahead import AheadOfSales
 from workers.publish import sale_minutes
 from workers.publish.availability import Units
+from workers.report.writer import ReportWriter
 from workers.room_outflow import Outflow
 from workers.runtime import job_queue
 from workers.runtime.isolation import FailureIsolation
@@ -45,6 +46,8 @@ TICK_S = 0.5
 GATES_S = 1.0
 OUTFLOW_MS = 900
 """A turn at the rooms' outflow: a little less than the interval, whoever comes first."""
+REPORTS_S = 2.0
+"""How often sales that are over are looked for, and the report under way seen to."""
 ALL_SALES_S = 30.0
 """How often sales long closed are looked at too."""
 MINUTES_S = 5.0
@@ -75,6 +78,13 @@ class Scheduler:
         self._units = Units(settings)
         self._sale_events = SaleEvents()
         self._ahead = AheadOfSales(settings, self._orders)
+        self._reports = ReportWriter(
+            settings.database_url.get_secret_value(),
+            self._orders,
+            self._room_store,
+            jobs=self._jobs,
+            isolation=self._isolation,
+        )
         self._connection: Connection | None = None
         self._failing: set[str] = set()
         self._thorough = False
@@ -93,6 +103,7 @@ class Scheduler:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._reports.close()
         self._drop_connection()
         await self._ahead.close()
         await self._orders.aclose()
@@ -111,6 +122,7 @@ class Scheduler:
                 ("gates", self._gates), ("shelves", self._shelves), ("rooms", self._rooms),
                 ("presence", self._presence), ("sale_events", self._tell_of_sales), ("minutes", self._copy_minutes),
                 ("prewarm", self._ahead_of_sales),
+                ("reports", self._write_reports),
             ]  # fmt: skip
         self._thorough = self._is_time("all_sales", ALL_SALES_S)
         for name, part in parts:
@@ -191,10 +203,15 @@ class Scheduler:
         if not is_thorough and not self._is_time("minutes", MINUTES_S):
             return
         connection = await self._open_connection()
-        numbers = {sale.sale_number for sale in await self._live_sales()}
+        numbers = {sale.sale_number for sale in await sales.live_sales(connection)}
         if is_thorough:
             numbers |= {number for number, _ in await due_work.partitions(connection)}
         await sale_minutes.copy(self._room_store, connection, numbers)
+
+    async def _write_reports(self) -> None:
+        """See to the reports of sales that are over."""
+        if self._is_time("reports", REPORTS_S):
+            await self._reports.step(await self._open_connection())
 
     async def _live_sales(self) -> list[LiveSale]:
         return await sales.live_sales(await self._open_connection(), shadows=True)

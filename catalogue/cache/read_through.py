@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from db.connections.replicas import NotShownError
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.log import shared_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,7 +183,7 @@ class Reader:
         task = self._filling.get(key)
         if task is None:
             self._parts.setdefault(source.subject, set()).add(source.part)
-            task = self._filling[key] = asyncio.ensure_future(self._fill(source))
+            task = self._filling[key] = asyncio.create_task(self._fill(source), context=shared_context())
             task.add_done_callback(lambda done: self._filled(key, done))
         return task
 

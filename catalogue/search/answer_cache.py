@@ -11,6 +11,8 @@ import time
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from doorbuster.log import shared_context
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
@@ -93,7 +95,7 @@ class AnswerCache(Generic[T]):
 
     def _ask(self, key: Hashable, ask: Callable[[], Awaitable[T]], now: float) -> _Question[T]:
         self.answered["backend"] += 1
-        question = self._asking[key] = _Question(asyncio.ensure_future(_whole(ask)), now)
+        question = self._asking[key] = _Question(asyncio.create_task(_whole(ask), context=shared_context()), now)
         question.task.add_done_callback(lambda _: self._ended(key, question))
         return question
 

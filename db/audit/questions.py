@@ -197,6 +197,7 @@ async def _money(connection: Connection) -> list[Figure]:
         ("money kept without goods", row["kept_without_goods"], row["kept_without_goods"]),
         ("money held without goods", row["held_without_goods"], row["held_without_goods"]),
         ("orders served without a payment asked for", await _count(connection, "p12_unpaid"), 0),
+        ("orders paid elsewhere", await _count(connection, "p12_elsewhere"), 0),
         ("operations at the provider: due", queue["due"], 0),
         ("operations at the provider: failed for good", queue["failed"], 0),
         ("operations at the provider: given up by ops", queue["discarded"], 0),

@@ -39,6 +39,13 @@ class OverLimit(NamedTuple):
     had: int
 
 
+class CardRefusal(NamedTuple):
+    """Which limit the card of an order is over, and for which of its lines."""
+
+    line: int
+    over: OverLimit
+
+
 class LimitCounts:
     """What buyers have of a sale's limited products, read, compared and counted up for many orders at once.
 
@@ -119,26 +126,36 @@ async def return_units(connection: Connection, order_id: UUID, units: Mapping[st
     await connection.execute(_SQL["return_units"], order_id, list(units), list(units.values()))
 
 
-async def count_card(connection: Connection, order_id: UUID, fingerprint: str) -> bool:
-    """Count an order for a card that its payment provider names late; False: it is over a limit, and nothing changed.
+async def count_card(connection: Connection, order_id: UUID, fingerprint: str) -> CardRefusal | None:
+    """Count an order for a card that its payment provider names late; return the limit it is over, if nothing changed.
 
     In a transaction of the caller's. An order that named a card itself is counted by that already; asked again with the
     same card, nothing is counted twice.
     """
     row = await connection.fetchrow(_SQL["lock_buyer"], order_id)
     if row is None or any(kind == CARD for kind, _ in unpack(row["identities"] or b"")):
-        return True
+        return None
     wanted: defaultdict[str, int] = defaultdict(int)
-    for product_id, units in row["lines"]:
+    first_line: dict[str, int] = {}
+    for product_id, units, line in row["lines"]:
         wanted[product_id] += units
+        first_line.setdefault(product_id, line)
     card = hashed(row["key"], "card", fingerprint)
     found = await connection.fetch(_SQL["lock_card_limits"], row["sale_number"], list(wanted))
     limits = {one["product_id"]: one["limit_card"] for one in found if one["limit_card"] is not None}
     if limits:
         counted = await drain_batch.read_identities(connection, row["sale_number"], [card])
-        if any(counted.get(one, {}).get(card, 0) + wanted[one] > limit for one, limit in limits.items()):
-            return False
+        for product_id, limit in limits.items():
+            had = counted.get(product_id, {}).get(card, 0)
+            if had + wanted[product_id] > limit:
+                return CardRefusal(first_line[product_id], OverLimit(product_id, "card", limit, had))
         new = {one: {card: wanted[one]} for one in limits}
         await drain_batch.count_identities(connection, row["sale_number"], new, counted)
     await connection.execute(_SQL["note_card"], order_id, bytes((CARD,)) + card)
-    return True
+    return None
+
+
+async def note_refusal(connection: Connection, order_id: UUID, refusal: CardRefusal) -> None:
+    """Say of an order that was cancelled for its card which limit that was."""
+    told = {"line": refusal.line, **refusal.over._asdict()}
+    await connection.execute(_SQL["note_refusal"], order_id, told)

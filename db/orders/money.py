@@ -133,6 +133,8 @@ class OrderMoney(NamedTuple):
     """Queued to be taken, or failed for good."""
     voiding: bool
     """A void is queued, or failed for good."""
+    paid_elsewhere: bool = False
+    """Confirmed by hand, and not paid at the provider."""
 
     @property
     def is_held(self) -> bool:

@@ -91,7 +91,7 @@ class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     reason: str | None = None
     kind: str | None = None
-    """line_cancelled, shipment, refund or action_required; None: a transition."""
+    """line_cancelled, shipment, refund, action_required or served; None: a transition."""
     lines: list[LineUnits] = []
     """Units that it took off before they left, if not all."""
 

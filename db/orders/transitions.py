@@ -18,10 +18,14 @@ from db.orders.fulfilment.shipments import Label
 from db.orders.states import ALLOWED, Status
 from db.query_files import load
 from doorbuster.contract.orders import LineUnits
+from doorbuster.errors import InvalidError, PaymentOpenError
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
     from db.orders.fulfilment.locked_order import LockedOrder, Moved
+
+UNPAID = frozenset({"requires_action", "failed", "voided"})
+"""Payments that came to nothing so far: who confirms such an order by hand says how it is paid."""
 
 _SQL = load("transitions")
 
@@ -33,8 +37,10 @@ class HandTerms(NamedTuple):
     """Of a refund: what comes back is in stock again."""
     label: Label = Label()
     """Of what is shipped."""
+    paid_elsewhere: bool = False
+    """Of what is confirmed: it is paid in another way than by the sale's payment provider."""
     payment_s: float = PAYMENT_S
-    """Of what is cancelled: how long a payment that is being asked for may still be under way."""
+    """Of what is cancelled or paid elsewhere: how long a payment that is being asked for may still be under way."""
 
 
 async def transition(
@@ -53,6 +59,7 @@ async def transition(
     Raises:
         NotFoundError: there is no such order.
         IllegalTransitionError: the state machine has no such step from where it is, or nothing is reserved for it.
+        PaymentOpenError: it would be confirmed although its payment came to nothing so far.
     """
     async with connection.transaction():
         order = await lock(connection, order_id)
@@ -60,6 +67,24 @@ async def transition(
             raise order.refusal(f"become {to}")
         await _MOVES.get(to, _step)(connection, order, to, reason, terms)
         return await order.moved(connection)
+
+
+async def _confirm(
+    connection: Connection, order: LockedOrder, to: Status, reason: str | None, terms: HandTerms
+) -> None:
+    """Confirm a pending order whose money is there, was not asked for, or is paid elsewhere."""
+    if terms.paid_elsewhere and not order.takes_money:
+        raise InvalidError.naming([("paid_elsewhere", "the order has nothing to pay")])
+    if order.takes_money and not terms.paid_elsewhere and order.payment in UNPAID:
+        detail = f"its payment is {order.payment}: say paid_elsewhere, and a reason, if it is paid in another way"
+        raise PaymentOpenError(detail, payment=order.payment)
+    order.step(to, reason)
+    await order.write(connection)
+    if terms.paid_elsewhere:
+        await order.mark_paid_elsewhere(connection)
+        await money.queue_voids(connection, [order.order_id], after_s=terms.payment_s)
+    elif order.was_asked:
+        await money.queue_look_ups(connection, [order.order_id], after_s=terms.payment_s)
 
 
 async def _step(connection: Connection, order: LockedOrder, to: Status, reason: str | None, _terms: HandTerms) -> None:
@@ -90,6 +115,7 @@ async def _refund(
 
 
 _MOVES = {
+    Status.CONFIRMED: _confirm,
     Status.CANCELLED: _cancel,
     Status.SHIPPED: _ship,
     Status.DELIVERED: _deliver,

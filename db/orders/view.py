@@ -43,7 +43,7 @@ def show(order: Order, at_seq: int | None = None) -> OrderView:
     events = [event for event in order.history if event.seq <= seq]
     steps = [event for event in events if event.kind is None]
     status = steps[-1].status if steps else order.status
-    reason = order.reason if seq >= order.version else next((e.reason for e in reversed(steps) if e.reason), None)
+    reason = order.reason if seq >= order.version else _reason_of(events)
     shipments = [one for one in order.shipments if one.seq <= seq]
     refunds = [one for one in order.refunds if one.seq <= seq]
     held_until = order.reservation_expires_at if status is Status.PENDING else None
@@ -66,6 +66,16 @@ def show(order: Order, at_seq: int | None = None) -> OrderView:
         history=[Step(event.status.value, event.at) for event in steps],
         links=links_of(order.order_id),
     )
+
+
+def _reason_of(events: list[OrderEvent]) -> str | None:
+    """Return why an order was as it was when these events had happened."""
+    for event in reversed(events):
+        if event.kind == "served":
+            return None  # it stands by no more
+        if event.kind is None and event.reason:
+            return event.reason
+    return None
 
 
 def _units_sent(line: StoredLine, order: Order, seq: int) -> int:

@@ -5,7 +5,7 @@ A row is a payment that the provider was asked for, as far as the payment token 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -47,6 +47,18 @@ async def open_book(connection: Connection, order_id: UUID, book: Book, *, turns
     await connection.execute(_SQL["open_book"], order_id, *terms, turns_after_s, book.succeeds)
 
 
+async def open_books(connection: Connection, opened: Sequence[tuple[UUID, Book, float | None]]) -> dict[UUID, Book]:
+    """Open the books of several payments, each unless it has one; return what they say. With when each turns, in s."""
+    rows = [
+        (order_id, book.status, book.total, book.currency, book.capture, book.captured, book.card, turns, book.succeeds)
+        for order_id, book, turns in opened
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    await connection.execute(_SQL["open_books"], *columns)
+    found = await connection.fetch(_SQL["read_books"], columns[0])
+    return {UUID(int=row["order_id"].int): _book(row) for row in found}
+
+
 async def hold_book(connection: Connection, order_id: UUID) -> Book | None:
     """Return a payment's book and keep others from it until the transaction ends."""
     row = await connection.fetchrow(_SQL["hold_book"], order_id)
@@ -66,15 +78,11 @@ async def write_book(connection: Connection, order_id: UUID, book: Book) -> None
     await connection.execute(_SQL["write_book"], order_id, *terms)
 
 
-async def end_actions(connection: Connection, acted: Mapping[UUID, bool]) -> None:
-    """End shoppers' actions, as the shoppers would: each succeeds or fails. Where none is open nothing happens."""
-    if acted:
-        await connection.execute(_SQL["end_actions"], list(acted), list(acted.values()))
-
-
-async def end_action(connection: Connection, order_id: UUID, *, succeeds: bool) -> bool:
-    """Do the same with one; False: none is open."""
-    return await connection.fetchval(_SQL["end_actions"], [order_id], [succeeds]) is not None
+async def end_actions(connection: Connection, acted: Mapping[UUID, bool]) -> int:
+    """End shoppers' actions, as the shoppers would: each succeeds or fails; return how many were open."""
+    if not acted:
+        return 0
+    return len(await connection.fetch(_SQL["end_actions"], list(acted), list(acted.values())))
 
 
 async def list_books(connection: Connection, since: datetime) -> AsyncIterator[tuple[UUID, Book]]:

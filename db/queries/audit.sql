@@ -167,7 +167,7 @@ select count(*) filter (where (e.tx, e.position) <= (c.tx, c.position)) as publi
   from order_events e left join relay_cursors c on c.relay = $1;
 
 -- name: p7_rooms
--- Partitions of the sales whose orders need an admission, and whose room was not switched lately.
+-- Partitions of the sales whose orders need an admission, and whose room was not switched lately, by hand or by its plan.
 select s.sale_number, p.partition
   from real.sales s, generate_series(0, s.partitions - 1) as p (partition)
   where s.room ->> 'mode' = 'always'
@@ -175,6 +175,10 @@ select s.sale_number, p.partition
       select from ops_log l
         where l.target = 'sale:' || s.sale_id and l.action = 'change' and l.change -> 'room' ? 'mode'
           and l.at > clock_timestamp() - interval '2 hours'
+    )
+    and not exists (
+      select from jsonb_array_elements(s.timeline) e
+        where e -> 'room' ? 'mode' and (e ->> 'at')::timestamptz <= clock_timestamp()
     );
 
 -- name: p11_totals
@@ -216,7 +220,9 @@ open as (
 ),
 known as (
   select o.status, o.payment, coalesce(o.captured, 0) - coalesce(o.refunded, 0) as money, coalesce(o.captured, 0) as captured,
-         (case when o.authorised is null then l.kept else l.sent end) - coalesce(b.goodwill, 0) as wanted,
+         case when o.paid_elsewhere then 0
+              else (case when o.authorised is null then l.kept else l.sent end) - coalesce(b.goodwill, 0) end as wanted,
+         coalesce(o.paid_elsewhere, false) as paid_elsewhere,
          o.order_id in (select order_id from open) as is_open,
          o.status = 'pending' and r.order_id is null as is_waiting
     from orders o
@@ -231,7 +237,7 @@ select count(*) as asked,
        count(*) filter (where not is_open and status not in ('pending', 'cancelled', 'refunded') and money <> wanted) as differ,
        count(*) filter (where not is_open and (status in ('cancelled', 'refunded') or is_waiting) and money <> 0)
          as kept_without_goods,
-       count(*) filter (where not is_open and (status in ('cancelled', 'refunded') or is_waiting)
+       count(*) filter (where not is_open and (status in ('cancelled', 'refunded') or is_waiting or paid_elsewhere)
                           and payment in ('authorised', 'requires_action')) as held_without_goods
   from known;
 
@@ -242,7 +248,11 @@ select count(*) filter (where state = 'due') as due, count(*) filter (where stat
 
 -- name: p12_unpaid
 -- Served without anybody asked for money: free of charge, in a sale that takes none, or confirmed by hand.
-select count(*) from orders where payment is null and status not in ('pending', 'cancelled');
+select count(*) from orders where payment is null and status not in ('pending', 'cancelled') and paid_elsewhere is not true;
+
+-- name: p12_elsewhere
+-- Confirmed by hand, and paid in another way: the provider may keep nothing of them.
+select count(*) from orders where paid_elsewhere and status not in ('pending', 'cancelled');
 
 -- name: p12_orders
 -- What orders say of their money, for comparison with the provider's list.
@@ -262,7 +272,7 @@ select status::text, count(*) as orders from orders group by 1 order by 1;
 -- an endpoint which wants them was not given. Not of the seconds in which an endpoint was made.
 with fanned as (
   select e.order_id, e.seq, e.at,
-         case when e.kind is null then 'order.' || e.status when e.kind = 'action_required' then 'payment.action_required'
+         case when e.kind is null or e.kind = 'served' then 'order.' || e.status when e.kind = 'action_required' then 'payment.action_required'
               else 'order.' || e.kind end as type
     from order_events e
     where e.at > statement_timestamp() - interval '1 hour'

@@ -49,8 +49,15 @@ select w.product_id, w.customer_id, p.quantity
   ) p;
 
 -- name: read_identities
--- Who counts identities of a product holds its row of `sale_products`, so these rows need no lock of their own.
-select product_id, identity, quantity from identity_purchases where sale_number = $1 and identity = any($2::bytea[]);
+-- Who counts identities of a product holds its row of `sale_products`, so these rows need no lock of their own. The
+-- identities come one behind the other, of 16 bytes each: an array of thousands costs its sender more than the look-ups.
+select p.product_id, p.identity, p.quantity
+  from generate_series(1, length($2::bytea) - 15, 16) as at
+  cross join lateral (
+    select b.product_id, b.identity, b.quantity from identity_purchases b
+      where b.identity = substring($2::bytea from at for 16) and b.sale_number = $1
+      offset 0
+  ) p;
 
 -- name: known_orders
 select order_id, fingerprint from orders where order_id = any($1::uuid[]);
@@ -75,9 +82,20 @@ select $1, * from unnest($2::text[], $3::text[], $4::integer[])
 on conflict (sale_number, product_id, customer_id) do update set quantity = p.quantity + excluded.quantity;
 
 -- name: count_identities
-insert into identity_purchases as p (sale_number, product_id, identity, quantity)
-select $1, * from unnest($2::text[], $3::bytea[], $4::integer[])
-on conflict (sale_number, identity, product_id) do update set quantity = p.quantity + excluded.quantity;
+-- Of those who have a row; the others get one by COPY.
+with found as materialized (
+  select p.place, w.units
+    from unnest($2::text[], $3::bytea[], $4::integer[]) as w (product_id, identity, units)
+    cross join lateral (
+      select ctid as place from identity_purchases b
+        where b.identity = w.identity and b.sale_number = $1 and b.product_id = w.product_id
+        offset 0
+    ) p
+)
+update identity_purchases p
+  set quantity = p.quantity + found.units
+  from found
+  where p.ctid = found.place and p.ctid = any(array(select place from found));
 
 -- name: known_letters
 -- Dead letters with the bytes of entries that come again; the hash is for the index alone.

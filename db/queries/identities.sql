@@ -47,12 +47,16 @@ update identity_purchases p
 -- name: lock_buyer
 -- Whose card it is; the key is the sale's.
 select sale_number, identities, (select identity_key from sales s where s.sale_number = o.sale_number) as key,
-       array(select row(product_id, quantity - coalesce(cancelled, 0)) from order_lines l where l.order_id = o.order_id) as lines
+       array(select row(product_id, quantity - coalesce(cancelled, 0), line) from order_lines l where l.order_id = o.order_id
+               order by line) as lines
   from orders o where order_id = $1 for no key update;
 
 -- name: lock_card_limits
 select product_id, limit_card from sale_products
   where sale_number = $1 and product_id = any($2::text[]) order by product_id for update;
+
+-- name: note_refusal
+update orders set refusal = $2 where order_id = $1;
 
 -- name: note_card
 update orders set identities = coalesce(identities, '') || $2::bytea where order_id = $1;

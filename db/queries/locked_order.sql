@@ -1,13 +1,14 @@
 -- name: lock_order
 -- First of all locks (docs/locking.md): whatever is decided of the order by hand is decided while it is held.
 select order_id, sale_number, customer_id, status, version, reason, total, payment::text as payment, authorised, captured,
-       refunded
+       refunded, coalesce(paid_elsewhere, false) as paid_elsewhere
   from orders where order_id = $1 for update;
 
 -- name: read_units
 -- Asked once the order is locked, so that it sees all that happened before: its lines, parcels, money under way.
 select (select payment::text from sales where sale_number = $2) as mode,
        coalesce((select true from reservations where order_id = $1), false) as is_held,
+       coalesce((select attempts > 0 from reservations where order_id = $1), false) as was_asked,
        coalesce((select sum(amount) from refunds where order_id = $1 and status = 'pending'), 0)::bigint as refunding,
        coalesce((select bool_or(state = 'due') from payment_operations where order_id = $1 and kind = 'capture'), false)
          as is_capturing,
@@ -36,6 +37,9 @@ update order_lines
 
 -- name: end_hold
 delete from reservations where order_id = $1;
+
+-- name: mark_paid_elsewhere
+update orders set paid_elsewhere = true where order_id = $1;
 
 -- name: mark_hold
 -- What is asked for may be more by now than what the order's lines cost.

@@ -71,7 +71,8 @@ select o.order_id, o.status::text as status, o.reason, o.total, o.currency, o.pa
        (select s.payment::text from sales s where s.sale_number = o.sale_number) as mode,
        coalesce((select true from sale_products sp
                    where sp.sale_number = o.sale_number and sp.limit_card is not null limit 1), false) as card_limited,
-       h.attempts, h.expired, h.extended, l.kept, l.open_units, p.refunding, p.capturing, p.voiding
+       h.attempts, h.expired, h.extended, l.kept, l.open_units, p.refunding, p.capturing, p.voiding,
+       coalesce(o.paid_elsewhere, false) as paid_elsewhere
   from orders o
   left join lateral (
     select attempts, expires_at <= clock_timestamp() as expired, coalesce(extended, false) as extended

@@ -1,7 +1,7 @@
 -- Rehearsals and their shadows: made, kept alive by a lease, removed without a trace.
 
 -- name: one_at_a_time
-select pg_advisory_xact_lock(5174022);
+select pg_advisory_xact_lock(4906200703);
 
 -- name: standing
 -- The rehearsal whose shadow is there still, whichever sale's.

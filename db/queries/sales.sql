@@ -31,7 +31,13 @@ returning product_id;
 delete from purchases where sale_number = $1;
 
 -- name: forget_identities
-delete from identity_purchases where sale_number = $1;
+-- By the identities of its orders: the table holds those of all sales, and is found by nothing else.
+delete from identity_purchases p
+  where sale_number = $1 and identity in (
+    select distinct substring(o.identities from 2 + at for 16)
+      from orders o cross join generate_series(0, length(o.identities) - 17, 17) as at
+      where o.sale_number = $1
+  );
 
 -- name: count_identities_anew
 -- Units of orders not cancelled, nor standing by, of each identity whose kind has a limit.

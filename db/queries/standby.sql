@@ -111,7 +111,7 @@ moved as (
   update orders o
     set reason = null, updated_at = clock_timestamp(),
         status = case when t.confirms then 'confirmed' else o.status end,
-        version = o.version + case when t.confirms then 1 else 0 end
+        version = o.version + 1
     from taken t where o.order_id = any($1::uuid[]) and o.order_id = t.order_id
   returning o.order_id, o.sale_number, o.partition, o.currency, o.payment_token, o.version, o.updated_at, o.status
 ),
@@ -121,8 +121,8 @@ held as (
          t.total, m.currency, m.payment_token
     from moved m join taken t using (order_id) where not t.confirms
 )
-insert into order_events (order_id, seq, status, at)
-select order_id, version, status, updated_at from moved where status = 'confirmed';
+insert into order_events (order_id, seq, status, at, kind)
+select order_id, version, status, updated_at, case when status = 'pending' then 'served' end from moved;
 
 -- name: turns
 select nextval('standby_turns') from generate_series(1, $1::integer);

@@ -27,6 +27,10 @@ select count(*)
     and (u.stock < 0 or u.reserved < 0 or u.sold < 0 or u.stock + u.reserved + u.sold <> u.received
       or sp.taken > sp.quantity);
 
+-- name: standing_by
+-- Orders that wait for units to come back, counted to $1.
+select count(distinct order_id) from (select order_id from standby limit $1) s;
+
 -- name: open_dead_letters
 -- Accepted entries that wait for a person, among the newest $1; who sent another order under the same key waits for none.
 select count(*)

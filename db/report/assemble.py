@@ -37,7 +37,7 @@ from doorbuster.contract.night.report import (
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
-    from db.report.minutes import Course
+    from db.report.minutes import CountedMinute, Course
     from db.sales import Sale
     from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.night.promises import PromisesView
@@ -63,6 +63,8 @@ class Known:
     preview: bool = False
     room: TellsRoom | None = None
     """None: there is none, or its store does not remember."""
+    minutes: Mapping[int, CountedMinute] = field(default_factory=dict)
+    """What was counted and is not in Postgres yet, by Unix minute."""
     audit: PromisesView | None = None
     no_audit: str = "it was not asked"
     restarts: Mapping[str, datetime] = field(default_factory=dict)
@@ -72,11 +74,11 @@ async def assemble(connection: Connection, known: Known) -> SaleReport:
     """Return the report of a sale."""
     began, now, sale = time.monotonic(), datetime.now(UTC), known.sale
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        went = await course(connection, sale.number)
+        went = await course(connection, sale.number, known.minutes)
         shown, left_out = await products(connection, sale.number, sale.starts_at)
         waits = [await _spread(connection, name, sale.number) for name in ("to_decided", "to_confirmed")]
         orders, step = await _order_of_units(connection, sale.number)
-        served = [row["served"] for row in await connection.fetch(_SQL["standby_served"], sale.number)]
+        served = [row["turns"] for row in await connection.fetch(_SQL["standby_served"], sale.number)]
         limits = {row["by"]: row["orders"] for row in await connection.fetch(_SQL["limits"], sale.number)}
         standby = await _standby(connection, sale.number)
         took = await money(connection, sale.number, declined=went.totals.cancelled.get(DECLINED, 0))
@@ -135,14 +137,14 @@ async def _standby(connection: Connection, sale_number: int) -> Standby:
     return Standby(**counts, gone=counts["stood_by"] - counts["served"] - counts["in_vain"] - counts["waiting"])
 
 
-def _fairness(times: RoomTimes | None, orders: list[int], served: list[int], step: int) -> Fairness:
+def _fairness(times: RoomTimes | None, orders: list[int], served: list[list[int]], step: int) -> Fairness:
     return Fairness(
         admission=_rounded(None if times is None else times.tau),
         admissions=0 if times is None else times.compared,
         stock=_rounded(kendall_tau(orders)),
         orders=len(orders),
-        standby=_rounded(kendall_tau(served)),
-        standbys=len(served),
+        standby=_rounded(kendall_tau(*served)),
+        standbys=sum(map(len, served)),
         step=step,
     )
 

@@ -6,9 +6,9 @@ What another store cannot say is left out of the report, and said there: only Po
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -23,13 +23,25 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from db.connections.pool import Connection
+    from db.report.minutes import CountedMinute
     from db.report.visits import TellsRoom
     from db.sales import Sale
     from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.night.promises import PromisesView
     from doorbuster.contract.night.report import SaleReport
 
+T = TypeVar("T")
 NOT_ANSWERED = "the order store does not say how many accepted orders wait"
+
+
+class TellsMemory(Protocol):
+    """What the room's store remembers of sales, by their numbers; each may raise that it does not answer."""
+
+    def visits(self, sale_number: int, /) -> Awaitable[TellsRoom | None]:
+        """Return what is known of visits; None: there was no room."""
+
+    def minutes(self, sale_number: int, /) -> Awaitable[Mapping[int, CountedMinute]]:
+        """Return what was counted and is not in Postgres yet, by Unix minute."""
 
 
 class Stores(NamedTuple):
@@ -37,8 +49,7 @@ class Stores(NamedTuple):
 
     orders: Redis
     room: Redis
-    visits: Callable[[int], Awaitable[TellsRoom | None]]
-    """Returns what the room of a sale of this number remembers."""
+    memory: TellsMemory
 
 
 class Wanted(NamedTuple):
@@ -61,7 +72,8 @@ async def gather(connection: Connection, stores: Stores, wanted: Wanted) -> Sale
         over_at=wanted.over_at,
         preview=wanted.over_at is None,
         unsettled=await unsettled(connection, stores.orders, sale),
-        room=await _visits(stores, sale),
+        room=await _told(stores.memory.visits(sale.number)),
+        minutes=await _told(stores.memory.minutes(sale.number)) or {},
         audit=wanted.audit,
         no_audit=wanted.no_audit,
         restarts=await _restarts(stores),
@@ -82,10 +94,10 @@ async def unsettled(connection: Connection, orders: Redis, sale: Sale) -> list[s
     return stored.unsettled(await stored.under_way(connection, sale.number), waiting) + not_told
 
 
-async def _visits(stores: Stores, sale: Sale) -> TellsRoom | None:
+async def _told(answer: Awaitable[T]) -> T | None:
     try:
-        return await stores.visits(sale.number)
-    except StoreUnavailableError:  # the report says that nothing is known of the room
+        return await answer
+    except StoreUnavailableError:  # the report says that nothing is known of it
         return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from db.query_files import load
 from doorbuster.contract.night.report import Act, Incident
@@ -61,9 +61,18 @@ async def incidents(
         )
         for row in await connection.fetch(_SQL["failed_operations"], number)
     ]  # fmt: skip
+    found += [
+        Incident(kind="no_go", at=row["at"], until=None, what=f"{row['occasion']}: {_failing(row['checks'])}")
+        for row in await connection.fetch(_SQL["no_gos"], number)
+    ]
     began: datetime = await connection.fetchval(_SQL["postgres_began"])
     found += _restarts({"Postgres": began} | dict(restarts), sale.starts_at, until)
     return sorted(found, key=lambda one: one.at or begin)
+
+
+def _failing(checks: Mapping[str, Mapping[str, Any]]) -> str:
+    failing = [f"{name} ({check.get('reason') or 'not ok'})" for name, check in checks.items() if not check.get("ok")]
+    return "; ".join(failing) or "no check says why"
 
 
 def _restarts(began: Mapping[str, datetime], begin: datetime, until: datetime) -> Iterable[Incident]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from db import sale_minutes
 from db.query_files import load
 from doorbuster.contract.night.report import MinuteRow, Totals
 
@@ -19,6 +20,26 @@ STEPS_S = (60, 300, 900, 3_600, 21_600, 86_400, 7 * 86_400)
 _SQL = load("report")
 
 
+class CountedMinute(Protocol):
+    """What was offered within a minute."""
+
+    @property
+    def offered(self) -> int:
+        """Posts of orders."""
+
+    @property
+    def admitted(self) -> int:
+        """Visitors let in."""
+
+    @property
+    def joined(self) -> int:
+        """Visitors who joined the room."""
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Of the offered, by code."""
+
+
 class Course(NamedTuple):
     """How the sale went."""
 
@@ -28,19 +49,22 @@ class Course(NamedTuple):
     currency: str | None
 
 
-async def course(connection: Connection, sale_number: int) -> Course:
-    """Read how a sale went."""
+async def course(connection: Connection, sale_number: int, news: Mapping[int, CountedMinute]) -> Course:
+    """Read how a sale went; `news` is what was counted and is not in Postgres yet, by Unix minute."""
     counts: defaultdict[datetime, Counter[str]] = defaultdict(Counter)
     for row in await connection.fetch(_SQL["accepted_by_minute"], sale_number):
         counts[row["minute"]]["accepted"] = row["accepted"]
     for row in await connection.fetch(_SQL["decided_by_minute"], sale_number):
         counts[row["minute"]] += Counter(confirmed=row["confirmed"], cancelled=row["cancelled"])
-    offered = await connection.fetch(_SQL["offered_by_minute"], sale_number)
+    offered: dict[datetime, CountedMinute] = {
+        one.minute: one for one in await sale_minutes.of_sale(connection, sale_number)
+    }
+    offered |= {datetime.fromtimestamp(minute * 60, UTC): one for minute, one in news.items()}
     refused: Counter[str] = Counter()
-    for row in offered:
-        refused += Counter(row["refused"])
-        counts[row["minute"]] += Counter({name: row[name] for name in ("offered", "joined", "admitted")}) + Counter(
-            refused=sum(row["refused"].values())
+    for minute, one in offered.items():
+        refused += Counter(one.refused)
+        counts[minute] += Counter(
+            offered=one.offered, joined=one.joined, admitted=one.admitted, refused=sum(one.refused.values())
         )
     step_s = step_of(counts)
     states = await connection.fetch(_SQL["states"], sale_number)

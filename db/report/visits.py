@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from db.report.ranks import DECIMALS, kendall_tau, median, spread
 from doorbuster.contract.night.report import Estimates, Spread
 
-# ruff: noqa: D102  what each says is told where it is made: waitingroom/visits.py
+# ruff: noqa: D102  what each says is told where it is made: waitingroom/records/visits.py
 
 
 class TellsEstimate(Protocol):
@@ -22,6 +22,9 @@ class TellsEstimate(Protocol):
 
     @property
     def range_s(self) -> tuple[float, float] | None: ...
+
+    @property
+    def look_s(self) -> float: ...
 
 
 class TellsVisit(Protocol):
@@ -126,9 +129,10 @@ def _estimates(admitted: Sequence[TellsVisit]) -> Estimates:
             continue
         took = _between(one.joined_ms, one.admitted_ms)
         differences.append(took - told)
-        longer += took > between[1]
+        at_most = between[1] + (0.0 if one.told is None else one.told.look_s)
+        longer += took > at_most
         shorter += took < between[0]
-        within += between[0] <= took <= between[1]
+        within += between[0] <= took <= at_most
     lean = median(differences)
     return Estimates(
         told=len(differences),

@@ -7,7 +7,7 @@ else a drain does in Python (docs/benchmarks.md). What a whole batch has in comm
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from itertools import islice
@@ -152,14 +152,16 @@ class OrderRows:
             self.standby.append(fixed + _known_text(product_id))
 
 
-def identity_rows(sale_number: int, product_id: str, units: Sequence[tuple[bytes, int]]) -> list[bytes]:
-    """Return the rows of what people have of a product, of whom none was counted before.
+def identity_rows(sale_number: int, product_id: str, units: int, identities: Iterable[bytes]) -> list[bytes]:
+    """Return the rows of people who have so many units of a product, and were not counted before."""
+    head = _identity(4, 4, sale_number, 4, units) + _known_text(product_id) + _length(16)
+    return [head + identity for identity in identities]
 
-    In the order of their index: a batch's rows then fall into few of its pages.
-    """
-    product = _known_text(product_id)
-    heads = {count: _identity(4, 4, sale_number, 4, count) + product + _length(16) for _, count in units}
-    return [heads[count] + identity for identity, count in sorted(units)]
+
+def in_pieces(rows: Iterator[bytes], *, rows_each: int) -> Iterator[bytes]:
+    """Yield rows, several at a time."""
+    while piece := b"".join(islice(rows, rows_each)):
+        yield piece
 
 
 def copied(rows: Iterable[bytes]) -> bytearray:
@@ -167,13 +169,14 @@ def copied(rows: Iterable[bytes]) -> bytearray:
     return bytearray().join((_BEGIN, *rows, _END))
 
 
-async def copied_in_pieces(rows: Iterator[bytes], *, rows_each: int, sent: Callable[[], None]) -> AsyncIterator[bytes]:
+async def copied_in_pieces(pieces: Iterable[bytes], *, sent: Callable[[], None] | None = None) -> AsyncIterator[bytes]:
     """Yield the same in pieces, so that Postgres works on one while the next is made; call `sent` after the last."""
     yield _BEGIN
-    while piece := b"".join(islice(rows, rows_each)):
+    for piece in pieces:
         yield piece
     yield _END
-    sent()
+    if sent is not None:
+        sent()
 
 
 def _bytes(value: bytes) -> bytes:

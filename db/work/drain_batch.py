@@ -7,8 +7,10 @@ are added (docs/locking.md).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -27,6 +29,8 @@ UnitsByPerson: TypeAlias = dict[str, dict[bytes, int]]
 """Product -> identity -> units."""
 PIECE = 500
 """Orders that Postgres is sent at a time while the rows of the next are made."""
+PEOPLE_PIECE = 4 * PIECE
+"""Of rows of who is behind them."""
 
 
 class Letter(NamedTuple):
@@ -90,34 +94,52 @@ async def lock_purchases(
     return {(row["product_id"], row["customer_id"]): row["quantity"] for row in copy_rows}
 
 
-async def read_identities(connection: Connection, sale_number: int, hashes: Collection[bytes]) -> UnitsByPerson:
+async def read_identities(connection: Connection, sale_number: int, hashes: Iterable[bytes]) -> UnitsByPerson:
     """Return the units that each identity has, by product, under the locks of the sale's products."""
     found: UnitsByPerson = {}
-    for product_id, identity, quantity in await connection.fetch(_SQL["read_identities"], sale_number, list(hashes)):
+    packed = b"".join(hashes)
+    for product_id, identity, quantity in await connection.fetch(_SQL["read_identities"], sale_number, packed):
         found.setdefault(product_id, {})[identity] = quantity
     return found
+
+
+async def count_known(
+    connection: Connection, sale_number: int, bought: UnitsByPerson, known: UnitsByPerson
+) -> list[bytes]:
+    """Add to what people have of limited products, under the same locks; `known` is what was read under them.
+
+    Returns the rows of those who are not known, which are still to be added.
+
+    Raises:
+        StockRaceError: somebody who is known is counted no more; nothing may be committed.
+    """
+    again: list[tuple[str, bytes, int]] = []
+    new: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
+    for product_id, counts in bought.items():
+        had = known.get(product_id, {})
+        for identity, units in counts.items():
+            if identity in had:
+                again.append((product_id, identity, units))
+            else:
+                new[product_id, units].append(identity)
+    if again:
+        products, hashes, counted = zip(*again, strict=True)
+        done = await connection.execute(_SQL["count_identities"], sale_number, products, hashes, counted)
+        if done != f"UPDATE {len(again)}":
+            raise StockRaceError(f"{done} of {len(again)} identities")
+    return [
+        row
+        for (product_id, units), identities in new.items()
+        for row in copy_rows.identity_rows(sale_number, product_id, units, identities)
+    ]
 
 
 async def count_identities(
     connection: Connection, sale_number: int, bought: UnitsByPerson, known: UnitsByPerson
 ) -> None:
-    """Add to what people have of limited products, under the same locks; `known` is what was read under them.
-
-    Nearly all of them are new: their rows are sent by COPY, which costs a third.
-    """
-    again: list[tuple[str, bytes, int]] = []
-    new: list[bytes] = []
-    for product_id, counts in bought.items():
-        had = known.get(product_id, {})
-        again += [(product_id, identity, units) for identity, units in counts.items() if identity in had]
-        new += copy_rows.identity_rows(sale_number, product_id, [one for one in counts.items() if one[0] not in had])
-    if again:
-        products, hashes, units = zip(*again, strict=True)
-        await connection.execute(_SQL["count_identities"], sale_number, products, hashes, units)
-    if new:
-        source: Any = copy_rows.copied(new)  # as below
-        columns = copy_rows.COLUMNS["identity_purchases"]
-        await connection.copy_to_table("identity_purchases", source=source, columns=columns, format="binary")
+    """Add to what people have, known or not, under the same locks."""
+    if rows := await count_known(connection, sale_number, bought, known):
+        await _copy(connection, "identity_purchases", copy_rows.copied(rows))
 
 
 async def known_orders(connection: Connection, order_ids: Collection[UUID]) -> dict[UUID, bytes]:
@@ -147,11 +169,29 @@ async def count_purchases(connection: Connection, sale_number: int, bought: Mapp
 
 
 async def add_orders(
-    connection: Connection, new: Iterable[copy_rows.NewOrder], made: copy_rows.OrderRows, *, sent: Callable[[], None]
+    connection: Connection,
+    new: Iterable[copy_rows.NewOrder],
+    made: copy_rows.OrderRows,
+    *,
+    people: list[bytes],
+    sent: Callable[[], None],
 ) -> None:
-    """Add orders with all of their rows, in order, by COPY; `sent` is called when all are made and the first sent."""
-    pieces = copy_rows.copied_in_pieces(made.orders(new), rows_each=PIECE, sent=sent)
-    await connection.copy_to_table("orders", source=pieces, columns=copy_rows.COLUMNS["orders"], format="binary")
+    """Add orders with all of their rows, in order, by COPY; `sent` is called when all are made and the first sent.
+
+    `people` are rows of who is behind them: while Postgres works on a part of those, a part of the orders' is made.
+    """
+    rows = copy_rows.in_pieces(made.orders(new), rows_each=PIECE)
+    ready: list[bytes] = []
+    if people:
+
+        def sent_and_made() -> Iterator[bytes]:
+            for piece in copy_rows.in_pieces(iter(people), rows_each=PEOPLE_PIECE):
+                yield piece
+                ready.extend(islice(rows, 1))
+
+        await _copy(connection, "identity_purchases", copy_rows.copied_in_pieces(sent_and_made()))
+    source = copy_rows.copied_in_pieces(chain(ready, rows), sent=sent)
+    await _copy(connection, "orders", source)
     for table, those in (
         ("order_lines", made.lines),
         ("reservations", made.reservations),
@@ -159,8 +199,11 @@ async def add_orders(
         ("order_events", made.events),
     ):
         if those:
-            source: Any = copy_rows.copied(those)  # the driver takes any buffer; its stubs do not say so
-            await connection.copy_to_table(table, source=source, columns=copy_rows.COLUMNS[table], format="binary")
+            await _copy(connection, table, copy_rows.copied(those))
+
+
+async def _copy(connection: Connection, table: str, source: Any) -> None:
+    await connection.copy_to_table(table, source=source, columns=copy_rows.COLUMNS[table], format="binary")
 
 
 async def dead_letter(

@@ -25,7 +25,9 @@ from doorbuster.cli.instance.up import down, env, up
 from doorbuster.cli.ops_keys import ops_keys
 from doorbuster.cli.ops_log import show_log
 from doorbuster.cli.orders.commands import orders
+from doorbuster.cli.rehearse import rehearse
 from doorbuster.cli.sale.commands import prewarm, sale, wait
+from doorbuster.cli.watch.command import watch
 from doorbuster.cli.webhooks import webhooks
 from doorbuster.embedded.detached import StartError
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, SettingsError
@@ -44,7 +46,23 @@ def cli() -> None:
 
 for command in (
     *(up, down, env, status, migrate, import_catalogue, reindex),
-    *(sale, prewarm, wait, product, stock, orders, dead_letters, webhooks, show_log, keys, ops_keys, audit, bench),
+    *(
+        sale,
+        prewarm,
+        rehearse,
+        wait,
+        watch,
+        product,
+        stock,
+        orders,
+        dead_letters,
+        webhooks,
+        show_log,
+        keys,
+        ops_keys,
+        audit,
+        bench,
+    ),
 ):
     cli.add_command(command)
 

@@ -6,6 +6,7 @@ A call that is not answered soon is looked into: when a store is away, that is t
 from __future__ import annotations
 
 import getpass
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -88,22 +89,27 @@ def make(instance: Instance, wanted: Call, *, within_s: float | None = None) -> 
 
 
 def credentials(instance: Instance) -> list[tuple[bytes, bytes]]:
-    """Return the headers that let a call in, and say who makes it."""
-    return [(b"Authorization", f"Bearer {instance.ops_key}".encode()), (b"X-Operator", operator().encode())]
+    """Return the headers that let a call in, and say who makes it; and the key of a second person, if one is given."""
+    headers = [(b"Authorization", f"Bearer {instance.ops_key}".encode()), (b"X-Operator", operator().encode())]
+    second = os.environ.get("OPS_SECOND_KEY")
+    return [*headers, (b"Ops-Second-Key", second.encode())] if second else headers
 
 
 @contextmanager
-def streamed(instance: Instance, path: str, params: dict[str, str]) -> Iterator[Iterator[bytes]]:
-    """Give the bytes of a long answer as they come.
+def streamed(
+    instance: Instance, path: str, params: dict[str, str], *, accept: str = "*/*", within_s: float | None = None
+) -> Iterator[Iterator[bytes]]:
+    """Give the bytes of a long answer as they come, in the form that is named.
 
     Raises:
         NotFoundError, ConflictError, InvalidError: the API refused, with its own words.
         StoreUnavailableError: it does not answer, or the answer breaks off.
     """
     url = instance.ops_base.rstrip("/") + path
+    headers = [*credentials(instance), (b"Accept", accept.encode())]
     try:
         with httpx.stream(
-            "GET", url, params=params, headers=credentials(instance), timeout=_TIMEOUT, trust_env=False
+            "GET", url, params=params, headers=headers, timeout=within_s or _TIMEOUT, trust_env=False
         ) as answer:
             if not answer.is_success:
                 answer.read()

@@ -16,6 +16,7 @@ LineNumber = Annotated[int, Meta(ge=1, le=20, description="Of the order, from 1"
 Units = Annotated[int, Meta(ge=1, le=1000)]
 Carrier = Annotated[str, Meta(min_length=1, max_length=100, pattern=PRINTABLE)]
 Tracking = Annotated[str, Meta(min_length=1, max_length=200, pattern=PRINTABLE)]
+PAID_ELSEWHERE = "Only with to 'confirmed' and a reason: it is paid in another way than by the sale's payment provider"
 HandStatus = Literal["confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
 
 
@@ -88,6 +89,7 @@ class BulkTransition(Struct, frozen=True, forbid_unknown_fields=True):
     to: HandStatus
     reason: Reason | None = None
     restock: bool = False
+    paid_elsewhere: Annotated[bool, Meta(description=PAID_ELSEWHERE)] = False
     carrier: Carrier | None = None
     tracking: Tracking | None = None
 

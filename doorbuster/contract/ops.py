@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from doorbuster.contract.fields import EffectivePhase, Moment, Reason
-from doorbuster.contract.fulfilment import HandStatus
+from doorbuster.contract.fulfilment import PAID_ELSEWHERE, HandStatus
 
 
 class LogEntryView(Struct):
@@ -30,6 +30,7 @@ class TransitionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     to: HandStatus
     reason: Reason | None = None
     restock: bool = False
+    paid_elsewhere: Annotated[bool, Meta(description=PAID_ELSEWHERE)] = False
 
 
 class LetterLine(Struct):

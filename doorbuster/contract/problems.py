@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
-from doorbuster.contract.fields import EffectivePhase, Moment, OrderStatus
+from doorbuster.contract.fields import EffectivePhase, Moment, OrderStatus, PaymentStatus
 from doorbuster.contract.offers import LimitedBy, UnitPrice
 from doorbuster.contract.ops_keys import Role
 
@@ -36,6 +36,8 @@ class Problem(Struct, omit_defaults=True):
     code: str
     errors: list[FieldProblem] = []
     room: str | None = None
+    instance: str | UnsetType = UNSET
+    """The request that was answered so, as the log names it: `urn:doorbuster:request:` and its id."""
     order_id: str | UnsetType = UNSET
     """The order that was decided against, where one came to be."""
     line: int | UnsetType = UNSET
@@ -60,6 +62,8 @@ class Problem(Struct, omit_defaults=True):
     """That an ops key must have for the call."""
     allowed: list[OrderStatus] | UnsetType = UNSET
     """Where the order can go from where it is."""
+    payment: PaymentStatus | UnsetType = UNSET
+    """How the order's payment stands."""
     refundable: int | UnsetType = UNSET
     """Minor units that can be given back."""
 
@@ -100,6 +104,7 @@ FAULTS = MappingProxyType(
         "price_changed": ErrorCode(409, "Prices changed"),
         "admission_spent": ErrorCode(409, "Admission spent"),
         "illegal_transition": ErrorCode(409, "Transition not allowed from this status"),
+        "payment_open": ErrorCode(409, "Payment not made"),
         "rejected": ErrorCode(409, "Order rejected"),
         "conflict": ErrorCode(409, "Conflict with what is stored"),
         "sale_not_over": ErrorCode(409, "Sale not over"),

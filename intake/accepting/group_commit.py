@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from doorbuster.failures import REDIS_FAILED
+from doorbuster.log import shared_context
 from doorbuster.orderstore import gate as gates
 from doorbuster.orderstore.accept import Link, names_of
 from intake.accepting.verdicts import NO_GATE, UNKNOWN
@@ -54,7 +55,7 @@ class PartitionCommit:
         """Put an order into the next batch. An empty entry: a product is sold out."""
         self._waiting.append(candidate)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work_off())
+            self._task = asyncio.get_running_loop().create_task(self._work_off(), context=shared_context())
 
     async def _work_off(self) -> None:
         link = Link(self._script)

@@ -39,7 +39,7 @@ class Restocker:
 
     async def everywhere(self, product_id: str) -> None:
         """Let the product be had again in every sale that may still sell it."""
-        async with self._database.working() as connection:
+        async with self._database.working("stock") as connection:
             sales = await live_sales_of(connection, product_id)
         for sale in sales:
             await self._forget(sale, [product_id])
@@ -77,7 +77,7 @@ class Restocker:
 
     async def _forget(self, sale: Sale, products: Collection[str]) -> bool:
         """Take the flags off what the sale has units of; say whether there were any."""
-        async with self._database.working() as connection:
+        async with self._database.working("stock") as connection:
             units = await stock.available(connection, sale.number, products)
         return await self._take_off(sale, units)
 
@@ -89,7 +89,7 @@ class Restocker:
         """Say to the sale's room, if it has one, what is sold out now."""
         if mode_of(sale) is Mode.OFF:
             return
-        async with self._database.working() as connection:
+        async with self._database.working("stock") as connection:
             units = await stock.available(connection, sale.number, list(sale.products))
         await self._note_in_room(sale, units)
 

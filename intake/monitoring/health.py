@@ -63,7 +63,7 @@ class HealthChecks:
 
     async def _postgres(self) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(CHECK_S), self._database.reading() as connection:
+            async with asyncio.timeout(CHECK_S), self._database.reading("watching") as connection:
                 missing = await pending(connection)
         except STORE_FAILED as error:
             return {"ok": False, "reason": f"Postgres does not answer: {type(error).__name__}"}

@@ -7,8 +7,11 @@ from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_of
 
+from doorbuster.log import current_request_id
 from intake.accepting import verdicts
+from intake.database import PURPOSES
 from intake.monitoring.shared_figures import SharedFigures
 
 if TYPE_CHECKING:
@@ -16,11 +19,13 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from intake.database import Purpose
     from intake.monitoring.progress import Seen
     from intake.monitoring.watched import Watched
     from waitingroom.room import RoomState
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _VERDICTS = {
     verdicts.NEW[0]: "accepted",
     verdicts.REPLAY[0]: "replayed",
@@ -102,6 +107,11 @@ class Metrics:
             "doorbuster_replica_lag_seconds", "How far the replica was behind at the last look", ["server"],
             registry=self._registry, multiprocess_mode="livemax",
         )  # fmt: skip
+        self._held = Histogram(
+            "doorbuster_connection_held_seconds", "How long a connection to Postgres was held, by purpose", ["purpose"],
+            buckets=_SECONDS, registry=self._registry,
+        )  # fmt: skip
+        self._held_for = {purpose: self._held.labels(purpose) for purpose in PURPOSES}
         self._by_verdict = {first: self.verdicts.labels(name) for first, name in _VERDICTS.items()}
 
     def _gauge(self, name: str, text: str) -> Gauge:
@@ -134,6 +144,11 @@ class Metrics:
         for first, times in Tally([verdict[0] for verdict in decided]).items():
             self._by_verdict[first].inc(times)
 
+    def held(self, purpose: Purpose, seconds: float) -> None:
+        """Count a connection to Postgres that was held; the request that it was for stands beside it as an exemplar."""
+        request_id = current_request_id()
+        self._held_for[purpose].observe(seconds, {"request_id": request_id} if request_id else None)
+
     def refused(self, code: str, times: int = 1) -> None:
         """Count problems."""
         self.refusals.labels(code).inc(times)
@@ -154,9 +169,16 @@ class Metrics:
             self.waiting.set(waiting)
             self.event_streams.set(streams)
 
-    def show(self) -> bytes:
-        """Return all metrics of all processes as text."""
+    def show(self, *, openmetrics: bool = False) -> bytes:
+        """Return all metrics of all processes as text; as OpenMetrics with exemplars, where there is one process."""
+        if openmetrics:
+            shown: bytes = openmetrics_of(self)  # type: ignore[no-untyped-call]
+            return shown
         return generate_latest(self._gathered()) + generate_latest(self._shared)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give all metrics of all processes, as registries do."""
+        return self.families()
 
     def families(self) -> Iterator[Metric]:
         """Give all metrics of all processes as they are shown."""

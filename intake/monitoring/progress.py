@@ -132,7 +132,7 @@ class Progress:
             return self._seen
 
     async def _look(self) -> Seen:
-        async with self._database.reading() as connection:
+        async with self._database.reading("watching") as connection:
             lanes = {
                 (sale.sale_number, partition): (sale.sale_id, str(partition))
                 for sale in await sales.live_sales(connection)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from prometheus_client.core import Metric
+
     from db.webhooks.deliveries import Waiting
     from intake.monitoring.progress import Seen
     from intake.monitoring.watched import Watched
+    from readiness.shift_costs import ShiftCost
 
 
 class SharedFigures:
@@ -25,7 +28,7 @@ class SharedFigures:
         self.seen: Seen | None = None
         self.watched: Watched | None = None
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Give the metrics."""
         if self.watched is not None:
             yield from _of_watched(self.watched)
@@ -89,7 +92,7 @@ def _of_webhooks(webhooks: list[Waiting]) -> Iterator[GaugeMetricFamily]:
     yield from (states, oldest, dead)
 
 
-def _of_watched(watched: Watched) -> Iterator[GaugeMetricFamily]:
+def _of_watched(watched: Watched) -> Iterator[Metric]:
     """Give how stores, processes and promises are."""
     yield _by_label("doorbuster_store_up", "1 while the store answers", "store", watched.stores)
     yield _by_label(
@@ -115,9 +118,32 @@ def _of_watched(watched: Watched) -> Iterator[GaugeMetricFamily]:
     )
     if watched.audit_age_s is not None:
         yield GaugeMetricFamily("doorbuster_audit_age_seconds", "Age of the last audit", value=watched.audit_age_s)
+    yield from _of_shifts(watched.costs)
+    for name, text, count in (
+        ("doorbuster_shifts_waiting", "Shifts that wait for a worker", watched.jobs_waiting),
+        ("doorbuster_standby_orders", "Orders that stand by for units, counted to 10,000", watched.standby),
+    ):
+        if count is not None:
+            yield GaugeMetricFamily(name, text, value=count)
     yield _by_label(
         "doorbuster_prewarm_no_go", "Checks that said no-go at a sale's last pre-warm", "sale", watched.no_go
     )
+
+
+def _of_shifts(costs: Mapping[str, ShiftCost]) -> Iterator[CounterMetricFamily]:
+    """Give what shifts did, and for how long they held rows and a connection for it."""
+    seconds, transactions, done = (
+        CounterMetricFamily(name, text, labels=["shift"])
+        for name, text in (
+            ("doorbuster_shift_transaction_seconds", "Seconds that shifts were in transactions"),
+            ("doorbuster_shift_transactions", "Transactions of shifts"),
+            ("doorbuster_shift_done", "What shifts worked off: entries, payments, events"),
+        )
+    )
+    for kind, cost in costs.items():
+        for family, value in ((seconds, cost.seconds), (transactions, cost.transactions), (done, cost.done)):
+            family.add_metric([kind], value)
+    yield from (seconds, transactions, done)
 
 
 def _by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:

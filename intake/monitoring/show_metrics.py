@@ -35,7 +35,7 @@ class ShowMetrics:
         self._desk = desk
         self._reads = reads
 
-    async def on_get(self, _req: Request, resp: Response) -> None:
+    async def on_get(self, req: Request, resp: Response) -> None:
         """Show all metrics of all processes, with the backlog and the rooms as they are now."""
         self._reads.flush()
         await self._read_rooms()
@@ -47,8 +47,9 @@ class ShowMetrics:
             log.warning("metrics: backlog not measured", extra={"error": repr(error)})
             self._metrics.backlog.clear()
             self._metrics.backlog_bytes.clear()
-        resp.content_type = measured.MEDIA
-        resp.data = self._metrics.show()
+        openmetrics = "application/openmetrics-text" in req.accept
+        resp.content_type = measured.OPENMETRICS if openmetrics else measured.MEDIA
+        resp.data = self._metrics.show(openmetrics=openmetrics)
 
     async def _read_rooms(self) -> None:
         for cached in self._sales.all():

@@ -16,17 +16,19 @@ from db.prewarm import reports
 from doorbuster.failures import STORE_FAILED
 from intake.monitoring.progress import WITHIN_S
 from intake.monitoring.watched import Watched
+from readiness import audited, shift_costs
 from readiness.processes import processes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from doorbuster.contract.ops import ProcessView
     from intake.accepting.durability import Durability
     from intake.accepting.store_memory import StoreMemory
     from intake.database import Database
     from intake.monitoring.metrics import Metrics
     from intake.monitoring.progress import Progress, Seen
+    from readiness.audited import LastAudit
+    from readiness.shift_costs import ShiftCost
     from readiness.stores import StoreChecks
 
     Judges = tuple[Durability, StoreMemory]
@@ -56,41 +58,60 @@ class Watch:
         async with self._looking:
             if time.monotonic() - self._looked_at < KEEP_S:
                 return
-            stores, alive, seen, promises = await asyncio.gather(
-                self._checks.look(), _or_nothing(self._processes), _or_nothing(self._progress.look),
+            stores, work, seen, promises = await asyncio.gather(
+                self._checks.look(), _or_nothing(self._work), _or_nothing(self._progress.look),
                 _or_nothing(self._promises),
             )  # fmt: skip
             self._metrics.progress(seen)
             self._metrics.watched(
                 Watched(
                     stores={name: "took_ms" in check for name, check in stores.items()},
-                    processes=_counted(alive),
+                    processes={} if work is None else work.processes,
+                    costs={} if work is None else work.costs,
+                    jobs_waiting=None if work is None else work.waiting,
+                    audit_breaches={} if work is None or work.audit is None else work.audit.breaches,
+                    audit_age_s=None if work is None or work.audit is None else work.audit.age_s,
                     durable=not self._durability.faults,
                     memory_ratio=self._memory.ratio,
                     dead_letters=_letters(seen, promises),
                     ledger_breaches=None if promises is None else promises.ledger,
+                    standby=None if promises is None else promises.standby,
                     no_go={} if promises is None else promises.no_go,
                 )
             )
             self._looked_at = time.monotonic()
 
-    async def _processes(self) -> list[ProcessView]:
-        return await processes(self._checks.redis["jobs_store"])
+    async def _work(self) -> _Work:
+        jobs = self._checks.redis["jobs_store"]
+        alive = await processes(jobs)
+        return _Work(
+            {role: sum(view.role == role and view.ok for view in alive) for role in ROLES},
+            await shift_costs.read(jobs), await shift_costs.waiting(jobs), await audited.read(jobs),
+        )  # fmt: skip
 
     async def _promises(self) -> _Promises:
-        async with self._database.reading() as connection:
+        async with self._database.reading("watching") as connection:
             return _Promises(
-                await status.ledger_breaches(connection),
-                await status.open_dead_letters(connection),
+                await status.ledger_breaches(connection), await status.open_dead_letters(connection),
+                await status.standing_by(connection),
                 {one.sale_id: len(one.no_go) for one in await reports.verdicts_ahead(connection)},
-            )
+            )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class _Promises:
     ledger: int
     letters: int
+    standby: int
     no_go: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    processes: dict[str, int]
+    costs: dict[str, ShiftCost]
+    waiting: int
+    audit: LastAudit | None
 
 
 async def _or_nothing(look: Callable[[], Awaitable[T]]) -> T | None:
@@ -100,12 +121,6 @@ async def _or_nothing(look: Callable[[], Awaitable[T]]) -> T | None:
     except STORE_FAILED as error:  # that the store is away is told by the look at it
         log.debug("a figure cannot be had", extra={"error": repr(error)})
         return None
-
-
-def _counted(alive: list[ProcessView] | None) -> dict[str, int]:
-    if alive is None:
-        return {}
-    return {role: sum(view.role == role and view.ok for view in alive) for role in ROLES}
 
 
 def _letters(seen: Seen | None, promises: _Promises | None) -> dict[str, int]:

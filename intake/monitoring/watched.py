@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from readiness.shift_costs import ShiftCost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +23,14 @@ class Watched:
     dead_letters: dict[str, int] = field(default_factory=dict)
     """Kind -> how many wait for a person."""
     ledger_breaches: int | None = None
+    standby: int | None = None
+    """Orders that stand by for units."""
     audit_breaches: dict[str, int] = field(default_factory=dict)
     """Promise -> breaches that the last audit found."""
     audit_age_s: float | None = None
+    costs: dict[str, ShiftCost] = field(default_factory=dict)
+    """Kind of shift -> what it did and took."""
+    jobs_waiting: int | None = None
+    """Shifts that wait for a worker."""
     no_go: dict[str, int] = field(default_factory=dict)
     """Sale -> how many checks of its last pre-warm said no-go."""

@@ -16,6 +16,7 @@ from doorbuster.values.timestamps import rfc3339_of
 from intake.ops.change_log import note
 from intake.ops.order_filters import moments_of, reason_of, status_of
 from intake.orders.lookup import order_id_of
+from intake.orders.transition import require_terms_of_payment
 from intake.web.paging import limit_of, order_cursor, order_cursor_of, write_page
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.requests import body_of
@@ -84,10 +85,11 @@ class TransitionOrder:
         request = await body_of(req, _transition)
         if request.restock and request.to != "refunded":
             raise InvalidError("restock belongs to refunds", [("restock", "only with to 'refunded'")])
+        require_terms_of_payment(paid_elsewhere=request.paid_elsewhere, to=request.to, reason=request.reason)
 
         async def by(connection: Connection) -> None:
             await note(connection, req, "transition", f"order:{order_id}")
 
-        terms = HandTerms(restock=request.restock)
+        terms = HandTerms(restock=request.restock, paid_elsewhere=request.paid_elsewhere)
         view = await self._moving.move(order_id, Status(request.to), request.reason, terms=terms, by=by)
         write(resp, view)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from intake.changes.restock import Restocker
     from intake.database import Database
     from intake.ops.undecided_orders import WaitingOrders
+    from intake.products.search import SearchProducts
 
 _product = msgspec.json.Decoder(ProductRequest)
 _stock = msgspec.json.Decoder(StockRequest)
@@ -122,6 +123,18 @@ class OneProduct:
         """Show the product with its ledger."""
         async with self._database.working() as connection:
             write(resp, await _view(connection, await existing(connection, product)))
+
+
+class ProductSearch:
+    """Resource of products to choose from: what shoppers find, too."""
+
+    def __init__(self, search: SearchProducts) -> None:
+        self._search = search
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Show a page of what was found; no cache in between is to keep what needed a key."""
+        await self._search.on_get(req, resp)
+        resp.set_header("Cache-Control", "no-store")
 
 
 class ProductStock:

@@ -90,7 +90,7 @@ class OpsStatus:
     async def _live(self) -> list[LiveSale | rows.Sale]:
         """Return the sales from Postgres, those this process holds a copy of when it does not answer."""
         try:
-            async with asyncio.timeout(LOOK_S), self._database.reading() as connection:
+            async with asyncio.timeout(LOOK_S), self._database.reading("watching") as connection:
                 return [*await rows.live_sales(connection)]
         except STORE_FAILED:  # told by the check of the store
             return [cached.sale for cached in self._sales.all() if cached.sale.phase != "closed"]

@@ -168,7 +168,7 @@ class EventHub:
                 continue
             self.looks += 1
             try:
-                async with self._database.reading() as connection:
+                async with self._database.reading("events") as connection:
                     found = await events_behind(connection, known)
             except STORE_FAILED as error:  # streams stay open; the next look finds what came meanwhile
                 log.info("events cannot be read", extra={"error": repr(error)})

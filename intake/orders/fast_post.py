@@ -18,6 +18,7 @@ from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
 from doorbuster.errors import InvalidError
 from intake.server.connection.framing import is_host
+from intake.server.request_id import HEADER, request_id
 from intake.web.problems import RefusedError
 from intake.web.requests import is_key, token_of
 from waitingroom.records.minutes import OFFERED
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = "/sales/", "/orders"
 _JSON = JSON.encode()
+_IDENTITY = b"x-request-id: %b\r\n"
+_NAME = _IDENTITY.index(b"%")
 _HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orders/%b\r\n%b"
 _REPLAYED = b"idempotency-replayed: true\r\nidempotent-replayed: true\r\n"
 _VARY = b"vary: Accept\r\n"
@@ -70,12 +73,12 @@ class FastOrderPost:
         asked = _asked(headers)
         if known is None or asked is None:
             return False
-        key, token, origin = asked
+        key, token, origin, identity = asked
         is_clear, room = self._room(known)
         # An admission that is missing, or that nobody asks for now, is for the full path.
         if not is_clear or (known.has_room and (room is None) != (token is None)):
             return False
-        lines = self._lines_for(origin) if origin else b""
+        lines = _IDENTITY % identity + self._lines_for(origin) if origin else _IDENTITY % identity
         counts = known.counts
         try:
             order = _decode(body)
@@ -105,26 +108,27 @@ class FastOrderPost:
         return not self._keys_asked and (room is None or room.state is not None), None
 
     def _answer(
-        self, exchange: FastResponse, origin_lines: bytes, counts: Counts, verdict: Accepted | RefusedError
+        self, exchange: FastResponse, own_lines: bytes, counts: Counts, verdict: Accepted | RefusedError
     ) -> None:
         if isinstance(verdict, RefusedError):
-            self._refuse(exchange, origin_lines, counts, verdict)
+            self._refuse(exchange, own_lines, counts, verdict)
             return
         replayed = _REPLAYED if verdict.is_replay else b""
-        head = _HEAD % (_JSON, verdict.order_id.encode(), replayed) + origin_lines
+        head = _HEAD % (_JSON, verdict.order_id.encode(), replayed) + own_lines
         exchange.answer(202, head, verdict.body)
 
-    def _refuse(self, exchange: FastResponse, origin_lines: bytes, counts: Counts, refused: DoorbusterError) -> None:
+    def _refuse(self, exchange: FastResponse, own_lines: bytes, counts: Counts, refused: DoorbusterError) -> None:
         counts[refused.code] += 1
         fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
         members = refused.members if isinstance(refused, RefusedError) else None
-        told = self._problems.answer(refused.code, refused.detail, fields, members)
+        identity = own_lines[_NAME : own_lines.index(b"\r")].decode()
+        told = self._problems.answer(refused.code, refused.detail, fields, members, identity=identity)
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
-        exchange.answer(told.status, lines.encode() + _VARY + origin_lines, told.body)
+        exchange.answer(told.status, lines.encode() + _VARY + own_lines, told.body)
 
 
-def _asked(headers: Headers) -> tuple[str, str | None, bytes] | None:
-    """Return key, token and origin that the headers of a plain order say, None if it is not plain."""
+def _asked(headers: Headers) -> tuple[str, str | None, bytes, bytes] | None:
+    """Return key, token, origin and request id that the headers of a plain order say, None if it is not plain."""
     by_name = dict(headers)
     key = by_name.get(b"idempotency-key", b"").decode("latin-1")
     is_plain = len(by_name) == len(headers) and by_name.get(b"content-type") == _JSON and b"prefer" not in by_name
@@ -132,4 +136,4 @@ def _asked(headers: Headers) -> tuple[str, str | None, bytes] | None:
     if not is_plain or not is_framed or not is_key(key):
         return None
     token = token_of(by_name.get(b"authorization", b"").decode("latin-1"))
-    return key, token, by_name.get(b"origin", b"")
+    return key, token, by_name.get(b"origin", b""), request_id(by_name.get(HEADER))

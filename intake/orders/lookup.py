@@ -44,7 +44,7 @@ class OrderReader:
 
     async def drained(self, order_id: UUID) -> Order | None:
         """Return the order if the drain has seen it."""
-        async with self._database.reading() as connection:
+        async with self._database.reading("orders") as connection:
             return await read_order(connection, order_id)
 
     async def find(self, order_id: UUID) -> OrderView | None:
@@ -61,7 +61,7 @@ class OrderReader:
 
     async def version_of(self, order_id: UUID) -> int:
         """Return how many events the order has; none before the drain has seen it."""
-        async with self._database.reading() as connection:
+        async with self._database.reading("orders") as connection:
             return await version_of(connection, order_id) or 0
 
     async def is_accepted(self, order_id: UUID) -> bool:
@@ -73,7 +73,7 @@ class OrderReader:
         if partition >= MAX_PARTITIONS:
             return None
         entry_id = await accepted.entry_id_of(self._redis, order_id)
-        async with self._database.reading() as connection:
+        async with self._database.reading("orders") as connection:
             sale = await get_sale_by_number(connection, number)
             letter = await dead_letter_of(connection, order_id)
         if sale is None or (entry_id is None and letter is None):

@@ -8,7 +8,7 @@ from db.orders.fulfilment.locked_order import Moved
 from db.orders.fulfilment.shipments import ShipmentNotFoundError
 from db.orders.transitions import HandTerms, transition
 from db.orders.view import show
-from doorbuster.errors import IllegalTransitionError, NotFoundError
+from doorbuster.errors import IllegalTransitionError, InvalidError, NotFoundError
 from intake.orders.lookup import not_found
 
 if TYPE_CHECKING:
@@ -28,6 +28,18 @@ if TYPE_CHECKING:
     Note = Callable[[Connection], Awaitable[None]]
 
 Changed = TypeVar("Changed", "Moved", "Shipped", "Refunded")
+
+
+def require_terms_of_payment(*, paid_elsewhere: bool, to: str, reason: str | None) -> None:
+    """Refuse what is said of a payment outside where nothing is confirmed, or nobody says why.
+
+    Raises:
+        InvalidError: it belongs to another transition, or has no reason.
+    """
+    if paid_elsewhere and to != "confirmed":
+        raise InvalidError.naming([("paid_elsewhere", "only with to 'confirmed'")])
+    if paid_elsewhere and not reason:
+        raise InvalidError.naming([("reason", "with paid_elsewhere: how it is paid")])
 
 
 class OrderTransitions:
@@ -69,7 +81,7 @@ class OrderTransitions:
             IllegalTransitionError: it cannot be done now, or the drain has not seen the order.
         """
         try:
-            async with self._database.working() as connection, connection.transaction():
+            async with self._database.working("transitions") as connection, connection.transaction():
                 changed = await work(connection)
         except ShipmentNotFoundError:
             raise

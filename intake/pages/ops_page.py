@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from intake.server.asgi import Scope
 
 FILES = Path(__file__).parent / "static" / "ops"
+RUNBOOKS = (Path(__file__).with_name("runbook.md"), Path(__file__).parents[2] / "docs" / "runbook.md")
+"""Where the wheel has it, and where a checkout has."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "Vary": "Cookie",
@@ -56,3 +58,16 @@ class ToOpsPage:
         """Lead there."""
         resp.status = 308
         resp.set_header("Location", self._page)
+
+
+class Runbook:
+    """Resource of the runbook, which alerts lead to: the one that came with this version."""
+
+    def __init__(self) -> None:
+        self._text = next(path for path in RUNBOOKS if path.is_file()).read_bytes()
+
+    async def on_get(self, _req: Request, resp: Response) -> None:
+        """Show it as it is written."""
+        resp.content_type = "text/markdown; charset=utf-8"
+        resp.data = self._text
+        resp.set_header("Cache-Control", "no-store")

@@ -61,7 +61,7 @@ class NewsDesk:
 
     async def _commit(self, news: Sequence[PaymentNews]) -> BaseException | None:
         try:
-            async with self._database.reading() as connection, connection.transaction():
+            async with self._database.reading("payments") as connection, connection.transaction():
                 if self._simulated:
                     await simulated_books.end_actions(connection, _acted(news))
                 await take_news(connection, [(one.order_id, one.claim) for one in news])

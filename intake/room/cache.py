@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import DoorbusterError, StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
+from doorbuster.log import shared_context
 from doorbuster.values.shadows import is_shadow
 from intake.room.rate_limit import Allowance
 from intake.room.status_document import StatusDocument, document_of
@@ -39,6 +40,8 @@ log = logging.getLogger("doorbuster.intake.room")
 LOOK_S = 0.05
 TICK_S = 1.0
 IN_USE_S = 10.0
+SHADOW_IN_USE_S = 2.0
+"""Of a shadow's room: a tick after its end would write its keys again, which `db/rehearsals.py` waits for."""
 STALE_S = 3.0
 """A state older than this is not decided by; with a store that failed meanwhile the room is down."""
 OFFERS_S = 0.25
@@ -62,6 +65,7 @@ class CachedRoom:
 
     def __init__(self, cached: CachedSale, redis: Redis, terms: RoomCacheTerms) -> None:
         self.cached = cached
+        self._config_of, self._known_config = cached.sale, room_config(cached.sale)
         self.room = Room(redis, self._config, timeout_s=terms.timeout_s)
         self.state: RoomState | None = None
         self.document: StatusDocument | None = None
@@ -77,7 +81,9 @@ class CachedRoom:
         self._given_back: list[Admission] = []
 
     def _config(self) -> RoomConfig:
-        return room_config(self.cached.sale)
+        if self._config_of is not (sale := self.cached.sale):
+            self._config_of, self._known_config = sale, room_config(sale)
+        return self._known_config
 
     def _in_force(self) -> RoomConfig:
         """Return what holds now, by the store's clock as far as it is known."""
@@ -144,12 +150,13 @@ class CachedRoom:
 
     def is_due(self, now: float) -> bool:
         """Whether it is time to tick."""
-        return now - self.used_at < IN_USE_S and now >= self._next_at
+        in_use_s = SHADOW_IN_USE_S if is_shadow(self.cached.number) else IN_USE_S
+        return now - self.used_at < in_use_s and now >= self._next_at
 
     async def read(self) -> None:
         """Tick once, whoever asks meanwhile; a failure is noted, not raised."""
         if self._reading is None:
-            self._reading = asyncio.ensure_future(self._read())
+            self._reading = asyncio.create_task(self._read(), context=shared_context())
             self._reading.add_done_callback(self._finished)
         await asyncio.shield(self._reading)
 
@@ -279,7 +286,7 @@ class RoomCache:
 
     async def _write(self, room: CachedRoom) -> None:
         if room.offers is None:
-            room.offers = asyncio.ensure_future(self._read_offers(room))
+            room.offers = asyncio.create_task(self._read_offers(room), context=shared_context())
         # Without Postgres the room goes on: the document says of products what was known last.
         await asyncio.wait({room.offers}, timeout=OFFERS_S)
         if room.state is not None:

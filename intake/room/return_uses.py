@@ -75,6 +75,6 @@ class Uses:
         return await spent.read(self._redis, [(cached.number, lane.partition) for lane in cached.lanes], spend_id)
 
     async def _give_back(self, partition: Partition, spend_id: str, one: Spent) -> int:
-        async with self._database.reading() as connection:
+        async with self._database.reading("room") as connection:
             cancelled = await cancelled_of(connection, one.order_ids)
         return await spent.give_back(self._redis, partition, spend_id, cancelled) if cancelled else 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
+from doorbuster.log import shared_context
 from doorbuster.orderstore import sold_out
 from doorbuster.orderstore.accept import prefixes_of
 from doorbuster.orderstore.gate import gate_of, phase_at, publish
@@ -258,7 +259,7 @@ class Sales:
     async def _reload(self, sale_id: str, *, patience_s: float = PATIENCE_S) -> None:
         task = self._loading.get(sale_id)
         if task is None:
-            task = self._loading[sale_id] = asyncio.ensure_future(self._read(sale_id))
+            task = self._loading[sale_id] = asyncio.create_task(self._read(sale_id), context=shared_context())
             task.add_done_callback(lambda done: self._forget_task(sale_id, done))
         try:
             # A Postgres that hangs must not stop the sale: with a copy at hand one waits a moment, the reading goes on.

@@ -55,7 +55,7 @@ class OfferCache:
         if kept is not None and kept.version == known.sale.version and began - kept.read_at < MAX_AGE_S:
             return kept
         try:
-            async with self._database.reading() as connection:
+            async with self._database.reading("sales") as connection:
                 found = await offers_of(connection, known.number)
         except STORE_FAILED as error:
             if kept is None:

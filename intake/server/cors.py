@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _METHODS = b"GET, HEAD, POST, DELETE"
 _SENT = b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, X-Ticket-Secret"
-_SHOWN = b"Location, Retry-After, ETag, Link, Idempotent-Replayed, Idempotency-Replayed, Preference-Applied"
+_SHOWN = (
+    b"Location, Retry-After, ETag, Link, Idempotent-Replayed, Idempotency-Replayed, Preference-Applied, X-Request-Id"
+)
 _ASKED = b"access-control-request-method"
 _KNOWN_FOR_S = b"7200"
 _VARY = (b"vary", b"Origin")

@@ -22,6 +22,7 @@ from intake.server.asgi import (
 )
 from intake.server.bodies import is_form, refuse_declared
 from intake.server.connection.early_response import send_last_problem, send_page, send_problem
+from intake.server.request_id import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +154,7 @@ class Guard:
 
     async def _public(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (ready := self._at_hand(scope)) is None:
-            await self.application(scope, receive, send)
+            await self.application(scope, receive, named(scope, send))
         else:
             await send(ready[0])
             await send(ready[1])
@@ -161,7 +162,7 @@ class Guard:
     async def _ops(self, scope: Scope, receive: Receive, send: Send) -> None:
         refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
         scope[RECEIVE] = limited = self._limited(receive)
-        await self.ops_application(scope, limited, send)
+        await self.ops_application(scope, limited, named(scope, send))
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         self._refused += 1

@@ -19,8 +19,16 @@ from falcon.util.mediatypes import quality
 from redis.exceptions import RedisError
 
 from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, FieldProblem, problem
-from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError, RefundTooLargeError, SoldOutError
+from doorbuster.errors import (
+    DoorbusterError,
+    IllegalTransitionError,
+    InvalidError,
+    PaymentOpenError,
+    RefundTooLargeError,
+    SoldOutError,
+)
 from doorbuster.failures import STORE_FAILED, VALUE_REFUSED
+from doorbuster.log import current_request_id
 from intake.server.asgi import METHOD, OPS, BodyError
 from intake.server.connection.early_response import NOT_KEPT
 
@@ -40,6 +48,7 @@ _BY_STATUS = {
     415: "unsupported_media_type",
 }
 
+INSTANCE = "urn:doorbuster:request:"
 FIELDS_MAX, NAME_MAX, WORDS_MAX = 20, 200, 2_000
 """Wrong fields that a problem names, and characters of a name and of words."""
 REPEAT = "the request is safe to repeat"
@@ -138,13 +147,17 @@ class Problems:
         detail: str,
         fields: list[tuple[str, str]] | None = None,
         members: Mapping[str, Any] | None = None,
+        *,
+        identity: str = "",
     ) -> ProblemAnswer:
-        """Return a problem as it is answered, and count it."""
+        """Return a problem as it is answered, and count it; `identity` is the request's id, if not that of the task."""
         self._refused(code)
         # Whatever somebody sends, the answer is short.
         named = [FieldProblem(name[:NAME_MAX], what[:WORDS_MAX]) for name, what in (fields or [])[:FIELDS_MAX]]
         document = problem(code, detail[:WORDS_MAX], named)
         headers = {"content-type": PROBLEM_JSON, **NOT_KEPT}
+        if identity := identity or current_request_id():
+            document.instance = INSTANCE + identity
         for name, value in (members or {}).items():
             setattr(document, name, value)
         if document.room is not None:
@@ -219,7 +232,7 @@ def _uncounted(_method: str, _path: str, _code: str) -> None:
 def _members(error: DoorbusterError) -> Mapping[str, Any] | None:
     if isinstance(error, IllegalTransitionError):
         return {"allowed": error.context.get("allowed", [])}
-    if isinstance(error, SoldOutError | RefundTooLargeError):
+    if isinstance(error, SoldOutError | RefundTooLargeError | PaymentOpenError):
         return error.context
     return error.members if isinstance(error, RefusedError) else None
 

@@ -21,6 +21,7 @@ from intake.accepting.store_memory import StoreMemory
 from intake.changes.publish import ChangePublisher
 from intake.changes.restock import Restocker
 from intake.database import Database
+from intake.monitoring.alert_spells import AlertSpells
 from intake.monitoring.alerts.watcher import AlertWatcher
 from intake.monitoring.health import HealthChecks
 from intake.monitoring.metrics import Metrics
@@ -128,12 +129,14 @@ class Parts:
     def live(self) -> LiveDesk:
         """How sales go, for ops."""
         looks = Looks(self.database, self.orders_redis, self.waiting.redis, self.waiting.desk)
-        return LiveDesk(self.sales, looks, LiveHistory(self.waiting.redis))
+        return LiveDesk(self.sales, looks, LiveHistory(self.waiting.redis), lambda: self.alerts.firing)
 
     def _prepare_watching(self) -> None:
         """Make what looks at all of it."""
+        self.database.held = self.metrics.held
         judges = self.durability, self.memory
         self.alerts = AlertWatcher(Watch(self.database, self.checks, self.progress, self.metrics, judges), self.metrics)
+        self.alert_spells = AlertSpells(self.database, lambda: self.alerts.firing)
 
     def _prepare_prewarm(self) -> None:
         """Make what is done ahead of sales."""
@@ -150,12 +153,12 @@ class Parts:
 
     async def load_sale(self, sale_id: str) -> Sale | None:
         """Read a sale from Postgres."""
-        async with self.database.reading() as connection:
+        async with self.database.reading("sales") as connection:
             return await get_sale(connection, sale_id)
 
     async def list_sales(self) -> list[Sale]:
         """Read the newest sales from Postgres."""
-        async with self.database.reading() as connection:
+        async with self.database.reading("sales") as connection:
             return await list_sales(connection)
 
     async def read_keys(self) -> StoredKeys:
@@ -208,7 +211,11 @@ class Parts:
                 self.memory.keep_looking,
                 self.measure,
                 self.live.run,
-                *([self.alerts.keep_looking] if self.settings.intake_role != "public" else []),
+                *(
+                    [self.alerts.keep_looking, self.alert_spells.keep_noting]
+                    if self.settings.intake_role != "public"
+                    else []
+                ),
                 *self.waiting.running(),
                 *self.catalogue.running(),
                 *self._ahead_of_sales(),

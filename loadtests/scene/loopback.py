@@ -1,11 +1,17 @@
-"""The guard of every load run: only this machine may be a target. Never resolves to, or talks to, another host."""
+"""The guard of every load run: this machine is the target, or one that its owner has proven to own (`ownership`).
+
+Names other than localhost are not looked up, and no other host is talked to, before that is proven.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+from loadtests.scene.ownership import VARIABLE, NotOwnedError, require_proof
 
 
 class NotLoopbackError(ValueError):
@@ -16,21 +22,49 @@ class Target(NamedTuple):
     """Where a run sends its requests."""
 
     host: str
-    """A loopback address."""
+    """A loopback address, or the name of a host that was proven to be one's own."""
     port: int
+    tls: bool = False
+
+    @property
+    def authority(self) -> str:
+        """What requests name as their host."""
+        return f"{self.host}:{self.port}"
 
 
 def target_of(url: str) -> Target:
-    """Return the loopback address and port of an `http://` URL.
+    """Return where a URL of this machine leads, or of a host that is proven to be one's own.
 
     Raises:
         NotLoopbackError: it names another host, another scheme or no port.
-
     """
     parts = urlsplit(url)
+    if os.environ.get(VARIABLE) and parts.hostname and not _is_here(parts.hostname):
+        return _proven_target(url)
     if parts.scheme != "http" or not parts.hostname or not parts.port:
         raise NotLoopbackError(f"{url!r}: a load run needs http://<loopback address>:<port>")
     return Target(loopback_address(parts.hostname), parts.port)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        loopback_address(host)
+    except NotLoopbackError:
+        return False
+    return True
+
+
+def _proven_target(url: str) -> Target:
+    parts = urlsplit(url)
+    tls = parts.scheme == "https"
+    port = parts.port or (443 if tls else None)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port:
+        raise NotLoopbackError(f"{url!r}: a load run needs https://<host>, or http://<host>:<port>")
+    try:
+        require_proof(f"{parts.scheme}://{parts.netloc}")
+    except NotOwnedError as error:
+        raise NotLoopbackError(str(error)) from error
+    return Target(parts.hostname, port, tls)
 
 
 def loopback_address(host: str) -> str:

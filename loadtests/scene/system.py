@@ -95,6 +95,15 @@ class System:
         """Import a catalogue file by the command line; return what it said."""
         return (await output_of("import", str(file), "--data", self.ready.data)).decode().strip()
 
+    async def view_key(self, name: str) -> str:
+        """Make an ops key that reads everything and changes nothing."""
+        made = await self.ops("POST", "/ops/keys", {"name": name, "role": "view"})
+        return str(made["key"])
+
+    async def write_report(self, sale: str, file: Path) -> None:
+        """Write the report of a sale that is over as a page."""
+        await output_of("sale", "report", sale, "--html", str(file), "--data", self.ready.data)
+
     async def audit(self) -> Audit:
         """Hold the stores against the promises (`doorbuster audit`)."""
         output = await output_of("audit", "--json", "--data", self.ready.data, allowed=(0, 1))

@@ -33,7 +33,7 @@ class Fleet:
         self._plan = plan
         self._target = target_of(plan.base)
         self._times: array[float] = plan.times
-        host = f"{self._target.host}:{self._target.port}"
+        host = self._target.authority
         if made is None:
             made = given(plan.mix, host, plan.bodies) if plan.bodies else requests(plan.mix, host)
         self._limit = len(self._times) or len(plan.bodies) or plan.count
@@ -183,7 +183,9 @@ class Fleet:
 
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: Connection(self._on_reply), *self._target)
+        _, connection = await loop.create_connection(
+            lambda: Connection(self._on_reply), self._target.host, self._target.port, ssl=self._target.tls or None
+        )
         self._connections.add(connection)
         self._release(connection)
 

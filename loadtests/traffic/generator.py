@@ -7,6 +7,7 @@ stall by slowing the generator (coordinated omission). Bounded in orders, time a
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,8 +49,11 @@ def main() -> None:
     out = sys.stdout.buffer
 
     def tell(offered: int, finished: int) -> None:
-        out.write(b"%d %d\n" % (offered, finished))
-        out.flush()
+        try:
+            out.write(b"%d %d\n" % (offered, finished))
+            out.flush()
+        except BrokenPipeError:  # whoever asked for the load is gone: nobody is left to stop it
+            os._exit(1)
 
     Path(sys.argv[1]).write_bytes(msgspec.msgpack.encode(uvloop.run(run(plan, tell))))
 

@@ -53,6 +53,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     """Share of all that never join and order without an admission."""
     impatient: float = 0.0
     """Share of the accepted that send the same order once more."""
+    customers: bool = False
+    """Whether visitors name their customer when they join: the admission is then theirs alone."""
 
 
 class Visits(msgspec.Struct, kw_only=True):

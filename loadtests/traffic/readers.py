@@ -105,8 +105,9 @@ class _Loop:
 
     async def run(self) -> ReadResult:
         loop = asyncio.get_running_loop()
+        host, port, tls = self._target
         opened = [
-            (await loop.create_connection(lambda: Connection(self._on_reply), *self._target))[1]
+            (await loop.create_connection(lambda: Connection(self._on_reply), host, port, ssl=tls or None))[1]
             for _ in range(self._plan.connections)
         ]
         began = perf_counter()

@@ -91,9 +91,10 @@ class Visiting(Fleet):
             self._visits.gatecrashed += 1
             self._dispatch(Step(visitor.order, due, visitor, self._on_ordered))
             return
-        body = msgspec.json.encode(
-            {"visitor_id": name, "secret_hash": hashlib.sha256(visitor.secret.encode()).hexdigest()}
-        )
+        joins = {"visitor_id": name, "secret_hash": hashlib.sha256(visitor.secret.encode()).hexdigest()}
+        if self._way.customers:
+            joins["customer_id"] = f"{self._plan.mix.prefix}-{self.tally.offered - 1}"  # as `shoppers` numbers them
+        body = msgspec.json.encode(joins)
         self._dispatch(Step(self._post("/tickets", body), due, visitor, self._on_joined))
 
     def _post(self, path: str, body: bytes) -> bytes:

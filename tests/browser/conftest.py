@@ -65,7 +65,12 @@ def running(other_origin: str) -> Iterator[Running]:
     """An instance, real processes."""
     _chromium()
     folder = Path(tempfile.mkdtemp(prefix="doorbuster-browser-"))
-    told = {"ROOM_CHALLENGE_BITS": "10", "CORS_ORIGINS": other_origin, "FRAME_ANCESTORS": other_origin}
+    told = {
+        "ROOM_CHALLENGE_BITS": "10",
+        "CORS_ORIGINS": other_origin,
+        "FRAME_ANCESTORS": other_origin,
+        "OPS_SECOND_KEY_FOR": "drain",
+    }
     instance = launch(folder / "data", "--workers", "2", env=told)
     yield instance
     if instance.process.poll() is None:

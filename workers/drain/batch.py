@@ -17,15 +17,16 @@ from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 
 from db.work import cursors
 from db.work import drain_batch as batch_statements
-from db.work.copy_rows import NewOrder, OrderRows
+from db.work.copy_rows import NewOrder, OrderRows, identity_rows
 from db.work.due_work import Partition
 from db.work.shifts import Lease
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from doorbuster.orderstore.partition import place_of
-from doorbuster.values.identities import KINDS, SIZE
+from doorbuster.values.identities import KINDS
 from workers.drain.decide import Cause, FormerPrice, Poison, Purchases, Reason, SellableUnits, Verdict, decide
+from workers.drain.people import PeopleLimits, people_of, repeated, strictest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -143,12 +144,12 @@ async def _drain(
         sellable, confirms = await _lock_sellable(connection, partition, readable)
         purchases = await _read_purchases(connection, partition, readable.orders, sellable)
         verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable), room)
-        await _take(connection, partition, verdict, purchases)
+        people = await _take(connection, partition, verdict, purchases)
         if verdict.decided:
             known = sellable | await _strays(connection, readable.orders, sellable)
             new = _new_orders(verdict, readable.places, known)
             rows = OrderRows(*partition, now, now + hold, confirms=confirms)
-            await batch_statements.add_orders(connection, new, rows, sent=meanwhile)
+            await batch_statements.add_orders(connection, new, rows, people=people, sent=meanwhile)
         outcome.dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.dead_lettered
         step = cursors.CursorStep(cursor, outcome.cursor, len(entries), repeated)
@@ -215,6 +216,7 @@ async def _lock_sellable(
     wanted = {line.product_id for order in readable.orders for line in order.lines}
     since = datetime.fromtimestamp(readable.places[readable.orders[0].order_id].place[0] / 1000, UTC)
     rows = await batch_statements.lock_sellable(connection, partition.sale_number, wanted, since=since)
+    limits: dict[tuple[int | None, ...], PeopleLimits] = {}
     found = {
         row["product_id"]: SellableUnits(
             units=min(row["stock"], _UNLIMITED if row["allotment"] is None else row["allotment"]),
@@ -222,7 +224,7 @@ async def _lock_sellable(
             currency=row["currency"],
             active=row["active"],
             limit_per_customer=row["limit_per_customer"],
-            people=_people_limits(row),
+            people=_people_limits(row, limits),
             windows=_windows(row["windows"]) if row["sale_price"] is None else (),
             stock=row["stock"],
             former=tuple(FormerPrice(until, sale, own, _windows(w)) for until, sale, own, w in row["former"] or ()),
@@ -251,9 +253,10 @@ async def _strays(
     return found
 
 
-def _people_limits(row: asyncpg.Record) -> tuple[int | None, ...] | None:
+def _people_limits(row: asyncpg.Record, known: dict[tuple[int | None, ...], PeopleLimits]) -> PeopleLimits | None:
+    """Return a product's limits on people; products with the same ones share them, and what is read by them."""
     limits = tuple(row[f"limit_{kind}"] for kind in KINDS)
-    return None if limits == _NOBODY else limits
+    return None if limits == _NOBODY else known.setdefault(limits, PeopleLimits(limits))
 
 
 async def _read_purchases(
@@ -271,24 +274,13 @@ async def _read_purchases(
             if line.product_id in limited
         }
         customers = await batch_statements.lock_purchases(connection, partition.sale_number, pairs)
-    kinds = {
-        kind
-        for product in sellable.values()
-        if product.people is not None
-        for kind, limit in enumerate(product.people, 1)
-        if limit is not None
-    }
-    if kinds:
-        hashes = {
-            packed[at + 1 : at + SIZE]
-            for order in orders
-            if (packed := order.identities)
-            for at in range(0, len(packed), SIZE)
-            if packed[at] in kinds
-        }
-        if hashes:
-            people = await batch_statements.read_identities(connection, partition.sale_number, hashes)
-    return Purchases(customers, people)
+    limits = strictest({product.people for product in sellable.values() if product.people is not None})
+    names = [] if limits is None else people_of(orders, limits)
+    contested = repeated(names)
+    if names:
+        people = await batch_statements.read_identities(connection, partition.sale_number, names)
+        contested.update(*people.values())
+    return Purchases(customers, people, frozenset(contested))
 
 
 def _new_orders(
@@ -333,10 +325,14 @@ def _told(cause: Cause) -> bytes:
     return msgspec.json.encode({name: value for name, value in cause._asdict().items() if value is not None})
 
 
-async def _take(connection: Connection, partition: Partition, verdict: Verdict, purchases: Purchases) -> None:
+async def _take(connection: Connection, partition: Partition, verdict: Verdict, purchases: Purchases) -> list[bytes]:
+    """Count what is taken; return the rows that are left to be added, of people who were not counted before."""
     if verdict.taken:
         await batch_statements.take(connection, partition.sale_number, verdict.taken)
     if verdict.bought:
         await batch_statements.count_purchases(connection, partition.sale_number, verdict.bought)
-    if verdict.bought_by:
-        await batch_statements.count_identities(connection, partition.sale_number, verdict.bought_by, purchases.people)
+    number = partition.sale_number
+    rows = await batch_statements.count_known(connection, number, verdict.bought_by, purchases.people)
+    for (product_id, units), names in verdict.newcomers.items():
+        rows += identity_rows(number, product_id, units, names)
+    return rows

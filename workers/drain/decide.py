@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from catalogue.prices import Window, price_at
 from db.work.copy_rows import STANDBY
 from doorbuster.orderstore.entry import OrderEntry
-from doorbuster.values.identities import KINDS, SIZE
+from workers.drain.people import PeopleLimits
 
 _NONE: Mapping[bytes, int] = {}
 
@@ -62,8 +62,8 @@ class SellableUnits:
     currency: str
     active: bool
     limit_per_customer: int | None
-    people: tuple[int | None, ...] | None = None
-    """Limits by e-mail, card, address and device, in the order of `KINDS`; None: there are none."""
+    people: PeopleLimits | None = None
+    """Limits on who is behind a customer; None: there are none."""
     windows: tuple[Window, ...] = ()
     """Prices that hold for a time, where the sale has no price of its own."""
     stock: int = 0
@@ -108,7 +108,9 @@ class Verdict:
     bought: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     """Units of limited products by (product, customer)."""
     bought_by: dict[str, dict[bytes, int]] = field(default_factory=dict)
-    """The same by product and identity."""
+    """The same by product and identity, of people who are known or come again in the batch."""
+    newcomers: defaultdict[tuple[str, int], list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    """By product and units those who have so many now, and had none."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -119,6 +121,12 @@ class Purchases:
     """By (product, customer)."""
     people: dict[str, dict[bytes, int]] = field(default_factory=dict)
     """By product and identity."""
+    contested: frozenset[bytes] | None = None
+    """Who is known, or comes more than once in the batch; None: it may be anybody."""
+
+    def is_uncontested(self, names: Iterable[bytes]) -> bool:
+        """Return whether none of these has anything, nor can come to have it by another order of the batch."""
+        return self.contested is not None and self.contested.isdisjoint(names)
 
 
 def decide(
@@ -156,8 +164,11 @@ def decide(
             if product.limit_per_customer is not None:
                 verdict.bought[product_id, order.customer_id] += units
             if product.people is not None and order.identities is not None:
-                bought = verdict.bought_by.setdefault(product_id, {})
-                _count(order.identities, units, product.people, bought)
+                names = product.people.names(order.identities)
+                if purchases.is_uncontested(names):
+                    verdict.newcomers[product_id, units] += names
+                else:
+                    _count(names, units, verdict.bought_by.setdefault(product_id, {}))
     return verdict
 
 
@@ -190,12 +201,7 @@ def _refusal(
                 figures = {"by": "customer", "limit": product.limit_per_customer, "had": had}
                 return Reason.LIMIT_EXCEEDED, product_id, figures
         if product.people is not None and order.identities is not None:
-            over = _over(
-                order.identities,
-                units,
-                product.people,
-                (purchases.people.get(product_id, _NONE), verdict.bought_by.get(product_id, _NONE)),
-            )
+            over = _over(order.identities, product_id, units, product.people, purchases, verdict)
             if over is not None:
                 return Reason.LIMIT_EXCEEDED, product_id, over
         if units > product.units:
@@ -217,26 +223,19 @@ def _unsellable(wanted: Mapping[str, int], sellable: Mapping[str, SellableUnits]
 
 
 def _over(
-    packed: bytes, units: int, limits: tuple[int | None, ...], counts: tuple[Mapping[bytes, int], Mapping[bytes, int]]
+    packed: bytes, product_id: str, units: int, limits: PeopleLimits, purchases: Purchases, verdict: Verdict
 ) -> dict[str, Any] | None:
     """Return the first limit of who is behind a customer that so many units more are over; None: all is allowed."""
-    before, meanwhile = counts
-    for at in range(0, len(packed), SIZE):
-        limit = limits[packed[at] - 1]
-        if limit is not None:
-            identity = packed[at + 1 : at + SIZE]
-            had = before.get(identity, 0) + meanwhile.get(identity, 0)
-            if had + units > limit:
-                return {"by": KINDS[packed[at] - 1], "limit": limit, "had": had}
-    return None
+    if units <= limits.least and purchases.is_uncontested(limits.names(packed)):
+        return None
+    before, meanwhile = purchases.people.get(product_id, _NONE), verdict.bought_by.get(product_id, _NONE)
+    return limits.over(packed, units, lambda one: before.get(one, 0) + meanwhile.get(one, 0))
 
 
-def _count(packed: bytes, units: int, limits: tuple[int | None, ...], bought: dict[bytes, int]) -> None:
-    """Count units for each identity that is limited."""
-    for at in range(0, len(packed), SIZE):
-        if limits[packed[at] - 1] is not None:
-            identity = packed[at + 1 : at + SIZE]
-            bought[identity] = bought.get(identity, 0) + units
+def _count(names: Iterable[bytes], units: int, bought: dict[bytes, int]) -> None:
+    """Count units for each of these people."""
+    for name in names:
+        bought[name] = bought.get(name, 0) + units
 
 
 def _line_of(order: OrderEntry, product_id: str) -> int:

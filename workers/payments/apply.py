@@ -22,6 +22,7 @@ from workers.payments.reconcile import EXPIRED, OVER_LIMIT, Decision, MoneyStep,
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
+    from db.orders.identities import CardRefusal
     from workers.runtime.shift import Shift
 
 LOOK_AGAIN_S = 3.0
@@ -64,7 +65,7 @@ async def apply(shift: Shift, answers: Sequence[ProviderAnswer], *, void_after_s
             else:
                 await _Change(connection, answer, applied, void_after_s).make(order)
     for answer in alone:
-        over_limit = await _is_over_its_limit(shift, answer)
+        over_limit = await _limit_of_card(shift, answer)
         async with shift.leased_transaction() as connection:
             found = await _locked(connection, [answer])
             change = _Change(connection, answer, applied, void_after_s, over_limit=over_limit)
@@ -85,18 +86,18 @@ def _names_card(order: OrderMoney, provider: ProviderPayment) -> bool:
     )  # fmt: skip
 
 
-async def _is_over_its_limit(shift: Shift, answer: ProviderAnswer) -> bool:
-    """Count the order for the card that the provider names; say whether that is more than its sale allows.
+async def _limit_of_card(shift: Shift, answer: ProviderAnswer) -> CardRefusal | None:
+    """Count the order for the card that the provider names; return the limit of its sale that this is over.
 
     In a transaction of its own: giving the units back locks stock, which comes before the limits.
     """
     if answer.provider.card is None:
-        return False
+        return None
     async with shift.leased_transaction() as connection:
         order = (await _locked(connection, [answer])).get(answer.order_id)
         if order is None or not _names_card(order, answer.provider):
-            return False
-        return not await identities.count_card(connection, order.order_id, answer.provider.card)
+            return None
+        return await identities.count_card(connection, order.order_id, answer.provider.card)
 
 
 async def _locked(connection: Connection, answers: Sequence[ProviderAnswer]) -> dict[UUID, OrderMoney]:
@@ -114,8 +115,8 @@ class _Change:
     answer: ProviderAnswer
     applied: Applied
     void_after_s: float
-    over_limit: bool = False
-    """The card has more than its sale allows."""
+    over_limit: CardRefusal | None = None
+    """What the card has more than its sale allows."""
 
     async def make(self, order: OrderMoney | None) -> None:
         operation = self.answer.operation
@@ -183,6 +184,8 @@ class _Change:
         self.applied.changed += cancelled
         if order.is_held:
             self.applied.moved_units += cancelled
+        if cancelled and reason == OVER_LIMIT and self.over_limit is not None:
+            await identities.note_refusal(self.connection, order.order_id, self.over_limit)
         if cancelled:
             order = order._replace(status=Status.CANCELLED, reason=reason)
             await self._do(order, decide(order, self.answer.provider))
@@ -205,7 +208,7 @@ class _Change:
         savepoint = self.connection.transaction()
         await savepoint.start()
         taken = await holds.take_units(self.connection, order.order_id) and (
-            card is None or await identities.count_card(self.connection, order.order_id, card)
+            card is None or await identities.count_card(self.connection, order.order_id, card) is None
         )
         await (savepoint.commit() if taken else savepoint.rollback())
         return taken

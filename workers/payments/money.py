@@ -22,6 +22,7 @@ from workers.payments.apply import apply
 from workers.payments.breaker import Breaker
 from workers.payments.gateway import (
     GATEWAY_FAILED,
+    OutcomeUnknownError,
     PaymentRefusedError,
     PaymentRequest,
     ProviderPayment,
@@ -76,6 +77,8 @@ class Money:
         self._breaker = Breaker(most)
         self._pace = PaymentPace(most)
         self._defect: BaseException | None = None
+        self._stepped = time.monotonic()
+        """When a step began: just after the lease was proved."""
 
     @property
     def is_busy(self) -> bool:
@@ -92,6 +95,7 @@ class Money:
         """Begin what is due, write what was answered; None when nothing is left."""
         if self._defect is not None:
             raise self._defect
+        self._stepped = time.monotonic()
         begun = await self._begin_due()
         written = await self._write()
         if begun or written:
@@ -205,6 +209,9 @@ class Money:
             found = await self._gateway.look_up(payment)
             if found.status in (ProviderStatus.AUTHORISED, ProviderStatus.CAPTURED):
                 return found
+            if time.monotonic() - self._stepped > self._shift.settings.lease_s / 2:
+                # The process stood still: a successor may have found it paid meanwhile, and confirmed it.
+                raise OutcomeUnknownError("what was looked up is too old to let the money go by")
         return await self._gateway.void(payment, key=operation.key)
 
     async def _write(self) -> int:

@@ -119,7 +119,7 @@ def _decide_released(order: OrderMoney, provider: ProviderPayment) -> Decision:
 
 
 def _take_back(order: OrderMoney, provider: ProviderPayment) -> Decision:
-    """It is cancelled, refunded, or stands by for units: nothing may stay held or taken."""
+    """It is cancelled, refunded, paid elsewhere, or stands by for units: nothing may stay held or taken."""
     match provider.status:
         case ProviderStatus.REQUIRES_ACTION | ProviderStatus.AUTHORISED:
             return _VOID
@@ -132,7 +132,7 @@ def _take_back(order: OrderMoney, provider: ProviderPayment) -> Decision:
 
 def _decide_confirmed(order: OrderMoney, provider: ProviderPayment) -> Decision:
     """It is served: whoever cancels, ships or refunds says what becomes of its money."""
-    if order.status == Status.REFUNDED:
+    if order.status == Status.REFUNDED or order.paid_elsewhere:
         return _take_back(order, provider)
     if provider.status is not ProviderStatus.AUTHORISED:
         return _NOTE

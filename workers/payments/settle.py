@@ -14,13 +14,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from db.orders import holds, money, reservations, transitions
 from db.orders.reservations import BEGINNING
 from db.orders.transitions import PaidOrder
 from db.work import shifts
+from doorbuster import tracing
 from workers.payments.answers import Answers, ProviderAnswer
 from workers.payments.apply import LOOK_AGAIN_S, apply
 from workers.payments.breaker import Breaker
@@ -35,6 +38,7 @@ from workers.payments.gateway import (
 )
 from workers.payments.pace import PaymentPace
 from workers.payments.reconcile import DECLINED, Hold, MoneyStep, decide_held
+from workers.payments.traces import SettleTraces
 from workers.publish.availability import Units
 from workers.publish.order_changes import publish
 
@@ -54,10 +58,32 @@ POLL_S = 0.05
 """How long a new reservation may wait before its payment is tried."""
 TERMS_S = 1.0
 """How old the sale's terms may be."""
+NEXT_S = 1.0
+"""How old a page may be of which payments are begun as others are answered."""
 
 _AT_ONCE, _AT_SHIPPING = Hold(at_shipping=False), Hold(at_shipping=True)
 
 log = logging.getLogger("doorbuster.workers.settle")
+
+
+@dataclass(slots=True)
+class _Page:
+    """Due payments for which there was no room yet, as they were read."""
+
+    rows: deque[Reservation] = field(default_factory=deque)
+    terms: SaleTerms | None = None
+    known: dict[UUID, OrderMoney] = field(default_factory=dict)
+    """Of those that were asked for before."""
+    read_at: float = float("-inf")
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether its payments may be begun still."""
+        return time.monotonic() - self.read_at < NEXT_S
+
+    def is_enough(self, most: int) -> bool:
+        """Say whether the next page may be read later."""
+        return self.is_fresh and len(self.rows) > most // 2
 
 
 class Settle:
@@ -74,11 +100,13 @@ class Settle:
         self._after = BEGINNING
         self._answers = Answers()
         self._in_flight: dict[UUID, asyncio.Task[None]] = {}
+        self._next = _Page()
         self._breaker = Breaker(shift.settings.settle_concurrency)
         self._pace = PaymentPace(shift.settings.settle_concurrency)
         self._terms: SaleTerms | None = None
         self._terms_at = -TERMS_S
         self._defect: BaseException | None = None
+        self._traces = SettleTraces(shift.orders, partition)
 
     @property
     def is_busy(self) -> bool:
@@ -87,7 +115,7 @@ class Settle:
 
     async def begin(self) -> None:
         """Read the work anew. What is in flight goes on, and what was answered is still to be written."""
-        self._after = BEGINNING
+        self._after, self._next = BEGINNING, _Page()
         why, paused_s = await shifts.payments_paused(await self._shift.connection(), self._shift.name)
         self._breaker.go_on(why, paused_s)
 
@@ -105,6 +133,7 @@ class Settle:
 
     async def end(self, *, immediately: bool) -> None:
         """Wait for the payments in flight and write their answers; at once: leave them to the successor."""
+        self._next = _Page()
         if not immediately and self._in_flight:
             await asyncio.wait(self._in_flight.values())
         while not immediately and await self._write():
@@ -116,7 +145,8 @@ class Settle:
     async def _ask_due(self) -> int:
         """Ask for one page of due payments, as many as have room; return how many were new."""
         limit = self._breaker.limit
-        if (limit and limit <= len(self._in_flight)) or len(self._answers) >= UNWRITTEN_MAX:
+        is_full = 0 < limit <= len(self._in_flight)
+        if len(self._answers) >= UNWRITTEN_MAX or (is_full and self._next.is_enough(self._shift.size.now)):
             return 0
         connection = await self._shift.connection()
         page = await reservations.due(connection, *self._partition, after=self._after, limit=self._shift.size.now)
@@ -127,14 +157,30 @@ class Settle:
         if terms.card_limited and new:
             unknown = await reservations.naming_no_card(connection, [row.order_id for row in new])
             new = [row._replace(card_unknown=row.order_id in unknown) for row in new]
-        begun = 0
-        for row in new:
-            if not self._begin(row, terms, known.get(row.order_id)):
-                break
-            begun += 1
-        passed = new[begun - 1] if 0 < begun < len(new) else page[-1] if page and begun == len(new) else None
+        if tracing.ON and new:
+            await self._traces.asked([row.order_id for row in new])
+        self._next = _Page(deque(new), terms, known, time.monotonic())
+        begun = self._begin_next()
+        seen = len(new) - len(self._next.rows)
+        passed = new[seen - 1] if 0 < seen < len(new) else page[-1] if page and seen == len(new) else None
         if passed is not None:
             self._after = reservations.ReservationCursor(passed.due_at, passed.order_id)
+        return begun
+
+    def _begin_next(self) -> int:
+        """Have orders of the page paid for which there is room; return how many.
+
+        Also called with each answer, so that a place is not empty until the next step.
+        """
+        begun, page = 0, self._next
+        while page.rows and page.terms is not None and len(self._answers) < UNWRITTEN_MAX:
+            row = page.rows[0]
+            # While the page was read, others of the page before were begun.
+            if row.order_id not in self._in_flight and row.order_id not in self._answers:
+                if not self._begin(row, page.terms, page.known.get(row.order_id)):
+                    break
+                begun += 1
+            page.rows.popleft()
         return begun
 
     def _begin(self, row: Reservation, terms: SaleTerms, order: OrderMoney | None) -> bool:
@@ -187,6 +233,8 @@ class Settle:
             # In the same turn of the loop: a page read meanwhile must not ask for it again.
             del self._in_flight[payment.order_id]
         self._pace.took(time.monotonic() - began)
+        if self._next.is_fresh:
+            self._begin_next()
 
     async def _asked(self, payment: PaymentRequest) -> ProviderPayment:
         """Ask for a payment; one that was asked for before is looked up first, and never repeated blindly."""
@@ -241,6 +289,7 @@ class Settle:
         answers = self._answers.first(self._shift.size.now)
         if not len(answers):
             return 0
+        began_ns = time.time_ns()
         confirmed = await self._confirm(answers)
         declined = await self._cancel(answers.declined)
         released = await self._release(answers.ended)
@@ -249,6 +298,9 @@ class Settle:
         applied = await apply(self._shift, [*strays, *answers.others], void_after_s=void_after_s)
         await publish(self._shift.orders, applied.changed)
         self._answers.drop(answers)
+        if tracing.ON:
+            outcomes = dict.fromkeys(confirmed, "confirmed") | dict.fromkeys([*declined, *released], "cancelled")
+            await self._traces.written(outcomes, began_ns)
         await self._units.tell_of(await self._shift.connection(), [*declined, *released, *applied.moved_units])
         return len(answers)
 

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 from db.connections import pool
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 Change = Callable[[Book], Book]
+TOGETHER_MAX = 1_000
+"""Books opened by one statement."""
 
 
 class Books(Protocol):
@@ -78,23 +80,52 @@ class MemoryBooks:
         return self._books[order_id]._replace(turned=self._turns.get(order_id, float("inf")) <= time.monotonic())
 
 
+class _Opening(NamedTuple):
+    """A book that is to be opened, and who waits for what it says."""
+
+    order_id: UUID
+    book: Book
+    turns_after_s: float | None
+    said: asyncio.Future[Book]
+
+
 class PostgresBooks:
-    """Books in the shop's own database, which every shift finds; one call at a time, on a connection of its own."""
+    """Books in the shop's own database, which every shift finds; one call at a time, on a connection of its own.
+
+    Books that are to be opened while one call is under way are opened by the next, together.
+    """
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
         self._url = url
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
+        self._opening: list[_Opening] = []
+        self._opener: asyncio.Task[None] | None = None
 
     async def open(self, order_id: UUID, book: Book, *, turns_after_s: float | None = None) -> Book:
         """Open a payment's book, unless it has one; return what it says."""
-        async with self._turn:
-            connection = await self._connected()
-            await simulated_books.open_book(connection, order_id, book, turns_after_s=turns_after_s)
-            found = await simulated_books.read_book(connection, order_id)
-        assert found is not None
-        return found
+        said: asyncio.Future[Book] = asyncio.get_running_loop().create_future()
+        self._opening.append(_Opening(order_id, book, turns_after_s, said))
+        if self._opener is None or self._opener.done():
+            self._opener = asyncio.create_task(self._open_all())
+        return await said
+
+    async def _open_all(self) -> None:
+        """Open what is to be opened, until nothing is; who waits hears what failed."""
+        while self._opening:
+            async with self._turn:
+                opening, self._opening = self._opening[:TOGETHER_MAX], self._opening[TOGETHER_MAX:]
+                try:
+                    found = await simulated_books.open_books(await self._connected(), [one[:3] for one in opening])
+                except Exception as error:  # noqa: BLE001 - whoever waits gets it
+                    for one in opening:
+                        if not one.said.done():
+                            one.said.set_exception(error)
+                    continue
+            for one in opening:
+                if not one.said.done():
+                    one.said.set_result(found[one.order_id])
 
     async def change(self, order_id: UUID, book: Book, change: Change) -> Book:
         """Change what is there, or `book` where nothing is; return what it says then."""
@@ -126,7 +157,12 @@ class PostgresBooks:
             connection.terminate()
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; what was to be opened is not."""
+        if self._opener is not None:
+            self._opener.cancel()
+            await asyncio.gather(self._opener, return_exceptions=True)
+        for one in self._opening:
+            one.said.cancel()
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

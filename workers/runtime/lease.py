@@ -42,6 +42,9 @@ class LeasedSession:
     settings: Settings
     fence: int = field(init=False, default=0)
     renewed: float = field(init=False, default=0.0)
+    transaction_s: float = field(init=False, default=0.0)
+    """Spent in transactions of batches, and how many they were, since it was last told."""
+    transactions: int = field(init=False, default=0)
     _connection: Connection | None = field(init=False, default=None)
     _taken: shifts.Taken | None = field(init=False, default=None)
     size: BatchSize = field(init=False)
@@ -120,7 +123,10 @@ class LeasedSession:
         began = time.monotonic()
         yield
         self.renewed = time.monotonic()
-        self.size.took(self.renewed - began)
+        took = self.renewed - began
+        self.size.took(took)
+        self.transaction_s += took
+        self.transactions += 1
 
     async def release(self) -> None:
         """Give the lease back, if it is still held, and end the session."""

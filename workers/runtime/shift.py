@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 from doorbuster.errors import LeaseLostError
 from doorbuster.failures import NOT_THE_DATABASE, TRANSIENT
 from doorbuster.redis_clients import plain_client, reader_client
+from readiness import shift_costs
+from readiness.shift_costs import ShiftCost
 from workers.runtime import job_queue
 from workers.runtime.job_queue import QUEUE_KEY
 from workers.runtime.lease import LeasedSession
@@ -45,6 +47,8 @@ BUSY = 50
 """A step that did this much is a busy one; after less, the pause is as much shorter. So below `BUSY / PACE_S` a second
 nothing waits; above, what comes meanwhile shares a transaction, which is what makes it cheap."""
 BACKOFF_S = (0.05, 1.0)
+COST_S = 2.0
+"""How often a shift tells what it did."""
 
 log = logging.getLogger("doorbuster.workers.shift")
 
@@ -81,6 +85,8 @@ class Shift(LeasedSession):
     parent: int = field(default_factory=os.getppid)
     _looked: float = 0.0
     _crowded: bool = False
+    _told: float = field(default_factory=time.monotonic)
+    _done: int = 0
 
     async def clear_starting(self) -> None:
         """Let a successor be enqueued: this shift is no longer on its way."""
@@ -114,6 +120,22 @@ class Shift(LeasedSession):
                 log.warning("the jobs store does not answer", extra={"shift": self.name, "error": repr(error)})
                 self._crowded = False
         return self._crowded
+
+    async def tell_cost(self, count: int, *, every_s: float = COST_S) -> None:
+        """Tell now and then what was done, and for how long in transactions."""
+        self._done += count
+        if time.monotonic() - self._told < every_s:
+            return
+        self._told = time.monotonic()
+        cost = ShiftCost(self.transaction_s, self.transactions, self._done)
+        if not cost.transactions and not cost.done:
+            return
+        try:
+            await shift_costs.tell(self.jobs, self.name.partition(":")[0], cost)
+        except TRANSIENT as error:  # it is told the next time
+            log.debug("what the shift did cannot be told", extra={"shift": self.name, "error": repr(error)})
+        else:
+            self.transaction_s, self.transactions, self._done = 0.0, 0, 0
 
     async def close(self) -> None:
         """Release the lease, if it is still held, and every connection."""
@@ -211,12 +233,14 @@ async def _work(shift: Shift, work: Work) -> tuple[EndReason, int]:
                 if count is None:
                     return EndReason.DONE, done
                 done += count
+                await shift.tell_cost(count)
                 idle_from = None if count or work.is_busy else idle_from or time.monotonic()
                 if work.paced and 0 < count < shift.size.now:
                     await _pause(shift.stop, stepped + pace_s(count) - time.monotonic())
             ended = await shift.reason_to_end(idle_from)
     finally:
         await work.end(immediately=ended is None or ended in IMMEDIATE or not fresh)
+        await shift.tell_cost(0, every_s=0.0)
     return ended, done
 
 

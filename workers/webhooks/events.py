@@ -19,6 +19,7 @@ _BY_KIND = {
     "shipment": "order.shipment",
     "refund": "order.refund",
     "action_required": "payment.action_required",
+    "served": "order.pending",
 }
 
 

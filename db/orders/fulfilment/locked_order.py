@@ -116,6 +116,9 @@ class LockedOrder:
         self.captured: int = row["captured"] or 0
         self.mode: PaymentMode = units["mode"]
         self.is_held: bool = units["is_held"]
+        self.was_asked: bool = units["was_asked"]
+        """Whether the provider was asked for its payment, and nobody knows what became of it."""
+        self.paid_elsewhere: bool = row["paid_elsewhere"]
         self.lines = {line[0]: _line(line) for line in units["lines"]}
         self.parcels = [_parcel(parcel) for parcel in units["parcels"]]
         for parcel in self.parcels:
@@ -143,7 +146,14 @@ class LockedOrder:
     @property
     def at_shipping(self) -> bool:
         """Whether its money is taken parcel by parcel: as it was asked for, or else as its sale says."""
+        if self.paid_elsewhere:
+            return False
         return self.authorised is not None or (self.payment in (None, "requires_action") and self.mode == "authorise")
+
+    @property
+    def takes_money(self) -> bool:
+        """Whether its sale takes money, and it costs some."""
+        return self.mode != "none" and self.total > 0
 
     @property
     def may_hold_money(self) -> bool:
@@ -172,7 +182,7 @@ class LockedOrder:
     @property
     def all_back(self) -> bool:
         """Whether money was taken for it, all of what is to be taken, and all of it is given back."""
-        return self.captured > 0 and self.refundable == 0 and not self.is_capturing
+        return self.captured > 0 and self.refundable == 0 and not self.is_capturing and not self.paid_elsewhere
 
     def leave(self, reason: str | None = None) -> int:
         """Become shipped, by way of every state before; return the number of the event."""
@@ -320,6 +330,11 @@ class LockedOrder:
             await identities.return_units(connection, self.order_id, self._returned)
         if locked is not None:
             self.served += await standby.serve(connection, locked)
+
+    async def mark_paid_elsewhere(self, connection: Connection) -> None:
+        """Remember that the provider is to have no money of it."""
+        self.paid_elsewhere = True
+        await connection.execute(_SQL["mark_paid_elsewhere"], self.order_id)
 
     async def mark_hold(self, connection: Connection) -> None:
         """Remember at the hold that lines were cancelled while the payment was asked for."""

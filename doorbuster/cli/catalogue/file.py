@@ -125,15 +125,6 @@ class CatalogueFile:
         return cast("IO[bytes]", io.BufferedReader(_Counted(plain, UNPACKED_MAX), 2**18))
 
 
-def read_lines(path: Path, raw: IO[bytes], kind: str | None) -> Iterator[FileLine]:
-    """Yield every line that is not blank; `raw` is the open file, `kind` is `csv`, `jsonl` or None to find out.
-
-    Raises:
-        OSError, EOFError, zlib.error: the file, or its compression, is broken.
-    """
-    return CatalogueFile(path, raw, kind).lines()
-
-
 def _suffixes(path: Path) -> list[str]:
     return [suffix.lower() for suffix in path.suffixes[-2:]]
 

@@ -20,6 +20,7 @@ from doorbuster.cli.ops_log import print_log
 from doorbuster.cli.sale import words as sale_words
 from doorbuster.cli.sale.plan import for_change, overlaps
 from doorbuster.cli.sale.prewarm import run_prewarm
+from doorbuster.cli.sale.report import print_report, write_page
 from doorbuster.cli.sale.shuffle import verify_shuffle
 from doorbuster.cli.sale.spec import body_of, merge_products, read_product, room_options, terms_options
 from doorbuster.cli.sale.waiting import wait_for
@@ -175,6 +176,28 @@ def close(sale_id: str, data: Path | None, *, yes: bool, as_json: bool) -> None:
     waiting = _backlog(instance, sale_id)
     said = f"; {waiting:,} accepted orders are still worked off" if waiting else ""
     print_json(closed) if as_json else click.echo(f"{sale_id} is closed for good{said}")
+
+
+@sale.command()
+@click.argument("sale_id")
+@click.option(
+    "--html", "page", type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Write it as a page to this file, which needs no other.",
+)  # fmt: skip
+@click.option("--preview", is_flag=True, help="Of a sale that is not over: what there is so far.")
+@click.option("--fresh", is_flag=True, help="As of now, and not as it was written.")
+@json_option
+@options.data
+def report(sale_id: str, page: Path | None, data: Path | None, *, as_json: bool, **asked: bool) -> int:
+    """Show what is told of a sale that is over; exits 1 if a promise is broken."""
+    if page is not None and as_json:
+        raise InvalidError("--html writes a page, --json prints: say one of them")
+    where, params = path(sale_id, "report"), {name: "true" for name, wanted in asked.items() if wanted}
+    if page is None:
+        return print_report(find(data), where, params, as_json=as_json)
+    write_page(find(data), where, params, page)
+    click.echo(f"the report of {sale_id} is in {page}")
+    return 0
 
 
 @sale.command("log")

@@ -21,6 +21,7 @@ from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidEr
 from doorbuster.failures import STORE_FAILED
 from intake.ops.change_log import author_of, note
 from intake.orders.lookup import order_id_of
+from intake.orders.transition import require_terms_of_payment
 from intake.web.json_lines import MEDIA, keep, lines_of, require_json_lines
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
@@ -107,12 +108,17 @@ class BulkTransitions:
             raise InvalidError.naming([("restock", "only with to 'refunded'")])
         if request.to != "shipped" and (request.carrier or request.tracking):
             raise InvalidError.naming([("carrier", "only with to 'shipped', as tracking")])
+        require_terms_of_payment(paid_elsewhere=request.paid_elsewhere, to=request.to, reason=request.reason)
         order_id = order_id_of(request.order_id)
 
         async def by(connection: Connection) -> None:
             await note(connection, req, "transition", f"order:{order_id}", msgspec.to_builtins(request))
 
-        terms = HandTerms(restock=request.restock, label=Label(request.carrier, request.tracking))
+        terms = HandTerms(
+            restock=request.restock,
+            label=Label(request.carrier, request.tracking),
+            paid_elsewhere=request.paid_elsewhere,
+        )
         try:
             view = await self._moving.move(order_id, Status(request.to), request.reason, terms=terms, by=by)
         except IllegalTransitionError as error:

@@ -19,7 +19,10 @@ from intake.ops.live.looks import ROOM_STORE
 from intake.ops.live.samples import Sample, is_near
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from doorbuster.contract.night.live import LiveView
+    from intake.monitoring.alerts.evaluator import FiringAlert
     from intake.ops.live.history import LiveHistory
     from intake.ops.live.looks import Looks
     from intake.sales.cache import CachedSale, Sales
@@ -51,8 +54,11 @@ class Watched:
 class LiveDesk:
     """Shows how sales go."""
 
-    def __init__(self, sales: Sales, looks: Looks, history: LiveHistory) -> None:
-        self._sales, self._looks, self.history = sales, looks, history
+    def __init__(
+        self, sales: Sales, looks: Looks, history: LiveHistory, firing: Callable[[], Sequence[FiringAlert]]
+    ) -> None:
+        """Take what says which alerts fire."""
+        self._sales, self._looks, self.history, self._firing = sales, looks, history, firing
         self._watched: dict[int, Watched] = {}
         self.looks = 0
         """How often the stores were asked."""
@@ -138,7 +144,7 @@ class LiveDesk:
         self.looks += 1
         seen = await self._looks.look(one.cached, before.below if before else None)
         one.sample = sample_of(seen, before)
-        one.view = view_of(seen, one.sample)
+        one.view = view_of(seen, one.sample, self._firing())
         if ROOM_STORE not in seen.troubles and await self.history.takes_turn(number):
             await self.history.add(number, one.sample)
 

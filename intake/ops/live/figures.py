@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from doorbuster.contract.night.live import LivePayments, LiveProduct, LiveView, NoGo
+from doorbuster.contract.night.live import LiveAlert, LivePayments, LiveProduct, LiveView, NoGo
 from intake.ops.live.room_reason import room_of
 from intake.ops.live.samples import Sample, between, per_s
 from intake.sales.phase import effective_phase
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from intake.monitoring.alerts.evaluator import FiringAlert
     from intake.ops.live.looks import Books, Seen
 
 
@@ -46,8 +49,8 @@ def _admitted(before: Sample | None, admitted: int | None, room_ms: int | None) 
     return per_s(before.admitted, admitted, between(before.room_ms, room_ms))
 
 
-def view_of(seen: Seen, sample: Sample) -> LiveView:
-    """Return how the sale goes."""
+def view_of(seen: Seen, sample: Sample, firing: Sequence[FiringAlert] = ()) -> LiveView:
+    """Return how the sale goes, and which alerts fire, of whatever sale."""
     sale, books, state = seen.cached.sale, seen.books, seen.room.state if seen.room else None
     products = None if books is None else _products(books)
     verdict = None if books is None else books.verdict
@@ -76,8 +79,18 @@ def view_of(seen: Seen, sample: Sample) -> LiveView:
         go=None if verdict is None else verdict.go,
         go_at=None if verdict is None else verdict.at,
         no_go=[] if verdict is None else [NoGo(**one) for one in verdict.no_go],
-        alerts=[],
+        alerts=[_alert(one) for one in firing],
         troubles=seen.troubles,
+    )
+
+
+def _alert(firing: FiringAlert) -> LiveAlert:
+    return LiveAlert(
+        name=firing.name,
+        since=datetime.fromtimestamp(firing.since, UTC),
+        severity=firing.severity,
+        summary=firing.summary,
+        runbook=firing.runbook,
     )
 
 

@@ -105,7 +105,7 @@ class Looks:
 
     async def _books(self, cached: CachedSale, since: str | None) -> Books:
         number, partitions = cached.number, len(cached.lanes)
-        async with self._database.reading() as connection:
+        async with self._database.reading("watching") as connection:
             places = [(number, partition) for partition in range(partitions)]
             cursors = dict.fromkeys(places, "0-0")
             cursors |= {place: entry for place, (entry, _) in (await due_work.cursors(connection, places)).items()}

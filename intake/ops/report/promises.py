@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from db.audit import promises
 from db.connections.pool import connect
-from doorbuster.failures import POSTGRES_FAILED
+from doorbuster.failures import POSTGRES_FAILED, REDIS_FAILED
+from doorbuster.log import shared_context
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
 from intake.web.responses import write
+from readiness import audited
 
 if TYPE_CHECKING:
     from falcon.asgi import Request, Response
@@ -37,8 +40,8 @@ log = logging.getLogger("doorbuster.intake.audit")
 class Promises:
     """Resource of whether every promise holds."""
 
-    def __init__(self, database: Database, orders: Redis, replicas: Replicas) -> None:
-        self._database, self._orders, self._replicas = database, orders, replicas
+    def __init__(self, database: Database, orders: Redis, replicas: Replicas, jobs: Redis) -> None:
+        self._database, self._orders, self._replicas, self._jobs = database, orders, replicas, jobs
         self._running: asyncio.Task[PromisesView] | None = None
 
     async def on_get(self, req: Request, resp: Response) -> None:
@@ -54,16 +57,28 @@ class Promises:
             RefusedError: another process's is under way, or this one took too long.
         """
         if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._bounded())
+            self._running = asyncio.create_task(self._bounded(), context=shared_context())
         return await asyncio.shield(self._running)
 
     async def _bounded(self) -> PromisesView:
         try:
             async with asyncio.timeout(LOOK_S):
-                return await self._audit()
+                found = await self._audit()
         except TimeoutError as error:
             said = f"The audit did not end within {LOOK_S:.0f} s; `doorbuster audit` takes the time it needs"
             raise RefusedError("overloaded", said, retry_after_s=LOOK_S) from error
+        await self._tell(found)
+        return found
+
+    async def _tell(self, found: PromisesView) -> None:
+        """Note it for the metrics, and so for the alert."""
+        breaches: Counter[str] = Counter()
+        for figure in found.figures:
+            breaches[figure.promise] += figure.breaches
+        try:
+            await audited.tell(self._jobs, breaches)
+        except REDIS_FAILED as error:  # whoever asked is answered all the same
+            log.warning("the audit's result could not be noted", extra={"error": repr(error)})
 
     async def _audit(self) -> PromisesView:
         connection = await connect(self._database.dsn, command_timeout_s=LOOK_S, application=APPLICATION, steady=False)

@@ -6,7 +6,6 @@ Owns who is answered what: the report that the scheduler wrote, or one as of now
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +21,7 @@ from intake.ops.report.page import HTML
 from intake.sales.phase import effective_phase
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
-from waitingroom import visits
+from waitingroom.records.memory import RoomMemory
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,7 +50,7 @@ class ReportOfSale:
 
     def __init__(self, database: Database, orders: Redis, room: Redis, *, promises: Promises, page: ReportPage) -> None:
         self._database, self._promises, self._page = database, promises, page
-        self._stores = Stores(orders, room, partial(visits.read, room, timeout_s=ROOM_S))
+        self._stores = Stores(orders, room, RoomMemory(room, timeout_s=ROOM_S))
         self._making: dict[int, asyncio.Task[SaleReport]] = {}
 
     async def on_get(self, req: Request, resp: Response, sale: str) -> None:

@@ -36,7 +36,7 @@
       const { status } = JSON.parse(event.data);
       if (!order.querySelector(`[data-step="${status}"].done`)) look();
     });
-    for (const kind of ["line_cancelled", "shipment", "refund", "action_required"]) source.addEventListener(kind, look);
+    for (const kind of ["line_cancelled", "shipment", "refund", "action_required", "served"]) source.addEventListener(kind, look);
     source.addEventListener("error", () => {
       if (source.readyState !== EventSource.CLOSED) return;
       look(); // all was told, or it cannot be told now

@@ -40,10 +40,12 @@ _QUERY: dict[str, dict[str, Any]] = {
     "min_price": {"type": "integer", "minimum": 0},
     "max_price": {"type": "integer", "minimum": 0},
     "sort": {"enum": list(SORTS)},
+    "history_s": {"type": "integer", "minimum": 1, "maximum": 900},
     "format": {"enum": ["csv", "jsonl"]},
     "from": {"type": "string", "format": "date-time"},
     "to": {"type": "string", "format": "date-time"},
     "price_unit": {"enum": ["minor", "major"]},
+    **{name: {"type": "boolean"} for name in ("preview", "fresh", "standalone")},
 }
 """What a parameter of the query may be, where it is not any text."""
 

@@ -156,7 +156,7 @@ _SALES = (
     ),
     Operation("get", "/ops/sales/{sale}", "Show a sale", {200: sales.SaleView}, _SALE),
     Operation(
-        "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_SALE),
+        "patch", "/ops/sales/{sale}", "Change a sale", {200: sales.SaleView}, ("conflict", *_BODY, *_STEER),
         sales.SaleChange
     ),
     Operation(
@@ -205,7 +205,7 @@ _SALES = (
     ),
     Operation(
         "get", "/ops/sales/{sale}/report", "Show what is told of a sale that is over", {200: report.SaleReport},
-        ("sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
+        ("malformed", "sale_not_over", "invalid", *_SALE), None, ("preview", "fresh", "standalone"),
     ),
     Operation(
         "get", "/ops/promises", "Hold the stores against the promises", {200: promises.PromisesView},
@@ -236,6 +236,7 @@ _SALES = (
         "post", "/ops/session", "Sign in to the page of ops", {201: ops_keys.SessionView},
         ("totp_required", "totp_invalid", "csrf_invalid", *_BODY, *_OPS), ops_keys.SessionRequest,
     ),
+    Operation("get", "/ops/runbook", "Show the runbook", {200: Media("text/markdown")}, _OPS),
     Operation("get", "/ops/session", "Say who is signed in", {200: ops_keys.SessionView}, _OPS),
     Operation("delete", "/ops/session", "Sign out", {204: None}, ("csrf_invalid", *_OPS)),
     Operation(
@@ -246,6 +247,10 @@ _SALES = (
 
 _PRODUCT = ("product_not_found", *_OPS)
 _PRODUCTS = (
+    Operation(
+        "get", "/ops/products", "Search products", {200: catalogue.SearchPage}, ("invalid", *_OPS), None,
+        ("q", "category*", "brand*", "min_price", "max_price", "sort", "cursor", "limit"),
+    ),
     Operation(
         "put", "/ops/products/{product}", "Write a product", {200: products.ProductView}, ("conflict", *_BODY, *_OPS),
         products.ProductRequest,
@@ -278,7 +283,7 @@ _ORDERS = (
     Operation("get", "/ops/orders/{order}", "Show an order", {200: orders.OrderView}, ("order_not_found", *_OPS)),
     Operation(
         "post", "/ops/orders/{order}/transitions", "Move an order on", {200: orders.OrderView},
-        ("order_not_found", "illegal_transition", *_BODY, *_OPS), ops.TransitionRequest,
+        ("order_not_found", "illegal_transition", "payment_open", *_BODY, *_OPS), ops.TransitionRequest,
     ),
     Operation(
         "post", "/ops/orders:transition", "Move many orders on", {200: JSON_LINES},
@@ -352,6 +357,13 @@ _WEBHOOKS = (
 
 _PROCESS = (
     Operation("get", "/healthz", "Say that the process is alive", {200: problems.Health}),
+    Operation(
+        "get",
+        "/.well-known/doorbuster-loadtest",
+        "Show the digest of LOADTEST_PROOF",
+        {200: Media("text/plain")},
+        ("not_found",),
+    ),
     Operation(
         "get",
         "/readyz",

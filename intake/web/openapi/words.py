@@ -52,8 +52,8 @@ DESCRIPTIONS = {
     "get /orders/{order}": "`status` is `accepted` until the order was decided in its turn; then it is its state.",
     "get /orders/{order}/events": (
         "Server-sent events, from the first or behind `Last-Event-ID`: `transition`, or `line_cancelled`, `shipment`, "
-        "`refund`, `action_required`. Ends after a final state, after five minutes, or when the server stops. 204: all "
-        "was told already."
+        "`refund`, `action_required`, `served`. Ends after a final state, after five minutes, or when the server "
+        "stops. 204: all was told already."
     ),
     "post /orders/{order}/cancel": (
         "Takes off what `lines` name, or all that has not left, gives the units back and the money that was taken for "
@@ -106,10 +106,17 @@ DESCRIPTIONS = {
         "`operate` works with sales, rooms, products and orders too, `admin` does what cannot be undone, and keys."
     ),
     "delete /ops/keys/{key}": "Every process refuses it within a second. Again changes nothing.",
+    "get /ops/sales/{sale}/report": (
+        "JSON; with `Accept: text/html` a page to print, with `text/csv` the minutes. The scheduler writes it once "
+        "when the sale is over and settled; before that, and with `fresh`, it is as of now. Money is as of "
+        "`written_at`."
+    ),
     "get /ops/promises": (
         "What `doorbuster audit` prints: of all sales together. Reads nearly everything there is, in up to a minute: "
         "one at a time, who asks meanwhile gets the same answer or a 503."
     ),
+    "get /ops/sales/{sale}/live": "With `Accept: text/event-stream` a stream: an event a second, its data this JSON; "
+    "`history` in the first alone. What nobody can know now is null, and `troubles` says why.",
     "get /ops/status": "200 also when something is amiss: `ok` says so, `troubles` names each in a line.",
     "post /ops/products/{product}/stock": (
         "`receive` adds units, `adjust` corrects the count up or down with a reason. Not safe to repeat: read the "
@@ -175,6 +182,10 @@ PARAMETERS = {
     "sale": "The sale's id.",
     "order": "The order's id, a UUID.",
     "product": "The product's id.",
+    "preview": "`true`: of a sale that is not over, what there is so far.",
+    "fresh": "`true`: as of now, and not as it was written.",
+    "standalone": "`true`: a page that needs no other file.",
+    "history_s": "Of how many seconds the past is wanted, too.",
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
     "shipment": "The parcel's id, a UUID.",

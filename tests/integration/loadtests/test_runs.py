@@ -22,8 +22,11 @@ INVOICES = Path(__file__).parents[3] / RECORDED
 
 
 async def test_the_demo_in_small_keeps_every_promise_and_leaves_nothing_running(tmp_path: Path) -> None:
-    outcome = await demo.play(tmp_path, demo.QUICK)
+    page = tmp_path / "reports" / "night.html"
+    outcome = await demo.play(tmp_path, demo.QUICK, page=page)
+    assert outcome.differences == []
     assert outcome.good
+    assert "<h1>The Friday drop</h1>" in page.read_text()
     assert outcome.result.offered == len(demo.QUICK.shape.arrivals())
     assert sum(outcome.result.outcomes.values()) == outcome.result.offered
     assert sum(outcome.states.values()) == outcome.distinct == outcome.result.accepted_count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,8 @@ from db.work import cursors
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from tests.fixtures.draining import make_product
+from tests.fixtures.shop import Shop
+from tests.fixtures.waiting import eventually
 from waitingroom.outflow import CALM_STEPS
 from waitingroom.room import RoomState
 from waitingroom.room_store import Room
@@ -61,6 +64,31 @@ async def test_a_backlog_slows_it_down_and_a_drained_one_lets_it_recover(
     await cursors.advance(db, sale.number, 0, cursors.CursorStep("0-0", last, 11))
     await outflow.step(db)
     assert (await state_of(sale, jobs_redis)).rate_now == pytest.approx(80)
+
+
+async def test_a_provider_that_takes_no_more_slows_it_down(
+    shop: Shop, db: Connection, jobs_redis: Redis, outflow: Outflow
+) -> None:
+    """Its 429s leave payments due, which are late, which the room follows; once it takes them the room recovers."""
+    sale = await make_sale(db)
+    shop.sale_number = sale.number
+    await outflow.step(db)
+    ids = await shop.buy("ada", "bob", lamp=1, token="429:3")
+    await shop.drain()
+    settling = asyncio.create_task(shop.settle())
+
+    async def is_left_alone() -> bool:
+        return bool(await db.fetchval("select payments_paused = 'rate_limited' from shifts where name like 'settle:%'"))
+
+    await eventually(is_left_alone)
+    assert await shop.statuses(ids) == ["pending", "pending"]
+    await db.execute("update reservations set due_at = due_at - interval '70 s'")  # as if it had been so for a minute
+    await outflow.step(db)
+    assert (await state_of(sale, jobs_redis)).rate_now == pytest.approx(0.7 * RATE)
+    await settling
+    assert await shop.statuses(ids) == ["confirmed", "confirmed"]
+    await outflow.step(db)
+    assert (await state_of(sale, jobs_redis)).rate_now == pytest.approx(0.8 * RATE)
 
 
 async def test_an_old_entry_slows_it_down(

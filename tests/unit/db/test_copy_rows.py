@@ -130,8 +130,8 @@ OTHER: dict[str, Any] = {
     "identities": b"\x01" + bytes(16),
     "lines_metadata": b'[{"a":1}]',
 }
-UNWRITTEN = {"format", "expected_total", "standby"}
-"""What the drain decides by, and is no part of the row."""
+UNWRITTEN = {"format", "expected_total", "standby", "traceparent"}
+"""What the drain decides or tells by, and is no part of the row."""
 
 
 def _written(order: OrderEntry) -> list[bytes]:

@@ -11,7 +11,7 @@ from workers import jobs, shifts
 
 
 @pytest.mark.parametrize(
-    "kind", ["drain", "settle", "relay", "sweep", "money", "catalogue", "fan_out", "webhooks", "standby"]
+    "kind", ["drain", "settle", "relay", "sweep", "money", "catalogue", "fan_out", "webhooks", "standby", "rehearsals"]
 )
 def test_a_job_of_before_is_found_by_its_path(kind: str) -> None:
     assert inspect.isfunction(import_attribute(f"workers.jobs.{kind}"))

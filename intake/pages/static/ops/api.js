@@ -58,8 +58,13 @@ async function answerOf(path, init) {
   }
 }
 
+/** Ask for a text. */
+export async function getText(path, { signal } = {}) {
+  return call("GET", path, { signal, headers: { Accept: "text/*" }, isText: true });
+}
+
 /** Call the server; return what it answers as an object, null if that is nothing. Throws a Problem, or an AbortError. */
-export async function call(method, path, { body, headers = {}, signal } = {}) {
+export async function call(method, path, { body, headers = {}, signal, isText = false } = {}) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const answer = await answerOf(path, {
     method,
@@ -73,6 +78,7 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
   });
   const text = await answer.text();
   const isJson = (answer.headers.get("Content-Type") || "").includes("json");
+  if (answer.ok && isText) return text;
   if (answer.ok) return text && isJson ? JSON.parse(text) : null;
   const problem = new Problem(answer.status, isJson ? JSON.parse(text) : {}, answer.headers.get("Retry-After"));
   if (problem.code === "ops_key_required" && path !== "/ops/session") signedOut();

@@ -4,11 +4,20 @@ import { Problem, call, session, signedOut } from "./api.js";
 import { fill, h } from "./dom.js";
 import { route, trouble } from "./router.js";
 import { T } from "./texts.js";
+import { deadLetter, deadLetters } from "./views/dead_letters.js";
 import { floor, floorOfSale } from "./views/floor.js";
 import { live, liveOfSale } from "./views/live.js";
+import { log } from "./views/log.js";
+import { order } from "./views/order.js";
+import { orders } from "./views/orders.js";
+import { newSale, sale } from "./views/sale.js";
+import { sales } from "./views/sales.js";
+import { keys } from "./views/keys.js";
+import { runbook, runbookSection } from "./views/runbook.js";
 import { system } from "./views/system.js";
+import { webhook, webhooks } from "./views/webhooks.js";
 
-const VIEWS = [live, liveOfSale, floor, floorOfSale, system];
+const VIEWS = [live, liveOfSale, floor, floorOfSale, sales, newSale, sale, orders, order, deadLetters, deadLetter, webhooks, webhook, log, runbook, runbookSection, system, keys];
 
 function bar(who) {
   const links = VIEWS.filter((view) => view.menu).map((view) =>

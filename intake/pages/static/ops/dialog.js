@@ -42,7 +42,7 @@ export function showProblem(form, place, error) {
   if (!isNamed || rest.length) said.unshift(error.words || T.problems.internal);
   fill(place, said.map((text) => h("p", {}, text)));
   place.hidden = !said.length;
-  if (!error.words) console.error(error);
+  if (error instanceof Error && !error.words) console.error(error);
   (form.querySelector("[aria-invalid]") || place).focus();
 }
 
@@ -96,10 +96,10 @@ function asSecondKey(error, form) {
 }
 
 /** Ask, call the server when the answer is yes, and say that it is done; resolves to whether it was. */
-export async function askAndCall({ method = "POST", path, send = () => undefined, told, ...question }) {
+export async function askAndCall({ method = "POST", path, send = () => undefined, headers: own = {}, told, ...question }) {
   const done = await ask({
     ...question,
-    run: (values, headers) => call(method, path, { body: send(values), headers }),
+    run: (values, headers) => call(method, path, { body: send(values), headers: { ...own, ...headers } }),
   });
   if (done) announce(typeof told === "function" ? told(done.result) : told);
   return done;

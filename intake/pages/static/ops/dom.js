@@ -33,7 +33,7 @@ export function set(element, props) {
 
 /** Put children in the place of those that an element has. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((one) => one !== null && one !== undefined && one !== false));
+  element.replaceChildren(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
   return element;
 }
 
@@ -44,8 +44,15 @@ export function say(element, text) {
   return element;
 }
 
-/** Tell who listens to the page instead of looking at it, once. */
+let pending = [];
+
+/** Tell who listens to the page instead of looking at it, once; what comes at the same time is told together. */
 export function announce(text) {
+  pending.push(text);
+  if (pending.length > 1) return;
   say(document.getElementById("told"), "");
-  requestAnimationFrame(() => say(document.getElementById("told"), text));
+  requestAnimationFrame(() => {
+    say(document.getElementById("told"), pending.join(" "));
+    pending = [];
+  });
 }

@@ -44,6 +44,7 @@ export class Feed {
     if (document.hidden) this.#close();
     else {
       this.#needsHistory = true;
+      this.#triedAt = -Infinity;
       this.#ask();
     }
   }

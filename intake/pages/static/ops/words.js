@@ -1,5 +1,7 @@
 // Figures as people read them. Owns their form: numbers, money, times, spans.
 
+import { majorUnits } from "./currencies.js";
+
 const NUMBER = new Intl.NumberFormat("en");
 const RATE = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 
@@ -38,6 +40,6 @@ export const utc = (at) => `${new Date(at).toISOString().slice(0, 16).replace("T
 
 /** An amount of minor units in its currency. */
 export function money(amount, currency) {
-  const format = new Intl.NumberFormat("en", { style: "currency", currency, currencyDisplay: "code" });
-  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+  const [whole, part] = majorUnits(amount, currency).split(".");
+  return `${NUMBER.format(Number(whole))}${part ? `.${part}` : ""} ${currency}`;
 }

@@ -124,3 +124,19 @@ async def test_a_gate_without_a_plan_has_no_field_for_one(orders_redis_url: str)
         assert await redis.hget(NAMES[0], "changes") == b"1:hold"
         await publish(redis, gate(3, "open"))
         assert not await redis.hexists(NAMES[0], "changes")
+
+
+async def test_the_stores_clock_decides_and_no_other(orders_redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store whose clock is an hour ahead is in a hold that comes in half an hour for everybody else."""
+    async with accept_client(orders_redis_url, timeout_s=5) as redis:
+        await redis.flushall()
+        link = Link(AcceptScript(redis, TERMS))
+        await publish(redis, gate(1, "open", (await store_ms(redis) + 1_800_000, "hold")))
+        (said,) = await link.run(NAMES, [order(1)])
+        assert said[:1] == verdicts.NEW
+        ahead = accept._accept.source.replace("clock[1] * 1000", "(clock[1] + 3600) * 1000")
+        assert ahead != accept._accept.source
+        monkeypatch.setattr(accept, "_accept", Script(ahead))
+        (said,) = await link.run(NAMES, [order(2)])
+        assert said[:1] == verdicts.HOLD
+        await link.close()

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -249,6 +250,23 @@ async def webhook_paused(night: Night) -> AsyncIterator[Mend]:
     assert "answered 500" in night.person.heard("doorbuster webhooks show")
 
 
+@asynccontextmanager
+async def not_ready(night: Night) -> AsyncIterator[Mend]:
+    """A sale begins soon, and its lamp has no units."""
+    soon = datetime.now(UTC) + timedelta(minutes=10)
+    night.person.env |= {"SALE": "soon", "PRODUCT": "none"}
+    (await night.intake.ops.put("/ops/products/none", json=LAMP)).raise_for_status()
+    made = {"sale_id": "soon", "products": [{"product_id": "none"}], "starts_at": soon.isoformat()}
+    (await night.intake.ops.post("/ops/sales", json=made)).raise_for_status()
+    (await night.intake.ops.post("/ops/sales/soon/prewarm")).raise_for_status()
+
+    async def work_off() -> None:
+        await _work_off(night.shop)
+
+    yield work_off
+    assert "no units" in night.person.heard("doorbuster prewarm"), night.person.said
+
+
 FAULTS: dict[str, Callable[[Night], Any]] = {
     "OrdersNotAccepted": not_durable,
     "OrderStoreFilling": nearly_full,
@@ -259,6 +277,7 @@ FAULTS: dict[str, Callable[[Night], Any]] = {
     "PromiseBroken": put_aside,
     "RoomDegraded": room_away,
     "TellingLate": webhook_paused,
+    "PrewarmNoGo": not_ready,
 }
 
 
@@ -281,6 +300,10 @@ async def _work_off(shop: Shop) -> None:
 
 async def _is(answer: Awaitable[str], wanted: str) -> bool:
     return await answer == wanted
+
+
+def test_every_alert_has_its_fault_here() -> None:
+    assert list(FAULTS) == [alert.name for alert in ALERTS]
 
 
 @pytest.mark.parametrize("name", FAULTS)

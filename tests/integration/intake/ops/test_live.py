@@ -16,6 +16,8 @@ from redis.asyncio import Redis
 from db.connections.pool import Connection
 from doorbuster import keys
 from doorbuster.settings import Settings
+from intake.monitoring.alerts.evaluator import FiringAlert
+from intake.monitoring.alerts.watcher import AlertWatcher
 from intake.ops.live.looks import Looks
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
@@ -258,3 +260,13 @@ async def test_a_store_that_is_away_is_named_and_its_figures_are_unknown(
         assert not [name for name in known if said[name] is None]
         network.mend()
         await eventually(is_seen, within_s=30)
+
+
+async def test_alerts_that_fire_are_told(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"name": "DrainLate", "severity": "page", "summary": "late", "runbook": "docs/runbook.md#x"}
+    firing = FiringAlert(since=1_800_000_000.0, **told)
+    monkeypatch.setattr(AlertWatcher, "firing", [firing])
+    await intake.open_sale("sale")
+    said = await look(intake)
+    assert said["alerts"] == [told | {"since": "2027-01-15T08:00:00Z"}]
+    assert (said["go"], said["go_at"], said["no_go"]) == (None, None, [])

@@ -28,7 +28,8 @@ LINE = [{"product_id": "hot", "quantity": 1}]
 
 async def post(intake: Intake, media: str, key: str, *, token: str = "", **body: Any) -> httpx.Response:
     sent = json.dumps({"customer_id": "c", "lines": LINE} | body).encode()
-    headers = {"Content-Type": media, "Idempotency-Key": key} | ({"Authorization": f"Bearer {token}"} if token else {})
+    headers = {"Content-Type": media, "Idempotency-Key": key, "X-Request-Id": "one-of-both"}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
     return await intake.http.post("/sales/sale/orders", content=sent, headers=headers)
 
 

@@ -13,8 +13,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from db.payments.simulated_books import end_action
 from tests.fixtures.callbacks import SIMULATED_SECRET, signed_as_standard, simulated_event
+from tests.fixtures.paying import end_action
 from tests.fixtures.up import Running, instance
 from tests.fixtures.waiting import wait_until
 

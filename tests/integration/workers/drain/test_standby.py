@@ -14,6 +14,7 @@ from db.orders import standby, transitions
 from db.orders.states import Status
 from db.products import stock
 from db.sales import SaleProduct
+from doorbuster.values.timeline import Entry
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
 from tests.fixtures.waiting import eventually
@@ -135,7 +136,7 @@ async def test_who_is_over_a_limit_by_then_is_cancelled_and_the_next_is_served(s
     assert refusal == {"line": 1, "product_id": "lamp", "by": "customer", "limit": 1, "had": 1}
 
 
-@pytest.mark.parametrize("how", ["closed", "ended"])
+@pytest.mark.parametrize("how", ["closed", "ended", "planned"])
 async def test_when_the_sale_is_over_the_waiting_is(shop: Shop, how: str) -> None:
     await shop.stock(lamp=0)
     await shop.open_sale("lamp")
@@ -144,6 +145,9 @@ async def test_when_the_sale_is_over_the_waiting_is(shop: Shop, how: str) -> Non
     assert not await standby.any_ended(shop.db)
     if how == "closed":
         await sales.set_phase(shop.db, "sale-1", "closed")
+    elif how == "planned":
+        closed = Entry(at=datetime.now(UTC) - timedelta(seconds=1), phase="closed")
+        await sales.update_sale(shop.db, "sale-1", {"timeline": [closed]})
     else:
         began = datetime.now(UTC) - timedelta(hours=1)
         await sales.update_sale(shop.db, "sale-1", {"starts_at": began, "ends_at": began + timedelta(minutes=1)})

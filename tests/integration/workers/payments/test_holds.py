@@ -10,15 +10,17 @@ from db.orders import money
 from db.orders.fulfilment import line_cancels
 from db.payments import simulated_books
 from doorbuster.contract.orders import LineUnits
-from tests.fixtures.paying import gateway_with_books, let_go, money_of
+from tests.fixtures.paying import end_action, gateway_with_books, let_go, money_of
 from workers.payments import apply
 from workers.payments.gateway import PaymentRequest, ProviderPayment
+from workers.payments.money import Money
 from workers.payments.simulated import SimulatedGateway
 from workers.payments.simulated_books import PostgresBooks
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
     from tests.fixtures.shop import Shop
+    from workers.runtime.shift import Shift
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ async def test_a_shopper_who_must_act_has_more_time_once_and_is_told_once(lamp_s
     events = await db.fetch("select seq, status::text, kind from order_events order by seq")
     assert [tuple(event) for event in events] == [(1, "pending", None), (2, "pending", "action_required")]
 
-    assert await simulated_books.end_action(db, order_id, succeeds=True)
+    assert await end_action(db, order_id, succeeds=True)
     await money.queue_look_ups(db, [order_id])  # as the provider's callback does
     await lamp_sale.money()
     assert await lamp_sale.statuses([order_id]) == ["confirmed"]
@@ -69,7 +71,7 @@ async def test_an_action_that_is_never_done_ends_with_the_hold(lamp_sale: Shop, 
     order_id = await let_go(lamp_sale, db, "action")
     await lamp_sale.money()
     assert await lamp_sale.statuses([order_id]) == ["cancelled:hold_expired"]
-    assert not await simulated_books.end_action(db, order_id, succeeds=True), "too late: it is voided"
+    assert not await end_action(db, order_id, succeeds=True), "too late: it is voided"
     assert (await money_of(db, order_id))[0] == "voided"
 
 
@@ -77,7 +79,7 @@ async def test_a_payment_that_succeeds_after_its_hold_is_served_if_units_are_lef
     lamp_sale: Shop, db: Connection
 ) -> None:
     order_id = await let_go(lamp_sale, db, "action")
-    await simulated_books.end_action(db, order_id, succeeds=True)
+    await end_action(db, order_id, succeeds=True)
     await lamp_sale.money()
     assert await lamp_sale.statuses([order_id]) == ["confirmed"]
     assert await lamp_sale.ledger("lamp") == (7, 3, 0)
@@ -91,7 +93,7 @@ async def test_and_else_its_money_goes_back(lamp_sale: Shop, db: Connection, mod
     await lamp_sale.buy("bob", lamp=8)
     await lamp_sale.drain()
     await lamp_sale.settle()
-    await simulated_books.end_action(db, order_id, succeeds=True)
+    await end_action(db, order_id, succeeds=True)
     await lamp_sale.money()
     assert await lamp_sale.statuses([order_id]) == ["cancelled:hold_expired"]
     await lamp_sale.money()
@@ -114,7 +116,7 @@ async def test_a_late_payment_does_not_break_a_customers_limit(shop: Shop, db: C
     await shop.drain()
     await shop.settle()
     assert await shop.statuses(second) == ["confirmed"]
-    await simulated_books.end_action(db, order_id, succeeds=True)
+    await end_action(db, order_id, succeeds=True)
     await shop.money()
     await shop.money()
     assert await shop.statuses([order_id]) == ["cancelled:hold_expired"]
@@ -183,6 +185,8 @@ async def test_a_ring_of_accounts_gets_what_its_cards_may_have(shop: Shop, db: C
     statuses = await shop.statuses([*ids, *free])
     assert statuses.count("confirmed") == 7
     assert statuses.count("cancelled:limit_exceeded") == 6
+    refusals = [row["refusal"] for row in await db.fetch("select refusal from orders where status = 'cancelled'")]
+    assert refusals == [{"line": 1, "product_id": "lamp", "by": "card", "limit": 2, "had": 2}] * 6
     assert await shop.ledger("lamp") == (89, 11, 0)
     captured = await db.fetchval("select coalesce(sum(captured), 0)::bigint from simulated_payments")
     assert captured == (1_100 if mode == "capture" else 0), "nothing was taken of those over the limit"
@@ -190,12 +194,40 @@ async def test_a_ring_of_accounts_gets_what_its_cards_may_have(shop: Shop, db: C
     assert await db.fetchval("select count(*) from reservations") == 0
 
 
+async def test_a_shift_that_stood_still_lets_nothing_go_by_an_old_look(lamp_sale: Shop, db: Connection) -> None:
+    """Its successor may have found the payment there meanwhile, and confirmed the order."""
+    order_id = await let_go(lamp_sale, db, "action")
+    shifts: list[Money] = []
+
+    class Still(SimulatedGateway):
+        async def look_up(self, payment: PaymentRequest) -> ProviderPayment:
+            found = await super().look_up(payment)
+            for one in shifts:
+                one._stepped -= 3600.0
+            shifts.clear()
+            return found
+
+    gateway = Still(PostgresBooks(lamp_sale.settings.database_url.get_secret_value(), timeout_s=5))
+
+    def make(mine: Shift) -> Money:
+        shifts.append(Money(mine, gateway))
+        return shifts[-1]
+
+    await db.execute("update payment_operations set due_at = now()")
+    await lamp_sale.run("money", make)
+    operation = await db.fetchrow("select state, attempts, detail from payment_operations where kind = 'void'")
+    assert tuple(operation) == ("due", 1, "what was looked up is too old to let the money go by")
+    assert await lamp_sale.statuses([order_id]) == ["pending"]
+    await lamp_sale.money()
+    assert await lamp_sale.statuses([order_id]) == ["cancelled:hold_expired"]
+
+
 async def test_units_taken_off_while_the_payment_is_asked_for_are_given_back(lamp_sale: Shop, db: Connection) -> None:
     (order_id,) = await lamp_sale.buy("ada", lamp=3, token="action")
     await lamp_sale.drain()
     await lamp_sale.settle()
     await line_cancels.cancel(db, order_id, lines=[LineUnits(1, 2)])
-    await simulated_books.end_action(db, order_id, succeeds=True)
+    await end_action(db, order_id, succeeds=True)
     await money.queue_look_ups(db, [order_id])
     await lamp_sale.money()
     await lamp_sale.money()

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from db.payments.simulated_books import end_action
 from tests.fixtures.gateways import GatewayConformance
+from tests.fixtures.paying import end_action
 from workers.payments.gateway import Gateway, NotListedError, ProviderPayment
 from workers.payments.simulated import SimulatedGateway
 from workers.payments.simulated_books import PostgresBooks

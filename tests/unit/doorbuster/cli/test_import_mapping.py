@@ -11,7 +11,7 @@ import pytest
 from msgspec import UNSET
 
 from db.products.products import ImportRow
-from doorbuster.cli.catalogue.file import read_lines
+from doorbuster.cli.catalogue.file import CatalogueFile
 from doorbuster.cli.catalogue.line import FileLine
 from doorbuster.cli.catalogue.mapping import Columns, make_mapping, to_row
 from doorbuster.errors import InvalidError
@@ -28,7 +28,7 @@ PLAIN = Columns({}, {})
 
 
 def _lines(content: bytes, name: str = "catalogue.jsonl") -> list[FileLine]:
-    return list(read_lines(Path(name), io.BytesIO(content), None))
+    return list(CatalogueFile(Path(name), io.BytesIO(content), None).lines())
 
 
 def _row(number: int, record: dict[str, Any], mapping: Columns, *, cells: bool = False) -> ImportRow:

@@ -157,7 +157,7 @@ export class Lists {
       : []);
     this.#draw(this.alerts, view.alerts, () => view.alerts.map((one) => h("div", { class: `notice ${one.severity === "page" ? "bad" : "warn"}` },
       h("h2", {}, one.summary),
-      h("p", {}, one.name, one.since ? `, ${L.since(clockTime(one.since))}` : "", one.runbook ? [" · ", h("a", { href: runbook(one.runbook) }, L.runbook)] : ""))));
+      h("p", {}, one.name, one.since ? `, ${L.alert_since(clockTime(one.since))}` : "", one.runbook ? [" · ", h("a", { href: runbook(one.runbook) }, L.runbook)] : ""))));
     return this;
   }
 

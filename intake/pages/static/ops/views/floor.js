@@ -10,6 +10,7 @@ import { pickSale, salePicker } from "./pick.js";
 
 const L = T.live;
 const STALE_S = 5;
+const LOST_S = 60;
 const FEW = 0.1;
 
 class Floor {
@@ -23,7 +24,7 @@ class Floor {
     this.list = h("ul", { class: "floor-stock" });
     this.note = h("p", { class: "notice warn", hidden: true });
     this.problem = h("div");
-    this.element = h("div", { class: "floor" }, this.problem, this.note, this.phase, this.window, this.list);
+    this.element = h("div", { class: "floor" }, this.problem, this.note, h("div", { class: "known" }, this.phase, this.window, this.list));
   }
 
   begin(sale) {
@@ -61,9 +62,10 @@ class Floor {
   #age() {
     const silentS = this.feed.silentS;
     const isStale = silentS > STALE_S;
-    this.element.classList.toggle("stale", isStale);
+    const isLost = silentS > LOST_S;
+    this.element.className = isLost ? "floor lost" : isStale ? "floor stale" : "floor";
     const unknown = this.#view && this.#view.products === null ? this.#view.troubles[0] || L.not_yet : "";
-    const said = !isStale ? unknown : this.#view ? L.stale(seconds(Math.round(silentS)), clockTime(this.#view.at)) : L.lost(seconds(Math.round(silentS)));
+    const said = !isStale ? unknown : this.#view && !isLost ? L.stale(seconds(Math.round(silentS)), clockTime(this.#view.at)) : L.lost(seconds(Math.round(silentS)));
     this.note.hidden = !said;
     say(this.note, said);
   }

@@ -7,7 +7,7 @@ import { trouble } from "../router.js";
 import { T } from "../texts.js";
 import { clockTime, moment, seconds } from "../words.js";
 import { Board, Lists, Stock } from "./board.js";
-import { pickSale, salePicker } from "./pick.js";
+import { pickSale, reportLink, salePicker } from "./pick.js";
 import { Steer } from "./steer.js";
 
 const L = T.live;
@@ -23,6 +23,7 @@ const CHARTS = [
 
 /** When a sale starts and ends, seen from now. */
 export function window_(view) {
+  if (view.phase === "closed") return L.over;
   const now = Date.parse(view.at);
   const span = (at) => seconds(Math.abs(Date.parse(at) - now) / 1000);
   const said = [Date.parse(view.starts_at) > now ? L.starts(span(view.starts_at), moment(view.starts_at)) : L.started(span(view.starts_at))];
@@ -48,13 +49,15 @@ class Screen {
     this.window = h("span");
     this.heard = h("span", { class: "heard" });
     this.stale = h("div", { class: "notice bad", hidden: true }, h("p"));
+    this.past = h("section", {}, h("h2", {}, L.charts), this.charts.map((one) => one.element));
     this.figures = h("div", {},
-      this.lists.troubles, this.lists.alerts, this.board.element,
+      h("div", { class: "known" }, this.lists.troubles, this.lists.alerts, this.board.element),
       h("div", { class: "columns" },
-        h("div", {}, this.steer?.element, h("section", {}, h("h2", {}, L.charts), this.charts.map((one) => one.element))),
-        h("div", {}, this.stock.element, this.lists.refusals)));
-    this.about = h("p", { class: "about" }, this.phase, " ", this.window, " ", this.heard);
+        h("div", {}, this.steer?.element, h("div", { class: "known" }, this.past)),
+        h("div", { class: "known" }, this.stock.element, this.lists.refusals)));
+    this.about = h("p", { class: "about" }, h("span", { class: "known" }, this.phase, " ", this.window), " ", this.heard);
     this.problem = h("div");
+    this.element = h("div", {}, this.stale, this.about, this.problem, this.figures);
   }
 
   begin(sale) {
@@ -89,8 +92,9 @@ class Screen {
     const silentS = this.feed.silentS;
     const isStale = silentS > STALE_S;
     this.stale.hidden = !isStale;
-    this.figures.classList.toggle("stale", isStale);
-    this.figures.hidden = this.#view === null || silentS > LOST_S;
+    this.element.className = silentS > LOST_S ? "lost" : isStale ? "stale" : "";
+    this.figures.hidden = this.#view === null;
+    this.steer?.age(isStale);
     if (isStale) {
       const span = seconds(Math.round(silentS));
       say(this.stale.firstChild, this.#view && silentS <= LOST_S ? L.stale(span, clockTime(this.#view.at)) : L.lost(span));
@@ -129,8 +133,8 @@ async function show(context) {
       salePicker("live", sale, sales),
       h("p", { class: "links" },
         h("a", { href: `#/floor/${encodeURIComponent(sale)}` }, L.floor), " ",
-        h("a", { href: `#/sales/${encodeURIComponent(sale)}` }, L.of_sale))),
-    screen.about, screen.problem, screen.stale, screen.figures);
+        h("a", { href: `#/sales/${encodeURIComponent(sale)}` }, L.of_sale), " ", reportLink(sale))),
+    screen.element);
   screen.begin(sale);
 }
 

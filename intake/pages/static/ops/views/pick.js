@@ -22,3 +22,6 @@ export function salePicker(view, sale, sales) {
       ids.map((one) => h("option", { value: one.sale_id, selected: one.sale_id === sale },
         one.effective_phase ? `${one.sale_id} (${T.phases[one.effective_phase].toLowerCase()})` : one.sale_id))));
 }
+
+/** The way to a sale's report, or to what it would be now while there is none. */
+export const reportLink = (sale) => h("a", { href: `/ops/sales/${encodeURIComponent(sale)}/report?preview=true` }, T.live.report);

@@ -1,8 +1,7 @@
 // What ops may do with a sale while it goes on. Owns the buttons and what each question says; the server decides.
 
-import { get } from "../api.js";
+import { call, get } from "../api.js";
 import { ask, askAndCall, field } from "../dialog.js";
-import { call } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { T } from "../texts.js";
 import { number, rate } from "../words.js";
@@ -23,7 +22,8 @@ const ADMIN = new Set(["close", "revoke"]);
 const count = (value, one, many) => (value === null || value === undefined ? S.not_known(many) : `${number(value)} ${value === 1 ? one : many}`);
 
 /** What is so now, for the questions: the figures as people say them. */
-function facts(view) {
+function facts(now, isOld) {
+  const view = isOld ? { ...now, waiting: null, active: null, backlog: null, stock: null } : now;
   const left = view.stock === null ? null : Object.values(view.stock).reduce((sum, units) => sum + units, 0);
   return {
     sale: view.name || view.sale_id,
@@ -35,8 +35,8 @@ function facts(view) {
   };
 }
 
-async function verb(name, view, context) {
-  const known = facts(view);
+async function verb(name, { view, isOld, context }) {
+  const known = facts(view, isOld);
   const path = `/ops/sales/${encodeURIComponent(view.sale_id)}/${name === "revoke" ? "room/revoke" : name}`;
   const isClose = name === "close";
   const done = await askAndCall({
@@ -66,15 +66,17 @@ function parsed(what, text) {
   return text.trim() ? Number(text) : null;
 }
 
-async function room(what, view, context) {
+async function room(what, { view, isOld, context }) {
+  const known = facts(view, isOld);
+  const pace = isOld || view.room.why === "unknown" ? S.pace_not_known : view.room.rate_per_s === null ? view.room.reason : S.pace(rate(view.room.rate_per_s));
   const { key, ...input } = ROOM_FIELDS[what];
   const path = `/ops/sales/${encodeURIComponent(view.sale_id)}`;
   const before = (await get(path)).room[key] ?? null;
   const was = before === null ? S.room[what].unset : what === "message" ? `“${before}”` : number(before);
   const done = await ask({
-    title: S.room[what].title(facts(view)),
+    title: S.room[what].title(known),
     body: [
-      ...S.room[what].means(facts(view), rate(view.room.rate_per_s ?? 0)).map((text) => h("p", {}, text)),
+      ...S.room[what].means(known, pace).map((text) => h("p", {}, text)),
       h("p", {}, S.now_is(was)),
       field({ ...input, label: S.room[what].label, hint: S.room[what].hint, value: before ?? "" }),
     ],
@@ -91,6 +93,7 @@ async function room(what, view, context) {
 /** The buttons for a sale as it is now; made anew only when other ones are needed, so that none is taken from under a hand. */
 export class Steer {
   #shown = "";
+  isOld = false;
 
   constructor(context) {
     this.context = context;
@@ -113,11 +116,23 @@ export class Steer {
     }, label);
     const isAdmin = this.context.who.role === "admin";
     fill(this.buttons,
-      hasRoom && Object.keys(ROOM_FIELDS).map((what) => button(what, S.room[what].button, () => room(what, this.view, this.context))),
-      verbs.filter((one) => isAdmin || !ADMIN.has(one)).map((one) => button(one, S.button[one], () => verb(one, this.view, this.context))),
-      hasRoom && isAdmin && button("revoke", S.button.revoke, () => verb("revoke", this.view, this.context)),
+      hasRoom && Object.keys(ROOM_FIELDS).map((what) => button(what, S.room[what].button, () => room(what, this))),
+      verbs.filter((one) => isAdmin || !ADMIN.has(one)).map((one) => button(one, S.button[one], () => verb(one, this))),
+      hasRoom && isAdmin && button("revoke", S.button.revoke, () => verb("revoke", this)),
+      ["scheduled", "open", "hold"].includes(view.phase) && button("check", S.check, () => this.#check()),
       !isAdmin && h("p", { class: "hint" }, S.admin_only));
     if (held) (this.buttons.querySelector(`[data-steer=${held}]`) || this.buttons.querySelector("button"))?.focus();
+  }
+
+  /** Say whether what is known is old: the questions name no figure then. */
+  age(isOld) {
+    this.isOld = isOld;
+  }
+
+  async #check() {
+    const found = await call("POST", `/ops/sales/${encodeURIComponent(this.view.sale_id)}/prewarm`);
+    announce(S.checked(found.go));
+    this.context.changed();
   }
 
   async #do(button, does) {

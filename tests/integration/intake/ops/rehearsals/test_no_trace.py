@@ -41,7 +41,7 @@ async def test_what_a_dead_driver_left_is_removed_when_its_lease_ends(stage: Sta
     await stage.remove()
     shadow = rehearsal["shadow_id"]
     assert (await stage.intake.ops.get(f"/ops/sales/{shadow}")).json()["phase"] == "closed"
-    await stage.shop.db.execute("update rehearsals set remove_at = now() + interval '1.5 s'")
+    await stage.shop.db.execute("update rehearsals set remove_at = now() + interval '4 s'")
     while await stage.shop.db.fetchval("select removed_at is null from rehearsals"):
         await stage.remove()
         await asyncio.sleep(0.05)

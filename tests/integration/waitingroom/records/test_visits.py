@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from doorbuster import keys
 from tests.fixtures.rooms import SALE, START_MS, Clockwork, visitor
-from waitingroom import visits
+from waitingroom.records import visits
 from waitingroom.results import Admitted
 from waitingroom.script_loader import FOLDER
 from waitingroom.shuffle import place_of

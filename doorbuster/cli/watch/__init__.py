@@ -1,0 +1,1 @@
+"""`doorbuster watch`: how sales go, in a terminal."""

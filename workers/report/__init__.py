@@ -1,0 +1,1 @@
+"""The report of a sale that is over, written once by whichever scheduler comes first."""
