@@ -27,7 +27,7 @@
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
 | `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release, reinstate | the same |
-| `sale_minute` | hash   | room   | 30 days              | intake               | scheduler, intake  |
+| `sale_minute` | hash   | room   | a day, or 30         | intake               | scheduler, intake  |
 | `sale_minutes`| sorted set | room | 30 days            | intake               | scheduler          |
 | `sale_live`   | list   | room   | 1 h                  | intake               | intake             |
 | `sale_live_turn` | string | room | seconds              | intake               | intake             |

@@ -7,11 +7,10 @@ from typing import Any
 
 from doorbuster.cli.answer import plain
 from doorbuster.cli.times import read_time, seconds_until, show_time, span
+from doorbuster.contract.sales import SaleRequest
 from doorbuster.errors import InvalidError
 
-_SHOWN_ONLY = frozenset(
-    {"sale_number", "phase", "effective_phase", "room_epoch", "version", "created_at", "prewarm_lead_s"}
-)
+_SETTABLE = frozenset(SaleRequest.__struct_fields__) - {"prewarm_lead_s"}
 TICKS_A_S = 20
 """How often a room looks at its bucket at most: it lets in no more than so many bursts a second."""
 
@@ -22,7 +21,7 @@ def body_from(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidError: a time is none; its field is named.
     """
-    body = {name: value for name, value in given.items() if name not in _SHOWN_ONLY or "sale_number" not in given}
+    body = {name: value for name, value in given.items() if name in _SETTABLE or "sale_number" not in given}
     for name in ("starts_at", "ends_at"):
         if isinstance(body.get(name), str):
             body[name] = read_time(body[name], name)
@@ -85,12 +84,12 @@ def doubts(sale: dict[str, Any], *, is_new: bool) -> list[str]:
     """Return what is allowed in a timeline and probably not meant."""
     found, room = [], sale["room"]
     steps: list[tuple[str, dict[str, Any]]] = [("room", room)]
-    for place, one in enumerate(sale["timeline"]):
+    for place, one in enumerate(sale.get("timeline", [])):
         changed = one.get("room", {})
         room = room | changed
         if changed:
             steps.append((f"timeline[{place}]", room))
-        if changed and room.get("mode", "off") == "off":
+        if changed and "mode" not in changed and room.get("mode", "off") == "off":
             found.append(f"timeline[{place}]: the room is off then, whatever else is said of it")
         if is_new and (ago := -seconds_until(one["at"])) > 0:
             found.append(f"timeline[{place}]: its moment was {span(ago)} ago, it has applied")

@@ -114,8 +114,8 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await db.execute(
         "insert into orders (order_id, sale_number, partition, entry_seq, version, status, accepted_at, updated_at,"
         " total, currency, customer_id, fingerprint)"
-        " select md5(n::text)::uuid, 1, 0, n, 1, 'pending', now() - n * interval '1 ms', now(), 100, 'EUR',"
-        " 'p' || n, '' from generate_series(1, $1::integer) n",
+        " select overlay(md5(n::text) placing '0' from 1)::uuid, 1, 0, n, 1, 'pending', now() - n * interval '1 ms',"
+        " now(), 100, 'EUR', 'p' || n, '' from generate_series(1, $1::integer) n",
         ORDERS,
     )
     await db.execute("update orders set reason = case entry_seq % 1000 when 0 then 'rare' else 'frequent' end")
@@ -211,7 +211,9 @@ async def _fill_people(db: Connection) -> None:
 
 
 async def _known(db: Connection) -> plans.Known:
-    rows = await db.fetch("select md5(n::text)::uuid from generate_series(1, $1::integer) n", BATCH)
+    rows = await db.fetch(
+        "select overlay(md5(n::text) placing '0' from 1)::uuid from generate_series(1, $1::integer) n", BATCH
+    )
     return plans.Known([row[0] for row in rows], [f"p{n}" for n in range(1, BATCH + 1)])
 
 
@@ -292,18 +294,37 @@ _PRODUCTS = f"'{{{','.join(f'p{n}' for n in range(1, BATCH + 1))}}}'"
 _ONES, _LESS, _NONE = (f"'{{{','.join([units] * BATCH)}}}'" for units in ("1", "-1", "0"))
 _FINISHED = f"'{{{','.join(map(str, range(1, BATCH + 1)))}}}'::bigint[]"
 _ENDED = ("'delivered'::text", "200", "null::text", "null::float8", "null::text")
-_ORDER = "array[md5('1')::uuid]"
+_FIRST = "overlay(md5('1') placing '0' from 1)::uuid"
+"""Of a sale: the ids of the upper half are those of rehearsals."""
+_ORDER = f"array[{_FIRST}]"
+_NOBODY = "'00000000-0000-0000-0000-000000000000'"
 OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
     ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
     ("catalogue_changes", "unrelayed"): ["'0'", "0", "1000"],
     ("locked_order", "move_units"): [_PRODUCTS, _ONES, _LESS, _NONE],
     ("locked_order", "return_purchases"): ["1", "'p1'", _PRODUCTS, _ONES],
-    ("locked_order", "tell"): ["md5('1')::uuid", "2", "'confirmed'", "now()", "null", "'shipment'", "null"],
+    ("locked_order", "tell"): [
+        _FIRST,
+        "2",
+        "'confirmed'",
+        "now()",
+        "null",
+        "'shipment'",
+        "null",
+    ],
     ("shipments", "add_shipment_line"): [f"'{UUID(int=0)}'", "1", "1", "0"],
     ("ops_keys", "make_key"): ["'n'", "'view'", "sha256('x')", "'OPS_KEY'", "null"],
-    ("orders", "list_orders"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER],
-    ("orders", "list_orders_by_reason"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER, "'rare'"],
+    ("orders", "list_orders"): ["'s1'", "null", "now()", _FIRST, "1000", *_EVER],
+    ("orders", "list_orders_by_reason"): [
+        "'s1'",
+        "null",
+        "now()",
+        _FIRST,
+        "1000",
+        *_EVER,
+        "'rare'",
+    ],
     ("orders", "list_customers_orders"): ["'s1'", "null", "null", "null", "1000", *_EVER, "null", "'p1'"],
     ("orders", "orders_to_export"): [
         "array[1, 1]",
@@ -318,23 +339,33 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ("outbox", "advance_relay"): ["'events'", "'5'", "5"],
     ("outbox", "unpublished"): ["'0'", "0", "1000"],
     ("products", "put_product"): ["'p1'", "'n'", "'b'", "'c'", "null", "5", "'EUR'", "true", "'{}'"],
-    ("money", "note_payment"): ["md5('1')::uuid", "'captured'", "null", "5", "0", "null"],
+    ("money", "note_payment"): [_FIRST, "'captured'", "null", "5", "0", "null"],
     ("transitions", "confirm_paid"): [_ORDER, "array['captured']", "array[null::bigint]", "array[5]", "array['r']"],
     ("transitions", "cancel_if_pending"): [_ORDER, "'why'", "'failed'"],
     ("simulated_books", "open_books"): [
-        "array[md5('0')::uuid]",
+        f"array[{_NOBODY}::uuid]",
         "array['voided']",
         "array[5]",
         "array['EUR']",
         "array[true]",
         "array[0]",
         "array[null]",
-        "array[null]",
+        "array[null::float8]",
         "array[true]",
     ],
-    ("simulated_books", "open_book"): ["md5('0')::uuid", "'voided'", "5", "'EUR'", "true", "0", "null", "null", "true"],
-    ("simulated_books", "write_book"): ["md5('1')::uuid", "'captured'", "5", "0", "'{}'", "true"],
-    ("money", "queue_once"): ["array[md5('1')::uuid]", "'void'", "0"],
+    ("simulated_books", "open_book"): [
+        "'00000000-0000-0000-0000-000000000000'",
+        "'voided'",
+        "5",
+        "'EUR'",
+        "true",
+        "0",
+        "null",
+        "null",
+        "true",
+    ],
+    ("simulated_books", "write_book"): [_FIRST, "'captured'", "5", "0", "'{}'", "true"],
+    ("money", "queue_once"): [_ORDER, "'void'", "0"],
     ("webhook_deliveries", "due"): [
         "array[1, 2, 3, 4, 5]",
         "array[40, 40, 40, 40, 40]",
@@ -356,7 +387,7 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
         "'2000-01-01Z'",
         "0",
         "0",
-        "md5('1')::uuid",
+        _FIRST,
         "10",
     ],
     ("standby", "serve"): ["array[gen_random_uuid()]", "array[1]", "array[5]", "array[5]"],

@@ -68,6 +68,9 @@ async def test_a_plan_is_kept_and_shown_with_its_defaults(intake: Intake) -> Non
     assert changed.json()["timeline"] == plan[:1]
     again = await intake.ops.patch("/ops/sales/one", json={"prewarm_lead_s": 1800, "prewarm": {"checks_at_s": None}})
     assert again.json()["prewarm"]["checks_at_s"] == [1800, 600, 120]
+    none = (await intake.ops.patch("/ops/sales/one", json={"prewarm": None, "timeline": None})).json()
+    assert none["prewarm"] == {"lead_s": 1800, "scale": None, "checks_at_s": [1800, 600, 120]}
+    assert none["timeline"] == []
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
