@@ -62,7 +62,12 @@ def add_process(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/metrics",
         ShowMetrics(
-            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.alerts.watch
+            parts.metrics,
+            parts.sales,
+            (parts.database, parts.orders_redis),
+            parts.waiting.desk,
+            parts.read_figures,
+            parts.alerts.watch,
         ),
     )
     app.add_route(proof.PATH, proof.ShowProof(parts.settings.loadtest_proof))
