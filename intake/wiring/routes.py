@@ -97,6 +97,11 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
     addresses = Addresses(parts.settings.trusted_proxies)
     app.add_route("/payments/{provider}/events", PaymentEvents(parts.callbacks, parts.payment_news, addresses))
+    add_catalogue(app, parts)
+
+
+def add_catalogue(app: Routes, parts: Parts) -> None:
+    """Add what is read of products."""
     app.add_route("/products", ListProducts(parts.catalogue))
     app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
     app.add_route("/search", SearchProducts(parts.search))
