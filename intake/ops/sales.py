@@ -20,6 +20,7 @@ from doorbuster.contract.sales import (
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import note
 from intake.ops.sale_change import before, changes_of, check_lobby, kept_room
+from intake.ops.session.required import require_for_change
 from intake.sales.limits import limit_columns, limits_of
 from intake.sales.phase import effective_phase
 from intake.sales.plan import entries_of, prewarm_terms, prewarm_view, timeline_view
@@ -110,7 +111,7 @@ class SaleList:
         request = await body_of(req, _new)
         starts_at = request.starts_at or datetime.now(UTC)
         check_lobby(starts_at, request.room.lobby_opens_at)
-        timeline = entries_of(request.timeline, _raw(req.scope[BODY]).get("timeline", []))
+        timeline = entries_of(request.timeline or [], _raw(req.scope[BODY]).get("timeline") or [])
         check_timeline(timeline, Window(starts_at, request.ends_at))
         lead_s, prewarm = prewarm_terms(request.prewarm, request.prewarm_lead_s)
         spec = rows.SaleSpec(
@@ -165,6 +166,7 @@ class OneSale:
     async def on_patch(self, req: Request, resp: Response, sale: str) -> None:
         """Change the sale; what is left out stays."""
         change = await body_of(req, _change)
+        await require_for_change(req, change)
         raw = _raw(req.scope[BODY])
         served: list[UUID] = []
         if isinstance(change.products, list):
