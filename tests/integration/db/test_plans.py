@@ -50,6 +50,10 @@ WHOLE_BY_NATURE = {
     ("sales", "forget_purchases"): "as above",
     ("sales", "count_identities_anew"): "as above",
     ("sales", "forget_identities"): "as above",
+    **{
+        ("rehearsals", name): "makes the shadow of a sale of this database, once, or removes some of it"
+        for name in ("copy_prices", "copy_sale_products", "stock_shadows", "add", "remove_some")
+    },
     ("drain_batch", "count_standby"): "counts as many as may wait in a sale, by an index",
     **{
         ("search", name): "planned anew for the words asked, in a transaction bounded in time"
