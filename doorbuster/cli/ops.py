@@ -6,6 +6,7 @@ A call that is not answered soon is looked into: when a store is away, that is t
 from __future__ import annotations
 
 import getpass
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -88,8 +89,10 @@ def make(instance: Instance, wanted: Call, *, within_s: float | None = None) -> 
 
 
 def credentials(instance: Instance) -> list[tuple[bytes, bytes]]:
-    """Return the headers that let a call in, and say who makes it."""
-    return [(b"Authorization", f"Bearer {instance.ops_key}".encode()), (b"X-Operator", operator().encode())]
+    """Return the headers that let a call in, and say who makes it; and the key of a second person, if one is given."""
+    headers = [(b"Authorization", f"Bearer {instance.ops_key}".encode()), (b"X-Operator", operator().encode())]
+    second = os.environ.get("OPS_SECOND_KEY")
+    return [*headers, (b"Ops-Second-Key", second.encode())] if second else headers
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from doorbuster.contract.sales import (
 from doorbuster.errors import InvalidError
 from intake.ops.change_log import note
 from intake.ops.sale_change import before, changes_of, check_lobby, kept_room
+from intake.ops.session.required import require_for_change
 from intake.sales.limits import limit_columns, limits_of
 from intake.sales.phase import effective_phase
 from intake.sales.plan import entries_of, prewarm_terms, prewarm_view, timeline_view
@@ -165,6 +166,7 @@ class OneSale:
     async def on_patch(self, req: Request, resp: Response, sale: str) -> None:
         """Change the sale; what is left out stays."""
         change = await body_of(req, _change)
+        await require_for_change(req, change)
         raw = _raw(req.scope[BODY])
         served: list[UUID] = []
         if isinstance(change.products, list):

@@ -19,7 +19,7 @@ from loadtests.bench import table
 from loadtests.bench.orders import accepting, draining, limits, modes, settling, steady, telling, whole
 from loadtests.bench.reads import listening, reading, searching, waiting
 from loadtests.bench.scale import FULL, QUICK, Scale
-from loadtests.bench.shop import fresh, open_sale
+from loadtests.bench.shop import Fresh, open_sale, shared
 from loadtests.check import ledger, report
 from loadtests.scene.servers import serving
 from loadtests.scene.system import System
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _search(options.search or SIZES, options.json, quick=options.quick)
     screen = report.console()
     load = os.getloadavg()[0]
-    measured, postgres = asyncio.run(_measure(QUICK if options.quick else FULL, lambda line: screen.print(line)))
+    measured, postgres = asyncio.run(_all(screen.print, quick=options.quick))
     lines, about = table.rows(measured), table.machine(postgres, load)
     screen.print(table.render(lines))
     screen.print(searching.render(measured.searching))
@@ -84,11 +84,18 @@ def _search(sizes: Sequence[int], file: Path, *, quick: bool) -> int:
     return 0
 
 
-async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Measured, str]:
+async def _all(say: Callable[[str], None], *, quick: bool) -> tuple[table.Measured, str]:
+    if not quick:
+        return await _measure(FULL, Fresh(), say)
+    async with shared() as systems:
+        return await _measure(QUICK, systems, say)
+
+
+async def _measure(scale: Scale, systems: Fresh, say: Callable[[str], None]) -> tuple[table.Measured, str]:
     measured = table.Measured([], [], [], [], [], [], [], [], [], [], [], [])
     postgres = ""
     for turn in range(scale.repeats):
-        async with fresh(workers=WORKERS) as system:
+        async with systems.fresh(workers=WORKERS) as system:
             accepted, drained = await _turn(system, scale, floor_first=bool(turn % 2))
             measured.accepting.append(accepted)
             measured.draining.append(drained)
@@ -100,35 +107,37 @@ async def _measure(scale: Scale, say: Callable[[str], None]) -> tuple[table.Meas
             f"draining {drained.drain_per_s:,.0f}/s "
             f"against {drained.one_by_one_per_s:,.0f}/s and COPY {drained.copy_per_s:,.0f}/s"
         )
-        await _ask(measured, scale, say, floor_first=bool(turn % 2))
+        await _ask(measured, scale, systems, say, floor_first=bool(turn % 2))
     measured.searching = await searching.measure("postgres", [scale.products], say, asked=scale.searches)
-    measured.whole = await whole.measure(scale)
+    measured.whole = await whole.measure(scale, systems)
     for turn, one in enumerate(measured.whole):
         say(
             f"{turn + 1}/{scale.repeats}: the whole way {one.confirmed_per_s:,.0f}/s "
             f"(accepted {one.accepted_per_s:,.0f}/s, p99 to final {one.p99_to_final_ms:,.0f} ms) "
             f"against {one.baseline_per_s:,.0f}/s"
         )
-    measured.modes = await modes.measure(scale)
+    measured.modes = await modes.measure(scale, systems)
     for each in measured.modes:
         say(modes.said(each))
-    measured.limits = await limits.measure(scale)
+    measured.limits = await limits.measure(scale, systems)
     for turn_of_limits in measured.limits:
         say(limits.said(turn_of_limits))
-    measured.settling.append(await settling.measure(scale))
+    measured.settling.append(await settling.measure(scale, systems))
     say(settling.said(measured.settling[-1]))
-    measured.listening.append(await listening.measure(scale))
+    measured.listening.append(await listening.measure(scale, systems))
     say(listening.said(measured.listening[-1]))
-    measured.telling.append(await telling.measure(scale))
+    measured.telling.append(await telling.measure(scale, systems))
     say(telling.said(measured.telling[-1]))
-    measured.steady.append(await steady.measure(scale))
+    measured.steady.append(await steady.measure(scale, systems))
     say(steady.said(measured.steady[-1]))
     return measured, postgres
 
 
-async def _ask(measured: table.Measured, scale: Scale, say: Callable[[str], None], *, floor_first: bool) -> None:
+async def _ask(
+    measured: table.Measured, scale: Scale, systems: Fresh, say: Callable[[str], None], *, floor_first: bool
+) -> None:
     """Measure what is asked while nobody orders: the room and the catalogue."""
-    async with fresh(workers=WORKERS) as system:
+    async with systems.fresh(workers=WORKERS) as system:
         measured.waiting.append(await waiting.measure(system, scale, floor_first=floor_first))
         measured.reading.append(await reading.measure(system, scale, floor_first=floor_first))
     say(waiting.said(measured.waiting[-1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from doorbuster.contract.room import RoomRequest
@@ -18,10 +18,37 @@ HOT = Product(
     product_id="hot", name="Hot product", brand="Bench", category="Bench", price=100, currency="EUR", stock=100_000_000
 )
 
+SHARED_WORKERS = 4
+
+
+class Fresh:
+    """A new system for each measurement: none finds what another left."""
+
+    def fresh(self, *, workers: int, private_webhooks: bool = False) -> AbstractAsyncContextManager[System]:
+        """Run a new system with the hot product in its catalogue."""
+        return _running(workers=workers, private_webhooks=private_webhooks)
+
+
+class Shared(Fresh):
+    """One system for all measurements of a quick run, whose figures mean nothing."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def fresh(self, *, workers: int, private_webhooks: bool = False) -> AbstractAsyncContextManager[System]:  # noqa: ARG002
+        """Hand out the one that runs, whatever is asked for."""
+        return nullcontext(self._system)
+
 
 @asynccontextmanager
-async def fresh(*, workers: int, private_webhooks: bool = False) -> AsyncIterator[System]:
-    """Run a new system with the hot product in its catalogue."""
+async def shared() -> AsyncIterator[Fresh]:
+    """Run one system for all measurements."""
+    async with _running(workers=SHARED_WORKERS, private_webhooks=True) as system:
+        yield Shared(system)
+
+
+@asynccontextmanager
+async def _running(*, workers: int, private_webhooks: bool) -> AsyncIterator[System]:
     with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
         catalogue = Path(folder, "catalogue.jsonl")
         write([HOT], catalogue)

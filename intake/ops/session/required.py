@@ -5,6 +5,8 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from doorbuster.contract.ops_keys import allows
 from intake.ops.session.sessions import SESSION
 from intake.web.forms import is_foreign
@@ -13,15 +15,22 @@ from intake.web.ops_keys import HOLDER, SECOND, KeyHolder
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from falcon.asgi import Request, Response
 
+    from doorbuster.contract.sales import SaleChange
     from intake.ops.session.sessions import SignedIn
     from intake.web.ops_keys import OpsKeys
 
 CSRF = "X-CSRF-Token"
 SECOND_KEY = "Ops-Second-Key"
+_ASK = "doorbuster.ask_second_key"
+"""Where in the scope of a request the middleware stands, for resources that find out by the body what is done."""
+_PLANNED = {"open": "open", "hold": "hold", "drain": "drain", "closed": "close"}
+"""What a phase of a sale's timeline comes to."""
+_ENDS = frozenset({"drain", "close"})
+"""What a new end of a sale comes to."""
 _VERB = "/ops/sales/{sale}/{verb}"
 _REVOKE = "/ops/sales/{sale}/room/revoke"
 
@@ -55,16 +64,23 @@ class SecondKey:
         self._verbs = frozenset(verbs)
 
     async def process_resource(self, req: Request, _resp: Response, _resource: object, params: dict[str, Any]) -> None:
-        """Let through what needs none, or shows one; the scope has whose it is.
-
-        Raises:
-            RefusedError: `second_key_required`, or `rate_limited` after too many wrong ones.
-        """
+        """Let through what needs none, or shows one; the scope has whose it is."""
+        req.scope[_ASK] = self
         verb = {_VERB: params.get("verb"), _REVOKE: "revoke"}.get(req.uri_template or "")
         if req.method == "POST" and verb in self._verbs:
             req.scope[SECOND] = await self._second(req, str(verb))
 
+    async def require(self, req: Request, verbs: Iterable[str]) -> None:
+        """Let through what comes to none of the verbs that take a second key, or shows one."""
+        if named := sorted(self._verbs & set(verbs)):
+            req.scope[SECOND] = await self._second(req, named[0])
+
     async def _second(self, req: Request, verb: str) -> KeyHolder:
+        """Return whose the second key is.
+
+        Raises:
+            RefusedError: `second_key_required`, or `rate_limited` after too many wrong ones.
+        """
         shown = req.get_header(SECOND_KEY)
         if not shown:
             raise RefusedError("second_key_required", f"To {verb} takes a second ops key, in the header {SECOND_KEY}")
@@ -78,3 +94,13 @@ class SecondKey:
         if not allows(found.role, "operate"):
             raise RefusedError("second_key_required", f"The second ops key, {found.name!r}, may only view")
         return found
+
+
+async def require_for_change(req: Request, change: SaleChange) -> None:
+    """Refuse to bring about by a plan or a new end what takes a second key, without one."""
+    timeline = (None if change.timeline is UNSET else change.timeline) or []
+    verbs = {_PLANNED[str(entry.phase)] for entry in timeline if entry.phase is not UNSET}
+    if change.ends_at is not UNSET and change.ends_at is not None:
+        verbs |= _ENDS
+    ask: SecondKey = req.scope[_ASK]
+    await ask.require(req, verbs)

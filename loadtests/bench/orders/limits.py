@@ -11,7 +11,7 @@ from doorbuster.contract.sales import LimitsRequest
 from loadtests.bench.orders.accepting import UNPAID
 from loadtests.bench.orders.draining import rate_of
 from loadtests.bench.row import Row
-from loadtests.bench.shop import fresh, mix, open_sale
+from loadtests.bench.shop import Fresh, mix, open_sale
 from loadtests.check import ledger
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import Plan
@@ -31,22 +31,28 @@ class Limits(msgspec.Struct):
     free_per_s: float
 
 
-async def measure(scale: Scale) -> list[Limits]:
+async def measure(scale: Scale, systems: Fresh) -> list[Limits]:
     """Measure both by turns, each on a system of its own: their tables are as full."""
-    return [Limits(await _drained_per_s(FOUR, scale), await _drained_per_s(None, scale)) for _ in range(scale.repeats)]
+    return [
+        Limits(
+            await _drained_per_s(f"four-{turn}", FOUR, scale, systems),
+            await _drained_per_s(f"free-{turn}", None, scale, systems),
+        )
+        for turn in range(scale.repeats)
+    ]
 
 
-async def _drained_per_s(limits: LimitsRequest | None, scale: Scale) -> float:
-    async with fresh(workers=1) as system:
-        await open_sale(system, "people", limits=limits)
-        accepted = await _accept(system, scale)
+async def _drained_per_s(sale: str, limits: LimitsRequest | None, scale: Scale, systems: Fresh) -> float:
+    async with systems.fresh(workers=1) as system:
+        await open_sale(system, sale, limits=limits)
+        accepted = await _accept(system, sale, scale)
         async with ledger.connected(system.ready.urls["database"]) as connection:
-            await ledger.wait_until_drained(connection, "people", accepted, bound_s=_BOUND_S)
-            return rate_of(await ledger.batches(connection, "people"))
+            await ledger.wait_until_drained(connection, sale, accepted, bound_s=_BOUND_S)
+            return rate_of(await ledger.batches(connection, sale))
 
 
-async def _accept(system: System, scale: Scale) -> int:
-    orders = msgspec.structs.replace(mix("people", "people", token=UNPAID), people=True)
+async def _accept(system: System, sale: str, scale: Scale) -> int:
+    orders = msgspec.structs.replace(mix(sale, sale, token=UNPAID), people=True)
     plan = Plan(base=system.ready.base, mix=orders, connections=scale.clients, count=scale.orders)
     with system.draining_paused():
         return (await carry_out(plan)).accepted_count

@@ -9,7 +9,7 @@ import msgspec
 
 from loadtests.bench.orders.whole import WORKERS
 from loadtests.bench.row import Row
-from loadtests.bench.shop import fresh, mix, open_sale
+from loadtests.bench.shop import Fresh, mix, open_sale
 from loadtests.check import ledger
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import Plan
@@ -31,10 +31,10 @@ class Modes(msgspec.Struct):
     none_per_s: float
 
 
-async def measure(scale: Scale) -> list[Modes]:
+async def measure(scale: Scale, systems: Fresh) -> list[Modes]:
     """Measure all modes on one system, by turns."""
     turns = []
-    async with fresh(workers=WORKERS) as system:
+    async with systems.fresh(workers=WORKERS) as system:
         for turn in range(scale.repeats):
             turns.append(Modes(*[await _confirmed_per_s(system, mode, turn, scale) for mode in MODES]))
     return turns

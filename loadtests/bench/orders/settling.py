@@ -7,7 +7,7 @@ import msgspec
 from loadtests.bench.orders.whole import WORKERS
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
-from loadtests.bench.shop import fresh, mix, open_sale
+from loadtests.bench.shop import Fresh, mix, open_sale
 from loadtests.check import ledger
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import MAX_SECONDS, Plan
@@ -28,9 +28,9 @@ class Settling(msgspec.Struct):
     """What the provider and the payments in flight allow."""
 
 
-async def measure(scale: Scale) -> Settling:
+async def measure(scale: Scale, systems: Fresh) -> Settling:
     """Accept orders whose provider takes its time, and read from the database how fast they were confirmed."""
-    async with fresh(workers=WORKERS) as system:
+    async with systems.fresh(workers=WORKERS) as system:
         await open_sale(system, SALE)
         shoppers = mix(SALE, "settling", token=f"slow:{PROVIDER_S * 1000:.0f}")
         plan = Plan(

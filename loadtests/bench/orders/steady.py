@@ -7,7 +7,7 @@ import msgspec
 from loadtests.bench.orders.whole import WORKERS
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
-from loadtests.bench.shop import fresh, mix, open_sale
+from loadtests.bench.shop import Fresh, mix, open_sale
 from loadtests.check import ledger
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import MAX_SECONDS, Plan
@@ -25,9 +25,9 @@ class Steady(msgspec.Struct):
     last_per_s: float
 
 
-async def measure(scale: Scale) -> Steady:
+async def measure(scale: Scale, systems: Fresh) -> Steady:
     """Post as many orders as the scale says, and read from the database how quick each end was."""
-    async with fresh(workers=WORKERS) as system:
+    async with systems.fresh(workers=WORKERS) as system:
         await open_sale(system, SALE)
         plan = Plan(
             base=system.ready.base,

@@ -17,7 +17,7 @@ from db.work import outbox
 from loadtests.bench.orders.whole import WORKERS
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
-from loadtests.bench.shop import fresh, mix, open_sale
+from loadtests.bench.shop import Fresh, mix, open_sale
 from loadtests.check import ledger
 from loadtests.scene.servers import serving
 from loadtests.scene.system import System
@@ -43,9 +43,9 @@ class Telling(msgspec.Struct):
     bare_posts_per_s: float
 
 
-async def measure(scale: Scale) -> Telling:
+async def measure(scale: Scale, systems: Fresh) -> Telling:
     """Measure the relay without webhooks, then deliveries to many of them."""
-    async with fresh(workers=WORKERS, private_webhooks=True) as system:
+    async with systems.fresh(workers=WORKERS, private_webhooks=True) as system:
         events, drained, published = await _relay(system, scale)
         with TemporaryDirectory(prefix="doorbuster-bench-") as folder:
             async with serving("loadtests.rivals.receiver:create_app()", Path(folder, "log")) as receiver:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from loadtests.bench.scale import Scale
-from loadtests.bench.shop import HOT, fresh, mix, open_sale
+from loadtests.bench.shop import HOT, Fresh, mix, open_sale
 from loadtests.check import ledger
 from loadtests.rivals import baseline
 from loadtests.scene.servers import serving
@@ -34,9 +34,9 @@ class Whole(msgspec.Struct):
     baseline_per_s: float
 
 
-async def measure(scale: Scale) -> list[Whole]:
+async def measure(scale: Scale, systems: Fresh) -> list[Whole]:
     """Measure both on one system, by turns."""
-    async with fresh(workers=WORKERS) as system:
+    async with systems.fresh(workers=WORKERS) as system:
         dsn = system.ready.urls["database"]
         with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
             async with (

@@ -11,7 +11,7 @@ import msgspec
 
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
-from loadtests.bench.shop import fresh, mix, open_sale
+from loadtests.bench.shop import Fresh, mix, open_sale
 from loadtests.scene.loopback import target_of
 from loadtests.scene.system import System
 from loadtests.traffic.crew import carry_out
@@ -33,9 +33,9 @@ class Listening(msgspec.Struct):
     """From the first listener that heard of its order's decision to the last; the drain's own time is in it."""
 
 
-async def measure(scale: Scale) -> Listening:
+async def measure(scale: Scale, systems: Fresh) -> Listening:
     """Accept orders, listen to each while nothing drains them, then let them be decided."""
-    async with fresh(workers=WORKERS) as system:
+    async with systems.fresh(workers=WORKERS) as system:
         await open_sale(system, SALE)
         with system.draining_paused():
             paths = await _placed(system, scale)

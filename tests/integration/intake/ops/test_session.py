@@ -85,11 +85,11 @@ async def test_signing_in_gives_a_cookie_that_no_script_and_no_other_site_can_us
     assert "app.js" in (await browser.http.get("/ops/")).text
 
 
-@pytest.mark.parametrize("key", ["wrong", "dbops_wrong", "x" * 512])
-async def test_a_wrong_key_signs_nobody_in(browser: Browser, key: str) -> None:
-    answer = await browser.sign_in(key)
-    assert said(answer) == (401, "ops_key_required")
-    assert "set-cookie" not in answer.headers
+async def test_a_wrong_key_signs_nobody_in(browser: Browser) -> None:
+    for key in ("wrong", "dbops_wrong", "x" * 512):
+        answer = await browser.sign_in(key)
+        assert said(answer) == (401, "ops_key_required")
+        assert "set-cookie" not in answer.headers
 
 
 async def test_guessing_is_bounded_by_address(serve: Serve, ops_key: str) -> None:
@@ -200,9 +200,9 @@ async def test_another_ops_key_in_the_settings_ends_all_sessions(serve: Serve, b
     assert said(await changed.http.get("/ops/status", headers=cookie)) == (401, "ops_key_required")
 
 
-@pytest.mark.parametrize("body", [{}, {"key": ""}, {"key": 5}, {"key": "k", "totp": "12345"}, {"key": "k", "more": 1}])
-async def test_a_wrong_body_is_told_by_field(browser: Browser, body: dict[str, Any]) -> None:
-    assert said(await browser.http.post("/ops/session", json=body)) == (422, "invalid")
+async def test_a_wrong_body_is_told_by_field(browser: Browser) -> None:
+    for body in ({}, {"key": ""}, {"key": 5}, {"key": "k", "totp": "12345"}, {"key": "k", "more": 1}):
+        assert said(await browser.http.post("/ops/session", json=body)) == (422, "invalid"), body
 
 
 @pytest.mark.parametrize("role", ["all", "ops"])

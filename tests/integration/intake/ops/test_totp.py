@@ -97,10 +97,10 @@ async def test_a_code_is_good_once_and_none_before_it_is_afterwards(factor: Fact
     assert said(await factor.sign_in(now)) == (401, "totp_invalid")
 
 
-@pytest.mark.parametrize("steps", [-2, 2, 100])
-async def test_codes_of_other_times_are_not_good(factor: Factor, steps: int) -> None:
+async def test_codes_of_other_times_are_not_good(factor: Factor) -> None:
     await factor.confirm(-1)
-    assert said(await factor.sign_in(factor.code(steps))) == (401, "totp_invalid")
+    for steps in (-2, 2, 100):
+        assert said(await factor.sign_in(factor.code(steps))) == (401, "totp_invalid")
 
 
 async def test_guessing_codes_is_bounded_also_where_the_address_stands_for_many(factor: Factor) -> None:
@@ -147,10 +147,11 @@ async def test_calls_with_the_key_itself_take_no_code(factor: Factor) -> None:
     assert (await factor.intake.http.get("/ops/sales", headers=bearer(factor.key))).status_code == 200
 
 
-@pytest.mark.parametrize("key", ["0", "999", "x", "1" * 30])
-async def test_a_key_that_is_not_there_gets_none(intake: Intake, key: str) -> None:
-    assert said(await intake.ops.post(f"/ops/keys/{key}/totp")) == (404, "not_found")
-    assert said(await intake.ops.post(f"/ops/keys/{key}/totp/confirm", json={"code": "123456"})) == (404, "not_found")
+async def test_a_key_that_is_not_there_gets_none(intake: Intake) -> None:
+    for key in ("0", "999", "x", "1" * 30):
+        assert said(await intake.ops.post(f"/ops/keys/{key}/totp")) == (404, "not_found")
+        confirmed = await intake.ops.post(f"/ops/keys/{key}/totp/confirm", json={"code": "123456"})
+        assert said(confirmed) == (404, "not_found")
 
 
 async def test_a_revoked_key_gets_none(factor: Factor) -> None:

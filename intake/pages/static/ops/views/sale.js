@@ -1,7 +1,9 @@
 // One sale: what it is, what can be changed of it; and a new one. Owns these two views.
 
 import { call, get } from "../api.js";
+import { ask, field } from "../dialog.js";
 import { announce, fill, h } from "../dom.js";
+import { momentField, momentOf } from "../moments.js";
 import { T } from "../texts.js";
 import { moment, money, number, seconds, utc } from "../words.js";
 import { MANY, knownProducts } from "./products.js";
@@ -58,7 +60,7 @@ async function showOne({ root, params, signal, who }) {
       signal,
       yes: S.save,
       onSent: async (body) => {
-        await call("PATCH", path, { body });
+        if (!(await saved(path, body))) return;
         announce(S.changed(sale.sale_id));
         await again();
         root.querySelector("h1").focus();
@@ -73,7 +75,42 @@ async function showOne({ root, params, signal, who }) {
     h("section", {}, facts(sale)),
     products(sale, known),
     plan(sale),
-    who.role !== "view" && !isOver && h("div", { class: "buttons" }, open), change);
+    who.role !== "view" && h("div", { class: "buttons" }, !isOver && open, h("button", { type: "button", onclick: () => clone(sale) }, S.clone)), change);
+}
+
+// What ends a sale, or plans its end, may take the key of a second person: then it is asked for, and sent once more.
+async function saved(path, body) {
+  try {
+    await call("PATCH", path, { body });
+    return true;
+  } catch (error) {
+    if (error.code !== "second_key_required") throw error;
+    return (await ask({
+      title: S.second_title, body: [h("p", {}, S.second_means)], yes: S.save, secondKey: true,
+      run: (_, headers) => call("PATCH", path, { body, headers }),
+    })) !== null;
+  }
+}
+
+async function clone(sale) {
+  const done = await ask({
+    title: S.clone_title(sale.sale_id),
+    body: [
+      h("p", {}, S.clone_means),
+      field({ name: "sale_id", label: T.sale_form.id, hint: T.sale_form.id_hint, maxlength: "64", autocomplete: "off", spellcheck: "false" }),
+      field({ name: "name", label: T.sale_form.name, hint: S.clone_name, maxlength: "500", autocomplete: "off" }),
+      momentField({ name: "starts_at", label: T.sale_form.starts, hint: S.clone_starts }),
+      momentField({ name: "ends_at", label: T.sale_form.ends, hint: S.clone_ends }),
+    ],
+    yes: S.clone_yes,
+    run: (values) => {
+      const { sale_id, name } = values;
+      const body = { sale_id: sale_id.trim(), name: name.trim() || null, starts_at: momentOf(values.starts_at), ends_at: momentOf(values.ends_at) };
+      const given = Object.fromEntries(Object.entries(body).filter(([, one]) => one !== null));
+      return call("POST", `/ops/sales/${encodeURIComponent(sale.sale_id)}/clone`, { body: given });
+    },
+  });
+  if (done) location.hash = `#/sales/${encodeURIComponent(done.result.sale_id)}`;
 }
 
 function plan(sale) {
