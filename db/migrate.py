@@ -41,6 +41,8 @@ async def migrate(dsn: str) -> list[str]:
             for name in missing:
                 await connection.execute((_MIGRATIONS / f"{name}.sql").read_text())
                 await connection.execute(_SQL["record"], name)
+            if missing:
+                await connection.execute(_SQL["make_real_views"])
         return missing
     finally:
         await connection.close()

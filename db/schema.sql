@@ -1094,31 +1094,6 @@ create table rehearsals (
 create index rehearsals_by_sale on rehearsals (sale_number, rehearsal_id);
 create index rehearsals_standing on rehearsals (lease_expires_at) where removed_at is null;
 
--- The tables without any shadow: what is listed, searched, audited and reported reads these and cannot show one.
-create schema real;
-create view real.sales as select * from public.sales where not is_shadow(sale_number);
-create view real.products as select * from public.products where not shadow;
-create view real.stock as
-  select * from public.stock s
-    where not exists (select from public.products p where p.product_id = s.product_id and p.shadow);
-create view real.stock_movements as
-  select * from public.stock_movements s
-    where not exists (select from public.products p where p.product_id = s.product_id and p.shadow);
-create view real.sale_products as select * from public.sale_products where not is_shadow(sale_number);
-create view real.purchases as select * from public.purchases where not is_shadow(sale_number);
-create view real.identity_purchases as select * from public.identity_purchases where not is_shadow(sale_number);
-create view real.orders as select * from public.orders where not is_shadow_order(order_id);
-create view real.order_lines as select * from public.order_lines where not is_shadow_order(order_id);
-create view real.order_events as select * from public.order_events where not is_shadow_order(order_id);
-create view real.reservations as select * from public.reservations where not is_shadow_order(order_id);
-create view real.standby as select * from public.standby where not is_shadow_order(order_id);
-create view real.payment_operations as select * from public.payment_operations where not is_shadow_order(order_id);
-create view real.simulated_payments as select * from public.simulated_payments where not is_shadow_order(order_id);
-create view real.refunds as select * from public.refunds where not is_shadow_order(order_id);
-create view real.stream_cursors as select * from public.stream_cursors where not is_shadow(sale_number);
-create view real.dead_letters as select * from public.dead_letters where not is_shadow(sale_number);
-create view real.dead_letter_states as select * from public.dead_letter_states where not is_shadow(sale_number);
-
 -- Deletes up to `most` rows of a table that are a shadow's, by the column that says whose they are; returns how many.
 create function remove_shadow_rows(place text, by text, shadow integer, most bigint) returns bigint language plpgsql as $$
 declare
@@ -1141,3 +1116,32 @@ begin
   get diagnostics removed = row_count;
   return removed;
 end $$;
+
+-- The tables without any shadow, each as a view of its name in the schema `real`: what is listed, searched, audited and
+-- reported reads these and cannot show one. Made anew after every migration, so that new tables and columns are in them.
+create function make_real_views() returns void language plpgsql as $$
+declare
+  place record;
+begin
+  create schema if not exists real;
+  for place in
+    select c.relname as name,
+           case when bool_or(a.attname = 'shadow') then 'not t.shadow'
+                when bool_or(a.attname = 'order_id' and a.attnotnull) then 'not is_shadow_order(t.order_id)'
+                when bool_or(a.attname = 'sale_number') then 'not coalesce(is_shadow(t.sale_number), false)'
+                else 'not exists (select from public.products p where p.product_id = t.product_id and p.shadow)'
+           end as rule
+      from pg_class c
+      join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
+      where c.relnamespace = 'public'::regnamespace and c.relname <> 'rehearsals'
+        and (c.relkind = 'r' or c.relname = 'dead_letter_states')
+        and a.attname in ('shadow', 'order_id', 'sale_number', 'product_id')
+      group by c.oid, c.relname
+      having bool_or(a.attname in ('shadow', 'sale_number', 'product_id') or a.attnotnull)
+      order by c.relname
+  loop
+    execute format('create or replace view real.%1$I as select * from public.%1$I t where %2$s', place.name, place.rule);
+  end loop;
+end $$;
+
+select make_real_views();

@@ -6,6 +6,7 @@
 | `gate`        | hash   | orders | as long as the sale  | gate script, accept, drain, retry | accept, scheduler |
 | `accepted`    | string | orders | IDEMPOTENCY_TTL_S    | accept script        | accept, order read |
 | `spent`       | string | orders | twice admission's life + 1 h | accept, end, return scripts | the same, intake |
+| `traces`      | hash   | orders | a day                | drain                | settle             |
 | `sold_out`    | set    | orders | as long as the sale  | drain, scheduler, ops | intake, scheduler |
 | `OUTCOMES`    | channel| orders | none                 | drain, settle, sweep, moves by hand | intake |
 | `SALES`       | channel| orders | none                 | intake (ops)         | intake             |
@@ -26,7 +27,7 @@
 | `room_ends`   | list   | room   | as long as the sale  | room scripts         | room scripts       |
 | `room_codes`  | hash   | room   | as long as the sale  | bypass script        | bypass script      |
 | `room_places` | hash   | room   | as long as the sale  | join, bypass, claim, leave, release, reinstate | the same |
-| `sale_minute` | hash   | room   | 30 days              | intake               | scheduler, intake  |
+| `sale_minute` | hash   | room   | a day, or 30         | intake               | scheduler, intake  |
 | `sale_minutes`| sorted set | room | 30 days            | intake               | scheduler          |
 | `sale_live`   | list   | room   | 1 h                  | intake               | intake             |
 | `sale_live_turn` | string | room | seconds              | intake               | intake             |
@@ -66,6 +67,11 @@ def gate(sale_number: int, partition: int) -> str:
 def accepted_prefix(sale_number: int, partition: int) -> str:
     """What `accepted` keys of a partition begin with; the order id's 32 hexadecimal digits follow."""
     return f"{PREFIX}:{slot(sale_number, partition)}:accepted:"
+
+
+def traces(sale_number: int, partition: int) -> str:
+    """Hash: of accepted orders with a trace, the span that each follows from."""
+    return f"{PREFIX}:{slot(sale_number, partition)}:traces"
 
 
 def accepted(sale_number: int, partition: int, order_id_hex: str) -> str:

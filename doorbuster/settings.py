@@ -322,6 +322,11 @@ class Settings(BaseSettings):
     prewarm_cdn_url: Annotated[str | None, AfterValidator(_cdn)] = None
     """Where shoppers reach the CDN: its pages of a sale's products are asked for ahead of the sale."""
 
+    traces: bool = False
+    """Whether orders get traces, by OpenTelemetry; where they go its own variables say."""
+    trace_share: float = Field(0.01, ge=0, le=1)
+    """Of the requests whose callers say nothing, how many get one."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from doorbuster import tracing
 from doorbuster.log import configure
 from doorbuster.settings import Settings, load_settings
 from intake.monitoring.health import Inside
@@ -10,6 +11,7 @@ from intake.ops.session.required import CsrfRequired, SecondKey
 from intake.orders.fast_post import FastOrderPost
 from intake.server.cors import CrossOrigin
 from intake.server.guard import Guard
+from intake.server.traced import TracedRequests, but_for_traced
 from intake.web.falcon_app import PlainText, make_app
 from intake.web.openapi.roles import OPS_FILES, OPS_PAGE, OPS_SESSION
 from intake.web.ops_keys import OpsAuth
@@ -48,6 +50,9 @@ def create_app(settings: Settings) -> Guard:
         parts.guard.fast_order_post = FastOrderPost(
             parts.sales, parts.accepting, parts.waiting.admission, parts.waiting.door, parts.problems, cross_origin
         )
+    if tracing.ON:
+        parts.guard.application = TracedRequests(parts.guard.application)
+        parts.guard.fast_order_post = but_for_traced(parts.guard.fast_order_post)
     return parts.guard
 
 
@@ -55,4 +60,5 @@ def from_environment() -> Guard:
     """Put the intake together from the environment; what gunicorn calls in each worker."""
     settings = load_settings()
     configure(settings.log_level)
+    tracing.begin(settings, "doorbuster-intake")
     return create_app(settings)

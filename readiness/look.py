@@ -58,6 +58,10 @@ class ReadinessCheck:
             checks |= found
         return checks | {"replicas": self._replicas()}
 
+    async def lacks_processes(self, sale: Sale) -> bool:
+        """Say whether fewer processes live than the sale wants, as far as anybody knows."""
+        return not (await self._fleet(sale))["processes"]["ok"]
+
     async def _postgres(self, sale: Sale) -> Checks:
         """Judge what Postgres says, and what is judged by its figures."""
         try:

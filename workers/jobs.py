@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
+from doorbuster import tracing
 from doorbuster.failures import TRANSIENT
 from doorbuster.settings import Settings, load_settings
 from workers.runtime import job_queue, shift
@@ -49,8 +50,12 @@ def __getattr__(name: str) -> Callable[..., None]:
 def _run(name: str, make: Callable[[Shift], Work]) -> None:
     _collect_rarely()
     settings = load_settings()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        ended = runner.run(_until_stopped(name, settings, make))
+    tracing.begin(settings, "doorbuster-worker")
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            ended = runner.run(_until_stopped(name, settings, make))
+    finally:
+        tracing.end()
     if ended in shift.WORK_REMAINS:
         _enqueue_successor(name, settings)
 

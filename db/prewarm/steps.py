@@ -27,6 +27,11 @@ async def take(connection: Connection, sale_number: int, starts_at: datetime, st
     return bool(await connection.fetchval(_SQL["take"], sale_number, starts_at, step, for_s))
 
 
+async def put_off(connection: Connection, sale_number: int, starts_at: datetime, step: str, *, for_s: float) -> None:
+    """Give a step back that is not to be done yet; nobody takes it before."""
+    await connection.execute(_SQL["put_off"], sale_number, starts_at, step, for_s)
+
+
 async def finish(
     connection: Connection, sale_number: int, starts_at: datetime, step: str, result: dict[str, Any]
 ) -> bool:

@@ -167,7 +167,7 @@ select count(*) filter (where (e.tx, e.position) <= (c.tx, c.position)) as publi
   from order_events e left join relay_cursors c on c.relay = $1;
 
 -- name: p7_rooms
--- Partitions of the sales whose orders need an admission, and whose room was not switched lately.
+-- Partitions of the sales whose orders need an admission, and whose room was not switched lately, by hand or by its plan.
 select s.sale_number, p.partition
   from real.sales s, generate_series(0, s.partitions - 1) as p (partition)
   where s.room ->> 'mode' = 'always'
@@ -175,6 +175,10 @@ select s.sale_number, p.partition
       select from ops_log l
         where l.target = 'sale:' || s.sale_id and l.action = 'change' and l.change -> 'room' ? 'mode'
           and l.at > clock_timestamp() - interval '2 hours'
+    )
+    and not exists (
+      select from jsonb_array_elements(s.timeline) e
+        where e -> 'room' ? 'mode' and (e ->> 'at')::timestamptz <= clock_timestamp()
     );
 
 -- name: p11_totals

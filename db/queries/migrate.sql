@@ -16,3 +16,7 @@ select name from schema_migrations;
 
 -- name: record
 insert into schema_migrations (name) values ($1);
+
+-- name: make_real_views
+-- As the tables are now.
+select make_real_views();

@@ -12,6 +12,11 @@ on conflict (sale_number, starts_at, step) do update
   where p.done_at is null and p.taken_until < clock_timestamp()
 returning true;
 
+-- name: put_off
+update prewarm_steps
+  set taken_until = clock_timestamp() + make_interval(secs => $4::float8)
+  where sale_number = $1 and starts_at = $2 and step = $3 and done_at is null;
+
 -- name: finish
 insert into prewarm_steps as p (sale_number, starts_at, step, taken_until, done_at, result)
 values ($1, $2, $3, clock_timestamp(), clock_timestamp(), $4)
@@ -21,10 +26,13 @@ on conflict (sale_number, starts_at, step) do update
 returning true;
 
 -- name: pass_over
+-- Whoever is at one still finds it done, and reports nothing.
 insert into prewarm_steps as p (sale_number, starts_at, step, taken_until, done_at, result)
 select $1, $2, step, clock_timestamp(), clock_timestamp(), '{"passed_over": true}'
   from unnest($3::text[]) as step
-on conflict (sale_number, starts_at, step) do nothing;
+on conflict (sale_number, starts_at, step) do update
+  set done_at = clock_timestamp(), result = excluded.result
+  where p.done_at is null;
 
 -- name: near
 -- Sales that begin within their lead, the first ones; asked by each intake every few seconds.

@@ -53,14 +53,16 @@ select position
 select count(*) from orders where sale_number = $1;
 
 -- name: standby_served
--- In the order of acceptance: the turns in which orders that stood by were served.
-select served
+-- The turns in which orders that stood by were served: lists of who wanted as many of the same product and nothing else,
+-- each in the order of acceptance.
+select array_agg(served order by accepted_at, entry_seq, partition, order_id) as turns
   from (
-    select order_id, min(accepted_at) as accepted_at, min(entry_seq) as entry_seq, min(partition) as partition,
-           min(served) as served
-      from standby where sale_number = $1 and served is not null group by 1
+    select order_id, min(product_id) as product_id, min(quantity) as quantity, min(accepted_at) as accepted_at,
+           min(entry_seq) as entry_seq, min(partition) as partition, min(served) as served
+      from standby where sale_number = $1 group by 1 having count(*) = 1
   ) as listed
-  order by accepted_at, entry_seq, partition, order_id;
+  where served is not null
+  group by product_id, quantity;
 
 -- name: standby
 select (select count(*) from orders o join order_events e on e.order_id = o.order_id and e.seq = 1
@@ -160,7 +162,7 @@ back as (
 ),
 known as (
   select coalesce(o.captured, 0) - coalesce(o.refunded, 0) as money,
-         case when o.status in ('pending', 'cancelled', 'refunded') then 0
+         case when o.status in ('pending', 'cancelled', 'refunded') or o.paid_elsewhere then 0
               else (case when o.authorised is null then l.kept else l.sent end) - coalesce(b.goodwill, 0) end as wanted,
          exists (select from payment_operations p where p.order_id = o.order_id and p.state <> 'done') as is_open
     from orders o join lines l using (order_id) left join back b using (order_id)

@@ -78,7 +78,7 @@ async def assemble(connection: Connection, known: Known) -> SaleReport:
         shown, left_out = await products(connection, sale.number, sale.starts_at)
         waits = [await _spread(connection, name, sale.number) for name in ("to_decided", "to_confirmed")]
         orders, step = await _order_of_units(connection, sale.number)
-        served = [row["served"] for row in await connection.fetch(_SQL["standby_served"], sale.number)]
+        served = [row["turns"] for row in await connection.fetch(_SQL["standby_served"], sale.number)]
         limits = {row["by"]: row["orders"] for row in await connection.fetch(_SQL["limits"], sale.number)}
         standby = await _standby(connection, sale.number)
         took = await money(connection, sale.number, declined=went.totals.cancelled.get(DECLINED, 0))
@@ -137,14 +137,14 @@ async def _standby(connection: Connection, sale_number: int) -> Standby:
     return Standby(**counts, gone=counts["stood_by"] - counts["served"] - counts["in_vain"] - counts["waiting"])
 
 
-def _fairness(times: RoomTimes | None, orders: list[int], served: list[int], step: int) -> Fairness:
+def _fairness(times: RoomTimes | None, orders: list[int], served: list[list[int]], step: int) -> Fairness:
     return Fairness(
         admission=_rounded(None if times is None else times.tau),
         admissions=0 if times is None else times.compared,
         stock=_rounded(kendall_tau(orders)),
         orders=len(orders),
-        standby=_rounded(kendall_tau(served)),
-        standbys=len(served),
+        standby=_rounded(kendall_tau(*served)),
+        standbys=sum(map(len, served)),
         step=step,
     )
 

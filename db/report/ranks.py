@@ -11,14 +11,14 @@ _RANKS = (0.5, 0.9, 0.99)
 DECIMALS = 3
 
 
-def kendall_tau(ranks: Sequence[int]) -> float | None:
-    """Return how far these distinct numbers are in rising order: 1 all, -1 falling; None for fewer than two.
+def kendall_tau(*lists: Sequence[int]) -> float | None:
+    """Return how far these distinct numbers are in rising order: 1 all, -1 falling; None where there is no pair.
 
-    (concordant pairs - discordant pairs) / pairs, from the inversions, which are counted while merging (Knight 1966):
-    O(n log n).
+    Of several lists the pairs within each count. (concordant pairs - discordant pairs) / pairs, from the inversions,
+    which are counted while merging (Knight 1966): O(n log n).
     """
-    pairs = len(ranks) * (len(ranks) - 1) // 2
-    return None if not pairs else 1 - 2 * inversions(ranks) / pairs
+    pairs = sum(len(ranks) * (len(ranks) - 1) // 2 for ranks in lists)
+    return None if not pairs else 1 - 2 * sum(map(inversions, lists)) / pairs
 
 
 def inversions(ranks: Sequence[int]) -> int:

@@ -23,6 +23,9 @@ class TellsEstimate(Protocol):
     @property
     def range_s(self) -> tuple[float, float] | None: ...
 
+    @property
+    def look_s(self) -> float: ...
+
 
 class TellsVisit(Protocol):
     """One place in the queue."""
@@ -126,9 +129,10 @@ def _estimates(admitted: Sequence[TellsVisit]) -> Estimates:
             continue
         took = _between(one.joined_ms, one.admitted_ms)
         differences.append(took - told)
-        longer += took > between[1]
+        at_most = between[1] + (0.0 if one.told is None else one.told.look_s)
+        longer += took > at_most
         shorter += took < between[0]
-        within += between[0] <= took <= between[1]
+        within += between[0] <= took <= at_most
     lean = median(differences)
     return Estimates(
         told=len(differences),

@@ -41,6 +41,10 @@ def print_log(instance: Instance, target: str | None, limit: int, *, as_json: bo
     click.echo(table(("at", "by", "did", "to", "change"), rows) if rows else "nothing was changed yet")
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _author(entry: dict[str, Any]) -> str:
     """Return who made a change: as it named itself, and whose key it was where that is not the one of the settings."""
     key = entry.get("key_name")
@@ -49,5 +53,10 @@ def _author(entry: dict[str, Any]) -> str:
 
 
 def _short(change: dict[str, Any]) -> str:
-    text = json.dumps(change, ensure_ascii=False)
+    """Return a change on one line; where the log has how each field was, each as it was and as it is."""
+    before = change.get("before")
+    if isinstance(before, dict):
+        text = "; ".join(f"{name}: {_json(was)} -> {_json(change.get(name))}" for name, was in before.items())
+    else:
+        text = _json(change)
     return plain(text if len(text) <= _CHANGE_MAX else f"{text[:_CHANGE_MAX]} ...")

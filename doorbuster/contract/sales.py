@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from doorbuster.contract.fields import Bounded, EffectivePhase, Moment, Money, Name, ProductId, SaleId
 from doorbuster.contract.night.schedule import (
@@ -61,8 +61,8 @@ class SaleRequest(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True
     hold_s: HoldS = 600
     prewarm_lead_s: LeadS | UnsetType = UNSET
     """Another name of `prewarm.lead_s`."""
-    prewarm: PrewarmRequest = PrewarmRequest()
-    timeline: TimelineEntries = field(default_factory=list)
+    prewarm: PrewarmRequest | None = None
+    timeline: TimelineEntries | None = None
     room: RoomRequest = RoomRequest(mode="off")
     payment: PaymentMode = "capture"
     hold_extension_s: HoldExtensionS = 300
@@ -78,8 +78,8 @@ class SaleChange(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True,
     ends_at: Moment | UnsetType | None = UNSET
     hold_s: HoldS | UnsetType = UNSET
     prewarm_lead_s: LeadS | UnsetType = UNSET
-    prewarm: PrewarmRequest | UnsetType = UNSET
-    timeline: TimelineEntries | UnsetType = UNSET
+    prewarm: PrewarmRequest | UnsetType | None = UNSET
+    timeline: TimelineEntries | UnsetType | None = UNSET
     room: RoomChange | UnsetType = UNSET
     payment: PaymentMode | UnsetType = UNSET
     hold_extension_s: HoldExtensionS | UnsetType = UNSET

@@ -55,6 +55,8 @@ class OrderEntry(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Who is behind the customer, as `values/identities.py` packs it: hashes, nothing as it was sent."""
     lines_metadata: bytes | None = None
     """A JSON array with the metadata of each line, null for a line without."""
+    traceparent: str | None = None
+    """The span of the post, as W3C writes it, where the order has a trace."""
 
 
 class UnreadableEntryError(ValueError):

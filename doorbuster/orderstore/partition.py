@@ -17,7 +17,7 @@ from doorbuster.orderstore import changes, sold_out
 from doorbuster.orderstore.entry import FIELD, total_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 RawEntry = tuple[bytes, dict[bytes, bytes]]
 """Id and fields."""
 
+TRACES_S = 86_400
 START = "0-0"
 """The cursor before the first entry."""
 
@@ -58,6 +59,26 @@ async def fields_of(redis: Redis, partition: Partition, entry_id: str) -> dict[b
     """Return the fields of an entry, None if it is not there any more."""
     found: Any = await redis.xrange(keys.stream(*partition), entry_id, entry_id)
     return found[0][1] if found else None
+
+
+async def keep_traces(redis: Redis, partition: Partition, traced: Mapping[bytes, str]) -> None:
+    """Keep for a day which span each of these orders follows from."""
+    digits: Any = {order_id.hex(): parent for order_id, parent in traced.items()}
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.hset(keys.traces(*partition), mapping=digits)
+        pipe.expire(keys.traces(*partition), TRACES_S)
+        await pipe.execute()
+
+
+async def read_traces(redis: Redis, partition: Partition, order_ids: Sequence[bytes]) -> list[str | None]:
+    """Return of each order which span it follows from, None where it has no trace."""
+    found: Any = await redis.hmget(keys.traces(*partition), [order_id.hex() for order_id in order_ids])
+    return [None if parent is None else parent.decode() for parent in found]
+
+
+async def forget_traces(redis: Redis, partition: Partition, order_ids: Sequence[bytes]) -> None:
+    """Forget the traces of orders that are settled."""
+    await redis.hdel(keys.traces(*partition), *(order_id.hex() for order_id in order_ids))
 
 
 async def total_at(redis: Redis, partition: Partition, cursor: str) -> int | None:

@@ -52,12 +52,12 @@ def changes_of(sale: Sale, change: SaleChange, raw: Mapping[str, Any]) -> dict[s
     _check_changed_lobby(sale, change)
     if change.prewarm is not UNSET or change.prewarm_lead_s is not UNSET:
         asked = PrewarmRequest() if change.prewarm is UNSET else change.prewarm
-        lead_s, prewarm = prewarm_terms(asked, change.prewarm_lead_s, sale)
+        lead_s, prewarm = prewarm_terms(asked, change.prewarm_lead_s, sale if asked else None)
         changes |= {"prewarm_lead_s": lead_s, "prewarm_given": prewarm}
     if isinstance(change.room, RoomChange):
         changes["room"] = _changed_room(sale, change.room, frozenset(raw["room"]))
     if change.timeline is not UNSET:
-        changes["timeline"] = entries_of(change.timeline, raw["timeline"])
+        changes["timeline"] = entries_of(change.timeline or [], raw["timeline"] or [])
         check_past(sale, changes["timeline"])
     if not changes.keys().isdisjoint(("timeline", "starts_at", "ends_at")):
         window = Window(changes.get("starts_at", sale.starts_at), changes.get("ends_at", sale.ends_at))

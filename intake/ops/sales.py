@@ -111,7 +111,7 @@ class SaleList:
         request = await body_of(req, _new)
         starts_at = request.starts_at or datetime.now(UTC)
         check_lobby(starts_at, request.room.lobby_opens_at)
-        timeline = entries_of(request.timeline, _raw(req.scope[BODY]).get("timeline", []))
+        timeline = entries_of(request.timeline or [], _raw(req.scope[BODY]).get("timeline") or [])
         check_timeline(timeline, Window(starts_at, request.ends_at))
         lead_s, prewarm = prewarm_terms(request.prewarm, request.prewarm_lead_s)
         spec = rows.SaleSpec(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from doorbuster import tracing
 from doorbuster.contract.fields import id_problem
 from doorbuster.contract.orders import LINE_METADATA_MAX, OrderRequest
 from doorbuster.errors import DoorbusterError
@@ -266,7 +267,8 @@ def _fingerprint(order: OrderRequest, people: bytes | None) -> bytes:
 def _entry(order: OrderRequest, order_id: bytes, mark: bytes, people: bytes | None) -> bytes:
     if order.metadata is not None and _holds_nul(order.metadata):
         raise RefusedError("invalid", "metadata holds the character U+0000", [("metadata", "must not hold U+0000")])
-    says_more = order.expected_total is not None or order.standby or people is not None
+    trace = tracing.current() if tracing.ON else None
+    says_more = order.expected_total is not None or order.standby or people is not None or trace is not None
     for line in order.lines:
         says_more = says_more or line.metadata is not None
     if says_more:
@@ -282,6 +284,7 @@ def _entry(order: OrderRequest, order_id: bytes, mark: bytes, people: bytes | No
                 standby=order.standby or None,
                 identities=people,
                 lines_metadata=_lines_metadata(order),
+                traceparent=trace,
             )
         )
     return entry.encode_accepted(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
-from doorbuster.contract.night.schedule import PrewarmView, ScaleView, TimelineEntryView
+from doorbuster.contract.night.schedule import PrewarmRequest, PrewarmView, ScaleView, TimelineEntryView
 from doorbuster.errors import InvalidError
 from doorbuster.values.prewarm import LEAD_S
 from doorbuster.values.timeline import Entry
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from msgspec import UnsetType
 
     from db.sales import Sale
-    from doorbuster.contract.night.schedule import PrewarmRequest, TimelineEntry
+    from doorbuster.contract.night.schedule import TimelineEntry
     from doorbuster.values.prewarm import Prewarm
 
 Fields = list[tuple[str, str]]
@@ -51,18 +51,22 @@ def prewarm_view(prewarm: Prewarm) -> PrewarmView:
 
 
 def prewarm_terms(
-    request: PrewarmRequest, lead_s: int | UnsetType, before: Sale | None = None
+    request: PrewarmRequest | None, lead_s: int | UnsetType, before: Sale | None = None
 ) -> tuple[int, dict[str, Any]]:
     """Return the lead and what is given beside it, from a body and from how it was; `lead_s` is its other name.
+
+    What is None has its default.
 
     Raises:
         InvalidError: the two names say different things, or checks are beyond the lead or out of order.
     """
-    if request.lead_s is not UNSET and lead_s is not UNSET and request.lead_s != lead_s:
-        problem = f"is another name of prewarm.lead_s, which says {request.lead_s}"
+    request = PrewarmRequest() if request is None else request
+    own = LEAD_S if request.lead_s is None else request.lead_s
+    if own is not UNSET and lead_s is not UNSET and own != lead_s:
+        problem = f"is another name of prewarm.lead_s, which says {own}"
         raise InvalidError("the lead is given twice", [("prewarm_lead_s", problem)])
     kept = LEAD_S if before is None else before.prewarm_lead_s
-    lead = next((one for one in (request.lead_s, lead_s) if one is not UNSET), kept)
+    lead = next((one for one in (own, lead_s) if one is not UNSET), kept)
     named: dict[str, Any] = msgspec.to_builtins(request)
     named.pop("lead_s", None)
     given = ({} if before is None else before.prewarm_given) | named

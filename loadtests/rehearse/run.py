@@ -25,10 +25,10 @@ from doorbuster.errors import DoorbusterError, InvalidError
 from loadtests.rehearse import criteria, search
 from loadtests.rehearse.crowds import ShapeError, crowd
 from loadtests.rehearse.load import BESIDE_CONNECTIONS, Aim, Load
-from loadtests.rehearse.shadow import Shadow, StoppedError
+from loadtests.rehearse.shadow import Shadow, StoppedError, client_of
 from loadtests.scene.loopback import NotLoopbackError, target_of
 from loadtests.traffic.crew import GeneratorError
-from loadtests.traffic.plan import MAX_CONNECTIONS
+from loadtests.traffic.plan import MAX_CONNECTIONS, MAX_REQUESTS
 
 CALM_S = 120.0
 """How long the workers may take to catch up after a step."""
@@ -87,6 +87,8 @@ def check(terms: Terms) -> None:
         target_of(terms.base)
         target_of(terms.ops_base)
         crowd(terms.shape, peak=1.0, seconds=terms.seconds)
+        if terms.most_per_s * max(terms.step_s, terms.seconds) > MAX_REQUESTS:
+            raise ShapeError(f"more than {MAX_REQUESTS:,} orders at a time: name a smaller --max-rate, or less time")
     except (NotLoopbackError, ShapeError) as error:
         raise InvalidError(str(error)) from error
 
@@ -102,7 +104,7 @@ def main(terms: Terms, say: Say) -> Outcome:
 
 
 async def _rehearse(terms: Terms, say: Say) -> Outcome:
-    shadow = Shadow(terms.ops_base, terms.ops_key, terms.sale, terms.operator)
+    shadow = Shadow(client_of(terms.ops_base, terms.ops_key, terms.operator), terms.sale)
     steps: list[RehearsalStep] = []
     bounds = criteria.criteria(p99_ms=terms.p99_ms)
     try:
@@ -119,7 +121,8 @@ async def _rehearse(terms: Terms, say: Say) -> Outcome:
                 result, stopped=result.stopped or f"the result was not kept: {error.detail}"
             )
     finally:
-        say("removing the shadow ...")
+        if shadow.view is not None:
+            say("removing the shadow ...")
         left = await shadow.end()
     return Outcome(sale=terms.sale, rehearsal_id=view.rehearsal_id, result=result, shadow=left)
 
@@ -241,7 +244,8 @@ def conclusion(outcome: Outcome) -> list[str]:
     else:
         up_to = "" if found.broke_at_per_s is None else f", {found.broke_at_per_s:,.0f}/s was not"
         lines.append(f"held: {found.knee_per_s:,.0f}/s{up_to}")
-        lines.append(f"proposed rate of the room: {found.proposed_rate_per_s:,.0f}/s ({found.margin:.0%} below)")
+        why = "what was held, no higher rate was tried" if found.broke_at_per_s is None else f"{found.margin:.0%} below"
+        lines.append(f"proposed rate of the room: {found.proposed_rate_per_s:,.0f}/s ({why})")
     if found.set_rate_per_s is not None and found.knee_per_s is not None:
         is_proven = found.set_rate_per_s <= found.knee_per_s
         lines.append(f"the rate that is set, {found.set_rate_per_s:g}/s, is {'proven' if is_proven else 'NOT PROVEN'}")

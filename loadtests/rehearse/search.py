@@ -26,8 +26,10 @@ class Knee(msgspec.Struct, frozen=True):
 
     @property
     def proposed(self) -> float | None:
-        """The rate to set: below the knee by the margin."""
-        return None if self.held is None else round(self.held * (1 - MARGIN), 1)
+        """The rate to set: below the knee by the margin; where none was found, what was held."""
+        if self.held is None:
+            return None
+        return round(self.held if self.broke is None else self.held * (1 - MARGIN), 1)
 
 
 async def find(probe: Probe, *, start: float, most: float, least: float = 1.0) -> Knee:

@@ -28,14 +28,21 @@ class StoppedError(RuntimeError):
     """The rehearsal is to stop, and why."""
 
 
+def client_of(ops_base: str, ops_key: str, operator: str) -> httpx.AsyncClient:
+    """Return a client of the ops API."""
+    headers = {"Authorization": f"Bearer {ops_key}", "X-Operator": operator}
+    return httpx.AsyncClient(base_url=ops_base, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
+
+
 class Shadow:
     """The shadow of a sale, as whoever drives the load sees it."""
 
-    def __init__(self, ops_base: str, ops_key: str, sale: str, operator: str) -> None:
-        headers = {"Authorization": f"Bearer {ops_key}", "X-Operator": operator}
-        self._client = httpx.AsyncClient(base_url=ops_base, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
+    def __init__(self, client: httpx.AsyncClient, sale: str) -> None:
+        """Take a client that `client_of` made, which is closed at the end."""
+        self._client = client
         self._path = f"/ops/sales/{sale}/rehearsals"
         self._one = ""
+        self._beside_live = False
         self._keeping: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self.view: RehearsalView | None = None
@@ -51,6 +58,7 @@ class Shadow:
             ConflictError, InvalidError, NotFoundError: it is refused, with the API's words.
             StoreUnavailableError: nobody answers.
         """
+        self._beside_live = beside_live
         view = await self._call("POST", self._path, RehearsalRequest(units=units, beside_live=beside_live))
         self._one = f"{self._path}/{view.rehearsal_id}"
         self._take(view)
@@ -125,8 +133,11 @@ class Shadow:
         self._changed.set()
 
     async def _alert(self) -> str:
-        """Return what a sale that is on says of itself that is amiss; empty: nothing."""
-        for sale in self.view.beside if self.view else ():
+        """Return what a sale that is on says of itself that is amiss, or that it is on at all; empty: nothing."""
+        beside = self.view.beside if self.view else []
+        if beside and not self._beside_live:
+            return f"the sale {beside[0]!r} opens soon"
+        for sale in beside:
             answer = await self._request("GET", f"/ops/sales/{sale}/live", None)
             if answer.status_code != httpx.codes.OK:
                 continue

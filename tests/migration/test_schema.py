@@ -36,6 +36,10 @@ union all
 select 'function', proname, '', prosrc from pg_proc join pg_language l on l.oid = prolang
   where pronamespace = 'public'::regnamespace and lanname in ('plpgsql', 'sql')
 union all
+select 'view', viewname, substring(definition from 'WHERE.*'), '' from pg_views where schemaname = 'real'
+union all
+select 'view', table_name, column_name, data_type from information_schema.columns where table_schema = 'real'
+union all
 select 'text search', cfgname, alias, string_agg(dictname, ',' order by mapseqno)
   from pg_ts_config c join pg_ts_config_map on mapcfg = c.oid join pg_ts_dict d on d.oid = mapdict
   join ts_token_type(c.cfgparser) t on t.tokid = maptokentype

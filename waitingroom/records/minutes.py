@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 KEEP_MS = 30 * 86_400_000
+COPIED_MS = 86_400_000
+"""How long a minute that was copied is kept, for what intakes tell late."""
 AT_ONCE = 60
 """Minutes of a sale that one look finds."""
 TENS = 6
@@ -86,7 +88,7 @@ async def read(redis: Redis, number: int, minute: int) -> Minute:
 
 async def note_copied(redis: Redis, number: int, minute: int, seen: Minute) -> bool:
     """Say that a minute was copied as it was seen; False: something was added since, it is to be copied again."""
-    return bool(await _note_copied.run(redis, _keys(number, minute), minute, seen.flushes))
+    return bool(await _note_copied.run(redis, _keys(number, minute), minute, seen.flushes, COPIED_MS))
 
 
 async def refused_lately(redis: Redis, number: int, now_s: float) -> dict[str, int]:

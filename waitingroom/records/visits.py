@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED
-from waitingroom.polling import eta_range_s, eta_s, paces
+from waitingroom.polling import Poll, eta_range_s, eta_s, paces
 from waitingroom.room_store import keys_of
 from waitingroom.script_loader import Scripts
 from waitingroom.shuffle import place_of
@@ -26,6 +26,7 @@ EXACT = 32_768
 """So many visits are noted whole; as in scripts/shared/visits.lua."""
 PAGE = 5_000
 KEEP_S = 30 * 86_400
+_POLL = Poll()
 _JOINED, _ADMITTED, _BYPASSED, _ORDERED = b"j", b"a", b"b", b"o"
 _NUMBER = slice(1, 6)
 _TOLD = struct.Struct(">IffH")
@@ -49,6 +50,12 @@ class Told:
     def range_s(self) -> tuple[float, float] | None:
         """The least and the most of them, as the page shows it."""
         return eta_range_s(self.position, paces(self.pace_per_s, self.rate_per_s, self.samples))
+
+    @property
+    def look_s(self) -> float:
+        """The longest time between two looks of who waits so long: until the next one nobody knows of the turn."""
+        most = 0.0 if self.range_s is None else self.range_s[1]
+        return min(max(_POLL.min_s, most * _POLL.share), _POLL.max_s) * (1 + _POLL.jitter)
 
 
 @dataclass(slots=True)

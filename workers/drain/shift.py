@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from db.work import cursors
 from db.work.due_work import Partition
+from doorbuster import tracing
 from doorbuster.orderstore.backlog import streams
 from doorbuster.orderstore.entry import FIELD, total_of
 from doorbuster.orderstore.partition import START, Committed, after_commit, place_of, total_at, wait_after
-from workers.drain import bisect
+from workers.drain import bisect, traces
 from workers.drain.batch import Claim, Entry, Outcome, dead_letter_entry, drain_batch
 from workers.publish.availability import Units
 from workers.runtime.shift import BLOCK_S
@@ -99,8 +101,13 @@ class Drain:
         connection = await self._shift.connection()
 
         async def write(part: list[Entry]) -> Outcome:
+            traced = await traces.keep(self._shift.orders, self._partition, part) if tracing.ON else {}
+            began_ns = time.time_ns()
             with self._shift.timed():
-                return self._moved(await drain_batch(connection, self._claim(), part, meanwhile=self._read_ahead))
+                outcome = self._moved(await drain_batch(connection, self._claim(), part, meanwhile=self._read_ahead))
+            if tracing.ON:
+                traces.tell(self._partition, traced, began_ns, entries=len(part))
+            return outcome
 
         async def dead_letter(entry: Entry, detail: str) -> Outcome:
             return self._moved(await dead_letter_entry(connection, self._claim(), entry, detail=detail))

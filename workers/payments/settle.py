@@ -23,6 +23,7 @@ from db.orders import holds, money, reservations, transitions
 from db.orders.reservations import BEGINNING
 from db.orders.transitions import PaidOrder
 from db.work import shifts
+from doorbuster import tracing
 from workers.payments.answers import Answers, ProviderAnswer
 from workers.payments.apply import LOOK_AGAIN_S, apply
 from workers.payments.breaker import Breaker
@@ -37,6 +38,7 @@ from workers.payments.gateway import (
 )
 from workers.payments.pace import PaymentPace
 from workers.payments.reconcile import DECLINED, Hold, MoneyStep, decide_held
+from workers.payments.traces import SettleTraces
 from workers.publish.availability import Units
 from workers.publish.order_changes import publish
 
@@ -104,6 +106,7 @@ class Settle:
         self._terms: SaleTerms | None = None
         self._terms_at = -TERMS_S
         self._defect: BaseException | None = None
+        self._traces = SettleTraces(shift.orders, partition)
 
     @property
     def is_busy(self) -> bool:
@@ -154,6 +157,8 @@ class Settle:
         if terms.card_limited and new:
             unknown = await reservations.naming_no_card(connection, [row.order_id for row in new])
             new = [row._replace(card_unknown=row.order_id in unknown) for row in new]
+        if tracing.ON and new:
+            await self._traces.asked([row.order_id for row in new])
         self._next = _Page(deque(new), terms, known, time.monotonic())
         begun = self._begin_next()
         seen = len(new) - len(self._next.rows)
@@ -284,6 +289,7 @@ class Settle:
         answers = self._answers.first(self._shift.size.now)
         if not len(answers):
             return 0
+        began_ns = time.time_ns()
         confirmed = await self._confirm(answers)
         declined = await self._cancel(answers.declined)
         released = await self._release(answers.ended)
@@ -292,6 +298,9 @@ class Settle:
         applied = await apply(self._shift, [*strays, *answers.others], void_after_s=void_after_s)
         await publish(self._shift.orders, applied.changed)
         self._answers.drop(answers)
+        if tracing.ON:
+            outcomes = dict.fromkeys(confirmed, "confirmed") | dict.fromkeys([*declined, *released], "cancelled")
+            await self._traces.written(outcomes, began_ns)
         await self._units.tell_of(await self._shift.connection(), [*declined, *released, *applied.moved_units])
         return len(answers)
 

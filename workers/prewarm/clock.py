@@ -20,7 +20,7 @@ from readiness.look import ReadinessCheck
 from readiness.stores import StoreChecks
 from readiness.warm import Warming
 from workers.prewarm.beside import Beside
-from workers.prewarm.plan import due
+from workers.prewarm.plan import due, waits_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 TAKEN_S = 45.0
 """How long a step may take before another does it: warming and looking are bounded well below."""
+AGAIN_S = 2.0
+"""How often a check that waits looks whether processes have started."""
 POOL_SIZE = 4
 REMEMBERED = 1_000
 """Starts of which the steps done are remembered."""
@@ -89,10 +91,20 @@ class SaleClock:
                 now = await get_sale_by_number(connection, sale.sale_number)
             if now is None or now.starts_at != sale.starts_at:
                 return  # it was moved: the new start has steps of its own
+            if await self._is_starting(readiness, now, step):
+                async with pool.acquire() as connection:
+                    await steps.put_off(connection, *key, step.name, for_s=AGAIN_S)
+                return
             checks = await warming.warm(now)
             if step.kind == "check":
                 checks = await readiness.look(now) | checks
             await self._report(pool, now, step, checks)
+
+    async def _is_starting(self, readiness: ReadinessCheck, sale: Sale, step: PrewarmStep) -> bool:
+        """Say whether a check is to wait, for processes that the sale wants are being started."""
+        if step.kind != "check" or self._settings.scaling == "none" or sale.prewarm.scale is None:
+            return False
+        return sale.read_at < waits_until(step, sale.starts_at) and await readiness.lacks_processes(sale)
 
     async def _report(self, pool: Pool, sale: Sale, step: PrewarmStep, checks: dict[str, dict[str, object]]) -> None:
         go = all(check["ok"] for check in checks.values())

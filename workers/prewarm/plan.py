@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from doorbuster.values.prewarm import Prewarm
 
+SETTLE_S = 300
+"""How long a check waits for processes that are being started, at most; never beyond half of the time to the start."""
 REFILL_S = 20
 """Before the start: caches keep what nobody reads for a minute."""
 
@@ -54,3 +56,8 @@ def due(starts_at: datetime, prewarm: Prewarm, done: Collection[str], now: datet
     if checks and refills:  # the check warms up as well
         return DueSteps((checks[-1],), tuple(step.name for step in (*checks[:-1], *refills)))
     return DueSteps((*checks[-1:], *refills), tuple(step.name for step in checks[:-1]))
+
+
+def waits_until(step: PrewarmStep, starts_at: datetime) -> datetime:
+    """Return until when a check waits for processes that are being started."""
+    return min(step.at + timedelta(seconds=SETTLE_S), step.at + (starts_at - step.at) / 2)

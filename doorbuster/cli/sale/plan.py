@@ -7,11 +7,10 @@ from typing import Any
 
 from doorbuster.cli.answer import plain
 from doorbuster.cli.times import read_time, seconds_until, show_time, span
+from doorbuster.contract.sales import SaleRequest
 from doorbuster.errors import InvalidError
 
-_SHOWN_ONLY = frozenset(
-    {"sale_number", "phase", "effective_phase", "room_epoch", "version", "created_at", "prewarm_lead_s"}
-)
+_SETTABLE = frozenset(SaleRequest.__struct_fields__) - {"prewarm_lead_s"}
 TICKS_A_S = 20
 """How often a room looks at its bucket at most: it lets in no more than so many bursts a second."""
 
@@ -22,7 +21,7 @@ def body_from(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidError: a time is none; its field is named.
     """
-    body = {name: value for name, value in given.items() if name not in _SHOWN_ONLY or "sale_number" not in given}
+    body = {name: value for name, value in given.items() if name in _SETTABLE or "sale_number" not in given}
     for name in ("starts_at", "ends_at"):
         if isinstance(body.get(name), str):
             body[name] = read_time(body[name], name)
@@ -41,7 +40,7 @@ def _with_time(part: dict[str, Any], name: str, field: str) -> dict[str, Any]:
 
 
 def for_change(body: dict[str, Any], sale_id: str | None, before: dict[str, Any]) -> dict[str, Any]:
-    """Return a file's body as a change of its sale: without what never changes.
+    """Return a file's body as a change of its sale: without what never changes, its room as its timeline has it by now.
 
     Raises:
         InvalidError: it is another sale's, or names what never changes.
@@ -50,7 +49,20 @@ def for_change(body: dict[str, Any], sale_id: str | None, before: dict[str, Any]
         raise InvalidError(f"sale_id: the file is of {body['sale_id']!r}, not of {sale_id!r}")
     if body.get("partitions", before["partitions"]) != before["partitions"]:
         raise InvalidError(f"partitions: never change; the sale has {before['partitions']}")
-    return {name: value for name, value in body.items() if name not in ("sale_id", "partitions")}
+    change = {name: value for name, value in body.items() if name not in ("sale_id", "partitions")}
+    if isinstance(room := change.get("room"), dict) and isinstance(timeline := change.get("timeline"), list):
+        change["room"] = _by_now(room, timeline)
+        if all(before["room"].get(name) == value for name, value in change["room"].items()):
+            del change["room"]  # it is so already, and nothing of the plan is to be set by hand
+    return change
+
+
+def _by_now(room: dict[str, Any], timeline: list[Any]) -> dict[str, Any]:
+    """Return a room with what the entries of a timeline that have applied made of it."""
+    for one in timeline:
+        if isinstance(one, dict) and isinstance(one.get("room"), dict) and isinstance(one.get("at"), str):
+            room = room | (one["room"] if seconds_until(one["at"]) <= 0 else {})
+    return room
 
 
 def lines(timeline: Iterable[dict[str, Any]]) -> list[str]:
@@ -85,12 +97,12 @@ def doubts(sale: dict[str, Any], *, is_new: bool) -> list[str]:
     """Return what is allowed in a timeline and probably not meant."""
     found, room = [], sale["room"]
     steps: list[tuple[str, dict[str, Any]]] = [("room", room)]
-    for place, one in enumerate(sale["timeline"]):
+    for place, one in enumerate(sale.get("timeline", [])):
         changed = one.get("room", {})
         room = room | changed
         if changed:
             steps.append((f"timeline[{place}]", room))
-        if changed and room.get("mode", "off") == "off":
+        if changed and "mode" not in changed and room.get("mode", "off") == "off":
             found.append(f"timeline[{place}]: the room is off then, whatever else is said of it")
         if is_new and (ago := -seconds_until(one["at"])) > 0:
             found.append(f"timeline[{place}]: its moment was {span(ago)} ago, it has applied")

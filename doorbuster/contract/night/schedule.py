@@ -37,7 +37,7 @@ class ScaleRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class PrewarmRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is done ahead of a sale; in a change what is left out stays. Null is the default."""
 
-    lead_s: LeadS | UnsetType = UNSET
+    lead_s: LeadS | UnsetType | None = UNSET
     """By default 1800."""
     scale: ScaleRequest | UnsetType | None = UNSET
     checks_at_s: ChecksAtS | UnsetType | None = UNSET

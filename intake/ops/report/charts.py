@@ -12,6 +12,8 @@ WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 28
 TICKS = 4
 LABELS = 6
+EDGE = 16
+"""A label so near the right end would be cut off there."""
 
 
 class Line(NamedTuple):
@@ -66,10 +68,12 @@ def _times(moments: Sequence[datetime]) -> list[str]:
     begin, end = moments[0], moments[-1]
     form = "%H:%M" if (end - begin).total_seconds() < 86_400 else "%d.%m."
     step = max(1, math.ceil(len(moments) / LABELS))
-    return [
-        f'<text class="tick" x="{_x(at, moments):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{at.strftime(form)}</text>'
-        for at in moments[::step]
-    ]
+    return [_label(_x(at, moments), at.strftime(form)) for at in moments[::step]]
+
+
+def _label(x: float, text: str) -> str:
+    anchor = "end" if x > WIDTH - RIGHT - EDGE else "middle"
+    return f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{text}</text>'
 
 
 def _drawn(line: Line, moments: Sequence[datetime], top: float) -> str:

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from doorbuster.contract.night.report import MinuteRow
 from doorbuster.values.currencies import EXPONENTS
 from intake.ops.report.charts import Line, chart
+from intake.web.openapi.roles import REPORT_FILES
 from intake.web.static_files import StaticFiles
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class ReportPage:
         self._style = (HERE / "static" / "report.css").read_text()
         digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
         self._style_hash = f"'sha256-{digest}'"
-        self.static_files = StaticFiles([HERE / "static"], "/report/static")
+        self.static_files = StaticFiles([HERE / "static"], REPORT_FILES)
         self._template = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,

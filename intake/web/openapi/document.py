@@ -40,6 +40,7 @@ _QUERY: dict[str, dict[str, Any]] = {
     "min_price": {"type": "integer", "minimum": 0},
     "max_price": {"type": "integer", "minimum": 0},
     "sort": {"enum": list(SORTS)},
+    "history_s": {"type": "integer", "minimum": 1, "maximum": 900},
     "format": {"enum": ["csv", "jsonl"]},
     "from": {"type": "string", "format": "date-time"},
     "to": {"type": "string", "format": "date-time"},

@@ -57,7 +57,15 @@ CHANGING: Mapping[str, Role] = MappingProxyType(
 
 
 OPS_PAGE, OPS_SESSION, OPS_FILES = "/ops/", "/ops/session", "/ops/static"
-OPEN = frozenset({OPS_PAGE, OPS_SESSION, f"{OPS_FILES}/{{version}}/{{name:path}}"})
+REPORT_FILES = f"{OPS_FILES}/report"
+OPEN = frozenset(
+    {
+        OPS_PAGE,
+        OPS_SESSION,
+        f"{OPS_FILES}/{{version}}/{{name:path}}",
+        f"{REPORT_FILES}/{{version}}/{{name}}",
+    }
+)
 """Paths that anybody may ask: they show the page to sign in, and change nothing but who is signed in."""
 
 

@@ -115,6 +115,8 @@ DESCRIPTIONS = {
         "What `doorbuster audit` prints: of all sales together. Reads nearly everything there is, in up to a minute: "
         "one at a time, who asks meanwhile gets the same answer or a 503."
     ),
+    "get /ops/sales/{sale}/live": "With `Accept: text/event-stream` a stream: an event a second, its data this JSON; "
+    "`history` in the first alone. What nobody can know now is null, and `troubles` says why.",
     "get /ops/status": "200 also when something is amiss: `ok` says so, `troubles` names each in a line.",
     "post /ops/products/{product}/stock": (
         "`receive` adds units, `adjust` corrects the count up or down with a reason. Not safe to repeat: read the "
@@ -183,6 +185,7 @@ PARAMETERS = {
     "preview": "`true`: of a sale that is not over, what there is so far.",
     "fresh": "`true`: as of now, and not as it was written.",
     "standalone": "`true`: a page that needs no other file.",
+    "history_s": "Of how many seconds the past is wanted, too.",
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
     "shipment": "The parcel's id, a UUID.",

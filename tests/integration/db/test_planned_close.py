@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db import sales
+from db.audit.questions import always_rooms
 from db.webhooks.world_events import told_sales
 from doorbuster.errors import ConflictError
 from doorbuster.values.timeline import Entry
@@ -58,3 +59,11 @@ async def test_a_sale_on_hold_from_its_start_has_not_opened(shop: Shop) -> None:
     await sales.set_phase(shop.db, "sale-1", "open")
     (told,) = await told_sales(shop.db, [number])
     assert (told.phase_now, told.happened) == ("open", ["opened"])
+
+
+async def test_the_audit_does_not_ask_for_admissions_where_the_plan_switched_the_room(shop: Shop) -> None:
+    await shop.stock(lamp=5)
+    terms = {"starts_at": ago(600), "room": {"mode": "always"}}
+    watched = await shop.open_sale("lamp", **terms, timeline=[Entry(at=ago(-600), room={"mode": "off"})])
+    await shop.open_sale("lamp", **terms, timeline=[Entry(at=ago(300), room={"mode": "off"})])
+    assert await always_rooms(shop.db) == [(watched, 0)]

@@ -18,6 +18,7 @@ from db import query_files
 from db.connections import pool as pools
 from tests.fixtures import plans
 from tests.fixtures.files import files_under
+from tests.integration.db.plan_arguments import BATCH, OWN_ARGUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 QUERIES = Path(query_files.__file__).with_name("queries")
 ORDERS = 40_000
 PRODUCTS = 20_000
-BATCH = 1_000
 MOST = 12 * BATCH
 """Rows a statement may look at for a batch: a few for each that it names, far below what the tables hold."""
 TIME_MS = 2_000
@@ -114,8 +114,8 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await db.execute(
         "insert into orders (order_id, sale_number, partition, entry_seq, version, status, accepted_at, updated_at,"
         " total, currency, customer_id, fingerprint)"
-        " select md5(n::text)::uuid, 1, 0, n, 1, 'pending', now() - n * interval '1 ms', now(), 100, 'EUR',"
-        " 'p' || n, '' from generate_series(1, $1::integer) n",
+        " select overlay(md5(n::text) placing '0' from 1)::uuid, 1, 0, n, 1, 'pending', now() - n * interval '1 ms',"
+        " now(), 100, 'EUR', 'p' || n, '' from generate_series(1, $1::integer) n",
         ORDERS,
     )
     await db.execute("update orders set reason = case entry_seq % 1000 when 0 then 'rare' else 'frequent' end")
@@ -211,7 +211,9 @@ async def _fill_people(db: Connection) -> None:
 
 
 async def _known(db: Connection) -> plans.Known:
-    rows = await db.fetch("select md5(n::text)::uuid from generate_series(1, $1::integer) n", BATCH)
+    rows = await db.fetch(
+        "select overlay(md5(n::text) placing '0' from 1)::uuid from generate_series(1, $1::integer) n", BATCH
+    )
     return plans.Known([row[0] for row in rows], [f"p{n}" for n in range(1, BATCH + 1)])
 
 
@@ -283,112 +285,3 @@ async def test_without_shape_and_settings_a_plan_made_on_empty_tables_stays_wron
     call = await _plan_on_empty(session, "control", statement, [], known)
     await _fill(filler, known)
     assert await _faults(session, call) != []
-
-
-_SNAPSHOT = "pg_current_snapshot()::text"
-_EVER = ("'1970-01-01Z'", "'9999-01-01Z'")
-_WINDOW = ("'2000-01-01Z'", "'2001-01-01Z'")
-_PRODUCTS = f"'{{{','.join(f'p{n}' for n in range(1, BATCH + 1))}}}'"
-_ONES, _LESS, _NONE = (f"'{{{','.join([units] * BATCH)}}}'" for units in ("1", "-1", "0"))
-_FINISHED = f"'{{{','.join(map(str, range(1, BATCH + 1)))}}}'::bigint[]"
-_ENDED = ("'delivered'::text", "200", "null::text", "null::float8", "null::text")
-_ORDER = "array[md5('1')::uuid]"
-OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
-    ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
-    ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
-    ("catalogue_changes", "unrelayed"): ["'0'", "0", "1000"],
-    ("locked_order", "move_units"): [_PRODUCTS, _ONES, _LESS, _NONE],
-    ("locked_order", "return_purchases"): ["1", "'p1'", _PRODUCTS, _ONES],
-    ("locked_order", "tell"): ["md5('1')::uuid", "2", "'confirmed'", "now()", "null", "'shipment'", "null"],
-    ("shipments", "add_shipment_line"): [f"'{UUID(int=0)}'", "1", "1", "0"],
-    ("ops_keys", "make_key"): ["'n'", "'view'", "sha256('x')", "'OPS_KEY'", "null"],
-    ("orders", "list_orders"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER],
-    ("orders", "list_orders_by_reason"): ["'s1'", "null", "now()", "md5('1')::uuid", "1000", *_EVER, "'rare'"],
-    ("orders", "list_customers_orders"): ["'s1'", "null", "null", "null", "1000", *_EVER, "null", "'p1'"],
-    ("orders", "orders_to_export"): [
-        "array[1, 1]",
-        "array[0, 1]::smallint[]",
-        "array[now() - interval '2 s', now()]",
-        "array[0, 0]",
-        "now()",
-        "1000",
-        "null",
-        "'rare'",
-    ],
-    ("outbox", "advance_relay"): ["'events'", "'5'", "5"],
-    ("outbox", "unpublished"): ["'0'", "0", "1000"],
-    ("products", "put_product"): ["'p1'", "'n'", "'b'", "'c'", "null", "5", "'EUR'", "true", "'{}'"],
-    ("money", "note_payment"): ["md5('1')::uuid", "'captured'", "null", "5", "0", "null"],
-    ("transitions", "confirm_paid"): [_ORDER, "array['captured']", "array[null::bigint]", "array[5]", "array['r']"],
-    ("transitions", "cancel_if_pending"): [_ORDER, "'why'", "'failed'"],
-    ("simulated_books", "open_books"): [
-        "array[md5('0')::uuid]",
-        "array['voided']",
-        "array[5]",
-        "array['EUR']",
-        "array[true]",
-        "array[0]",
-        "array[null]",
-        "array[null]",
-        "array[true]",
-    ],
-    ("simulated_books", "open_book"): ["md5('0')::uuid", "'voided'", "5", "'EUR'", "true", "0", "null", "null", "true"],
-    ("simulated_books", "write_book"): ["md5('1')::uuid", "'captured'", "5", "0", "'{}'", "true"],
-    ("money", "queue_once"): ["array[md5('1')::uuid]", "'void'", "0"],
-    ("webhook_deliveries", "due"): [
-        "array[1, 2, 3, 4, 5]",
-        "array[40, 40, 40, 40, 40]",
-        "array[false, false, false, true, true]",
-    ],
-    ("webhook_deliveries", "finish"): [_FINISHED, *(f"array_fill({one}, array[1000])" for one in _ENDED)],
-    ("webhook_replays", "add"): ["1", *_WINDOW, "null", "array['orders']"],
-    ("webhook_replays", "advance"): ["1", "'5'", "5"],
-    ("webhook_replays", "walk_orders"): ["'0'", "0", "1000"],
-    ("webhooks", "create"): ["'https://shop.example'", "null", "''", "'s'", "200"],
-    ("webhooks", "note_attempts"): ["1", "5", "1", "'active'", "null"],
-    ("webhooks", "rotate"): ["1", "'s'", "1"],
-    ("world_events", "announce"): ["array['e']", "array['sale.opened']", "array['sale:s']", "array['{}'::jsonb]"],
-    ("world_events", "untold"): ["'0'", "0", "1000"],
-    ("standby", "candidates"): [
-        f"'{{{','.join(['1'] * BATCH)}}}'",
-        f"'{{{','.join(f'p{n}' for n in range(1, BATCH + 1))}}}'",
-        f"'{{{','.join(['9'] * BATCH)}}}'",
-        "'2000-01-01Z'",
-        "0",
-        "0",
-        "md5('1')::uuid",
-        "10",
-    ],
-    ("standby", "serve"): ["array[gen_random_uuid()]", "array[1]", "array[5]", "array[5]"],
-    ("sales", "create_sale"): [
-        "'s9'",
-        "'n'",
-        *_WINDOW,
-        "1",
-        "5",
-        "5",
-        "'{}'",
-        "'none'",
-        "5",
-        "5",
-        "'[]'",
-        "'{}'",
-        "null",
-    ],
-    ("sales", "update_sale"): [
-        "1",
-        "'n'",
-        *_WINDOW,
-        "5",
-        "5",
-        "'none'",
-        "5",
-        "5",
-        "'[]'",
-        "'{}'",
-        "'open'",
-        "'{}'",
-        "null",
-        "null",
-    ],
-}

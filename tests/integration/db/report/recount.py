@@ -222,9 +222,11 @@ def _estimates(raw: Raw) -> dict[str, Any]:
             slow, quick = min(pace, rate) / doubt, max(pace, rate)
         took = (visit["admitted"] - visit["joined"]) / 1000
         differences.append(took - position / pace)
-        longer += took > position / slow
+        most = position / slow
+        most += 1.2 * min(30.0, max(1.0, most / 10))  # until who waits looks again
+        longer += took > most
         shorter += took < position / quick
-        within += position / quick <= took <= position / slow
+        within += position / quick <= took <= most
     ordered = sorted(differences)
     return {
         "told": len(ordered), "not_told": silent, "within": within, "longer": longer, "shorter": shorter,
@@ -249,12 +251,27 @@ def _fairness(raw: Raw, orders: dict[Any, Row], steps: dict[Any, list[Row]]) -> 
     in_order = sorted(orders.values(), key=lambda row: (row["accepted_at"], row["entry_seq"]))
     firsts = [steps[row["order_id"]][0] for row in in_order]
     units = [one["position"] for one in firsts if one["status"] != "cancelled" and one["reason"] != "standby"]
-    served = {one["order_id"]: one["served"] for one in raw.of("standby") if one["served"] is not None}
-    turns = [served[row["order_id"]] for row in in_order if row["order_id"] in served]
+    agreeing, pairs, alone = _standby_pairs(raw, in_order)
     return {
         "admission": _tau([number for _, number in admitted]), "admissions": len(admitted),
-        "stock": _tau(units), "orders": len(units), "standby": _tau(turns), "standbys": len(turns), "step": 1,
+        "stock": _tau(units), "orders": len(units), "step": 1, "standbys": alone,
+        "standby": round((2 * agreeing - pairs) / pairs, 6) if pairs else None,
     }  # fmt: skip
+
+
+def _standby_pairs(raw: Raw, in_order: list[Row]) -> tuple[int, int, int]:
+    """Compare those served that wanted as many of the same product, and nothing else."""
+    wanted: defaultdict[Any, list[Row]] = defaultdict(list)
+    for one in raw.of("standby"):
+        wanted[one["order_id"]].append(one)
+    alone = [rows[0] for row in in_order if len(rows := wanted[row["order_id"]]) == 1 and rows[0]["served"] is not None]
+    agreeing = pairs = 0
+    for at, one in enumerate(alone):
+        for other in alone[at + 1 :]:
+            if (one["product_id"], one["quantity"]) == (other["product_id"], other["quantity"]):
+                pairs += 1
+                agreeing += one["served"] < other["served"]
+    return agreeing, pairs, len(alone)
 
 
 def _limits(orders: dict[Any, Row]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from db.connections.pool import Connection
 from db.report import stored
@@ -71,3 +72,17 @@ async def test_wrong_asking_is_refused(intake: Intake, shop: Shop) -> None:
     wrong = await intake.ops.get(REPORT, params={"preview": "perhaps"})
     assert wrong.status_code in (400, 422)
     assert (await intake.http.get(REPORT)).status_code == 401
+
+
+async def test_the_page_has_its_style_and_says_what_it_may_load(intake: Intake) -> None:
+    await intake.open_sale()
+    (await intake.ops.post("/ops/sales/sale/close")).raise_for_status()
+    page = await intake.ops.get(REPORT, headers=HTML)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'; ")
+    (address,) = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page.text)
+    style = await intake.http.get(address)
+    assert (style.status_code, style.headers["Content-Type"]) == (200, "text/css; charset=utf-8")
+    alone = await intake.ops.get(REPORT, headers=HTML, params={"standalone": "true"})
+    assert "<link" not in alone.text
+    assert style.text in alone.text

@@ -151,7 +151,9 @@ async def test_what_comes_between_reading_and_striking_off_is_copied_too(jobs_re
     await minutes.add(jobs_redis, batch._replace(sequence=2))
     assert not await minutes.note_copied(jobs_redis, SALE, 100, seen)
     assert await minutes.to_copy(jobs_redis, [SALE], 101) == [(SALE, 100)]
+    assert await jobs_redis.ttl(keys.sale_minute(SALE, 100)) > 29 * 86_400
     assert await minutes.note_copied(jobs_redis, SALE, 100, await minutes.read(jobs_redis, SALE, 100))
+    assert 0 < await jobs_redis.ttl(keys.sale_minute(SALE, 100)) <= 86_400
     assert await minutes.to_copy(jobs_redis, [SALE], 101) == []
 
 

@@ -183,6 +183,7 @@ PAGES = {
     "/docs/style.css",
     "/ops",
     "/ops/",
+    "/ops/static/report/{version}/{name}",
     "/ops/static/{version}/{name:path}",
     "/room/static/{version}/{name}",
     "/sales/{sale}/wait",

@@ -131,6 +131,21 @@ async def test_who_dies_in_the_middle_leaves_the_step_to_the_next(stocked: Shop)
     assert await occasions(stocked.db, sale) == ["check:1800"]
 
 
+async def test_a_check_waits_while_processes_are_started(stocked: Shop) -> None:
+    scaled = stocked.settings.model_copy(update={"scaling": "local"})
+    sale = await make_sale(stocked, 1_700, prewarm={"scale": {"intake": 2}})
+    clock = SaleClock(scaled)
+    await look(stocked, clock)
+    assert await taken(stocked.db) == {"check:1800": None}, "it is too early to say that none came"
+    key = (sale.number, sale.starts_at)
+    await steps.pass_over(stocked.db, *key, ["check:1800"])
+    assert "check:1800" in await steps.done(stocked.db, *key), "a later check takes its place"
+    await stocked.db.execute("update sales set starts_at = now() + interval '1400 s'")
+    await look(stocked, clock)
+    (report,) = await reports.newest(stocked.db, sale.number)
+    assert report.failing["processes"] == "too few processes: 0 of 2 intake"
+
+
 async def test_who_was_too_slow_reports_nothing(stocked: Shop, db: Connection) -> None:
     """The row is the fence: a step that another has done is not done again, however late the first one wakes."""
     sale = await make_sale(stocked, 1_000)

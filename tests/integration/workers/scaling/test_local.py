@@ -47,6 +47,7 @@ def test_it_scales_out_looks_says_go_and_scales_back(running: Running) -> None:
     assert set(first["intake"]) <= set(running.pids("intake")), "those that were there go on"
     assert set(first["worker"]) <= set(running.pids("worker"))
     (found,) = wait_until(lambda: reports(running, "spring"), within_s=30, what="a report")
+    assert found["go"], found["checks"]
     assert found["checks"]["processes"]["wanted"] == {"intake": 3, "workers": 5, "schedulers": 1}
     assert found["checks"]["disk"]["free_mb"] > 0
 

@@ -28,6 +28,8 @@ def test_tau_of_known_orders() -> None:
     assert kendall_tau(range(100)) == 1
     assert kendall_tau(range(100, 0, -1)) == -1
     assert kendall_tau([1, 3, 2]) == pytest.approx(1 / 3)
+    assert kendall_tau([5, 6], [1, 2], [3], []) == 1, "pairs within each list alone"
+    assert kendall_tau() is None
 
 
 def test_a_hundred_thousand_places_are_compared_in_a_moment() -> None:

@@ -88,6 +88,8 @@ def test_nothing_is_made_for_a_target_that_is_somebody_elses(monkeypatch: pytest
     for base in ("http://shop.example:80", "https://192.0.2.1"):
         with pytest.raises(InvalidError):
             check(Terms(base=base, ops_base=here, ops_key="k", sale="s"))
+    with pytest.raises(InvalidError, match="more than 2,000,000 orders"):
+        check(Terms(base=here, ops_base=here, ops_key="k", sale="s", most_per_s=100_000.0, step_s=60.0))
     with pytest.raises(InvalidError, match="no-such-file"):
         check(Terms(base=here, ops_base=here, ops_key="k", sale="s", shape="no-such-file"))
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.values.prewarm import Prewarm
-from workers.prewarm.plan import NOTHING, due, steps_of
+from workers.prewarm.plan import NOTHING, due, steps_of, waits_until
 
 START = datetime(2026, 11, 27, 20, tzinfo=UTC)
 USUAL = Prewarm()
@@ -56,6 +56,11 @@ def test_what_is_due(before_s: float, done: tuple[str, ...], now: list[str], pas
 
 def test_a_sale_that_has_begun_has_nothing_ahead() -> None:
     assert due(START, USUAL, (), at(-0.001)) is NOTHING
+
+
+def test_a_check_waits_for_processes_a_while_but_never_too_near_to_the_start() -> None:
+    first, second, third, _ = steps_of(START, USUAL)
+    assert [waits_until(step, START) for step in (first, second, third)] == [at(1_500), at(300), at(60)]
 
 
 PREWARMS = st.builds(

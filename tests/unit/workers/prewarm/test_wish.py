@@ -19,8 +19,8 @@ def sale(number: int, starts_in_s: float, *, lead_s: int = 1800, phase: str = "o
     return LiveSale(
         sale_number=number, sale_id=f"sale-{number}", partitions=1, starts_at=NOW + timedelta(seconds=starts_in_s),
         ends_at=None if ends_in_s is None else NOW + timedelta(seconds=ends_in_s), room_epoch=1, version=1,
-        phase=phase, base_phase=phase, timeline=(), terms_at=None, prewarm_lead_s=lead_s, prewarm_given={"scale": scale},
-        read_at=NOW,
+        phase=phase, base_phase=phase, timeline=(), terms_at=None, read_at=NOW,
+        prewarm_lead_s=lead_s, prewarm_given={"scale": scale},
     )  # type: ignore[arg-type]  # fmt: skip
 
 

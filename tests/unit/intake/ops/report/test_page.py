@@ -42,7 +42,7 @@ def test_nothing_is_inline_but_the_style_that_the_policy_names(standalone: bool)
     if not standalone:
         assert "style" not in names
         (link,) = [attributes for tag, attributes in tags if tag == "link"]
-        assert (link["href"] or "").startswith("/report/static/")
+        assert (link["href"] or "").startswith("/ops/static/report/")
         return
     (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     assert f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" in policy
