@@ -139,8 +139,7 @@ class LiveDesk:
     async def _look(self, one: Watched) -> None:
         one.looked_at = time.monotonic()
         number, now_ms = one.cached.number, int(time.time() * 1000)
-        before = one.sample if is_near(one.sample, now_ms) else await self.history.last(number)
-        before = before if is_near(before, now_ms) else None
+        before = one.sample if is_near(one.sample, now_ms) else await self.history.last_near(number, now_ms)
         self.looks += 1
         seen = await self._looks.look(one.cached, before.below if before else None)
         one.sample = sample_of(seen, before)

@@ -16,13 +16,15 @@ import msgspec
 
 from doorbuster.contract.night.live import LiveMoment
 from doorbuster.failures import STORE_FAILED
-from intake.ops.live.samples import Sample
+from intake.ops.live.samples import Sample, is_near
 from waitingroom.records import history
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 WITHIN_S = 1.0
+LOOKED_AT = 4
+"""Samples among which one is far enough back: the newest may be of this very moment."""
 HISTORY_MAX_S = 900
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Sample).decode
@@ -51,10 +53,10 @@ class LiveHistory:
         except STORE_FAILED:  # told by the look at the room's store
             return
 
-    async def last(self, number: int) -> Sample | None:
-        """Return the newest sample that any process wrote, None if there is none or nobody can say."""
-        found = await self._read(number, 1)
-        return found[0] if found else None
+    async def last_near(self, number: int, now_ms: int) -> Sample | None:
+        """Return the newest sample of any process from which a rate can be told now, None if there is none."""
+        found = await self._read(number, LOOKED_AT) or []
+        return next((one for one in reversed(found) if is_near(one, now_ms)), None)
 
     async def of(self, number: int, seconds: int) -> list[LiveMoment] | None:
         """Return the last seconds, oldest first; a second that nobody looked at is left out. None: nobody can say."""

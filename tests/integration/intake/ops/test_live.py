@@ -100,7 +100,11 @@ async def test_rates_add_up_to_what_was_done_whichever_process_is_asked(serve: S
 
         await eventually(all_seen, what="the orders to be in the history")
         assert await total() == pytest.approx(20, rel=0.1)
-        assert (await look(intake))["backlog"] == 20
+
+        async def all_wait(intake: Intake = intake) -> bool:
+            return bool((await look(intake))["backlog"] == 20)
+
+        await eventually(all_wait, what="a look of this process")
 
 
 def _seconds(earlier: str | None, later: str) -> float:
@@ -270,3 +274,17 @@ async def test_alerts_that_fire_are_told(intake: Intake, monkeypatch: pytest.Mon
     said = await look(intake)
     assert said["alerts"] == [told | {"since": "2027-01-15T08:00:00Z"}]
     assert (said["go"], said["go_at"], said["no_go"]) == (None, None, [])
+
+
+async def test_a_process_that_was_never_asked_knows_the_rates_from_what_another_wrote(serve: Serve) -> None:
+    here, there = await serve(), await serve()
+    await here.open_sale("sale")
+    await rate_known(here)
+    assert (await look(there))["accepted_per_s"] == 0
+
+
+async def rate_known(intake: Intake) -> None:
+    async def known() -> bool:
+        return (await look(intake))["accepted_per_s"] is not None
+
+    await eventually(known)
