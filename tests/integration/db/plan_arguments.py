@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 BATCH = 1_000
 _SNAPSHOT = "pg_current_snapshot()::text"
 _EVER = ("'1970-01-01Z'", "'9999-01-01Z'")
