@@ -162,7 +162,7 @@ back as (
 ),
 known as (
   select coalesce(o.captured, 0) - coalesce(o.refunded, 0) as money,
-         case when o.status in ('pending', 'cancelled', 'refunded') then 0
+         case when o.status in ('pending', 'cancelled', 'refunded') or o.paid_elsewhere then 0
               else (case when o.authorised is null then l.kept else l.sent end) - coalesce(b.goodwill, 0) end as wanted,
          exists (select from payment_operations p where p.order_id = o.order_id and p.state <> 'done') as is_open
     from orders o join lines l using (order_id) left join back b using (order_id)

@@ -61,10 +61,16 @@ class Wanted(NamedTuple):
     """None: the sale is not over, this is a preview."""
     audit: PromisesView | None
     no_audit: str = ""
+    needs_room: bool = False
+    """Whether it is no report where the room's store does not answer: it may be back in a moment."""
 
 
 async def gather(connection: Connection, stores: Stores, wanted: Wanted) -> SaleReport:
-    """Return a sale's report as of now."""
+    """Return a sale's report as of now.
+
+    Raises:
+        StoreUnavailableError: the room's store does not answer, and is needed.
+    """
     sale = wanted.sale
     known = Known(
         sale=sale,
@@ -72,8 +78,8 @@ async def gather(connection: Connection, stores: Stores, wanted: Wanted) -> Sale
         over_at=wanted.over_at,
         preview=wanted.over_at is None,
         unsettled=await unsettled(connection, stores.orders, sale),
-        room=await _told(stores.memory.visits(sale.number)),
-        minutes=await _told(stores.memory.minutes(sale.number)) or {},
+        room=await _told(stores.memory.visits(sale.number), needed=wanted.needs_room),
+        minutes=await _told(stores.memory.minutes(sale.number), needed=wanted.needs_room) or {},
         audit=wanted.audit,
         no_audit=wanted.no_audit,
         restarts=await _restarts(stores),
@@ -94,11 +100,13 @@ async def unsettled(connection: Connection, orders: Redis, sale: Sale) -> list[s
     return stored.unsettled(await stored.under_way(connection, sale.number), waiting) + not_told
 
 
-async def _told(answer: Awaitable[T]) -> T | None:
+async def _told(answer: Awaitable[T], *, needed: bool) -> T | None:
     try:
         return await answer
-    except StoreUnavailableError:  # the report says that nothing is known of it
-        return None
+    except StoreUnavailableError:
+        if needed:
+            raise
+        return None  # the report says that nothing is known of it
 
 
 async def _restarts(stores: Stores) -> dict[str, datetime]:

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from intake.database import Purpose
     from intake.monitoring.progress import Seen
-    from intake.monitoring.watched import Watched
-    from waitingroom.room import RoomState
+    from intake.monitoring.watched import SalesNow, Watched
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -42,10 +41,6 @@ _VERDICTS = {
     verdicts.EXPIRED[0]: "admission_expired",
     verdicts.UNKNOWN[0]: "unknown",
 }
-_ROOM_EVENTS = (
-    "joined", "admitted", "bypassed", "lapsed", "left", "ordered", "expired", "throttled", "waiting_s", "pending_s",
-    "active_s",
-)  # fmt: skip
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0)
 
@@ -76,21 +71,6 @@ class Metrics:
         self.protocol_fallbacks = self._gauge(
             "doorbuster_http_protocol_fallbacks", "Processes that serve by uvicorn's own HTTP protocol"
         )
-        self.backlog = Gauge(
-            "doorbuster_backlog_orders", "Orders accepted, not drained", ["sale", "partition"],
-            registry=self._registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.backlog_bytes = Gauge(
-            "doorbuster_backlog_bytes", "Bytes of their entries", ["sale", "partition"],
-            registry=self._registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.scheduler_failures = Gauge(
-            "doorbuster_scheduler_failures", "Failures of the scheduler that lie in the data, since the store was made",
-            ["part"], registry=self._registry, multiprocess_mode="mostrecent",
-        )  # fmt: skip
-        self.room_events = self._of_room("doorbuster_room_events", "Lifecycle events since the room was made", "event")
-        self.room_people = self._of_room("doorbuster_room_people", "Visitors waiting, called, and let in", "where")
-        self.room_pace = self._of_room("doorbuster_room_pace", "Places a second that the frontier moves", None)
         self.catalogue_reads = Counter(
             "doorbuster_catalogue_reads", "Reads of products and listings, and searches, by where they were answered",
             ["what", "where"], registry=self._registry,
@@ -117,21 +97,13 @@ class Metrics:
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, registry=self._registry, multiprocess_mode="livesum")
 
-    def _of_room(self, name: str, text: str, label: str | None) -> Gauge:
-        labels = ["sale", label] if label else ["sale"]
-        return Gauge(name, text, labels, registry=self._registry, multiprocess_mode="mostrecent")
-
-    def room(self, sale_id: str, state: RoomState) -> None:
-        """Show a room's state: every process reads the same from its store."""
-        for event in _ROOM_EVENTS:
-            self.room_events.labels(sale_id, event).set(getattr(state.counts, event))
-        for where in ("waiting", "pending", "active"):
-            self.room_people.labels(sale_id, where).set(getattr(state, where))
-        self.room_pace.labels(sale_id).set(state.pace_per_s)
-
     def progress(self, seen: Seen | None) -> None:
         """Show how late each stage is, and what bounds it; None: nobody knows."""
         self._shared.seen = seen
+
+    def sales(self, now: SalesNow) -> None:
+        """Show what sales have waiting."""
+        self._shared.sales = now
 
     def watched(self, watched: Watched) -> None:
         """Show what was seen of stores, processes and promises."""

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
     from db.webhooks.deliveries import Waiting
     from intake.monitoring.progress import Seen
-    from intake.monitoring.watched import Watched
+    from intake.monitoring.watched import SalesNow, Watched
     from readiness.shift_costs import ShiftCost
+
+_ROOM_EVENTS = (
+    "joined", "admitted", "bypassed", "lapsed", "left", "ordered", "expired", "throttled", "waiting_s", "pending_s",
+    "active_s",
+)  # fmt: skip
 
 
 class SharedFigures:
@@ -27,13 +32,45 @@ class SharedFigures:
     def __init__(self) -> None:
         self.seen: Seen | None = None
         self.watched: Watched | None = None
+        self.sales: SalesNow | None = None
 
     def collect(self) -> Iterator[Metric]:
         """Give the metrics."""
+        if self.sales is not None:
+            yield from _of_sales(self.sales)
         if self.watched is not None:
             yield from _of_watched(self.watched)
         if self.seen is not None:
             yield from _of_stages(self.seen)
+
+
+def _of_sales(now: SalesNow) -> Iterator[GaugeMetricFamily]:
+    """Give what sales have waiting, in the stream and in the room."""
+    place = ["sale", "partition"]
+    orders = GaugeMetricFamily("doorbuster_backlog_orders", "Orders accepted, not drained", labels=place)
+    held = GaugeMetricFamily("doorbuster_backlog_bytes", "Bytes of their entries", labels=place)
+    for where, (count, size) in now.backlog.items():
+        orders.add_metric(where, count)
+        held.add_metric(where, size)
+    yield from (orders, held)
+    yield _by_label(
+        "doorbuster_scheduler_failures", "Failures of the scheduler that lie in the data, since the store was made",
+        "part", now.failures,
+    )  # fmt: skip
+    events = GaugeMetricFamily(
+        "doorbuster_room_events", "Lifecycle events since the room was made", labels=["sale", "event"]
+    )
+    people = GaugeMetricFamily(
+        "doorbuster_room_people", "Visitors waiting, called, and let in", labels=["sale", "where"]
+    )
+    for sale_id, state in now.rooms.items():
+        for event in _ROOM_EVENTS:
+            events.add_metric([sale_id, event], getattr(state.counts, event))
+        for stage in ("waiting", "pending", "active"):
+            people.add_metric([sale_id, stage], getattr(state, stage))
+    yield from (events, people)
+    paces = {sale_id: state.pace_per_s for sale_id, state in now.rooms.items()}
+    yield _by_label("doorbuster_room_pace", "Places a second that the frontier moves", "sale", paces)
 
 
 def _of_stages(seen: Seen) -> Iterator[GaugeMetricFamily]:

@@ -7,6 +7,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from readiness.shift_costs import ShiftCost
+    from waitingroom.room import RoomState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SalesNow:
+    """What sales have waiting; what was not read is left out."""
+
+    backlog: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """Sale and partition -> orders accepted and not drained, bytes of their entries."""
+    rooms: dict[str, RoomState] = field(default_factory=dict)
+    """Sale -> its room."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """Part of the scheduler -> failures that lie in the data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,12 @@ def add_process(app: Routes, parts: Parts) -> None:
     app.add_route(
         "/metrics",
         ShowMetrics(
-            parts.metrics, parts.sales, parts.orders_redis, parts.waiting.desk, parts.read_figures, parts.alerts.watch
+            parts.metrics,
+            parts.sales,
+            (parts.database, parts.orders_redis),
+            parts.waiting.desk,
+            parts.read_figures,
+            parts.alerts.watch,
         ),
     )
     app.add_route(proof.PATH, proof.ShowProof(parts.settings.loadtest_proof))
@@ -92,6 +97,11 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     app.add_route("/orders/{order}/cancel", CancelOrder(parts.moving, parts.reader, owners))
     addresses = Addresses(parts.settings.trusted_proxies)
     app.add_route("/payments/{provider}/events", PaymentEvents(parts.callbacks, parts.payment_news, addresses))
+    add_catalogue(app, parts)
+
+
+def add_catalogue(app: Routes, parts: Parts) -> None:
+    """Add what is read of products."""
     app.add_route("/products", ListProducts(parts.catalogue))
     app.add_route("/products/{product}", ShowProduct(parts.catalogue, parts.problems))
     app.add_route("/search", SearchProducts(parts.search))
@@ -115,12 +125,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
     app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
-    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas, parts.checks.redis["jobs_store"])
-    app.add_route("/ops/promises", promises)
-    page = ReportPage()
-    reports = ReportOfSale(database, parts.orders_redis, parts.waiting.redis, promises=promises, page=page)
-    app.add_route("/ops/sales/{sale}/report", reports)
-    app.add_route(page.static_files.route, page.static_files)
+    add_looking_back(app, parts)
     app.add_route("/ops/sales/{sale}/prewarm", SalePrewarm(database, publishing, parts.prewarming))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing))
     app.add_route("/ops/products", ProductSearch(SearchProducts(parts.search)))
@@ -157,6 +162,16 @@ def add_ops_page(app: Routes, public: Routes, parts: Parts) -> None:
     app.add_route(OPS_SESSION, SignIn(parts.ops_keys, sessions, codes, database, terms))
     app.add_route("/ops/keys/{key}/totp", KeyTotp(codes, database))
     app.add_route("/ops/keys/{key}/totp/confirm", ConfirmTotp(codes, database))
+
+
+def add_looking_back(app: Routes, parts: Parts) -> None:
+    """Add what is told of promises and of sales that are over."""
+    database, page = parts.database, ReportPage()
+    promises = Promises(database, parts.orders_redis, parts.catalogue.replicas, parts.checks.redis["jobs_store"])
+    reports = ReportOfSale(database, parts.orders_redis, parts.waiting.redis, promises=promises, page=page)
+    app.add_route("/ops/promises", promises)
+    app.add_route("/ops/sales/{sale}/report", reports)
+    app.add_route(page.static_files.route, page.static_files)
 
 
 def add_webhooks(app: Routes, parts: Parts) -> None:

@@ -22,11 +22,13 @@ OTHER_OWNERS = {
     "catalogue/change_feed.py": "the cache",
     "catalogue/cache/shared.py": "the cache",
     "catalogue/cache/units.py": "the cache",
+    "waitingroom/records/history.py": "the room",
     "waitingroom/records/minutes.py": "the room",
     "waitingroom/records/visits.py": "the room",
     "waitingroom/simulator/store.py": "a room's store that is simulated",
     "workers/runtime/job_queue.py": "the jobs",
     "workers/runtime/presence.py": "the jobs",
+    "workers/runtime/rq_worker.py": "the jobs",
     "readiness/processes.py": "the jobs",
     "readiness/signs.py": "the jobs",
 }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
     from db.report.stored import DueReport
     from db.sales import Sale
+    from doorbuster.contract.fields import EffectivePhase
     from doorbuster.contract.night.promises import PromisesView
     from workers.runtime.isolation import FailureIsolation
 
@@ -94,7 +95,7 @@ class ReportWriter:
         sale = await sales.get_sale_by_number(connection, due.sale_number)
         if sale is None:
             return False
-        late_s = (datetime.now(UTC) - due.over_at).total_seconds()
+        late_s = _late_s(due)
         if late_s < TOLD_S:
             return False
         kept = await stored.get(connection, due.sale_number) if late_s > ANYWAY_S else None
@@ -136,4 +137,10 @@ class ReportWriter:
 
 
 def _wanted(sale: Sale, due: DueReport, audit: PromisesView | None, why: str) -> Wanted:
-    return Wanted(sale, "closed" if sale.phase == "closed" else "ended", due.over_at, audit, why)
+    phase: EffectivePhase = "closed" if sale.phase == "closed" else "ended"
+    needs_room = _late_s(due) <= ANYWAY_S and sale.room.get("mode", "off") != "off"
+    return Wanted(sale, phase, due.over_at, audit, why, needs_room)
+
+
+def _late_s(due: DueReport) -> float:
+    return (datetime.now(UTC) - due.over_at).total_seconds()

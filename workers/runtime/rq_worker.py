@@ -15,9 +15,10 @@ import time
 from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
-from rq import Worker
+from rq import Worker, worker_registration
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+from rq.utils import now, utcformat
 
 from doorbuster.failures import REDIS_FAILED
 from workers.runtime import job_queue
@@ -80,8 +81,17 @@ class ShiftWorker(Worker):
         """Say to RQ that this worker lives; a store that does not answer must not end a running shift."""
         try:
             super().heartbeat(timeout, pipeline)
+            if pipeline is None:
+                self._be_known()
         except RedisError as error:
             log.warning("no heartbeat", extra={"worker": self.name, "error": repr(error)})
+
+    def _be_known(self) -> None:
+        """Be among RQ's workers: a store that lost its data, or a pause longer than it remembers, forgets one."""
+        with self.connection.pipeline(transaction=True) as pipe:
+            pipe.hsetnx(self.key, "birth", utcformat(self.birth_date or now()))
+            worker_registration.register(self, pipe)
+            pipe.execute()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Say to RQ that the shift lives; as above."""

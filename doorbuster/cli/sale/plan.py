@@ -40,7 +40,7 @@ def _with_time(part: dict[str, Any], name: str, field: str) -> dict[str, Any]:
 
 
 def for_change(body: dict[str, Any], sale_id: str | None, before: dict[str, Any]) -> dict[str, Any]:
-    """Return a file's body as a change of its sale: without what never changes.
+    """Return a file's body as a change of its sale: without what never changes, its room as its timeline has it by now.
 
     Raises:
         InvalidError: it is another sale's, or names what never changes.
@@ -49,7 +49,20 @@ def for_change(body: dict[str, Any], sale_id: str | None, before: dict[str, Any]
         raise InvalidError(f"sale_id: the file is of {body['sale_id']!r}, not of {sale_id!r}")
     if body.get("partitions", before["partitions"]) != before["partitions"]:
         raise InvalidError(f"partitions: never change; the sale has {before['partitions']}")
-    return {name: value for name, value in body.items() if name not in ("sale_id", "partitions")}
+    change = {name: value for name, value in body.items() if name not in ("sale_id", "partitions")}
+    if isinstance(room := change.get("room"), dict) and isinstance(timeline := change.get("timeline"), list):
+        change["room"] = _by_now(room, timeline)
+        if all(before["room"].get(name) == value for name, value in change["room"].items()):
+            del change["room"]  # it is so already, and nothing of the plan is to be set by hand
+    return change
+
+
+def _by_now(room: dict[str, Any], timeline: list[Any]) -> dict[str, Any]:
+    """Return a room with what the entries of a timeline that have applied made of it."""
+    for one in timeline:
+        if isinstance(one, dict) and isinstance(one.get("room"), dict) and isinstance(one.get("at"), str):
+            room = room | (one["room"] if seconds_until(one["at"]) <= 0 else {})
+    return room
 
 
 def lines(timeline: Iterable[dict[str, Any]]) -> list[str]:

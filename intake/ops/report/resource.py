@@ -16,6 +16,7 @@ from db.report import stored
 from db.report.gather import Stores, Wanted, gather
 from doorbuster.contract.problems import JSON
 from doorbuster.failures import STORE_FAILED
+from doorbuster.log import shared_context
 from intake.ops.report.minutes_csv import CSV, minutes_csv
 from intake.ops.report.page import HTML
 from intake.sales.phase import effective_phase
@@ -96,7 +97,9 @@ class ReportOfSale:
             self._making = {number: task for number, task in self._making.items() if not task.done()}
             if len(self._making) >= MAKING_MAX:
                 raise RefusedError("overloaded", f"{MAKING_MAX} reports are being made already")
-            making = self._making[sale.number] = asyncio.create_task(self._make(sale, over_at))
+            making = self._making[sale.number] = asyncio.create_task(
+                self._make(sale, over_at), context=shared_context()
+            )
         return await asyncio.shield(making)
 
     async def _make(self, sale: Sale, over_at: datetime | None) -> SaleReport:

@@ -98,7 +98,7 @@ class SecondKey:
 
 async def require_for_change(req: Request, change: SaleChange) -> None:
     """Refuse to bring about by a plan or a new end what takes a second key, without one."""
-    timeline = [] if change.timeline is UNSET else change.timeline
+    timeline = (None if change.timeline is UNSET else change.timeline) or []
     verbs = {_PLANNED[str(entry.phase)] for entry in timeline if entry.phase is not UNSET}
     if change.ends_at is not UNSET and change.ends_at is not None:
         verbs |= _ENDS

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from db.work.copy_rows import COLUMNS, NewOrder, OrderRows, copied, copied_in_pieces
+from db.work.copy_rows import COLUMNS, NewOrder, OrderRows, copied, copied_in_pieces, in_pieces
 from doorbuster.orderstore.entry import EntryLine, OrderEntry
 
 NOW = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=1)
@@ -74,7 +74,8 @@ def test_what_no_column_holds_is_refused_before_it_is_sent(units: int) -> None:
 async def test_pieces_are_the_whole() -> None:
     rows = [bytes([number]) for number in range(7)]
     said: list[str] = []
-    pieces = [piece async for piece in copied_in_pieces(iter(rows), rows_each=3, sent=lambda: said.append("sent"))]
+    made = in_pieces(iter(rows), rows_each=3)
+    pieces = [piece async for piece in copied_in_pieces(made, sent=lambda: said.append("sent"))]
     assert [len(piece) for piece in pieces[1:-1]] == [3, 3, 1]
     assert b"".join(pieces) == bytes(copied(rows))
     assert said == ["sent"]

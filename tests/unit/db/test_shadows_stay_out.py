@@ -10,6 +10,7 @@ import pytest
 import db
 from db.query_files import load
 from doorbuster.values import shadows
+from tests.fixtures.files import files_under
 
 QUERIES = Path(db.__file__).with_name("queries")
 _READS = re.compile(r"\b(?:from|join) (products|order_events)\b")
@@ -32,7 +33,7 @@ SHADOWS_TOO = {
 """File -> why its statements may read these tables as they are."""
 
 
-@pytest.mark.parametrize("file", sorted(path.stem for path in QUERIES.glob("*.sql")))
+@pytest.mark.parametrize("file", sorted(path.stem for path in files_under(QUERIES, "*.sql")))
 def test_what_tells_of_products_and_events_reads_the_views(file: str) -> None:
     read = {name: _READS.findall(text) for name, text in load(file).items()}
     found = {name: tables for name, tables in read.items() if tables}

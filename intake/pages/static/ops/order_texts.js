@@ -42,7 +42,7 @@ export const O = {
     failures: "Tries", since: "First", last: "Last", about_what: "About", payload: "What it holds", to_list: "All dead letters",
   },
   webhooks: {
-    title: "Webhooks", about: "Systems that are told what happens.", none: "No system is told anything yet.", make: "Tell another system", url: "Address", url_hint: "https://, and public unless the settings allow others.",
+    title: "Webhooks", about: "Systems that are told what happens.", none: "No system is told anything yet.", make: "Tell another system", url: "Address", url_hint: "It begins with https, and is public unless the settings allow others.",
     events: "Events", all_events: "all", events_hint: "None chosen: all of them.", description: "Description", made: "It is told from now on",
     once: "Its secret is shown this once. It verifies what it is sent by it.", failures: (count) => `${count} failed in a row`, states: { active: "active", paused: "paused", disabled: "disabled" },
     again: "Resume", again_ask: (url) => `Tell ${url} again?`, again_means: "What waits for it comes first, in order.", again_told: "It is told again.",

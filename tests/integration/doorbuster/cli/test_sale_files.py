@@ -109,6 +109,21 @@ async def test_a_copy_is_made_and_what_is_doubtful_is_said(command: Command, int
     assert (again[0], "partitions" in again[2]) == (2, True)
 
 
+async def test_a_file_sets_back_nothing_that_its_timeline_has_changed(command: Command, intake: Intake) -> None:
+    await intake.make_product("lamp", units=5)
+    body = {
+        "sale_id": "one", "products": [{"product_id": "lamp"}], "starts_at": "2020-01-01T10:00:00Z",
+        "room": {"mode": "always", "rate_per_s": 100},
+        "timeline": [{"at": "2020-01-01T11:00:00Z", "room": {"rate_per_s": 7}}],
+    }  # fmt: skip
+    assert (await command("sale", "create", "--file", "-", answer=json.dumps(body)))[0] == 0
+    changed = await command("sale", "change", "--file", "-", answer=json.dumps(body | {"name": "One"}))
+    assert changed[1].splitlines()[1:] == ["  name: - -> One"]
+    assert (await shown(command, "one"))["room"] == {"mode": "always", "rate_per_s": 7}
+    by_hand = await command("sale", "set", "one", "--rate", "100")
+    assert by_hand[1].splitlines()[1:] == ["  room rate_per_s: 7.0 -> 100.0"]
+
+
 async def test_a_timeline_that_does_nothing_is_doubted(command: Command, intake: Intake) -> None:
     await intake.make_product("lamp", units=5)
     body = {

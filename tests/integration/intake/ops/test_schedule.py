@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.fixtures.intake import Intake
+from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.waiting import eventually
 from tests.integration.intake.ops.test_change_log import log_of
 
@@ -134,6 +134,13 @@ async def test_orders_stop_and_go_on_by_the_plan_and_every_place_says_so(intake:
     await eventually(lambda: all_say("open"))
     assert (await intake.post("one")).status_code == 202
     assert "resumes_at" not in (await intake.http.get("/sales/one")).json()
+
+
+async def test_an_intake_that_starts_after_the_moment_knows_of_it(intake: Intake, serve: Serve) -> None:
+    await make(intake, starts_at=soon(-60), timeline=[{"at": soon(-30), "phase": "hold"}])
+    late = await serve("public")
+    assert (await late.post("one")).json()["phase"] == "hold"
+    assert (await late.http.get("/sales/one")).json()["phase"] == "hold"
 
 
 async def test_ops_win_until_the_plan_names_a_phase_again(intake: Intake) -> None:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from db import sales
 from db.connections.pool import Connection
 from db.report import stored
+from doorbuster.errors import StoreUnavailableError
 from tests.fixtures.shop import Shop
 from workers.report import writer
 from workers.report.writer import ReportWriter
@@ -167,3 +168,32 @@ async def test_a_failing_report_is_told_of_and_holds_up_no_other(
     await look(db, one)
     assert await stored.get(db, bad) is None
     assert await stored.get(db, good) is not None
+
+
+async def test_a_room_that_does_not_answer_is_waited_for(
+    shop: Shop, db: Connection, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.stock(lamp=5)
+    number = await shop.open_sale("lamp", room={"mode": "always", "rate_per_s": 10})
+    await db.execute("update sales set phase = 'closed', closed_at = now() where sale_number = $1", number)
+    one = make()
+
+    async def away(_number: int) -> None:
+        raise StoreUnavailableError("the room's store did not answer")
+
+    monkeypatch.setattr(one._memory, "visits", away)
+    await one.step(db)
+    with pytest.raises(StoreUnavailableError):
+        await one.finish()
+    assert await stored.get(db, number) is None
+    await db.execute("update sales set starts_at = now() - interval '3 h', closed_at = now() - interval '2 h'")
+    late = make()
+    monkeypatch.setattr(late._memory, "visits", away)
+    monkeypatch.setattr(writer, "TURN_MS", 1)
+    jobs = job_queue.connect(shop.settings.jobs_redis_url.get_secret_value())
+    jobs.flushall()
+    jobs.close()
+    await look(db, late)
+    kept = await stored.get(db, number)
+    assert kept is not None
+    assert kept.report.room.admitted is None
