@@ -5,6 +5,7 @@ It goes through all keys in small steps: what a shadow wrote is told by the name
 
 from __future__ import annotations
 
+from collections import defaultdict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ from doorbuster.values.shadows import is_shadow
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_PAGE = 1_000
+_PAGE = 2_000
 
 
-async def remove(redis: Redis, shadow_number: int) -> int:
-    """Remove all keys of a shadow from a server; return how many.
+async def remove_page(redis: Redis, shadow_number: int, cursor: int) -> tuple[int, int]:
+    """Remove a shadow's keys among a page of a server's; return where the next begins, 0 after the last, and how many.
+
+    One command for all keys of a slot: an order store syncs after each.
 
     Raises:
         ValueError: the number is a sale's.
@@ -26,12 +29,21 @@ async def remove(redis: Redis, shadow_number: int) -> int:
     """
     if not is_shadow(shadow_number):
         raise ValueError(f"sale {shadow_number} is no shadow")
-    patterns, removed, cursor = keys.traces_of(shadow_number), 0, 0
-    while True:
-        page: Any = await redis.scan(cursor, match=f"*{shadow_number}*", count=_PAGE)
-        cursor, names = page
-        for name in names:
-            if any(fnmatchcase(name.decode(errors="replace"), pattern) for pattern in patterns):
-                removed += int(await redis.unlink(name))
-        if cursor == 0:
-            return removed
+    page: Any = await redis.scan(cursor, match=f"*{shadow_number}*", count=_PAGE)
+    behind, names = page
+    patterns = keys.traces_of(shadow_number)
+    slots: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for name in names:
+        if any(fnmatchcase(name.decode(errors="replace"), pattern) for pattern in patterns):
+            slots[_slot_of(name)].append(name)
+    removed = 0
+    for of_slot in slots.values():
+        removed += int(await redis.unlink(*of_slot))
+    return int(behind), removed
+
+
+def _slot_of(name: bytes) -> bytes:
+    """Return what tells the keys of a slot: their hash tag, or a key by itself."""
+    _, _, behind = name.partition(b"{")
+    tag, closed, _ = behind.partition(b"}")
+    return tag if closed and tag else name

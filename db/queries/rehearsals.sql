@@ -34,10 +34,10 @@ returning sale_number, sale_id, partitions;
 insert into products (product_id, name, brand, category, description, price, currency, active, attributes, shadow)
 select 'shadow~' || $2::integer || '~' || place, name, brand, category, description, price, currency, active, attributes, true
   from (
-    select p.*, row_number() over (order by sp.list_position, sp.product_id) as place
-      from sale_products sp join products p using (product_id)
-      where sp.sale_number = $1
-  ) p
+    select product_id as original, row_number() over (order by list_position, product_id) as place
+      from sale_products where sale_number = $1
+  ) sp
+  cross join lateral (select * from products i where i.product_id = sp.original limit 1) p
   order by 1;
 
 -- name: copy_prices
@@ -47,7 +47,7 @@ select 'shadow~' || $2::integer || '~' || sp.place, r.starts_at, r.ends_at, r.pr
     select product_id, row_number() over (order by list_position, product_id) as place
       from sale_products where sale_number = $1
   ) sp
-  join product_prices r using (product_id);
+  cross join lateral (select * from product_prices i where i.product_id = sp.product_id order by starts_at) r;
 
 -- name: copy_sale_products
 -- Without allotments: what is rehearsed is the way of an order, and that ends where nothing is left.

@@ -50,6 +50,10 @@ WHOLE_BY_NATURE = {
     ("sales", "forget_purchases"): "as above",
     ("sales", "count_identities_anew"): "as above",
     ("sales", "forget_identities"): "as above",
+    **{
+        ("rehearsals", name): "makes the shadow of a sale of this database, once, or removes some of it"
+        for name in ("copy_prices", "copy_sale_products", "stock_shadows", "add", "remove_some")
+    },
     ("drain_batch", "count_standby"): "counts as many as may wait in a sale, by an index",
     **{
         ("search", name): "planned anew for the words asked, in a transaction bounded in time"
@@ -247,7 +251,8 @@ async def test_plans_made_on_empty_tables_are_right_for_full_ones(fillable: tupl
     assert len(calls) > 70
     await _fill(filler, known)
     faults = {name: await _faults(session, call) for name, call in calls.items()}
-    assert {name: found for name, found in faults.items() if found} == {}
+    wrong = {name: found for name, found in faults.items() if found}
+    assert not wrong, "\n".join(f"{name}: {found}" for name, found in wrong.items())
 
 
 JOINED = """
