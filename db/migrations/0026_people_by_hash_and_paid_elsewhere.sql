@@ -6,8 +6,6 @@ create index identity_purchases_identity on identity_purchases using hash (ident
 
 -- Confirmed by hand and paid for in another way than by the sale's payment provider; null: no.
 alter table orders add column paid_elsewhere boolean;
--- The view has the columns that there were when it was made.
-create or replace view real.orders as select * from public.orders where not is_shadow_order(order_id);
 
 -- An order that stood by has its units: an event of its own where it is still to be paid.
 alter table order_events drop constraint order_events_kind_check;

@@ -133,6 +133,13 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/products/{product}/stock", ProductStock(database, parts.restocking, parts.catalogue))
     app.add_route("/ops/products/{product}/prices", ProductPrices(database, parts.catalogue, publishing))
     app.add_route("/ops/products:import", ImportProducts(database))
+    add_orders_of_ops(app, parts)
+    add_webhooks(app, parts)
+
+
+def add_orders_of_ops(app: Routes, parts: Parts) -> None:
+    """Add what ops do with orders, and with what could not become one."""
+    database = parts.database
     app.add_route("/ops/orders", OrderList(database))
     app.add_route("/ops/orders:export", ExportOrders(database, parts.catalogue.replicas))
     app.add_route("/ops/orders/{order}", OneOrder(parts.reader))
@@ -146,7 +153,6 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(letters))
     app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(letters))
     app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(letters))
-    add_webhooks(app, parts)
 
 
 def add_ops_page(app: Routes, public: Routes, parts: Parts) -> None:

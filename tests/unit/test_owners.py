@@ -28,6 +28,7 @@ OTHER_OWNERS = {
     "waitingroom/simulator/store.py": "a room's store that is simulated",
     "workers/runtime/job_queue.py": "the jobs",
     "workers/runtime/presence.py": "the jobs",
+    "workers/runtime/rq_worker.py": "the jobs",
     "readiness/processes.py": "the jobs",
     "readiness/signs.py": "the jobs",
 }

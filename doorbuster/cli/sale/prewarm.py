@@ -12,7 +12,7 @@ from doorbuster.cli.times import span
 from doorbuster.embedded.data.instance import Instance
 from doorbuster.errors import StoreUnavailableError
 
-_HIDDEN = frozenset({"ok", "reason", "servers", "starts_at", "ends_at"})
+_HIDDEN = frozenset({"ok", "reason", "servers", "starts_at", "ends_at", "wanted", "known", "replicas"})
 
 
 def run_prewarm(instance: Instance, sale_id: str, path: str, *, as_json: bool) -> int:
@@ -42,7 +42,9 @@ def _table(found: dict[str, Any]) -> str:
 
 
 def _figures(check: dict[str, Any]) -> str:
-    return ", ".join(_figure(name, value) for name, value in check.items() if name not in _HIDDEN and value != {})
+    return ", ".join(
+        _figure(name, value) for name, value in check.items() if name not in _HIDDEN and value not in ({}, None)
+    )
 
 
 def _figure(name: str, value: Any) -> str:
@@ -54,6 +56,8 @@ def _figure(name: str, value: Any) -> str:
         return f"{name.removesuffix('_ms').replace('_', ' ')} {value:,} ms"
     if name == "ahead_s":
         return ", ".join(f"{store.replace('_', ' ')} {seconds:+.3f} s" for store, seconds in value.items())
+    if name == "signing":
+        return f"signed with {', '.join(map(plain, value))}"
     if name == "notes":
         return "; ".join(map(plain, value))
     return f"{name.replace('_', ' ')} {plain(value)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from doorbuster.contract import catalogue, fulfilment, ops, orders, problems, products, room, sales
+from doorbuster.contract.night import schedule
 
 _ORDER_ID = "00000100-783a-87a7-ac3d-28c5383a4d5d"
 _AT, _LATER = "2026-03-01T10:00:00.123Z", "2026-03-01T10:10:00.123Z"
@@ -69,6 +70,7 @@ EXAMPLES: dict[type, Any] = {
         "prewarm": {"lead_s": 1800, "scale": {"intake": 4, "workers": 8}},
     },
     sales.SaleChange: {"ends_at": "2026-03-01T13:00:00Z", "room": {"rate_per_s": 300}},
+    schedule.CloneRequest: {"sale_id": "summer", "starts_at": "2026-06-01T10:00:00Z"},
     sales.SaleView: _SALE
     | {
         "products": [_OFFER | {"limit_per_customer": 2}],

@@ -84,9 +84,10 @@ DESCRIPTIONS = {
     "patch /ops/sales/{sale}": "What is left out stays; `products` replaces the list; null is the default again.",
     "post /ops/sales/{sale}/close": "For good: a closed sale never opens again. What was accepted is worked off.",
     "post /ops/sales/{sale}/prewarm": (
-        "Publishes the gates, reads the sale's products into the caches, and checks sale, window, products, stock, "
-        "allotments, stores, room, replicas and clocks."
+        "Publishes the gates, fills the caches, the buffers of Postgres and the CDN, and looks at everything that the "
+        "sale needs, as the clock does ahead of its start; the answer is a report too."
     ),
+    "get /ops/sales/{sale}/prewarm": "Newest first, the last 200: of the clock, and of ops by hand.",
     "post /ops/sales/{sale}/room/revoke": (
         "Begins a new epoch of the room. `revoked` is how many admissions were out, null if the room's store does not "
         "say."

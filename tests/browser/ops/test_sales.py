@@ -40,7 +40,8 @@ def test_a_sale_is_made_and_changed(shop: Shop, visit: Open) -> None:
     expect(page.get_by_label("Price in the sale, EUR")).to_be_focused()
     page.get_by_label("Price in the sale, EUR").fill("12.34")
     page.get_by_role("button", name="Make a sale").click()
-    expect(page.get_by_label("Ends", exact=True)).to_be_focused()  # which the server complains of
+    expect(page.get_by_label("When", exact=True)).to_be_focused()  # which the server complains of
+    expect(page.locator(".field", has=page.get_by_label("When", exact=True))).to_contain_text("nothing changes after")
     no_grave_fault(page)
     page.get_by_label("Ends", exact=True).fill("2030-03-01T12:00")
     page.get_by_role("button", name="Make a sale").click()

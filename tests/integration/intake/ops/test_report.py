@@ -6,6 +6,8 @@ import csv
 import io
 import re
 
+import msgspec
+
 from db.connections.pool import Connection
 from db.report import stored
 from doorbuster.contract.night.report import SaleReport
@@ -43,7 +45,6 @@ async def test_after_the_end_it_is_as_of_now_until_one_is_kept(intake: Intake, s
     assert await stored.get(db, shop.sale_number) is None, "asking writes nothing"
     over_at = await stored.over_at(db, shop.sale_number)
     assert over_at is not None
-    import msgspec
 
     kept = msgspec.convert(first, SaleReport)
     await stored.put(db, kept, over_at)
