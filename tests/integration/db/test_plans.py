@@ -251,7 +251,8 @@ async def test_plans_made_on_empty_tables_are_right_for_full_ones(fillable: tupl
     assert len(calls) > 70
     await _fill(filler, known)
     faults = {name: await _faults(session, call) for name, call in calls.items()}
-    assert {name: found for name, found in faults.items() if found} == {}
+    wrong = {name: found for name, found in faults.items() if found}
+    assert not wrong, "\n".join(f"{name}: {found}" for name, found in wrong.items())
 
 
 JOINED = """
