@@ -62,7 +62,7 @@ class OverRehearsal(NamedTuple):
     closed: bool
 
 
-class Trace(NamedTuple):
+class ShadowTrace(NamedTuple):
     """A table with rows of shadows, and the column by which they are found."""
 
     table: str
@@ -147,12 +147,12 @@ async def over(connection: Connection) -> OverRehearsal | None:
     return None if row is None else OverRehearsal(*row.values())
 
 
-async def traces(connection: Connection) -> list[Trace]:
+async def traces(connection: Connection) -> list[ShadowTrace]:
     """Return where shadows may have left rows, in the order in which these are to be removed."""
-    return [Trace(*row.values()) for row in await connection.fetch(_SQL["traces"])]
+    return [ShadowTrace(*row.values()) for row in await connection.fetch(_SQL["traces"])]
 
 
-async def remove_some(connection: Connection, trace: Trace, shadow_number: int, *, most: int) -> int:
+async def remove_some(connection: Connection, trace: ShadowTrace, shadow_number: int, *, most: int) -> int:
     """Remove some of a shadow's rows from a table; return how many."""
     removed: int = await connection.fetchval(_SQL["remove_some"], trace.table, trace.column, shadow_number, most)
     return removed

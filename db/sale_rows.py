@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from doorbuster.values.prewarm import Prewarm, prewarm_of
-from doorbuster.values.timeline import Entry, Phase, Timeline, due, phase_after, room_after
+from doorbuster.values.timeline import Phase, PlanEntry, Timeline, due, phase_after, room_after
 
 PaymentMode = Literal["capture", "authorise", "none"]
 
@@ -41,7 +41,7 @@ class SaleSpec(msgspec.Struct, frozen=True, kw_only=True):
     prewarm_lead_s: int = 1800
     prewarm: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """What is given of it beside the lead."""
-    timeline: Sequence[Entry] = ()
+    timeline: Sequence[PlanEntry] = ()
     room: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"mode": "off"})
     payment: PaymentMode = "capture"
     hold_extension_s: int = 300

@@ -18,7 +18,7 @@ from db.sale_rows import SaleProduct as SaleProduct
 from db.sale_rows import SaleSpec as SaleSpec
 from doorbuster.contract.fields import id_problem
 from doorbuster.errors import ConflictError, InvalidError, NotFoundError
-from doorbuster.values.timeline import Entry, Phase, Timeline, closes_at, due, phase_after, room_after
+from doorbuster.values.timeline import Phase, PlanEntry, Timeline, closes_at, due, phase_after, room_after
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -74,7 +74,7 @@ async def create_sale(connection: Connection, spec: SaleSpec) -> Sale:
         return await _existing(connection, spec.sale_id)
 
 
-def _written(timeline: Sequence[Entry]) -> Any:
+def _written(timeline: Sequence[PlanEntry]) -> Any:
     return msgspec.to_builtins(timeline)
 
 

@@ -90,7 +90,7 @@ Cause = Literal[
 """Why a rate is what it is; the words stay what they are, programs read them."""
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OutflowDecision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A rate, why it is what it is, and the figures behind."""
 
     why: Cause
@@ -113,7 +113,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.json.encode(self).decode()
 
     @classmethod
-    def read(cls, packed: str) -> Decision | None:
+    def read(cls, packed: str) -> OutflowDecision | None:
         """Return what was packed, None if there is none, or one of another version."""
         try:
             return msgspec.json.decode(packed, type=cls) if packed else None
@@ -127,14 +127,14 @@ def decide(
     signals: Signals,
     limits: Limits,
     *,
-    before: Decision | None = None,
+    before: OutflowDecision | None = None,
     at_ms: int = 0,
-) -> Decision:
+) -> OutflowDecision:
     """Return the rate of the next step and why; `present` is the last one, None at first, `before` its decision."""
     rate = next_rate(present, operator, signals, limits)
     why = _cause(rate, operator, signals, limits)
     after = "" if why != "ramping" or before is None else before.after if before.why == "ramping" else before.why
-    return Decision(
+    return OutflowDecision(
         why=why,
         rate_per_s=rate,
         at_ms=at_ms,

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from doorbuster.orderstore.gate import opens_ms, unix_ms
-from doorbuster.values.timeline import Entry, Phase, phase_after, room_after
+from doorbuster.values.timeline import Phase, PlanEntry, phase_after, room_after
 from waitingroom.room import Mode, PlannedChange, RoomConfig
 from waitingroom.shuffle import commitment
 
@@ -26,7 +26,7 @@ class SaleShape(Protocol):
     @property
     def base_phase(self) -> Phase: ...  # noqa: D102
     @property
-    def to_come(self) -> Sequence[Entry]: ...  # noqa: D102
+    def to_come(self) -> Sequence[PlanEntry]: ...  # noqa: D102
     @property
     def starts_at(self) -> datetime: ...  # noqa: D102
     @property

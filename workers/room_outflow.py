@@ -13,7 +13,7 @@ from db import progress, sales
 from db.products import stock
 from db.work import cursors
 from doorbuster.orderstore import unread
-from waitingroom.outflow import Decision, Limits, SafetyNetState, Signals, decide
+from waitingroom.outflow import Limits, OutflowDecision, SafetyNetState, Signals, decide
 from waitingroom.room import Mode
 from waitingroom.room_store import Room
 from waitingroom.sale_config import room_config
@@ -86,7 +86,7 @@ class Outflow:
         await self._say_what_is_sold_out(room, state, units)
         limits = Limits.of(sale.room.get("thresholds"))
         signals = await self._measure(connection, one, state, sum(max(left, 0) for left in units.values()))
-        before = Decision.read(state.decision)
+        before = OutflowDecision.read(state.decision)
         decision = decide(state.rate_now, state.config.rate_per_s, signals, limits, before=before, at_ms=state.now_ms)
         await room.set_rate(decision.rate_per_s, decision.packed())
         if state.config.mode is Mode.SAFETY_NET:

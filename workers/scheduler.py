@@ -77,7 +77,7 @@ class Scheduler:
         )
         self._units = Units(settings)
         self._sale_events = SaleEvents()
-        self._ahead = AheadOfSales(settings, self._orders)
+        self._ahead = AheadOfSales(settings, self._orders, self._isolation)
         self._reports = ReportWriter(
             settings.database_url.get_secret_value(),
             self._orders,

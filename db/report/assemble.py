@@ -26,12 +26,12 @@ from db.report.visits import RoomTimes, TellsRoom, room_times
 from doorbuster.contract.night.report import (
     Estimates,
     Fairness,
-    Limits,
+    LimitFigures,
     ReportedSale,
     RoomReport,
     SaleReport,
     Spread,
-    Standby,
+    StandbyFigures,
     Waits,
 )
 
@@ -104,7 +104,7 @@ async def assemble(connection: Connection, known: Known) -> SaleReport:
         estimates=_NO_ESTIMATES if times is None else times.estimates,
         fairness=fairness,
         room=_room(known),
-        limits=Limits(at_post=None if refused is None else refused.get("limit_exceeded", 0), at_turn=limits),
+        limits=LimitFigures(at_post=None if refused is None else refused.get("limit_exceeded", 0), at_turn=limits),
         standby=standby,
         money=took,
         promises=promises(known.audit, known.no_audit, refused),
@@ -130,11 +130,11 @@ async def _order_of_units(connection: Connection, sale_number: int) -> tuple[lis
     return [row["position"] for row in await connection.fetch(_SQL["got_units"], sale_number, step)], step
 
 
-async def _standby(connection: Connection, sale_number: int) -> Standby:
+async def _standby(connection: Connection, sale_number: int) -> StandbyFigures:
     row = await connection.fetchrow(_SQL["standby"], sale_number)
     assert row is not None
     counts = dict(row)
-    return Standby(**counts, gone=counts["stood_by"] - counts["served"] - counts["in_vain"] - counts["waiting"])
+    return StandbyFigures(**counts, gone=counts["stood_by"] - counts["served"] - counts["in_vain"] - counts["waiting"])
 
 
 def _fairness(times: RoomTimes | None, orders: list[int], served: list[list[int]], step: int) -> Fairness:

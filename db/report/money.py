@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from db.query_files import load
-from doorbuster.contract.night.report import Money, Operations
+from doorbuster.contract.night.report import MoneyFigures, Operations
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -16,7 +16,7 @@ _SQL = load("report")
 _STATES = ("due", "done", "failed", "discarded")
 
 
-async def money(connection: Connection, sale_number: int, *, declined: int) -> Money:
+async def money(connection: Connection, sale_number: int, *, declined: int) -> MoneyFigures:
     """Read a sale's money; `declined` is how many orders were cancelled for their payment."""
     payments = await connection.fetch(_SQL["payments"], sale_number)
     goods = await connection.fetchrow(_SQL["goods"], sale_number)
@@ -25,7 +25,7 @@ async def money(connection: Connection, sale_number: int, *, declined: int) -> M
     captured, refunded = (sum(row[name] for row in payments) for name in ("captured", "refunded"))
     given_back = operations["refund"].amount if "refund" in operations else 0
     is_settled = not goods["open"]
-    return Money(
+    return MoneyFigures(
         authorised=sum(row["authorised"] for row in payments),
         captured=captured,
         refunded=refunded,

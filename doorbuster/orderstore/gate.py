@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from doorbuster.values.timeline import Entry
+    from doorbuster.values.timeline import PlanEntry
 
 _publish = Script.beside(__file__, "publish_gate")
 
@@ -58,7 +58,7 @@ class GatedSale(Protocol):
         """As ops set it, before what of the plan is to come."""
 
     @property
-    def to_come(self) -> Sequence[Entry]:
+    def to_come(self) -> Sequence[PlanEntry]:
         """What of the plan applies on top, each entry from its moment on."""
 
     @property

@@ -16,7 +16,7 @@ import msgspec
 Phase = Literal["open", "hold", "drain", "closed"]
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PlanEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What changes at a moment."""
 
     at: datetime
@@ -25,15 +25,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Fields of the room that change; null is the default again."""
 
 
-Timeline = tuple[Entry, ...]
+Timeline = tuple[PlanEntry, ...]
 
 
-def due(timeline: Sequence[Entry], after: datetime | None, until: datetime | None) -> Timeline:
+def due(timeline: Sequence[PlanEntry], after: datetime | None, until: datetime | None) -> Timeline:
     """Return the entries after one moment, up to and with another; None: without end."""
     return tuple(one for one in timeline if (until is None or one.at <= until) and (after is None or one.at > after))
 
 
-def closes_at(timeline: Sequence[Entry], after: datetime | None) -> datetime | None:
+def closes_at(timeline: Sequence[PlanEntry], after: datetime | None) -> datetime | None:
     """Return when the plan closes the sale for good, None if it does not."""
     return next((one.at for one in due(timeline, after, None) if one.phase == "closed"), None)
 
@@ -43,7 +43,7 @@ def follows(phase: str, named: str) -> bool:
     return phase != "closed" and (phase != "drain" or named == "closed")
 
 
-def phase_after(phase: Phase, entries: Sequence[Entry]) -> Phase:
+def phase_after(phase: Phase, entries: Sequence[PlanEntry]) -> Phase:
     """Return the phase when these entries have applied."""
     for entry in entries:
         if entry.phase is not None and follows(phase, entry.phase):
@@ -51,7 +51,7 @@ def phase_after(phase: Phase, entries: Sequence[Entry]) -> Phase:
     return phase
 
 
-def room_after(room: Mapping[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
+def room_after(room: Mapping[str, Any], entries: Sequence[PlanEntry]) -> dict[str, Any]:
     """Return the room when these entries have applied: null is the default again."""
     whole = dict(room)
     for entry in entries:

@@ -14,11 +14,11 @@ import msgspec
 from db import sales as rows
 from doorbuster.contract.night.schedule import CloneRequest
 from doorbuster.errors import InvalidError
-from doorbuster.values.timeline import Entry
+from doorbuster.values.timeline import PlanEntry
 from intake.ops.change_log import note
 from intake.ops.sale_change import check_lobby
 from intake.ops.sales import existing, show
-from intake.sales.plan_check import Window, check_timeline
+from intake.sales.plan_check import PlannedWindow, check_timeline
 from intake.server.asgi import BODY
 from intake.web.requests import body_of
 from intake.web.responses import write
@@ -74,7 +74,7 @@ def _spec(sale: Sale, request: CloneRequest, *, is_held: bool) -> SaleSpec:
         check_lobby(starts_at, opens_at)
         room["lobby_opens_at"] = opens_at
     timeline = [
-        Entry(
+        PlanEntry(
             at=_moved(one.at, by, f"timeline[{place}].at"),
             phase=None if is_held else one.phase,
             room={name: value for name, value in one.room.items() if name not in _OF_ITS_OWN},
@@ -82,7 +82,7 @@ def _spec(sale: Sale, request: CloneRequest, *, is_held: bool) -> SaleSpec:
         for place, one in enumerate(sale.timeline)
     ]
     timeline = [one for one in timeline if one.phase is not None or one.room]
-    check_timeline(timeline, Window(starts_at, ends_at))
+    check_timeline(timeline, PlannedWindow(starts_at, ends_at))
     return rows.SaleSpec(
         sale_id=request.sale_id,
         name=sale.name if request.name is None else request.name,

@@ -12,7 +12,7 @@ from doorbuster.contract.night.schedule import PrewarmRequest
 from doorbuster.contract.room import RoomChange
 from doorbuster.errors import ConflictError, InvalidError
 from intake.sales.plan import entries_of, prewarm_terms
-from intake.sales.plan_check import Window, check_past, check_timeline
+from intake.sales.plan_check import PlannedWindow, check_past, check_timeline
 from waitingroom.sale_config import lobby_opens_at
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def changes_of(sale: Sale, change: SaleChange, raw: Mapping[str, Any]) -> dict[s
         changes["timeline"] = entries_of(change.timeline or [], raw["timeline"] or [])
         check_past(sale, changes["timeline"])
     if not changes.keys().isdisjoint(("timeline", "starts_at", "ends_at")):
-        window = Window(changes.get("starts_at", sale.starts_at), changes.get("ends_at", sale.ends_at))
+        window = PlannedWindow(changes.get("starts_at", sale.starts_at), changes.get("ends_at", sale.ends_at))
         check_timeline(changes.get("timeline", sale.timeline), window, after=sale.read_at)
     return changes
 

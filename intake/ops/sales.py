@@ -24,7 +24,7 @@ from intake.ops.session.required import require_for_change
 from intake.sales.limits import limit_columns, limits_of
 from intake.sales.phase import effective_phase
 from intake.sales.plan import entries_of, prewarm_terms, prewarm_view, timeline_view
-from intake.sales.plan_check import Window, check_timeline
+from intake.sales.plan_check import PlannedWindow, check_timeline
 from intake.server.asgi import BODY
 from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
@@ -112,7 +112,7 @@ class SaleList:
         starts_at = request.starts_at or datetime.now(UTC)
         check_lobby(starts_at, request.room.lobby_opens_at)
         timeline = entries_of(request.timeline or [], _raw(req.scope[BODY]).get("timeline") or [])
-        check_timeline(timeline, Window(starts_at, request.ends_at))
+        check_timeline(timeline, PlannedWindow(starts_at, request.ends_at))
         lead_s, prewarm = prewarm_terms(request.prewarm, request.prewarm_lead_s)
         spec = rows.SaleSpec(
             sale_id=request.sale_id,

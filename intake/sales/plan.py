@@ -10,7 +10,7 @@ from msgspec import UNSET
 from doorbuster.contract.night.schedule import PrewarmRequest, PrewarmView, ScaleView, TimelineEntryView
 from doorbuster.errors import InvalidError
 from doorbuster.values.prewarm import LEAD_S
-from doorbuster.values.timeline import Entry
+from doorbuster.values.timeline import PlanEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 Fields = list[tuple[str, str]]
 
 
-def entries_of(given: Sequence[TimelineEntry], raw: Sequence[Mapping[str, Any]]) -> tuple[Entry, ...]:
+def entries_of(given: Sequence[TimelineEntry], raw: Sequence[Mapping[str, Any]]) -> tuple[PlanEntry, ...]:
     """Return a timeline as it is kept; `raw` is the body's, which alone says where a field of the room is null."""
     return tuple(
-        Entry(
+        PlanEntry(
             at=one.at,
             phase=None if one.phase is UNSET else one.phase,
             room={} if one.room is UNSET else dict.fromkeys(bare["room"]) | msgspec.to_builtins(one.room),
@@ -36,7 +36,7 @@ def entries_of(given: Sequence[TimelineEntry], raw: Sequence[Mapping[str, Any]])
     )
 
 
-def timeline_view(timeline: Sequence[Entry]) -> list[TimelineEntryView]:
+def timeline_view(timeline: Sequence[PlanEntry]) -> list[TimelineEntryView]:
     """Return a timeline as the contract shows it."""
     return [
         TimelineEntryView(at=one.at, room=one.room or UNSET, phase=UNSET if one.phase is None else one.phase)

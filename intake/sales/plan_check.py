@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from db.sales import Sale
-    from doorbuster.values.timeline import Entry
+    from doorbuster.values.timeline import PlanEntry
 
 _FIXED = {
     "lobby_opens_at": "cannot change by a timeline: the lobby opens once, before the start",
@@ -25,14 +25,14 @@ _FIXED = {
 }
 
 
-class Window(NamedTuple):
+class PlannedWindow(NamedTuple):
     """When a sale is."""
 
     starts_at: datetime
     ends_at: datetime | None
 
 
-def check_timeline(timeline: Sequence[Entry], window: Window, *, after: datetime | None = None) -> None:
+def check_timeline(timeline: Sequence[PlanEntry], window: PlannedWindow, *, after: datetime | None = None) -> None:
     """Check what of a timeline comes after a moment; None: all of it.
 
     Raises:
@@ -52,7 +52,7 @@ def check_timeline(timeline: Sequence[Entry], window: Window, *, after: datetime
         raise InvalidError("the timeline is not right", problems)
 
 
-def _order_problems(timeline: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+def _order_problems(timeline: Sequence[PlanEntry]) -> Iterator[tuple[str, str]]:
     for place, (before, entry) in enumerate(pairwise(timeline), 1):
         if _ms(entry.at) == _ms(before.at):
             yield f"timeline[{place}].at", f"is the moment of timeline[{place - 1}] too: make one entry of both"
@@ -64,7 +64,7 @@ def _ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
-def _phase_problems(timeline: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+def _phase_problems(timeline: Sequence[PlanEntry]) -> Iterator[tuple[str, str]]:
     standing, since = "", 0
     for place, entry in enumerate(timeline):
         where = f"timeline[{place}]"
@@ -78,7 +78,7 @@ def _phase_problems(timeline: Sequence[Entry]) -> Iterator[tuple[str, str]]:
             standing, since = entry.phase, place
 
 
-def _entry_problems(where: str, entry: Entry, window: Window) -> Iterator[tuple[str, str]]:
+def _entry_problems(where: str, entry: PlanEntry, window: PlannedWindow) -> Iterator[tuple[str, str]]:
     if window.ends_at is not None and entry.at >= window.ends_at:
         yield f"{where}.at", "must be before ends_at: nothing changes after the end"
     if entry.phase is not None and entry.at < window.starts_at:
@@ -89,7 +89,7 @@ def _entry_problems(where: str, entry: Entry, window: Window) -> Iterator[tuple[
         yield f"{where}.room.{name}", _FIXED[name]
 
 
-def check_past(sale: Sale, timeline: Sequence[Entry]) -> None:
+def check_past(sale: Sale, timeline: Sequence[PlanEntry]) -> None:
     """Check that a new timeline leaves as it was what has applied.
 
     Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from waitingroom.records.minutes import Minute
-    from waitingroom.records.visits import Visits
+    from waitingroom.records.visits import VisitRecords
 
 EVER = 2**40
 
@@ -27,7 +27,7 @@ class RoomMemory:
     def __init__(self, redis: Redis, *, timeout_s: float) -> None:
         self._redis, self._timeout_s = redis, timeout_s
 
-    async def visits(self, sale_number: int) -> Visits | None:
+    async def visits(self, sale_number: int) -> VisitRecords | None:
         """Return what is known of a sale's visits; None: the store knows no such room.
 
         Raises:

@@ -89,7 +89,7 @@ class RoomFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Visits:
+class VisitRecords:
     """What is known of a room's visits."""
 
     counts: RoomFigures
@@ -106,7 +106,7 @@ def step_of(number: int) -> int:
     return step
 
 
-async def read(redis: Redis, sale_number: int, *, timeout_s: float) -> Visits | None:
+async def read(redis: Redis, sale_number: int, *, timeout_s: float) -> VisitRecords | None:
     """Return what is known of a sale's visits; None: the store knows no such room.
 
     Raises:
@@ -133,7 +133,7 @@ async def read(redis: Redis, sale_number: int, *, timeout_s: float) -> Visits | 
             _take(visit, packed, int(entry_id.partition(b"-")[0]), turn)
         last = b"(" + page[-1][0]
     names = RoomFigures.__dataclass_fields__
-    return Visits(RoomFigures(**{name: int(running[name]) for name in names}), step, list(found.values()))
+    return VisitRecords(RoomFigures(**{name: int(running[name]) for name in names}), step, list(found.values()))
 
 
 def _take(visit: Visit, packed: bytes, at_ms: int, turn: int) -> None:

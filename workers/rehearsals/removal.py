@@ -19,7 +19,7 @@ from doorbuster.redis_clients import plain_client
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from db.rehearsals import OverRehearsal, Trace
+    from db.rehearsals import OverRehearsal, ShadowTrace
     from workers.runtime.shift import Shift
 
 BATCH = 2_000
@@ -44,7 +44,7 @@ class Removal:
         self._shift = shift
         urls = (shift.settings.room_redis_url, shift.settings.cache_redis_url, shift.settings.jobs_redis_url)
         self._others: list[Redis] = [plain_client(url.get_secret_value(), timeout_s=TIMEOUT_S) for url in urls]
-        self._left: list[Trace] = []
+        self._left: list[ShadowTrace] = []
         self._stores: list[tuple[Redis, int]] = []
         """Servers whose keys are still to be looked through in this pass, and from where on."""
         self._found = 0

@@ -192,7 +192,7 @@ class RoomReport(Struct, frozen=True, kw_only=True):
     """One of so many visits is in the waits, the estimates and the fairness; 1: all; null: none is known."""
 
 
-class Standby(Struct, frozen=True, kw_only=True):
+class StandbyFigures(Struct, frozen=True, kw_only=True):
     """Orders that stood by for units."""
 
     stood_by: int
@@ -204,7 +204,7 @@ class Standby(Struct, frozen=True, kw_only=True):
     waiting: int
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class LimitFigures(Struct, frozen=True, kw_only=True):
     """Orders over a limit."""
 
     at_post: int | None
@@ -224,7 +224,7 @@ class Operations(Struct, frozen=True, kw_only=True):
     """Of the done, in minor units."""
 
 
-class Money(Struct, frozen=True, kw_only=True):
+class MoneyFigures(Struct, frozen=True, kw_only=True):
     """The sale's money in minor units, as it stood when the report was written."""
 
     authorised: int
@@ -310,9 +310,9 @@ class SaleReport(Struct, frozen=True, kw_only=True):
     estimates: Estimates
     fairness: Fairness
     room: RoomReport
-    limits: Limits
-    standby: Standby
-    money: Money
+    limits: LimitFigures
+    standby: StandbyFigures
+    money: MoneyFigures
     promises: list[PromiseReport]
     acts: list[Act]
     """The last 500."""

@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
-class Watched:
+class WatchedSale:
     """A sale that somebody asked about, and what was seen last."""
 
     cached: CachedSale
@@ -59,7 +59,7 @@ class LiveDesk:
     ) -> None:
         """Take what says which alerts fire."""
         self._sales, self._looks, self.history, self._firing = sales, looks, history, firing
-        self._watched: dict[int, Watched] = {}
+        self._watched: dict[int, WatchedSale] = {}
         self.looks = 0
         """How often the stores were asked."""
 
@@ -77,19 +77,19 @@ class LiveDesk:
         """Return how many listen in this process."""
         return sum(one.listeners for one in self._watched.values())
 
-    def begin_listening(self, cached: CachedSale) -> Watched:
+    def begin_listening(self, cached: CachedSale) -> WatchedSale:
         """Look at a sale every second from now on, until `end_listening`."""
         one = self._of(cached)
         one.listeners += 1
         return one
 
     @staticmethod
-    def end_listening(one: Watched) -> None:
+    def end_listening(one: WatchedSale) -> None:
         """Look no more on behalf of one who listened."""
         one.listeners -= 1
 
     @staticmethod
-    async def next_of(one: Watched, *, within_s: float) -> bytes | None:
+    async def next_of(one: WatchedSale, *, within_s: float) -> bytes | None:
         """Return the next look as it is told, the same bytes to all who listen; None: there was none in time."""
         if one.next is None or one.next.done():
             one.next = asyncio.get_running_loop().create_future()
@@ -117,14 +117,14 @@ class LiveDesk:
         ]
         return sorted(found, key=lambda cached: cached.used_at, reverse=True)[:SAMPLED_MAX]
 
-    async def _tell(self, one: Watched) -> None:
+    async def _tell(self, one: WatchedSale) -> None:
         """Look on behalf of those who listen; a sale that cannot be read anew is looked at as it was."""
         one.cached = await self._fresh(one.cached)
         view = await self.show(one.cached)
         if one.next is not None and not one.next.done():
             one.next.set_result(_encode(view))
 
-    async def _sample(self, one: Watched) -> None:
+    async def _sample(self, one: WatchedSale) -> None:
         """Look at a sale that nobody watches here, if it is this process's turn to write down how it goes."""
         if not one.looking.locked() and await self.history.takes_turn(one.cached.number):
             one.cached = await self._fresh(one.cached)
@@ -136,7 +136,7 @@ class LiveDesk:
         except ANTICIPATED:  # told by whoever reads the sale
             return cached
 
-    async def _look(self, one: Watched) -> None:
+    async def _look(self, one: WatchedSale) -> None:
         one.looked_at = time.monotonic()
         number, now_ms = one.cached.number, int(time.time() * 1000)
         before = one.sample if is_near(one.sample, now_ms) else await self.history.last_near(number, now_ms)
@@ -147,12 +147,12 @@ class LiveDesk:
         if ROOM_STORE not in seen.troubles and await self.history.takes_turn(number):
             await self.history.add(number, one.sample)
 
-    def _of(self, cached: CachedSale) -> Watched:
+    def _of(self, cached: CachedSale) -> WatchedSale:
         found = self._watched.get(cached.number)
         if found is None:
             if len(self._watched) >= MOST_SALES:
                 self._forget_one()
-            found = self._watched[cached.number] = Watched(cached)
+            found = self._watched[cached.number] = WatchedSale(cached)
         found.cached = cached
         return found
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from intake.monitoring.alerts.evaluator import FiringAlert
-    from intake.ops.live.looks import Books, Seen
+    from intake.ops.live.looks import LedgerLook, LiveLook
 
 
-def sample_of(seen: Seen, before: Sample | None) -> Sample:
+def sample_of(seen: LiveLook, before: Sample | None) -> Sample:
     """Return what is counted by now, and how fast it went since the sample before."""
     at_ms = int(seen.at_s * 1000)
     books, stream, state = seen.books, seen.stream, seen.room.state if seen.room else None
@@ -49,7 +49,7 @@ def _admitted(before: Sample | None, admitted: int | None, room_ms: int | None) 
     return per_s(before.admitted, admitted, between(before.room_ms, room_ms))
 
 
-def view_of(seen: Seen, sample: Sample, firing: Sequence[FiringAlert] = ()) -> LiveView:
+def view_of(seen: LiveLook, sample: Sample, firing: Sequence[FiringAlert] = ()) -> LiveView:
     """Return how the sale goes, and which alerts fire, of whatever sale."""
     sale, books, state = seen.cached.sale, seen.books, seen.room.state if seen.room else None
     products = None if books is None else _products(books)
@@ -94,7 +94,7 @@ def _alert(firing: FiringAlert) -> LiveAlert:
     )
 
 
-def _products(books: Books) -> list[LiveProduct]:
+def _products(books: LedgerLook) -> list[LiveProduct]:
     return [
         LiveProduct(
             product_id=one.product_id,
@@ -108,6 +108,6 @@ def _products(books: Books) -> list[LiveProduct]:
     ]
 
 
-def _payments(books: Books) -> LivePayments:
+def _payments(books: LedgerLook) -> LivePayments:
     counts = books.payments
     return LivePayments(due=counts.due, failing=counts.failing + books.failed_operations, paused=books.paused)

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class LedgerLook:
     """What Postgres says."""
 
     cursors: dict[tuple[int, int], str]
@@ -56,7 +56,7 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
+class StreamLook:
     """What the order store says."""
 
     accepted: int
@@ -66,15 +66,15 @@ class Stream:
 
 
 @dataclass(slots=True, kw_only=True)
-class Seen:
+class LiveLook:
     """What was seen of a sale at one look."""
 
     at_s: float
     """Unix seconds, by the process's clock."""
     monotonic_s: float
     cached: CachedSale
-    books: Books | None = None
-    stream: Stream | None = None
+    books: LedgerLook | None = None
+    stream: StreamLook | None = None
     room: CachedRoom | None = None
     """With a state that is fresh; None: there is no room, or its store does not answer."""
     refusals: dict[str, int] | None = None
@@ -89,9 +89,9 @@ class Looks:
         self._database, self._orders, self._rooms, self._desk = database, orders, rooms, desk
         self._cursors: dict[int, dict[tuple[int, int], str]] = {}
 
-    async def look(self, cached: CachedSale, since: str | None) -> Seen:
+    async def look(self, cached: CachedSale, since: str | None) -> LiveLook:
         """Look at a sale in every store; `since` is the snapshot that orders confirmed are counted from."""
-        seen = Seen(at_s=time.time(), monotonic_s=time.monotonic(), cached=cached)
+        seen = LiveLook(at_s=time.time(), monotonic_s=time.monotonic(), cached=cached)
         seen.books, seen.room, seen.refusals = await asyncio.gather(
             _bounded(self._books(cached, since), POSTGRES, seen),
             _bounded(self._room(cached), ROOM_STORE, seen),
@@ -103,7 +103,7 @@ class Looks:
         seen.troubles = list(dict.fromkeys(seen.troubles))
         return seen
 
-    async def _books(self, cached: CachedSale, since: str | None) -> Books:
+    async def _books(self, cached: CachedSale, since: str | None) -> LedgerLook:
         number, partitions = cached.number, len(cached.lanes)
         async with self._database.reading("watching") as connection:
             places = [(number, partition) for partition in range(partitions)]
@@ -112,7 +112,7 @@ class Looks:
             self._cursors[number] = cursors
             below = await live.snapshot(connection)
             confirmed = None if since is None else await live.confirmed(connection, number, since, below)
-            return Books(
+            return LedgerLook(
                 cursors=cursors,
                 below=below,
                 confirmed=confirmed,
@@ -123,13 +123,13 @@ class Looks:
                 verdict=await reports.verdict(connection, number),
             )
 
-    async def _stream(self, cached: CachedSale) -> Stream:
+    async def _stream(self, cached: CachedSale) -> StreamLook:
         places = [(cached.number, partition) for partition in range(len(cached.lanes))]
         counted = await backlog.tallies(self._orders, places)
         # While Postgres is away nothing is drained: the cursors of before still say where the oldest entry lies.
         cursors = self._cursors.get(cached.number)
         oldest = None if cursors is None else await unread.look(self._orders, cursors)
-        return Stream(
+        return StreamLook(
             accepted=sum(accepted for accepted, _ in counted),
             backlog=sum(behind for _, behind in counted),
             backlog_s=None if oldest is None else max(one.age_ms for one in oldest.values()) / 1000,
@@ -144,7 +144,7 @@ class Looks:
         return found if found.is_fresh else None
 
 
-async def _bounded(look: Awaitable[T], words: str, seen: Seen) -> T | None:
+async def _bounded(look: Awaitable[T], words: str, seen: LiveLook) -> T | None:
     try:
         async with asyncio.timeout(LOOK_S):
             return await look

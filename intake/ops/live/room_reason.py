@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from doorbuster.contract.night.live import LiveRoom
-from waitingroom.outflow import Decision
+from waitingroom.outflow import OutflowDecision
 from waitingroom.room import Mode, Phase
 from waitingroom.sale_config import mode_of, room_config
 
@@ -53,10 +53,10 @@ def _rate(state: RoomState) -> tuple[float | None, str, str]:
     if 0 < most <= state.active + state.pending and state.waiting > 0:
         inside = f"{state.active:,} admissions are out and {state.pending:,} visitors are called"
         return rate, "cap_active", f"nobody is let in for now: {inside}, and you allow {most:,} at once (max_active)"
-    return rate, *_decided(state, Decision.read(state.decision))
+    return rate, *_decided(state, OutflowDecision.read(state.decision))
 
 
-def _decided(state: RoomState, made: Decision | None) -> tuple[str, str]:
+def _decided(state: RoomState, made: OutflowDecision | None) -> tuple[str, str]:
     operator, rate = state.config.rate_per_s, state.rate_per_s
     if state.rate_now is None:
         return "set", f"{_per_s(operator)}, as you set it; nobody has measured yet what lies behind the room"
@@ -79,7 +79,7 @@ def _per_s(rate: float) -> str:
     return f"{rate:,.0f}/s" if rate >= 10 or rate == round(rate) else f"{rate:.2g}/s"
 
 
-def _late(what: str, made: Decision) -> str:
+def _late(what: str, made: OutflowDecision) -> str:
     return f"{what} {made.lag_ms / 1000:.1f} s behind, above {made.lag_limit_ms / 1000:g} s"
 
 
@@ -94,7 +94,7 @@ _AFTER = {
     "sold_out": "everything was sold out",
     "set": "you set a higher rate",
 }
-_BECAUSE: dict[Cause, Callable[[Decision], str]] = {
+_BECAUSE: dict[Cause, Callable[[OutflowDecision], str]] = {
     "lag": lambda made: _late("the drain is", made),
     "payments_slow": lambda made: _late("payments are", made),
     "payments_paused": lambda made: (

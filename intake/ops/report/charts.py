@@ -16,7 +16,7 @@ EDGE = 16
 """A label so near the right end would be cut off there."""
 
 
-class Line(NamedTuple):
+class ChartLine(NamedTuple):
     """One line; None leaves a gap."""
 
     name: str
@@ -25,7 +25,7 @@ class Line(NamedTuple):
     values: Sequence[float | None]
 
 
-def chart(title: str, moments: Sequence[datetime], lines: Sequence[Line]) -> str:
+def chart(title: str, moments: Sequence[datetime], lines: Sequence[ChartLine]) -> str:
     """Return an SVG picture with a title for who does not see it; empty where there is nothing to draw."""
     if not moments:
         return ""
@@ -50,7 +50,7 @@ def nice(most: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= most)
 
 
-def _most(line: Line) -> float:
+def _most(line: ChartLine) -> float:
     return max((value for value in line.values if value is not None), default=0)
 
 
@@ -76,7 +76,7 @@ def _label(x: float, text: str) -> str:
     return f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{text}</text>'
 
 
-def _drawn(line: Line, moments: Sequence[datetime], top: float) -> str:
+def _drawn(line: ChartLine, moments: Sequence[datetime], top: float) -> str:
     path, pen = [], "M"
     for at, value in zip(moments, line.values, strict=True):
         if value is None:
@@ -88,7 +88,7 @@ def _drawn(line: Line, moments: Sequence[datetime], top: float) -> str:
     return f'<path class="line {line.kind}" d="{"".join(path)}"/>{dots}'
 
 
-def _dot(line: Line, moments: Sequence[datetime], top: float) -> str:
+def _dot(line: ChartLine, moments: Sequence[datetime], top: float) -> str:
     """Return a dot for a line of one point, which would not be seen."""
     for at, value in zip(moments, line.values, strict=True):
         if value is not None:

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from doorbuster.contract.night.report import MinuteRow
 from doorbuster.values.currencies import EXPONENTS
-from intake.ops.report.charts import Line, chart
+from intake.ops.report.charts import ChartLine, chart
 from intake.web.openapi.roles import REPORT_FILES
 from intake.web.static_files import StaticFiles
 
@@ -137,7 +137,7 @@ def _charts(report: SaleReport) -> list[dict[str, Any]]:
     )
     drawn = []
     for title, series in wanted:
-        lines = [Line(name, kind, [getattr(row, name) for row in rows]) for name, kind in series]
+        lines = [ChartLine(name, kind, [getattr(row, name) for row in rows]) for name, kind in series]
         lines = [line for line in lines if any(line.values)]
         svg = chart(title, [row.at for row in rows], lines) if lines else ""
         if svg:

@@ -10,7 +10,7 @@ from db import sales
 from db.audit.questions import always_rooms
 from db.webhooks.world_events import told_sales
 from doorbuster.errors import ConflictError
-from doorbuster.values.timeline import Entry
+from doorbuster.values.timeline import PlanEntry
 from tests.fixtures.shop import Shop
 
 
@@ -20,7 +20,7 @@ def ago(seconds: float) -> datetime:
 
 async def test_a_sale_that_its_plan_closed_is_closed_everywhere(shop: Shop) -> None:
     closed_at = ago(30)
-    plan = [Entry(at=ago(60), phase="hold", room={"rate_per_s": 3}), Entry(at=closed_at, phase="closed")]
+    plan = [PlanEntry(at=ago(60), phase="hold", room={"rate_per_s": 3}), PlanEntry(at=closed_at, phase="closed")]
     await shop.stock(lamp=5)
     number = await shop.open_sale("lamp", starts_at=ago(600), timeline=plan, room={"mode": "always"})
     sale = await sales.get_sale_by_number(shop.db, number)
@@ -44,7 +44,7 @@ async def test_a_sale_that_its_plan_closed_is_closed_everywhere(shop: Shop) -> N
 
 async def test_a_sale_that_its_plan_closed_long_ago_is_no_work(shop: Shop) -> None:
     await shop.stock(lamp=5)
-    plan = [Entry(at=ago(7200), phase="closed")]
+    plan = [PlanEntry(at=ago(7200), phase="closed")]
     await shop.open_sale("lamp", starts_at=ago(9000), timeline=plan)
     assert await sales.live_sales(shop.db) == []
 
@@ -52,7 +52,7 @@ async def test_a_sale_that_its_plan_closed_long_ago_is_no_work(shop: Shop) -> No
 async def test_a_sale_on_hold_from_its_start_has_not_opened(shop: Shop) -> None:
     await shop.stock(lamp=5)
     started = ago(600)
-    plan = [Entry(at=started, phase="hold"), Entry(at=ago(-600), phase="open")]
+    plan = [PlanEntry(at=started, phase="hold"), PlanEntry(at=ago(-600), phase="open")]
     number = await shop.open_sale("lamp", starts_at=started, timeline=plan)
     (told,) = await told_sales(shop.db, [number])
     assert (told.phase_now, told.happened) == ("hold", [])
@@ -64,6 +64,6 @@ async def test_a_sale_on_hold_from_its_start_has_not_opened(shop: Shop) -> None:
 async def test_the_audit_does_not_ask_for_admissions_where_the_plan_switched_the_room(shop: Shop) -> None:
     await shop.stock(lamp=5)
     terms = {"starts_at": ago(600), "room": {"mode": "always"}}
-    watched = await shop.open_sale("lamp", **terms, timeline=[Entry(at=ago(-600), room={"mode": "off"})])
-    await shop.open_sale("lamp", **terms, timeline=[Entry(at=ago(300), room={"mode": "off"})])
+    watched = await shop.open_sale("lamp", **terms, timeline=[PlanEntry(at=ago(-600), room={"mode": "off"})])
+    await shop.open_sale("lamp", **terms, timeline=[PlanEntry(at=ago(300), room={"mode": "off"})])
     assert await always_rooms(shop.db) == [(watched, 0)]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from waitingroom.outflow import (
     CALM_STEPS,
     HORIZON_S,
-    Decision,
     Limits,
+    OutflowDecision,
     SafetyNetState,
     Signals,
     decide,
@@ -137,6 +137,6 @@ def test_a_rate_that_grows_back_remembers_what_it_gave_way_to() -> None:
 
 def test_a_decision_is_read_as_it_was_packed_and_one_of_another_version_not_at_all() -> None:
     made = decide(100, 100, calm(lag_ms=3_000), LIMITS, at_ms=5)
-    assert Decision.read(made.packed()) == made
+    assert OutflowDecision.read(made.packed()) == made
     for strange in ("", "{", "{}", '{"why":"weather","rate_per_s":1}'):
-        assert Decision.read(strange) is None
+        assert OutflowDecision.read(strange) is None

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from db.sale_rows import Sale
 from doorbuster.orderstore.accept import AcceptScript
-from doorbuster.values.timeline import Entry
+from doorbuster.values.timeline import PlanEntry
 from intake.accepting.group_commit import BatchObserver
 from intake.sales.cache import Sales
 from tests.fixtures.waiting import eventually
@@ -18,7 +18,7 @@ from tests.fixtures.waiting import eventually
 READ_AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
 
 
-def planned_sale(*timeline: Entry) -> Sale:
+def planned_sale(*timeline: PlanEntry) -> Sale:
     return Sale(
         sale_id="one", number=1, name=None, products={}, starts_at=READ_AT, ends_at=None, partitions=1, hold_s=600,
         read_at=READ_AT, phase="open", base_phase="open", timeline=timeline, terms_at=None, prewarm_lead_s=1800,
@@ -42,7 +42,7 @@ def sales_that_load(*answers: Sale) -> Sales:
 
 async def test_a_copy_is_what_the_plan_says_without_asking_anybody() -> None:
     hold, mode = READ_AT + timedelta(milliseconds=100), READ_AT + timedelta(milliseconds=200)
-    made = planned_sale(Entry(at=hold, phase="hold"), Entry(at=mode, room={"mode": "always", "rate_per_s": 7}))
+    made = planned_sale(PlanEntry(at=hold, phase="hold"), PlanEntry(at=mode, room={"mode": "always", "rate_per_s": 7}))
     sales = sales_that_load(made)
     cached = await sales.get("one")
     assert cached is not None
@@ -58,7 +58,7 @@ async def test_a_copy_is_what_the_plan_says_without_asking_anybody() -> None:
 
 
 async def test_a_copy_that_cannot_be_read_anew_goes_on_by_the_plan() -> None:
-    made = planned_sale(Entry(at=READ_AT + timedelta(milliseconds=100), phase="hold"))
+    made = planned_sale(PlanEntry(at=READ_AT + timedelta(milliseconds=100), phase="hold"))
     sales = sales_that_load(made)
     cached = await sales.get("one")
     assert cached is not None

@@ -19,7 +19,7 @@ Make = Callable[..., Awaitable[Clockwork]]
 TIMEOUT_S = 5.0
 
 
-async def read(room: Clockwork) -> visits.Visits:
+async def read(room: Clockwork) -> visits.VisitRecords:
     found = await visits.read(room.redis, SALE, timeout_s=TIMEOUT_S)
     assert found is not None
     return found

@@ -14,7 +14,7 @@ from db.orders import standby, transitions
 from db.orders.states import Status
 from db.products import stock
 from db.sales import SaleProduct
-from doorbuster.values.timeline import Entry
+from doorbuster.values.timeline import PlanEntry
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
 from tests.fixtures.waiting import eventually
@@ -146,7 +146,7 @@ async def test_when_the_sale_is_over_the_waiting_is(shop: Shop, how: str) -> Non
     if how == "closed":
         await sales.set_phase(shop.db, "sale-1", "closed")
     elif how == "planned":
-        closed = Entry(at=datetime.now(UTC) - timedelta(seconds=1), phase="closed")
+        closed = PlanEntry(at=datetime.now(UTC) - timedelta(seconds=1), phase="closed")
         await sales.update_sale(shop.db, "sale-1", {"timeline": [closed]})
     else:
         began = datetime.now(UTC) - timedelta(hours=1)

@@ -8,14 +8,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.values.timeline import Entry, Phase, Timeline, closes_at, due, phase_after, room_after
+from doorbuster.values.timeline import Phase, PlanEntry, Timeline, closes_at, due, phase_after, room_after
 
 ZERO = datetime(2026, 3, 1, tzinfo=UTC)
 PHASES = st.sampled_from(["open", "hold", "drain", "closed"])
 ROOMS = st.dictionaries(st.sampled_from(["rate_per_s", "burst", "message"]), st.none() | st.integers(1, 9), max_size=3)
 MOMENTS = st.integers(0, 60).map(lambda minutes: ZERO + timedelta(minutes=minutes))
 TIMELINES = st.lists(
-    st.builds(Entry, at=MOMENTS, phase=st.none() | PHASES, room=ROOMS), max_size=8, unique_by=lambda one: one.at
+    st.builds(PlanEntry, at=MOMENTS, phase=st.none() | PHASES, room=ROOMS), max_size=8, unique_by=lambda one: one.at
 ).map(lambda entries: tuple(sorted(entries, key=lambda one: one.at)))
 Terms = tuple[str, dict[str, Any]]
 
@@ -59,6 +59,6 @@ def test_folding_what_has_applied_into_the_row_changes_nothing(
 
 def test_when_a_plan_closes() -> None:
     at = [ZERO + timedelta(minutes=minute) for minute in range(3)]
-    plan = (Entry(at=at[0], phase="hold"), Entry(at=at[1], phase="closed"))
+    plan = (PlanEntry(at=at[0], phase="hold"), PlanEntry(at=at[1], phase="closed"))
     assert (closes_at(plan, None), closes_at(plan, at[0]), closes_at(plan, at[1])) == (at[1], at[1], None)
     assert closes_at(plan[:1], None) is None

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from doorbuster.contract.night.report import Act, Advice, Incident, SoldOutSpell
-from intake.ops.report.charts import Line, chart, nice
+from intake.ops.report.charts import ChartLine, chart, nice
 from intake.ops.report.page import ReportPage, Words, filled
 from tests.fixtures.reports import START, minute, product, reported
 
@@ -107,7 +107,7 @@ def test_minutes_in_which_nothing_happened_are_on_the_chart() -> None:
 
 def test_a_chart_is_one_picture_with_a_title() -> None:
     moments = [minute(number).at for number in range(3)]
-    drawn = chart("Orders & more", moments, [Line("a<b", "a", [1, None, 7]), Line("c", "b", [None, None, 2])])
+    drawn = chart("Orders & more", moments, [ChartLine("a<b", "a", [1, None, 7]), ChartLine("c", "b", [None, None, 2])])
     picture = ElementTree.fromstring(drawn)
     assert picture.get("aria-label") == "Orders & more: a<b at most 7, c at most 2"
     assert [one.tag for one in picture].count("path") == 2
