@@ -12,11 +12,12 @@ select coalesce((
        ) as drained_per_s,
        (select payments_per_s from shifts
           where name like 'settle:%' and payments_per_s is not null
-            and not is_shadow(split_part(name, ':', 2)::integer)
+            and not coalesce(is_shadow(nullif(split_part(name, ':', 2), '')::integer), false)
           order by lease_expires_at desc
           limit 1)::float8 as payments_per_s,
        (select payments_paused from shifts
-          where (name = 'money' or name like 'settle:%' and not is_shadow(split_part(name, ':', 2)::integer))
+          where (name = 'money' or name like 'settle:%')
+            and not coalesce(is_shadow(nullif(split_part(name, ':', 2), '')::integer), false)
             and payments_paused_until > clock_timestamp()
           order by payments_paused_until desc
           limit 1) as payments_paused;

@@ -6,6 +6,7 @@ Whatever happens on the way, the shadow is ended; if this process is killed, the
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -35,6 +36,7 @@ CALM_S = 120.0
 UNITS = 100_000_000
 """Of each product: nothing is sold out while it is rehearsed."""
 START_PER_S = 50.0
+BESIDE_NICE = 15
 RAN, NOT_PROVEN = 0, 1
 
 
@@ -157,6 +159,7 @@ async def _found(
     assert now is not None
     connections = BESIDE_CONNECTIONS if view.beside else MAX_CONNECTIONS
     if view.beside:
+        os.nice(BESIDE_NICE)  # where the sale is on the same machine, its processes come first
         say(f"beside {', '.join(view.beside)}: {connections} requests at a time, and only up to the rate that is set")
     aim = Aim(
         base=terms.base, sale=now.sale_id, products=now.products, has_room=now.has_room, connections_max=connections

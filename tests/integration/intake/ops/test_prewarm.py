@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
 from db.connections.pool import Connection
@@ -153,3 +155,37 @@ async def test_what_an_order_would_meet_is_shown_beside_the_stored_phase(intake:
     for verb, phase in (("hold", "hold"), ("drain", "drain"), ("close", "closed")):
         await intake.ops.post(f"/ops/sales/later/{verb}")
         assert await phases("later") == (phase, phase)
+
+
+async def test_every_look_is_a_report_and_the_newest_comes_first(intake: Intake) -> None:
+    await intake.open_sale("one")
+    assert (await intake.ops.get("/ops/sales/one/prewarm")).json() == {"reports": []}
+    assert (await prewarm(intake))["go"] is False
+    await intake.make_product(units=5)
+    said = await prewarm(intake)
+    found = (await intake.ops.get("/ops/sales/one/prewarm")).json()["reports"]
+    assert [set(report) for report in found] == [{"at", "go", "checks"}] * 2
+    assert [report["go"] for report in found] == [True, False]
+    assert found[0]["at"] > found[1]["at"]
+    assert found[0]["checks"].keys() == said["checks"].keys()
+    assert (await intake.ops.get("/ops/sales/none/prewarm")).json()["code"] == "sale_not_found"
+    assert (await intake.ops.get("/ops/sales/one/prewarm?limit=3")).status_code == 422
+
+
+async def test_the_pages_of_the_cdn_are_asked_for(serve: Serve) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=404 if request.path.endswith("tent") else 200)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as cdn:
+        intake = await serve(prewarm_cdn_url=f"http://127.0.0.1:{cdn.port}")
+        await open_stocked(intake, "one", "lamp", "tent")
+        said = (await prewarm(intake))["checks"]["cdn"]
+    assert sorted(asked) == ["/products/lamp", "/products/tent", "/sales/one"]
+    assert said == {
+        "ok": False, "reason": "the CDN did not answer all: /products/tent is 404", "pages": 3, "filled": 2,
+    }  # fmt: skip
