@@ -45,7 +45,7 @@ _QUERY: dict[str, dict[str, Any]] = {
     "from": {"type": "string", "format": "date-time"},
     "to": {"type": "string", "format": "date-time"},
     "price_unit": {"enum": ["minor", "major"]},
-    **{name: {"type": "boolean"} for name in ("preview", "fresh", "standalone")},
+    **{name: {"type": "boolean"} for name in ("preview", "fresh", "shadows", "standalone")},
 }
 """What a parameter of the query may be, where it is not any text."""
 

@@ -187,6 +187,8 @@ PARAMETERS = {
     "fresh": "`true`: as of now, and not as it was written.",
     "standalone": "`true`: a page that needs no other file.",
     "history_s": "Of how many seconds the past is wanted, too.",
+    "shadows": "`true`: the shadows that rehearsals sell, and no sale.",
+    "rehearsal": "The rehearsal's number.",
     "ticket": "The ticket that joining gave.",
     "verb": "What to do.",
     "shipment": "The parcel's id, a UUID.",
