@@ -32,7 +32,7 @@ export const T = {
   system: {
     title: "System", ok: "Everything is as it should be", troubles: "What is amiss", stores: "Stores",
     processes: "Workers and schedulers", sales: "Sales that are not over", work: "Work behind the intake",
-    name: "Name", state: "State", answered: "Answered in", said: "Last heard of", waiting: "Orders waiting",
+    name: "Name", figure: "Figure", state: "State", answered: "Answered in", said: "Last heard of", waiting: "Orders waiting",
     good: "good", bad: "amiss",
   },
   phases: {

@@ -11,6 +11,7 @@ import pytest
 from db.connections.pool import Connection
 from doorbuster.settings import Settings
 from tests.fixtures.intake import Intake, Serve
+from tests.fixtures.proxy import Proxy
 from tests.fixtures.waiting import eventually
 from tests.integration.intake.ops.test_keys import made, said
 
@@ -181,6 +182,26 @@ async def test_a_key_that_runs_out_ends_its_sessions(intake: Intake, browser: Br
         return (await browser.http.get("/ops/sales")).status_code == 401
 
     await eventually(is_over, what="the session of a key that has run out to be over")
+
+
+async def test_without_postgres_the_settings_session_goes_on_and_others_are_told_to_wait(
+    serve: Serve, database_url: str, ops_key: str
+) -> None:
+    with Proxy(database_url) as proxy:
+        intake = await serve(database_url=proxy.url)
+        admin, night = Browser(intake), Browser(intake)
+        await admin.sign_in(ops_key)
+        await night.sign_in((await made(intake, "night", "operate"))["key"])
+        proxy.cut()
+
+        async def is_away() -> bool:
+            return said(await night.http.get("/ops/nothing")) == (503, "store_unavailable")
+
+        await eventually(is_away, within_s=10, what="the keys not to be known")
+        assert (await admin.http.get("/ops/nothing")).status_code == 404
+        for browser in (admin, night):
+            assert "app.js" in (await browser.http.get("/ops/")).text  # the page, which says what does not answer
+            await browser.http.aclose()
 
 
 async def test_a_session_has_an_end(serve: Serve, browser: Browser, ops_key: str) -> None:

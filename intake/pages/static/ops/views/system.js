@@ -2,6 +2,7 @@
 
 import { get } from "../api.js";
 import { fill, h } from "../dom.js";
+import { head, scrolling } from "../paged.js";
 import { seconds } from "../words.js";
 import { trouble } from "../router.js";
 import { T } from "../texts.js";
@@ -14,9 +15,7 @@ function table(title, heads, rows) {
   return h("section", {},
     h("h2", {}, title),
     rows.length
-      ? h("div", { class: "scroll" }, h("table", {},
-        h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
-        h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell)))))))
+      ? scrolling(title, head(heads), h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell))))))
       : h("p", { class: "quiet" }, T.none));
 }
 
@@ -44,7 +43,7 @@ function drawn(status) {
     table(t.sales, [t.name, t.state, t.waiting], status.sales.map((one) => [
       h("a", { href: `#/live/${encodeURIComponent(one.sale_id)}` }, one.sale_id), one.phase, one.backlog ?? T.unknown,
     ])),
-    table(t.work, [t.name, ""], Object.entries(status.work).map(([name, value]) => [
+    table(t.work, [t.name, t.figure], Object.entries(status.work).map(([name, value]) => [
       name.replace(/_s$/, "").replaceAll("_", " "), figure(name, value),
     ])),
   ];
