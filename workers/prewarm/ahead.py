@@ -34,7 +34,7 @@ class AheadOfSales:
         self._isolation = isolation
 
     async def look(self, connection: Connection, sales: Sequence[LiveSale]) -> None:
-        """Look once; the clock first, for it needs Postgres alone. A sale that cannot be reckoned with stops no other."""
+        """Look once; the clock first, for it needs Postgres alone. A sale of impossible times stops no other."""
         sound: list[LiveSale] = []
         for sale in sales:
             await self._isolation.attempt("prewarm", _reckon(sale, sound), sale_id=sale.sale_id)
