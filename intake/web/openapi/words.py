@@ -198,8 +198,6 @@ PARAMETERS = {
     "webhook": "The webhook's number.",
     "cursor": "`next_cursor` of the page before.",
     "limit": "Most items of the page.",
-    "rehearsal": "The rehearsal's number.",
-    "shadows": "`true`: the shadows of rehearsals, and no sale.",
     "q": "What is searched for.",
     "category": "Of this category.",
     "brand": "Of this brand.",
