@@ -171,11 +171,11 @@ async def test_moving_an_order_takes_one_connection(
     await shop.drain()
     taken = 0
 
-    def counted(lend: Callable[[Database], AbstractAsyncContextManager[Connection]]) -> Any:
-        def lent(self: Database) -> AbstractAsyncContextManager[Connection]:
+    def counted(lend: Callable[..., AbstractAsyncContextManager[Connection]]) -> Any:
+        def lent(self: Database, *told: Any, **more: Any) -> AbstractAsyncContextManager[Connection]:
             nonlocal taken
             taken += 1
-            return lend(self)
+            return lend(self, *told, **more)
 
         return lent
 

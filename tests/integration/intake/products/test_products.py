@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import httpx
+
 from db.connections import pool as pools
 from db.products.catalogue import PriceWindow, set_prices
 from tests.fixtures.intake import Serve
@@ -32,12 +34,17 @@ async def test_the_short_way_and_the_full_path_answer_alike(serve: Serve) -> Non
     await intake.make_product("a b")
     long = await intake.http.get("/products/a%20b")
     short = await intake.http.get("/products/a%20b")
-    assert (short.content, short.headers) == (long.content, long.headers)
-    assert (await intake.http.head("/products/a%20b")).headers == long.headers
+    assert (short.content, alike(short)) == (long.content, alike(long))
+    assert alike(await intake.http.head("/products/a%20b")) == alike(long)
     known = {"If-None-Match": f'"other", {long.headers["etag"]}'}
     short = await intake.http.get("/products/a%20b", headers=known)
     long = await intake.http.head("/products/a%20b", headers=known)
-    assert (short.status_code, short.headers) == (long.status_code, long.headers)
+    assert (short.status_code, alike(short)) == (long.status_code, alike(long))
+
+
+def alike(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers, but for the request's id: what is answered at hand has none."""
+    return {name: value for name, value in answer.headers.items() if name != "x-request-id"}
 
 
 async def test_what_is_not_there_is_remembered_until_it_is(serve: Serve) -> None:
