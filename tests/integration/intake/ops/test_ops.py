@@ -27,7 +27,8 @@ async def test_nothing_of_ops_answers_without_the_key(intake: Intake, key: str |
         assert answer.json()["code"] == "ops_key_required", path
     assert (await intake.http.get("/ops/nothing", headers=headers)).status_code == 401
     signed_in = await intake.http.post("/ops/session", headers=headers, json={"key": "wrong-key-of-ops-1"})
-    assert (signed_in.status_code, "set-cookie" in signed_in.headers) == (401, False)
+    assert signed_in.status_code in (401, 429), "wrong keys are counted wherever they come"
+    assert "set-cookie" not in signed_in.headers
 
 
 async def test_roles_split_the_paths(serve: Serve) -> None:
