@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from doorbuster.cli.watch import command as watch_command
+from intake.ops.live import desk
 from tests.fixtures.commands import Command
 from tests.fixtures.intake import Intake
 from tests.fixtures.up import clean_environment
@@ -23,6 +25,21 @@ from tests.fixtures.waiting import eventually
 
 SHOWN = b"\x1b[?1049h\x1b[?25l"
 GIVEN_BACK = b"\x1b[?25h\x1b[?1049l"
+
+BRISK_S = 0.5
+BRISK = f"""
+from doorbuster.cli import main
+from doorbuster.cli.watch import command, feed, track
+command.REDRAW_S = feed.EVERY_S = track.SILENT_S = {BRISK_S}
+main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let less than a second pass between two looks, in the intake and in commands of this process."""
+    monkeypatch.setattr(desk, "EVERY_S", BRISK_S)
+    monkeypatch.setattr(watch_command, "REDRAW_S", BRISK_S)
 
 
 class OnTerminal:
@@ -50,7 +67,7 @@ class OnTerminal:
         os.close(self._far)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "doorbuster", "watch", *self._arguments]
+        command = [sys.executable, "-c", BRISK, "watch", *self._arguments]
         return subprocess.Popen(
             command, stdin=self._far, stdout=self._far, stderr=self._far, env=self._environment,
             start_new_session=True, preexec_fn=self._own,
@@ -58,6 +75,7 @@ class OnTerminal:
 
     def _own(self) -> None:
         ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests begun in the background pass on that it is ignored
 
     def _read(self) -> None:
         self.seen += os.read(self._near, 65_536)

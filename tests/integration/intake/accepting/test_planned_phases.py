@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -130,7 +131,8 @@ async def verdicts_around_a_hold(url: str, window_ms: int) -> tuple[list[tuple[b
             said.append((verdict[:1], last_ms or None))
             assert asked_ms < resume or last_ms, f"{verdict!r} after the hold"
         await link.close()
-        stored = [int(entry_id.partition(b"-")[0]) for entry_id, _ in await redis.xrange(NAMES[1])]
+        entries: Any = await redis.xrange(NAMES[1])
+    stored = [int(entry_id.partition(b"-")[0]) for entry_id, _ in entries]
     assert stored == [at for _, at in said if at is not None]
     return said, hold, resume
 
