@@ -48,7 +48,9 @@ def _sale(row: asyncpg.Record) -> Sale:
         values["room"] = room_after(base_room, applied)
     products = [SaleProduct(**dict(zip(SaleProduct.__struct_fields__, p, strict=True))) for p in row["products"]]
     values["products"] = {product.product_id: product for product in products}
-    return Sale(number=values.pop("sale_number"), base_room=base_room, **values)
+    # What a later version added to the row is none of this one's business: both are at work during an upgrade.
+    own = {name: value for name, value in values.items() if name in Sale.__struct_fields__}
+    return Sale(number=values["sale_number"], **own | {"base_room": base_room})
 
 
 async def create_sale(connection: Connection, spec: SaleSpec) -> Sale:

@@ -319,8 +319,16 @@ create table sales (
   -- Of the sale's HMACs of identities; never shown.
   identity_key   bytea not null
                  default decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'),
-  shadow_of      integer references sales, -- of a rehearsal: the number of the sale it is a shadow of; null: a sale
-  constraint shadow_by_number check ((shadow_of is not null) = is_shadow(sale_number)),
+  constraint sale_window check (ends_at > starts_at),
+  constraint sale_closed_at check ((phase = 'closed') = (closed_at is not null)),
+  constraint sale_times check (
+    starts_at between '1970-01-01Z' and '9999-12-31Z' and ends_at between '1970-01-01Z' and '9999-12-31Z'
+  )
+);
+
+-- Beside `sales`, for processes of the version before take a sale's row as it was, column by column. No row: no plan.
+create table sale_plans (
+  sale_number    integer primary key references sales on delete cascade,
   -- [{"at", "phase"?, "room"?}], in time order. Whoever reads the row evaluates it; nothing ever applies it.
   timeline       jsonb not null default '[]',
   -- The moment at which phase and room were as the row says; what the timeline names after it applies on top. Null: none.
@@ -328,12 +336,14 @@ create table sales (
   plan_closes_at timestamptz,                                   -- of the timeline's closed, after terms_at
   -- {"scale"?, "checks_at_s"?}: what was given beside the lead.
   prewarm        jsonb not null default '{}',
-  constraint sale_window check (ends_at > starts_at),
-  constraint sale_closed_at check ((phase = 'closed') = (closed_at is not null)),
-  constraint sale_times check (
-    starts_at between '1970-01-01Z' and '9999-12-31Z' and ends_at between '1970-01-01Z' and '9999-12-31Z'
-  )
+  shadow_of      integer references sales, -- of a rehearsal: the number of the sale it is a shadow of; null: a sale
+  constraint shadow_by_number check ((shadow_of is not null) = is_shadow(sale_number))
 );
+
+-- Sales with their plans, as this version reads them.
+create view planned_sales as
+  select s.*, coalesce(p.timeline, '[]') as timeline, p.terms_at, p.plan_closes_at, coalesce(p.prewarm, '{}') as prewarm, p.shadow_of
+    from sales s left join sale_plans p on p.sale_number = s.sale_number;
 
 create table sale_products (
   sale_number        integer not null references sales,
@@ -364,7 +374,7 @@ declare
   holder text;
 begin
   select s.sale_id into holder
-    from sales s
+    from planned_sales s
     cross join lateral (
       select from sale_products sp
         where sp.sale_number = s.sale_number and sp.product_id = new.product_id limit 1
@@ -1134,7 +1144,7 @@ begin
       from pg_class c
       join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
       where c.relnamespace = 'public'::regnamespace and c.relname <> 'rehearsals'
-        and (c.relkind = 'r' or c.relname = 'dead_letter_states')
+        and (c.relkind = 'r' or c.relname in ('dead_letter_states', 'planned_sales'))
         and a.attname in ('shadow', 'order_id', 'sale_number', 'product_id')
       group by c.oid, c.relname
       having bool_or(a.attname in ('shadow', 'sale_number', 'product_id') or a.attnotnull)

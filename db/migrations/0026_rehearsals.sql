@@ -11,9 +11,14 @@ $$;
 
 create sequence shadow_numbers as integer minvalue 8388608 maxvalue 16777215 cycle;
 
-alter table sales
+alter table sale_plans
   add shadow_of integer references sales, -- of a rehearsal: the number of the sale it is a shadow of; null: a sale
   add constraint shadow_by_number check ((shadow_of is not null) = is_shadow(sale_number));
+
+-- Sales with their plans, as this version reads them.
+create or replace view planned_sales as
+  select s.*, coalesce(p.timeline, '[]') as timeline, p.terms_at, p.plan_closes_at, coalesce(p.prewarm, '{}') as prewarm, p.shadow_of
+    from sales s left join sale_plans p on p.sale_number = s.sale_number;
 
 -- Of a rehearsal: sold by its shadow alone, shown nowhere, told to nobody.
 alter table products add shadow boolean not null default false;
@@ -99,7 +104,7 @@ begin
       from pg_class c
       join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
       where c.relnamespace = 'public'::regnamespace and c.relname <> 'rehearsals'
-        and (c.relkind = 'r' or c.relname = 'dead_letter_states')
+        and (c.relkind = 'r' or c.relname in ('dead_letter_states', 'planned_sales'))
         and a.attname in ('shadow', 'order_id', 'sale_number', 'product_id')
       group by c.oid, c.relname
       having bool_or(a.attname in ('shadow', 'sale_number', 'product_id') or a.attnotnull)

@@ -169,7 +169,7 @@ select count(*) filter (where (e.tx, e.position) <= (c.tx, c.position)) as publi
 -- name: p7_rooms
 -- Partitions of the sales whose orders need an admission, and whose room was not switched lately, by hand or by its plan.
 select s.sale_number, p.partition
-  from real.sales s, generate_series(0, s.partitions - 1) as p (partition)
+  from real.planned_sales s, generate_series(0, s.partitions - 1) as p (partition)
   where s.room ->> 'mode' = 'always'
     and not exists (
       select from ops_log l

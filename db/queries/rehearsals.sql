@@ -20,14 +20,19 @@ select sale_id from real.sales
   limit $2;
 
 -- name: make_shadow
-insert into sales (sale_number, sale_id, name, starts_at, partitions, hold_s, room, payment, hold_extension_s, standby_max,
-                   shadow_of)
-overriding system value
-select n.number, 'rehearsal-' || n.number || '-' || substr(gen_random_uuid()::text, 1, 8),
-       left('Rehearsal of ' || coalesce(name, sale_id), 500), clock_timestamp(), partitions, hold_s, $2, payment, hold_extension_s, standby_max, s.sale_number
-  from real.sales s cross join (select nextval('shadow_numbers')::integer as number) n
-  where s.sale_number = $1
-returning sale_number, sale_id, partitions;
+with made as (
+  insert into sales (sale_number, sale_id, name, starts_at, partitions, hold_s, room, payment, hold_extension_s, standby_max)
+  overriding system value
+  select n.number, 'rehearsal-' || n.number || '-' || substr(gen_random_uuid()::text, 1, 8),
+         left('Rehearsal of ' || coalesce(name, sale_id), 500), clock_timestamp(), partitions, hold_s, $2, payment,
+         hold_extension_s, standby_max
+    from real.sales s cross join (select nextval('shadow_numbers')::integer as number) n
+    where s.sale_number = $1
+  returning sale_number, sale_id, partitions
+), plan as (
+  insert into sale_plans (sale_number, shadow_of) select sale_number, $1::integer from made
+)
+select sale_number, sale_id, partitions from made;
 
 -- name: copy_products
 -- A shadow of each product of the sale, in the sale's order.

@@ -4,7 +4,7 @@
 -- Sales that are over and have no report of that end, or one written while something was still under way; not of those
 -- that were over a week ago: what was sold before there were reports gets none.
 select s.sale_number, s.sale_id, e.over_at
-  from sales s
+  from planned_sales s
   cross join lateral (
     select least(s.ends_at, s.closed_at, s.plan_closes_at) as over_at
   ) e
@@ -17,7 +17,7 @@ select s.sale_number, s.sale_id, e.over_at
 -- name: over_at
 -- When it took no orders any more; null while it may.
 select least(ends_at, closed_at, s.plan_closes_at)
-  from sales s
+  from planned_sales s
   where sale_number = $1
     and least(ends_at, closed_at, s.plan_closes_at) <= clock_timestamp();
 

@@ -1,8 +1,13 @@
 -- name: create_sale
-insert into sales (sale_id, name, starts_at, ends_at, partitions, hold_s, prewarm_lead_s, room, payment,
-                   hold_extension_s, standby_max, timeline, prewarm, plan_closes_at)
-values ($1, $2, coalesce($3, clock_timestamp()), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-on conflict (sale_id) do nothing
+with made as (
+  insert into sales (sale_id, name, starts_at, ends_at, partitions, hold_s, prewarm_lead_s, room, payment,
+                     hold_extension_s, standby_max)
+  values ($1, $2, coalesce($3, clock_timestamp()), $4, $5, $6, $7, $8, $9, $10, $11)
+  on conflict (sale_id) do nothing
+  returning sale_number
+)
+insert into sale_plans (sale_number, timeline, prewarm, plan_closes_at)
+select sale_number, $12::jsonb, $13::jsonb, $14::timestamptz from made
 returning sale_number;
 
 -- name: put_sale_products
@@ -77,7 +82,7 @@ select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
                         limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
-  from sales s
+  from planned_sales s
   where sale_id = $1;
 
 -- name: get_sale_by_number
@@ -85,7 +90,7 @@ select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
                         limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
-  from sales s
+  from planned_sales s
   where sale_number = $1;
 
 -- name: list_sales
@@ -94,7 +99,7 @@ select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
                         limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
-  from sales s
+  from planned_sales s
   where ($1::integer is null or sale_number < $1) and is_shadow(sale_number) = $3
   order by sale_number desc
   limit $2;
@@ -104,7 +109,7 @@ select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
                         limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id) as products
-  from sales s
+  from planned_sales s
   where phase <> 'closed' and (ends_at is null or ends_at > clock_timestamp())
     and (plan_closes_at is null or plan_closes_at > clock_timestamp())
     and (room ->> 'mode' <> 'off' or timeline @> '[{"room": {}}]')
@@ -113,7 +118,7 @@ select s.*, clock_timestamp() as now,
 -- name: closed_sales_of
 -- Closed sales of a product, by ops or by their plan: orders that they accepted may still wait.
 select s.sale_number, s.partitions
-  from sales s
+  from planned_sales s
   cross join lateral (select from sale_products sp where sp.sale_number = s.sale_number and sp.product_id = $1 limit 1) sp
   where s.phase = 'closed' or s.plan_closes_at <= clock_timestamp()
   order by s.sale_number;
@@ -124,7 +129,7 @@ select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
                         limit_device)
                from sale_products sp where sp.sale_number = s.sale_number order by product_id) as products
-  from sales s
+  from planned_sales s
   cross join lateral (select from sale_products sp where sp.sale_number = s.sale_number and sp.product_id = $1 limit 1) sp
   where s.phase <> 'closed' and (s.plan_closes_at is null or s.plan_closes_at > clock_timestamp())
   order by s.sale_number;
@@ -133,7 +138,7 @@ select s.*, clock_timestamp() as now,
 -- Sales that take orders, or closed ones whose work may not be done; with $1 shadows too, which are over when closed.
 select sale_number, sale_id, partitions, phase, starts_at, ends_at, room_epoch, version, timeline, terms_at,
        prewarm_lead_s, prewarm, clock_timestamp() as now
-  from sales s
+  from planned_sales s
   where case when is_shadow(sale_number) then $1 and phase <> 'closed'
           else (phase <> 'closed'
               and (plan_closes_at is null or plan_closes_at > clock_timestamp() - interval '1 hour'))
@@ -161,18 +166,26 @@ select name from shifts
 select coalesce((select true from orders where sale_number = $1 order by partition limit 1), false);
 
 -- name: update_sale
+with plan as (
+  insert into sale_plans (sale_number, timeline, prewarm, terms_at, plan_closes_at) values ($1, $10, $11, $14, $15)
+  on conflict (sale_number) do update
+    set timeline = excluded.timeline, prewarm = excluded.prewarm, terms_at = excluded.terms_at,
+        plan_closes_at = excluded.plan_closes_at
+)
 update sales
   set name = $2, starts_at = $3, ends_at = $4, hold_s = $5, prewarm_lead_s = $6, payment = $7, hold_extension_s = $8,
-      standby_max = $9, timeline = $10, prewarm = $11, phase = $12::sale_phase, room = $13, terms_at = $14,
-      plan_closes_at = $15,
+      standby_max = $9, phase = $12::sale_phase, room = $13,
       closed_at = case when $12 = 'closed' then coalesce(closed_at, $14) end, version = version + 1
   where sale_number = $1;
 
 -- name: set_terms
 -- Phase and room as ops set them at a moment: what the timeline names until then stands in them.
+with plan as (
+  insert into sale_plans (sale_number, terms_at, plan_closes_at) values ($1, $4, $5)
+  on conflict (sale_number) do update set terms_at = excluded.terms_at, plan_closes_at = excluded.plan_closes_at
+)
 update sales
-  set phase = $2::sale_phase, room = $3, terms_at = $4, plan_closes_at = $5,
-      closed_at = case when $2 = 'closed' then coalesce(closed_at, $4) end,
+  set phase = $2::sale_phase, room = $3, closed_at = case when $2 = 'closed' then coalesce(closed_at, $4) end,
       version = version + 1
   where sale_number = $1;
 

@@ -180,7 +180,7 @@ returning order_id;
 -- name: of_ended_sales
 -- Orders that wait in sales that are over.
 select w.order_id
-  from sales s
+  from planned_sales s
   cross join lateral (
     select order_id from standby a where a.sale_number = s.sale_number and a.served is null order by a.order_id limit $1
   ) w

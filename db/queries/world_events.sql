@@ -13,7 +13,7 @@ select sale_number, sale_id, name, phase, starts_at, ends_at, timeline, terms_at
        starts_at <= case when over then coalesce(closed_at, least(plan_closes_at, ends_at)) else statement_timestamp() end
          as has_started,
        over as has_closed
-  from real.sales
+  from real.planned_sales
   cross join lateral (
     select phase = 'closed' or coalesce(least(plan_closes_at, ends_at) <= statement_timestamp(), false) as over
   ) o
