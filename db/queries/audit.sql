@@ -136,29 +136,35 @@ select count(*)
   where next_served < 9223372036854775807 and served > next_served and joined < next_served;
 
 -- name: p5_steps
--- Every step that any order took, and those that the state machine does not have.
-select coalesce(sum(times), 0)::bigint as steps,
-       coalesce(sum(times) filter (where s.became is null), 0)::bigint as illegal
+-- Every step that any order took, and those that the state machine does not have; an event with a kind is no step, and
+-- one that changes the state is illegal.
+select coalesce(sum(times) filter (where not has_kind), 0)::bigint as steps,
+       coalesce(sum(times) filter (where case when has_kind then taken.was is distinct from taken.became
+                                              else s.became is null end), 0)::bigint as illegal
   from (
-    select was, became, count(*) as times
+    select was, became, has_kind, count(*) as times
       from (
-        select lag(status) over (partition by order_id order by seq) as was, status as became from order_events
-          where kind is null
+        select lag(status) over (partition by order_id order by seq) as was, status as became, kind is not null as has_kind
+          from order_events
       ) as each
-      group by 1, 2
+      group by 1, 2, 3
   ) as taken
   left join order_steps s on s.was is not distinct from taken.was and s.became = taken.became;
 
 -- name: p5_histories
--- Orders whose events are not 1..version, or whose last event is not the order's state.
+-- Orders whose events are not 1..version, or whose last event is not the order's state; or that were told more often that
+-- they are served than they stood by.
 select count(*)
   from orders o
   left join (
     select order_id, count(*) as events, min(seq) as first, max(seq) as last,
-           (array_agg(status order by seq desc))[1] as status
+           (array_agg(status order by seq desc))[1] as status,
+           count(*) filter (where kind = 'served') as served,
+           count(*) filter (where seq = 1 and reason = 'standby') as stood_by
       from order_events group by 1
   ) e using (order_id)
-  where e.events is distinct from o.version or e.first <> 1 or e.last <> o.version or e.status <> o.status;
+  where e.events is distinct from o.version or e.first <> 1 or e.last <> o.version or e.status <> o.status
+     or e.served > e.stood_by;
 
 -- name: p6_published
 -- Events up to the relay's cursor, and behind it.

@@ -124,6 +124,27 @@ async def test_the_audit_finds_a_step_that_there_is_not(db: Connection, draining
     assert [one.what for one in findings.figures if one.promise == "P5" and one.breaches] == ["transitions"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "what"),
+    [
+        ("line_cancelled", "processing", "transitions"),  # a step of the table, which an event with a kind may not be
+        ("shipment", "shipped", "transitions"),
+        ("served", "confirmed", "orders whose history is not their state's"),  # it never stood by
+    ],
+)
+async def test_the_audit_finds_an_event_with_a_kind_that_may_not_be(
+    db: Connection, draining: Draining, kind: str, status: str, what: str
+) -> None:
+    order_id = await _order_in(db, draining, Status.CONFIRMED)
+    await db.execute("update orders set status = $1::text::order_status, version = 3", status)
+    await db.execute(
+        "insert into order_events (order_id, seq, status, at, kind) values ($1, 3, $2::text::order_status, now(), $3)",
+        order_id, status, kind,
+    )  # fmt: skip
+    findings = await audit.audit(db)
+    assert [one.what for one in findings.figures if one.promise == "P5" and one.breaches] == [what]
+
+
 async def test_an_unknown_order_is_not_found(db: Connection) -> None:
     with pytest.raises(NotFoundError):
         await transition(db, uuid4(), Status.CONFIRMED)

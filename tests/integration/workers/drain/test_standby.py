@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from db import sales
+from db.audit import questions as audit
 from db.orders import standby, transitions
 from db.orders.states import Status
 from db.products import stock
@@ -87,6 +88,29 @@ async def test_where_no_money_is_taken_it_is_confirmed_when_it_is_served(shop: S
     assert await shop.statuses(ids) == ["cancelled", "confirmed"]
     events = await shop.db.fetch("select seq, status::text, reason from order_events where order_id = $1", ids[1])
     assert [tuple(row) for row in events] == [(1, "pending", "standby"), (2, "confirmed", None)]
+
+
+async def test_it_is_told_once_that_it_is_served_and_the_audit_finds_twice(shop: Shop) -> None:
+    await shop.stock(lamp=1)
+    await shop.open_sale("lamp")
+    ids = await shop.buy("ada", lamp=1) + await shop.stand_by("bob", lamp=1)
+    await shop.drain()
+    await transitions.transition(shop.db, ids[0], Status.CANCELLED)
+    events = await shop.db.fetch("select seq, status::text, reason, kind from order_events where order_id = $1", ids[1])
+    assert [tuple(row) for row in events] == [(1, "pending", "standby", None), (2, "pending", None, "served")]
+    assert await _breaches(shop) == []
+    await shop.db.execute("update orders set version = 3 where order_id = $1", ids[1])
+    await shop.db.execute(
+        "insert into order_events (order_id, seq, status, at, kind) values ($1, 3, 'pending', now(), 'served')", ids[1]
+    )
+    assert await _breaches(shop) == ["orders whose history is not their state's"]
+    await shop.db.execute("update orders set version = 2 where order_id = $1", ids[1])
+    await shop.db.execute("delete from order_events where seq = 3")  # the audit looks at every shop
+
+
+async def _breaches(shop: Shop) -> list[str]:
+    findings = await audit.audit(shop.db)
+    return [one.what for one in findings.figures if one.promise == "P5" and one.breaches]
 
 
 async def test_an_order_of_two_products_waits_for_both(shop: Shop) -> None:
