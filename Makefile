@@ -49,7 +49,7 @@ services:  ## what the tests use from Debian: installs what is missing, if that 
 	@.ci/services
 
 test: $(STAMP) services  ## run the tests, all or those of a folder (FOLDER=tests/edge)
-	@$(BIN)/python -m pytest -m "not soak" --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations=15 $(FOLDER)
+	@$(BIN)/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations=15 $(FOLDER)
 
 test-unit: $(STAMP)  ## the tests of pure code: seconds, no server, nothing from Debian
 	@$(BIN)/python -m pytest tests/unit --durations=5
