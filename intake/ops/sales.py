@@ -18,14 +18,16 @@ from doorbuster.contract.sales import (
     SaleView,
 )
 from doorbuster.errors import InvalidError
+from intake.ops.access.roles import require_role
 from intake.ops.change_log import note
 from intake.ops.sale_change import before, changes_of, check_lobby, kept_room
-from intake.ops.session.required import require_for_change
+from intake.ops.session.required import closes_by_plan, require_for_change
 from intake.sales.limits import limit_columns, limits_of
 from intake.sales.phase import effective_phase
 from intake.sales.plan import entries_of, prewarm_terms, prewarm_view, timeline_view
 from intake.sales.plan_check import PlannedWindow, check_timeline
 from intake.server.asgi import BODY
+from intake.web.openapi.roles import needed_role
 from intake.web.paging import limit_of, number_cursor_of, write_page
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import flag_of, refuse_unknown_params
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from intake.room.cache import RoomCache
     from intake.sales.cache import Sales
 
+CLOSE = "/ops/sales/{sale}/close"
+"""What a plan that closes a sale comes to."""
 _new = msgspec.json.Decoder(SaleRequest)
 _change = msgspec.json.Decoder(SaleChange)
 _raw = msgspec.json.Decoder(dict[str, Any]).decode
@@ -177,6 +181,8 @@ class OneSale:
             await rows.lock_sale(connection, sale, with_drains="payment" in raw)
             row = await existing(connection, sale)
             changes = changes_of(row, change, raw)
+            if closes_by_plan(change) - {entry.at for entry in row.timeline if entry.phase == "closed"}:
+                require_role(req, needed_role("POST", CLOSE))
             if isinstance(change.products, list):
                 changes["products"] = _products(change.products)
             changed = await rows.update_sale(connection, sale, changes, served=served)

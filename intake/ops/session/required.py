@@ -16,6 +16,7 @@ from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from datetime import datetime
 
     from falcon.asgi import Request, Response
 
@@ -94,6 +95,12 @@ class SecondKey:
         if not allows(found.role, "operate"):
             raise RefusedError("second_key_required", f"The second ops key, {found.name!r}, may only view")
         return found
+
+
+def closes_by_plan(change: SaleChange) -> set[datetime]:
+    """Return the moments at which a change's timeline closes the sale, which is for good."""
+    timeline = (None if change.timeline is UNSET else change.timeline) or []
+    return {entry.at for entry in timeline if entry.phase == "closed"}
 
 
 async def require_for_change(req: Request, change: SaleChange) -> None:

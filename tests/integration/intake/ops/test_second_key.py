@@ -42,6 +42,23 @@ async def test_one_person_alone_cannot(guarded: Intake, settings: Settings) -> N
     assert [one["action"] for one in log] == ["create"]
 
 
+async def test_a_plan_that_closes_takes_the_role_that_closing_takes(intake: Intake) -> None:
+    await intake.open_sale("sale")
+    steers = bearer(await made(intake, "steers", "operate"))
+    close, hold = ({"at": f"2050-01-0{day}T00:00:00Z", "phase": phase} for day, phase in ((2, "closed"), (1, "hold")))
+
+    async def plan(*entries: dict[str, str], **headers: str) -> httpx.Response:
+        return await intake.ops.patch("/ops/sales/sale", json={"timeline": entries}, headers=headers)
+
+    assert said(await intake.ops.post("/ops/sales/sale/close", headers=steers)) == (403, "role_required")
+    assert said(await plan(close, **steers)) == (403, "role_required")
+    assert (await intake.ops.get("/ops/sales/sale")).json()["timeline"] == []
+    assert (await plan(hold, **steers)).status_code == 200
+    assert (await plan(close)).status_code == 200, "an admin's"
+    assert (await plan(hold, close, **steers)).status_code == 200, "what stands already may stay"
+    assert said(await plan(close | {"at": "2049-01-01T00:00:00Z"}, **steers)) == (403, "role_required")
+
+
 async def test_two_can_and_both_are_noted(guarded: Intake) -> None:
     second = await made(guarded, "second", "operate")
     assert (await do(guarded, "drain", second["key"])).status_code == 200
