@@ -40,16 +40,14 @@ def _rate(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="raise_rate",
             text=f"The room held visitors back at {rate:,g} a second, a tenth of them for {wait.p90:,.0f} s or longer, "
-            f"while "
-            f"orders were decided within {decided.p99:,.2f} s: raise the rate; a rehearsal says how far.",
+            f"while orders were decided within {decided.p99:,.2f} s: raise the rate; a rehearsal says how far.",
             evidence=evidence,
         )
     elif decided.p99 >= SLOW_S:
         yield Advice(
             rule="lower_rate",
             text=f"Orders waited up to {decided.p99:,.0f} s for their decision while the room let in {rate:,g} a "
-            f"second: lower "
-            "the rate, or run more workers and partitions.",
+            "second: lower the rate, or run more workers and partitions.",
             evidence=evidence,
         )
 
@@ -60,8 +58,7 @@ def _drain(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="use_a_room",
             text=f"Orders waited up to {decided.p99:,.0f} s for their decision and no room held anybody back: put a "
-            f"room before "
-            "the sale, or run more workers and partitions.",
+            "room before the sale, or run more workers and partitions.",
             evidence={"decided_p99_s": decided.p99},
         )
 
@@ -73,8 +70,8 @@ def _sold_out_soon(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="sold_out_soon",
             text=f"{one.name} was sold out {after_s:,.0f} s after the start, and {short:,} units more were wanted: "
-            f"allot more, "
-            "limit what one person gets, or open a lobby, so that a draw decides and not the first second.",
+            "allot more, limit what one person gets, or open a lobby, so that a draw decides and not the first "
+            "second.",
             evidence={"product_id": one.product_id, "after_s": after_s, "units_short": short},
         )
 
@@ -90,8 +87,7 @@ def _unsold(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="unsold",
             text=f"Of {one.in_sale.allotment:,} units of {one.name} {one.in_sale.kept:,} were sold: allot fewer, or "
-            f"show it "
-            "more prominently.",
+            "show it more prominently.",
             evidence={"product_id": one.product_id, "allotment": one.in_sale.allotment, "kept": one.in_sale.kept},
         )
 
@@ -102,8 +98,7 @@ def _no_shows(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="no_shows",
             text=f"{gone:,} of {gone + came:,} visitors were gone when their turn came: a shorter wait keeps more of "
-            f"them, a "
-            "shorter grace_s gives their places away sooner.",
+            "them, a shorter grace_s gives their places away sooner.",
             evidence={"no_shows": gone, "admitted": came},
         )
 
@@ -114,8 +109,7 @@ def _unused(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="unused_admissions",
             text=f"{unused:,} of {admitted:,} admissions ran out without an order: a shorter admission_s gives the "
-            f"slots to "
-            "others, and where everything was sold out the room should have closed.",
+            "slots to others, and where everything was sold out the room should have closed.",
             evidence={"unused": unused, "admitted": admitted},
         )
 
@@ -127,8 +121,7 @@ def _estimates(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="estimates",
             text=f"For {told.told - told.within:,} of {told.told:,} visitors the wait was not what the page had said, "
-            f"mostly "
-            f"{way}: change the rate less often while people wait.",
+            f"mostly {way}: change the rate less often while people wait.",
             evidence={"told": told.told, "within": told.within, "longer": told.longer, "shorter": told.shorter},
         )
 
@@ -140,14 +133,14 @@ def _payments(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="declined",
             text=f"{declined:,} of {asked:,} payments were declined: ask the provider why; a standby list sells what "
-            f"comes back.",
+            "comes back.",
             evidence={"declined": declined, "orders": asked},
         )
     if asked >= FEW and expired > SHARE * asked:
         yield Advice(
             rule="holds_expired",
             text=f"{expired:,} of {asked:,} holds ended without a payment: a shorter hold_s gives the units to others "
-            f"sooner.",
+            "sooner.",
             evidence={"hold_expired": expired, "orders": asked},
         )
 
@@ -158,8 +151,7 @@ def _limits(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="limits",
             text=f"{over:,} accepted orders were over a limit at their turn: show the limits beside the quantity, so "
-            f"that "
-            "shoppers know before they wait.",
+            "that shoppers know before they wait.",
             evidence={"limit_exceeded": over, "accepted": report.totals.accepted},
         )
 
@@ -171,7 +163,7 @@ def _overload(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="overloaded",
             text=f"{busy:,} of {offered:,} posts found the intake too busy: run more intakes, or let the room let in "
-            f"fewer.",
+            "fewer.",
             evidence={"overloaded": busy, "offered": offered},
         )
 
@@ -182,7 +174,7 @@ def _standby(report: SaleReport) -> Iterable[Advice]:
         yield Advice(
             rule="standby",
             text=f"Of {stood:,} orders that stood by {served:,} were served: a lower standby_max tells the others at "
-            f"once.",
+            "once.",
             evidence={"stood_by": stood, "served": served},
         )
 
