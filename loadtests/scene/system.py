@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,14 +125,26 @@ class System:
     def draining_paused(self) -> Iterator[None]:
         """Stop workers and scheduler (SIGSTOP) for the block: the stream fills and nothing drains it."""
         pids = msgspec.json.decode(self._ready_file.read_bytes(), type=Ready).pids
-        held = [process for role in ("scheduler", "worker") for process in _with_children(pids.get(role))]
-        for process in held:
-            process.send_signal(signal.SIGSTOP)
+        held: list[psutil.Process] = []
         try:
+            while running := [
+                process
+                for role in ("scheduler", "worker")
+                for process in _with_children(pids.get(role))
+                if process not in held
+            ]:  # until none is found: one that was running may have started another meanwhile, or ended
+                for process in running:
+                    held.append(process)
+                    _signal(process, signal.SIGSTOP)
             yield
         finally:
             for process in reversed(held):
-                process.send_signal(signal.SIGCONT)
+                _signal(process, signal.SIGCONT)
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with suppress(psutil.NoSuchProcess):  # it ended by itself
+        process.send_signal(number)
 
 
 def _used_s(process: psutil.Process) -> float:
@@ -153,8 +165,9 @@ def _resident(process: psutil.Process) -> int:
 def _with_children(pids: list[int] | int | None) -> list[psutil.Process]:
     found = []
     for pid in [pids] if isinstance(pids, int) else pids or []:
-        parent = psutil.Process(pid)
-        found += [parent, *parent.children(recursive=True)]
+        with suppress(psutil.NoSuchProcess):  # it ended by itself
+            parent = psutil.Process(pid)
+            found += [parent, *parent.children(recursive=True)]
     return found
 
 
