@@ -138,6 +138,21 @@ def refuse_declared(scope: Scope, most: int) -> None:
             raise BodyError("too_large", f"The body may have at most {most} bytes")
 
 
+def unbroken(receive: Receive) -> Receive:
+    """Return what receives a body as it comes, and raises `BodyError` if its sender goes before its end."""
+    is_whole = False
+
+    async def received() -> Message:
+        nonlocal is_whole
+        message = await receive()
+        if message["type"] == "http.disconnect" and not is_whole:
+            raise BodyError("", "the sender went away")
+        is_whole = is_whole or not message.get("more_body", False)
+        return message
+
+    return received
+
+
 def is_form(scope: Scope) -> bool:
     """Say whether a browser's form is sent."""
     media = [value for name, value in scope["headers"] if name == b"content-type"]

@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from intake.server.asgi import (
+    BATCH,
     BODY_MAX,
     METHOD,
     OPS,
@@ -20,7 +21,7 @@ from intake.server.asgi import (
     BodyError,
     BrokenStreamError,
 )
-from intake.server.bodies import is_form, refuse_declared
+from intake.server.bodies import is_form, refuse_declared, unbroken
 from intake.server.connection.early_response import send_last_problem, send_page, send_problem
 from intake.server.request_id import named
 
@@ -115,6 +116,8 @@ class Guard:
         elif path.startswith(OPS):
             answering = self._read if method in _WITH_BODY and is_form(scope) else self._work
             await answering(scope, receive, send, self._ops)
+        elif method == "POST" and path.endswith(BATCH):
+            await self._work(scope, self._limited(unbroken(receive)), send, self._public)
         elif method not in _WITH_BODY and WHOLE in scope:
             await self._work(scope, receive, send, self._public)
         else:
