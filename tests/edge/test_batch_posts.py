@@ -114,3 +114,23 @@ async def test_so_many_are_in_work_and_a_slow_one_does_not_hold_its_place(tight:
     assert told.startswith(b"HTTP/1.1 400 ")
     writer.close()
     assert await taken(tight, order("slow")) == [(202, False)]
+
+
+async def test_heads_without_bodies_keep_nobody_out(serve: Serve) -> None:
+    """Who only announces batches holds no place among the requests in work, with a storefront key or without."""
+    intake = await serve(in_flight_max=3, body_timeout_s=5.0)
+    await intake.open_sale()
+    head = f"POST {WHERE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 900\r\n\r\n"
+    opened = [await asyncio.open_connection("127.0.0.1", intake.port) for _ in range(12)]
+    for _, writer in opened:
+        writer.write(head.encode())
+
+    async def are_awaited() -> bool:
+        return intake.guard.bodies.awaited == len(opened)
+
+    await eventually(are_awaited, what="the heads to be read")
+    assert intake.guard.in_flight == 0
+    assert (await intake.post("sale")).status_code == 202
+    assert await taken(intake, order("beside")) == [(202, False)]
+    for _, writer in opened:
+        writer.close()
