@@ -143,12 +143,14 @@ class Link:
         for candidate in batch:
             arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
         async with asyncio.timeout(self._terms.timeout_s):
-            try:
-                return await self._evaluate("EVALSHA", _accept.sha, arguments)
-            except NoScriptError:  # nothing was run, so running it now is no repetition
-                return await self._evaluate("EVAL", _accept.source, arguments)
+            verdicts = await self._evaluate("EVALSHA", _accept.sha, arguments)
+            if verdicts is None:  # nothing was run, so running it now is no repetition
+                verdicts = await self._evaluate("EVAL", _accept.source, arguments)
+        assert verdicts is not None
+        return verdicts
 
-    async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
+    async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes] | None:
+        """Return the script's answer, None if the store does not have it."""
         # The command is packed and sent by hand: for a batch of hundreds of arguments the client's own way costs as
         # much as all else the intake does for the orders. One send, one read, whatever happens.
         commands = [_packed(verb, script, *arguments)]
@@ -162,10 +164,7 @@ class Link:
         async with self._reading:
             if failures != self._failures:
                 raise RedisError("the connection was given up before the answer")
-            verdicts = await self._whole(connection, self._answer(connection))
-        if isinstance(verdicts, NoScriptError):
-            raise verdicts
-        return verdicts
+            return await self._whole(connection, self._answer(connection))
 
     async def _whole(self, connection: AbstractConnection, step: Awaitable[_T]) -> _T:
         """Do a step; where it ends otherwise than by an answer the connection ends: what comes over it is nobody's."""
@@ -176,22 +175,17 @@ class Link:
             await connection.disconnect(nowait=True)
             raise
 
-    async def _answer(self, connection: AbstractConnection) -> list[bytes] | NoScriptError:
-        verdicts: list[bytes] | NoScriptError = await _read(connection)
+    async def _answer(self, connection: AbstractConnection) -> list[bytes] | None:
+        verdicts: list[bytes] | None
+        try:
+            verdicts = await connection.read_response()
+        except NoScriptError:
+            verdicts = None
         if self._terms.replicas:
             reached: int = await connection.read_response()
-            if reached < self._terms.replicas and not isinstance(verdicts, NoScriptError):
+            if verdicts is not None and reached < self._terms.replicas:
                 raise RedisError(f"the batch reached {reached} of {self._terms.replicas} replicas")
         return verdicts
-
-
-async def _read(connection: AbstractConnection) -> list[bytes] | NoScriptError:
-    """Return the script's answer, or that there is no script: then the connection is as good as before."""
-    try:
-        verdicts: list[bytes] = await connection.read_response()
-    except NoScriptError as error:
-        return error
-    return verdicts
 
 
 def _packed(verb: str, *words: str | bytes | int) -> bytes:
