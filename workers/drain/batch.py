@@ -25,6 +25,7 @@ from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from doorbuster.orderstore.partition import place_of
 from doorbuster.values.identities import KINDS
+from workers.drain.at_once import AtOnce
 from workers.drain.decide import Cause, FormerPrice, Poison, Purchases, Reason, SellableUnits, Verdict, decide
 from workers.drain.people import PeopleLimits, people_of, repeated, strictest
 
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
 
     from catalogue.prices import Window
     from db.connections.pool import Connection
+    from workers.payments.gateway import Gateway
 
 _UNLIMITED = 2**62
 _NOBODY = (None,) * len(KINDS)
+_CARD = KINDS.index("card")
 _UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
 NO_CURRENCY = "XXX"
 """ISO 4217 for none: of an order of products that do not exist."""
@@ -111,10 +114,16 @@ def _rest() -> None:
 
 
 async def drain_batch(
-    connection: Connection, claim: Claim, entries: list[Entry], *, meanwhile: Callable[[], None] = _rest
+    connection: Connection,
+    claim: Claim,
+    entries: list[Entry],
+    *,
+    gateway: Gateway | None = None,
+    meanwhile: Callable[[], None] = _rest,
 ) -> Outcome:
     """Turn entries into orders, all in one transaction that also moves the cursor past them.
 
+    What `gateway` says at once about an order's money confirms it; None: all payments are to be asked for later.
     `meanwhile` is called when all rows are on their way and Postgres will be at work for a while.
 
     Raises:
@@ -122,14 +131,20 @@ async def drain_batch(
         asyncpg.DataError, asyncpg.IntegrityConstraintViolationError: some row is broken; nothing was written.
     """
     try:
-        return await _drain(connection, claim, entries, meanwhile)
+        return await _drain(connection, claim, entries, gateway, meanwhile)
     except asyncpg.UniqueViolationError:
         # An order exists already, which is rare: its key says so, and only then is it worth looking which ones do.
-        return await _drain(connection, claim, entries, meanwhile, look=True)
+        return await _drain(connection, claim, entries, gateway, meanwhile, look=True)
 
 
 async def _drain(
-    connection: Connection, claim: Claim, entries: list[Entry], meanwhile: Callable[[], None], *, look: bool = False
+    connection: Connection,
+    claim: Claim,
+    entries: list[Entry],
+    gateway: Gateway | None,
+    meanwhile: Callable[[], None],
+    *,
+    look: bool = False,
 ) -> Outcome:
     partition, lease, cursor = claim
     readable = _read(entries)
@@ -141,14 +156,18 @@ async def _drain(
         room = 0
         if any(order.standby for order in readable.orders):
             room = await batch_statements.lock_standby(connection, partition.sale_number)
-        sellable, confirms = await _lock_sellable(connection, partition, readable)
+        sellable, mode = await _lock_sellable(connection, partition, readable)
         purchases = await _read_purchases(connection, partition, readable.orders, sellable)
         verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable), room)
         people = await _take(connection, partition, verdict, purchases)
         if verdict.decided:
             known = sellable | await _strays(connection, readable.orders, sellable)
             new = _new_orders(verdict, readable.places, known)
-            rows = OrderRows(*partition, now, now + hold, confirms=confirms)
+            card_limited = any(
+                one.people is not None and one.people.most[_CARD] is not None for one in sellable.values()
+            )
+            pay = AtOnce(gateway, mode, card_limited=card_limited)
+            rows = OrderRows(*partition, now, now + hold, pay=pay)
             await batch_statements.add_orders(connection, new, rows, people=people, sent=meanwhile)
         outcome.dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.dead_lettered
@@ -209,10 +228,10 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
 
 async def _lock_sellable(
     connection: Connection, partition: Partition, readable: _Readable
-) -> tuple[dict[str, SellableUnits], bool]:
-    """Return what the orders' products have, and whether the sale takes no money."""
+) -> tuple[dict[str, SellableUnits], str]:
+    """Return what the orders' products have, and how the sale takes money."""
     if not readable.orders:
-        return {}, False
+        return {}, ""
     wanted = {line.product_id for order in readable.orders for line in order.lines}
     since = datetime.fromtimestamp(readable.places[readable.orders[0].order_id].place[0] / 1000, UTC)
     rows = await batch_statements.lock_sellable(connection, partition.sale_number, wanted, since=since)
@@ -231,7 +250,7 @@ async def _lock_sellable(
         )
         for row in rows
     }
-    return found, any(row["confirms"] for row in rows)
+    return found, rows[0]["payment"] if rows else ""
 
 
 def _windows(rows: list[list[int]] | None) -> tuple[Window, ...]:
@@ -251,6 +270,11 @@ async def _strays(
             0, row["price"], row["currency"], active=False, limit_per_customer=None
         )
     return found
+
+
+def _is_card_limited(sellable: Mapping[str, SellableUnits]) -> bool:
+    """Say whether cards are counted: then the provider is to name each before money is taken."""
+    return any(one.people is not None and one.people.most[_CARD] is not None for one in sellable.values())
 
 
 def _people_limits(row: asyncpg.Record, known: dict[tuple[int | None, ...], PeopleLimits]) -> PeopleLimits | None:
