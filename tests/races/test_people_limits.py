@@ -14,7 +14,7 @@ import pytest
 from db import sales
 from db.orders import identities, transitions
 from db.sales import SaleProduct
-from db.work import drain_batch
+from db.work import people_counts
 from doorbuster.values.identities import KINDS
 
 if TYPE_CHECKING:
@@ -86,15 +86,15 @@ async def test_control_who_counts_without_the_products_lock_lets_too_many_pass(s
 
     async def one() -> bool:
         async with pool.acquire() as connection, connection.transaction():
-            had = await drain_batch.read_identities(connection, number, [card])
+            had = await people_counts.read(connection, number, [card])
             await all_read.wait()
             if had.get("lamp", {}).get(card, 0) + 1 > 1:
                 return False
-            await drain_batch.count_identities(connection, number, {"lamp": {card: 1}}, had)
+            await people_counts.add(connection, number, {"lamp": {card: 1}})
             return True
 
     assert sum(await asyncio.gather(*(one() for _ in range(3)))) > 1
-    await shop.db.execute("delete from identity_purchases")  # the audit looks at every shop
+    await shop.db.execute("delete from people_counts")  # the audit looks at every shop
 
 
 async def test_what_is_cancelled_counts_no_more_while_others_drain(shop: Shop) -> None:
