@@ -1,7 +1,7 @@
 """What people have of limited products, as Postgres keeps it. Owns those statements; decides nothing.
 
-Under the locks of the products in the sale, which whoever counts holds (docs/locking.md). Rows are only added: each
-says for many identities at once how many units more, or fewer, they have. Of its last change a product carries the number.
+Under the locks of the products in the sale, which whoever counts holds (docs/locking.md). Rows are only added; each
+says how many units more, or fewer, many identities have. Of its last change a product carries the number.
 """
 
 from __future__ import annotations
