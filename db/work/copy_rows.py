@@ -29,7 +29,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "order_id", "total", "sale_number", "partition", "due_at", "expires_at", "currency", "payment_token",
     ),
     "order_events": ("order_id", "seq", "status", "at", "reason"),
-    "identity_purchases": ("sale_number", "quantity", "product_id", "identity"),
+    "people_counts": ("sale_number", "number", "units", "product_id", "bucket", "identities"),
     "standby": ("sale_number", "partition", "order_id", "entry_seq", "accepted_at", "quantity", "product_id"),
 }  # fmt: skip
 """In this order the rows are written: first what a batch has in common, then what has a fixed length."""
@@ -50,7 +50,8 @@ _line = Struct("!hi16sihiiiq").pack
 _reservation_head = Struct("!hi16siq").pack
 _reservation = Struct("!iiihiqiq").pack
 _event_head = Struct("!hi16sih").pack
-_identity = Struct("!hiiii").pack
+_people_head = Struct("!hiiiqii").pack
+_people = Struct("!ihi").pack
 _standby = Struct("!hiiihi16siiiqii").pack
 _event = Struct("!iq").pack
 
@@ -172,10 +173,17 @@ class OrderRows:
             self.standby.append(fixed + _known_text(product_id))
 
 
-def identity_rows(sale_number: int, product_id: str, units: int, identities: Iterable[bytes]) -> list[bytes]:
-    """Return the rows of people who have so many units of a product, and were not counted before."""
-    head = _identity(4, 4, sale_number, 4, units) + _known_text(product_id) + _length(16)
-    return [head + identity for identity in identities]
+def people_rows(place: tuple[int, str, int], units: int, identities: Iterable[bytes]) -> list[bytes]:
+    """Return the rows of people who have so many units more; `place`: sale, product, number of the change."""
+    sale_number, product_id, number = place
+    buckets: list[list[bytes]] = [[] for _ in range(256)]
+    for identity in identities:
+        buckets[identity[0]].append(identity)
+    columns = len(COLUMNS["people_counts"])
+    head = _people_head(columns, 4, sale_number, 8, number, 4, units) + _known_text(product_id)
+    return [
+        head + _people(2, bucket, 16 * len(those)) + b"".join(those) for bucket, those in enumerate(buckets) if those
+    ]
 
 
 def in_pieces(rows: Iterator[bytes], *, rows_each: int) -> Iterator[bytes]:

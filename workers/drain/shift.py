@@ -22,6 +22,7 @@ from doorbuster.orderstore.entry import FIELD, total_of
 from doorbuster.orderstore.partition import START, Committed, after_commit, place_of, total_at, wait_after
 from workers.drain import bisect, traces
 from workers.drain.batch import Claim, Entry, Outcome, dead_letter_entry, drain_batch
+from workers.drain.people_memory import PeopleMemory
 from workers.publish.availability import Units
 from workers.runtime.shift import BLOCK_S
 
@@ -55,10 +56,12 @@ class Drain:
         self._total: int | None = None
         """Bytes of all entries worked off; None: whoever wrote them did not count."""
         self._units = Units(shift.settings)
+        self._people = PeopleMemory()
 
     async def begin(self) -> None:
         """Go on from the committed cursor, or from the stream's start if the order store was replaced."""
         await self._drop_tasks()
+        self._people = PeopleMemory()
         connection = await self._shift.connection()
         self._cursor, drained = await cursors.read(connection, *self._partition)
         last = (await streams(self._shift.orders, [self._partition]))[self._partition].last
@@ -110,8 +113,9 @@ class Drain:
             began_ns = time.time_ns()
             with self._shift.timed():
                 drained = drain_batch(
-                    connection, self._claim(), part, gateway=self._gateway, meanwhile=self._read_ahead
-                )
+                    connection, self._claim(), part,
+                    gateway=self._gateway, meanwhile=self._read_ahead, memory=self._people,
+                )  # fmt: skip
                 outcome = self._moved(await drained)
             if tracing.ON:
                 traces.tell(self._partition, traced, began_ns, entries=len(part))
