@@ -299,8 +299,8 @@ class Settle:
         await publish(self._shift.orders, applied.changed)
         self._answers.drop(answers)
         if tracing.ON:
-            outcomes = dict.fromkeys(confirmed, "confirmed") | dict.fromkeys([*declined, *released], "cancelled")
-            await self._traces.written(outcomes, began_ns)
+            outcomes = dict.fromkeys(confirmed, "confirmed") | dict.fromkeys(declined, "cancelled") | applied.outcomes
+            await self._traces.written(outcomes, began_ns, left=released)
         await self._units.tell_of(await self._shift.connection(), [*declined, *released, *applied.moved_units])
         return len(answers)
 
