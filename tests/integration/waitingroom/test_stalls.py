@@ -1,4 +1,4 @@
-"""A slow room on a busy machine: what stalls spill of a short burst is given back, inside the bound that is promised."""
+"""A slow room on a busy machine: what stalls spill of a short burst is given back, inside the promised bound."""
 
 from __future__ import annotations
 
