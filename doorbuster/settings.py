@@ -176,6 +176,8 @@ class Settings(BaseSettings):
 
     in_flight_max: int = Field(2_000, ge=1, le=100_000)
     """Requests in work in one intake process; beyond it 503 `overloaded`."""
+    shed_lag_ms: int = Field(40, ge=0, le=10_000)
+    """How late an intake process's event loop may stand before it refuses searches; 0: it never does for that."""
     backlog_max: int = Field(500_000, ge=1, le=50_000_000)
     """Orders accepted but not drained in one partition; beyond it 503 `overloaded`."""
     backlog_max_mb: int = Field(512, ge=1, le=1_000_000)
