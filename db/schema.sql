@@ -945,6 +945,7 @@ create table former_prices (
 );
 
 create index former_prices_of on former_prices (sale_number, product_id, until);
+create index former_prices_until on former_prices (until);
 
 create function keep_former_prices(product text, own bigint) returns void language sql as $$
   insert into former_prices (sale_number, product_id, sale_price, own_price, windows)

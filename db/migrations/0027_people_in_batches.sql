@@ -35,6 +35,9 @@ create view identity_purchases as
     group by sale_number, identity, product_id
     having sum(units) <> 0;
 
+-- Former prices are forgotten, the oldest first.
+create index former_prices_until on former_prices (until);
+
 -- As before, and of people one by one too.
 create or replace function make_real_views() returns void language plpgsql as $$
 declare
