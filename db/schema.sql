@@ -1122,6 +1122,24 @@ create table rehearsals (
 create index rehearsals_by_sale on rehearsals (sale_number, rehearsal_id);
 create index rehearsals_standing on rehearsals (lease_expires_at) where removed_at is null;
 
+-- What is written down while sales go on, for their reports: when their plans were seen in force, and who was started.
+
+create table timeline_marks (
+  sale_number integer not null references sales,
+  at          timestamptz not null,                     -- when an entry of the sale's timeline applies
+  seen_at     timestamptz not null default clock_timestamp(), -- when a scheduler first saw it in force
+  primary key (sale_number, at)
+);
+
+create table process_starts (
+  role     text not null,                               -- intake, worker or scheduler
+  name     text not null,                               -- as it calls itself: host and process
+  began_at timestamptz not null,
+  primary key (role, name, began_at)
+);
+
+create index process_starts_began on process_starts (began_at);
+
 -- Deletes up to `most` rows of a table that are a shadow's, by the column that says whose they are; returns how many.
 create function remove_shadow_rows(place text, by text, shadow integer, most bigint) returns bigint language plpgsql as $$
 declare

@@ -10,7 +10,7 @@ returning clock_timestamp() as now, (select make_interval(secs => hold_s) from s
 -- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.
 select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_customer,
        sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device, sp.people_number,
-       (select payment = 'none' from sales where sale_number = $1) as confirms,
+       (select payment::text from sales where sale_number = $1) as payment,
        sp.price as sale_price, p.price as own_price, p.currency, p.active,
        (select jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
                                            (extract(epoch from ends_at) * 1000000)::bigint, r.price))

@@ -26,6 +26,7 @@ from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableE
 from doorbuster.orderstore.partition import place_of
 from doorbuster.values.identities import KINDS
 from workers.drain import people_reading
+from workers.drain.at_once import AtOnce
 from workers.drain.decide import Cause, FormerPrice, Poison, Purchases, Reason, SellableUnits, Verdict, decide
 from workers.drain.people import PeopleLimits, people_of, repeated, strictest
 from workers.drain.people_memory import PeopleMemory
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
     from catalogue.prices import Window
     from db.connections.pool import Connection
     from db.work import people_counts
+    from workers.payments.gateway import Gateway
 
 _UNLIMITED = 2**62
 _NOBODY = (None,) * len(KINDS)
+_CARD = KINDS.index("card")
 _UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
 NO_CURRENCY = "XXX"
 """ISO 4217 for none: of an order of products that do not exist."""
@@ -118,11 +121,13 @@ async def drain_batch(
     claim: Claim,
     entries: list[Entry],
     *,
+    gateway: Gateway | None = None,
     meanwhile: Callable[[], None] = _rest,
     memory: PeopleMemory | None = None,
 ) -> Outcome:
     """Turn entries into orders, all in one transaction that also moves the cursor past them.
 
+    What `gateway` says at once about an order's money confirms it; None: all payments are to be asked for later.
     `meanwhile` is called when all rows are on their way and Postgres will be at work for a while. `memory` is of the
     batches before, of the same sale.
 
@@ -130,7 +135,7 @@ async def drain_batch(
         LeaseLostError: another shift works on this partition; nothing was written.
         asyncpg.DataError, asyncpg.IntegrityConstraintViolationError: some row is broken; nothing was written.
     """
-    job, look = _Job(claim, entries, meanwhile, PeopleMemory() if memory is None else memory), False
+    job, look = _Job(claim, entries, gateway, meanwhile, PeopleMemory() if memory is None else memory), False
     while True:
         try:
             return await _drain(connection, job, look=look)
@@ -148,12 +153,13 @@ class _Job(NamedTuple):
 
     claim: Claim
     entries: list[Entry]
+    gateway: Gateway | None
     meanwhile: Callable[[], None]
     memory: PeopleMemory
 
 
 async def _drain(connection: Connection, job: _Job, *, look: bool) -> Outcome:
-    (partition, lease, cursor), entries, meanwhile, memory = job
+    (partition, lease, cursor), entries, gateway, meanwhile, memory = job
     readable = _read(entries)
     outcome = Outcome(entries[-1].id, 0)
     async with connection.transaction():
@@ -163,14 +169,15 @@ async def _drain(connection: Connection, job: _Job, *, look: bool) -> Outcome:
         room = 0
         if any(order.standby for order in readable.orders):
             room = await batch_statements.lock_standby(connection, partition.sale_number)
-        sellable, confirms = await _lock_sellable(connection, partition, readable)
+        sellable, mode = await _lock_sellable(connection, partition, readable)
         purchases = await _read_purchases(connection, partition, readable.orders, sellable, memory)
         verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable), room)
         numbers = await _take(connection, partition, verdict)
         if verdict.decided:
             known = sellable | await _strays(connection, readable.orders, sellable)
             new = _new_orders(verdict, readable.places, known)
-            rows = OrderRows(*partition, now, now + hold, confirms=confirms)
+            pay = AtOnce(gateway, mode, card_limited=_is_card_limited(sellable))
+            rows = OrderRows(*partition, now, now + hold, pay=pay)
             people = people_reading.rows_of(partition.sale_number, verdict, numbers)
             await batch_statements.add_orders(connection, new, rows, people=people, sent=meanwhile)
         outcome.dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
@@ -233,10 +240,10 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
 
 async def _lock_sellable(
     connection: Connection, partition: Partition, readable: _Readable
-) -> tuple[dict[str, SellableUnits], bool]:
-    """Return what the orders' products have, and whether the sale takes no money."""
+) -> tuple[dict[str, SellableUnits], str]:
+    """Return what the orders' products have, and how the sale takes money."""
     if not readable.orders:
-        return {}, False
+        return {}, ""
     wanted = {line.product_id for order in readable.orders for line in order.lines}
     since = datetime.fromtimestamp(readable.places[readable.orders[0].order_id].place[0] / 1000, UTC)
     rows = await batch_statements.lock_sellable(connection, partition.sale_number, wanted, since=since)
@@ -256,7 +263,7 @@ async def _lock_sellable(
         )
         for row in rows
     }
-    return found, any(row["confirms"] for row in rows)
+    return found, rows[0]["payment"] if rows else ""
 
 
 def _windows(rows: list[list[int]] | None) -> tuple[Window, ...]:
@@ -276,6 +283,11 @@ async def _strays(
             0, row["price"], row["currency"], active=False, limit_per_customer=None
         )
     return found
+
+
+def _is_card_limited(sellable: Mapping[str, SellableUnits]) -> bool:
+    """Say whether cards are counted: then the provider is to name each before money is taken."""
+    return any(one.people is not None and one.people.most[_CARD] is not None for one in sellable.values())
 
 
 def _people_limits(row: asyncpg.Record, known: dict[tuple[int | None, ...], PeopleLimits]) -> PeopleLimits | None:

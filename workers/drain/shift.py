@@ -27,6 +27,7 @@ from workers.publish.availability import Units
 from workers.runtime.shift import BLOCK_S
 
 if TYPE_CHECKING:
+    from workers.payments.gateway import Gateway
     from workers.runtime.shift import Shift
 
 IMMEDIATE_S = 0.5
@@ -42,8 +43,10 @@ class Drain:
     paced = True
     is_busy = False
 
-    def __init__(self, shift: Shift, partition: Partition) -> None:
+    def __init__(self, shift: Shift, partition: Partition, gateway: Gateway | None = None) -> None:
+        """Take the partition, and the sale's gateway, which it closes; None: every payment is left to the settling."""
         self._shift = shift
+        self._gateway = gateway
         self.full = shift.settings.drain_batch_max
         self._partition = partition
         self._cursor = self._after = START
@@ -99,6 +102,8 @@ class Drain:
             await asyncio.wait({self._telling}, timeout=IMMEDIATE_S if immediately else None)
         await self._drop_tasks()
         await self._units.close()
+        if self._gateway is not None:
+            await self._gateway.close()
 
     async def _commit(self, entries: list[Entry]) -> None:
         connection = await self._shift.connection()
@@ -107,10 +112,11 @@ class Drain:
             traced = await traces.keep(self._shift.orders, self._partition, part) if tracing.ON else {}
             began_ns = time.time_ns()
             with self._shift.timed():
-                drained = await drain_batch(
-                    connection, self._claim(), part, meanwhile=self._read_ahead, memory=self._people
-                )
-                outcome = self._moved(drained)
+                drained = drain_batch(
+                    connection, self._claim(), part,
+                    gateway=self._gateway, meanwhile=self._read_ahead, memory=self._people,
+                )  # fmt: skip
+                outcome = self._moved(await drained)
             if tracing.ON:
                 traces.tell(self._partition, traced, began_ns, entries=len(part))
             return outcome

@@ -33,7 +33,6 @@ COLUMNS: Mapping[str, Callable[[OrderView], Any]] = {
     "refunded": lambda order: order.payment.refunded,
     "tracking": lambda order: "; ".join(one.tracking for one in order.shipments if one.tracking),
     "metadata": lambda order: "" if order.metadata is UNSET else _encode(order.metadata).decode(),
-    "paid_elsewhere": lambda order: "true" if order.payment.paid_elsewhere is True else "",
 }
 """Columns of CSV, and how each is read off an order."""
 FORMULA = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20'")
