@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from intake.server.asgi import (
+    BATCH,
     BODY_MAX,
     METHOD,
     OPS,
@@ -26,7 +27,7 @@ from intake.server.request_id import named
 from intake.server.shedding import RequestClass, class_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from intake.server.asgi import Answer, Application, Headers, Message, Receive, Scope, Send
     from intake.server.bodies import Bodies
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from intake.server.shedding import Shedding
 
     FastPath = Callable[[Scope], Answer | None]
+    Read = Callable[[Scope, Receive], Awaitable[Receive]]
     BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
     FastOrderPost = Callable[[bytes, Headers, bytes, FastResponse], bool]
 
@@ -121,15 +123,19 @@ class Guard:
         elif path.startswith(OPS):
             answering = self._read if method in _WITH_BODY and is_form(scope) else self._work
             await answering(scope, receive, send, self._ops)
+        elif method == "POST" and path.endswith(BATCH):
+            await self._read(scope, receive, send, self._batch, self.bodies.begin)
         elif method not in _WITH_BODY and WHOLE in scope:
             await self._work(scope, receive, send, self._public)
         else:
             await self._read(scope, receive, send, self._public)
 
-    async def _read(self, scope: Scope, receive: Receive, send: Send, application: Application) -> None:
-        """Answer a request once its body is whole."""
+    async def _read(
+        self, scope: Scope, receive: Receive, send: Send, application: Application, read: Read | None = None
+    ) -> None:
+        """Answer a request once its body is whole, or has come as far as `read` reads it."""
         try:
-            receive = await self.bodies.read(scope, receive)
+            receive = await (read or self.bodies.read)(scope, receive)
         except BodyError as error:
             if error.code:
                 await self._refuse_body(scope, send, error)
@@ -175,6 +181,9 @@ class Guard:
         else:
             await send(ready[0])
             await send(ready[1])
+
+    async def _batch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._public(scope, self._limited(receive), send)
 
     async def _ops(self, scope: Scope, receive: Receive, send: Send) -> None:
         refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
