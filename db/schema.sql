@@ -358,6 +358,7 @@ create table sale_products (
   limit_card         integer check (limit_card > 0),
   limit_address      integer check (limit_address > 0),
   limit_device       integer check (limit_device > 0),
+  people_number      bigint not null default 0,                   -- of the last change of what people have, see people_counts
   primary key (sale_number, product_id),
   constraint allotment_not_oversold check (taken <= quantity)
 ) with (
@@ -403,17 +404,33 @@ create table purchases (
   primary key (sale_number, product_id, customer_id)
 );
 
--- The same by who is behind the customer: `identity` is the HMAC of an e-mail, card, address or device, see
--- orders.identities.
-create table identity_purchases (
+-- The same by who is behind the customer, only ever added to: so many units more, or fewer, for each of many identities,
+-- 16 bytes of HMAC each, of an e-mail, card, address or device (see orders.identities) whose first byte is `bucket`.
+-- Who counts holds the product's row of sale_products and gives it a new number, which the rows carry: what somebody
+-- else has counted since is what has a higher number than theirs.
+create sequence people_numbers;
+
+create table people_counts (
+  number      bigint not null,
   sale_number integer not null,
-  identity    bytea not null,
+  units       integer not null,                  -- given back: below 0
+  bucket      smallint not null,
   product_id  text not null,
-  quantity    integer not null check (quantity >= 0)
+  identities  bytea not null check (length(identities) % 16 = 0)
 );
--- Hashes are enough: an identity belongs to one sale. A unique index costs twice as much, and who counts holds the product's
--- row of sale_products, so nobody adds a second row of the same; the audit would tell.
-create index identity_purchases_identity on identity_purchases using hash (identity);
+
+create index people_counts_bucket on people_counts (sale_number, bucket);
+create index people_counts_since on people_counts (sale_number, product_id, number);
+
+-- One by one, for people and the audit.
+create view identity_purchases as
+  select sale_number, identity, product_id, sum(units)::integer as quantity
+    from (
+      select sale_number, product_id, units, substring(identities from at for 16) as identity
+        from people_counts cross join lateral generate_series(1, length(identities) - 15, 16) as at
+    ) as each_one
+    group by sale_number, identity, product_id
+    having sum(units) <> 0;
 
 create table orders (
   order_id      uuid primary key,
@@ -1104,6 +1121,24 @@ create table rehearsals (
 create index rehearsals_by_sale on rehearsals (sale_number, rehearsal_id);
 create index rehearsals_standing on rehearsals (lease_expires_at) where removed_at is null;
 
+-- What is written down while sales go on, for their reports: when their plans were seen in force, and who was started.
+
+create table timeline_marks (
+  sale_number integer not null references sales,
+  at          timestamptz not null,                     -- when an entry of the sale's timeline applies
+  seen_at     timestamptz not null default clock_timestamp(), -- when a scheduler first saw it in force
+  primary key (sale_number, at)
+);
+
+create table process_starts (
+  role     text not null,                               -- intake, worker or scheduler
+  name     text not null,                               -- as it calls itself: host and process
+  began_at timestamptz not null,
+  primary key (role, name, began_at)
+);
+
+create index process_starts_began on process_starts (began_at);
+
 -- Deletes up to `most` rows of a table that are a shadow's, by the column that says whose they are; returns how many.
 create function remove_shadow_rows(place text, by text, shadow integer, most bigint) returns bigint language plpgsql as $$
 declare
@@ -1144,7 +1179,7 @@ begin
       from pg_class c
       join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
       where c.relnamespace = 'public'::regnamespace and c.relname <> 'rehearsals'
-        and (c.relkind = 'r' or c.relname in ('dead_letter_states', 'planned_sales'))
+        and (c.relkind = 'r' or c.relname in ('dead_letter_states', 'planned_sales', 'identity_purchases'))
         and a.attname in ('shadow', 'order_id', 'sale_number', 'product_id')
       group by c.oid, c.relname
       having bool_or(a.attname in ('shadow', 'sale_number', 'product_id') or a.attnotnull)

@@ -16,7 +16,7 @@
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
 | `INTAKES`     | hash   | jobs   | 1 h                  | intake               | scheduler, intake (pre-warm) |
-| `AUDITED`     | hash   | jobs   | none                 | intake               | intake (metrics)   |
+| `AUDITED`     | hash   | jobs   | none                 | intake, scheduler, audit command | intake, scheduler |
 | `SHIFT_COSTS` | hash   | jobs   | none                 | shifts               | intake (metrics)   |
 | `RQ_SHIFTS`   | list   | jobs   | none                 | RQ                   | intake (metrics)   |
 | `RQ_WORKERS`  | set    | jobs   | none                 | RQ                   | intake (status)    |

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Literal, get_args
 
 from db.connections.pool import create_pool
+from db.connections.replicas import ReadPurpose
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection, Pool
 
 WORK_TIMEOUT_S = 30.0
-Purpose = Literal["sales", "orders", "events", "transitions", "stock", "payments", "room", "watching", "ops"]
+Purpose = (
+    Literal["sales", "orders", "events", "transitions", "stock", "payments", "room", "watching", "ops"] | ReadPurpose
+)
 """What a connection is held for: reading sales, showing orders, telling who watches them, moving them, giving units
-back, callbacks, the room, looking how all of it is, and all else that ops do."""
-PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+back, callbacks, the room, looking how all of it is, and all else that ops do; from other pools, reading products and
+searching."""
+PURPOSES: tuple[Purpose, ...] = tuple(purpose for kind in get_args(Purpose) for purpose in get_args(kind))
 READS = 8
 """Connections for short reads."""
 

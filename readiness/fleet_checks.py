@@ -1,4 +1,7 @@
-"""Whether enough processes are there, scaled as wanted, with the same clock and keys. Owns these checks; pure."""
+"""Whether enough processes are there, scaled as wanted, with the same clock and keys, and what is to be noted besides.
+
+Owns these checks; pure.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     from db.prewarm.scaling import Scaling
     from doorbuster.values.prewarm import Scale
+    from readiness.audited import LastAudit
     from readiness.sale_checks import Check
 
 NOTED_MAX = 20
@@ -75,6 +79,18 @@ def webhooks_check(paused: Sequence[tuple[int, str]]) -> Check:
         return {"ok": True}
     named = ", ".join(f"{number} is {state}" for number, state in paused[:NOTED_MAX])
     return failed(f"webhooks that get nothing: {named}", count=len(paused))
+
+
+def audit_check(last: LastAudit | None) -> Check:
+    """Return the check of the last audit, however it was made: it found no breach."""
+    if last is None:
+        return {"ok": True, "notes": ["no audit was made yet"]}
+    ago_s = round(last.age_s)
+    figures: dict[str, Any] = {"last_in_s": -ago_s, "breaches": sum(last.breaches.values())}
+    broken = [f"{promise} {count} times" for promise, count in sorted(last.breaches.items()) if count]
+    if broken:
+        return failed(f"the last audit, {ago_s:,} s ago, found broken: {', '.join(broken)}", **figures)
+    return {"ok": True} | figures
 
 
 def worst_ahead_s(signs: Sequence[IntakeSign], orders_ahead_s: float | None) -> float | None:

@@ -16,7 +16,7 @@ from db.status import doubtful_products
 from doorbuster.errors import DoorbusterError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import server
-from readiness import capacity, durability, fleet_checks, signs
+from readiness import audited, capacity, durability, fleet_checks, signs
 from readiness.expectation import expected
 from readiness.processes import processes
 from readiness.sale_checks import clock_check, failed, product_checks, sale_check, window_check
@@ -159,10 +159,10 @@ class ReadinessCheck:
         jobs = self._stores.redis["jobs_store"]
         try:
             async with asyncio.timeout(LOOK_S):
-                intakes, others = await signs.alive(jobs), await processes(jobs)
+                intakes, others, last = await signs.alive(jobs), await processes(jobs), await audited.read(jobs)
         except STORE_FAILED:  # told by the check of the jobs store
             unknown: Check = {"ok": True, "notes": ["the jobs store, which knows them, does not answer"]}
-            return {"clock": clock_check(ahead_s), "processes": unknown, "keys": unknown}
+            return {"clock": clock_check(ahead_s), "processes": unknown, "keys": unknown, "audit": unknown}
         lives = [view for view in others if view.ok]
         alive = {
             "intake": len(intakes),
@@ -173,6 +173,7 @@ class ReadinessCheck:
             "clock": clock_check(ahead_s | _intake_clock(intakes, ahead_s)),
             "processes": fleet_checks.processes_check(alive, sale.prewarm.scale),
             "keys": {"ok": True} if mode_of(sale) is Mode.OFF else fleet_checks.keys_check(intakes),
+            "audit": fleet_checks.audit_check(last),
         }
 
     def _replicas(self) -> Check:

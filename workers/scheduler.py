@@ -30,6 +30,7 @@ from doorbuster.settings import Settings, load_settings
 from workers.prewarm.ahead import AheadOfSales
 from workers.publish import sale_minutes
 from workers.publish.availability import Units
+from workers.report.marks import ReportMarks
 from workers.report.writer import ReportWriter
 from workers.room_outflow import Outflow
 from workers.runtime import job_queue
@@ -85,6 +86,7 @@ class Scheduler:
             jobs=self._jobs,
             isolation=self._isolation,
         )
+        self._marks = ReportMarks(self._jobs, settings.jobs_redis_url.get_secret_value())
         self._connection: Connection | None = None
         self._failing: set[str] = set()
         self._thorough = False
@@ -109,6 +111,7 @@ class Scheduler:
         await self._orders.aclose()
         await self._units.close()
         await self._room_store.aclose()
+        await self._marks.close()
         self._sign_of_life.end()
         self._jobs.close()
 
@@ -121,7 +124,7 @@ class Scheduler:
             parts += [
                 ("gates", self._gates), ("shelves", self._shelves), ("rooms", self._rooms),
                 ("presence", self._presence), ("sale_events", self._tell_of_sales), ("minutes", self._copy_minutes),
-                ("prewarm", self._ahead_of_sales),
+                ("prewarm", self._ahead_of_sales), ("marks", self._mark),
                 ("reports", self._write_reports),
             ]  # fmt: skip
         self._thorough = self._is_time("all_sales", ALL_SALES_S)
@@ -196,6 +199,11 @@ class Scheduler:
         """Do what is due ahead of sales, and keep the scale that they want."""
         connection = await self._open_connection()
         await self._ahead.look(connection, await sales.live_sales(connection))
+
+    async def _mark(self) -> None:
+        """Write down which of the sales' plans are in force by now, and who was started."""
+        connection = await self._open_connection()
+        await self._marks.look(connection, await sales.live_sales(connection))
 
     async def _copy_minutes(self) -> None:
         """Copy what intakes counted by minute: of sales that live soon, of all that ever were now and then."""

@@ -43,7 +43,7 @@ class Folding:
         async def fold(connection: Connection, _lsn: int) -> str:
             return await rows.fold(connection, cleaned)
 
-        return await self._replicas.read(fold)
+        return await self._replicas.read(fold, purpose="search")
 
 
 def fold_ascii(text: str) -> str:

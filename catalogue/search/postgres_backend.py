@@ -140,7 +140,7 @@ class PostgresSearch:
         except TimeoutError as error:
             raise StoreUnavailableError("too many searches wait; try again") from error
         try:
-            return await self._replicas.read(whole)
+            return await self._replicas.read(whole, purpose="search")
         finally:
             self._places.release()
 

@@ -148,7 +148,7 @@ class Search:
         async def load(connection: Connection, _lsn: int) -> list[Item]:
             return await rows.read_items(connection, product_ids)
 
-        return await self._replicas.read(load)
+        return await self._replicas.read(load, purpose="search")
 
 
 def open_search(settings: Settings, replicas: Replicas) -> Search:

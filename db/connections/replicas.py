@@ -11,9 +11,9 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import asyncpg
 
@@ -25,6 +25,8 @@ from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import POSTGRES_FAILED
 
 T = TypeVar("T")
+ReadPurpose = Literal["catalogue", "search"]
+"""What a connection is held for."""
 WATCH_S = 0.2
 SAMPLES = 64
 _SQL = load("catalogue_changes")
@@ -54,6 +56,8 @@ class Replicas:
         self._looking: asyncio.Task[None] | None = None
         self.reads: Counter[str] = Counter()
         """Reads answered, by server; what a server could not answer counts for the one that did."""
+        self.held: Callable[[ReadPurpose, float], None] | None = None
+        """Told for how many seconds a connection was held; None: nobody counts."""
 
     @property
     def latency_s(self) -> float:
@@ -158,16 +162,17 @@ class Replicas:
             usable = [drawn, *sorted((other for other in usable if other is not drawn), key=lambda one: one.cost)]
         return usable
 
-    async def read(self, work: Work[T], *, lsn: int = 0) -> T:
-        """Do a read where everything up to log position `lsn` is shown.
+    async def read(self, work: Work[T], *, lsn: int = 0, purpose: ReadPurpose = "catalogue") -> T:
+        """Do a read where everything up to log position `lsn` is shown; `purpose` is whose time it is in the metrics.
 
         Raises:
             StoreUnavailableError: no replica shows it, and the primary does not answer or has no place free in time;
                 or replicas do, but have more to do than they can: that is no reason to ask the primary.
         """
+        counted = work if self.held is None else _counted(work, purpose, self.held)
         with suppress(NotShownError, SlowError):
-            return await self._read_replicas(work, lsn)
-        return await self._read_primary(work, lsn)
+            return await self._read_replicas(counted, lsn)
+        return await self._read_primary(counted, lsn)
 
     async def _read_replicas(self, work: Work[T], lsn: int) -> T:
         if not self._candidates() and any(one.usable and one.answers for one in self.replicas):
@@ -221,6 +226,17 @@ async def _state(connection: Connection) -> asyncpg.Record:
     row = await connection.fetchrow(_SQL["replica_state"])
     assert row is not None
     return row
+
+
+def _counted(work: Work[T], purpose: ReadPurpose, held: Callable[[ReadPurpose, float], None]) -> Work[T]:
+    async def counted(connection: Connection, known: int) -> T:
+        began = time.perf_counter()
+        try:
+            return await work(connection, known)
+        finally:
+            held(purpose, time.perf_counter() - began)
+
+    return counted
 
 
 def _shown(work: Work[T], lsn: int) -> Work[T]:

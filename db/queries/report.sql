@@ -204,5 +204,18 @@ select name, severity, summary, began_at, ended_at from alert_spells
 -- name: no_gos
 select at, occasion, checks from prewarm_reports where sale_number = $1 and not go order by report_id desc limit 50;
 
+-- name: timeline
+-- The sale's plan as it stands, with when each entry was seen in force.
+select (one ->> 'at')::timestamptz as planned_at, one ->> 'phase' as phase,
+       array(select jsonb_object_keys(coalesce(one -> 'room', '{}')) order by 1) as room, m.seen_at as applied_at
+  from sale_plans p
+  cross join lateral jsonb_array_elements(p.timeline) with ordinality as entry (one, place)
+  left join timeline_marks m on m.sale_number = p.sale_number and m.at = (one ->> 'at')::timestamptz
+  where p.sale_number = $1 and (one ->> 'at')::timestamptz <= $2
+  order by place;
+
+-- name: process_starts
+select role, name, began_at from process_starts where began_at > $1 and began_at <= $2 order by began_at limit 200;
+
 -- name: postgres_began
 select pg_postmaster_start_time();

@@ -84,6 +84,7 @@ async def assemble(connection: Connection, known: Known) -> SaleReport:
         took = await money(connection, sale.number, declined=went.totals.cancelled.get(DECLINED, 0))
         until = min(now, (known.over_at or now) + AFTERWARDS)
         acts, acts_left_out = await happenings.acts(connection, sale, until)
+        timeline = await happenings.stages(connection, sale, min(now, known.over_at or now))
         incidents = await happenings.incidents(connection, sale, until, known.restarts)
     times = None if known.room is None else await asyncio.to_thread(room_times, known.room.visits)
     fairness = await asyncio.to_thread(_fairness, times, orders, served, step)
@@ -110,8 +111,9 @@ async def assemble(connection: Connection, known: Known) -> SaleReport:
         promises=promises(known.audit, known.no_audit, refused),
         acts=acts,
         acts_left_out=acts_left_out,
-        incidents=incidents,
+        incidents=happenings.in_order([*incidents, *happenings.late(timeline)]),
         advice=[],
+        timeline=timeline,
     )
     took_ms = round((time.monotonic() - began) * 1000)
     return msgspec.structs.replace(report, took_ms=took_ms, advice=advice(report))

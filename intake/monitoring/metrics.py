@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter as Tally
 from typing import TYPE_CHECKING
@@ -41,8 +42,12 @@ _VERDICTS = {
     verdicts.EXPIRED[0]: "admission_expired",
     verdicts.UNKNOWN[0]: "unknown",
 }
+HELD_LONG_S = 1.0
+"""A connection that is held for so long is worth a line in the log."""
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 _SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0)
+
+log = logging.getLogger("doorbuster.intake.metrics")
 
 
 class Metrics:
@@ -59,6 +64,14 @@ class Metrics:
             registry=self._registry,
         )  # fmt: skip
         self.refusals = Counter("doorbuster_refusals", "Problems answered, by code", ["code"], registry=self._registry)
+        self.shed = Counter(
+            "doorbuster_shed", "Requests refused for overload, by what they were for", ["what"],
+            registry=self._registry,
+        )  # fmt: skip
+        self.loop_lag = Gauge(
+            "doorbuster_loop_lag_seconds", "How late the event loop runs, the median of half a second",
+            registry=self._registry, multiprocess_mode="livemax",
+        )  # fmt: skip
         self.sizes = Histogram(
             "doorbuster_accept_batch_orders", "Orders in a batch", buckets=_BATCH_SIZES, registry=self._registry
         )
@@ -117,9 +130,16 @@ class Metrics:
             self._by_verdict[first].inc(times)
 
     def held(self, purpose: Purpose, seconds: float) -> None:
-        """Count a connection to Postgres that was held; the request that it was for stands beside it as an exemplar."""
+        """Count a connection to Postgres that was held; the request that it was for stands beside it as an exemplar.
+
+        Of several processes the metrics carry no exemplars: a long hold is in the log, with the request's id, anyhow.
+        """
         request_id = current_request_id()
         self._held_for[purpose].observe(seconds, {"request_id": request_id} if request_id else None)
+        if seconds >= HELD_LONG_S:
+            log.info(
+                "a connection to Postgres was held for long", extra={"purpose": purpose, "held_s": round(seconds, 3)}
+            )
 
     def refused(self, code: str, times: int = 1) -> None:
         """Count problems."""

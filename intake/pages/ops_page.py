@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from intake.server.asgi import Scope
 
 FILES = Path(__file__).parent / "static" / "ops"
-RUNBOOKS = (Path(__file__).with_name("runbook.md"), Path(__file__).parents[2] / "docs" / "runbook.md")
+RUNBOOKS = (Path(__file__).parent, Path(__file__).parents[2] / "docs")
 """Where the wheel has it, and where a checkout has."""
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -64,7 +64,10 @@ class Runbook:
     """Resource of the runbook, which alerts lead to: the one that came with this version."""
 
     def __init__(self) -> None:
-        self._text = next(path for path in RUNBOOKS if path.is_file()).read_bytes()
+        folder = next(path for path in RUNBOOKS if (path / "runbook.md").is_file())
+        symptoms = (folder / "symptoms.md").read_text()
+        # One document: the symptoms' sections follow the alerts', without their own title.
+        self._text = ((folder / "runbook.md").read_text() + symptoms[symptoms.index("\n## ") :]).encode()
 
     async def on_get(self, _req: Request, resp: Response) -> None:
         """Show it as it is written."""

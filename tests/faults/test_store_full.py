@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from doorbuster.embedded.data.instance import URLS
 from tests.fixtures.accounting import assert_every_202_is_accounted_for, wait_quiet
 from tests.fixtures.facts import Facts, open_sale
 from tests.fixtures.load import Accepted, Load, order_body, post_order, post_orders
-from tests.fixtures.up import Running, Up
+from tests.fixtures.runbook import person
+from tests.fixtures.up import Running, Up, clean_environment
 from tests.fixtures.waiting import wait_until
 
 
@@ -68,17 +72,24 @@ def small_disk(scratch: Path) -> Iterator[Callable[[str, int], Path]]:
 
 @pytest.mark.parametrize(("part", "size_mib"), [("redis/orders", 4), ("", 192)], ids=["the order store's", "all of it"])
 def test_out_of_disk_it_refuses_and_recovers(
-    small_disk: Callable[[str, int], Path], up: Up, part: str, size_mib: int
+    small_disk: Callable[[str, int], Path], up: Up, part: str, size_mib: int, tmp_path: Path
 ) -> None:
     disk = small_disk(part, size_mib)
     running = up()
     facts, sale = Facts(running), open_sale(running, 100_000, 100_000, 150)
-    with Load(running.base, sale.sale_id, sale.products) as load:
+    urls = {variable: running.ready["urls"][name] for name, variable in URLS.items()}
+    told = urls | {"OPS_URL": running.ready["ops_base"], "OPS_KEY": running.ready["ops_key"], "SALE": sale.sale_id}
+    with (
+        person(clean_environment(**told), tmp_path) as somebody,
+        Load(running.base, sale.sale_id, sale.products) as load,
+    ):
         load.wait_for(40)
         ballast = _fill(disk)
         # Under `appendfsync always` the server ends when it cannot write, rather than say yes; it is started again.
         wait_until(lambda: _starts(running) >= 3, what="the order store to be started again, in vain")
         wait_until(lambda: load.seen.put_off, what="a refusal")
+        asyncio.run(somebody.walk("Disk full"))
+        assert re.search(r" 100% .*/data", somebody.heard("df")), "the runbook finds the disk"
         accepted = len(load.accepted)
         ballast.unlink()
         load.wait_for(60, within_s=30)

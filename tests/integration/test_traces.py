@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from doorbuster import keys, tracing
 from doorbuster.settings import Settings
+from tests.fixtures.callbacks import SIMULATED_SECRET, signed_as_standard, simulated_event
 from tests.fixtures.intake import Serve
 from tests.fixtures.shop import Shop
 
@@ -62,6 +63,75 @@ async def test_an_orders_trace_goes_from_the_post_to_the_transition(
     assert post.attributes is not None
     assert post.attributes["http.response.status_code"] == 202
     assert await shop.orders.exists(keys.traces(shop.sale_number, 0)) == 0, "nothing is kept of what is settled"
+
+
+def late_spans(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
+    """Return the whole trace of one order by its spans' names, each the child of the one that it must follow."""
+    found = by_name(exporter)
+    post = found["POST /sales/{id}/orders"]
+    assert {span.context.trace_id for name, span in found.items() if name != "drain batch"} == {int(TRACE, 16)}
+    (moved,) = (span for name, span in found.items() if name.startswith("pending > "))
+    parents = [
+        span.parent.span_id if span.parent else None for span in (found["drain order"], found["settle order"], moved)
+    ]
+    assert parents == [post.context.span_id, post.context.span_id, found["settle order"].context.span_id]
+    return found
+
+
+async def test_a_payment_that_is_answered_late_is_in_the_trace(
+    shop: Shop, serve: Serve, patient_shifts: None, spans: InMemorySpanExporter
+) -> None:
+    intake = await serve()
+    await shop.stock(hot=5)
+    await shop.open_sale("hot")
+    late = {"token": "late:0"}
+    assert (await intake.post("sale-1", headers={"traceparent": SAMPLED}, payment=late)).status_code == 202
+    await shop.drain()
+    await shop.settle(payment_retry_s=0.1)
+    found = late_spans(spans)
+    assert "pending > confirmed" in found
+    settled = found["settle order"]
+    assert settled.start_time is not None
+    assert settled.end_time is not None
+    assert settled.end_time - settled.start_time > 50_000_000, "since it was asked for first"
+    assert await shop.orders.exists(keys.traces(shop.sale_number, 0)) == 0
+
+
+async def test_a_payment_that_a_callback_tells_of_is_in_the_trace(
+    shop: Shop, serve: Serve, spans: InMemorySpanExporter
+) -> None:
+    intake = await serve(payment_webhook_secret=SIMULATED_SECRET)
+    await shop.stock(hot=5)
+    await shop.open_sale("hot")
+    action = {"token": "action"}
+    accepted = await intake.post("sale-1", headers={"traceparent": SAMPLED}, payment=action)
+    await shop.drain()
+    await shop.settle()
+    assert "settle order" not in by_name(spans), "the shopper must act"
+    told = simulated_event(accepted.json()["order_id"], "action.succeeded")
+    answer = await intake.http.post("/payments/simulated/events", content=told, headers=signed_as_standard(told))
+    assert answer.status_code == 200
+    await shop.money()
+    assert "pending > confirmed" in late_spans(spans)
+    assert await shop.orders.exists(keys.traces(shop.sale_number, 0)) == 0
+
+
+async def test_an_order_that_lost_its_units_is_not_said_to_be_cancelled(
+    shop: Shop, serve: Serve, spans: InMemorySpanExporter
+) -> None:
+    intake = await serve()
+    await shop.stock(hot=5)
+    await shop.open_sale("hot", hold_s=1)
+    down = {"token": "down"}
+    assert (await intake.post("sale-1", headers={"traceparent": SAMPLED}, payment=down)).status_code == 202
+    await shop.drain()
+    ended = "update reservations set expires_at = clock_timestamp() - interval '1 s', due_at = clock_timestamp()"
+    await shop.db.execute(ended)
+    await shop.settle()
+    assert await shop.db.fetchval("select status::text from orders") == "pending"
+    assert "settle order" not in by_name(spans)
+    await shop.money()
+    assert "pending > cancelled" in late_spans(spans)
 
 
 async def test_a_share_of_the_keys_gets_a_trace_and_a_repeated_one_the_same(spans: InMemorySpanExporter) -> None:

@@ -207,7 +207,7 @@ def test_every_reason_is_documented() -> None:
 
 
 def test_every_poison_is_in_the_runbook() -> None:
-    assert set(Poison) <= set(coded(text_of("runbook.md")))
+    assert set(Poison) <= set(coded(text_of("symptoms.md")))
 
 
 # Errors, locks, words.

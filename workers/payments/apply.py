@@ -44,6 +44,8 @@ class Applied:
     """Orders that others are to be told of."""
     moved_units: list[UUID] = field(default_factory=list)
     """Orders whose units were given back, or taken again."""
+    outcomes: dict[UUID, str] = field(default_factory=dict)
+    """The state of those that were confirmed or cancelled."""
 
 
 async def apply(shift: Shift, answers: Sequence[ProviderAnswer], *, void_after_s: float) -> Applied:
@@ -145,7 +147,9 @@ class _Change:
             case MoneyStep.ASK:
                 await holds.ask_now(connection, one)
             case MoneyStep.CONFIRM:
-                self.applied.changed += await transitions.confirm_paid(connection, [_paid(order)])
+                confirmed = await transitions.confirm_paid(connection, [_paid(order)])
+                self.applied.changed += confirmed
+                self.applied.outcomes |= dict.fromkeys(confirmed, str(Status.CONFIRMED))
             case MoneyStep.CONFIRM_ANEW:
                 await self._confirm_anew(order)
             case MoneyStep.WAIT_FOR_SHOPPER:
@@ -182,6 +186,7 @@ class _Change:
             self.connection, [order.order_id], reason=reason, served=self.applied.changed
         )
         self.applied.changed += cancelled
+        self.applied.outcomes |= dict.fromkeys(cancelled, str(Status.CANCELLED))
         if order.is_held:
             self.applied.moved_units += cancelled
         if cancelled and reason == OVER_LIMIT and self.over_limit is not None:
@@ -198,6 +203,7 @@ class _Change:
             order = order._replace(status=Status.CONFIRMED)
             self.applied.moved_units.append(order.order_id)
             self.applied.changed.append(order.order_id)
+            self.applied.outcomes[order.order_id] = str(Status.CONFIRMED)
             await self._do(order, decide(order, self.answer.provider))
         else:
             await self._cancel(order, EXPIRED)

@@ -17,6 +17,7 @@ from db.orders import money
 from db.orders.money import BEGINNING, OperationCursor, OperationKind, OrderMoney, PaymentOperation
 from db.orders.states import Status
 from db.work import shifts
+from doorbuster import tracing
 from workers.payments.answers import ProviderAnswer
 from workers.payments.apply import apply
 from workers.payments.breaker import Breaker
@@ -30,6 +31,7 @@ from workers.payments.gateway import (
     RateLimitedError,
 )
 from workers.payments.pace import PaymentPace
+from workers.payments.traces import settled_late
 from workers.publish.availability import Units
 from workers.publish.order_changes import publish
 
@@ -218,8 +220,10 @@ class Money:
         answers, failures = self._answers[: self._shift.size.now], self._failures[: self._shift.size.now]
         if not answers and not failures:
             return 0
-        void_after_s = self._shift.settings.payment_timeout_s
+        began_ns, void_after_s = time.time_ns(), self._shift.settings.payment_timeout_s
         applied = await apply(self._shift, answers, void_after_s=void_after_s)
+        if tracing.ON and applied.outcomes:
+            await settled_late(self._shift.orders, applied.outcomes, began_ns)
         del self._answers[: len(answers)]
         if failures:
             await self._write_failures(failures)

@@ -18,6 +18,7 @@ from db.connections import pool
 from db.report import stored
 from db.report.gather import Stores, Wanted, gather, unsettled
 from doorbuster.failures import TRANSIENT
+from readiness import audited
 from waitingroom.records.memory import RoomMemory
 from workers.runtime import job_queue
 
@@ -127,13 +128,18 @@ class ReportWriter:
         """Return what the audit finds, or why there was none: the report is written all the same."""
         try:
             async with asyncio.timeout(WRITE_S):
-                return await promises.look(connection, self._orders), ""
+                found = await promises.look(connection, self._orders)
         except TimeoutError:
             return None, f"the audit took longer than {WRITE_S:.0f} s; `doorbuster audit` takes the time it needs"
         except TRANSIENT as error:
             if connection.is_closed():
                 raise
             return None, f"a store did not answer the audit: {type(error).__name__}"
+        try:
+            await asyncio.to_thread(audited.tell_from_thread, self._jobs, found)
+        except TRANSIENT as error:  # the report has it all the same
+            log.warning("the audit's result could not be noted", extra={"error": repr(error)})
+        return found, ""
 
 
 def _wanted(sale: Sale, due: DueReport, audit: PromisesView | None, why: str) -> Wanted:

@@ -65,22 +65,28 @@ class Service:
 
     def __init__(self, name: str, config: Config) -> None:
         self._resource = f"service/{name}"
+        self._cluster, _, self._service = name.partition("/")
         self._client = boto3.client("application-autoscaling", config=config)
+        self._services = boto3.client("ecs", config=config)
 
     def look(self) -> dict[str, int]:
-        """Return its bounds; its count follows the minimum."""
+        """Return its bounds and how many tasks it is to have."""
         found = self._client.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[self._resource])
         if not found["ScalableTargets"]:
             raise ScalingError(f"{self._resource} is no scalable target")
         target = found["ScalableTargets"][0]
-        return {"min": target["MinCapacity"], "max": target["MaxCapacity"], "desired": target["MinCapacity"]}
+        services = self._services.describe_services(cluster=self._cluster, services=[self._service])["services"]
+        if not services or services[0]["status"] != "ACTIVE":
+            raise ScalingError(f"there is no ECS service {self._service!r} in the cluster {self._cluster!r}")
+        return {"min": target["MinCapacity"], "max": target["MaxCapacity"], "desired": services[0]["desiredCount"]}
 
-    def set(self, least: int, desired: int) -> None:  # noqa: ARG002  a target's shape
-        """Set the minimum; Application Auto Scaling raises the service's count to it."""
+    def set(self, least: int, desired: int) -> None:
+        """Set the minimum, below which no policy goes, then the count itself: a new minimum alone may wait for one."""
         self._client.register_scalable_target(ResourceId=self._resource, MinCapacity=least, **_ECS)
+        self._services.update_service(cluster=self._cluster, service=self._service, desiredCount=desired)
 
     def plan(self, name: str, at: datetime, count: int) -> None:
-        """Put a scheduled action."""
+        """Put a scheduled action; Application Auto Scaling brings the service's count to its minimum."""
         self._client.put_scheduled_action(
             ResourceId=self._resource, ScheduledActionName=name, Timezone="UTC",
             Schedule=f"at({at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})", ScalableTargetAction={"MinCapacity": count}, **_ECS,
@@ -124,10 +130,12 @@ class AwsScaling:
             raise ScalingError("; ".join(missed))
 
     async def falls_short(self, wanted: Counts) -> bool:
-        """Say whether a minimum is below the wish: somebody's deployment may have set it back."""
+        """Say whether a minimum or a count is below the wish: somebody's deployment may have set it back."""
         found = await self.look()
         return any(
-            found[role]["min"] < min(count, found[role]["max"]) for role, count in wanted.items() if role in found
+            min(found[role]["min"], found[role]["desired"]) < min(count, found[role]["max"])
+            for role, count in wanted.items()
+            if role in found
         )
 
     async def plan(self, name: str, at: datetime, wanted: Counts) -> None:

@@ -14,11 +14,14 @@ from redis.asyncio import Redis
 from db.audit import promises
 from db.connections import pool
 from doorbuster.cli import options
+from doorbuster.cli.answer import warn
 from doorbuster.cli.audit.provider import gateway_of, provider_figures
 from doorbuster.cli.instance.trouble import require_stores
 from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
-from doorbuster.failures import STORE_FAILED
+from doorbuster.failures import REDIS_FAILED, STORE_FAILED
+from doorbuster.log import redact
+from readiness import audited
 from workers.payments.gateway import GatewayError
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 _STATEMENT_TIMEOUT_S = 300.0
 _ANSWER_TIMEOUT_S = 30.0
+_NOTE_TIMEOUT_S = 3.0
 
 
 @click.command()
@@ -61,9 +65,23 @@ async def _audit(instance: Instance, provider_hours: float | None) -> PromisesVi
     try:
         async with Redis.from_url(orders_url, socket_timeout=_ANSWER_TIMEOUT_S) as orders:
             compared = [] if provider_hours is None else await _compared(instance, connection, provider_hours)
-            return await promises.look(connection, orders, more=compared)
+            found = await promises.look(connection, orders, more=compared)
     finally:
         await connection.close()
+    await _note(instance, found)
+    return found
+
+
+async def _note(instance: Instance, found: PromisesView) -> None:
+    """Note it for metrics, alert and go/no-go, as `GET /ops/promises` does; where that cannot be, it is said."""
+    if not instance.has_together("database", "orders_redis", "jobs_redis"):
+        warn("JOBS_REDIS_URL is not set: metrics and go/no-go do not know of this audit")
+        return
+    try:
+        async with Redis.from_url(instance.url("jobs_redis"), socket_timeout=_NOTE_TIMEOUT_S) as jobs:
+            await audited.tell(jobs, found)
+    except REDIS_FAILED as error:
+        warn(f"the jobs store does not answer, metrics and go/no-go do not know of this audit: {redact(str(error))}")
 
 
 async def _compared(instance: Instance, connection: Connection, hours: float) -> list[Figure]:

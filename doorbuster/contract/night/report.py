@@ -272,10 +272,22 @@ class Act(Struct, frozen=True, kw_only=True):
     change: dict[str, Any]
 
 
+class ReportStage(Struct, frozen=True, kw_only=True):
+    """An entry of the sale's timeline: when it was to apply, and when it was seen in force."""
+
+    planned_at: Moment
+    phase: str | None
+    room: list[str]
+    """Names of the room's terms that it changes."""
+    applied_at: Moment | None
+    """When a scheduler first saw it in force; null: none did, or it was past when the sale was made."""
+    late_s: float | None
+
+
 class Incident(Struct, frozen=True, kw_only=True):
     """Something that went wrong, or had to be looked at."""
 
-    kind: Literal["alert", "no_go", "dead_letters", "payments_failed", "restart"]
+    kind: Literal["alert", "no_go", "dead_letters", "payments_failed", "late_stage", "restart"]
     at: Moment | None
     until: Moment | None
     what: str
@@ -319,3 +331,5 @@ class SaleReport(Struct, frozen=True, kw_only=True):
     acts_left_out: int
     incidents: list[Incident]
     advice: list[Advice]
+    timeline: list[ReportStage] = []
+    """What the plan was to change until the sale was over."""

@@ -91,7 +91,8 @@ class Instance:
 
     def __init__(self, document: dict[str, object], looked_in: list[Path]) -> None:
         urls = document.get("urls")
-        self._known: dict[str, object] = {**(urls if isinstance(urls, dict) else {})}
+        self._told: dict[str, object] = {**(urls if isinstance(urls, dict) else {})}
+        self._known: dict[str, object] = {**self._told}
         self._known |= {name: document.get(name) for name in ("base", "data", "pids", *_VALUES)}
         self._known |= {name: os.environ[key] for name, key in (URLS | _VALUES).items() if os.environ.get(key)}
         self._looked_in = looked_in
@@ -99,6 +100,12 @@ class Instance:
     def url(self, store: str) -> str:
         """Return the URL of a store by its name in the ready document."""
         return self._need(store, URLS[store])
+
+    def has_together(self, *stores: str) -> bool:
+        """Say whether these URLs are of one instance: all named by the environment, or all as its document says."""
+        if all(os.environ.get(URLS[store]) for store in stores):
+            return True
+        return all(self._told.get(store) and self._told[store] == self._known[store] for store in stores)
 
     @property
     def base(self) -> str:

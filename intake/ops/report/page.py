@@ -37,7 +37,8 @@ ROWS_MAX = 60
 """Minutes shown as a table; all of them are in the CSV."""
 VERDICTS = {"holds": "holds", "broken": "BROKEN", "not_checked": "not checked"}
 KINDS = {
-    "alert": "alert", "no_go": "no-go", "dead_letters": "put aside", "payments_failed": "payment", "restart": "restart",
+    "alert": "alert", "no_go": "no-go", "dead_letters": "put aside", "payments_failed": "payment",
+    "late_stage": "late", "restart": "restart",
 }  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from db.audit import promises
@@ -72,11 +71,8 @@ class Promises:
 
     async def _tell(self, found: PromisesView) -> None:
         """Note it for the metrics, and so for the alert."""
-        breaches: Counter[str] = Counter()
-        for figure in found.figures:
-            breaches[figure.promise] += figure.breaches
         try:
-            await audited.tell(self._jobs, breaches)
+            await audited.tell(self._jobs, found)
         except REDIS_FAILED as error:  # whoever asked is answered all the same
             log.warning("the audit's result could not be noted", extra={"error": repr(error)})
 

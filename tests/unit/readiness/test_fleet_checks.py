@@ -6,8 +6,10 @@ from typing import Any
 
 from db.prewarm.scaling import Scaling
 from doorbuster.values.prewarm import Scale
+from readiness.audited import LastAudit
 from readiness.fleet_checks import (
     IntakeSign,
+    audit_check,
     keys_check,
     processes_check,
     scaling_check,
@@ -66,3 +68,11 @@ def test_webhooks_that_get_nothing_are_named() -> None:
     assert webhooks_check([(3, "paused"), (5, "disabled")])["reason"] == (
         "webhooks that get nothing: 3 is paused, 5 is disabled"
     )
+
+
+def test_the_last_audit_found_no_breach() -> None:
+    assert audit_check(None) == {"ok": True, "notes": ["no audit was made yet"]}
+    assert audit_check(LastAudit({"P1": 0, "P4": 0}, 71.6)) == {"ok": True, "last_in_s": -72, "breaches": 0}
+    said = audit_check(LastAudit({"P1": 0, "P4": 3, "P12": 1}, 7_200.2))
+    assert said["reason"] == "the last audit, 7,200 s ago, found broken: P12 1 times, P4 3 times"
+    assert (said["ok"], said["breaches"]) == (False, 4)

@@ -56,12 +56,38 @@ def recount(raw: Raw) -> dict[str, Any]:
         "standby": _standby(raw, orders, steps),
         "money": _money(raw, orders),
         "promises": _promises(raw, orders, steps),
+        "timeline": _timeline(raw, sale),
+        "restarts": _restarts(raw, sale),
         "acts": [
             [row["action"], row["target"], row["operator"]]
             for row in raw.of("ops_log")
             if row["target"] == "sale:night"
         ],
     }  # fmt: skip
+
+
+def _timeline(raw: Raw, sale: Row) -> list[list[Any]]:
+    """What the plan was to change before the sale closed: when, when it was seen, how late, what."""
+    (plan,) = [row for row in raw.of("sale_plans") if row["sale_number"] == sale["sale_number"]]
+    marks = {row["at"]: row["seen_at"] for row in raw.of("timeline_marks")}
+    found = []
+    for entry in plan["timeline"]:
+        at = datetime.fromisoformat(entry["at"])
+        if at > sale["closed_at"]:
+            continue
+        seen = marks.get(at)
+        late_s = None if seen is None else round((seen - at).total_seconds(), 3)
+        found.append([at, seen, late_s, entry.get("phase"), sorted(entry.get("room", {}))])
+    return found
+
+
+def _restarts(raw: Raw, sale: Row) -> list[list[Any]]:
+    """Processes that were started between the sale's start and an hour after its end."""
+    return [
+        [row["role"], row["name"], row["began_at"]]
+        for row in sorted(raw.of("process_starts"), key=lambda row: row["began_at"])
+        if sale["starts_at"] < row["began_at"]
+    ]
 
 
 def _in_the_sales_order(raw: Raw) -> list[Row]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 from redis.asyncio import Redis
 
+from db import sales
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
 from tests.fixtures.visitors import Visitor
 from tests.fixtures.waiting import eventually
 from waitingroom.records import minutes
 from workers.publish import sale_minutes
+from workers.report.marks import ReportMarks
+from workers.runtime import job_queue
+from workers.runtime.presence import Presence
 
 LAMP, RUG = "lamp", "rug"
 
@@ -60,6 +65,7 @@ async def play(intake: Intake, shop: Shop, room: Redis) -> Played:
     await _after(played)
     await _buy(played, late)  # what came back is gone again
     await _work_off(played)
+    await _schedule(played)
     await _close(played, room)
     return played
 
@@ -68,7 +74,14 @@ async def _open(played: Played) -> None:
     intake = played.intake
     await intake.make_product(LAMP, units=6)
     await intake.make_product(RUG, units=40)
+    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+    timeline = [
+        {"at": soon.isoformat(), "room": {"message": "soon", "grace_s": 50}},
+        {"at": (soon + timedelta(seconds=0.1)).isoformat(), "room": {"message": "now"}},
+        {"at": (soon + timedelta(hours=1)).isoformat(), "phase": "closed"},
+    ]
     sale = {
+        "timeline": timeline,
         "sale_id": "night",
         "name": "The night",
         "hold_s": 60,
@@ -169,6 +182,29 @@ async def _after(played: Played) -> None:
 async def _refund(ops: httpx.AsyncClient, order: str, refund: dict[str, Any]) -> None:
     key = {"Idempotency-Key": f"refund-{order}"}
     (await ops.post(f"/ops/orders/{order}/refunds", json=refund, headers=key)).raise_for_status()
+
+
+async def _schedule(played: Played) -> None:
+    """Look as a scheduler does that came a minute late, and was started anew in between."""
+    shop = played.shop
+    jobs_url = shop.settings.jobs_redis_url.get_secret_value()
+    with job_queue.connect(jobs_url) as jobs:
+        presence = Presence(jobs)
+        presence.renew()
+        marks = ReportMarks(jobs, jobs_url)
+        try:
+
+            async def marked() -> bool:
+                await marks.look(shop.db, await sales.live_sales(shop.db))
+                return bool(await shop.db.fetchval("select count(*) = 2 from timeline_marks"))
+
+            await eventually(marked, what="the plan to be seen in force")
+        finally:
+            await marks.close()
+            presence.end()
+    await shop.db.execute(
+        "update timeline_marks set seen_at = at + interval '61.25 s' where at = (select max(at) from timeline_marks)"
+    )
 
 
 async def _close(played: Played, room: Redis) -> None:

@@ -16,7 +16,8 @@ from tests.integration.db.report.scenario import Played, play
 
 TABLES = (
     "sales", "sale_products", "orders", "order_lines", "order_events", "reservations", "standby", "stock",
-    "stock_movements", "shelf_turns", "payment_operations", "refunds", "ops_log",
+    "stock_movements", "shelf_turns", "payment_operations", "refunds", "ops_log", "sale_plans", "timeline_marks",
+    "process_starts",
 )  # fmt: skip
 
 
@@ -61,8 +62,28 @@ async def test_the_report_is_what_a_second_program_counts(told: tuple[dict[str, 
     assert [[act["action"], act["target"], act["by"]] for act in report["acts"] if act["target"] == "sale:night"] == (
         counted["acts"]
     )
+    _same_plan(report, counted)
     _same_products(report["products"], counted["products"])
     _everything_happened(report)
+
+
+def _same_plan(report: dict[str, Any], counted: dict[str, Any]) -> None:
+    shown = [
+        [moment(one["planned_at"]), moment(one["applied_at"]), one["late_s"], one["phase"], one["room"]]
+        for one in report["timeline"]
+    ]
+    assert shown == counted["timeline"]
+    assert [row[4] for row in shown] == [["grace_s", "message"], ["message"]], (
+        "the close by hand came before the plan's"
+    )
+    late = [one for one in report["incidents"] if one["kind"] == "late_stage"]
+    assert [(moment(one["at"]), moment(one["until"])) for one in late] == [
+        (planned, seen) for planned, seen, late_s, *_ in counted["timeline"] if late_s > 5
+    ]
+    assert "message was seen in force 61.2 s late" in late[-1]["what"]
+    restarts = [(moment(one["at"]), one["what"]) for one in report["incidents"] if one["kind"] == "restart"]
+    assert restarts == [(at, f"the {role} {name} was started") for role, name, at in counted["restarts"]]
+    assert [role for role, *_ in counted["restarts"]] == ["scheduler"]
 
 
 def _same_products(shown: list[dict[str, Any]], counted: list[dict[str, Any]]) -> None:

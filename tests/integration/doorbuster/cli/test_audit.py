@@ -13,6 +13,7 @@ from db.products.products import Product, put_product
 from db.sales import SaleProduct, SaleSpec, create_sale
 from doorbuster import keys
 from doorbuster.orderstore.spent import ENDED
+from readiness import audited
 from tests.fixtures.up import doorbuster
 from tests.fixtures.visitors import Visitor, open_room
 
@@ -118,6 +119,25 @@ async def test_an_order_without_admission_is_a_breach(urls: dict[str, str], room
     assert _figure(json.loads((await _audit(urls, "--json")).stdout), "needed an admission") == (2, 1)
     (await roomy.ops.patch("/ops/sales/sale", json={"room": {"mode": "always"}})).raise_for_status()
     assert "needed an admission" not in (await _audit(urls, "--json")).stdout, "since when it asked all is not known"
+
+
+async def test_what_it_finds_is_noted_for_metrics_and_go_or_no_go(
+    urls: dict[str, str], db: Connection, orders_redis: Redis, jobs_redis: Redis
+) -> None:
+    stream = await _sale_with_three_accepted(db, orders_redis)
+    assert await audited.read(jobs_redis) is None
+    await orders_redis.xtrim(stream, maxlen=2, approximate=False)
+    assert (await _audit(urls)).returncode == 1
+    last = await audited.read(jobs_redis)
+    assert last is not None
+    assert last.breaches["P1"] == 1
+    assert last.age_s < 100
+    for away in (urls | {"JOBS_REDIS_URL": "redis://:secret@127.0.0.1:1/0"}, urls | {"JOBS_REDIS_URL": ""}):
+        done = await _audit(away, "--json")
+        assert (done.returncode, json.loads(done.stdout)["breaches"]) == (1, 1)
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith("warning: ")
+        assert "secret" not in done.stderr
 
 
 async def test_a_store_that_is_not_there_ends_with_a_line(urls: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from tests.fixtures.up import Running, Up
 from tests.fixtures.waiting import wait_until
 
 READS, SERVERS = "doorbuster_catalogue_reads_total", "doorbuster_database_reads_total"
+HELD = "doorbuster_connection_held_seconds_count"
 
 
 def figures(text: str) -> Counter[tuple[str, ...]]:
@@ -42,6 +43,7 @@ async def test_one_process_counts_by_where_a_read_was_answered(shop: Intake) -> 
     assert (READS, "catalogue", "coalesced") in shown
     assert shown[READS, "search", "backend"] == 1
     assert shown[SERVERS, "primary"] == 4  # a search finds, then reads what it found
+    assert (shown[HELD, "catalogue"], shown[HELD, "search"]) == (2, 2), "each held its connection for a while"
     again = figures((await shop.http.get("/metrics")).text)
     assert {key: n for key, n in again.items() if key[0] in (READS, SERVERS)} == {
         key: n for key, n in shown.items() if key[0] in (READS, SERVERS)

@@ -41,7 +41,7 @@ async def test_it_fills_the_cache_and_says_go_with_each_figure(intake: Intake, j
     wanted = {
         "postgres", "orders_store", "durability", "sale", "window", "products", "stock", "allotment", "room",
         "room_store", "cache", "replicas", "jobs_store", "clock", "capacity", "memory", "payments", "disk", "webhooks",
-        "processes", "scaling", "keys", "buffers", "cdn",
+        "processes", "scaling", "keys", "audit", "buffers", "cdn",
     }  # fmt: skip
     assert checks.keys() == wanted
     assert all(check["ok"] for check in checks.values())

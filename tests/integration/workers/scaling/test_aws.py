@@ -59,10 +59,16 @@ def group() -> tuple[int, int]:
     return found["MinSize"], found["DesiredCapacity"]
 
 
-def service() -> int:
+def service() -> tuple[int, int]:
     found = boto3.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
     least: int = found["ScalableTargets"][0]["MinCapacity"]
-    return least
+    return least, tasks()
+
+
+def tasks() -> int:
+    found = boto3.client("ecs").describe_services(cluster="shop", services=["workers"])
+    count: int = found["services"][0]["desiredCount"]
+    return count
 
 
 def group_actions() -> list[dict[str, Any]]:
@@ -85,13 +91,13 @@ async def test_minimum_and_desired_capacity_rise_and_come_back(adapter: AwsScali
     }  # fmt: skip
     for _ in range(2):
         await adapter.apply(before, {"intake": 6, "workers": 8})
-        assert (group(), service()) == ((6, 6), 8)
+        assert (group(), service()) == ((6, 6), (8, 8))
     assert not await adapter.falls_short({"intake": 6, "workers": 8})
     assert await adapter.falls_short({"intake": 7})
     await adapter.apply(before, {"workers": 2})
-    assert (group(), service()) == ((1, 2), 3), "never below what it was"
+    assert (group(), service()) == ((1, 2), (3, 8)), "never below what it was; what was added stays while a wish holds"
     await adapter.apply(before, {})
-    assert (group(), service()) == ((1, 2), 3)
+    assert (group(), service()) == ((1, 2), (3, 3))
 
 
 async def test_what_a_policy_has_added_stays_while_the_wish_holds(adapter: AwsScaling) -> None:
@@ -106,8 +112,33 @@ async def test_beyond_the_maximum_as_much_is_done_as_can_be_and_told(adapter: Aw
     before = await adapter.look()
     with pytest.raises(ScalingError, match="intake: its maximum is 10, and 40 are wanted"):
         await adapter.apply(before, {"intake": 40, "workers": 8})
-    assert (group(), service()) == ((10, 10), 8)
+    assert (group(), service()) == ((10, 10), (8, 8))
     assert not await adapter.falls_short({"intake": 40})
+
+
+async def test_a_service_whose_count_a_deployment_set_back_is_brought_up_again(adapter: AwsScaling) -> None:
+    before = await adapter.look()
+    await adapter.apply(before, {"workers": 9})
+    boto3.client("ecs").update_service(cluster="shop", service="workers", desiredCount=2)
+    assert await adapter.falls_short({"workers": 9})
+    await adapter.apply(before, {"workers": 9})
+    assert service() == (9, 9)
+
+
+async def test_tasks_that_a_policy_has_added_stay_while_the_wish_holds(adapter: AwsScaling) -> None:
+    before = await adapter.look()
+    await adapter.apply(before, {"workers": 6})
+    boto3.client("ecs").update_service(cluster="shop", service="workers", desiredCount=11)
+    await adapter.apply(before, {"workers": 7})
+    assert service() == (7, 11)
+    await adapter.apply(before, {})
+    assert service() == (3, 3)
+
+
+async def test_a_service_that_is_gone_is_told(adapter: AwsScaling) -> None:
+    boto3.client("ecs").delete_service(cluster="shop", service="workers", force=True)
+    with pytest.raises(ScalingError, match="no ECS service 'workers' in the cluster 'shop'"):
+        await adapter.look()
 
 
 async def test_scheduled_actions_have_all_their_fields_and_the_same_name_replaces_them(adapter: AwsScaling) -> None:

@@ -8,8 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from workers.payments.gateway import GatewayError, PaymentRequest, ProviderPayment, ProviderStatus
-from workers.payments.settle import answered_at_once
+from workers.payments.gateway import GatewayError, PaymentRequest, ProviderPayment, ProviderStatus, answered_at_once
 from workers.payments.simulated import SimulatedGateway
 
 CAPTURED = ProviderPayment(ProviderStatus.CAPTURED, 100, 100)

@@ -10,7 +10,7 @@ const R = T.runbook;
 // Within the runbook a link leads on; what stands in other documents is named by its words.
 function link(words, target) {
   const [file, name] = target.split("#");
-  if ((file === "" || file === "runbook.md") && name) return h("a", { href: `#/runbook/${encodeURIComponent(name)}` }, words);
+  if (["", "runbook.md", "symptoms.md"].includes(file) && name) return h("a", { href: `#/runbook/${encodeURIComponent(name)}` }, words);
   return h("span", {}, words, file.includes("/") ? "" : ` (docs/${target})`);
 }
 
