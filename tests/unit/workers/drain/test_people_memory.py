@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.work.people_counts import Counted
+from db.work.people_counts import CountedPeople
 from workers.drain.people_memory import PeopleMemory
 
 # Few, so that they come again; some share their first bytes, one is named twice, and zeros are found in many places.
@@ -24,7 +24,7 @@ def test_it_knows_what_everybody_has(changes: list[tuple[str, int, set[bytes]]],
     known: set[tuple[str, bytes]] = set()
     for number, (product_id, units, names) in enumerate(changes, 1):
         if heard:
-            memory.hear([Counted(product_id, number, units, b"".join(sorted(names)))])
+            memory.hear([CountedPeople(product_id, number, units, b"".join(sorted(names)))])
         else:
             memory.count(product_id, dict.fromkeys(names, units))
             memory.note(product_id, number)
