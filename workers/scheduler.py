@@ -31,7 +31,7 @@ from workers.drain import former_prices
 from workers.prewarm.ahead import AheadOfSales
 from workers.publish import sale_minutes
 from workers.publish.availability import Units
-from workers.report.marks import Marks
+from workers.report.marks import ReportMarks
 from workers.report.writer import ReportWriter
 from workers.room_outflow import Outflow
 from workers.runtime import job_queue
@@ -89,7 +89,7 @@ class Scheduler:
             jobs=self._jobs,
             isolation=self._isolation,
         )
-        self._marks = Marks(self._jobs, settings.jobs_redis_url.get_secret_value())
+        self._marks = ReportMarks(self._jobs, settings.jobs_redis_url.get_secret_value())
         self._connection: Connection | None = None
         self._failing: set[str] = set()
         self._thorough = False
