@@ -117,6 +117,7 @@ class Guard:
         path, method = scope["path"], scope["method"]
         if method not in METHODS:
             scope[METHOD], scope["method"] = method, STRANGE
+        self.shedding.seen += 1
         if self.shedding.is_pressed(self.in_flight) and not self._takes(path):
             await self._shed(scope, send)
         elif path.startswith(OPS):

@@ -2,8 +2,8 @@
 
 Owns the classes of requests and the decision; knows nothing of ASGI and answers nobody. Two measures: how many requests
 are in work, for every class; and how late the process's event loop runs, for what can be done without. Lateness counts
-only if it stands, as CoDel judges a queue (Nichols and Jacobson 2012): the median of half a second, so that one stall
-of a busy machine refuses nobody.
+only where many requests come, and if it stands, as CoDel judges a queue (Nichols and Jacobson 2012): the median of half
+a second, so that one stall of a busy machine refuses nobody.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SAMPLE_S = 0.02
 """How often the loop is asked how late it is."""
 WINDOW_S = 0.5
+BUSY_PER_S = 50
+"""Requests a second from which on a process is held to be late for what it does; below, refusing would help nobody."""
 KEEP_S = 1.0
 """How long a class stays refused once lateness stood: as long as who was refused is told to wait, at least."""
 
@@ -97,6 +99,9 @@ class Shedding:
         self._least = min(self._most.values())
         self._late_s = {one: times * lag_ms / 1000 for one, times in LATE_TIMES.items()} if lag_ms else {}
         self._until = dict.fromkeys(self._late_s, 0.0)
+        self.seen = 0
+        """Requests that came, whatever became of them; counted by who asks."""
+        self._seen_at: deque[tuple[float, int]] = deque()
         self._late_until = 0.0
 
     def is_pressed(self, in_flight: int) -> bool:
@@ -121,11 +126,20 @@ class Shedding:
         """Take how late the loop was just now, and decide which classes are refused for a while."""
         self.lateness.take(late_s)
         now = self._clock()
+        is_busy = self._is_busy(now)
         for one, bound_s in self._late_s.items():
-            if self.lateness.standing_s >= bound_s:
+            if is_busy and self.lateness.standing_s >= bound_s:
                 self._until[one] = self._late_until = now + KEEP_S
         if now >= self._late_until:
             self._late_until = 0.0
+
+    def _is_busy(self, now: float) -> bool:
+        """Say whether requests come so fast that they can be what makes the loop late."""
+        self._seen_at.append((now, self.seen))
+        while len(self._seen_at) > 2 and self._seen_at[1][0] <= now - WINDOW_S:
+            self._seen_at.popleft()
+        since, before = self._seen_at[0]
+        return self.seen - before >= BUSY_PER_S * max(now - since, WINDOW_S)
 
     async def keep_judging(self) -> None:
         """Ask the loop again and again how late it is, until cancelled."""

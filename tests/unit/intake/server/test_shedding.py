@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from intake.server.shedding import (
+    BUSY_PER_S,
     KEEP_S,
     LATE_TIMES,
     SAMPLE_S,
@@ -27,10 +28,11 @@ class Clock:
         return self.now
 
 
-def late_for(shedding: Shedding, clock: Clock, seconds: float, late_s: float) -> None:
+def late_for(shedding: Shedding, clock: Clock, seconds: float, late_s: float, *, per_s: float = 1_000) -> None:
     ends = clock.now + seconds
     while clock.now < ends:
         clock.now += SAMPLE_S + late_s
+        shedding.seen += round(per_s * (SAMPLE_S + late_s))
         shedding.judge(late_s)
 
 
@@ -99,6 +101,15 @@ def test_a_loop_that_stays_late_refuses_searches_then_category_pages_and_nothing
     late_for(shedding, clock, 1, 0.085)
     assert taken(shedding) == [PRODUCT, ROOM, ORDER]
     late_for(shedding, clock, 2, 3.0)
+    assert taken(shedding) == [PRODUCT, ROOM, ORDER]
+
+
+def test_a_process_that_has_little_to_do_refuses_nothing_for_being_late() -> None:
+    clock = Clock()
+    shedding = Shedding(in_flight_max=100, lag_ms=40, clock=clock)
+    late_for(shedding, clock, 3, 0.2, per_s=BUSY_PER_S * 0.8)
+    assert not shedding.is_pressed(0)
+    late_for(shedding, clock, 1, 0.2, per_s=BUSY_PER_S * 1.5)
     assert taken(shedding) == [PRODUCT, ROOM, ORDER]
 
 
