@@ -13,7 +13,7 @@ ifneq ($(wildcard $(STAMP) $(RUNS)),)
   endif
 endif
 
-.PHONY: services help install demo test test-unit alerts dashboard fix test-versions test-oldest test-newest constraints check bench endurance soak loadtest spike loadtest-reads room-report opensearch relevance clean
+.PHONY: services help install demo test test-unit alerts dashboard fix test-versions test-oldest test-newest constraints check bench endurance growth soak loadtest spike loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -100,8 +100,11 @@ spike: $(STAMP)  ## fifty times the orders within five seconds, without a waitin
 loadtest-reads: $(STAMP)  ## a 50x spike of product pages, searches and category pages with orders beside it
 	@$(BIN)/python -m loadtests.read_mix
 
-endurance: $(STAMP)  ## two million orders at full load, a line every 20 s (ARGS=--mixed, or --existing 5000000)
-	@$(BIN)/python -m loadtests.endurance $(ARGS)
+endurance: $(STAMP)  ## two million orders at full load, a look every 20 s (ORDERS=5000000, ARGS=--mixed, or --existing 5000000)
+	@$(BIN)/python -m loadtests.endurance $(if $(ORDERS),--orders $(ORDERS)) $(ARGS)
+
+growth: $(STAMP)  ## how the cost of an order grows: figures and a chart in reports/ (ARGS=--ten-million)
+	@$(BIN)/python -m loadtests.growth $(ARGS)
 
 soak: $(STAMP)  ## long fault and load runs
 	@$(BIN)/python -m pytest -m soak --timeout 3600

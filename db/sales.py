@@ -243,7 +243,7 @@ async def _replace_products(connection: Connection, sale: Sale, products: Sequen
         raise InvalidError(
             "more has been sold than that", [("products", "a quantity is below what is taken")]
         ) from error
-    for statement in ("forget_purchases", "count_purchases_anew", "forget_identities", "count_identities_anew"):
+    for statement in ("forget_purchases", "count_purchases_anew", "count_identities_anew"):
         await connection.execute(_SQL[statement], sale.number)
     return await standby.serve(connection, held) if held else []
 

@@ -358,6 +358,7 @@ create table sale_products (
   limit_card         integer check (limit_card > 0),
   limit_address      integer check (limit_address > 0),
   limit_device       integer check (limit_device > 0),
+  people_number      bigint not null default 0,                   -- of the last change of what people have, see people_counts
   primary key (sale_number, product_id),
   constraint allotment_not_oversold check (taken <= quantity)
 ) with (
@@ -403,17 +404,33 @@ create table purchases (
   primary key (sale_number, product_id, customer_id)
 );
 
--- The same by who is behind the customer: `identity` is the HMAC of an e-mail, card, address or device, see
--- orders.identities.
-create table identity_purchases (
+-- The same by who is behind the customer, only ever added to: so many units more, or fewer, for each of many identities,
+-- 16 bytes of HMAC each, of an e-mail, card, address or device (see orders.identities) whose first byte is `bucket`.
+-- Who counts holds the product's row of sale_products and gives it a new number, which the rows carry: what somebody
+-- else has counted since is what has a higher number than theirs.
+create sequence people_numbers;
+
+create table people_counts (
+  number      bigint not null,
   sale_number integer not null,
-  identity    bytea not null,
+  units       integer not null,                  -- given back: below 0
+  bucket      smallint not null,
   product_id  text not null,
-  quantity    integer not null check (quantity >= 0)
+  identities  bytea not null check (length(identities) % 16 = 0)
 );
--- Hashes are enough: an identity belongs to one sale. A unique index costs twice as much, and who counts holds the product's
--- row of sale_products, so nobody adds a second row of the same; the audit would tell.
-create index identity_purchases_identity on identity_purchases using hash (identity);
+
+create index people_counts_bucket on people_counts (sale_number, bucket);
+create index people_counts_since on people_counts (sale_number, product_id, number);
+
+-- One by one, for people and the audit.
+create view identity_purchases as
+  select sale_number, identity, product_id, sum(units)::integer as quantity
+    from (
+      select sale_number, product_id, units, substring(identities from at for 16) as identity
+        from people_counts cross join lateral generate_series(1, length(identities) - 15, 16) as at
+    ) as each_one
+    group by sale_number, identity, product_id
+    having sum(units) <> 0;
 
 create table orders (
   order_id      uuid primary key,
@@ -551,6 +568,7 @@ create table payment_operations (
   shipment_id  uuid,                       -- of a capture: the parcel that it is for
   detail       text,                       -- what the provider said last, when it did not do it
   discard_reason text,                     -- why ops gave up what failed for good
+  decided_at   timestamptz,                -- of a void of an order that still waited: from then on it may be on its way
   constraint amount_where_money_moves check ((amount is not null) = (kind in ('capture', 'refund'))),
   constraint finished_when_not_due check ((finished_at is null) = (state = 'due'))
 ) with (
@@ -928,6 +946,7 @@ create table former_prices (
 );
 
 create index former_prices_of on former_prices (sale_number, product_id, until);
+create index former_prices_until on former_prices (until);
 
 create function keep_former_prices(product text, own bigint) returns void language sql as $$
   insert into former_prices (sale_number, product_id, sale_price, own_price, windows)
@@ -1162,7 +1181,7 @@ begin
       from pg_class c
       join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
       where c.relnamespace = 'public'::regnamespace and c.relname <> 'rehearsals'
-        and (c.relkind = 'r' or c.relname in ('dead_letter_states', 'planned_sales'))
+        and (c.relkind = 'r' or c.relname in ('dead_letter_states', 'planned_sales', 'identity_purchases'))
         and a.attname in ('shadow', 'order_id', 'sale_number', 'product_id')
       group by c.oid, c.relname
       having bool_or(a.attname in ('shadow', 'sale_number', 'product_id') or a.attnotnull)

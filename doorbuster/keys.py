@@ -31,7 +31,8 @@
 | `sale_minutes`| sorted set | room | 30 days            | intake               | scheduler          |
 | `sale_live`   | list   | room   | 1 h                  | intake               | intake             |
 | `sale_live_turn` | string | room | seconds              | intake               | intake             |
-| `room_visits` | stream | room   | 30 days behind the report | join, bypass, claim, release | report |
+| `room_visits` | list   | room   | 30 days behind the report | join, bypass, claim, release | report |
+| `room_visits_before` | stream | room | 30 days behind the report | the version before | report |
 | `catalogue`   | hash   | cache  | CATALOGUE_KEEP_S     | catalogue scripts    | catalogue          |
 | `CHANGES`     | channel| cache  | none                 | ops, catalogue relay | catalogue          |
 | `UNITS`       | hash   | cache  | none, evictable      | who moves units      | catalogue          |
@@ -168,7 +169,12 @@ def room_codes(sale_number: int) -> str:
 
 
 def room_visits(sale_number: int) -> str:
-    """Stream of joinings, admissions and orders, all of them or an even sample; see waitingroom/records/visits.py."""
+    """List of joinings, admissions and orders, all of them or an even sample; see waitingroom/records/visits.py."""
+    return _of_room(sale_number, "visited")
+
+
+def room_visits_before(sale_number: int) -> str:
+    """Stream of the same as the version before noted them."""
     return _of_room(sale_number, "visits")
 
 

@@ -176,6 +176,8 @@ class Settings(BaseSettings):
 
     in_flight_max: int = Field(2_000, ge=1, le=100_000)
     """Requests in work in one intake process; beyond it 503 `overloaded`."""
+    shed_lag_ms: int = Field(40, ge=0, le=10_000)
+    """How late an intake process's event loop may stand before it refuses searches; 0: it never does for that."""
     backlog_max: int = Field(500_000, ge=1, le=50_000_000)
     """Orders accepted but not drained in one partition; beyond it 503 `overloaded`."""
     backlog_max_mb: int = Field(512, ge=1, le=1_000_000)
@@ -184,6 +186,14 @@ class Settings(BaseSettings):
     """MiB that the order store may take: past nine tenths of it new orders are refused with 503 `overloaded`."""
     batch_max: int = Field(256, ge=1, le=2_000)
     """Orders in one call of the accept script."""
+    batch_post_lines_max: int = Field(256, ge=1, le=2_000)
+    """Orders in one batch post; beyond it 413 `too_large`, and none is taken."""
+    batch_post_line_bytes_max: int = Field(16_384, ge=1_024, le=16_384)
+    """Bytes of one of its lines; beyond it that line alone is 413 `too_large`."""
+    batch_post_bytes_max: int = Field(1_048_576, ge=1_024, le=33_554_432)
+    """Bytes of a batch post; beyond it 413 `too_large`, and none of its orders is taken."""
+    batch_posts_max: int = Field(8, ge=1, le=1_000)
+    """Batch posts in work in one intake process; beyond it 503 `overloaded`."""
     body_timeout_s: float = Field(10.0, ge=0.1, le=120)
     bodies_max: int = Field(2_000, ge=1, le=100_000)
     """Requests in one intake process whose body has not wholly come; past it the oldest is given up."""

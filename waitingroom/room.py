@@ -57,7 +57,8 @@ class RoomConfig:
     """Start of registration; 0: no lobby, hence no shuffle."""
     closes_ms: int = 0
     rate_per_s: float = 10.0
-    """The operator's cap; admissions in any window of w seconds never exceed burst + rate x w."""
+    """The operator's cap; admissions in any window of w seconds never exceed burst + rate x w, nor rate x (w + 1)
+    where a burst below a second's rate is owed what stalls spilt."""
     burst: int = 10
     max_active: int = 0
     """Most admissions out at once; 0: no cap."""

@@ -19,7 +19,7 @@ from doorbuster.orderstore import backlog
 from workers.drain.shift import Drain
 from workers.drain.standby import StandbyService
 from workers.payments.money import Money
-from workers.payments.providers import gateway_of_all, gateway_of_sale
+from workers.payments.providers import gateway_at_once, gateway_of_all, gateway_of_sale
 from workers.payments.settle import Settle
 from workers.payments.sweep import Sweep, grace_s
 from workers.publish import catalogue
@@ -148,12 +148,16 @@ async def _rehearsals_due(look: DueCheck) -> Collection[Numbers]:
     return [ALONE] if await rehearsals.any_over(look.connection) else []
 
 
+def _drain(shift: Shift, numbers: Numbers) -> Work:
+    return Drain(shift, Partition(*numbers), gateway_at_once(shift.settings, numbers[0]))
+
+
 def _settle(shift: Shift, numbers: Numbers) -> Work:
     return Settle(shift, Partition(*numbers), gateway_of_sale(shift.settings, numbers[0]))
 
 
 SHIFTS = (
-    ShiftKind("drain", _drains_due, lambda shift, numbers: Drain(shift, Partition(*numbers))),
+    ShiftKind("drain", _drains_due, _drain),
     ShiftKind("settle", _settles_due, _settle),
     ShiftKind("relay", _relay_due, lambda shift, _: event_relay(shift)),
     ShiftKind("sweep", _sweep_due, lambda shift, _: Sweep(shift)),

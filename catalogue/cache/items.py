@@ -12,6 +12,8 @@ from db.products import catalogue as rows
 from db.products.catalogue import Item
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from db.connections.pool import Connection
 
 LIMIT_MAX = 100
@@ -28,10 +30,17 @@ def product(product_id: str) -> ReadSource:
     """Return how to read a product."""
 
     async def load(connection: Connection, _lsn: int) -> Loaded:
-        item = await rows.read_product(connection, product_id)
-        return Loaded(0, b"") if item is None else Loaded(item.version, _encode(item))
+        return _loaded(await rows.read_product(connection, product_id))
 
-    return ReadSource(subjects.product(product_id), ITEM, load, product_id)
+    return ReadSource(subjects.product(product_id), ITEM, load, product_id, load_many=_load_many)
+
+
+async def _load_many(connection: Connection, product_ids: Sequence[str]) -> list[Loaded]:
+    return [_loaded(item) for item in await rows.read_products(connection, product_ids)]
+
+
+def _loaded(item: Item | None) -> Loaded:
+    return Loaded(0, b"") if item is None else Loaded(item.version, _encode(item))
 
 
 def listing(category: str | None, *, after: str, limit: int) -> ReadSource:

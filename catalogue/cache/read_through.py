@@ -15,23 +15,28 @@ from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from catalogue.cache.gathering import Gathering
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from db.connections.replicas import NotShownError
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.log import shared_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from catalogue.cache.floors import MinVersions
     from catalogue.cache.shared import CacheLook, SharedCache
     from db.connections.pool import Connection
     from db.connections.replicas import Replicas
 
-EARLY = 0.8
-"""Part of its life after which a copy in use is read anew behind the answer."""
+EARLY, EARLIEST = 0.8, 0.4
+"""Part of its life after which a copy in use is read anew behind the answer; the sooner, the longer reads take."""
+FILLS_EARLY = 4
+"""So many times as long as reads take lately a copy is read anew before its end: late answers cost all who wait."""
 ATTEMPTS = 4
 BETA = 1.0
+READS_OUT, READS_MAX = 2, 64
+"""Reads of several products that are out at a time, and products in one: so they need few of the connections."""
 COPY_BYTES, BYTES_PER_BODY = 2_000, 3
 """What a copy takes: itself, and its body as read, as shown and as sent, about."""
 SEEN_S = 10.0
@@ -61,6 +66,8 @@ class ReadSource(NamedTuple):
     product_id: str | None = None
     listed: Callable[[bytes], list[str]] | None = None
     """Tells the products of a body that has several."""
+    load_many: Callable[[Connection, Sequence[str]], Awaitable[list[Loaded]]] | None = None
+    """How Postgres is asked for several of the kind at once, by product."""
 
     @property
     def key(self) -> Key:
@@ -73,6 +80,10 @@ class CopyBounds(NamedTuple):
 
     copies: int
     bytes: int
+
+
+Wanted = tuple[str, Callable[["Connection", "Sequence[str]"], Awaitable[list[Loaded]]]]
+"""A product that is to be read, and how several are."""
 
 
 class Copy:
@@ -109,6 +120,9 @@ class Reader:
         self._parts: dict[str, set[str]] = {}
         self._filling: dict[Key, asyncio.Task[Copy]] = {}
         self._behind: set[asyncio.Task[Copy]] = set()
+        self._many: Gathering[Wanted, Loaded] = Gathering(self._load_many, calls=READS_OUT, most=READS_MAX)
+        self._fill_s = 0.0
+        """What a fill takes, lately."""
         self.heard: list[Callable[[], None]] = []
         """Told whenever something is known to have changed."""
         self.answered: Counter[str] = Counter()
@@ -251,7 +265,11 @@ class Reader:
                 raise NotShownError
             return loaded
 
-        loaded = await self._replicas.read(work, lsn=floor.lsn)
+        loaded = None
+        if source.load_many is not None and source.product_id is not None and not floor.lsn:
+            loaded = await self._many.get((source.product_id, source.load_many))
+        if loaded is None or loaded.version < floor.version:
+            loaded = await self._replicas.read(work, lsn=floor.lsn)
         log.debug("read from the database", extra={"subject": source.subject, "part": source.part})
         if look is not None:
             filled = await self._shared.fill(source.subject, source.part, look.now_ms, *loaded)
@@ -260,11 +278,22 @@ class Reader:
         newer = self._floors.of(source.subject)
         return (None, newer) if newer.version > loaded.version else (loaded, floor)
 
+    async def _load_many(self, wanted: Sequence[Wanted]) -> Sequence[Loaded]:
+        """Read several products in one statement, of a server that nothing is asked of."""
+        load = wanted[0][1]
+
+        async def work(connection: Connection, _lsn: int) -> list[Loaded]:
+            return await load(connection, [product_id for product_id, _ in wanted])
+
+        return await self._replicas.read(work)
+
     def _copy(self, source: ReadSource, loaded: Loaded, units: Units, began: float) -> Copy:
         """Make a copy whose age counts from before it was asked for."""
         copy = Copy(source, loaded, units)
         copy.fresh_until = began + self._fresh_s
-        copy.refresh_at = began + self._fresh_s * EARLY * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+        self._fill_s += (time.monotonic() - began - self._fill_s) * 0.1
+        early = min(EARLY, max(EARLIEST, 1 - FILLS_EARLY * self._fill_s / self._fresh_s))
+        copy.refresh_at = began + self._fresh_s * early * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
         return copy
 
     def _keep(self, copy: Copy) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from redis.exceptions import NoScriptError
 
+from catalogue.cache.gathering import Gathering
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
@@ -35,6 +36,9 @@ PARTS_MAX = 500
 AWAY_S = 1.0
 CALLS_MAX = 48
 """Calls of a process at a time; its client has connections for more."""
+LOOKS_OUT, LOOKS_MAX = 4, 64
+"""Calls that look, and looks in one."""
+FILLS_OUT, FILLS_MAX = 2, 64
 WAIT_S = 1.0
 """How long a call waits for its turn. Too many calls are no sign of a cache that is away."""
 JITTER = 0.1
@@ -61,6 +65,21 @@ class CacheLook(NamedTuple):
     units: int | None
 
 
+class Wanted(NamedTuple):
+    """What is looked for."""
+
+    key: str
+    part: str
+    product_id: str | None
+
+
+class Fill(NamedTuple):
+    """What is to be stored: the script's key and arguments."""
+
+    key: str
+    terms: tuple[str | int | float | bytes, ...]
+
+
 class Filled(NamedTuple):
     """What became of a fill; a floor when it was older than that."""
 
@@ -76,6 +95,8 @@ class SharedCache:
         self._keep_ms = keep_s * 1000
         self._away_until = 0.0
         self._turns = asyncio.Semaphore(CALLS_MAX)
+        self._looks: Gathering[Wanted, CacheLook | None] = Gathering(self._look, calls=LOOKS_OUT, most=LOOKS_MAX)
+        self._fills: Gathering[Fill, Filled] = Gathering(self._fill, calls=FILLS_OUT, most=FILLS_MAX)
 
     async def look(self, subject: str, part: str, product_id: str | None = None) -> CacheLook | None:
         """Return what is there, and a product's units left; None when the cache is away.
@@ -85,31 +106,42 @@ class SharedCache:
         """
         if time.monotonic() < self._away_until:
             return None
+        return await self._looks.get(Wanted(keys.catalogue(subject), part, product_id))
+
+    async def _look(self, wanted: Sequence[Wanted]) -> Sequence[CacheLook | None]:
+        """Look for several in one call."""
         await self._turn()
         try:
-            found, units = await self._ask(keys.catalogue(subject), part, product_id)
+            found, units = await self._ask(wanted)
         except REDIS_FAILED as error:
             await self._stay_away(error)
-            return None
+            return [None] * len(wanted)
         finally:
             self._turns.release()
-        now_ms, version, lsn, value = found
-        stored = _read(value) if value else None
-        return CacheLook(now_ms, MinVersion(version, lsn), stored, None if units is None else int(units))
+        return [
+            CacheLook(now_ms, MinVersion(version, lsn), _read(value) if value else None, units.get(one.product_id))
+            for one, (now_ms, version, lsn, value) in zip(wanted, found, strict=True)
+        ]
 
-    async def _ask(self, key: str, part: str, product_id: str | None) -> tuple[Any, bytes | None]:
-        if product_id is None:
-            return await _look.run(self._redis, [key], part), None
+    async def _ask(self, wanted: Sequence[Wanted]) -> tuple[list[Any], dict[str | None, int]]:
+        """Return what is there, and the units left of products of which they were told."""
+        counted = [one.product_id for one in wanted if one.product_id is not None]
+        if len(wanted) == 1 and not counted:
+            return [await _look.run(self._redis, [wanted[0].key], wanted[0].part)], {}
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.evalsha(_look.sha, 1, key, part)
-            pipe.hget(keys.UNITS, product_id)
-            found, units = await pipe.execute(raise_on_error=False)
-        if isinstance(found, NoScriptError):
-            found = await _look.run(self._redis, [key], part)
-        for said in (found, units):
-            if isinstance(said, Exception):
-                raise said
-        return found, units
+            for one in wanted:
+                pipe.evalsha(_look.sha, 1, one.key, one.part)
+            if counted:
+                pipe.hmget(keys.UNITS, counted)
+            said = await pipe.execute(raise_on_error=False)
+        found, told = said[: len(wanted)], said[-1] if counted else ()
+        for at, one in enumerate(wanted):
+            if isinstance(found[at], NoScriptError):
+                found[at] = await _look.run(self._redis, [one.key], one.part)
+        for answer in (*found, told):
+            if isinstance(answer, Exception):
+                raise answer
+        return found, {one: int(units) for one, units in zip(counted, told, strict=True) if units is not None}
 
     async def units(self, product_ids: Sequence[str]) -> tuple[int | None, ...]:
         """Return the units left of several products, as far as told; nothing when the cache cannot say."""
@@ -130,24 +162,38 @@ class SharedCache:
 
     async def fill(self, subject: str, part: str, began_ms: int, version: int, body: bytes) -> Filled:
         """Store what was read, unless it is older than something there."""
+        ttl_ms = int(self._keep_ms * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
+        terms = (part, version, began_ms, FILL_MAX_MS, ttl_ms, PARTS_MAX + 2, body)
+        return await self._fills.get(Fill(keys.catalogue(subject), terms))
+
+    async def _fill(self, fills: Sequence[Fill]) -> Sequence[Filled]:
+        """Store several in one call."""
         try:
             await self._turn()
         except StoreUnavailableError:
-            return Filled(stored=False)
-        ttl_ms = int(self._keep_ms * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
+            return [Filled(stored=False)] * len(fills)
         try:
-            verdict = await _set_if_newer.run(
-                self._redis, [keys.catalogue(subject)],
-                part, version, began_ms, FILL_MAX_MS, ttl_ms, PARTS_MAX + 2, body,
-            )  # fmt: skip
+            verdicts = await self._store(fills)
         except REDIS_FAILED as error:
             await self._stay_away(error)
-            return Filled(stored=False)
+            return [Filled(stored=False)] * len(fills)
         finally:
             self._turns.release()
-        if verdict[0] == 0:
-            return Filled(stored=False, floor=MinVersion(verdict[1], verdict[2]))
-        return Filled(stored=verdict[0] == 1)
+        return [_filled(verdict) for verdict in verdicts]
+
+    async def _store(self, fills: Sequence[Fill]) -> list[Any]:
+        if len(fills) == 1:
+            return [await _set_if_newer.run(self._redis, [fills[0].key], *fills[0].terms)]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in fills:
+                pipe.evalsha(_set_if_newer.sha, 1, one.key, *one.terms)
+            verdicts = await pipe.execute(raise_on_error=False)
+        for at, one in enumerate(fills):
+            if isinstance(verdicts[at], NoScriptError):
+                verdicts[at] = await _set_if_newer.run(self._redis, [one.key], *one.terms)
+            if isinstance(verdicts[at], Exception):
+                raise verdicts[at]
+        return list(verdicts)
 
     async def invalidate(self, floors: Mapping[str, MinVersion]) -> None:
         """Put floors under subjects, then tell every process of them.
@@ -196,6 +242,12 @@ _message = msgspec.msgpack.Decoder(dict[str, MinVersion])
 def decode(message: bytes) -> dict[str, MinVersion]:
     """Return what a message of the channel says."""
     return _message.decode(message)
+
+
+def _filled(verdict: Any) -> Filled:
+    if verdict[0] == 0:
+        return Filled(stored=False, floor=MinVersion(verdict[1], verdict[2]))
+    return Filled(stored=verdict[0] == 1)
 
 
 def _read(value: bytes) -> Stored:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from db.query_files import load
-from db.work import drain_batch
+from db.work import drain_batch, people_counts
 from doorbuster.values.identities import KINDS, hashed, unpack
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class LimitCounts:
     def __init__(self, sale_number: int, terms: Mapping[str, Any]) -> None:
         self._sale_number, self._terms = sale_number, terms
         self._customers: dict[tuple[str, str], int] = {}
-        self._people: drain_batch.UnitsByPerson = {}
+        self._people: people_counts.UnitsByPerson = {}
         self._new_customers: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._new_people: drain_batch.UnitsByPerson = {}
+        self._new_people: people_counts.UnitsByPerson = {}
 
     async def read(self, connection: Connection, orders: Iterable[tuple[Buyer, Mapping[str, int]]]) -> None:
         """Read what the buyers of orders of so many units by product have."""
@@ -69,9 +69,7 @@ class LimitCounts:
         if customers:
             self._customers |= await drain_batch.lock_purchases(connection, self._sale_number, customers)
         if people:
-            for product_id, counts in (
-                await drain_batch.read_identities(connection, self._sale_number, people)
-            ).items():
+            for product_id, counts in (await people_counts.read(connection, self._sale_number, people)).items():
                 self._people.setdefault(product_id, {}).update(counts)
 
     def over(self, buyer: Buyer, wanted: Mapping[str, int]) -> OverLimit | None:
@@ -101,7 +99,7 @@ class LimitCounts:
         if self._new_customers:
             await drain_batch.count_purchases(connection, self._sale_number, self._new_customers)
         if self._new_people:
-            await drain_batch.count_identities(connection, self._sale_number, self._new_people, self._people)
+            await people_counts.add(connection, self._sale_number, self._new_people)
 
     def _customer_limit(self, product_id: str) -> int | None:
         limit: int | None = self._terms[product_id]["limit_per_customer"]
@@ -144,13 +142,13 @@ async def count_card(connection: Connection, order_id: UUID, fingerprint: str) -
     found = await connection.fetch(_SQL["lock_card_limits"], row["sale_number"], list(wanted))
     limits = {one["product_id"]: one["limit_card"] for one in found if one["limit_card"] is not None}
     if limits:
-        counted = await drain_batch.read_identities(connection, row["sale_number"], [card])
+        counted = await people_counts.read(connection, row["sale_number"], [card])
         for product_id, limit in limits.items():
             had = counted.get(product_id, {}).get(card, 0)
             if had + wanted[product_id] > limit:
                 return CardRefusal(first_line[product_id], OverLimit(product_id, "card", limit, had))
         new = {one: {card: wanted[one]} for one in limits}
-        await drain_batch.count_identities(connection, row["sale_number"], new, counted)
+        await people_counts.add(connection, row["sale_number"], new)
     await connection.execute(_SQL["note_card"], order_id, bytes((CARD,)) + card)
     return None
 

@@ -19,7 +19,7 @@ SHARE = 0.5
 """Of the shared buffers, at most: the rest stays with what is in use."""
 TABLES = (
     "sales", "sale_products", "stock", "products", "product_prices", "shifts", "stream_cursors", "relay_cursors",
-    "purchases", "identity_purchases", "reservations", "standby", "orders", "order_lines", "order_events",
+    "purchases", "people_counts", "reservations", "standby", "orders", "order_lines", "order_events",
 )  # fmt: skip
 """The ones that every order touches first."""
 

@@ -59,6 +59,12 @@ async def read_product(connection: Connection, product_id: str) -> Item | None:
     return None if row is None else item_of(row)
 
 
+async def read_products(connection: Connection, product_ids: Sequence[str]) -> list[Item | None]:
+    """Return several as `read_product` does, in the order asked for."""
+    found = {row["product_id"]: row for row in await connection.fetch(_SQL["read_products"], list(product_ids))}
+    return [item_of(found[one]) if one in found else None for one in product_ids]
+
+
 async def list_products(connection: Connection, category: str | None, *, after: str, limit: int) -> list[Item]:
     """Return active products behind `after` in the order of their ids; of all categories when it is None."""
     if category is None:

@@ -1,5 +1,6 @@
--- What a shop would write first: one statement reserves one order, on tables of its own. The load tests measure
--- Doorbuster against it (loadtests/rivals/baseline.py); nothing else runs these.
+-- What a shop would write first: one statement reserves one order, on tables of its own. And what it would write next: a
+-- table of jobs, an order each, that workers take with `skip locked`, as the queues that people install do. The load tests
+-- measure Doorbuster against both (loadtests/rivals/baseline.py and queue.py); nothing else runs these.
 
 -- name: create_tables
 drop schema if exists baseline cascade;
@@ -31,6 +32,15 @@ create table baseline.order_events (
   at       timestamptz not null default now(),
   primary key (order_id, seq)
 );
+create table baseline.jobs (
+  job_id          bigint generated always as identity primary key,
+  order_id        uuid not null,
+  customer_id     text not null,
+  idempotency_key text not null,
+  product_id      text not null,
+  quantity        integer not null,
+  unique (customer_id, idempotency_key)
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 
 -- name: put_stock
 insert into baseline.stock (product_id, stock) values ($1, $2);
@@ -51,6 +61,36 @@ with taken as (
   select $3, 1, 'confirmed' from taken
 )
 select count(*) from taken;
+
+-- name: enqueue
+insert into baseline.jobs (order_id, customer_id, idempotency_key, product_id, quantity) values ($1, $2, $3, $4, $5)
+on conflict (customer_id, idempotency_key) do nothing;
+
+-- name: work_off
+-- Takes the first job that nobody has and does all of it: one statement, one transaction, one round trip a job.
+with job as (
+  delete from baseline.jobs
+  where job_id = (select job_id from baseline.jobs order by job_id for update skip locked limit 1)
+  returning order_id, customer_id, idempotency_key, product_id, quantity
+), taken as (
+  update baseline.stock set stock = stock - quantity, reserved = reserved + quantity
+  from job
+  where stock.product_id = job.product_id and stock >= quantity
+  returning order_id, customer_id, idempotency_key, job.product_id, quantity
+), placed as (
+  insert into baseline.orders (order_id, customer_id, idempotency_key, status)
+  select order_id, customer_id, idempotency_key, 'confirmed' from taken
+), lined as (
+  insert into baseline.order_lines (order_id, line, product_id, quantity)
+  select order_id, 1, product_id, quantity from taken
+), told as (
+  insert into baseline.order_events (order_id, seq, status)
+  select order_id, 1, 'confirmed' from taken
+)
+select count(*) from job;
+
+-- name: jobs_left
+select count(*) from baseline.jobs;
 
 -- name: drop_tables
 drop schema baseline cascade;

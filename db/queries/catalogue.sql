@@ -15,6 +15,21 @@ select p.product_id, p.name, p.brand, p.category, p.description, p.price, p.curr
   ) w
   where p.product_id = $1;
 
+-- name: read_products
+-- As read_product, several: each is looked up by itself, whatever the planner knows of the table.
+select p.product_id, p.name, p.brand, p.category, p.description, p.price, p.currency, p.active, p.attributes,
+       p.version, p.updated_at, coalesce(s.stock, 0) as units, w.windows
+  from unnest($1::text[]) as wanted (product_id)
+  cross join lateral (select * from real.products i where i.product_id = wanted.product_id limit 1) p
+  left join lateral (select stock from stock i where i.product_id = wanted.product_id limit 1) s on true
+  cross join lateral (
+    select coalesce(jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
+                                                (extract(epoch from ends_at) * 1000000)::bigint, price)
+                              order by starts_at), '[]') as windows
+      from product_prices r
+      where r.product_id = p.product_id and (r.ends_at is null or r.ends_at > now() - interval '1 hour')
+  ) w;
+
 -- name: list_category
 select p.product_id, p.name, p.brand, p.category, null as description, p.price, p.currency, p.active, null as attributes,
        p.version, p.updated_at, coalesce(s.stock, 0) as units, w.windows

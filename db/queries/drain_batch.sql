@@ -9,8 +9,8 @@ returning clock_timestamp() as now, (select make_interval(secs => hold_s) from s
 -- name: lock_sellable
 -- Locks what the batch wants, in product order, before anything is decided: reading first and updating later oversells.
 select product_id, s.stock, sp.quantity - sp.taken as allotment, sp.limit_per_customer,
-       sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device,
-       (select payment = 'none' from sales where sale_number = $1) as confirms,
+       sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device, sp.people_number,
+       (select payment::text from sales where sale_number = $1) as payment,
        sp.price as sale_price, p.price as own_price, p.currency, p.active,
        (select jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
                                            (extract(epoch from ends_at) * 1000000)::bigint, r.price))
@@ -48,17 +48,6 @@ select w.product_id, w.customer_id, p.quantity
       for update
   ) p;
 
--- name: read_identities
--- Who counts identities of a product holds its row of `sale_products`, so these rows need no lock of their own. The
--- identities come one behind the other, of 16 bytes each: an array of thousands costs its sender more than the look-ups.
-select p.product_id, p.identity, p.quantity
-  from generate_series(1, length($2::bytea) - 15, 16) as at
-  cross join lateral (
-    select b.product_id, b.identity, b.quantity from identity_purchases b
-      where b.identity = substring($2::bytea from at for 16) and b.sale_number = $1
-      offset 0
-  ) p;
-
 -- name: known_orders
 select order_id, fingerprint from orders where order_id = any($1::uuid[]);
 
@@ -80,22 +69,6 @@ update sale_products sp
 insert into purchases as p (sale_number, product_id, customer_id, quantity)
 select $1, * from unnest($2::text[], $3::text[], $4::integer[])
 on conflict (sale_number, product_id, customer_id) do update set quantity = p.quantity + excluded.quantity;
-
--- name: count_identities
--- Of those who have a row; the others get one by COPY.
-with found as materialized (
-  select p.place, w.units
-    from unnest($2::text[], $3::bytea[], $4::integer[]) as w (product_id, identity, units)
-    cross join lateral (
-      select ctid as place from identity_purchases b
-        where b.identity = w.identity and b.sale_number = $1 and b.product_id = w.product_id
-        offset 0
-    ) p
-)
-update identity_purchases p
-  set quantity = p.quantity + found.units
-  from found
-  where p.ctid = found.place and p.ctid = any(array(select place from found));
 
 -- name: known_letters
 -- Dead letters with the bytes of entries that come again; the hash is for the index alone.

@@ -97,6 +97,16 @@ select extract(epoch from max(updated_at) - min(accepted_at))::float8 as seconds
       offset $2 limit $3
   ) as part;
 
+-- name: share_of_confirmed
+-- Of a sale's confirmed orders by when they were, $3 of them behind the first $2: how long from the first to the last.
+select extract(epoch from max(updated_at) - min(updated_at))::float8 as seconds
+  from (
+    select updated_at from orders join sales using (sale_number)
+      where sale_id = $1 and status = 'confirmed'
+      order by updated_at
+      offset $2 limit $3
+  ) as part;
+
 -- name: make_past_sale
 with made as (
   insert into sales (sale_id, starts_at, ends_at, phase, closed_at)
@@ -159,3 +169,47 @@ select count(*) as events, extract(epoch from max(e.at) - min(e.at))::float8 as 
 select count(*) as delivered, extract(epoch from max(finished_at) - min(finished_at))::float8 as took_s
   from webhook_deliveries
   where state = 'delivered';
+
+-- name: make_shelf
+-- Products for sales that grow, with more units than any run sells; no cache has them, so nobody is to be told.
+with made as (
+  insert into products (product_id, name, brand, category, price, currency)
+  select 'growth-' || n, 'Growth ' || n, '', '', 100, 'EUR' from generate_series(1, $1::integer) as n
+  returning product_id
+)
+select count(*) from made;
+
+-- name: stock_shelf
+with moved as (
+  insert into stock_movements (product_id, quantity, reason)
+  select product_id, 10000000, 'growth' from products where product_id like 'growth-%'
+),
+told as (
+  delete from product_changes where product_id like 'growth-%'
+)
+insert into stock (product_id, stock, received)
+select product_id, 10000000, 10000000 from products where product_id like 'growth-%';
+
+-- name: put_on_sale
+-- The sale sells 'growth-1' already: the others are sold on its terms, up to the $2-th.
+with sold as (
+  insert into sale_products (sale_number, product_id, limit_email, limit_card, limit_address, limit_device, list_position)
+  select s.sale_number, 'growth-' || n, p.limit_email, p.limit_card, p.limit_address, p.limit_device, n
+    from sales s
+    join sale_products p on p.sale_number = s.sale_number and p.product_id = 'growth-1',
+    generate_series(2, $2::integer) as n
+    where s.sale_id = $1
+)
+update sales set version = version + 1 where sale_id = $1;
+
+-- name: is_untold
+-- Whether an event of an order waits for the relay.
+select coalesce((
+  select true from order_events e
+    where (e.tx, e.position) > (
+      coalesce((select c.tx from relay_cursors c where relay = 'events'), '0'::xid8),
+      coalesce((select c.position from relay_cursors c where relay = 'events'), 0)
+    )
+    order by e.tx, e.position
+    limit 1
+), false);

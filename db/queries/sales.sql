@@ -35,27 +35,35 @@ returning product_id;
 -- name: forget_purchases
 delete from purchases where sale_number = $1;
 
--- name: forget_identities
--- By the identities of its orders: the table holds those of all sales, and is found by nothing else.
-delete from identity_purchases p
-  where sale_number = $1 and identity in (
-    select distinct substring(o.identities from 2 + at for 16)
-      from orders o cross join generate_series(0, length(o.identities) - 17, 17) as at
-      where o.sale_number = $1
-  );
-
 -- name: count_identities_anew
--- Units of orders not cancelled, nor standing by, of each identity whose kind has a limit.
-insert into identity_purchases (sale_number, identity, product_id, quantity)
-select o.sale_number, substring(o.identities from 2 + at for 16), l.product_id, sum(l.quantity - coalesce(l.cancelled, 0))
-  from orders o
-  join order_lines l using (order_id)
-  join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
-  cross join generate_series(0, length(o.identities) - 17, 17) as at
-  where o.sale_number = $1 and o.status <> 'cancelled'
-    and (array[sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device])[get_byte(o.identities, at)] is not null
-    and not (o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id))
-  group by 1, 2, 3;
+-- Adds what is missing of the units of orders not cancelled, nor standing by, of each identity whose kind has a limit, and
+-- takes off what was counted and does not count any more. The numbers of all of the sale's products change with it.
+with wanted as (
+  select substring(o.identities from 2 + at for 16) as identity, l.product_id, sum(l.quantity - coalesce(l.cancelled, 0)) as units
+    from orders o
+    join order_lines l using (order_id)
+    join sale_products sp on sp.sale_number = o.sale_number and sp.product_id = l.product_id
+    cross join generate_series(0, length(o.identities) - 17, 17) as at
+    where o.sale_number = $1 and o.status <> 'cancelled'
+      and (array[sp.limit_email, sp.limit_card, sp.limit_address, sp.limit_device])[get_byte(o.identities, at)] is not null
+      and not (o.status = 'pending' and not exists (select from reservations r where r.order_id = o.order_id))
+    group by 1, 2
+),
+missing as (
+  select identity, product_id, coalesce(w.units, 0) - coalesce(c.quantity, 0) as units
+    from wanted w
+    full join (select identity, product_id, quantity from identity_purchases where sale_number = $1) as c
+      using (identity, product_id)
+),
+numbered as (
+  update sale_products set people_number = nextval('people_numbers') where sale_number = $1
+  returning product_id, people_number
+)
+insert into people_counts (number, sale_number, units, bucket, product_id, identities)
+select n.people_number, $1, m.units, get_byte(m.identity, 0), m.product_id, string_agg(m.identity, ''::bytea)
+  from missing m join numbered n using (product_id)
+  where m.units <> 0
+  group by 1, 3, 4, 5;
 
 -- name: count_purchases_anew
 insert into purchases (sale_number, product_id, customer_id, quantity)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from itertools import islice
 from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from doorbuster.orderstore.entry import OrderEntry
@@ -22,13 +22,14 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "sale_number", "partition", "version", "updated_at", "status", "reason", "currency",
         "order_id", "entry_seq", "accepted_at", "total",
         "fingerprint", "customer_id", "payment_token", "metadata", "refusal", "identities", "lines_metadata",
+        "payment", "authorised", "captured",
     ),
     "order_lines": ("order_id", "line", "quantity", "unit_price", "product_id"),
     "reservations": (
         "order_id", "total", "sale_number", "partition", "due_at", "expires_at", "currency", "payment_token",
     ),
     "order_events": ("order_id", "seq", "status", "at", "reason"),
-    "identity_purchases": ("sale_number", "quantity", "product_id", "identity"),
+    "people_counts": ("sale_number", "number", "units", "product_id", "bucket", "identities"),
     "standby": ("sale_number", "partition", "order_id", "entry_seq", "accepted_at", "quantity", "product_id"),
 }  # fmt: skip
 """In this order the rows are written: first what a batch has in common, then what has a fixed length."""
@@ -49,7 +50,8 @@ _line = Struct("!hi16sihiiiq").pack
 _reservation_head = Struct("!hi16siq").pack
 _reservation = Struct("!iiihiqiq").pack
 _event_head = Struct("!hi16sih").pack
-_identity = Struct("!hiiii").pack
+_people_head = Struct("!hiiiqii").pack
+_people = Struct("!ihi").pack
 _standby = Struct("!hiiihi16siiiqii").pack
 _event = Struct("!iq").pack
 
@@ -73,16 +75,33 @@ class NewOrder(NamedTuple):
     """JSON that says what it is cancelled for."""
 
 
+class MoneyAtOnce(NamedTuple):
+    """What is known of the money of an order that is confirmed with its batch, in minor units."""
+
+    payment: str | None = None
+    """How it stands at the provider; None: it was not asked for."""
+    authorised: int | None = None
+    """Held, to be taken at shipping."""
+    captured: int | None = None
+
+
+UNPAID = MoneyAtOnce()
+"""There is nothing to pay, or nobody asks for it."""
+
+PayAtOnce: TypeAlias = "Callable[[bytes, int, str, str | None], MoneyAtOnce | None]"
+"""Says of an order, by id, total, currency and token, what is there of its money; None: that is still to be asked."""
+
+
 class OrderRows:
     """The rows of one batch's orders. `orders` makes those of the other tables on its way, so it comes first."""
 
     def __init__(
-        self, sale_number: int, partition: int, now: datetime, expires_at: datetime, *, confirms: bool = False
+        self, sale_number: int, partition: int, now: datetime, expires_at: datetime, *, pay: PayAtOnce | None = None
     ) -> None:
-        """Take what all have in common; `confirms`: the sale takes no money, what is reserved is confirmed at once."""
+        """Take what all have in common; `pay` says which of what is reserved is confirmed at once; None: nothing is."""
         self._now = (now - _EPOCH) // _MICROSECOND
         self._place = sale_number, partition
-        self._confirms = confirms
+        self._pay = pay
         first, second = (
             _order_head(len(COLUMNS["orders"]), 4, sale_number, 2, partition, 2, version, 8, self._now)
             for version in (1, 2)
@@ -101,7 +120,7 @@ class OrderRows:
         Raises (on the way):
             struct.error, UnicodeError: a value has no place in its column.
         """
-        hold, at = self._hold, _event(8, self._now)
+        hold, at, pay = self._hold, _event(8, self._now), self._pay
         confirmed = _state("confirmed") + at + _NULL
         for order, (milliseconds, sequence), reason, prices, currency, refusal in new:
             order_id, token = order.order_id, _text(order.payment_token)
@@ -114,7 +133,8 @@ class OrderRows:
             state = _state("pending" if reason is None or reason == STANDBY else "cancelled")
             self.events.append(_event_head(5, 16, order_id, 2, 1) + state + at + why)
             accepted = (milliseconds - _UNIX_MS) * 1000
-            if reason is None and self._confirms:
+            paid = None if reason is not None or pay is None else pay(order_id, total, currency, order.payment_token)
+            if paid is not None:
                 self.events.append(_event_head(5, 16, order_id, 2, 2) + confirmed)
                 head, state = self._confirmed_head, _state("confirmed")
             elif reason is None:
@@ -125,6 +145,7 @@ class OrderRows:
                 head, state, why, money, _order(16, order_id, 4, sequence, 8, accepted, 8, total),
                 _bytes(order.fingerprint), _text(order.customer_id), token, _json(order.metadata),
                 _json(refusal), _raw(order.identities), _json(order.lines_metadata),
+                _NO_MONEY if paid is None else _money(paid),
             ))  # fmt: skip
 
     def _stand_by(self, order: OrderEntry, sequence: int, accepted: int) -> None:
@@ -152,10 +173,17 @@ class OrderRows:
             self.standby.append(fixed + _known_text(product_id))
 
 
-def identity_rows(sale_number: int, product_id: str, units: int, identities: Iterable[bytes]) -> list[bytes]:
-    """Return the rows of people who have so many units of a product, and were not counted before."""
-    head = _identity(4, 4, sale_number, 4, units) + _known_text(product_id) + _length(16)
-    return [head + identity for identity in identities]
+def people_rows(place: tuple[int, str, int], units: int, identities: Iterable[bytes]) -> list[bytes]:
+    """Return the rows of people who have so many units more; `place`: sale, product, number of the change."""
+    sale_number, product_id, number = place
+    buckets: list[list[bytes]] = [[] for _ in range(256)]
+    for identity in identities:
+        buckets[identity[0]].append(identity)
+    columns = len(COLUMNS["people_counts"])
+    head = _people_head(columns, 4, sale_number, 8, number, 4, units) + _known_text(product_id)
+    return [
+        head + _people(2, bucket, 16 * len(those)) + b"".join(those) for bucket, those in enumerate(buckets) if those
+    ]
 
 
 def in_pieces(rows: Iterator[bytes], *, rows_each: int) -> Iterator[bytes]:
@@ -193,6 +221,15 @@ def _text(value: str | None) -> bytes:
 
 def _json(value: bytes | None) -> bytes:
     return _NULL if value is None else _bytes(_JSONB_VERSION + value)
+
+
+_NO_MONEY = _NULL * len(MoneyAtOnce._fields)
+
+
+@lru_cache(maxsize=1024)
+def _money(paid: MoneyAtOnce) -> bytes:
+    amounts = (_NULL if amount is None else _event(8, amount) for amount in paid[1:])
+    return b"".join((_text(paid.payment), *amounts))
 
 
 _known_text = lru_cache(maxsize=4096)(_text)

@@ -7,11 +7,9 @@ are added (docs/locking.md).
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -25,12 +23,8 @@ if TYPE_CHECKING:
 
 _SQL = load("drain_batch")
 
-UnitsByPerson: TypeAlias = dict[str, dict[bytes, int]]
-"""Product -> identity -> units."""
 PIECE = 500
 """Orders that Postgres is sent at a time while the rows of the next are made."""
-PEOPLE_PIECE = 4 * PIECE
-"""Of rows of who is behind them."""
 
 
 class Letter(NamedTuple):
@@ -94,54 +88,6 @@ async def lock_purchases(
     return {(row["product_id"], row["customer_id"]): row["quantity"] for row in copy_rows}
 
 
-async def read_identities(connection: Connection, sale_number: int, hashes: Iterable[bytes]) -> UnitsByPerson:
-    """Return the units that each identity has, by product, under the locks of the sale's products."""
-    found: UnitsByPerson = {}
-    packed = b"".join(hashes)
-    for product_id, identity, quantity in await connection.fetch(_SQL["read_identities"], sale_number, packed):
-        found.setdefault(product_id, {})[identity] = quantity
-    return found
-
-
-async def count_known(
-    connection: Connection, sale_number: int, bought: UnitsByPerson, known: UnitsByPerson
-) -> list[bytes]:
-    """Add to what people have of limited products, under the same locks; `known` is what was read under them.
-
-    Returns the rows of those who are not known, which are still to be added.
-
-    Raises:
-        StockRaceError: somebody who is known is counted no more; nothing may be committed.
-    """
-    again: list[tuple[str, bytes, int]] = []
-    new: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
-    for product_id, counts in bought.items():
-        had = known.get(product_id, {})
-        for identity, units in counts.items():
-            if identity in had:
-                again.append((product_id, identity, units))
-            else:
-                new[product_id, units].append(identity)
-    if again:
-        products, hashes, counted = zip(*again, strict=True)
-        done = await connection.execute(_SQL["count_identities"], sale_number, products, hashes, counted)
-        if done != f"UPDATE {len(again)}":
-            raise StockRaceError(f"{done} of {len(again)} identities")
-    return [
-        row
-        for (product_id, units), identities in new.items()
-        for row in copy_rows.identity_rows(sale_number, product_id, units, identities)
-    ]
-
-
-async def count_identities(
-    connection: Connection, sale_number: int, bought: UnitsByPerson, known: UnitsByPerson
-) -> None:
-    """Add to what people have, known or not, under the same locks."""
-    if rows := await count_known(connection, sale_number, bought, known):
-        await _copy(connection, "identity_purchases", copy_rows.copied(rows))
-
-
 async def known_orders(connection: Connection, order_ids: Collection[UUID]) -> dict[UUID, bytes]:
     """Return the fingerprints of those orders that exist already."""
     copy_rows = await connection.fetch(_SQL["known_orders"], list(order_ids))
@@ -178,21 +124,12 @@ async def add_orders(
 ) -> None:
     """Add orders with all of their rows, in order, by COPY; `sent` is called when all are made and the first sent.
 
-    `people` are rows of who is behind them: while Postgres works on a part of those, a part of the orders' is made.
+    `people` are rows of who is behind them.
     """
     rows = copy_rows.in_pieces(made.orders(new), rows_each=PIECE)
-    ready: list[bytes] = []
-    if people:
-
-        def sent_and_made() -> Iterator[bytes]:
-            for piece in copy_rows.in_pieces(iter(people), rows_each=PEOPLE_PIECE):
-                yield piece
-                ready.extend(islice(rows, 1))
-
-        await _copy(connection, "identity_purchases", copy_rows.copied_in_pieces(sent_and_made()))
-    source = copy_rows.copied_in_pieces(chain(ready, rows), sent=sent)
-    await _copy(connection, "orders", source)
+    await _copy(connection, "orders", copy_rows.copied_in_pieces(rows, sent=sent))
     for table, those in (
+        ("people_counts", people),
         ("order_lines", made.lines),
         ("reservations", made.reservations),
         ("standby", made.standby),

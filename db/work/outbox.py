@@ -54,7 +54,7 @@ async def read_cursor(connection: Connection, relay: str) -> OutboxPlace:
 async def unpublished(connection: Connection, after: OutboxPlace, *, limit: int) -> list[OutboxEvent]:
     """Return the events behind `after` whose predecessors have all been committed or rolled back, in order."""
     rows = await connection.fetch(_SQL["unpublished"], str(after.tx), after.position, limit)
-    return [OutboxEvent(*row.values()) for row in rows]
+    return [OutboxEvent(*row) for row in rows]
 
 
 async def any_unpublished(connection: Connection, relay: str) -> bool:

@@ -18,6 +18,7 @@ from doorbuster.contract.fields import (
     ShipmentStatus,
 )
 from doorbuster.contract.offers import LimitedBy
+from doorbuster.contract.problems import Problem
 
 LINE_METADATA_MAX = 1024
 """Bytes of a line's metadata, as compact JSON."""
@@ -65,6 +66,15 @@ class OrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     identities: Identities | None = None
 
 
+class BatchOrder(OrderRequest, frozen=True, forbid_unknown_fields=True):
+    """A line of `POST /sales/{sale}/orders:batch`: an order, and what a post of it alone has in its headers."""
+
+    idempotency_key: str | None = None
+    """Required; 1 to 255 printable ASCII characters, as the header `Idempotency-Key`."""
+    admission: str | None = None
+    """The admission of its customer, where a waiting room asks for one."""
+
+
 class Links(Struct):
     """Where to go on with an order."""
 
@@ -80,6 +90,27 @@ class AcceptedOrder(Struct):
     status: Literal["accepted"]
     accepted_at: AcceptedAt
     links: Links
+
+
+class BatchVerdict(Struct, kw_only=True, omit_defaults=True):
+    """What became of a line: what a post of its order alone would have been answered."""
+
+    line: int
+    """Of the body, from 1."""
+    status: int
+    """The HTTP status: 202 once the order lies durably in the stream."""
+    order_id: str | UnsetType = UNSET
+    accepted_at: AcceptedAt | UnsetType = UNSET
+    links: Links | UnsetType = UNSET
+    replayed: bool = False
+    """The key had made this order before."""
+    code: str | UnsetType = UNSET
+    """An error code, where the order is not taken."""
+    detail: str | UnsetType = UNSET
+    retry_after_s: int | UnsetType = UNSET
+    """When to send the line again, with the same key."""
+    problem: Problem | UnsetType = UNSET
+    """All that a post alone would have been told."""
 
 
 class OrderLine(Struct, kw_only=True, omit_defaults=True):
@@ -108,6 +139,8 @@ class OrderPayment(Struct):
     refunded: int | UnsetType = UNSET
     next_action: Any = UNSET
     """The provider's, for the shopper's page, while the shopper must act."""
+    paid_elsewhere: bool | UnsetType = UNSET
+    """True: ops confirmed it, and it is paid in another way than at the provider."""
 
 
 class LineUnits(Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from hiredis import pack_command
 from redis.exceptions import NoScriptError, RedisError
@@ -18,13 +18,14 @@ from doorbuster import keys
 from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
     from redis.asyncio.connection import AbstractConnection
 
     Tell = Callable[["Candidate", bytes], None]
 
+_T = TypeVar("_T")
 _TERMS = struct.Struct(">IHQQ")
 _accept = Script.beside(__file__, "accept")
 
@@ -100,13 +101,20 @@ class AcceptScript:
 
 
 class Link:
-    """A connection that is kept from batch to batch; runs the accept script once per call, knows nothing of waiters."""
+    """A connection that is kept from batch to batch; runs the accept script once per call, knows nothing of waiters.
+
+    Calls may overlap: they are sent, run and answered in the order in which they were begun. Where one fails, those
+    that were sent behind it fail too.
+    """
 
     def __init__(self, script: AcceptScript) -> None:
         self._script = script
         self._pool = script.redis.connection_pool
         self._terms = script.terms
         self._connection: AbstractConnection | None = None
+        self._sending, self._reading = asyncio.Lock(), asyncio.Lock()
+        self._failures = 0
+        """How often the connection was given up: an answer to what was sent before must not be waited for."""
 
     async def close(self) -> None:
         """Give the connection back."""
@@ -135,32 +143,50 @@ class Link:
         for candidate in batch:
             arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
         async with asyncio.timeout(self._terms.timeout_s):
-            try:
-                return await self._evaluate("EVALSHA", _accept.sha, arguments)
-            except NoScriptError:  # nothing was run, so running it now is no repetition
-                return await self._evaluate("EVAL", _accept.source, arguments)
+            verdicts = await self._evaluate("EVALSHA", _accept.sha, arguments)
+            if verdicts is None:  # nothing was run, so running it now is no repetition
+                verdicts = await self._evaluate("EVAL", _accept.source, arguments)
+        assert verdicts is not None
+        return verdicts
 
-    async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
+    async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes] | None:
+        """Return the script's answer, None if the store does not have it."""
         # The command is packed and sent by hand: for a batch of hundreds of arguments the client's own way costs as
         # much as all else the intake does for the orders. One send, one read, whatever happens.
         commands = [_packed(verb, script, *arguments)]
         if self._terms.replicas:
             commands.append(_packed("WAIT", self._terms.replicas, self._terms.replica_wait_ms))
-        if self._connection is None:
-            self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-        connection = self._connection
+        async with self._sending:
+            if self._connection is None:
+                self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+            connection, failures = self._connection, self._failures
+            await self._whole(connection, connection.send_packed_command(commands, check_health=False))
+        async with self._reading:
+            if failures != self._failures:
+                raise RedisError("the connection was given up before the answer")
+            return await self._whole(connection, self._answer(connection))
+
+    async def _whole(self, connection: AbstractConnection, step: Awaitable[_T]) -> _T:
+        """Do a step; where it ends otherwise than by an answer the connection ends: what comes over it is nobody's."""
         try:
-            await connection.send_packed_command(commands, check_health=False)
-            verdicts: list[bytes] = await connection.read_response()
-            if self._terms.replicas:
-                reached: int = await connection.read_response()
-                if reached < self._terms.replicas:
-                    raise RedisError(f"the batch reached {reached} of {self._terms.replicas} replicas")
+            return await step
         except BaseException:
+            self._failures += 1
             await connection.disconnect(nowait=True)
             raise
+
+    async def _answer(self, connection: AbstractConnection) -> list[bytes] | None:
+        verdicts: list[bytes] | None
+        try:
+            verdicts = await connection.read_response()
+        except NoScriptError:
+            verdicts = None
+        if self._terms.replicas:
+            reached: int = await connection.read_response()
+            if verdicts is not None and reached < self._terms.replicas:
+                raise RedisError(f"the batch reached {reached} of {self._terms.replicas} replicas")
         return verdicts
 
 
-def _packed(*words: str | bytes | int) -> bytes:
-    return pack_command(words)  # type: ignore[arg-type,no-any-return]  # its stub knows one word only
+def _packed(verb: str, *words: str | bytes | int) -> bytes:
+    return pack_command((verb, *words))  # type: ignore[arg-type,no-any-return]  # its stub knows one word only

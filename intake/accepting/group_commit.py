@@ -1,4 +1,7 @@
-"""Group commit: one batch of a partition in flight at a time, what arrives meanwhile goes in the next.
+"""Group commit: a batch of a partition in flight, what arrives meanwhile goes in the next.
+
+A second one follows while the first is out once it is worth a call of its own: with one alone, shoppers, intake and
+order store would take turns, two of them idle. Both are on one connection, which keeps their order.
 
 Owns the batches of a process; `orderstore/accept.py` has the call of one. It never repeats a call whose outcome it does
 not know: such orders end as UNKNOWN, and the same idempotency key is safe to send again. Who goes while waiting
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from doorbuster.orderstore.accept import AcceptScript, Candidate
+
+SECOND_MIN = 8
+"""Orders that are worth a second call while one is out; and as many as half of those that are in that one."""
 
 log = logging.getLogger("doorbuster.intake.group_commit")
 
@@ -49,24 +55,42 @@ class PartitionCommit:
         self._gate = gate
         self._watch = watch
         self._waiting: list[Candidate] = []
-        self._task: asyncio.Task[None] | None = None
+        self._link: Link | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._out: list[int] = []
+        """Orders of each batch in flight."""
 
     def submit(self, candidate: Candidate) -> None:
         """Put an order into the next batch. An empty entry: a product is sold out."""
         self._waiting.append(candidate)
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work_off(), context=shared_context())
+        if not self._tasks or (len(self._tasks) == 1 and self._out and self._is_worth_a_call):
+            task = asyncio.get_running_loop().create_task(self._work_off(), context=shared_context())
+            self._tasks.add(task)
+
+    @property
+    def _is_worth_a_call(self) -> bool:
+        """Whether what waits goes out now, beside what is in flight."""
+        waiting = len(self._waiting)
+        return waiting > 0 and (not self._out or waiting >= max(SECOND_MIN, self._out[0] // 2))
 
     async def _work_off(self) -> None:
-        link = Link(self._script)
+        link = self._link = self._link or Link(self._script)
         try:
-            while self._waiting:
+            while self._is_worth_a_call:
                 most = self._script.terms.batch_max
                 batch, self._waiting = self._waiting[:most], self._waiting[most:]
-                await self._commit(link, batch)
+                self._out.append(len(batch))
+                try:
+                    await self._commit(link, batch)
+                finally:
+                    self._out.remove(len(batch))
         finally:
-            self._task = None
-            await link.close()
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.remove(task)
+            if not self._tasks:
+                self._link = None
+                await link.close()
 
     async def _commit(self, link: Link, batch: list[Candidate]) -> None:
         began = time.perf_counter()

@@ -64,6 +64,14 @@ class Metrics:
             registry=self._registry,
         )  # fmt: skip
         self.refusals = Counter("doorbuster_refusals", "Problems answered, by code", ["code"], registry=self._registry)
+        self.shed = Counter(
+            "doorbuster_shed", "Requests refused for overload, by what they were for", ["what"],
+            registry=self._registry,
+        )  # fmt: skip
+        self.loop_lag = Gauge(
+            "doorbuster_loop_lag_seconds", "How late the event loop runs, the median of half a second",
+            registry=self._registry, multiprocess_mode="livemax",
+        )  # fmt: skip
         self.sizes = Histogram(
             "doorbuster_accept_batch_orders", "Orders in a batch", buckets=_BATCH_SIZES, registry=self._registry
         )

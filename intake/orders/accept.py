@@ -105,7 +105,7 @@ class OrderAcceptor:
         if quote is None:
             self.submit(known, order, key, credit, on_verdict)
         else:
-            self._ask(known, order, key, quote, on_verdict)
+            self.ask(known, order, key, quote, on_verdict)
         verdict = await future
         if isinstance(verdict, RefusedError):
             raise verdict
@@ -193,8 +193,12 @@ class OrderAcceptor:
         partition = partition_of(customer_id, len(known.lanes))
         return self._ids.derive(known.number, partition, customer_id=customer_id, key=key)
 
-    def _ask(self, known: CachedSale, order: OrderRequest, key: str, quote: Quote, on_verdict: OnVerdict) -> None:
-        """Ask whether the order was accepted before: it is refused for its prices if not, and nothing is stored."""
+    def ask(self, known: CachedSale, order: OrderRequest, key: str, quote: Quote, on_verdict: OnVerdict) -> None:
+        """Ask whether the order was accepted before: it is refused for its prices if not, and nothing is stored.
+
+        Raises:
+            RefusedError: it could not be stored at any price.
+        """
 
         def tell(candidate: Candidate, verdict: bytes) -> None:
             is_new = verdict[:1] == verdicts.SOLD_OUT

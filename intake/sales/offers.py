@@ -18,6 +18,8 @@ from intake.sales.offered import Offers
 from intake.web.problems import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from db.products.offers import SaleOffer
     from doorbuster.contract.orders import OrderRequest
     from intake.database import Database
@@ -74,20 +76,33 @@ class OfferCache:
         Raises:
             RefusedError: it comes to more than any total may be.
         """
-        if order.expected_total is None and len(order.lines) <= LINES_SURE:
+        if not needs_quote(order):
             return None
         try:
-            offers = (await self.of(known)).by_id
+            return quote_of((await self.of(known)).by_id, order)
         except STORE_FAILED:
             return None
-        if any(line.product_id not in offers for line in order.lines):
-            return None  # refused by name, or decided in its turn
-        prices = [UnitPrice(line.product_id, price_of(offers[line.product_id])) for line in order.lines]
-        total = sum(line.quantity * price.unit_price for line, price in zip(order.lines, prices, strict=True))
-        if total > TOTAL_MAX:
-            problem = f"come to more than {TOTAL_MAX} in minor units"
-            raise RefusedError("invalid", f"lines: {problem}", [("lines", problem)])
-        return None if order.expected_total in (None, total) else Quote(total, prices)
+
+
+def needs_quote(order: OrderRequest) -> bool:
+    """Say whether somebody has to look at prices before the order is taken."""
+    return order.expected_total is not None or len(order.lines) > LINES_SURE
+
+
+def quote_of(offers: Mapping[str, SaleOffer], order: OrderRequest) -> Quote | None:
+    """Return what the order costs at these offers if its sender expects something else.
+
+    Raises:
+        RefusedError: it comes to more than any total may be.
+    """
+    if any(line.product_id not in offers for line in order.lines):
+        return None  # refused by name, or decided in its turn
+    prices = [UnitPrice(line.product_id, price_of(offers[line.product_id])) for line in order.lines]
+    total = sum(line.quantity * price.unit_price for line, price in zip(order.lines, prices, strict=True))
+    if total > TOTAL_MAX:
+        problem = f"come to more than {TOTAL_MAX} in minor units"
+        raise RefusedError("invalid", f"lines: {problem}", [("lines", problem)])
+    return None if order.expected_total in (None, total) else Quote(total, prices)
 
 
 def price_of(offer: SaleOffer) -> int:

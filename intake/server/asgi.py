@@ -27,6 +27,8 @@ RECEIVE = "doorbuster.receive"
 """Where in the scope of a request of ops it is told that nobody is there any more."""
 METHOD = "doorbuster.method"
 """Where in the scope the method of a request is that no resource knows."""
+BATCH = "/orders:batch"
+"""What paths end with whose bodies are batches of orders: bounded by settings, read once the sender is known."""
 OPS = "/ops/"
 """What paths of ops begin with: another application answers them, behind the ops key."""
 

@@ -74,7 +74,16 @@ class Bodies:
         scope[BODY] = body
         return _Rest(receive)
 
-    async def _await(self, scope: Scope, receive: Receive) -> Message:
+    async def begin(self, scope: Scope, receive: Receive) -> Receive:
+        """Wait until a body that is streamed has begun to come; return what receives all of it.
+
+        Raises:
+            BodyError: it is too slow, or its sender is gone, now or when more of it is received.
+        """
+        first = await receive() if WHOLE in scope else await self._await(scope, receive, most=-1)
+        return _unbroken(first, receive)
+
+    async def _await(self, scope: Scope, receive: Receive, most: int = BODY_MAX) -> Message:
         # No timer for each request: two dictionary writes, and `cancel_slow_bodies` does the rest.
         task = asyncio.current_task()
         assert task is not None
@@ -82,7 +91,7 @@ class Bodies:
         try:
             message = await receive()
             body: bytes = message.get("body", b"")
-            while message.get("more_body", False) and len(body) <= BODY_MAX:
+            while message.get("more_body", False) and len(body) <= most:
                 message = await receive()
                 body += message.get("body", b"")
         except asyncio.CancelledError:
@@ -136,6 +145,22 @@ def refuse_declared(scope: Scope, most: int) -> None:
         # Four digits are below every bound: most requests end here.
         if name == b"content-length" and 4 < len(value) < DIGITS_MAX and int(value) > most:
             raise BodyError("too_large", f"The body may have at most {most} bytes")
+
+
+def _unbroken(first: Message, receive: Receive) -> Receive:
+    """Return what receives the first part and the rest; that the sender goes before the end is an error."""
+    is_begun = is_whole = False
+
+    async def received() -> Message:
+        nonlocal is_begun, is_whole
+        message = await receive() if is_begun else first
+        is_begun = True
+        if message["type"] == "http.disconnect" and not is_whole:
+            raise BodyError("", "the sender went away")
+        is_whole = is_whole or not message.get("more_body", False)
+        return message
+
+    return received
 
 
 def is_form(scope: Scope) -> bool:

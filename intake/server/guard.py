@@ -1,4 +1,4 @@
-"""The outermost guard: how many requests are in work, and how large a body may be. Knows no routes' meaning.
+"""The outermost guard: how many requests are in work, and how large a body may be. What a route means it is told.
 
 A request is in work from when its body is whole until its answer is handed over: slow senders and slow readers hold
 no place among those. Bodies of streamed routes are counted as they pass.
@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from intake.server.asgi import (
+    BATCH,
     BODY_MAX,
     METHOD,
     OPS,
@@ -23,17 +24,20 @@ from intake.server.asgi import (
 from intake.server.bodies import is_form, refuse_declared
 from intake.server.connection.early_response import send_last_problem, send_page, send_problem
 from intake.server.request_id import named
+from intake.server.shedding import RequestClass, class_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from intake.server.asgi import Answer, Application, Headers, Message, Receive, Scope, Send
     from intake.server.bodies import Bodies
     from intake.server.connection.connections import Connections
     from intake.server.connection.fast_response import FastResponse
     from intake.server.cors import CrossOrigin
+    from intake.server.shedding import Shedding
 
     FastPath = Callable[[Scope], Answer | None]
+    Read = Callable[[Scope, Receive], Awaitable[Receive]]
     BusyPage = Callable[[Headers], tuple[bytes, Headers] | None]
     FastOrderPost = Callable[[bytes, Headers, bytes, FastResponse], bool]
 
@@ -57,8 +61,11 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 class Guard:
     """ASGI application around the application."""
 
-    def __init__(self, *, in_flight_max: int, retry_after_s: int, bodies: Bodies, connections: Connections):
+    def __init__(
+        self, *, in_flight_max: int, retry_after_s: int, bodies: Bodies, connections: Connections, shedding: Shedding
+    ) -> None:
         self.bodies = bodies
+        self.shedding = shedding
         self.connections = connections
         self.application: Application = _nothing
         self.fast_paths: tuple[FastPath, ...] = ()
@@ -110,32 +117,48 @@ class Guard:
         path, method = scope["path"], scope["method"]
         if method not in METHODS:
             scope[METHOD], scope["method"] = method, STRANGE
-        if self.in_flight >= self._max and not self._may_pass(path):
-            await self._refuse(scope, send)
+        self.shedding.seen += 1
+        if self.shedding.is_pressed(self.in_flight) and not self._takes(path):
+            await self._shed(scope, send)
         elif path.startswith(OPS):
             answering = self._read if method in _WITH_BODY and is_form(scope) else self._work
             await answering(scope, receive, send, self._ops)
+        elif method == "POST" and path.endswith(BATCH):
+            await self._read(scope, receive, send, self._batch, self.bodies.begin)
         elif method not in _WITH_BODY and WHOLE in scope:
             await self._work(scope, receive, send, self._public)
         else:
             await self._read(scope, receive, send, self._public)
 
-    async def _read(self, scope: Scope, receive: Receive, send: Send, application: Application) -> None:
-        """Answer a request once its body is whole."""
+    async def _read(
+        self, scope: Scope, receive: Receive, send: Send, application: Application, read: Read | None = None
+    ) -> None:
+        """Answer a request once its body is whole, or has come as far as `read` reads it."""
         try:
-            receive = await self.bodies.read(scope, receive)
+            receive = await (read or self.bodies.read)(scope, receive)
         except BodyError as error:
             if error.code:
                 await self._refuse_body(scope, send, error)
             return
-        if self.in_flight >= self._max and not self._may_pass(scope["path"]):
-            await self._refuse(scope, send)
+        if self.shedding.is_pressed(self.in_flight) and not self._takes(scope["path"]):
+            await self._shed(scope, send)
         else:
             await self._work(scope, receive, send, application)
 
-    def _may_pass(self, path: str) -> bool:
-        """Say whether a request is answered however much is in work."""
-        return path in MONITORING and self.in_flight < self._max + MONITORING_MAX
+    def _takes(self, path: str) -> bool:
+        """Say whether a request is taken, by its class; who watches is answered however much is in work."""
+        if path in MONITORING:
+            return self.in_flight < self._max + MONITORING_MAX
+        return self.shedding.takes(class_of(path), self.in_flight)
+
+    async def _shed(self, scope: Scope, send: Send) -> None:
+        """Refuse a request whose class is not taken, but show a product's page that is at hand: it costs no more."""
+        wanted = class_of(scope["path"])
+        if wanted is RequestClass.PRODUCT and (ready := self._at_hand(scope)) is not None:
+            await send(ready[0])
+            await send(ready[1])
+        else:
+            await self._refuse(scope, send, self.shedding.note_refused(wanted))
 
     async def _work(self, scope: Scope, receive: Receive, send: Send, application: Application) -> None:
         self.in_flight += 1
@@ -159,17 +182,20 @@ class Guard:
             await send(ready[0])
             await send(ready[1])
 
+    async def _batch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._public(scope, self._limited(receive), send)
+
     async def _ops(self, scope: Scope, receive: Receive, send: Send) -> None:
         refuse_declared(scope, STREAM_MAX if scope["path"].endswith(STREAMED) else OPS_BODY_MAX)
         scope[RECEIVE] = limited = self._limited(receive)
         await self.ops_application(scope, limited, named(scope, send))
 
-    async def _refuse(self, scope: Scope, send: Send) -> None:
+    async def _refuse(self, scope: Scope, send: Send, why: str) -> None:
         self._refused += 1
         self.on_refused(scope["method"], scope["path"], "overloaded")
         again = (b"retry-after", self._retry_after)
         if (busy := self.busy_page(scope["headers"])) is None:
-            await send_problem(send, "overloaded", "Too many requests are in work; try again soon", [again])
+            await send_problem(send, "overloaded", why, [again])
         else:
             await send_page(send, "overloaded", busy[0], [*busy[1], again])
 

@@ -47,12 +47,13 @@ class BodyLine(NamedTuple):
 
 
 def lines_of(file: IO[bytes], *, most: int) -> Iterator[BodyLine]:
-    """Yield the lines that are not blank, holding at most so many bytes of one at a time."""
-    number = 0
-    while text := file.readline(most + 1):
+    """Yield the lines that are not blank, of at most so many bytes without their end, which may be CRLF."""
+    number, at_once = 0, most + 2
+    while text := file.readline(at_once):
         number += 1
-        is_long = len(text) > most and not text.endswith(b"\n")
-        while is_long and not text.endswith(b"\n") and (rest := file.readline(most + 1)):
+        is_cut = len(text) == at_once and not text.endswith(b"\n")
+        is_long = is_cut or len(text.rstrip(b"\r\n")) > most
+        while is_cut and not text.endswith(b"\n") and (rest := file.readline(at_once)):
             text = rest
         if is_long:
             yield BodyLine(number, None)

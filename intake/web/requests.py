@@ -40,18 +40,27 @@ def idempotency_key_of(req: Request, purpose: str) -> str:
     Raises:
         RefusedError: there is none, or it is none.
     """
-    key = req.get_header("Idempotency-Key")
-    is_twice = key is not None and "," in key and _header_lines(req, b"idempotency-key") > 1
-    if is_key(key) and not is_twice:
-        return key
+    key = req.get_header("Idempotency-Key") or ""
+    if "," in key and _header_lines(req, b"idempotency-key") > 1:
+        problem = "is given several times"
+        raise RefusedError("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
+    if (refusal := key_refusal(key, "Idempotency-Key", purpose)) is not None:
+        raise refusal
+    return key
+
+
+def key_refusal(key: str, name: str, purpose: str) -> RefusedError | None:
+    """Return why a key that came under a name is none, None if it is one; empty: there was none."""
+    if is_key(key):
+        return None
     if not key:
-        raise RefusedError(
-            "idempotency_key_required", f"Make an Idempotency-Key for each {purpose}, and send it again with it",
-            [("Idempotency-Key", "is required")],
+        return RefusedError(
+            "idempotency_key_required", f"Make an {name} for each {purpose}, and send it again with it",
+            [(name, "is required")],
         )  # fmt: skip
     problem = f"must be 1 to {KEY_MAX} printable ASCII characters"
-    problem = "is given several times" if is_twice else problem
-    raise RefusedError("malformed", f"The header Idempotency-Key {problem}", [("Idempotency-Key", problem)])
+    where = "The header " if name == "Idempotency-Key" else ""
+    return RefusedError("malformed", f"{where}{name} {problem}", [(name, problem)])
 
 
 def _header_lines(req: Request, name: bytes) -> int:

@@ -51,6 +51,7 @@ from intake.server.connection.connections import Connections, bounds_of
 from intake.server.descriptors import connections_within
 from intake.server.guard import Guard
 from intake.server.lifespan import Lifespan
+from intake.server.shedding import Shedding
 from intake.web.client_address import Addresses
 from intake.web.ops_keys import KnownKeys, OpsKeys, StoredKeys
 from intake.web.problems import Problems
@@ -83,6 +84,7 @@ class Parts:
                 most=settings.bodies_max, per_address=settings.bodies_per_address, timeout_s=settings.body_timeout_s
             ),
             connections=Connections(bounds_of(settings, connections_within(settings.connections_max))),
+            shedding=Shedding(in_flight_max=settings.in_flight_max, lag_ms=settings.shed_lag_ms),
         )
         self.database = Database(settings.database_url.get_secret_value(), timeout_s=timeout_s)
         self.accept_redis = accept_client(url, timeout_s=timeout_s)
@@ -184,6 +186,9 @@ class Parts:
                 self.metrics.refused("overloaded", refused)
             for code, times in guard.connections.pop_refused_by_code():
                 self.metrics.refused(code, times)
+            self.metrics.loop_lag.set(guard.shedding.lateness.standing_s)
+            for what, times in guard.shedding.pop_refused():
+                self.metrics.shed.labels(what).inc(times)
 
     async def close_stores(self) -> None:
         """Close the connections to Redis."""
@@ -204,6 +209,7 @@ class Parts:
             opening=[self.database.open, self.catalogue.open, self.first_check],
             running=[
                 self.guard.cancel_slow_bodies,
+                self.guard.shedding.keep_judging,
                 self.sales.keep_fresh,
                 self.outcomes.listen,
                 self.hub.run,

@@ -33,6 +33,8 @@ from intake.ops.status import OpsStatus
 from intake.ops.webhooks.deliveries import ReplayWebhook, SendTest, WebhookDeliveries
 from intake.ops.webhooks.endpoints import OneWebhook, ResumeWebhook, RotateSecret, WebhookList
 from intake.orders.access import OrderAccess
+from intake.orders.batch_lines import BatchLines
+from intake.orders.batch_post import BatchBounds, PostOrderBatch
 from intake.orders.event_stream import OrderEvents
 from intake.orders.post import PostOrder
 from intake.orders.prefer_wait import PreferWait
@@ -87,6 +89,7 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     parts.problems.on_refused, parts.guard.on_refused = counts.refused, partial(counts.refused, is_offered=True)
     app.add_route("/sales/{sale}", ShowSale(parts.offering, parts.sales))
     app.add_route("/sales/{sale}/orders", posting)
+    add_batches(app, parts)
     owners = OrderAccess(waiting.storefront_keys, waiting.door)
     waiting.add_routes(app, Shop(posting, ShopOffers(parts.catalogue), parts.reader, owners))
     app.add_route("/", Landing(parts.list_sales, parts.sales, waiting.door, waiting.pages))
@@ -98,6 +101,22 @@ def add_storefront(app: Routes, parts: Parts) -> None:
     addresses = Addresses(parts.settings.trusted_proxies)
     app.add_route("/payments/{provider}/events", PaymentEvents(parts.callbacks, parts.payment_news, addresses))
     add_catalogue(app, parts)
+
+
+def add_batches(app: Routes, parts: Parts) -> None:
+    """Add what storefronts' servers post many orders by."""
+    settings, waiting = parts.settings, parts.waiting
+    bounds = BatchBounds(
+        lines=settings.batch_post_lines_max,
+        line_bytes=settings.batch_post_line_bytes_max,
+        whole_bytes=settings.batch_post_bytes_max,
+        posts=settings.batch_posts_max,
+        timeout_s=settings.body_timeout_s,
+    )
+    lines = BatchLines(parts.accepting, waiting.door, parts.offering, parts.problems)
+    batches = PostOrderBatch(parts.sales, waiting.storefront_keys, lines, bounds)
+    batches.on_lines = parts.metrics.orders_by_path.labels("batch").inc
+    app.add_route("/sales/{sale}/orders:batch", batches)
 
 
 def add_catalogue(app: Routes, parts: Parts) -> None:

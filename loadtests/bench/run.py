@@ -16,7 +16,7 @@ from typing import NoReturn
 import msgspec
 
 from loadtests.bench import table
-from loadtests.bench.orders import accepting, draining, limits, modes, settling, steady, telling, whole
+from loadtests.bench.orders import accepting, batches, draining, limits, modes, settling, steady, telling, whole
 from loadtests.bench.reads import listening, reading, searching, waiting
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import Fresh, open_sale, shared
@@ -92,7 +92,7 @@ async def _all(say: Callable[[str], None], *, quick: bool) -> tuple[table.Measur
 
 
 async def _measure(scale: Scale, systems: Fresh, say: Callable[[str], None]) -> tuple[table.Measured, str]:
-    measured = table.Measured([], [], [], [], [], [], [], [], [], [], [], [])
+    measured = table.Measured([], [], [], [], [], [], [], [], [], [], [], [], [])
     postgres = ""
     for turn in range(scale.repeats):
         async with systems.fresh(workers=WORKERS) as system:
@@ -114,8 +114,11 @@ async def _measure(scale: Scale, systems: Fresh, say: Callable[[str], None]) -> 
         say(
             f"{turn + 1}/{scale.repeats}: the whole way {one.confirmed_per_s:,.0f}/s "
             f"(accepted {one.accepted_per_s:,.0f}/s, p99 to final {one.p99_to_final_ms:,.0f} ms) "
-            f"against {one.baseline_per_s:,.0f}/s"
+            f"against {one.baseline_per_s:,.0f}/s, {one.queue_per_s:,.0f}/s with a queue"
         )
+    measured.batches = await batches.measure(scale, systems)
+    for turn_of_batches in measured.batches:
+        say(batches.said(turn_of_batches))
     measured.modes = await modes.measure(scale, systems)
     for each in measured.modes:
         say(modes.said(each))

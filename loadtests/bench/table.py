@@ -12,8 +12,9 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from loadtests.bench.orders import limits, modes, settling, steady, telling
+from loadtests.bench.orders import batches, limits, modes, settling, steady, telling
 from loadtests.bench.orders.accepting import Accepting
+from loadtests.bench.orders.batches import Batches
 from loadtests.bench.orders.draining import Draining
 from loadtests.bench.orders.limits import Limits
 from loadtests.bench.orders.modes import Modes
@@ -46,6 +47,7 @@ class Measured(msgspec.Struct):
     listening: list[Listening]
     telling: list[Telling]
     limits: list[Limits]
+    batches: list[Batches]
 
 
 def rows(measured: Measured) -> list[Row]:
@@ -90,6 +92,14 @@ def rows(measured: Measured) -> list[Row]:
             rival=median(one.baseline_per_s for one in whole),
             bar=5.0,
         ),
+        Row(
+            what="the whole way against a queue",
+            ours=median(one.confirmed_per_s for one in whole),
+            rival_name="a job an order, reserving, skip locked",
+            rival=median(one.queue_per_s for one in whole),
+            bar=5.0,
+        ),
+        *batches.rows(measured.batches),
         *modes.rows(measured.modes),
         *limits.rows(measured.limits),
         *(settling.row(one) for one in measured.settling),

@@ -183,6 +183,12 @@ async def rate_of_share(connection: Connection, sale_id: str, *, skip: int, orde
     return orders / seconds
 
 
+async def confirmed_per_s(connection: Connection, sale_id: str, *, skip: int, orders: int) -> float:
+    """Return the orders confirmed a second, of so many behind the first `skip` to be confirmed."""
+    seconds: float = await connection.fetchval(_SQL["share_of_confirmed"], sale_id, skip, orders)
+    return orders / seconds
+
+
 async def make_past_orders(connection: Connection, orders: int) -> None:
     """Put confirmed orders of a sale that is over into the database, with all of their rows."""
     number = await connection.fetchval(_SQL["make_past_sale"], orders)
@@ -192,6 +198,31 @@ async def make_past_orders(connection: Connection, orders: int) -> None:
     await connection.execute(_SQL["make_past_events"], number)
     await connection.execute(_SQL["tell_past_events"])
     await connection.execute(_SQL["analyse_past"])
+
+
+async def make_shelf(connection: Connection, products: int) -> None:
+    """Put products `growth-1` to `growth-N` into the catalogue, with more units than any run can sell."""
+    await connection.execute(_SQL["make_shelf"], products)
+    await connection.execute(_SQL["stock_shelf"])
+    await connection.execute(_SQL["analyse_past"])
+
+
+async def put_on_sale(connection: Connection, sale_id: str, products: int) -> None:
+    """Have a sale of `growth-1` sell the shelf's first `products`, on the same terms."""
+    await connection.execute(_SQL["put_on_sale"], sale_id, products)
+
+
+async def wait_until_told(connection: Connection, *, bound_s: float) -> None:
+    """Wait until the relay has published every event of orders.
+
+    Raises:
+        NotSettledError: it takes longer than `bound_s`.
+    """
+    ends = monotonic() + bound_s
+    while await connection.fetchval(_SQL["is_untold"]):
+        if monotonic() > ends:
+            raise NotSettledError(f"there are unpublished events after {bound_s:g} s")
+        await asyncio.sleep(_POLL_S)
 
 
 async def server_version(connection: Connection) -> str:

@@ -121,6 +121,20 @@ class System:
         pids = msgspec.json.decode(self._ready_file.read_bytes(), type=Ready).pids
         return max(_resident(process) for role in roles for process in _with_children(pids.get(role)))
 
+    def memory_mb(self) -> dict[str, float]:
+        """Return by role what its living processes have in memory together, but for what they share."""
+        pids = msgspec.json.decode(self._ready_file.read_bytes(), type=Ready).pids
+        return {role: sum(_own_bytes(process) for process in _with_children(some)) / 1e6 for role, some in pids.items()}
+
+    def disk_mb(self) -> float:
+        """Return what the data folder takes on disk; files come and go meanwhile."""
+        blocks = 0
+        for folder, _, names in os.walk(self.ready.data):
+            for name in names:
+                with suppress(OSError):
+                    blocks += Path(folder, name).lstat().st_blocks
+        return blocks * 512 / 1e6
+
     @contextmanager
     def draining_paused(self) -> Iterator[None]:
         """Stop workers and scheduler (SIGSTOP) for the block: the stream fills and nothing drains it."""
@@ -152,7 +166,8 @@ def _used_s(process: psutil.Process) -> float:
         used = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    return float(used.user + used.system)
+    # Of its children that have ended too: work-horses and sessions come and go.
+    return float(used.user + used.system + used.children_user + used.children_system)
 
 
 def _resident(process: psutil.Process) -> int:
@@ -160,6 +175,13 @@ def _resident(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
         return 0
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().uss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # it ended by itself, or only root may look into it
+        return _resident(process)
 
 
 def _with_children(pids: list[int] | int | None) -> list[psutil.Process]:

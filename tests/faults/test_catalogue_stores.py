@@ -300,6 +300,8 @@ async def test_calls_that_wait_for_their_turn_do_not_take_the_cache_for_away(
 ) -> None:
     """Negative control: without turns they wait for a connection, and longer than the cache itself may take."""
     monkeypatch.setattr(shared, "CALLS_MAX", 4 if in_turns else 1_000)
+    monkeypatch.setattr(shared, "LOOKS_OUT", 1_000)
+    monkeypatch.setattr(shared, "LOOKS_MAX", 1)  # looks that go together need no turns
     monkeypatch.setattr(shared, "WAIT_S", 60.0)
     with Proxy(replicated.cache.url) as network:
         network.delay(0.1)

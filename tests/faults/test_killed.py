@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
+import httpx
 import psutil
 import pytest
 
 from tests.fixtures.accounting import assert_every_202_is_accounted_for
 from tests.fixtures.facts import Facts, Sale, open_sale
-from tests.fixtures.load import Load
+from tests.fixtures.load import Accepted, Body, Load, order_body
 from tests.fixtures.up import Running, Up
 from tests.fixtures.waiting import wait_until
 
@@ -127,3 +130,50 @@ def test_everything_killed_at_once_and_started_again(up: Up) -> None:
         load.wait_for(60)
     load.assert_well_answered()
     assert_every_202_is_accounted_for(second, load.accepted)
+
+
+def test_batches_that_an_intake_dies_with_are_sent_again_as_they_are(running: Running, facts: Facts) -> None:
+    """Who got no answer cannot know how far it went: the same lines give the same orders, each once."""
+    sale = open_sale(running, 100_000, partitions=4)
+    product = sale.products[0]
+    batches = [
+        [(f"batch-{number}-{line}", order_body(f"c-{number}-{line}", {product: 1})) for line in range(200)]
+        for number in range(12)
+    ]
+    answered: dict[int, list[str]] = {}
+    with ThreadPoolExecutor(4) as posters:
+        sent = {posters.submit(_post_batch, running.base, sale, batch): place for place, batch in enumerate(batches)}
+        next(as_completed(sent))
+        for pid in running.pids("intake"):
+            os.kill(pid, signal.SIGKILL)
+        for done, place in sent.items():
+            if (taken := done.result()) is not None:
+                answered[place] = list(taken)
+    assert 0 < len(answered) < len(batches), "it was not killed in between: the test shows nothing"
+    running.wait_ready()
+    accepted: dict[str, Accepted] = {}
+    for place, batch in enumerate(batches):
+        again = wait_until(lambda batch=batch: _post_batch(running.base, sale, batch), what="the batch to be taken")
+        assert answered.get(place, list(again)) == list(again)
+        for (key, body), (order_id, accepted_at) in zip(batch, again.items(), strict=True):
+            accepted[order_id] = Accepted(order_id, sale.sale_id, key, body, accepted_at)
+    assert len(accepted) == len(batches) * 200
+    assert_every_202_is_accounted_for(running, accepted)
+
+
+def _post_batch(base: str, sale: Sale, batch: list[tuple[str, Body]]) -> dict[str, str] | None:
+    """Post a batch; return when each of its orders was accepted, None if nobody knows of all."""
+    lines = b"".join(json.dumps(body | {"idempotency_key": key}).encode() + b"\n" for key, body in batch)
+    headers = {"Content-Type": "application/x-ndjson"}
+    try:
+        answer = httpx.post(f"{base}/sales/{sale.sale_id}/orders:batch", content=lines, headers=headers, timeout=20)
+    except httpx.TransportError:
+        return None
+    if answer.status_code == 503:
+        return None
+    assert answer.status_code == 200, answer.text
+    verdicts = [json.loads(line) for line in answer.text.splitlines()]
+    if any(verdict["status"] == 503 for verdict in verdicts):
+        return None
+    assert {verdict["status"] for verdict in verdicts} == {202}
+    return {verdict["order_id"]: verdict["accepted_at"] for verdict in verdicts}

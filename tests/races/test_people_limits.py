@@ -14,8 +14,9 @@ import pytest
 from db import sales
 from db.orders import identities, transitions
 from db.sales import SaleProduct
-from db.work import drain_batch
+from db.work import people_counts
 from doorbuster.values.identities import KINDS
+from workers.drain import people_reading
 
 if TYPE_CHECKING:
     from db.connections.pool import Pool
@@ -59,8 +60,11 @@ async def _decisions(shop: Shop) -> list[tuple[bool, str, bytes, dict[str, int]]
     return [(row[0] == "pending", row[1], row[2], row[3]) for row in rows]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_racing_orders_that_share_anything_are_decided_as_one_by_one(shop: Shop, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "page"), [(1, people_counts.PAGE), (2, 3), (3, people_counts.PAGE)])
+async def test_racing_orders_that_share_anything_are_decided_as_one_by_one(
+    shop: Shop, seed: int, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people_counts, "PAGE", page)  # with a small one all are far behind all the time
     await shop.stock(lamp=10_000, rug=10_000)
     await shop.open_sale(*(SaleProduct(product_id=one, **LIMITS) for one in ("lamp", "rug")), partitions=PARTITIONS)
     await _accept_mixed(shop, random.Random(seed), 120)
@@ -86,15 +90,35 @@ async def test_control_who_counts_without_the_products_lock_lets_too_many_pass(s
 
     async def one() -> bool:
         async with pool.acquire() as connection, connection.transaction():
-            had = await drain_batch.read_identities(connection, number, [card])
+            had = await people_counts.read(connection, number, [card])
             await all_read.wait()
             if had.get("lamp", {}).get(card, 0) + 1 > 1:
                 return False
-            await drain_batch.count_identities(connection, number, {"lamp": {card: 1}}, had)
+            await people_counts.add(connection, number, {"lamp": {card: 1}})
             return True
 
     assert sum(await asyncio.gather(*(one() for _ in range(3)))) > 1
-    await shop.db.execute("delete from identity_purchases")  # the audit looks at every shop
+    await shop.db.execute("delete from people_counts")  # the audit looks at every shop
+
+
+async def test_control_a_drain_that_hears_of_no_other_lets_too_many_pass(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control: a drain's own memory, that does not read what other partitions have counted."""
+
+    async def hear_nothing(*_: object) -> None:
+        """Leave the memory as it is."""
+
+    monkeypatch.setattr(people_reading, "hear", hear_nothing)
+    await shop.stock(lamp=100)
+    await shop.open_sale(SaleProduct(product_id="lamp", limit_card=1), partitions=2)
+    for number in range(2):
+        await shop.accept(bought_by(shop, f"c{number}", {2: 1}, "1", lamp=1), partition=number)
+        await shop.drain(number)
+    assert await shop.db.fetchval("select count(*) from orders where status = 'pending'") == 2
+    assert await shop.db.fetchval("select quantity from identity_purchases") == 2
+    await shop.db.execute("update orders set identities = null")  # the audit looks at every shop
+    await shop.db.execute("delete from people_counts")
 
 
 async def test_what_is_cancelled_counts_no_more_while_others_drain(shop: Shop) -> None:

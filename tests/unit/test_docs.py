@@ -94,6 +94,7 @@ def test_every_key_is_in_the_keyspace() -> None:
         ("room_ends", keys.room_ends(7)),
         ("room_codes", keys.room_codes(7)),
         ("room_visits", keys.room_visits(7)),
+        ("room_visits_before", keys.room_visits_before(7)),
         ("room_places", keys.room_places(7, b"\0\0\0\0").removesuffix("0")),
         ("sale_minute_prefix", keys.sale_minute_prefix(7)),
         ("sale_minutes", keys.sale_minutes(7)),

@@ -20,6 +20,8 @@ from waitingroom.script_loader import Scripts
 from waitingroom.shuffle import place_of
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
     from redis.asyncio import Redis
 
 EXACT = 32_768
@@ -28,8 +30,11 @@ PAGE = 5_000
 KEEP_S = 30 * 86_400
 _POLL = Poll()
 _JOINED, _ADMITTED, _BYPASSED, _ORDERED = b"j", b"a", b"b", b"o"
-_NUMBER = slice(1, 6)
-_TOLD = struct.Struct(">IffH")
+_PACED = b"p"
+_ENTRY, _POSITION, _PACE = struct.Struct(">cIIB"), struct.Struct(">I"), struct.Struct(">ffH")
+_TIMES, _AHEAD_MS = 2**40, 86_400_000
+"""How many moments an entry tells apart, and how far behind a room's last one any may be: a clock may go back."""
+_NUMBER_BEFORE, _TOLD_BEFORE = slice(1, 6), struct.Struct(">IffH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,31 +125,61 @@ async def read(redis: Redis, sale_number: int, *, timeout_s: float) -> VisitReco
     cohort = int(running["cohort"])
     step = step_of(int(running["tail"]))
     found: dict[int, Visit] = {}
-    last, turn = b"-", 0
-    while page := await _page(redis, sale_number, last, timeout_s):
-        for entry_id, packed in page:
-            number = int.from_bytes(packed[_NUMBER], "big")
-            if number % step:
-                continue
-            visit = found.get(number)
-            if visit is None:
-                visit = found[number] = Visit(number, place_of(number, cohort, seed))
-            turn += 1
-            _take(visit, packed, int(entry_id.partition(b"-")[0]), turn)
-        last = b"(" + page[-1][0]
+    turn = 0
+    async for number, what, at_ms, told in _noted(redis, sale_number, int(running["last_ms"]), timeout_s):
+        if number % step:
+            continue
+        visit = found.get(number)
+        if visit is None:
+            visit = found[number] = Visit(number, place_of(number, cohort, seed))
+        turn += 1
+        _take(visit, what, at_ms, told, turn)
     names = RoomFigures.__dataclass_fields__
     return VisitRecords(RoomFigures(**{name: int(running[name]) for name in names}), step, list(found.values()))
 
 
-def _take(visit: Visit, packed: bytes, at_ms: int, turn: int) -> None:
-    what = packed[:1]
+def _take(visit: Visit, what: bytes, at_ms: int, told: Told | None, turn: int) -> None:
     if what == _JOINED:
-        told = Told(*_TOLD.unpack(packed[_NUMBER.stop :]))
-        visit.joined_ms, visit.told = at_ms, told if told.position else None
+        visit.joined_ms, visit.told = at_ms, told
     elif what == _ORDERED:
         visit.ordered_ms = visit.ordered_ms or at_ms
     elif what in (_ADMITTED, _BYPASSED):
         visit.admitted_ms, visit.turn, visit.bypassed = at_ms, turn, what == _BYPASSED
+
+
+async def _noted(
+    redis: Redis, sale_number: int, last_ms: int, timeout_s: float
+) -> AsyncIterator[tuple[int, bytes, int, Told | None]]:
+    """Give what was noted, in its order: number, what happened, when, and what a joining was told."""
+    last = b"-"
+    while page := await _asked(redis.xrange(keys.room_visits_before(sale_number), min=last, count=PAGE), timeout_s):
+        for entry_id, fields in page:
+            yield _entry_before(entry_id, fields[b"v"])
+        last = b"(" + page[-1][0]
+    begin, paced = 0, (0.0, 0.0, 0)
+    while entries := await _asked(redis.lrange(keys.room_visits(sale_number), begin, begin + PAGE - 1), timeout_s):
+        for packed in entries:
+            if packed[:1] == _PACED:
+                paced = _PACE.unpack_from(packed, 1)
+                continue
+            what, number, high, low = _ENTRY.unpack_from(packed)
+            position = _POSITION.unpack_from(packed, _ENTRY.size)[0] if what == _JOINED else 0
+            yield number, what, _moment(high << 8 | low, last_ms), Told(position, *paced) if position else None
+        begin += len(entries)
+
+
+def _moment(low_ms: int, last_ms: int) -> int:
+    """Return the latest moment with these low bytes that is not far behind the room's last one."""
+    most = last_ms + _AHEAD_MS
+    return most - (most - low_ms) % _TIMES
+
+
+def _entry_before(entry_id: bytes, packed: bytes) -> tuple[int, bytes, int, Told | None]:
+    what, told = packed[:1], None
+    if what == _JOINED:
+        told = Told(*_TOLD_BEFORE.unpack(packed[_NUMBER_BEFORE.stop :]))
+    number = int.from_bytes(packed[_NUMBER_BEFORE], "big")
+    return number, what, int(entry_id.partition(b"-")[0]), told if told is not None and told.position else None
 
 
 async def keep(redis: Redis, sale_number: int, *, timeout_s: float) -> None:
@@ -156,14 +191,14 @@ async def keep(redis: Redis, sale_number: int, *, timeout_s: float) -> None:
     try:
         async with asyncio.timeout(timeout_s):
             await redis.expire(keys.room_visits(sale_number), KEEP_S, nx=True)
+            await redis.expire(keys.room_visits_before(sale_number), KEEP_S, nx=True)
     except REDIS_FAILED as error:
         raise StoreUnavailableError(f"the room's store did not answer: {error!r}") from error
 
 
-async def _page(redis: Redis, sale_number: int, last: bytes, timeout_s: float) -> list[tuple[bytes, bytes]]:
+async def _asked(asked: Awaitable[Any], timeout_s: float) -> Any:
     try:
         async with asyncio.timeout(timeout_s):
-            entries: Any = await redis.xrange(keys.room_visits(sale_number), min=last, count=PAGE)
+            return await asked
     except REDIS_FAILED as error:
         raise StoreUnavailableError(f"the room's store did not answer: {error!r}") from error
-    return [(entry_id, fields[b"v"]) for entry_id, fields in entries]

@@ -3,7 +3,7 @@
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
 -- KEYS[6]    bucket of the visitor's place (hash; lives as long as the sale)
 -- KEYS[7]    codes (hash: code -> admissions given; lives as long as the sale)
--- KEYS[8]    visits (stream; lives until the sale's report is a month old)
+-- KEYS[8]    visits (list; lives until the sale's report is a month old)
 -- ARGV[1]    the visitor's digest, 8 bytes
 -- ARGV[2]    first 8 bytes of the secret's hash
 -- ARGV[3]    the customer's digest, 8 bytes, or ''
@@ -71,7 +71,7 @@ local function bypass(room, now)
   end
   step_out(room, place)
   admit(room, now, record)
-  note(KEYS[8], 'b', record.number)
+  note(KEYS[8], 'b', now, record.number)
   room.bypassed = room.bypassed + 1
   redis.call('HINCRBY', KEYS[7], ARGV[7], 1)
   return admission_of(room, 'admitted', record)

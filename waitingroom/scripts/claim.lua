@@ -2,7 +2,7 @@
 --
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
 -- KEYS[6]    bucket of the visitor's place (hash; lives as long as the sale)
--- KEYS[7]    visits (stream; lives until the sale's report is a month old)
+-- KEYS[7]    visits (list; lives until the sale's report is a month old)
 -- ARGV[1]    the visitor's digest, 8 bytes
 -- ARGV[2]    the ticket's number
 -- ARGV[3..4] its place, and the cohort that was reckoned with (-1: none)
@@ -67,7 +67,7 @@ local function claim(room, now)
   redis.call('SETBIT', KEYS[2], place, 1)
   room.pending = room.pending - 1
   admit(room, now, record)
-  note(KEYS[7], 'a', record.number)
+  note(KEYS[7], 'a', now, record.number)
   return admission_of(room, 'admitted', record)
 end
 

@@ -2,7 +2,7 @@
 --
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
 -- KEYS[6]    bucket of the visitor's place (hash; lives as long as the sale)
--- KEYS[7]    visits (stream; lives until the sale's report is a month old)
+-- KEYS[7]    visits (list; lives until the sale's report is a month old)
 -- ARGV[1]    the visitor's digest, 8 bytes
 -- ARGV[2]    first 8 bytes of the secret's hash
 -- ARGV[3]    the customer's digest, 8 bytes, or ''
@@ -49,7 +49,7 @@ local function join(room, now)
     bucket = KEYS[6], digest = ARGV[1], number = room.tail, state = 'w', secret = ARGV[2], customer = ARGV[3],
   })
   local known = room.effective == 'open' and has_places(room)
-  note(KEYS[7], 'j', room.tail, estimate(room, known and room.tail - room.frontier or 0))
+  note_joining(KEYS[7], room, now, known and room.tail - room.frontier or 0)
   return {'joined', room.tail}
 end
 

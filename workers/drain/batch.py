@@ -17,7 +17,7 @@ from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 
 from db.work import cursors
 from db.work import drain_batch as batch_statements
-from db.work.copy_rows import NewOrder, OrderRows, identity_rows
+from db.work.copy_rows import NewOrder, OrderRows
 from db.work.due_work import Partition
 from db.work.shifts import Lease
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
@@ -25,17 +25,23 @@ from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from doorbuster.orderstore.partition import place_of
 from doorbuster.values.identities import KINDS
+from workers.drain import people_reading
+from workers.drain.at_once import AtOnce
 from workers.drain.decide import Cause, FormerPrice, Poison, Purchases, Reason, SellableUnits, Verdict, decide
 from workers.drain.people import PeopleLimits, people_of, repeated, strictest
+from workers.drain.people_memory import PeopleMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from catalogue.prices import Window
     from db.connections.pool import Connection
+    from db.work import people_counts
+    from workers.payments.gateway import Gateway
 
 _UNLIMITED = 2**62
 _NOBODY = (None,) * len(KINDS)
+_CARD = KINDS.index("card")
 _UNPRICED = frozenset({Reason.UNAVAILABLE, Reason.MIXED_CURRENCY})
 NO_CURRENCY = "XXX"
 """ISO 4217 for none: of an order of products that do not exist."""
@@ -111,27 +117,49 @@ def _rest() -> None:
 
 
 async def drain_batch(
-    connection: Connection, claim: Claim, entries: list[Entry], *, meanwhile: Callable[[], None] = _rest
+    connection: Connection,
+    claim: Claim,
+    entries: list[Entry],
+    *,
+    gateway: Gateway | None = None,
+    meanwhile: Callable[[], None] = _rest,
+    memory: PeopleMemory | None = None,
 ) -> Outcome:
     """Turn entries into orders, all in one transaction that also moves the cursor past them.
 
-    `meanwhile` is called when all rows are on their way and Postgres will be at work for a while.
+    What `gateway` says at once about an order's money confirms it; None: all payments are to be asked for later.
+    `meanwhile` is called when all rows are on their way and Postgres will be at work for a while. `memory` is of the
+    batches before, of the same sale.
 
     Raises:
         LeaseLostError: another shift works on this partition; nothing was written.
         asyncpg.DataError, asyncpg.IntegrityConstraintViolationError: some row is broken; nothing was written.
     """
-    try:
-        return await _drain(connection, claim, entries, meanwhile)
-    except asyncpg.UniqueViolationError:
-        # An order exists already, which is rare: its key says so, and only then is it worth looking which ones do.
-        return await _drain(connection, claim, entries, meanwhile, look=True)
+    job, look = _Job(claim, entries, gateway, meanwhile, PeopleMemory() if memory is None else memory), False
+    while True:
+        try:
+            return await _drain(connection, job, look=look)
+        except people_reading.FarBehindError as error:
+            await people_reading.read_on(connection, claim.partition.sale_number, job.memory, error.numbers)
+        except asyncpg.UniqueViolationError:
+            # An order exists already, which is rare: its key says so, and only then is it worth looking which ones do.
+            if look:
+                raise
+            look = True
 
 
-async def _drain(
-    connection: Connection, claim: Claim, entries: list[Entry], meanwhile: Callable[[], None], *, look: bool = False
-) -> Outcome:
-    partition, lease, cursor = claim
+class _Job(NamedTuple):
+    """One batch, as it is asked for."""
+
+    claim: Claim
+    entries: list[Entry]
+    gateway: Gateway | None
+    meanwhile: Callable[[], None]
+    memory: PeopleMemory
+
+
+async def _drain(connection: Connection, job: _Job, *, look: bool) -> Outcome:
+    (partition, lease, cursor), entries, gateway, meanwhile, memory = job
     readable = _read(entries)
     outcome = Outcome(entries[-1].id, 0)
     async with connection.transaction():
@@ -141,19 +169,22 @@ async def _drain(
         room = 0
         if any(order.standby for order in readable.orders):
             room = await batch_statements.lock_standby(connection, partition.sale_number)
-        sellable, confirms = await _lock_sellable(connection, partition, readable)
-        purchases = await _read_purchases(connection, partition, readable.orders, sellable)
+        sellable, mode = await _lock_sellable(connection, partition, readable)
+        purchases = await _read_purchases(connection, partition, readable.orders, sellable, memory)
         verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable), room)
-        people = await _take(connection, partition, verdict, purchases)
+        numbers = await _take(connection, partition, verdict)
         if verdict.decided:
             known = sellable | await _strays(connection, readable.orders, sellable)
             new = _new_orders(verdict, readable.places, known)
-            rows = OrderRows(*partition, now, now + hold, confirms=confirms)
+            pay = AtOnce(gateway, mode, card_limited=_is_card_limited(sellable))
+            rows = OrderRows(*partition, now, now + hold, pay=pay)
+            people = people_reading.rows_of(partition.sale_number, verdict, numbers)
             await batch_statements.add_orders(connection, new, rows, people=people, sent=meanwhile)
         outcome.dead_lettered = await batch_statements.dead_letter(connection, *partition, readable.letters)
         repeated = len(entries) - len(verdict.decided) - outcome.dead_lettered
         step = cursors.CursorStep(cursor, outcome.cursor, len(entries), repeated)
         outcome.drained = await cursors.advance(connection, *partition, step)
+    people_reading.remember(memory, verdict, numbers)
     outcome.changed = [order.order_id for order, _ in verdict.decided]
     outcome.sold_out = {product_id for product_id, product in sellable.items() if product.units <= 0}
     outcome.in_stock = sellable.keys() - outcome.sold_out
@@ -209,10 +240,10 @@ async def _unknown(connection: Connection, readable: _Readable, orders: list[Ord
 
 async def _lock_sellable(
     connection: Connection, partition: Partition, readable: _Readable
-) -> tuple[dict[str, SellableUnits], bool]:
-    """Return what the orders' products have, and whether the sale takes no money."""
+) -> tuple[dict[str, SellableUnits], str]:
+    """Return what the orders' products have, and how the sale takes money."""
     if not readable.orders:
-        return {}, False
+        return {}, ""
     wanted = {line.product_id for order in readable.orders for line in order.lines}
     since = datetime.fromtimestamp(readable.places[readable.orders[0].order_id].place[0] / 1000, UTC)
     rows = await batch_statements.lock_sellable(connection, partition.sale_number, wanted, since=since)
@@ -225,13 +256,14 @@ async def _lock_sellable(
             active=row["active"],
             limit_per_customer=row["limit_per_customer"],
             people=_people_limits(row, limits),
+            people_number=row["people_number"],
             windows=_windows(row["windows"]) if row["sale_price"] is None else (),
             stock=row["stock"],
             former=tuple(FormerPrice(until, sale, own, _windows(w)) for until, sale, own, w in row["former"] or ()),
         )
         for row in rows
     }
-    return found, any(row["confirms"] for row in rows)
+    return found, rows[0]["payment"] if rows else ""
 
 
 def _windows(rows: list[list[int]] | None) -> tuple[Window, ...]:
@@ -253,6 +285,11 @@ async def _strays(
     return found
 
 
+def _is_card_limited(sellable: Mapping[str, SellableUnits]) -> bool:
+    """Say whether cards are counted: then the provider is to name each before money is taken."""
+    return any(one.people is not None and one.people.most[_CARD] is not None for one in sellable.values())
+
+
 def _people_limits(row: asyncpg.Record, known: dict[tuple[int | None, ...], PeopleLimits]) -> PeopleLimits | None:
     """Return a product's limits on people; products with the same ones share them, and what is read by them."""
     limits = tuple(row[f"limit_{kind}"] for kind in KINDS)
@@ -260,12 +297,16 @@ def _people_limits(row: asyncpg.Record, known: dict[tuple[int | None, ...], Peop
 
 
 async def _read_purchases(
-    connection: Connection, partition: Partition, orders: list[OrderEntry], sellable: dict[str, SellableUnits]
+    connection: Connection,
+    partition: Partition,
+    orders: list[OrderEntry],
+    sellable: dict[str, SellableUnits],
+    memory: PeopleMemory,
 ) -> Purchases:
     """Return what customers and whoever is behind them have of the limited products."""
     limited = {product_id for product_id, product in sellable.items() if product.limit_per_customer is not None}
     customers: dict[tuple[str, str], int] = {}
-    people: batch_statements.UnitsByPerson = {}
+    people: people_counts.UnitsByPerson = {}
     if limited:
         pairs = {
             (line.product_id, order.customer_id)
@@ -274,11 +315,14 @@ async def _read_purchases(
             if line.product_id in limited
         }
         customers = await batch_statements.lock_purchases(connection, partition.sale_number, pairs)
-    limits = strictest({product.people for product in sellable.values() if product.people is not None})
+    by_people = {one: product for one, product in sellable.items() if product.people is not None}
+    limits = strictest({product.people for product in by_people.values() if product.people is not None})
     names = [] if limits is None else people_of(orders, limits)
     contested = repeated(names)
     if names:
-        people = await batch_statements.read_identities(connection, partition.sale_number, names)
+        numbers = {one: product.people_number for one, product in by_people.items()}
+        await people_reading.hear(connection, partition.sale_number, memory, numbers)
+        people = memory.find(names)
         contested.update(*people.values())
     return Purchases(customers, people, frozenset(contested))
 
@@ -325,14 +369,10 @@ def _told(cause: Cause) -> bytes:
     return msgspec.json.encode({name: value for name, value in cause._asdict().items() if value is not None})
 
 
-async def _take(connection: Connection, partition: Partition, verdict: Verdict, purchases: Purchases) -> list[bytes]:
-    """Count what is taken; return the rows that are left to be added, of people who were not counted before."""
+async def _take(connection: Connection, partition: Partition, verdict: Verdict) -> dict[str, int]:
+    """Count what is taken; return the new numbers of products of which people take some."""
     if verdict.taken:
         await batch_statements.take(connection, partition.sale_number, verdict.taken)
     if verdict.bought:
         await batch_statements.count_purchases(connection, partition.sale_number, verdict.bought)
-    number = partition.sale_number
-    rows = await batch_statements.count_known(connection, number, verdict.bought_by, purchases.people)
-    for (product_id, units), names in verdict.newcomers.items():
-        rows += identity_rows(number, product_id, units, names)
-    return rows
+    return await people_reading.number(connection, partition.sale_number, verdict)

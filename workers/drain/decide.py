@@ -64,6 +64,8 @@ class SellableUnits:
     limit_per_customer: int | None
     people: PeopleLimits | None = None
     """Limits on who is behind a customer; None: there are none."""
+    people_number: int = 0
+    """Of the last change of what people have of it."""
     windows: tuple[Window, ...] = ()
     """Prices that hold for a time, where the sale has no price of its own."""
     stock: int = 0

@@ -22,10 +22,12 @@ from doorbuster.orderstore.entry import FIELD, total_of
 from doorbuster.orderstore.partition import START, Committed, after_commit, place_of, total_at, wait_after
 from workers.drain import bisect, traces
 from workers.drain.batch import Claim, Entry, Outcome, dead_letter_entry, drain_batch
+from workers.drain.people_memory import PeopleMemory
 from workers.publish.availability import Units
 from workers.runtime.shift import BLOCK_S
 
 if TYPE_CHECKING:
+    from workers.payments.gateway import Gateway
     from workers.runtime.shift import Shift
 
 IMMEDIATE_S = 0.5
@@ -41,8 +43,10 @@ class Drain:
     paced = True
     is_busy = False
 
-    def __init__(self, shift: Shift, partition: Partition) -> None:
+    def __init__(self, shift: Shift, partition: Partition, gateway: Gateway | None = None) -> None:
+        """Take the partition, and the sale's gateway, which it closes; None: every payment is left to the settling."""
         self._shift = shift
+        self._gateway = gateway
         self.full = shift.settings.drain_batch_max
         self._partition = partition
         self._cursor = self._after = START
@@ -52,10 +56,12 @@ class Drain:
         self._total: int | None = None
         """Bytes of all entries worked off; None: whoever wrote them did not count."""
         self._units = Units(shift.settings)
+        self._people = PeopleMemory()
 
     async def begin(self) -> None:
         """Go on from the committed cursor, or from the stream's start if the order store was replaced."""
         await self._drop_tasks()
+        self._people = PeopleMemory()
         connection = await self._shift.connection()
         self._cursor, drained = await cursors.read(connection, *self._partition)
         last = (await streams(self._shift.orders, [self._partition]))[self._partition].last
@@ -96,6 +102,8 @@ class Drain:
             await asyncio.wait({self._telling}, timeout=IMMEDIATE_S if immediately else None)
         await self._drop_tasks()
         await self._units.close()
+        if self._gateway is not None:
+            await self._gateway.close()
 
     async def _commit(self, entries: list[Entry]) -> None:
         connection = await self._shift.connection()
@@ -104,7 +112,11 @@ class Drain:
             traced = await traces.keep(self._shift.orders, self._partition, part) if tracing.ON else {}
             began_ns = time.time_ns()
             with self._shift.timed():
-                outcome = self._moved(await drain_batch(connection, self._claim(), part, meanwhile=self._read_ahead))
+                drained = drain_batch(
+                    connection, self._claim(), part,
+                    gateway=self._gateway, meanwhile=self._read_ahead, memory=self._people,
+                )  # fmt: skip
+                outcome = self._moved(await drained)
             if tracing.ON:
                 traces.tell(self._partition, traced, began_ns, entries=len(part))
             return outcome

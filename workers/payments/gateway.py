@@ -7,10 +7,10 @@ harm. What a provider may raise is told apart by what may be done next.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 from uuid import UUID
 
 from doorbuster.failures import Failures
@@ -118,7 +118,10 @@ class Gateway(Protocol):
     """A payment provider. Each shift has its own, and closes it. Every call may raise each kind of `GatewayError`."""
 
     def answers_at_once(self, payment: PaymentRequest) -> bool:
-        """Say that authorising this payment waits for nothing: then it costs no task. False is always right."""
+        """Say that authorising this payment waits for nothing and leaves nothing behind. False is always right.
+
+        Then it costs no task, and may be asked for before it is certain that the order comes to be.
+        """
 
     async def authorise(self, payment: PaymentRequest) -> ProviderPayment:
         """Hold the money, and take it when `payment.capture` says so; the order's id is the key.
@@ -165,3 +168,18 @@ UNKNOWN: Failures = (OutcomeUnknownError, TimeoutError, OSError)
 
 GATEWAY_FAILED: Failures = (GatewayError, TimeoutError, OSError)
 """The gateway did not answer, or not in time, or will not."""
+
+
+def answered_at_once(asked: Coroutine[Any, Any, ProviderPayment]) -> ProviderPayment:
+    """Drive a call that waits for nothing, without the cost of a task.
+
+    Raises:
+        GatewayError: it failed.
+        TypeError: it waits, although its gateway said that it does not.
+    """
+    try:
+        asked.send(None)
+    except StopIteration as answer:
+        return cast("ProviderPayment", answer.value)
+    asked.close()
+    raise TypeError("a gateway that answers at once waited for something")

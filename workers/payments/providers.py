@@ -42,6 +42,9 @@ def _stripe(settings: Settings) -> Gateway:
 PROVIDERS: Mapping[str, Callable[[Settings], Gateway]] = MappingProxyType({"simulated": _simulated, "stripe": _stripe})
 """What makes each provider's gateway; the names are those of `PAYMENT_PROVIDER`."""
 
+AT_ONCE = frozenset({"simulated"})
+"""Those whose gateway answers some payments at once."""
+
 
 def make_gateway(settings: Settings) -> Gateway:
     """Make the gateway of the provider that the settings name; whoever asks closes it.
@@ -59,6 +62,12 @@ def gateway_of_sale(settings: Settings, sale_number: int) -> Gateway:
         SettingsError: something is missing that the provider needs.
     """
     return _simulated(settings) if is_shadow(sale_number) else make_gateway(settings)
+
+
+def gateway_at_once(settings: Settings, sale_number: int) -> Gateway | None:
+    """Make the gateway of a sale whose payments may be answered at once; None: they never are, nothing is needed."""
+    is_possible = is_shadow(sale_number) or settings.payment_provider in AT_ONCE
+    return gateway_of_sale(settings, sale_number) if is_possible else None
 
 
 def gateway_of_all(settings: Settings) -> Gateway:

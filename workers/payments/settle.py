@@ -15,9 +15,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from db.orders import holds, money, reservations, transitions
 from db.orders.reservations import BEGINNING
@@ -35,6 +34,7 @@ from workers.payments.gateway import (
     ProviderPayment,
     ProviderStatus,
     RateLimitedError,
+    answered_at_once,
 )
 from workers.payments.pace import PaymentPace
 from workers.payments.reconcile import DECLINED, Hold, MoneyStep, decide_held
@@ -381,18 +381,3 @@ def _paid(answer: ProviderAnswer) -> PaidOrder:
     held = provider.authorised if provider.status is ProviderStatus.AUTHORISED else None
     captured = provider.captured or None
     return PaidOrder(answer.order_id, str(provider.status), held, captured, provider.reference)
-
-
-def answered_at_once(asked: Coroutine[Any, Any, ProviderPayment]) -> ProviderPayment:
-    """Drive a call that waits for nothing, without the cost of a task.
-
-    Raises:
-        GatewayError: it failed.
-        TypeError: it waits, although its gateway said that it does not.
-    """
-    try:
-        asked.send(None)
-    except StopIteration as answer:
-        return cast("ProviderPayment", answer.value)
-    asked.close()
-    raise TypeError("a gateway that answers at once waited for something")

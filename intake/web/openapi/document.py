@@ -6,6 +6,7 @@ The table of operations is `operations.py`, the words are `words.py`, the page `
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from catalogue.search.interface import SORTS
 from doorbuster.contract.problems import FAULTS, JSON, PROBLEM_JSON, Problem
 from intake.server.asgi import OPS
 from intake.web.openapi.examples import EXAMPLES
-from intake.web.openapi.operations import OPERATIONS, Media, Operation, PageOf
+from intake.web.openapi.operations import JSON_LINES, OPERATIONS, LinesOf, Media, Operation, PageOf
 from intake.web.openapi.page import STYLE, page
 from intake.web.openapi.roles import needed_role
 from intake.web.openapi.words import DESCRIPTIONS, HEADERS, PARAMETERS, SCHEMES, TAGS, tag_of
@@ -74,7 +75,7 @@ def _types() -> list[Any]:
     bodies: list[Any] = []
     for operation in OPERATIONS:
         for body in (operation.body, *operation.answers.values()):
-            plain = body.item if isinstance(body, PageOf) else body
+            plain = body.item if isinstance(body, PageOf | LinesOf) else body
             if plain is not None and not isinstance(plain, Media) and plain not in bodies:
                 bodies.append(plain)
     return bodies
@@ -188,6 +189,8 @@ def _headers(operation: Operation, status: int) -> dict[str, Any]:
 def _content(answer: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
     if isinstance(answer, Media):
         return {answer.name: {"schema": {"type": "object"} if "json" in answer.name else {"type": "string"}}}
+    if isinstance(answer, LinesOf):
+        return {JSON_LINES.name: {"schema": schema_of[repr(answer.item)]}}
     if isinstance(answer, PageOf):
         items = {"type": "array", "items": schema_of[repr(answer.item)]}
         page = {
@@ -214,8 +217,9 @@ class Constant:
         resp.set_headers({"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff"})
 
 
+@cache
 def resources() -> dict[str, Constant]:
-    """Return the contract's resources by path."""
+    """Return the contract's resources by path; every application of a process has the same."""
     contract = document()
     return {
         "/openapi.json": Constant(msgspec.json.encode(contract), JSON),

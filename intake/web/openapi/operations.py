@@ -43,6 +43,12 @@ class PageOf(NamedTuple):
     item: Any
 
 
+class LinesOf(NamedTuple):
+    """Marks JSON Lines, and what each line is."""
+
+    item: Any
+
+
 class Media(NamedTuple):
     """Marks a body that is not JSON."""
 
@@ -72,6 +78,12 @@ _STOREFRONT = (
     Operation(
         "post", "/sales/{sale}/orders", "Accept an order durably", {202: orders.AcceptedOrder, 201: orders.OrderView},
         _POST_ORDER, orders.OrderRequest, (), ("Idempotency-Key", "Prefer", "X-Storefront-Key"),
+    ),
+    Operation(
+        "post", "/sales/{sale}/orders:batch", "Accept many orders durably", {200: LinesOf(orders.BatchVerdict)},
+        ("malformed", "too_large", "unsupported_media_type", "invalid", *_HTTP, "admission_required", "sale_not_found",
+         *_STORE),
+        LinesOf(orders.BatchOrder), (), ("X-Storefront-Key",),
     ),
     Operation(
         "get", "/orders/{order}", "Show an order", {200: orders.OrderView},

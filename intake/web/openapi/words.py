@@ -49,6 +49,13 @@ DESCRIPTIONS = {
         "the admission as bearer token; a browser on the same host sends it by cookie. With `Prefer: wait=5` the "
         "answer waits for the decision: 201 with the order, or 409 with why not."
     ),
+    "post /sales/{sale}/orders:batch": (
+        "For a storefront's server: JSON Lines, an order a line, as the post of one takes it, with its "
+        "`idempotency_key`, and its `admission` where a waiting room asks for one. 200 once every line is decided: a "
+        "verdict a line, in their order, with the status that the order alone would have been answered; 202 is as "
+        "durable as there. What is wrong with a line is told in its verdict, and the others go on. Send the same lines "
+        "again after anything that went wrong: they never make a second order."
+    ),
     "get /orders/{order}": "`status` is `accepted` until the order was decided in its turn; then it is its state.",
     "get /orders/{order}/events": (
         "Server-sent events, from the first or behind `Last-Event-ID`: `transition`, or `line_cancelled`, `shipment`, "

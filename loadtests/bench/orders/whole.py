@@ -1,16 +1,17 @@
-"""The whole way, post to confirmed, sustained, against a server that reserves synchronously."""
+"""The whole way, post to confirmed, sustained, against a server that reserves synchronously, and one with a queue."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from time import perf_counter
 
 import msgspec
 
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import HOT, Fresh, mix, open_sale
 from loadtests.check import ledger
-from loadtests.rivals import baseline
+from loadtests.rivals import baseline, queue
 from loadtests.scene.servers import serving
 from loadtests.scene.system import System
 from loadtests.traffic.crew import carry_out
@@ -32,6 +33,8 @@ class Whole(msgspec.Struct):
     most_waiting: int
     p99_to_final_ms: float
     baseline_per_s: float
+    queue_per_s: float
+    """Of the rival with a queue, from the first post until the last job is done."""
 
 
 async def measure(scale: Scale, systems: Fresh) -> list[Whole]:
@@ -46,6 +49,16 @@ async def measure(scale: Scale, systems: Fresh) -> list[Whole]:
                 return [await _turn(system, rival, turn, scale) for turn in range(scale.repeats)]
 
 
+async def _queued_per_s(dsn: str, sale: str, prefix: str, scale: Scale) -> float:
+    """Return the orders a second of the rival with a queue, whose workers run for its turn alone."""
+    with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
+        async with queue.queueing(dsn, Path(folder)) as base:
+            began = perf_counter()
+            result = await _run(base, sale, prefix, scale)
+            await queue.wait_until_empty(dsn, bound_s=_BOUND_S)
+            return result.accepted_count / (perf_counter() - began)
+
+
 async def _turn(system: System, rival: str, turn: int, scale: Scale) -> Whole:
     sale = f"whole-{turn}"
     await open_sale(system, sale)
@@ -58,6 +71,7 @@ async def _turn(system: System, rival: str, turn: int, scale: Scale) -> Whole:
         most_waiting = await ledger.most_waiting(connection, sale)
         to_final = await ledger.times_to_final(connection, sale)
     synchronous = await _run(rival, sale, f"rival-{turn}", scale)
+    queued = await _queued_per_s(system.ready.urls["database"], sale, f"queued-{turn}", scale)
     return Whole(
         confirmed_per_s=states.get("confirmed", 0) / seconds,
         accepted_per_s=result.rate,
@@ -65,6 +79,7 @@ async def _turn(system: System, rival: str, turn: int, scale: Scale) -> Whole:
         most_waiting=most_waiting,
         p99_to_final_ms=to_final.percentile(99) * 1000,
         baseline_per_s=synchronous.rate,
+        queue_per_s=queued,
     )
 
 

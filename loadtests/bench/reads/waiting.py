@@ -44,6 +44,9 @@ class Waiting(msgspec.Struct):
     claims_per_s: float
     claims_constant_per_s: float
     bytes_a_visitor: float
+    """The room's own keys and all else that is fixed included."""
+    bytes_of_later: float
+    """Of each of the second half, when most of what is fixed is there."""
     commands_a_claim: float
     """Calls of the room's store while claims were answered, beyond the shared ticks, for each claim."""
 
@@ -55,9 +58,11 @@ async def measure(system: System, scale: Scale, *, floor_first: bool) -> Waiting
     async with Redis.from_url(system.ready.urls["room_redis"]) as store:
         await _status(base, SALE)
         before = await _memory(store)
-        joined = await read(_joins(base, SALE, scale.visitors))
-        tickets = [_read_ticket(body) for body in _only(201, joined).answers]
-        held = await _memory(store) - before
+        half = await read(_joins(base, SALE, range(scale.visitors // 2)))
+        at_half = await _memory(store)
+        joined = await read(_joins(base, SALE, range(scale.visitors // 2, scale.visitors)))
+        tickets = [_read_ticket(body) for one in (half, joined) for body in _only(201, one).answers]
+        held, later = await _memory(store) - before, await _memory(store) - at_half
         with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
             async with serving("loadtests.rivals.floor:create_app()", Path(folder, "log")) as floor:
                 length = len((await _status(base, SALE)).content)
@@ -81,6 +86,7 @@ async def measure(system: System, scale: Scale, *, floor_first: bool) -> Waiting
         claims_per_s=claimed.rate,
         claims_constant_per_s=answered.rate,
         bytes_a_visitor=held / scale.visitors,
+        bytes_of_later=later / (scale.visitors - scale.visitors // 2),
         commands_a_claim=max(0.0, spent) / sum(claimed.statuses.values()),
     )
 
@@ -92,7 +98,7 @@ async def admissions(base: str, sale: str, count: int) -> list[str]:
         RuntimeError: it does not let all of them in at once.
     """
     await _status(base, sale)
-    joined = _only(201, await read(_joins(base, sale, count)))
+    joined = _only(201, await read(_joins(base, sale, range(count))))
     bodies = [_claim(_read_ticket(body)) for body in joined.answers]
     path = f"{_room(sale)}/admissions"
     for _ in range(50):
@@ -136,7 +142,8 @@ def said(one: Waiting) -> str:
     return (
         f"room status {one.status_per_s:,.0f}/s of {one.status_constant_per_s:,.0f}/s, waiting claims "
         f"{one.claims_per_s:,.0f}/s of {one.claims_constant_per_s:,.0f}/s with {one.commands_a_claim:.4f} calls of the "
-        f"store each, {one.joins_per_s:,.0f} joins/s, {one.bytes_a_visitor:.0f} bytes a waiting visitor"
+        f"store each, {one.joins_per_s:,.0f} joins/s, {one.bytes_a_visitor:.0f} bytes a waiting visitor, "
+        f"{one.bytes_of_later:.0f} of the second half"
     )
 
 
@@ -149,10 +156,10 @@ async def _by_turns(
     return found[ours.base], found[rival.base]
 
 
-def _joins(base: str, sale: str, count: int) -> ReadPlan:
+def _joins(base: str, sale: str, who: range) -> ReadPlan:
     bodies = [
         msgspec.json.encode({"visitor_id": f"visitor-{n}", "secret_hash": hashlib.sha256(_SECRET).hexdigest()})
-        for n in range(count)
+        for n in who
     ]
     return ReadPlan(base=base, paths=[f"{_room(sale)}/tickets"], bodies=bodies, seconds=120, once=True, keep=True)
 

@@ -49,7 +49,6 @@ WHOLE_BY_NATURE = {
     ("sales", "count_purchases_anew"): "counts a sale's orders when its limits change",
     ("sales", "forget_purchases"): "as above",
     ("sales", "count_identities_anew"): "as above",
-    ("sales", "forget_identities"): "as above",
     **{
         ("rehearsals", name): "makes the shadow of a sale of this database, once, or removes some of it"
         for name in ("copy_prices", "copy_sale_products", "stock_shadows", "add", "remove_some")
@@ -204,8 +203,8 @@ async def _fill_people(db: Connection) -> None:
     """Say who is behind the orders, and let all of them stand by."""
     await db.execute("update orders set identities = '\\x02'::bytea || decode(md5(entry_seq::text), 'hex')")
     await db.execute(
-        "insert into identity_purchases select 1, substring(identities from 2 for 16), product_id, 1"
-        " from orders join order_lines using (order_id)"
+        "insert into people_counts select entry_seq, 1, 1, get_byte(identities, 1), product_id,"
+        " substring(identities from 2 for 16) from orders join order_lines using (order_id)"
     )
     await db.execute(
         "insert into standby (order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at)"

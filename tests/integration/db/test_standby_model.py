@@ -129,7 +129,7 @@ class StandbyMachine(RuleBasedStateMachine):
         type(self).runs += 1
         self.connection = self.run(pool.connect(self.url))
         tables = (
-            "products, stock, sales, orders, order_lines, order_events, stock_movements, purchases, identity_purchases,"
+            "products, stock, sales, orders, order_lines, order_events, stock_movements, purchases, people_counts,"
             " standby, reservations, stream_cursors, shifts, payment_operations"
         )
         self.run(self.connection.execute(f"truncate {tables} cascade"))

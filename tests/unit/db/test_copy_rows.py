@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from db.work.copy_rows import COLUMNS, NewOrder, OrderRows, copied, copied_in_pieces, in_pieces
+from db.work.copy_rows import COLUMNS, MoneyAtOnce, NewOrder, OrderRows, copied, copied_in_pieces, in_pieces
 from doorbuster.orderstore.entry import EntryLine, OrderEntry
 
 NOW = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=1)
@@ -58,6 +58,28 @@ def test_a_pending_order_has_its_lines_its_hold_and_its_event() -> None:
     assert (event["seq"], event["status"], event["reason"]) == (b"\0\1", b"pending", None)
 
 
+def test_an_order_that_is_paid_with_its_batch_is_confirmed_and_holds_nothing() -> None:
+    asked: list[tuple[int, str, str | None]] = []
+
+    def pay(_: bytes, total: int, currency: str, token: str | None) -> MoneyAtOnce | None:
+        asked.append((total, currency, token))
+        return None if total > 20 else MoneyAtOnce("captured", None, total)
+
+    made = OrderRows(3, 1, NOW, NOW + timedelta(seconds=9), pay=pay)
+    new = [_order(1, ("lamp", 2)), _order(2, ("lamp", 3)), _order(3, ("lamp", 1), reason="sold_out")]
+    paid, due, cancelled = (dict(zip(COLUMNS["orders"], _fields(row), strict=True)) for row in made.orders(new))
+    assert asked == [(14, "EUR", None), (21, "EUR", None)], "nobody pays for what is refused"
+    assert (paid["status"], paid["version"], paid["payment"]) == (b"confirmed", b"\0\2", b"captured")
+    assert (paid["authorised"], paid["captured"]) == (None, struct.pack("!q", 14))
+    assert (due["status"], due["payment"], due["captured"]) == (b"pending", None, None)
+    assert (cancelled["status"], cancelled["payment"]) == (b"cancelled", None)
+    assert len(made.reservations) == 1
+    events = [dict(zip(COLUMNS["order_events"], _fields(row), strict=True)) for row in made.events]
+    assert [(event["seq"], event["status"]) for event in events] == [
+        (b"\0\1", b"pending"), (b"\0\2", b"confirmed"), (b"\0\1", b"pending"), (b"\0\1", b"cancelled"),
+    ]  # fmt: skip
+
+
 def test_a_cancelled_order_holds_nothing() -> None:
     (order,), made = _batch(_order(1, ("lamp", 2), reason="sold_out"))
     assert (order["status"], order["reason"]) == (b"cancelled", b"sold_out")
@@ -98,7 +120,7 @@ def test_every_value_stands_in_the_column_of_its_name() -> None:
         "order_id": bytes(15) + b"\1", "entry_seq": b"\0\0\0\1",
         "accepted_at": struct.pack("!q", 1000), "total": struct.pack("!q", 14),
         "fingerprint": b"0123456789abcdef", "customer_id": b"ann", "payment_token": b"tok", "metadata": b'\1{"a":1}',
-        "identities": None, "lines_metadata": None,
+        "identities": None, "lines_metadata": None, "payment": None, "authorised": None, "captured": None,
     }  # fmt: skip
     assert pending == shared | {"status": b"pending", "reason": None, "refusal": None}
     assert cancelled == shared | {"status": b"cancelled", "reason": b"sold_out", "refusal": b'\1{"left":0}'}

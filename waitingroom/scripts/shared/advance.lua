@@ -9,6 +9,12 @@
 -- `issue` pays for admitting and gets nothing back: so admissions in any window of w seconds stay within burst + rate * w
 -- even when many released visitors come at once. Bounded work a call, whatever the number of visitors.
 --
+-- A burst of less than a second's rate overflows whenever nobody calls for so long, and a busy machine would make a slow
+-- room slower for good. What such a stall spills while people wait is owed (`owed_tokens`, `owed_issue`): a second's rate
+-- less the burst at most, given back as fast as the rate. So in any window of w seconds at most
+-- burst + rate * w + min(rate * 1 s - burst, rate * w) are admitted, and never more than burst + rate * time since a moment
+-- at which the room owed nothing (docs/adr/0032).
+--
 -- include: state
 
 local SLICE_MS = 250      -- one release record for what happens within
@@ -20,6 +26,8 @@ local PATIENCE_MS = 2500  -- how long after a throttled claim claims are held to
 local PACE_TAU_MS = 10000 -- memory of the measured pace, at least
 local PACE_PLACES = 20    -- and as long as so many places take: a slow room's pace must not jump with each of them
 local PACE_STEP_MS = 250
+local OWED_S = 1          -- a room never has more to spend, saved up and owed, than it earns in so long, or its burst
+local CATCH_UP = 1        -- of the rate: how fast what is owed is given back
 
 local function effective_phase(room, now)
   if room.phase == 'closed' or (room.closes_ms > 0 and now >= room.closes_ms) then
@@ -89,11 +97,28 @@ local function is_patient(room, now)
   return now - room.throttled_ms < PATIENCE_MS
 end
 
+-- Returns a bucket's level and what it is owed after it earned for a time; `spilt`: what does not fit is owed.
+local function fill(room, level, owed, earned, spilt)
+  local full = level + earned
+  if full > room.burst then
+    return room.burst, spilt and owed + full - room.burst or owed
+  end
+  local back = math.min(owed, earned * CATCH_UP, room.burst - full)
+  return full + back, owed - back
+end
+
 local function earn(room, now, ms)
-  local earned = rate_of(room) * ms / 1000
-  room.issue = math.min(room.burst, room.issue + earned)
-  -- Claims wait for `issue`: more places would only add to them.
-  room.tokens = math.min(room.burst, room.tokens + (is_patient(room, now) and earned / 2 or earned))
+  local rate = rate_of(room)
+  local earned = rate * ms / 1000
+  local most = math.max(0, rate * OWED_S - room.burst)
+  local stalled = earned > room.burst and (room.saturated == 1 or room.pending > 0)
+  local owed
+  room.issue, owed = fill(room, room.issue, room.owed_issue, earned, stalled)
+  room.owed_issue = math.min(owed, most)
+  -- More claims wait than `issue` can pay for: more places would only add to them.
+  local paid = is_patient(room, now) and room.pending > room.issue and earned / 2 or earned
+  room.tokens, owed = fill(room, room.tokens, room.owed_tokens, paid, stalled)
+  room.owed_tokens = math.min(owed, most)
 end
 
 local function lapse(room, now)
@@ -176,6 +201,7 @@ local function settle_clock(room, clock)
     return math.max(clock, room.last_ms)
   end
   room.tokens, room.issue = math.min(room.tokens, 0), 0
+  room.owed_tokens, room.owed_issue = 0, 0
   room.last_ms = clock
   room.pace_ms = math.min(room.pace_ms, clock)
   room.throttled_ms = math.min(room.throttled_ms, clock)
@@ -248,6 +274,7 @@ local function advance(room, clock)
     measure(room, now, rate_of(room) > 0 and release(room, now) or 0)
   else
     room.saturated = 0
+    room.owed_tokens, room.owed_issue = 0, 0
   end
   room.running = runs and 1 or 0
   room.last_ms = now

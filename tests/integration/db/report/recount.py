@@ -1,4 +1,4 @@
-"""A second program that tells of a sale: from the rows, the room's stream and the player's log, in plain loops.
+"""A second program that tells of a sale: from the rows, the room's list and the player's log, in plain loops.
 
 It shares no code with the report, and is slow on purpose: what is counted here can be followed with a finger.
 """
@@ -17,11 +17,12 @@ Row = dict[str, Any]
 
 @dataclass
 class Raw:
-    """All rows of each table, the room's stream as it lies there, and what the player counted."""
+    """All rows of each table, the room's list as it lies there, and what the player counted."""
 
     tables: dict[str, list[Row]]
-    stream: list[tuple[str, bytes]]
-    """Entry id, packed."""
+    visited: list[bytes]
+    now_ms: int
+    """Of entries, which have the low bytes of their time alone."""
     cohort: int
     posts: int
     joined: int
@@ -189,14 +190,18 @@ def _spells(raw: Raw, product: str) -> list[tuple[datetime, datetime | None]]:
 
 def _visits(raw: Raw) -> dict[int, dict[str, Any]]:
     visits: defaultdict[int, dict[str, Any]] = defaultdict(dict)
-    for turn, (entry_id, packed) in enumerate(raw.stream):
-        number = int.from_bytes(packed[1:6], "big")
+    paced: tuple[float, float, int] = (0.0, 0.0, 0)
+    for turn, packed in enumerate(raw.visited):
+        if packed[:1] == b"p":
+            paced = struct.unpack(">ffH", packed[1:])
+            continue
+        number = int.from_bytes(packed[1:5], "big")
         assert number > raw.cohort, "who joined before the start has another place"
         what = {b"j": "joined", b"a": "admitted", b"o": "ordered"}[packed[:1]]
-        visits[number][what] = int(entry_id.split("-")[0])
+        visits[number][what] = raw.now_ms // 2**40 * 2**40 + int.from_bytes(packed[5:10], "big")
         if what == "joined":
-            position, pace, rate, samples = struct.unpack(">IffH", packed[6:])
-            visits[number]["told"] = (position, pace, rate, samples) if position else None
+            position = int.from_bytes(packed[10:], "big")
+            visits[number]["told"] = (position, *paced) if position else None
         if what == "admitted":
             visits[number]["turn"] = turn
     return visits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -23,10 +24,9 @@ TABLES = (
 
 async def raw_of(played: Played, db: Connection, room: Redis) -> Raw:
     tables = {name: [dict(row) for row in await db.fetch(f"select * from {name}")] for name in TABLES}
-    entries: list[Any] = await room.xrange(f"doorbuster:{{room.{played.sale_number}}}:visits")
-    stream = [(entry_id.decode(), fields[b"v"]) for entry_id, fields in entries]
+    visited: list[Any] = await room.lrange(f"doorbuster:{{room.{played.sale_number}}}:visited", 0, -1)
     log = played.log
-    return Raw(tables, stream, 0, log.posts, log.joined, log.admitted, log.answers)
+    return Raw(tables, visited, round(time.time() * 1000), 0, log.posts, log.joined, log.admitted, log.answers)
 
 
 def moment(text: str | None) -> datetime | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -147,8 +147,10 @@ async def decide_alike(redis: Redis, link: Link, batches: Batches) -> None:
     for version, (is_open, batch, ended) in enumerate(batches, 1):
         model.phase = "open" if is_open else "hold"
         await publish(redis, _gate(version, model.phase))
-        said = await link.run(NAMES, [one.candidate() for one in batch])
-        for one, verdict in zip(batch, said, strict=True):
+        half = len(batch) // 2  # two calls that overlap are decided in the order in which they were begun
+        calls = [[one.candidate() for one in part] for part in (batch[:half], batch[half:])]
+        first, second = await asyncio.gather(*(link.run(NAMES, call) for call in calls))
+        for one, verdict in zip(batch, first + second, strict=True):
             assert verdict[:1] == model.verdict(one), one
             if verdict[:1] == verdicts.NEW:
                 model.appended(one, verdict[1:])
@@ -208,6 +210,34 @@ def test_the_model_finds_a_guard_that_is_gone(
     monkeypatch.setattr(accept, "_accept", Script(accept._accept.source.replace(guard, "")))
     with pytest.raises((AssertionError, RedisError, ExceptionGroup)):  # the store's own refusal counts as found
         check(orders_redis_url, CONTROL)
+
+
+async def test_an_answer_that_was_given_up_is_nobodys(orders_redis: Redis, orders_redis_url: str) -> None:
+    """Two calls overlap and the store keeps silent: both are unknown, and what comes late answers no other."""
+    await publish(orders_redis, _gate(1, "open"))
+    terms = replace(TERMS, timeout_s=0.2)
+    posted = [Posted(key, 0, False, None, EPOCH).candidate() for key in range(6)]
+    async with accept_client(orders_redis_url, timeout_s=5) as redis:
+        link = Link(AcceptScript(redis, terms))
+        assert await link.run(NAMES, posted[:1])
+        await orders_redis.client_pause(1000)
+        lost = await asyncio.gather(link.run(NAMES, posted[1:3]), link.run(NAMES, posted[3:5]), return_exceptions=True)
+        assert all(isinstance(failure, TimeoutError | RedisError | OSError) for failure in lost), lost
+        await orders_redis.client_unpause()
+        again = [await link.run(NAMES, [one]) for one in (posted[5], posted[1])]
+        assert [[verdict[:1] for verdict in said] for said in again] in ([[b"+"], [b"="]], [[b"+"], [b"+"]])
+        await link.close()
+
+
+async def test_a_script_that_is_gone_is_sent_again_by_each_of_two_calls(
+    orders_redis: Redis, orders_redis_url: str
+) -> None:
+    await publish(orders_redis, _gate(1, "open"))
+    posted = [Posted(key, 0, False, None, EPOCH).candidate() for key in range(4)]
+    async with linked(orders_redis_url) as (redis, link):
+        await redis.script_flush()
+        said = await asyncio.gather(link.run(NAMES, posted[:2]), link.run(NAMES, posted[2:]))
+        assert [[verdict[:1] for verdict in verdicts] for verdicts in said] == [[b"+", b"+"], [b"+", b"+"]]
 
 
 async def test_what_the_version_before_stored_is_known(orders_redis: Redis, orders_redis_url: str) -> None:

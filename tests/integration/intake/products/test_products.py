@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from db.connections import pool as pools
+from db.products import catalogue as rows
 from db.products.catalogue import PriceWindow, set_prices
 from tests.fixtures.intake import Serve
 from tests.fixtures.waiting import eventually
@@ -45,6 +46,28 @@ async def test_the_short_way_and_the_full_path_answer_alike(serve: Serve) -> Non
 def alike(answer: httpx.Response) -> dict[str, str]:
     """Return the headers, but for the request's id: what is answered at hand has none."""
     return {name: value for name, value in answer.headers.items() if name != "x-request-id"}
+
+
+async def test_products_asked_for_at_once_are_each_shown_as_alone(serve: Serve, database_url: str) -> None:
+    intake = await serve(catalogue_fresh_s=60)
+    names = [f"p{number}" for number in range(12)]
+    for number, name in enumerate(names):
+        await intake.make_product(name, units=number)
+    connection = await pools.connect(database_url)
+    try:
+        several = await rows.read_products(connection, ["p3", "none", *names])
+        alone = [await rows.read_product(connection, name) for name in ("p3", "none", *names)]
+    finally:
+        await connection.close()
+    assert several == alone
+    assert several[1] is None
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(intake.http.get(f"/products/{name}")) for name in ("none", *names, *names)]
+    shown = [one.result() for one in asked]
+    assert [one.status_code for one in shown] == [404] + [200] * 24
+    assert [one.json()["product_id"] for one in shown[1:]] == names + names
+    assert shown[1].json()["availability"] == "sold_out"
+    assert shown[12].json()["availability"] == "in_stock"
 
 
 async def test_what_is_not_there_is_remembered_until_it_is(serve: Serve) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -80,7 +81,7 @@ async def test_beyond_the_bound_an_even_sample_is_noted(clockwork: Make, monkeyp
     room.room = room.process(visits=small)
     await room.join_many(70)
     numbers = [visit.number for visit in (await read(room)).visits]
-    assert await room.redis.xlen(keys.room_visits(SALE)) == 8 + 4 + 4 + 4
+    assert await room.redis.llen(keys.room_visits(SALE)) == 1 + 8 + 4 + 4 + 4
     assert (await read(room)).step == 16
     assert numbers == [16, 32, 48, 64]
     assert [visits.step_of(number) for number in (1, 8, 9, 16, 17, 32, 33, 64, 65)] == [1, 1, 2, 2, 4, 4, 8, 8, 16]
@@ -89,9 +90,9 @@ async def test_beyond_the_bound_an_even_sample_is_noted(clockwork: Make, monkeyp
 async def test_a_waiting_claim_notes_nothing(clockwork: Make) -> None:
     room = await clockwork(rate_per_s=0, burst=1)
     tickets: list[Ticket] = await room.join_many(5)
-    before = await room.redis.xlen(keys.room_visits(SALE))
+    before = await room.redis.llen(keys.room_visits(SALE))
     assert await room.admitted(tickets[2:]) == []
-    assert await room.redis.xlen(keys.room_visits(SALE)) == before
+    assert await room.redis.llen(keys.room_visits(SALE)) == before
 
 
 async def test_a_room_that_the_store_does_not_know_has_none(room_redis: Redis) -> None:
@@ -103,3 +104,45 @@ async def test_they_are_forgotten_in_a_month(clockwork: Make) -> None:
     await room.join_many(1)
     await visits.keep(room.redis, SALE, timeout_s=TIMEOUT_S)
     assert 0 < await room.redis.ttl(keys.room_visits(SALE)) <= visits.KEEP_S
+
+
+async def test_times_are_told_to_the_millisecond_and_estimates_as_they_were(clockwork: Make) -> None:
+    room = await clockwork(rate_per_s=10, burst=1)
+    (first,) = await room.join_many(1)
+    await room.after(1.234)
+    await room.join("second")
+    await room.change(rate_per_s=4)
+    await room.at(room.now_ms + 321)
+    await room.join("third")
+    assert await room.admitted([first]) == [first]
+    visits_told = (await read(room)).visits
+    assert [visit.joined_ms for visit in visits_told] == [START_MS, START_MS + 1_234, START_MS + 1_555]
+    assert visits_told[0].admitted_ms == START_MS + 1_555
+    assert [visit.told.rate_per_s for visit in visits_told if visit.told] == [10.0, 10.0, 4.0][
+        -sum(visit.told is not None for visit in visits_told) :
+    ]
+
+
+async def test_what_the_version_before_noted_is_told_first(clockwork: Make) -> None:
+    room = await clockwork(rate_per_s=10, burst=5)
+    (first,) = await room.join_many(1)
+    await room.redis.delete(keys.room_visits(SALE))
+    before = keys.room_visits_before(SALE)
+    joined = b"j" + (1).to_bytes(5, "big") + struct.pack(">IffH", 7, 2.5, 10.0, 30)
+    await room.redis.xadd(before, {"v": joined}, id=f"{START_MS}-0")
+    await room.after(2)
+    assert await room.admitted([first]) == [first]
+    (visit,) = (await read(room)).visits
+    assert (visit.joined_ms, visit.admitted_ms) == (START_MS, START_MS + 2_000)
+    assert visit.told == visits.Told(7, 2.5, 10.0, 30)
+    await visits.keep(room.redis, SALE, timeout_s=TIMEOUT_S)
+    assert 0 < await room.redis.ttl(before) <= visits.KEEP_S
+
+
+async def test_a_joining_takes_few_bytes(clockwork: Make) -> None:
+    room = await clockwork(rate_per_s=0.001, burst=1)
+    await room.join_many(100)
+    before = await room.redis.memory_usage(keys.room_visits(SALE), samples=0)
+    await room.join_many(1_000, prefix="more")
+    after = await room.redis.memory_usage(keys.room_visits(SALE), samples=0)
+    assert after - before <= 18 * 1_000

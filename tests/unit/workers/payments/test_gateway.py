@@ -8,8 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from workers.payments.gateway import GatewayError, PaymentRequest, ProviderPayment, ProviderStatus
-from workers.payments.settle import answered_at_once
+from workers.payments.gateway import GatewayError, PaymentRequest, ProviderPayment, ProviderStatus, answered_at_once
 from workers.payments.simulated import SimulatedGateway
 
 CAPTURED = ProviderPayment(ProviderStatus.CAPTURED, 100, 100)
@@ -46,6 +45,32 @@ async def test_slow_takes_its_time() -> None:
     assert not SimulatedGateway().answers_at_once(_payment("slow:80"))
     began = time.monotonic()
     assert (await SimulatedGateway().authorise(_payment("slow:80"))).captured == 100
+    assert time.monotonic() - began >= 0.08
+
+
+@pytest.mark.parametrize(("halves", "found"), [(0, ProviderStatus.NOTHING), (1, ProviderStatus.CAPTURED)])
+async def test_a_slow_payment_that_was_given_up_is_there_after_half_of_its_time(
+    halves: int, found: ProviderStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > halves:
+            await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr("workers.payments.simulated.asyncio.sleep", sleep)
+    gateway = SimulatedGateway()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(gateway.authorise(_payment("slow:60000")), 0.02)
+    assert slept[0] == 30
+    assert (await gateway.look_up(_payment("slow:60000", 1))).status is found
+
+
+async def test_a_slow_failure_takes_its_time_too() -> None:
+    began = time.monotonic()
+    with pytest.raises(GatewayError):
+        await SimulatedGateway().authorise(_payment("slow:80 flaky"))
     assert time.monotonic() - began >= 0.08
 
 

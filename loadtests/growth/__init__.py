@@ -1,0 +1,1 @@
+"""How the cost of an order grows with what is kept, sold and said: `python -m loadtests.growth`."""

@@ -1,0 +1,131 @@
+"""Runs all points by turns and writes what an order costs at each, as JSON and as a chart. Owns their order.
+
+With each number of orders kept a system of its own; on the one with the fewest all other axes, one sale a point and
+turn.
+It judges nothing: the exit code only tells whether everything could be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import NoReturn
+
+import msgspec
+
+from loadtests.bench.table import machine
+from loadtests.check import ledger
+from loadtests.growth import chart
+from loadtests.growth.axes import QUICK, TITLES, Axis, Extent, Point, orders_of, points
+from loadtests.growth.point import ROLES, Turn, idle, measure, nothing
+from loadtests.scene.system import System, running
+
+TEN_MILLION = 10_000_000
+WORKERS = 4
+
+
+class Found(msgspec.Struct):
+    """A point with all its turns."""
+
+    axis: Axis
+    value: int
+    point: Point
+    turns: list[Turn]
+
+    @property
+    def us(self) -> dict[str, float]:
+        """Microseconds of processor an order by role, of the turn that is the median by all roles together."""
+        by_cost = sorted(self.turns, key=lambda turn: turn.total_us)
+        return by_cost[len(by_cost) // 2].us
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that complains on one line, as the other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit with 2."""
+        self.exit(2, f"doorbuster: growth: {message}\n")
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, write both files; return the exit code."""
+    parser = Parser(prog="python -m loadtests.growth", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
+    parser.add_argument("--ten-million", action="store_true", help="with ten million orders kept, too")
+    parser.add_argument("--turns", type=int, choices=range(1, 10), metavar="1..9", help="of each point (default 3)")
+    parser.add_argument("--json", type=Path, default=Path("reports/growth.json"), help="where to write the figures")
+    parser.add_argument("--svg", type=Path, default=Path("reports/growth.svg"), help="where to write the chart")
+    options = parser.parse_args(arguments)
+    extent = QUICK if options.quick else Extent()
+    if options.ten_million:
+        extent = msgspec.structs.replace(extent, kept=(*extent.kept, TEN_MILLION))
+    if options.turns:
+        extent = msgspec.structs.replace(extent, turns=options.turns)
+    load = os.getloadavg()[0]
+    found, postgres = asyncio.run(_all(extent, lambda line: print(line, flush=True)))
+    about = machine(postgres, load)
+    for file in (options.json, options.svg):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    document = {"machine": about, "points": [told(one) for one in found]}
+    options.json.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    options.svg.write_text(chart.draw([panel(axis, found) for axis in TITLES], ROLES))
+    print(f"load of the machine before: {load:.1f}; written to {options.json} and {options.svg}")
+    return 0
+
+
+def told(one: Found) -> dict[str, object]:
+    """Return a point as the JSON has it."""
+    return {
+        "axis": one.axis,
+        "value": one.value,
+        "us": {role: round(us, 1) for role, us in one.us.items()},
+        "total_us": round(sum(one.us.values()), 1),
+        "median_total_us": round(median(turn.total_us for turn in one.turns), 1),
+        "point": one.point,
+        "turns": one.turns,
+    }
+
+
+def panel(axis: Axis, found: list[Found]) -> chart.Panel:
+    """Return an axis as the chart has it."""
+    bars = [chart.Bar(chart.short(one.value), one.us) for one in found if one.axis == axis]
+    return chart.Panel(TITLES[axis], bars)
+
+
+async def _all(extent: Extent, say: Callable[[str], None]) -> tuple[list[Found], str]:
+    found: list[Found] = []
+    for kept in extent.kept:
+        with tempfile.TemporaryDirectory(prefix="doorbuster-growth-") as folder:
+            async with running(Path(folder, "data"), workers=WORKERS) as system:
+                some, postgres = await _with(system, extent, kept, say)
+                found += some
+    return found, postgres
+
+
+async def _with(system: System, extent: Extent, kept: int, say: Callable[[str], None]) -> tuple[list[Found], str]:
+    """Measure all points of a number of orders kept."""
+    found = [Found(point.axis, point.value, point, []) for point in points(extent, kept)]
+    async with ledger.connected(system.ready.urls["database"]) as connection:
+        await ledger.make_past_orders(connection, kept)
+        await ledger.make_shelf(connection, max(one.point.products for one in found))
+        await ledger.wait_until_told(connection, bound_s=600)
+        say(f"{kept:,} orders are kept")
+        await measure(system, connection, found[0].point, f"warm-{kept}", min(extent.orders, 1_000), nothing())
+        at_rest = await idle(system)
+        for turn in range(extent.turns):
+            for one in found:
+                orders = orders_of(extent, one.point)
+                name = f"{one.axis}-{one.value}-{turn}"
+                one.turns.append(await measure(system, connection, one.point, name, orders, at_rest))
+                say(f"{turn + 1}/{extent.turns} {TITLES[one.axis]} {one.value:,}: {_said(one.turns[-1])}")
+        return found, await ledger.server_version(connection)
+
+
+def _said(turn: Turn) -> str:
+    parts = ", ".join(f"{role} {us:.1f}" for role, us in turn.us.items())
+    return f"{turn.total_us:.0f} us an order ({parts})"

@@ -1,0 +1,52 @@
+"""What is measured at each point: one thing differs, and the orders say what the point says."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from doorbuster.contract.orders import OrderRequest
+from intake.server.asgi import BODY_MAX
+from loadtests.growth.axes import CARRIED_MAX, QUICK, TITLES, Extent, Point, orders_of, points
+from loadtests.growth.point import ROLES, Turn, bodies
+from loadtests.growth.run import Found, panel, told
+
+
+def test_a_point_differs_from_the_first_in_one_thing() -> None:
+    extent = Extent()
+    found = points(extent, extent.kept[0])
+    usual = msgspec.structs.asdict(Point(axis="kept", kept=extent.kept[0]))
+    for point in found:
+        other = {name for name, value in msgspec.structs.asdict(point).items() if value != usual[name]} - {"axis"}
+        assert other <= {point.axis}
+    assert {point.axis for point in found} == set(TITLES)
+    assert [point.value for point in found if point.axis == "lines"] == [1, 2, 5, 10, 20]
+    assert [point.axis for point in points(extent, 1_000_000)] == ["kept"]
+
+
+@pytest.mark.parametrize("extent", [Extent(), QUICK], ids=["whole", "quick"])
+def test_every_order_is_one_that_the_intake_takes(extent: Extent) -> None:
+    for kept in extent.kept:
+        for point in points(extent, kept):
+            assert orders_of(extent, point) * point.metadata <= CARRIED_MAX
+            sent = bodies(point, "sale", 20)
+            assert len(set(sent)) == 20
+            for body in sent:
+                assert len(body) <= BODY_MAX
+                order = msgspec.json.decode(body, type=OrderRequest)
+                assert len({line.product_id for line in order.lines}) == min(point.lines, point.products)
+                assert (order.identities is not None) is bool(point.limits)
+                assert (
+                    len(json.dumps(order.metadata, separators=(",", ":")) if order.metadata else "") == point.metadata
+                )
+
+
+def test_the_median_turn_stands_for_a_point() -> None:
+    turns = [Turn(10, dict.fromkeys(ROLES, float(us)), 1.0) for us in (9, 1, 5)]
+    found = Found("lines", 20, Point(axis="lines", lines=20), turns)
+    assert found.us == turns[2].us
+    assert told(found)["total_us"] == 25.0
+    assert panel("lines", [found]).bars[0].label == "20"
+    assert panel("kept", [found]).bars == []
