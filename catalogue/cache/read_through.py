@@ -15,10 +15,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from catalogue.cache.gathering import Gathering
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from db.connections.replicas import NotShownError
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.gathering import Gathering
 from doorbuster.log import shared_context
 
 if TYPE_CHECKING:

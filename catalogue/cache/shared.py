@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from redis.exceptions import NoScriptError
 
-from catalogue.cache.gathering import Gathering
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED
+from doorbuster.gathering import Gathering
 from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
