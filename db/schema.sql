@@ -568,6 +568,7 @@ create table payment_operations (
   shipment_id  uuid,                       -- of a capture: the parcel that it is for
   detail       text,                       -- what the provider said last, when it did not do it
   discard_reason text,                     -- why ops gave up what failed for good
+  decided_at   timestamptz,                -- of a void of an order that still waited: from then on it may be on its way
   constraint amount_where_money_moves check ((amount is not null) = (kind in ('capture', 'refund'))),
   constraint finished_when_not_due check ((finished_at is null) = (state = 'due'))
 ) with (
@@ -945,6 +946,7 @@ create table former_prices (
 );
 
 create index former_prices_of on former_prices (sale_number, product_id, until);
+create index former_prices_until on former_prices (until);
 
 create function keep_former_prices(product text, own bigint) returns void language sql as $$
   insert into former_prices (sale_number, product_id, sale_price, own_price, windows)

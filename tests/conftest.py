@@ -4,7 +4,7 @@ from tests.fixtures.memory import keep_files_in_memory
 from tests.fixtures.network import forbid_all_but_loopback
 
 pytest_plugins = [
-    "tests.fixtures.long_first",
+    "tests.fixtures.sharing_out",
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
     "tests.fixtures.staff",

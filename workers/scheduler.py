@@ -27,10 +27,11 @@ from doorbuster.log import configure
 from doorbuster.orderstore import gate, sold_out
 from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings, load_settings
+from workers.drain import former_prices
 from workers.prewarm.ahead import AheadOfSales
 from workers.publish import sale_minutes
 from workers.publish.availability import Units
-from workers.report.marks import Marks
+from workers.report.marks import ReportMarks
 from workers.report.writer import ReportWriter
 from workers.room_outflow import Outflow
 from workers.runtime import job_queue
@@ -51,6 +52,8 @@ REPORTS_S = 2.0
 """How often sales that are over are looked for, and the report under way seen to."""
 ALL_SALES_S = 30.0
 """How often sales long closed are looked at too."""
+FORGET_S = 60.0
+"""How often former prices are looked at."""
 MINUTES_S = 5.0
 """How often minutes that are over are looked for."""
 STORE_TIMEOUT_S = 2.0
@@ -86,7 +89,7 @@ class Scheduler:
             jobs=self._jobs,
             isolation=self._isolation,
         )
-        self._marks = Marks(self._jobs, settings.jobs_redis_url.get_secret_value())
+        self._marks = ReportMarks(self._jobs, settings.jobs_redis_url.get_secret_value())
         self._connection: Connection | None = None
         self._failing: set[str] = set()
         self._thorough = False
@@ -125,7 +128,7 @@ class Scheduler:
                 ("gates", self._gates), ("shelves", self._shelves), ("rooms", self._rooms),
                 ("presence", self._presence), ("sale_events", self._tell_of_sales), ("minutes", self._copy_minutes),
                 ("prewarm", self._ahead_of_sales), ("marks", self._mark),
-                ("reports", self._write_reports),
+                ("reports", self._write_reports), ("former_prices", self._forget_prices),
             ]  # fmt: skip
         self._thorough = self._is_time("all_sales", ALL_SALES_S)
         for name, part in parts:
@@ -220,6 +223,12 @@ class Scheduler:
         """See to the reports of sales that are over."""
         if self._is_time("reports", REPORTS_S):
             await self._reports.step(await self._open_connection())
+
+    async def _forget_prices(self) -> None:
+        """Forget former prices that no order needs any more."""
+        if self._is_time("former_prices", FORGET_S):
+            keep_s = former_prices.KEEP_S + self._settings.stream_keep_s
+            await former_prices.forget(await self._open_connection(), self._orders, keep_s=keep_s)
 
     async def _live_sales(self) -> list[LiveSale]:
         return await sales.live_sales(await self._open_connection(), shadows=True)

@@ -35,6 +35,12 @@ create view identity_purchases as
     group by sale_number, identity, product_id
     having sum(units) <> 0;
 
+-- Former prices are forgotten, the oldest first.
+create index former_prices_until on former_prices (until);
+
+-- Of a void of an order that still waits: when it was decided. From then on it may be on its way.
+alter table payment_operations add column decided_at timestamptz;
+
 -- As before, and of people one by one too.
 create or replace function make_real_views() returns void language plpgsql as $$
 declare

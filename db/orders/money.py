@@ -135,6 +135,8 @@ class OrderMoney(NamedTuple):
     """A void is queued, or failed for good."""
     paid_elsewhere: bool = False
     """Confirmed by hand, and not paid at the provider."""
+    letting_go: bool = False
+    """A void was decided and may be on its way, so nothing that it lets go may be relied on."""
 
     @property
     def is_held(self) -> bool:
@@ -145,6 +147,12 @@ class OrderMoney(NamedTuple):
     def at_shipping(self) -> bool:
         """Whether its money is taken parcel by parcel."""
         return self.authorised is not None or (self.payment in (None, "requires_action") and self.mode == "authorise")
+
+
+async def decide_voids(connection: Connection, voids: Sequence[PaymentOperation]) -> set[int]:
+    """Write down that these are going to be sent, with their orders locked; return those that still are to be."""
+    ids, orders = [one.operation_id for one in voids], [one.order_id for one in voids]
+    return {row["operation_id"] for row in await connection.fetch(_SQL["decide_voids"], ids, orders)}
 
 
 async def lock_orders(connection: Connection, order_ids: Collection[UUID]) -> None:

@@ -54,6 +54,8 @@ class StoredPayment(msgspec.Struct, frozen=True, kw_only=True):
     captured: int | None
     refunded: int | None
     next_action: Any
+    paid_elsewhere: bool = False
+    """Ops confirmed it, and it is paid in another way."""
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +141,7 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     before: tuple[datetime, UUID] | None = None
 
 
-_PAYMENT = ("mode", "status", "authorised", "captured", "refunded", "next_action")
+_PAYMENT = ("mode", "status", "authorised", "captured", "refunded", "next_action", "paid_elsewhere")
 
 
 def _event(row: asyncpg.Record) -> OrderEvent:

@@ -110,6 +110,7 @@ def _payment(order: Order, status: Status) -> OrderPayment:
         captured=_given(known.captured),
         refunded=_given(known.refunded),
         next_action=UNSET if known.next_action is None else known.next_action,
+        paid_elsewhere=known.paid_elsewhere or UNSET,
     )
 
 

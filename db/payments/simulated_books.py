@@ -54,9 +54,16 @@ async def open_books(connection: Connection, opened: Sequence[tuple[UUID, Book, 
         for order_id, book, turns in opened
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    await connection.execute(_SQL["open_books"], *columns)
-    found = await connection.fetch(_SQL["read_books"], columns[0])
-    return {UUID(int=row["order_id"].int): _book(row) for row in found}
+    new = {UUID(int=row["order_id"].int) for row in await connection.fetch(_SQL["open_books"], *columns)}
+    books = {
+        order_id: book._replace(turned=turns is not None and turns <= 0)
+        for order_id, book, turns in reversed(opened)  # of one that is opened twice the first counts
+        if order_id in new
+    }
+    if others := [order_id for order_id in columns[0] if order_id not in new]:
+        found = await connection.fetch(_SQL["read_books"], others)
+        books |= {UUID(int=row["order_id"].int): _book(row) for row in found}
+    return books
 
 
 async def hold_book(connection: Connection, order_id: UUID) -> Book | None:

@@ -97,6 +97,16 @@ select extract(epoch from max(updated_at) - min(accepted_at))::float8 as seconds
       offset $2 limit $3
   ) as part;
 
+-- name: share_of_confirmed
+-- Of a sale's confirmed orders by when they were, $3 of them behind the first $2: how long from the first to the last.
+select extract(epoch from max(updated_at) - min(updated_at))::float8 as seconds
+  from (
+    select updated_at from orders join sales using (sale_number)
+      where sale_id = $1 and status = 'confirmed'
+      order by updated_at
+      offset $2 limit $3
+  ) as part;
+
 -- name: make_past_sale
 with made as (
   insert into sales (sale_id, starts_at, ends_at, phase, closed_at)

@@ -72,7 +72,9 @@ select o.order_id, o.status::text as status, o.reason, o.total, o.currency, o.pa
        coalesce((select true from sale_products sp
                    where sp.sale_number = o.sale_number and sp.limit_card is not null limit 1), false) as card_limited,
        h.attempts, h.expired, h.extended, l.kept, l.open_units, p.refunding, p.capturing, p.voiding,
-       coalesce(o.paid_elsewhere, false) as paid_elsewhere
+       coalesce(o.paid_elsewhere, false) as paid_elsewhere,
+       coalesce((select bool_or(v.decided_at is not null) from payment_operations v
+                   where v.order_id = o.order_id and v.kind = 'void' and v.state in ('due', 'done')), false) as letting_go
   from orders o
   left join lateral (
     select attempts, expires_at <= clock_timestamp() as expired, coalesce(extended, false) as extended
@@ -108,6 +110,16 @@ with done as (
 update refunds
   set status = (select case state when 'done' then 'succeeded' else 'failed' end from done)
   where refund_id = (select refund_id from done);
+
+-- name: decide_voids
+-- From now on these may be on their way, whoever sends them, however late. Not of an order that was served meanwhile: its
+-- void is not there any more.
+with locked as (
+  select order_id from orders where order_id = any($2::uuid[]) order by order_id for update
+)
+update payment_operations set decided_at = coalesce(decided_at, clock_timestamp())
+  where operation_id = any($1::bigint[]) and state = 'due' and order_id = any(array(select order_id from locked))
+returning operation_id;
 
 -- name: put_off_operation
 update payment_operations

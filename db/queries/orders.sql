@@ -3,7 +3,7 @@ select o.order_id, (select sale_id from sales s where s.sale_number = o.sale_num
        o.accepted_at, o.updated_at, o.total, o.currency, o.metadata, o.refusal, o.version,
        (select expires_at from reservations r where r.order_id = o.order_id) as reservation_expires_at,
        row((select payment::text from sales s where s.sale_number = o.sale_number), o.payment::text, o.authorised,
-           o.captured, o.refunded, o.next_action) as payment,
+           o.captured, o.refunded, o.next_action, coalesce(o.paid_elsewhere, false)) as payment,
        array(select row(line, product_id, quantity, unit_price, cancelled, shipped, returned,
                         o.lines_metadata -> (line - 1)) from order_lines l
                where l.order_id = o.order_id order by line) as lines,

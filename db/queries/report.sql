@@ -77,8 +77,15 @@ select coalesce(refusal ->> 'by', 'unknown') as by, count(*) as orders
 
 -- name: products
 select sp.product_id, p.name, sp.quantity as allotment, sp.taken, s.stock, s.reserved, s.sold, s.received,
-       coalesce((select sum(quantity) from stock_movements m where m.product_id = sp.product_id), 0)::bigint as moved
+       coalesce(m.moved, 0)::bigint as moved
   from sale_products sp join products p using (product_id) left join stock s using (product_id)
+  -- Once for all of them: no index names a movement's product, so that one after the other would read it all as often.
+  left join (
+    select product_id, sum(quantity) as moved
+      from stock_movements
+      where product_id in (select product_id from sale_products where sale_number = $1)
+      group by product_id
+  ) m using (product_id)
   where sp.sale_number = $1
   order by sp.list_position, sp.product_id;
 

@@ -7,14 +7,15 @@ values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + make_interval(secs => $8
 on conflict (order_id) do nothing;
 
 -- name: open_books
--- The same of many at once.
+-- The same of many at once; those that had none before.
 insert into simulated_payments (order_id, status, total, currency, capture, captured, card, turns_at, succeeds)
 select order_id, status, total, currency, capture, captured, card,
        clock_timestamp() + make_interval(secs => turns_after_s), succeeds
   from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::boolean[], $6::bigint[], $7::text[], $8::float8[],
               $9::boolean[])
     as o (order_id, status, total, currency, capture, captured, card, turns_after_s, succeeds)
-on conflict (order_id) do nothing;
+on conflict (order_id) do nothing
+returning order_id;
 
 -- name: read_books
 select order_id, status, total, currency, capture, captured, refunded, card, succeeds, keys,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from db.query_files import load
-from doorbuster.contract.night.report import Act, Incident, Stage
+from doorbuster.contract.night.report import Act, Incident, ReportStage
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -37,10 +37,10 @@ async def acts(connection: Connection, sale: Sale, until: datetime) -> tuple[lis
     return shown, whole - len(found)
 
 
-async def stages(connection: Connection, sale: Sale, until: datetime) -> list[Stage]:
+async def stages(connection: Connection, sale: Sale, until: datetime) -> list[ReportStage]:
     """Return what of the sale's plan was to apply by then, each with how late it was seen in force."""
     return [
-        Stage(
+        ReportStage(
             planned_at=row["planned_at"], phase=row["phase"], room=row["room"], applied_at=row["applied_at"],
             late_s=None if row["applied_at"] is None
             else round(max((row["applied_at"] - row["planned_at"]).total_seconds(), 0.0), 3),
@@ -49,7 +49,7 @@ async def stages(connection: Connection, sale: Sale, until: datetime) -> list[St
     ]  # fmt: skip
 
 
-def late(timeline: Iterable[Stage]) -> list[Incident]:
+def late(timeline: Iterable[ReportStage]) -> list[Incident]:
     """Return the entries of the plan that were late."""
     return [
         Incident(

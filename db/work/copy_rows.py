@@ -75,7 +75,7 @@ class NewOrder(NamedTuple):
     """JSON that says what it is cancelled for."""
 
 
-class Money(NamedTuple):
+class MoneyAtOnce(NamedTuple):
     """What is known of the money of an order that is confirmed with its batch, in minor units."""
 
     payment: str | None = None
@@ -85,10 +85,10 @@ class Money(NamedTuple):
     captured: int | None = None
 
 
-UNPAID = Money()
+UNPAID = MoneyAtOnce()
 """There is nothing to pay, or nobody asks for it."""
 
-PayAtOnce: TypeAlias = "Callable[[bytes, int, str, str | None], Money | None]"
+PayAtOnce: TypeAlias = "Callable[[bytes, int, str, str | None], MoneyAtOnce | None]"
 """Says of an order, by id, total, currency and token, what is there of its money; None: that is still to be asked."""
 
 
@@ -223,11 +223,11 @@ def _json(value: bytes | None) -> bytes:
     return _NULL if value is None else _bytes(_JSONB_VERSION + value)
 
 
-_NO_MONEY = _NULL * len(Money._fields)
+_NO_MONEY = _NULL * len(MoneyAtOnce._fields)
 
 
 @lru_cache(maxsize=1024)
-def _money(paid: Money) -> bytes:
+def _money(paid: MoneyAtOnce) -> bytes:
     amounts = (_NULL if amount is None else _event(8, amount) for amount in paid[1:])
     return b"".join((_text(paid.payment), *amounts))
 

@@ -25,7 +25,7 @@ SIZE = 16
 """Bytes of an identity."""
 
 
-class Counted(NamedTuple):
+class PeopleCounted(NamedTuple):
     """Identities, one behind the other, that have so many units more."""
 
     product_id: str
@@ -43,10 +43,10 @@ async def read(connection: Connection, sale_number: int, identities: Iterable[by
     return found
 
 
-async def since(connection: Connection, sale_number: int, numbers: Mapping[str, int]) -> list[Counted]:
+async def since(connection: Connection, sale_number: int, numbers: Mapping[str, int]) -> list[PeopleCounted]:
     """Return what was counted of products after these numbers, in order; of each product a page, and maybe more."""
     rows = await connection.fetch(_SQL["people_since"], sale_number, list(numbers), list(numbers.values()), PAGE)
-    return [Counted(*row) for row in rows]
+    return [PeopleCounted(*row) for row in rows]
 
 
 async def number(connection: Connection, sale_number: int, product_ids: Collection[str]) -> dict[str, int]:

@@ -62,11 +62,16 @@ def confirm(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    is_asked = sys.stdin.isatty()
+    if is_asked:
+        click.echo(f"{question} [y/N] ", nl=False, err=True)
     answer = sys.stdin.readline()
     if not answer:
-        click.echo("", err=True)
-        raise InvalidError("this cannot be undone and nobody answered: say --yes")
+        if is_asked:
+            click.echo("", err=True)
+        raise InvalidError(f"{question} This cannot be undone and nobody answered: say --yes")
+    if not is_asked:
+        click.echo(question, err=True)
     if answer.strip().lower() not in ("y", "yes"):
         raise Declined
 

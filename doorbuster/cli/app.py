@@ -85,6 +85,8 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain(error.detail, error.exit_code or FAILED)
     except DoorbusterError as error:
         return _complain(_problems(error), WRONG if isinstance(error, _WRONG) else FAILED)
+    except UnicodeEncodeError as error:  # an id in a path: a shell hands over any bytes
+        return _complain(f"{error.object.encode(errors='replace').decode()[:64]!r} is no UTF-8", WRONG)
     except OSError as error:
         return _os_failed(error)
     return code if isinstance(code, int) else 0

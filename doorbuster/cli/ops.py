@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 import httpx
 
 from doorbuster.cli.instance.trouble import readiness
+from doorbuster.cli.sendable import check_sendable, header
 from doorbuster.embedded.data.instance import Instance
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, StoreUnavailableError
 
 _TIMEOUT = httpx.Timeout(60.0, connect=3.0)
+_NO_URL = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 _PATIENCE_S = 1.0
 """How long an answer may take before somebody looks why."""
 _OPERATOR_MAX = 128
@@ -67,6 +69,8 @@ def call(
 
 def make(instance: Instance, wanted: Call, *, within_s: float | None = None) -> Any:
     """Make a call and return its JSON answer; raises what `call` does."""
+    check_sendable(wanted.body)
+    check_sendable(wanted.params)
     base = instance.base if wanted.is_storefronts else instance.ops_base
     headers = [*credentials(instance), *wanted.headers]
     url = base.rstrip("/") + wanted.path
@@ -79,7 +83,7 @@ def make(instance: Instance, wanted: Call, *, within_s: float | None = None) -> 
 
     try:
         answer = send() if within_s else _patiently(send, instance.ops_base, wanted.method)
-    except httpx.InvalidURL as error:
+    except _NO_URL as error:
         raise InvalidError(f"OPS_URL: {error}") from error
     except httpx.HTTPError as error:
         raise StoreUnavailableError(f"the intake at {base} does not answer: {_words(error)}") from error
@@ -90,9 +94,10 @@ def make(instance: Instance, wanted: Call, *, within_s: float | None = None) -> 
 
 def credentials(instance: Instance) -> list[tuple[bytes, bytes]]:
     """Return the headers that let a call in, and say who makes it; and the key of a second person, if one is given."""
-    headers = [(b"Authorization", f"Bearer {instance.ops_key}".encode()), (b"X-Operator", operator().encode())]
+    key = header(f"Bearer {instance.ops_key}", "OPS_KEY")
+    headers = [(b"Authorization", key), (b"X-Operator", operator().encode())]
     second = os.environ.get("OPS_SECOND_KEY")
-    return [*headers, (b"Ops-Second-Key", second.encode())] if second else headers
+    return [*headers, (b"Ops-Second-Key", header(second, "OPS_SECOND_KEY"))] if second else headers
 
 
 @contextmanager
@@ -105,6 +110,7 @@ def streamed(
         NotFoundError, ConflictError, InvalidError: the API refused, with its own words.
         StoreUnavailableError: it does not answer, or the answer breaks off.
     """
+    check_sendable(params)
     url = instance.ops_base.rstrip("/") + path
     headers = [*credentials(instance), (b"Accept", accept.encode())]
     try:
@@ -115,7 +121,7 @@ def streamed(
                 answer.read()
                 raise _refusal(answer, instance)
             yield answer.iter_bytes()
-    except httpx.InvalidURL as error:
+    except _NO_URL as error:
         raise InvalidError(f"OPS_URL: {error}") from error
     except httpx.HTTPError as error:
         raise StoreUnavailableError(f"the answer of {instance.ops_base} broke off: {_words(error)}") from error

@@ -20,13 +20,13 @@ INSTALL = "pip install 'doorbuster[loadtests]'"
 @click.command("rehearse")
 @click.argument("sale")
 @click.option("--shape", default="spike", metavar="spike|real|FILE", help="The crowd that is played at the end.")
-@click.option("--scale", type=click.FloatRange(0.01, 100), default=1.0, help="Its peak, in rates that are set.")
-@click.option("--seconds", type=click.FloatRange(1, 600), default=30.0, help="Its length.")
-@click.option("--step", "step_s", type=click.FloatRange(1, 60), default=6.0, help="How long each rate is held.")
+@click.option("--scale", type=options.Number(0.01, 100), default=1.0, help="Its peak, in rates that are set.")
+@click.option("--seconds", type=options.Number(1, 600), default=30.0, help="Its length.")
+@click.option("--step", "step_s", type=options.Number(1, 60), default=6.0, help="How long each rate is held.")
 @click.option(
-    "--max-rate", "most_per_s", type=click.FloatRange(1, 100_000), default=20_000.0, help="No rate above is tried."
+    "--max-rate", "most_per_s", type=options.Number(1, 100_000), default=20_000.0, help="No rate above is tried."
 )
-@click.option("--p99-ms", type=click.FloatRange(1, 60_000), default=250.0, help="Above it an acceptance is too slow.")
+@click.option("--p99-ms", type=options.Number(1, 60_000), default=250.0, help="Above it an acceptance is too slow.")
 @click.option("--beside-live", is_flag=True, help="Although a sale is on: few requests at a time, up to the set rate.")
 @options.data
 @json_option
@@ -36,6 +36,7 @@ def rehearse(sale: str, data: Path | None, *, as_json: bool, **given: Any) -> in
     Exit code 0: the rate that is set was held; 1: it was not, or the rehearsal was stopped; 2: wrong usage. The result
     stays: GET /ops/sales/SALE/rehearsals. Needs the load tests: pip install 'doorbuster[loadtests]'.
     """
+    options.check_sale_id(sale)
     try:
         run = importlib.import_module("loadtests.rehearse.run")
     except ImportError as error:

@@ -139,6 +139,8 @@ class OrderPayment(Struct):
     refunded: int | UnsetType = UNSET
     next_action: Any = UNSET
     """The provider's, for the shopper's page, while the shopper must act."""
+    paid_elsewhere: bool | UnsetType = UNSET
+    """True: ops confirmed it, and it is paid in another way than at the provider."""
 
 
 class LineUnits(Struct, frozen=True):

@@ -146,7 +146,7 @@ def payment_of(view: OrderView) -> dict[str, Any]:
     payment, action = view.payment, view.payment.next_action
     target = action.get("redirect_to_url") if isinstance(action, dict) else None
     return {
-        "status": payment.status,
+        "status": "elsewhere" if payment.paid_elsewhere is True and not payment.captured else payment.status,
         "captured": payment.captured or 0,
         "refunded": payment.refunded or 0,
         "until": view.reservation_expires_at or None,

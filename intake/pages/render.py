@@ -7,6 +7,7 @@ A folder of the operator's comes before the built-in one, file by file: `templat
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,18 @@ def csp(form_target: str = "", images: str = "", ancestors: str = "'none'") -> s
     )
 
 
+@cache
+def _environment(*folders: Path) -> Environment:
+    """Return the templates of these folders, each compiled once a process and again when its file changes."""
+    return Environment(
+        loader=ChoiceLoader([FileSystemLoader(one / "templates") for one in folders]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 class Pages:
     """The pages of one process."""
 
@@ -50,14 +63,7 @@ class Pages:
         # Of browsers that know no frame-ancestors; it cannot name an origin, so where any is named it is left out.
         self._frame_options = {"'none'": "DENY", "'self'": "SAMEORIGIN"}.get(self._ancestors)
         self._folders = [HERE] if folder is None else [Path(folder), HERE]
-        loaders = [FileSystemLoader(one / "templates") for one in self._folders]
-        self._environment = Environment(
-            loader=ChoiceLoader(loaders),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._environment = _environment(*self._folders)
         self.texts = read_texts(reversed(self._folders))
         self.static_files = StaticFiles((folder / "static" for folder in self._folders), "/room/static")
 

@@ -6,6 +6,7 @@ A text is a line, or a table of lines by plural category (`one`, `few`, `other`,
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
@@ -31,11 +32,13 @@ def read_texts(folders: Iterable[Path]) -> dict[str, dict[str, Text]]:
     found: dict[str, dict[str, Text]] = {}
     for folder in folders:
         for path in sorted((folder / "texts").glob("*.toml")):
-            found[path.stem] = found.get(path.stem, {}) | _read(path)
+            found[path.stem] = found.get(path.stem, {}) | _read(path, path.stat().st_mtime_ns)
     return {language: found[FALLBACK] | texts for language, texts in found.items()}
 
 
-def _read(path: Path) -> dict[str, Text]:
+@cache
+def _read(path: Path, _changed_ns: int) -> dict[str, Text]:
+    """Return a file's texts, read once a process and again when it is changed."""
     try:
         texts = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

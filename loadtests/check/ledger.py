@@ -183,6 +183,12 @@ async def rate_of_share(connection: Connection, sale_id: str, *, skip: int, orde
     return orders / seconds
 
 
+async def confirmed_per_s(connection: Connection, sale_id: str, *, skip: int, orders: int) -> float:
+    """Return the orders confirmed a second, of so many behind the first `skip` to be confirmed."""
+    seconds: float = await connection.fetchval(_SQL["share_of_confirmed"], sale_id, skip, orders)
+    return orders / seconds
+
+
 async def make_past_orders(connection: Connection, orders: int) -> None:
     """Put confirmed orders of a sale that is over into the database, with all of their rows."""
     number = await connection.fetchval(_SQL["make_past_sale"], orders)

@@ -1,4 +1,7 @@
-"""A running instance and Chromium for the tests of the pages; without Chromium they are skipped, in CI they fail."""
+"""A running instance and Chromium for the tests of the pages; without Chromium they are skipped, in CI they fail.
+
+Both last as long as the tests of this folder: both would go on using the machine beside all others.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,9 @@ def _chromium() -> str:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """The browser; one a test, since the event loop that it comes with must not outlive the test."""
+    """The browser; no test of this folder may need an event loop of its own, since it comes with one."""
     path = _chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*_FLAGS])
@@ -49,7 +52,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def other_origin() -> Iterator[str]:
     """Where the shop of `examples/browser` is served: another origin than the instance's, which allows it."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(_EXAMPLE))) as server:
@@ -60,7 +63,7 @@ def other_origin() -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(other_origin: str) -> Iterator[Running]:
     """An instance, real processes."""
     _chromium()
@@ -81,10 +84,17 @@ def running(other_origin: str) -> Iterator[Running]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def shop(running: Running) -> Shop:
-    """What ops do and other visitors."""
+@pytest.fixture(scope="package")
+def lamps(running: Running) -> Shop:
+    """The shop of all tests."""
     return Shop(running)
+
+
+@pytest.fixture
+def shop(lamps: Shop) -> Iterator[Shop]:
+    """What ops do and other visitors; the sales of a test end with it, for open rooms take processor time."""
+    yield lamps
+    lamps.close()
 
 
 Open = Callable[..., BrowserContext]

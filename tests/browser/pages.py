@@ -20,6 +20,7 @@ class Shop:
 
     def __init__(self, running: Running) -> None:
         self.running = running
+        self._open: list[str] = []
         body = {"name": "Desk lamp", "brand": "Acme", "category": "home", "price": 4900, "currency": "EUR"}
         running.ops.put("/ops/products/lamp", json=body).raise_for_status()
         running.ops.post("/ops/products/lamp/stock", json={"receive": 100}).raise_for_status()
@@ -32,7 +33,13 @@ class Shop:
             body["starts_at"] = room.pop("starts_at")
         terms = {"mode": "always", "rate_per_s": 1, "burst": 1} | room
         self.running.ops.post("/ops/sales", json=body | {"room": terms}).raise_for_status()
+        self._open.append(sale)
         return sale
+
+    def close(self) -> None:
+        """Close the sales that were opened, also those that are closed already."""
+        while self._open:
+            self.running.ops.post(f"/ops/sales/{self._open.pop()}/close").raise_for_status()
 
     def change(self, sale: str, **terms: Any) -> None:
         """Change a sale; `room` may be a part of its terms."""

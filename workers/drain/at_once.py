@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from asyncpg.pgproto.pgproto import UUID
 
-from db.work.copy_rows import UNPAID, Money
+from db.work.copy_rows import UNPAID, MoneyAtOnce
 from workers.payments.gateway import GatewayError, PaymentRequest, ProviderStatus, answered_at_once
 from workers.payments.reconcile import Hold, MoneyStep, decide_held
 
@@ -28,7 +28,7 @@ class AtOnce:
         self._is_free = mode == "none"
         self._hold = Hold(at_shipping=mode == "authorise")
 
-    def __call__(self, order_id: bytes, total: int, currency: str, token: str | None) -> Money | None:
+    def __call__(self, order_id: bytes, total: int, currency: str, token: str | None) -> MoneyAtOnce | None:
         """Return what is taken or held of the order's money, None if that is to be asked for."""
         if self._is_free or not total:
             return UNPAID
@@ -44,4 +44,4 @@ class AtOnce:
         if decide_held(self._hold, answer).step is not MoneyStep.CONFIRM or answer.reference is not None:
             return None
         held = answer.authorised if answer.status is ProviderStatus.AUTHORISED else None
-        return Money(str(answer.status), held, answer.captured or None)
+        return MoneyAtOnce(str(answer.status), held, answer.captured or None)

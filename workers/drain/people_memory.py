@@ -17,7 +17,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from db.work.people_counts import Counted, UnitsByPerson
+    from db.work.people_counts import PeopleCounted, UnitsByPerson
 
 RECENT_MAX = 400_000
 """Identities in the dictionary, of about 120 bytes each: those of 100,000 orders that name four."""
@@ -59,7 +59,7 @@ class PeopleMemory:
                     counts[identity] = counts.get(identity, 0) + units
         return found
 
-    def hear(self, counted: Iterable[Counted]) -> None:
+    def hear(self, counted: Iterable[PeopleCounted]) -> None:
         """Take in what was counted, in the order of its numbers."""
         for product_id, number, units, packed in counted:
             self.add(product_id, units, [packed[at : at + _IDENTITY] for at in range(0, len(packed), _IDENTITY)])

@@ -3,6 +3,9 @@
 Owns which operations are in flight and which answers are not written yet; `db.orders.money` has the queue,
 `reconcile.py` decides what an answer comes to. Dies between the provider and the commit without harm: the operation is
 asked for again under the same key. Never has two operations of one order under way.
+
+A void of an order that waits to be told whether it was paid is decided in a transaction that proves the lease, and then
+sent. However late it arrives, and whoever has taken over: nobody relies on what it lets go (docs/payments.md).
 """
 
 from __future__ import annotations
@@ -75,6 +78,8 @@ class Money:
         """By order."""
         self._answers: list[ProviderAnswer] = []
         self._failures: list[Failure] = []
+        self._letting_go: list[tuple[PaymentOperation, OrderMoney]] = []
+        """Voids that are to be sent once that is written down."""
         most = min(CONCURRENCY, shift.settings.settle_concurrency)
         self._breaker = Breaker(most)
         self._pace = PaymentPace(most)
@@ -85,11 +90,11 @@ class Money:
     @property
     def is_busy(self) -> bool:
         """Whether operations are under way, or wait for the provider."""
-        return bool(self._in_flight) or self._breaker.paused_s > 0
+        return bool(self._in_flight or self._letting_go) or self._breaker.paused_s > 0
 
     async def begin(self) -> None:
         """Read the queue anew. What is in flight goes on, and what was answered is still to be written."""
-        self._after = BEGINNING
+        self._after, self._letting_go = BEGINNING, []
         why, paused_s = await shifts.payments_paused(await self._shift.connection(), self._shift.name)
         self._breaker.go_on(why, paused_s)
 
@@ -98,7 +103,7 @@ class Money:
         if self._defect is not None:
             raise self._defect
         self._stepped = time.monotonic()
-        begun = await self._begin_due()
+        begun = await self._let_go() + await self._begin_due()
         written = await self._write()
         if begun or written:
             return written
@@ -132,7 +137,7 @@ class Money:
 
     async def _begin_due(self) -> int:
         room = self._breaker.limit - len(self._in_flight)
-        if room <= 0 or len(self._answers) + len(self._failures) >= BATCH:
+        if room <= 0 or len(self._answers) + len(self._failures) + len(self._letting_go) >= BATCH:
             return 0
         connection = await self._shift.connection()
         page = await money.due_operations(connection, after=self._after, limit=self._shift.size.now)
@@ -147,17 +152,37 @@ class Money:
             last = operation
         found = await money.money_of(connection, new) if new else {}
         for order_id, operation in new.items():
-            task = asyncio.create_task(self._await(operation, found.get(order_id)))
-            task.add_done_callback(self._note_defect)
-            self._in_flight[order_id] = task
+            self._begin(operation, found.get(order_id))
         if last is not None:
             self._after = OperationCursor(last.due_at, last.operation_id)
         return len(new)
+
+    def _begin(self, operation: PaymentOperation, order: OrderMoney | None) -> None:
+        task = asyncio.create_task(self._await(operation, order))
+        task.add_done_callback(self._note_defect)
+        self._in_flight[operation.order_id] = task
+
+    async def _let_go(self) -> int:
+        """Decide the voids that wait for it, then send them; return how many.
+
+        Raises:
+            LeaseLostError: another shift is at it; nothing is sent.
+        """
+        waiting, self._letting_go = self._letting_go, []
+        if not waiting:
+            return 0
+        async with self._shift.leased_transaction() as connection:
+            decided = await money.decide_voids(connection, [operation for operation, _ in waiting])
+        for operation, order in waiting:
+            if operation.operation_id in decided:
+                self._begin(operation, order._replace(letting_go=True))
+        return len(waiting)
 
     def _busy_orders(self) -> set[UUID]:
         """Return the orders that have an operation in flight, or one whose end is not written yet."""
         return {
             *self._in_flight,
+            *(operation.order_id for operation, _ in self._letting_go),
             *(answer.order_id for answer in self._answers),
             *(failure.operation.order_id for failure in self._failures),
         }
@@ -179,13 +204,16 @@ class Money:
             self._failures.append(Failure(operation, str(error) or type(error).__name__, for_good=False))
         else:
             self._breaker.answered()
-            self._answers.append(ProviderAnswer(operation.order_id, provider, operation))
+            if provider is None:
+                self._letting_go.append((operation, order))
+            else:
+                self._answers.append(ProviderAnswer(operation.order_id, provider, operation))
         finally:
             del self._in_flight[operation.order_id]
         self._pace.took(time.monotonic() - began)
 
-    async def _done(self, operation: PaymentOperation, order: OrderMoney) -> ProviderPayment:
-        """Do one operation; return what the provider has after it."""
+    async def _done(self, operation: PaymentOperation, order: OrderMoney) -> ProviderPayment | None:
+        """Do one operation; return what the provider has after it. None: it is a void that is to be decided before."""
         payment = _request(order)
         async with asyncio.timeout(self._shift.settings.payment_timeout_s):
             # An order that was refunded before its money was taken needs none any more.
@@ -205,15 +233,18 @@ class Money:
             final = not order.at_shipping or (order.open_units == 0 and order.capturing <= amount)
             return await self._gateway.capture(payment, amount, key=operation.key, final=final)
 
-    async def _void(self, operation: PaymentOperation, order: OrderMoney, payment: PaymentRequest) -> ProviderPayment:
+    async def _void(
+        self, operation: PaymentOperation, order: OrderMoney, payment: PaymentRequest
+    ) -> ProviderPayment | None:
         """Let money go; an order that waits for it, without its units, is served instead if it was paid after all."""
-        if order.status == Status.PENDING:
+        if order.status == Status.PENDING and not order.letting_go:
             found = await self._gateway.look_up(payment)
             if found.status in (ProviderStatus.AUTHORISED, ProviderStatus.CAPTURED):
                 return found
             if time.monotonic() - self._stepped > self._shift.settings.lease_s / 2:
                 # The process stood still: a successor may have found it paid meanwhile, and confirmed it.
                 raise OutcomeUnknownError("what was looked up is too old to let the money go by")
+            return None
         return await self._gateway.void(payment, key=operation.key)
 
     async def _write(self) -> int:

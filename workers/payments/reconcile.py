@@ -109,7 +109,8 @@ def _decide_released(order: OrderMoney, provider: ProviderPayment) -> Decision:
         case ProviderStatus.REQUIRES_ACTION:
             return _VOID
         case ProviderStatus.AUTHORISED:
-            return _ANEW
+            # A void that is on its way would take it from under the goods, however late it comes.
+            return _VOID if order.letting_go else _ANEW
         case ProviderStatus.CAPTURED if provider.captured > provider.refunded:
             return _ANEW
         case ProviderStatus.DECLINED:

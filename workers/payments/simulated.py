@@ -18,6 +18,7 @@ from doorbuster.failures import POSTGRES_FAILED
 from workers.payments.gateway import (
     NOTHING,
     GatewayDownError,
+    GatewayError,
     ListedPayment,
     NotListedError,
     OutcomeUnknownError,
@@ -59,9 +60,25 @@ class SimulatedGateway:
         return not self._everything and (token is None or "decline" in token or _SPECIAL.search(token) is None)
 
     async def authorise(self, payment: PaymentRequest) -> ProviderPayment:
-        """Answer as the token says."""
+        """Answer as the token says, and take the time that it says: what is kept is there when half of it is over."""
         if self.answers_at_once(payment):
             return _plain(payment)
+        loop = asyncio.get_running_loop()
+        slow = _SLOW.search(payment.token or "")
+        takes_s = int(slow[1] or SLOW_MS) / 1000 if slow else 0.0
+        answers_at = loop.time() + takes_s
+        if slow:
+            await asyncio.sleep(takes_s / 2)
+        try:
+            answer = await self._answer(payment)
+        except GatewayError:
+            await asyncio.sleep(answers_at - loop.time())
+            raise
+        if (rest_s := answers_at - loop.time()) > 0:
+            await asyncio.sleep(rest_s)
+        return answer
+
+    async def _answer(self, payment: PaymentRequest) -> ProviderPayment:
         await self._hinder(payment)
         token = payment.token or ""
         card = found[1] if (found := _CARD.search(token)) else None
@@ -81,12 +98,10 @@ class SimulatedGateway:
         return await self._open(payment, _succeeded(book))
 
     async def _hinder(self, payment: PaymentRequest) -> None:
-        """Be slow, away, busy or silent, as the token says."""
+        """Be away, busy or silent, as the token says."""
         token = payment.token or ""
         if "timeout" in token:
             await asyncio.get_running_loop().create_future()
-        if slow := _SLOW.search(token):
-            await asyncio.sleep(int(slow[1] or SLOW_MS) / 1000)
         if (down := _DOWN.search(token)) and payment.attempts < int(down[1] or 100):
             raise GatewayDownError("the provider is away")
         if (limited := _LIMITED.search(token)) and payment.order_id.bytes not in self._limited:

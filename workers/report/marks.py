@@ -30,7 +30,7 @@ TURN_MS = 5_000
 TIMEOUT_S = 2.0
 
 
-class Marks:
+class ReportMarks:
     """Notes what happens around sales."""
 
     def __init__(self, jobs: JobsRedis, jobs_url: str) -> None:

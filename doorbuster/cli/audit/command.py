@@ -38,7 +38,7 @@ _NOTE_TIMEOUT_S = 3.0
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
 @click.option("--provider", is_flag=True, help="Compare with the payment provider's own list too.")
 @click.option(
-    "--hours", type=click.FloatRange(min=0, min_open=True, max=8_760), default=24.0, show_default=True,
+    "--hours", type=options.Number(min=0, min_open=True, max=8_760), default=24.0, show_default=True,
     help="With --provider: of payments asked for within so many hours.",
 )  # fmt: skip
 @options.data

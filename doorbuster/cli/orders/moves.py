@@ -15,6 +15,7 @@ from doorbuster.cli.answer import yes as yes_option
 from doorbuster.cli.ops import Call, call, make
 from doorbuster.cli.orders.options import lines, order_path, reason, units_of
 from doorbuster.cli.orders.words import amount
+from doorbuster.cli.sendable import header
 from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import InvalidError
 
@@ -63,8 +64,9 @@ def refund(order_id: str, named: tuple[str, ...], data: Path | None, *, yes: boo
         body["amount"] = given["minor"] if given["minor"] is not None else _left_to_refund(order)
     what = amount(body["amount"], order["currency"]) if "amount" in body else "what these lines cost"
     confirm(f"Give back {what} for {plain(order_id)}?", yes=yes)
-    key = given["key"] or f"cli-{secrets.token_hex(16)}"
-    wanted = Call("POST", order_path(order_id, "refunds"), body, headers=((b"Idempotency-Key", key.encode()),))
+    key = f"cli-{secrets.token_hex(16)}" if given["key"] is None else given["key"]
+    headers = ((b"Idempotency-Key", header(key, "--key")),)
+    wanted = Call("POST", order_path(order_id, "refunds"), body, headers=headers)
     made = make(instance, wanted)
     if as_json:
         print_json(made)

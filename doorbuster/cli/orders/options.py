@@ -31,10 +31,16 @@ def filters(command: F) -> F:
 
 
 def params_of(given: dict[str, str | None]) -> dict[str, str]:
-    """Return the parameters of what was chosen."""
+    """Return the parameters of what was chosen.
+
+    Raises:
+        InvalidError: a value is empty, which would choose all.
+    """
     asked = {"sale": given["sale_id"], "status": given["status"], "reason": given["reason"]}
     asked |= {"from": _time(given["since"], "--from"), "to": _time(given["until"], "--to")}
-    return {name: value for name, value in asked.items() if value}
+    if empty := [name for name, value in asked.items() if value == ""]:
+        raise InvalidError("nothing is named", [(f"--{name}", "is empty") for name in empty])
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _time(text: str | None, option: str) -> str | None:

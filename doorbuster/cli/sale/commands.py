@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,8 @@ from doorbuster.cli.sale.report import print_report, write_page
 from doorbuster.cli.sale.shuffle import verify_shuffle
 from doorbuster.cli.sale.spec import body_of, merge_products, read_product, room_options, terms_options
 from doorbuster.cli.sale.waiting import wait_for
-from doorbuster.contract.fields import SALE_ID
 from doorbuster.embedded.data.instance import Instance, find
-from doorbuster.errors import DoorbusterError, InvalidError, NotFoundError
+from doorbuster.errors import DoorbusterError, InvalidError
 
 _LOOKED_AT_MAX = 100
 """Products of a sale, and other sales, that are looked at for warnings."""
@@ -207,8 +205,9 @@ def report(sale_id: str, page: Path | None, data: Path | None, *, as_json: bool,
 @options.data
 def sale_log(sale_id: str, limit: int, data: Path | None, *, as_json: bool) -> None:
     """Show what ops did to the sale, newest first."""
-    path(sale_id)
-    print_log(find(data), f"sale:{sale_id}", limit, as_json=as_json)
+    instance = find(data)
+    call(instance, "GET", path(sale_id))
+    print_log(instance, f"sale:{sale_id}", limit, as_json=as_json)
 
 
 @click.command()
@@ -226,7 +225,7 @@ def prewarm(sale_id: str, data: Path | None, *, as_json: bool) -> int:
     "--until", type=click.Choice(["open", "ended", "drained", "settled"]), default="settled", show_default=True,
     help="open: takes orders; ended: takes none any more; drained: none accepted waits; settled: none pending either.",
 )  # fmt: skip
-@click.option("--timeout-s", type=click.FloatRange(min=0), help="Give up after so long, with exit code 1.")
+@click.option("--timeout-s", type=options.Number(min=0), help="Give up after so long, with exit code 1.")
 @json_option
 @options.data
 def wait(sale_id: str, until: str, timeout_s: float | None, data: Path | None, *, as_json: bool) -> int:
@@ -243,10 +242,9 @@ def path(sale_id: str, step: str = "") -> str:
     """Return the path of a sale, or of a step of it.
 
     Raises:
-        NotFoundError: no sale can have this id; percent-encoded or not, it would name another place.
+        NotFoundError: no sale can have this id.
     """
-    if not re.fullmatch(SALE_ID, sale_id):
-        raise NotFoundError(f"there is no sale {sale_id!r}")
+    options.check_sale_id(sale_id)
     return f"/ops/sales/{sale_id}" + (f"/{step}" if step else "")
 
 

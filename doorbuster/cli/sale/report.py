@@ -10,6 +10,7 @@ import click
 from doorbuster.cli.answer import plain, print_json, table
 from doorbuster.cli.ops import call, streamed
 from doorbuster.embedded.data.instance import Instance
+from doorbuster.errors import InvalidError
 
 WITHIN_S = 150.0
 """An audit goes into a report that is not written yet."""
@@ -26,7 +27,11 @@ def write_page(instance: Instance, where: str, params: dict[str, str], file: Pat
     """Write a report's page to a file, which needs no other then."""
     asked = params | {"standalone": "true"}
     with streamed(instance, where, asked, accept="text/html", within_s=WITHIN_S) as parts:
-        file.write_bytes(b"".join(parts))
+        page = b"".join(parts)
+    try:
+        file.write_bytes(page)
+    except OSError as error:
+        raise InvalidError(f"--html: cannot write {file}: {error.strerror}") from error
 
 
 def print_report(instance: Instance, where: str, params: dict[str, str], *, as_json: bool) -> int:

@@ -93,7 +93,9 @@ def _status(base: str, sale_id: str) -> RoomStatus:
     url = f"{base.rstrip('/')}/sales/{quote(sale_id, safe='')}/room"
     try:
         answer = httpx.get(url, timeout=_TIMEOUT_S, trust_env=False)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise InvalidError(f"--url: {error}") from error
+    except httpx.HTTPError as error:
         raise StoreUnavailableError(f"{url} does not answer: {error}") from error
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise NotFoundError(f"there is no waiting room at {url}")

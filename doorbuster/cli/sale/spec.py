@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from doorbuster.cli.options import Number
 from doorbuster.cli.sale.plan import body_from
 from doorbuster.cli.times import read_time
 from doorbuster.errors import InvalidError
@@ -22,7 +23,7 @@ _TERMS = {"quantity": "quantity", "limit": "limit_per_customer", "limit_per_cust
 _TERMS |= {name: name for name in ("price", "limit_email", "limit_card", "limit_address", "limit_device")}
 _ROOM_OPTIONS: dict[str, tuple[str, Any, str]] = {
     "mode": ("--room-mode", click.Choice(["off", "safety_net", "always"]), "When an order needs an admission."),
-    "rate_per_s": ("--rate", float, "Most admissions a second."),
+    "rate_per_s": ("--rate", Number(), "Most admissions a second."),
     "burst": ("--burst", int, "Admissions an idle room may save up."),
     "max_active": ("--max-active", int, "Most admissions out at once."),
     "grace_s": ("--grace-s", int, "How long a place that is reached waits for its visitor."),
@@ -36,6 +37,9 @@ _ROOM_OPTIONS: dict[str, tuple[str, Any, str]] = {
 }
 """Field of a sale's room -> its option."""
 _ROOM = "room_"
+FILE_MAX = 8 * 2**20
+"""Characters of a sale's file: many times what a sale can be; what is longer is another file, or never ends."""
+_DEEP = "it is nested too deep"
 
 
 def room_options(command: _Command) -> _Command:
@@ -83,7 +87,10 @@ def body_of(file: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     if "lobby_opens_at" in room:
         room["lobby_opens_at"] = read_time(room["lobby_opens_at"], "--lobby-opens-at")
     if room:
-        body["room"] = (body.get("room") or {}) | room
+        given_room = body.get("room") or {}
+        if not isinstance(given_room, dict):
+            raise InvalidError("room", [("room", "must be an object")])
+        body["room"] = given_room | room
     return body | terms
 
 
@@ -98,11 +105,17 @@ def read_file(path: Path) -> dict[str, Any]:
         InvalidError: it cannot be read, or is no object.
     """
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+        if str(path) == "-":
+            text = sys.stdin.read(FILE_MAX + 1)
+        else:
+            with path.open(encoding="utf-8-sig") as file:
+                text = file.read(FILE_MAX + 1)
     except FileNotFoundError as error:
         raise InvalidError(f"--file: there is no file {path}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidError(f"--file: cannot read {path}: {error}") from error
+    if len(text) > FILE_MAX:
+        raise InvalidError(f"--file: {path} has more than {FILE_MAX:,} characters: that is no sale")
     if path.suffix == ".toml" or (str(path) == "-" and not text.lstrip().startswith("{")):
         return _read_toml(text, path)
     return read_body(text)
@@ -111,7 +124,9 @@ def read_file(path: Path) -> dict[str, Any]:
 def _read_toml(text: str, path: Path) -> dict[str, Any]:
     try:
         body: dict[str, Any] = json.loads(json.dumps(tomllib.loads(text), default=_toml_value))
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise InvalidError(f"--file: no TOML: {_DEEP}") from error
+    except ValueError as error:
         raise InvalidError(f"--file: {'stdin' if str(path) == '-' else path} is no TOML: {error}") from error
     return body
 
@@ -158,8 +173,12 @@ def read_product(text: str) -> dict[str, Any]:
     if not colon or "=" not in tail:
         return {"product_id": text}
     product: dict[str, Any] = {"product_id": product_id}
+    named: set[str] = set()
     for term in tail.split(","):
         name, _, value = term.partition("=")
+        if (meant := _TERMS.get(name, name)) in named:
+            raise InvalidError(f"--product {text}: {name} stands twice")
+        named.add(meant)
         if name not in _TERMS or not (value == "none" or (value.isascii() and value.isdecimal() and len(value) < 16)):
             raise InvalidError(
                 f"--product {text}: '{term}' is none of quantity=N, limit=N, price=N, limit_email=N, ..."
@@ -179,9 +198,25 @@ def read_body(text: str) -> dict[str, Any]:
         InvalidError: it is no JSON object.
     """
     try:
-        body = json.loads(text)
+        body = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise InvalidError(f"--file: no JSON: {_DEEP}") from error
     except ValueError as error:
         raise InvalidError(f"--file: no JSON: {error}") from error
     if not isinstance(body, dict):
         raise InvalidError("--file: must be a JSON object")
     return body
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a JSON text; of a field that stands twice nobody knows which one is meant."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidError(f"--file: {name!r} stands twice in an object")
+        found[name] = value
+    return found
+
+
+def _no_constant(text: str) -> float:
+    raise InvalidError(f"--file: {text} is no number of JSON")

@@ -36,6 +36,8 @@ REDRAW_S = 1.0
 @options.data
 def watch(sale_id: str | None, data: Path | None, *, once: bool, as_json: bool) -> None:
     """Watch how a sale goes; without SALE the one that is on or next, or all that are on."""
+    if sale_id is not None:
+        options.check_sale_id(sale_id)
     feed = Feed(find(data), sale_id)
     if once:
         _once(feed, as_json=as_json)

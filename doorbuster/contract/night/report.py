@@ -272,7 +272,7 @@ class Act(Struct, frozen=True, kw_only=True):
     change: dict[str, Any]
 
 
-class Stage(Struct, frozen=True, kw_only=True):
+class ReportStage(Struct, frozen=True, kw_only=True):
     """An entry of the sale's timeline: when it was to apply, and when it was seen in force."""
 
     planned_at: Moment
@@ -331,5 +331,5 @@ class SaleReport(Struct, frozen=True, kw_only=True):
     acts_left_out: int
     incidents: list[Incident]
     advice: list[Advice]
-    timeline: list[Stage] = []
+    timeline: list[ReportStage] = []
     """What the plan was to change until the sale was over."""

@@ -10,11 +10,12 @@ import base64
 import hashlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babel.numbers import format_currency
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from doorbuster.contract.night.report import MinuteRow
@@ -49,13 +50,7 @@ class ReportPage:
         digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
         self._style_hash = f"'sha256-{digest}'"
         self.static_files = StaticFiles([HERE / "static"], REPORT_FILES)
-        self._template = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        ).get_template("report.html")
+        self._template = _template()
 
     def write(self, report: SaleReport, *, standalone: bool) -> tuple[str, dict[str, str]]:
         """Return a page and its headers; standing alone it needs no other file."""
@@ -81,6 +76,18 @@ class ReportPage:
             "X-Frame-Options": "DENY",
             "Cross-Origin-Opener-Policy": "same-origin",
         }
+
+
+@cache
+def _template() -> Template:
+    """Return the template, compiled once a process."""
+    return Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report.html")
 
 
 class Words:

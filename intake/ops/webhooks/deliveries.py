@@ -78,6 +78,8 @@ class ReplayWebhook:
         async with self._database.working() as connection, connection.transaction():
             found = await held(connection, webhook)
             until = await replays.add(connection, found.webhook_id, request.since, request.until, order_id)
+            if until <= request.since:
+                raise InvalidError.naming([("since", "must be past, where there is no until")])
             await note(connection, req, "replay", f"webhook:{found.webhook_id}")
         named = None if order_id is None else str(order_id)
         write(resp, ReplayView(found.webhook_id, request.since, until, named), 202)

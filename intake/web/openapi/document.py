@@ -6,6 +6,7 @@ The table of operations is `operations.py`, the words are `words.py`, the page `
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -216,8 +217,9 @@ class Constant:
         resp.set_headers({"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff"})
 
 
+@cache
 def resources() -> dict[str, Constant]:
-    """Return the contract's resources by path."""
+    """Return the contract's resources by path; every application of a process has the same."""
     contract = document()
     return {
         "/openapi.json": Constant(msgspec.json.encode(contract), JSON),

@@ -41,7 +41,8 @@ async def measure(scale: Scale, systems: Fresh) -> Settling:
         async with ledger.connected(system.ready.urls["database"]) as connection:
             await ledger.wait_until_final(connection, SALE, orders, bound_s=_BOUND_S)
             part = orders // 4
-            rate = await ledger.rate_of_share(connection, SALE, skip=part, orders=2 * part)
+            # By when they were confirmed: how long they waited for their turn is told by how fast they came.
+            rate = await ledger.confirmed_per_s(connection, SALE, skip=part, orders=2 * part)
     return Settling(orders, rate, CONCURRENCY / PROVIDER_S)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from db.work.copy_rows import COLUMNS, Money, NewOrder, OrderRows, copied, copied_in_pieces, in_pieces
+from db.work.copy_rows import COLUMNS, MoneyAtOnce, NewOrder, OrderRows, copied, copied_in_pieces, in_pieces
 from doorbuster.orderstore.entry import EntryLine, OrderEntry
 
 NOW = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=1)
@@ -61,9 +61,9 @@ def test_a_pending_order_has_its_lines_its_hold_and_its_event() -> None:
 def test_an_order_that_is_paid_with_its_batch_is_confirmed_and_holds_nothing() -> None:
     asked: list[tuple[int, str, str | None]] = []
 
-    def pay(_: bytes, total: int, currency: str, token: str | None) -> Money | None:
+    def pay(_: bytes, total: int, currency: str, token: str | None) -> MoneyAtOnce | None:
         asked.append((total, currency, token))
-        return None if total > 20 else Money("captured", None, total)
+        return None if total > 20 else MoneyAtOnce("captured", None, total)
 
     made = OrderRows(3, 1, NOW, NOW + timedelta(seconds=9), pay=pay)
     new = [_order(1, ("lamp", 2)), _order(2, ("lamp", 3)), _order(3, ("lamp", 1), reason="sold_out")]

@@ -15,7 +15,7 @@ export const O = {
   order: {
     lines: "Lines", line: "Line", product: "Product", ordered: "Ordered", each: "Each", cancelled: "Cancelled", shipped: "Sent", refunded: "Money back",
     money: "Money", authorised: "authorised", captured: "taken", given_back: "given back", history: "History", shipments: "Parcels", refunds: "Money given back",
-    no_shipments: "Nothing was sent yet.", no_refunds: "Nothing was given back.", carrier: "Carrier", tracking: "Tracking number", amount: "Amount", next_action: "The shopper must act for the payment.",
+    no_shipments: "Nothing was sent yet.", no_refunds: "Nothing was given back.", carrier: "Carrier", tracking: "Tracking number", amount: "Amount", next_action: "The shopper must act for the payment.", paid_elsewhere: "Confirmed as paid in another way.",
     held_until: (at) => `Its units are held until ${at}.`, refusal: "Refused at", sale: "Sale", customer: "Customer", accepted: "Accepted", not_drained: "It was accepted and waits for its turn.",
     payments: {
       none: "no money is asked for", due: "will be asked for", requires_action: "the shopper must act", authorised: "held, not taken", captured: "taken",

@@ -18,7 +18,7 @@ from tests.fixtures.visitors import Visitor
 from tests.fixtures.waiting import eventually
 from waitingroom.records import minutes
 from workers.publish import sale_minutes
-from workers.report.marks import Marks
+from workers.report.marks import ReportMarks
 from workers.runtime import job_queue
 from workers.runtime.presence import Presence
 
@@ -191,7 +191,7 @@ async def _schedule(played: Played) -> None:
     with job_queue.connect(jobs_url) as jobs:
         presence = Presence(jobs)
         presence.renew()
-        marks = Marks(jobs, jobs_url)
+        marks = ReportMarks(jobs, jobs_url)
         try:
 
             async def marked() -> bool:

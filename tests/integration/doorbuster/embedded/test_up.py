@@ -75,7 +75,7 @@ def test_each_redis_role_is_as_durable_as_it_must_be(running: Running) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_is_clean_and_leaves_nothing(up: Up, number: signal.Signals) -> None:
-    running = up()
+    running = up("--workers", "1")
     assert running.stop(number) == 0
     assert list(leftovers.find(running.data.resolve())) == []
     assert not (running.data / "ready.json").exists()
@@ -83,11 +83,11 @@ def test_a_stop_is_clean_and_leaves_nothing(up: Up, number: signal.Signals) -> N
 
 
 def test_started_again_it_is_the_same_instance(up: Up) -> None:
-    first = up()
+    first = up("--workers", "1")
     with redis.Redis.from_url(first.ready["urls"]["orders_redis"]) as client:
         client.set("kept", "yes")
     assert first.stop() == 0
-    second = up()
+    second = up("--workers", "1")
     assert second.ready["ops_key"] == first.ready["ops_key"]
     assert second.ready["urls"] == first.ready["urls"]
     with redis.Redis.from_url(second.ready["urls"]["orders_redis"]) as client:
@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_is_said_in_a_line(scratch: Path) -> None:
 
 
 def test_a_store_named_by_url_is_not_started(up: Up, scratch: Path) -> None:
-    host = up(data=scratch / "host")
+    host = up("--workers", "1", data=scratch / "host")
     guest = up("--workers", "1", data=scratch / "guest", env={"CACHE_REDIS_URL": host.ready["urls"]["cache_redis"]})
     assert guest.ready["pids"]["cache"] is None
     assert guest.ready["urls"]["cache_redis"] == host.ready["urls"]["cache_redis"]
@@ -134,7 +134,7 @@ def test_a_store_named_by_url_is_not_started(up: Up, scratch: Path) -> None:
 def test_ops_may_have_a_listener_of_its_own(up: Up) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    running = up(env={"OPS_PORT": str(port)})
+    running = up("--workers", "1", env={"OPS_PORT": str(port)})
     assert running.ready["ops_base"] == f"http://127.0.0.1:{port}" != running.ready["base"]
     assert running.ops.get("/ops/sales").status_code == 200
     assert running.http.get("/ops/sales").status_code == 404

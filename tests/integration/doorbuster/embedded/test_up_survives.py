@@ -41,7 +41,7 @@ def test_the_intake_s_master_is_replaced_and_finds_its_port_free(running: Runnin
 
 
 def test_a_stop_is_clean_after_parts_were_replaced(up: Up) -> None:
-    running = up()
+    running = up("--workers", "1")
     former = {role: running.kill(role) for role in ("intake", "worker", "orders", "postgres")}
     for role, pids in former.items():
         running.wait_replaced(role, pids)
@@ -56,19 +56,19 @@ def _parent(pid: int) -> int:
 
 
 def test_nothing_outlives_a_killed_supervisor(up: Up) -> None:
-    running = up()
+    running = up("--workers", "1")
     running.process.kill()
     running.process.wait(10)
     wait_until(lambda: not list(leftovers.find(running.data.resolve())), within_s=30, what="all children to end")
-    assert up().http.get("/readyz").status_code == 200
+    assert up("--workers", "1").http.get("/readyz").status_code == 200
 
 
 def test_everything_killed_at_once_it_goes_on_where_it_was(up: Up) -> None:
-    first = up()
+    first = up("--workers", "1")
     with redis.Redis.from_url(first.ready["urls"]["orders_redis"]) as client:
         client.set("acknowledged", "yes")
     first.kill_everything()
-    second = up()
+    second = up("--workers", "1")
     assert second.ready["urls"] == first.ready["urls"]
     with redis.Redis.from_url(second.ready["urls"]["orders_redis"]) as client:
         assert client.get("acknowledged") == b"yes"
@@ -76,12 +76,12 @@ def test_everything_killed_at_once_it_goes_on_where_it_was(up: Up) -> None:
 
 
 def test_what_a_killed_run_left_behind_is_ended_first(up: Up) -> None:
-    first = up()
+    first = up("--workers", "1")
     (worker,) = first.pids("scheduler")
     os.kill(worker, signal.SIGSTOP)  # a stopped process dies of SIGKILL alone; the stores it leaves are running
     first.process.kill()
     first.process.wait(10)
-    second = up()
+    second = up("--workers", "1")
     assert worker not in {process.pid for process in leftovers.find(second.data.resolve())}
 
 
@@ -93,7 +93,7 @@ ORDINARY = ("unshare", "--user", "--map-user=65534", "--map-group=65534")
 def test_it_runs_as_an_ordinary_user_too(up: Up) -> None:
     if not shutil.which("unshare") or subprocess.run([*ORDINARY, "true"], check=False).returncode:
         pytest.skip("this machine makes no user namespaces")
-    running = up(prefix=ORDINARY)
+    running = up("--workers", "1", prefix=ORDINARY)
     assert not list(running.data.glob("postgres.new"))
     assert (running.data / "postgres").stat().st_uid == os.geteuid()
     running.wait_replaced("postgres", running.kill("postgres"))

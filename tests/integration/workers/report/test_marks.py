@@ -13,13 +13,13 @@ from doorbuster import keys
 from doorbuster.values.timeline import PlanEntry
 from tests.fixtures.shop import Shop
 from tests.fixtures.waiting import eventually
-from workers.report.marks import Marks
+from workers.report.marks import ReportMarks
 from workers.runtime import job_queue
 from workers.runtime.presence import Presence
 from workers.runtime.rq_worker import _make
 from workers.scheduler import Scheduler
 
-Make = Callable[[], Marks]
+Make = Callable[[], ReportMarks]
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ async def make(shop: Shop) -> AsyncIterator[Make]:
     """Make what each scheduler has."""
     url = shop.settings.jobs_redis_url.get_secret_value()
     jobs = job_queue.connect(url)
-    made: list[Marks] = []
+    made: list[ReportMarks] = []
 
-    def one() -> Marks:
-        made.append(Marks(jobs, url))
+    def one() -> ReportMarks:
+        made.append(ReportMarks(jobs, url))
         return made[-1]
 
     yield one
@@ -47,7 +47,7 @@ async def planned(shop: Shop, *in_s: float) -> int:
     return await shop.open_sale("lamp", timeline=entries)
 
 
-async def look(db: Connection, *all_marks: Marks) -> None:
+async def look(db: Connection, *all_marks: ReportMarks) -> None:
     for marks in all_marks:
         await marks.look(db, await sales.live_sales(db))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.work.people_counts import Counted
+from db.work.people_counts import PeopleCounted
 from workers.drain.people_memory import PeopleMemory
 
 # Few, so that they come again; some share their first bytes, one is named twice, and zeros are found in many places.
@@ -18,13 +18,14 @@ _changes = st.lists(
 )
 
 
+@settings(deadline=None)  # what has moved to the others takes a map of 32 MiB
 @given(changes=_changes, recent_max=st.integers(0, 12), heard=st.booleans())
 def test_it_knows_what_everybody_has(changes: list[tuple[str, int, set[bytes]]], recent_max: int, heard: bool) -> None:
     memory, had = PeopleMemory(recent_max), Counter[tuple[str, bytes]]()
     known: set[tuple[str, bytes]] = set()
     for number, (product_id, units, names) in enumerate(changes, 1):
         if heard:
-            memory.hear([Counted(product_id, number, units, b"".join(sorted(names)))])
+            memory.hear([PeopleCounted(product_id, number, units, b"".join(sorted(names)))])
         else:
             memory.count(product_id, dict.fromkeys(names, units))
             memory.note(product_id, number)

@@ -48,6 +48,32 @@ async def test_slow_takes_its_time() -> None:
     assert time.monotonic() - began >= 0.08
 
 
+@pytest.mark.parametrize(("halves", "found"), [(0, ProviderStatus.NOTHING), (1, ProviderStatus.CAPTURED)])
+async def test_a_slow_payment_that_was_given_up_is_there_after_half_of_its_time(
+    halves: int, found: ProviderStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > halves:
+            await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr("workers.payments.simulated.asyncio.sleep", sleep)
+    gateway = SimulatedGateway()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(gateway.authorise(_payment("slow:60000")), 0.02)
+    assert slept[0] == 30
+    assert (await gateway.look_up(_payment("slow:60000", 1))).status is found
+
+
+async def test_a_slow_failure_takes_its_time_too() -> None:
+    began = time.monotonic()
+    with pytest.raises(GatewayError):
+        await SimulatedGateway().authorise(_payment("slow:80 flaky"))
+    assert time.monotonic() - began >= 0.08
+
+
 async def test_timeout_never_answers() -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(SimulatedGateway().authorise(_payment("timeout")), 0.02)

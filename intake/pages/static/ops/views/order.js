@@ -12,10 +12,11 @@ const S = O.order;
 const fact = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
 
 function payment(order) {
-  const { status, next_action: action, ...sums } = order.payment;
+  const { status, next_action: action, paid_elsewhere: elsewhere, ...sums } = order.payment;
   const said = [["authorised", S.authorised], ["captured", S.captured], ["refunded", S.given_back]]
     .filter(([name]) => sums[name] !== undefined).map(([name, text]) => `${money(sums[name], order.currency)} ${text}`);
-  return [S.payments[status], said.length ? `: ${said.join(", ")}` : "", action && h("span", { class: "hint" }, S.next_action)];
+  return [S.payments[status], said.length ? `: ${said.join(", ")}` : "", action && h("span", { class: "hint" }, S.next_action),
+    elsewhere && h("span", { class: "hint" }, S.paid_elsewhere)];
 }
 
 function facts(order) {

@@ -26,6 +26,7 @@ async def test_an_open_payment_needs_a_word(fulfilment: Fulfilment) -> None:
         found: dict[str, Any] = json.loads(answer.raise_for_status().text)
         return found
 
+    assert "paid_elsewhere" not in (await fulfilment.intake.http.get(f"/orders/{order}")).json()["payment"]
     status, problem = await ask(to="confirmed", reason="please")
     assert (status, problem["code"], problem["payment"]) == (409, "payment_open", "requires_action")
     assert (await by_file(to="confirmed"))["code"] == "payment_open"
@@ -36,4 +37,8 @@ async def test_an_open_payment_needs_a_word(fulfilment: Fulfilment) -> None:
     done = await by_file(to="confirmed", reason="paid in cash", paid_elsewhere=True)
     assert (done["status"], done["changed"]) == ("confirmed", True)
     assert await fulfilment.shop.db.fetchval("select paid_elsewhere from orders")
+    for shown in (await fulfilment.intake.http.get(f"/orders/{order}"), await ops.get(f"/ops/orders/{order}")):
+        assert shown.json()["payment"] == {"status": "requires_action", "paid_elsewhere": True}
+    exported = (await ops.get("/ops/orders:export", params={"format": "jsonl"})).json()
+    assert exported["payment"]["paid_elsewhere"] is True
     assert await fulfilment.shop.db.fetchval("select kind from payment_operations where state = 'due'") == "void"
