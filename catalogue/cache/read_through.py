@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
-from db.connections.replicas import NotShownError
+from db.connections.replicas import LateReadError, NotShownError
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.gathering import Gathering
 from doorbuster.log import shared_context
@@ -43,6 +43,10 @@ SEEN_S = 10.0
 """How long after a copy's life it is remembered which version was shown."""
 
 log = logging.getLogger("doorbuster.catalogue")
+
+
+PATIENCE_S = 2.0
+"""How long products are asked for again where servers have too much to do: a page is refused after searches are."""
 
 
 class Loaded(NamedTuple):
@@ -285,7 +289,13 @@ class Reader:
         async def work(connection: Connection, _lsn: int) -> list[Loaded]:
             return await load(connection, [product_id for product_id, _ in wanted])
 
-        return await self._replicas.read(work)
+        due = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self._replicas.read(work)
+            except LateReadError:
+                if time.monotonic() >= due:
+                    raise
 
     def _copy(self, source: ReadSource, loaded: Loaded, units: Units, began: float) -> Copy:
         """Make a copy whose age counts from before it was asked for."""
