@@ -45,8 +45,9 @@ SEEN_S = 10.0
 log = logging.getLogger("doorbuster.catalogue")
 
 
-PATIENCE_S = 2.0
-"""How long products are asked for again where servers have too much to do: a page is refused after searches are."""
+PATIENCE_S, TRIES = 2.0, 4
+"""How long and how often, at least, products are asked for where servers have too much to do: a process that is late
+itself has no time for a second try in so long. A page is refused after searches are."""
 
 
 class Loaded(NamedTuple):
@@ -86,7 +87,7 @@ class CopyBounds(NamedTuple):
     bytes: int
 
 
-Wanted = tuple[str, Callable[["Connection", "Sequence[str]"], Awaitable[list[Loaded]]]]
+WantedProduct = tuple[str, Callable[["Connection", "Sequence[str]"], Awaitable[list[Loaded]]]]
 """A product that is to be read, and how several are."""
 
 
@@ -124,7 +125,7 @@ class Reader:
         self._parts: dict[str, set[str]] = {}
         self._filling: dict[Key, asyncio.Task[Copy]] = {}
         self._behind: set[asyncio.Task[Copy]] = set()
-        self._many: Gathering[Wanted, Loaded] = Gathering(self._load_many, calls=READS_OUT, most=READS_MAX)
+        self._many: Gathering[WantedProduct, Loaded] = Gathering(self._load_many, calls=READS_OUT, most=READS_MAX)
         self._fill_s = 0.0
         """What a fill takes, lately."""
         self.heard: list[Callable[[], None]] = []
@@ -282,19 +283,20 @@ class Reader:
         newer = self._floors.of(source.subject)
         return (None, newer) if newer.version > loaded.version else (loaded, floor)
 
-    async def _load_many(self, wanted: Sequence[Wanted]) -> Sequence[Loaded]:
+    async def _load_many(self, wanted: Sequence[WantedProduct]) -> Sequence[Loaded]:
         """Read several products in one statement, of a server that nothing is asked of."""
         load = wanted[0][1]
 
         async def work(connection: Connection, _lsn: int) -> list[Loaded]:
             return await load(connection, [product_id for product_id, _ in wanted])
 
-        due = time.monotonic() + PATIENCE_S
+        due, tries = time.monotonic() + PATIENCE_S, 0
         while True:
             try:
                 return await self._replicas.read(work)
             except LateReadError:
-                if time.monotonic() >= due:
+                tries += 1
+                if tries >= TRIES and time.monotonic() >= due:
                     raise
 
     def _copy(self, source: ReadSource, loaded: Loaded, units: Units, began: float) -> Copy:
