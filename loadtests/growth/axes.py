@@ -64,13 +64,19 @@ CARRIED_MAX = 40_000_000
 """Bytes of the bodies of a point: the generator has them in memory."""
 
 
-def points(extent: Extent, kept: int) -> list[Point]:
-    """Return the points that are measured while so many orders are kept: with the fewest all axes, else one alone."""
-    own = Point(axis="kept", kept=kept)
-    if kept != extent.kept[0]:
-        return [own]
-    axes: tuple[Axis, ...] = ("products", "lines", "limits", "partitions", "metadata")
-    return [own, *(_at(axis, value, kept) for axis in axes for value in getattr(extent, axis))]
+def stages(extent: Extent) -> list[list[Point]]:
+    """Return the points by the systems that they are measured on, each with as many orders kept.
+
+    A sale of very many products leaves its rows behind, whatever is sold next: those points have a system of their own.
+    """
+    fewest, *more = extent.kept
+    axes: tuple[Axis, ...] = ("lines", "limits", "partitions", "metadata")
+    plain = [_at(axis, value, fewest) for axis in axes for value in getattr(extent, axis)]
+    return [
+        [Point(axis="kept", kept=fewest), *plain],
+        [_at("products", value, fewest) for value in extent.products],
+        *([Point(axis="kept", kept=kept)] for kept in more),
+    ]
 
 
 def orders_of(extent: Extent, point: Point) -> int:

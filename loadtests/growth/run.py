@@ -1,7 +1,7 @@
 """Runs all points by turns and writes what an order costs at each, as JSON and as a chart. Owns their order.
 
-With each number of orders kept a system of its own; on the one with the fewest all other axes, one sale a point and
-turn.
+With each number of orders kept a system of its own, and one for sales of many products; on the first all other axes,
+one sale a point and turn.
 It judges nothing: the exit code only tells whether everything could be measured.
 """
 
@@ -21,7 +21,7 @@ import msgspec
 from loadtests.bench.table import machine
 from loadtests.check import ledger
 from loadtests.growth import chart
-from loadtests.growth.axes import QUICK, TITLES, Axis, Extent, Point, orders_of, points
+from loadtests.growth.axes import QUICK, TITLES, Axis, Extent, Point, orders_of, stages
 from loadtests.growth.point import ROLES, Turn, idle, measure, nothing
 from loadtests.scene.system import System, running
 
@@ -99,17 +99,19 @@ def panel(axis: Axis, found: list[Found]) -> chart.Panel:
 
 async def _all(extent: Extent, say: Callable[[str], None]) -> tuple[list[Found], str]:
     found: list[Found] = []
-    for kept in extent.kept:
+    for stage in stages(extent):
         with tempfile.TemporaryDirectory(prefix="doorbuster-growth-") as folder:
             async with running(Path(folder, "data"), workers=WORKERS) as system:
-                some, postgres = await _with(system, extent, kept, say)
+                some, postgres = await _with(system, extent, stage, say)
                 found += some
     return found, postgres
 
 
-async def _with(system: System, extent: Extent, kept: int, say: Callable[[str], None]) -> tuple[list[Found], str]:
-    """Measure all points of a number of orders kept."""
-    found = [Found(point.axis, point.value, point, []) for point in points(extent, kept)]
+async def _with(
+    system: System, extent: Extent, stage: list[Point], say: Callable[[str], None]
+) -> tuple[list[Found], str]:
+    """Measure the points of a system."""
+    found, kept = [Found(point.axis, point.value, point, []) for point in stage], stage[0].kept
     async with ledger.connected(system.ready.urls["database"]) as connection:
         await ledger.make_past_orders(connection, kept)
         await ledger.make_shelf(connection, max(one.point.products for one in found))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psutil
@@ -15,7 +17,7 @@ import pytest
 
 from tests.fixtures.accounting import assert_every_202_is_accounted_for
 from tests.fixtures.facts import Facts, Sale, open_sale
-from tests.fixtures.load import Accepted, Body, Load, order_body
+from tests.fixtures.load import Accepted, Load, order_body
 from tests.fixtures.up import Running, Up
 from tests.fixtures.waiting import wait_until
 
@@ -23,6 +25,9 @@ TAKEOVER_S = 10.0
 """A killed worker's work goes on elsewhere within this (promise of the drain)."""
 UNDER_WAY = 10
 """More orders than can be on their way to an answer at any moment."""
+
+LINES, BATCHES = 200, 60
+"""Of a batch post; and batches that are posted at most."""
 
 Victims = Callable[[Running, Facts, Sale], list[int]]
 
@@ -134,46 +139,61 @@ def test_everything_killed_at_once_and_started_again(up: Up) -> None:
 
 def test_batches_that_an_intake_dies_with_are_sent_again_as_they_are(running: Running, facts: Facts) -> None:
     """Who got no answer cannot know how far it went: the same lines give the same orders, each once."""
-    sale = open_sale(running, 100_000, partitions=4)
-    product = sale.products[0]
-    batches = [
-        [(f"batch-{number}-{line}", order_body(f"c-{number}-{line}", {product: 1})) for line in range(200)]
-        for number in range(12)
-    ]
-    answered: dict[int, list[str]] = {}
+    sale = open_sale(running, 1_000_000, partitions=4)
+    batches = [_Batch(sale, number) for number in range(BATCHES)]  # made ahead: while one is made none is under way
+    posted: dict[int, dict[str, str] | None] = {}
+    numbers, lost = itertools.count(), threading.Event()
+
+    def post_until_lost() -> None:
+        while not lost.is_set() and (number := next(numbers)) < BATCHES:
+            posted[number] = batches[number].post(running.base)
+            if posted[number] is None:
+                lost.set()
+
     with ThreadPoolExecutor(4) as posters:
-        sent = {posters.submit(_post_batch, running.base, sale, batch): place for place, batch in enumerate(batches)}
-        next(as_completed(sent))
-        for pid in running.pids("intake"):
-            os.kill(pid, signal.SIGKILL)
-        for done, place in sent.items():
-            if (taken := done.result()) is not None:
-                answered[place] = list(taken)
-    assert 0 < len(answered) < len(batches), "it was not killed in between: the test shows nothing"
+        posting = [posters.submit(post_until_lost) for _ in range(4)]
+        wait_until(lambda: any(list(posted.values())), what="a batch to be answered")
+        while not lost.is_set() and not all(poster.done() for poster in posting):
+            former = running.kill("intake")  # it may have had none in hand: then the next one
+            running.wait_replaced("intake", former)
+        for poster in posting:
+            poster.result()
+    assert lost.is_set(), "no batch was lost: the test shows nothing"
     running.wait_ready()
     accepted: dict[str, Accepted] = {}
-    for place, batch in enumerate(batches):
-        again = wait_until(lambda batch=batch: _post_batch(running.base, sale, batch), what="the batch to be taken")
-        assert answered.get(place, list(again)) == list(again)
-        for (key, body), (order_id, accepted_at) in zip(batch, again.items(), strict=True):
+    for number, before in posted.items():
+        batch = batches[number]
+        again = wait_until(lambda batch=batch: batch.post(running.base), what="the batch to be taken")
+        assert list(before or again) == list(again)
+        for (key, body), (order_id, accepted_at) in zip(batch.orders, again.items(), strict=True):
             accepted[order_id] = Accepted(order_id, sale.sale_id, key, body, accepted_at)
-    assert len(accepted) == len(batches) * 200
+    assert len(accepted) == len(posted) * LINES
     assert_every_202_is_accounted_for(running, accepted)
 
 
-def _post_batch(base: str, sale: Sale, batch: list[tuple[str, Body]]) -> dict[str, str] | None:
-    """Post a batch; return when each of its orders was accepted, None if nobody knows of all."""
-    lines = b"".join(json.dumps(body | {"idempotency_key": key}).encode() + b"\n" for key, body in batch)
-    headers = {"Content-Type": "application/x-ndjson"}
-    try:
-        answer = httpx.post(f"{base}/sales/{sale.sale_id}/orders:batch", content=lines, headers=headers, timeout=20)
-    except httpx.TransportError:
-        return None
-    if answer.status_code == 503:
-        return None
-    assert answer.status_code == 200, answer.text
-    verdicts = [json.loads(line) for line in answer.text.splitlines()]
-    if any(verdict["status"] == 503 for verdict in verdicts):
-        return None
-    assert {verdict["status"] for verdict in verdicts} == {202}
-    return {verdict["order_id"]: verdict["accepted_at"] for verdict in verdicts}
+class _Batch:
+    """Orders that are posted as one."""
+
+    def __init__(self, sale: Sale, number: int) -> None:
+        named = [f"{number}-{line}" for line in range(LINES)]
+        self.orders = [(f"batch-{name}", order_body(f"c-{name}", {sale.products[0]: 1})) for name in named]
+        self._path = f"/sales/{sale.sale_id}/orders:batch"
+        self._lines = b"".join(
+            json.dumps(body | {"idempotency_key": key}).encode() + b"\n" for key, body in self.orders
+        )
+
+    def post(self, base: str) -> dict[str, str] | None:
+        """Post it; return when each of its orders was accepted, None if nobody knows of all."""
+        headers = {"Content-Type": "application/x-ndjson"}
+        try:
+            answer = httpx.post(f"{base}{self._path}", content=self._lines, headers=headers, timeout=20)
+        except httpx.TransportError:
+            return None
+        if answer.status_code == 503:
+            return None
+        assert answer.status_code == 200, answer.text
+        verdicts = [json.loads(line) for line in answer.text.splitlines()]
+        if any(verdict["status"] == 503 for verdict in verdicts):
+            return None
+        assert {verdict["status"] for verdict in verdicts} == {202}
+        return {verdict["order_id"]: verdict["accepted_at"] for verdict in verdicts}

@@ -9,27 +9,28 @@ import pytest
 
 from doorbuster.contract.orders import OrderRequest
 from intake.server.asgi import BODY_MAX
-from loadtests.growth.axes import CARRIED_MAX, QUICK, TITLES, Extent, Point, orders_of, points
+from loadtests.growth.axes import CARRIED_MAX, QUICK, TITLES, Extent, Point, orders_of, stages
 from loadtests.growth.point import ROLES, Turn, bodies
 from loadtests.growth.run import Found, panel, told
 
 
 def test_a_point_differs_from_the_first_in_one_thing() -> None:
     extent = Extent()
-    found = points(extent, extent.kept[0])
+    first, products, *kept = stages(extent)
     usual = msgspec.structs.asdict(Point(axis="kept", kept=extent.kept[0]))
-    for point in found:
+    for point in [*first, *products]:
         other = {name for name, value in msgspec.structs.asdict(point).items() if value != usual[name]} - {"axis"}
         assert other <= {point.axis}
-    assert {point.axis for point in found} == set(TITLES)
-    assert [point.value for point in found if point.axis == "lines"] == [1, 2, 5, 10, 20]
-    assert [point.axis for point in points(extent, 1_000_000)] == ["kept"]
+    assert {point.axis for point in [*first, *products]} == set(TITLES)
+    assert [point.value for point in first if point.axis == "lines"] == [1, 2, 5, 10, 20]
+    assert {point.axis for point in products} == {"products"}  # on a system of their own
+    assert [[point.value for point in stage] for stage in kept] == [[value] for value in extent.kept[1:]]
 
 
 @pytest.mark.parametrize("extent", [Extent(), QUICK], ids=["whole", "quick"])
 def test_every_order_is_one_that_the_intake_takes(extent: Extent) -> None:
-    for kept in extent.kept:
-        for point in points(extent, kept):
+    for stage in stages(extent):
+        for point in stage:
             assert orders_of(extent, point) * point.metadata <= CARRIED_MAX
             sent = bodies(point, "sale", 20)
             assert len(set(sent)) == 20
