@@ -48,6 +48,14 @@ async def limited_shifts(connection: Connection) -> list[LimitedShift]:
 
 async def paused(connection: Connection, sale_number: int) -> str | None:
     """Return why whoever asks the provider for a sale's money leaves it alone now, None if nobody does."""
-    ours = ("money", f"settle:{sale_number}:")
-    said = [one.payments_paused for one in await limited_shifts(connection) if one.name.startswith(ours)]
-    return next(filter(None, said), None)
+    return (await paused_among(connection, [sale_number]))[sale_number]
+
+
+async def paused_among(connection: Connection, sale_numbers: Collection[int]) -> dict[int, str | None]:
+    """Return the same of each of these sales, at one look."""
+    limited = [(one.name, one.payments_paused) for one in await limited_shifts(connection) if one.payments_paused]
+    found = {}
+    for number in sale_numbers:
+        ours = ("money", f"settle:{number}:")
+        found[number] = next((why for name, why in limited if name.startswith(ours)), None)
+    return found

@@ -1,7 +1,7 @@
 """What every test shares. Nothing here leaves the machine: see `tests.fixtures.network`."""
 
 from tests.fixtures.memory import keep_files_in_memory
-from tests.fixtures.network import forbid_all_but_loopback
+from tests.fixtures.network import forbid_all_but_loopback, read_authorities_once
 
 pytest_plugins = [
     "tests.fixtures.sharing_out",
@@ -25,4 +25,5 @@ pytest_plugins = [
 ]
 
 forbid_all_but_loopback()
+read_authorities_once()
 keep_files_in_memory()

@@ -6,11 +6,12 @@ by the caller: joining, claiming, leaving and releasing again change nothing, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from doorbuster import keys
 from doorbuster.errors import ConflictError
+from doorbuster.gathering import Gathering
 from waitingroom.admissions import Admission
 from waitingroom.results import Admitted, Holding, Joined, Left, No, Wait
 from waitingroom.room import RoomConfig, RoomState, state_from
@@ -25,6 +26,15 @@ _NO_ROOM, _STALE, _PLACE, _HOLDING = b"no_room", b"stale", b"place", b"holding"
 _UNKNOWN_COHORT = -1
 _RELEASE_MAX = 500
 _ATTEMPTS = 3
+JOINS_OUT, JOINS_MAX = 2, 64
+"""Calls that let visitors join, and joins in one: what comes while they are out goes together in the next."""
+
+
+class Asking(NamedTuple):
+    """What a verb is told of a visitor: the key and the arguments that are its own."""
+
+    bucket: str
+    named: tuple[Argument, ...]
 
 
 def keys_of(sale_number: int) -> tuple[str, ...]:
@@ -58,6 +68,7 @@ class Room:
         self.sale_number = config().sale_number
         self._keys = keys_of(self.sale_number)
         self._visits = keys.room_visits(self.sale_number)
+        self._joining: Gathering[Asking, list[Any]] = Gathering(self._join_several, calls=JOINS_OUT, most=JOINS_MAX)
         self._cohort: int = _UNKNOWN_COHORT
         self._seed = b""
 
@@ -104,7 +115,7 @@ class Room:
 
     async def join(self, visitor: TicketHolder) -> Joined | No:
         """Give the visitor a place at the tail, or the one it has."""
-        reply = await self._placed("join", visitor, [], [self._visits])
+        reply = await self._placed(self._joining.get, visitor)
         if isinstance(reply, No):
             return reply
         return Joined(Ticket(self.sale_number, int(reply[1]), visitor), again=reply[0] == b"again")
@@ -124,7 +135,13 @@ class Room:
 
     async def bypass(self, visitor: TicketHolder, *, code: str, quota: int) -> Admitted | Wait | No:
         """Admit a visitor with an access code at once, inside both caps, up to the code's quota of admissions."""
-        reply = await self._placed("bypass", visitor, [code, quota], [keys.room_codes(self.sale_number), self._visits])
+        keys_of_codes = [keys.room_codes(self.sale_number), self._visits]
+
+        async def ask(asking: Asking) -> list[Any]:
+            reply: list[Any] = await self._run("bypass", [asking.bucket, *keys_of_codes], [*asking.named, code, quota])
+            return reply
+
+        reply = await self._placed(ask, visitor)
         return reply if isinstance(reply, No) else self._answer(reply, self._bypassed(reply, visitor))
 
     async def leave(self, ticket: Ticket, *, ended: Admission | None = None) -> Left | Holding | No:
@@ -172,21 +189,12 @@ class Room:
         """Say what is sold out: `whole` ends the waiting until it is said otherwise (stock came back)."""
         await self._run("note_sold_out", [], [int(whole), "\n".join(sorted(products))])
 
-    async def _placed(
-        self, verb: str, visitor: TicketHolder, arguments: Sequence[Argument], more_keys: Sequence[str] = ()
-    ) -> list[Any] | No:
+    async def _placed(self, ask: Callable[[Asking], Awaitable[list[Any]]], visitor: TicketHolder) -> list[Any] | No:
         """Run a verb that may need the place of a number that the store alone knows."""
         number = place = 0
         for _ in range(_ATTEMPTS):
-            named: list[Argument] = [
-                visitor.digest,
-                visitor.secret_hash[:8],
-                visitor.customer or b"",
-                number,
-                place,
-                self._cohort,
-            ]
-            reply: list[Any] = await self._run(verb, [self._bucket(visitor), *more_keys], [*named, *arguments])
+            named = (visitor.digest, visitor.secret_hash[:8], visitor.customer or b"", number, place, self._cohort)
+            reply = await ask(Asking(self._bucket(visitor), named))
             if reply[0] == _STALE:
                 await self.tick()
             elif reply[0] == _PLACE:
@@ -195,6 +203,13 @@ class Room:
             else:
                 return reply if len(reply) > 1 else No(reply[0].decode())
         return No.UNKNOWN
+
+    async def _join_several(self, asking: Sequence[Asking]) -> list[list[Any]]:
+        """Let several join in one call."""
+        buckets = [one.bucket for one in asking]
+        named = [argument for one in asking for argument in one.named]
+        reply: list[Any] = await self._run("join", [*buckets, self._visits], named)
+        return [reply] if len(asking) == 1 else reply
 
     async def _run(self, verb: str, more_keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         reply = await self._scripts.run(verb, [*self._keys, *more_keys], arguments)

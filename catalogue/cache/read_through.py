@@ -15,10 +15,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from catalogue.cache.gathering import Gathering
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
-from db.connections.replicas import NotShownError
+from db.connections.replicas import LateReadError, NotShownError
 from doorbuster.errors import StoreUnavailableError
+from doorbuster.gathering import Gathering
 from doorbuster.log import shared_context
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ SEEN_S = 10.0
 """How long after a copy's life it is remembered which version was shown."""
 
 log = logging.getLogger("doorbuster.catalogue")
+
+
+PATIENCE_S, TRIES = 2.0, 4
+"""How long and how often, at least, products are asked for where servers have too much to do: a process that is late
+itself has no time for a second try in so long. A page is refused after searches are."""
 
 
 class Loaded(NamedTuple):
@@ -82,7 +87,7 @@ class CopyBounds(NamedTuple):
     bytes: int
 
 
-Wanted = tuple[str, Callable[["Connection", "Sequence[str]"], Awaitable[list[Loaded]]]]
+WantedProduct = tuple[str, Callable[["Connection", "Sequence[str]"], Awaitable[list[Loaded]]]]
 """A product that is to be read, and how several are."""
 
 
@@ -120,7 +125,7 @@ class Reader:
         self._parts: dict[str, set[str]] = {}
         self._filling: dict[Key, asyncio.Task[Copy]] = {}
         self._behind: set[asyncio.Task[Copy]] = set()
-        self._many: Gathering[Wanted, Loaded] = Gathering(self._load_many, calls=READS_OUT, most=READS_MAX)
+        self._many: Gathering[WantedProduct, Loaded] = Gathering(self._load_many, calls=READS_OUT, most=READS_MAX)
         self._fill_s = 0.0
         """What a fill takes, lately."""
         self.heard: list[Callable[[], None]] = []
@@ -278,14 +283,21 @@ class Reader:
         newer = self._floors.of(source.subject)
         return (None, newer) if newer.version > loaded.version else (loaded, floor)
 
-    async def _load_many(self, wanted: Sequence[Wanted]) -> Sequence[Loaded]:
+    async def _load_many(self, wanted: Sequence[WantedProduct]) -> Sequence[Loaded]:
         """Read several products in one statement, of a server that nothing is asked of."""
         load = wanted[0][1]
 
         async def work(connection: Connection, _lsn: int) -> list[Loaded]:
             return await load(connection, [product_id for product_id, _ in wanted])
 
-        return await self._replicas.read(work)
+        due, tries = time.monotonic() + PATIENCE_S, 0
+        while True:
+            try:
+                return await self._replicas.read(work)
+            except LateReadError:
+                tries += 1
+                if tries >= TRIES and time.monotonic() >= due:
+                    raise
 
     def _copy(self, source: ReadSource, loaded: Loaded, units: Units, began: float) -> Copy:
         """Make a copy whose age counts from before it was asked for."""

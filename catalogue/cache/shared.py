@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from redis.exceptions import NoScriptError
 
-from catalogue.cache.gathering import Gathering
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from doorbuster import keys
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED
+from doorbuster.gathering import Gathering
 from doorbuster.lua_script import Script
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class CacheLook(NamedTuple):
     units: int | None
 
 
-class Wanted(NamedTuple):
+class WantedEntry(NamedTuple):
     """What is looked for."""
 
     key: str
@@ -95,7 +95,7 @@ class SharedCache:
         self._keep_ms = keep_s * 1000
         self._away_until = 0.0
         self._turns = asyncio.Semaphore(CALLS_MAX)
-        self._looks: Gathering[Wanted, CacheLook | None] = Gathering(self._look, calls=LOOKS_OUT, most=LOOKS_MAX)
+        self._looks: Gathering[WantedEntry, CacheLook | None] = Gathering(self._look, calls=LOOKS_OUT, most=LOOKS_MAX)
         self._fills: Gathering[Fill, Filled] = Gathering(self._fill, calls=FILLS_OUT, most=FILLS_MAX)
 
     async def look(self, subject: str, part: str, product_id: str | None = None) -> CacheLook | None:
@@ -106,9 +106,9 @@ class SharedCache:
         """
         if time.monotonic() < self._away_until:
             return None
-        return await self._looks.get(Wanted(keys.catalogue(subject), part, product_id))
+        return await self._looks.get(WantedEntry(keys.catalogue(subject), part, product_id))
 
-    async def _look(self, wanted: Sequence[Wanted]) -> Sequence[CacheLook | None]:
+    async def _look(self, wanted: Sequence[WantedEntry]) -> Sequence[CacheLook | None]:
         """Look for several in one call."""
         await self._turn()
         try:
@@ -123,7 +123,7 @@ class SharedCache:
             for one, (now_ms, version, lsn, value) in zip(wanted, found, strict=True)
         ]
 
-    async def _ask(self, wanted: Sequence[Wanted]) -> tuple[list[Any], dict[str | None, int]]:
+    async def _ask(self, wanted: Sequence[WantedEntry]) -> tuple[list[Any], dict[str | None, int]]:
         """Return what is there, and the units left of products of which they were told."""
         counted = [one.product_id for one in wanted if one.product_id is not None]
         if len(wanted) == 1 and not counted:

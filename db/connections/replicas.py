@@ -38,6 +38,10 @@ class NotShownError(Exception):
     """The replica does not show yet what the read must show; raised by a read, answered by asking another."""
 
 
+class LateReadError(StoreUnavailableError):
+    """A read had to wait too long for its turn, or for its answer: the servers are there, and have too much to do."""
+
+
 class SlowError(Exception):
     """A replica did not answer a read in time; the one that did answer a look just after is worth asking again."""
 
@@ -191,7 +195,7 @@ class Replicas:
             except NotShownError:
                 continue
             except BusyError:
-                why = StoreUnavailableError("too many reads wait for the replicas; try again")
+                why = LateReadError("too many reads wait for the replicas; try again")
             except TimeoutError as error:  # one slow read is no dead server: the next look says what it is
                 log.info("%s did not answer a read in time", replica.name, extra={"error": repr(error)})
                 why = SlowError()
@@ -209,12 +213,14 @@ class Replicas:
             async with asyncio.timeout(self._timeout_s):
                 await self._few.acquire()
         except TimeoutError as error:
-            raise StoreUnavailableError("too many reads wait for the database; try again") from error
+            raise LateReadError("too many reads wait for the database; try again") from error
         try:
             with suppress(NotShownError):
                 done = await self.primary.run(work, max(lsn, self.primary.lsn), self._timeout_s)
                 self.reads["primary"] += 1
                 return done
+        except TimeoutError as error:
+            raise LateReadError("the database does not answer in time; try again") from error
         except POSTGRES_FAILED as error:
             raise StoreUnavailableError("the database does not answer; try again") from error
         finally:

@@ -1,15 +1,25 @@
-"""The floors: the same server decodes an order and answers 202, or answers a constant. Never stores anything."""
+"""The floors: the same server decodes an order and answers 202, answers a constant, or has Redis count a request first.
+
+Keeps nothing but that count.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import falcon
 import falcon.asgi
 import msgspec
+from redis.asyncio import Redis
 
 from doorbuster.contract.orders import OrderRequest
+from doorbuster.lua_script import Script
 
+COUNTING_URL = "FLOOR_REDIS_URL"
+"""In the environment: the Redis that requests are counted in."""
+COUNTED = "floor:counted"
+_count = Script.beside(__file__, "count")
 _read = msgspec.json.Decoder(OrderRequest).decode
 _BODY = (
     b'{"order_id":"00000000-0000-8000-8000-000000000000","sale_id":"floor","status":"accepted",'
@@ -51,9 +61,25 @@ class Constant:
         resp.data = body
 
 
+class Counting:
+    """Answers as `Constant` does, once a script of Redis counted the request: what asking a store costs at least."""
+
+    def __init__(self, constant: Constant, url: str) -> None:
+        self._constant = constant
+        self._redis = Redis.from_url(url, max_connections=256)
+
+    async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, length: str) -> None:
+        """Count, and answer."""
+        await _count.run(self._redis, [COUNTED])
+        await self._constant.on_post(req, resp, length)
+        resp.status = falcon.HTTP_201
+
+
 def create_app() -> falcon.asgi.App[Any, Any]:
     """Return the floor's application."""
     app = falcon.asgi.App()
     app.add_route("/sales/{sale}/orders", Floor())
-    app.add_route("/constant/{length}", Constant())
+    app.add_route("/constant/{length}", constant := Constant())
+    if url := os.environ.get(COUNTING_URL):
+        app.add_route("/counting/{length}", Counting(constant, url))
     return app

@@ -1,22 +1,25 @@
--- Gives a visitor a place at the tail, or the one it has.
+-- Gives visitors places at the tail, or those they have; the room is read, advanced and written once for all of them.
 --
 -- KEYS[1..5] room, done, releases, active, ends: see shared/state.lua and shared/advance.lua
--- KEYS[6]    bucket of the visitor's place (hash; lives as long as the sale)
--- KEYS[7]    visits (list; lives until the sale's report is a month old)
--- ARGV[1]    the visitor's digest, 8 bytes
--- ARGV[2]    first 8 bytes of the secret's hash
--- ARGV[3]    the customer's digest, 8 bytes, or ''
--- ARGV[4..6] what the caller knows: a number, its place, and the cohort that place was reckoned with (-1: none)
+-- KEYS[5+i]  bucket of visitor i's place (hash; lives as long as the sale)
+-- KEYS[#KEYS] behind those: visits (list; lives until the sale's report is a month old)
+-- ARGV       six a visitor, of i from 6i-5 on: its digest, 8 bytes; first 8 bytes of the secret's hash; the customer's
+--            digest, 8 bytes, or ''; what the caller knows: a number, its place, and the cohort that place was reckoned with
+--            (-1: none)
 --
 -- Result     {'joined' | 'again', number}; {'place', number}: call again with the number's place; {'stale'}: the cohort is
---            another; {'no_room'}; {'closed' | 'over' | 'sold_out' | 'conflict' | 'full'}
+--            another; {'no_room'}; {'closed' | 'over' | 'sold_out' | 'conflict' | 'full'}. Of several visitors a list of
+--            these, or {'no_room'}
 --
 -- include: clock
 -- include: advance
 -- include: places
 -- include: visits
 
-local function join(room, now)
+local visitors = #ARGV / 6
+local visits = KEYS[6 + visitors]
+
+local function join(room, now, i)
   if room.effective == 'closed' then
     return {'closed'}
   elseif room.effective == 'over' or room.effective == 'drain' then
@@ -24,15 +27,16 @@ local function join(room, now)
   elseif room.sold_out == 1 then
     return {'sold_out'}
   end
-  local record = read_place(KEYS[6], ARGV[1])
-  local known = {number = tonumber(ARGV[4]), place = tonumber(ARGV[5]), cohort = tonumber(ARGV[6])}
+  local bucket, digest, secret, customer, number, place, cohort = KEYS[5 + i], unpack(ARGV, 6 * i - 5, 6 * i)
+  local record = read_place(bucket, digest)
+  local known = {number = tonumber(number), place = tonumber(place), cohort = tonumber(cohort)}
   local stands = standing(room, now, record, known)
   if stands == 'stale' then
     return {'stale'}
   elseif stands == 'place' then
     return {'place', record.number}
   elseif stands == 'live' then
-    if record.secret ~= ARGV[2] or record.customer ~= ARGV[3] then
+    if record.secret ~= secret or record.customer ~= customer then
       return {'conflict'}
     elseif record.state == 'l' then
       record.state = 'w'
@@ -45,11 +49,9 @@ local function join(room, now)
   end
   room.tail = room.tail + 1
   room.joined = room.joined + 1
-  write_place({
-    bucket = KEYS[6], digest = ARGV[1], number = room.tail, state = 'w', secret = ARGV[2], customer = ARGV[3],
-  })
-  local known = room.effective == 'open' and has_places(room)
-  note_joining(KEYS[7], room, now, known and room.tail - room.frontier or 0)
+  write_place({bucket = bucket, digest = digest, number = room.tail, state = 'w', secret = secret, customer = customer})
+  local has_place = room.effective == 'open' and has_places(room)
+  note_joining(visits, room, now, has_place and room.tail - room.frontier or 0)
   return {'joined', room.tail}
 end
 
@@ -57,6 +59,10 @@ local room = open_room()
 if not room then
   return {'no_room'}
 end
-local answer = join(room, advance(room, clock_ms()))
+local now = advance(room, clock_ms())
+local answers = {}
+for i = 1, visitors do
+  answers[i] = join(room, now, i)
+end
 save(room)
-return answer
+return visitors == 1 and answers[1] or answers

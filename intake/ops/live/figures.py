@@ -13,8 +13,9 @@ from intake.sales.phase import effective_phase
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from db.live import SaleBooks
     from intake.monitoring.alerts.evaluator import FiringAlert
-    from intake.ops.live.looks import LedgerLook, LiveLook
+    from intake.ops.live.looks import LiveLook
 
 
 def sample_of(seen: LiveLook, before: Sample | None) -> Sample:
@@ -94,7 +95,7 @@ def _alert(firing: FiringAlert) -> LiveAlert:
     )
 
 
-def _products(books: LedgerLook) -> list[LiveProduct]:
+def _products(books: SaleBooks) -> list[LiveProduct]:
     return [
         LiveProduct(
             product_id=one.product_id,
@@ -108,6 +109,6 @@ def _products(books: LedgerLook) -> list[LiveProduct]:
     ]
 
 
-def _payments(books: LedgerLook) -> LivePayments:
+def _payments(books: SaleBooks) -> LivePayments:
     counts = books.payments
     return LivePayments(due=counts.due, failing=counts.failing + books.failed_operations, paused=books.paused)

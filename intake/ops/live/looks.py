@@ -10,12 +10,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from db import live, progress
-from db.live import PaymentCounts, ProductRow
-from db.prewarm import reports
-from db.work import due_work
+from db.live import WatchedSale
 from doorbuster.failures import ANTICIPATED
 from doorbuster.orderstore import backlog, unread
+from intake.ops.live.books import BookReader
 from waitingroom.records import minutes
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from db.prewarm.reports import PrewarmVerdict
+    from db.live import SaleBooks
     from intake.database import Database
     from intake.room.cache import CachedRoom, RoomCache
     from intake.sales.cache import CachedSale
@@ -35,24 +33,6 @@ ORDER_STORE = "the order store does not answer"
 ROOM_STORE = "the room's store does not answer"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerLook:
-    """What Postgres says."""
-
-    cursors: dict[tuple[int, int], str]
-    """Of each partition the last entry drained."""
-    below: str
-    """The transaction below which all are over."""
-    confirmed: int | None
-    """Orders confirmed since the place that was asked about; None: there was none, or it is too long ago."""
-    products: list[ProductRow]
-    payments: PaymentCounts
-    failed_operations: int
-    paused: str | None
-    verdict: PrewarmVerdict | None
-    """Of the newest pre-warm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +53,7 @@ class LiveLook:
     """Unix seconds, by the process's clock."""
     monotonic_s: float
     cached: CachedSale
-    books: LedgerLook | None = None
+    books: SaleBooks | None = None
     stream: StreamLook | None = None
     room: CachedRoom | None = None
     """With a state that is fresh; None: there is no room, or its store does not answer."""
@@ -86,7 +66,8 @@ class Looks:
     """Asks the stores."""
 
     def __init__(self, database: Database, orders: Redis, rooms: Redis, desk: RoomCache) -> None:
-        self._database, self._orders, self._rooms, self._desk = database, orders, rooms, desk
+        self._orders, self._rooms, self._desk = orders, rooms, desk
+        self._reader = BookReader(database)
         self._cursors: dict[int, dict[tuple[int, int], str]] = {}
 
     async def look(self, cached: CachedSale, since: str | None) -> LiveLook:
@@ -103,25 +84,10 @@ class Looks:
         seen.troubles = list(dict.fromkeys(seen.troubles))
         return seen
 
-    async def _books(self, cached: CachedSale, since: str | None) -> LedgerLook:
-        number, partitions = cached.number, len(cached.lanes)
-        async with self._database.reading("watching") as connection:
-            places = [(number, partition) for partition in range(partitions)]
-            cursors = dict.fromkeys(places, "0-0")
-            cursors |= {place: entry for place, (entry, _) in (await due_work.cursors(connection, places)).items()}
-            self._cursors[number] = cursors
-            below = await live.snapshot(connection)
-            confirmed = None if since is None else await live.confirmed(connection, number, since, below)
-            return LedgerLook(
-                cursors=cursors,
-                below=below,
-                confirmed=confirmed,
-                products=await live.products(connection, number),
-                payments=await live.payments(connection, number, partitions),
-                failed_operations=await live.failed_operations(connection),
-                paused=await progress.paused(connection, number),
-                verdict=await reports.verdict(connection, number),
-            )
+    async def _books(self, cached: CachedSale, since: str | None) -> SaleBooks:
+        found = await self._reader.read(WatchedSale(cached.number, len(cached.lanes), since))
+        self._cursors[cached.number] = found.cursors
+        return found
 
     async def _stream(self, cached: CachedSale) -> StreamLook:
         places = [(cached.number, partition) for partition in range(len(cached.lanes))]

@@ -19,6 +19,7 @@ from doorbuster.contract.room import AdmissionView, RoomRequest, TicketView
 from loadtests.bench.row import Row
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import open_sale
+from loadtests.rivals.floor import COUNTED, COUNTING_URL
 from loadtests.scene.servers import serving
 from loadtests.scene.system import System
 from loadtests.traffic.readers import ReadPlan, ReadResult, read
@@ -39,6 +40,8 @@ class Waiting(msgspec.Struct):
     """One repetition."""
 
     joins_per_s: float
+    joins_counted_per_s: float
+    """The floor's: a request, a script that counts it, a constant answer."""
     status_per_s: float
     status_constant_per_s: float
     claims_per_s: float
@@ -64,7 +67,10 @@ async def measure(system: System, scale: Scale, *, floor_first: bool) -> Waiting
         tickets = [_read_ticket(body) for one in (half, joined) for body in _only(201, one).answers]
         held, later = await _memory(store) - before, await _memory(store) - at_half
         with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
-            async with serving("loadtests.rivals.floor:create_app()", Path(folder, "log")) as floor:
+            counting = {COUNTING_URL: system.ready.urls["room_redis"]}
+            async with serving("loadtests.rivals.floor:create_app()", Path(folder, "log"), **counting) as floor:
+                counted = await _counted(floor, len(joined.answers[0]), scale.visitors // 2)
+                await store.delete(COUNTED)
                 length = len((await _status(base, SALE)).content)
                 status = ReadPlan(base=base, paths=[_room(SALE)], seconds=scale.floor_s)
                 constant = ReadPlan(base=floor, paths=[f"/constant/{length}"], seconds=scale.floor_s)
@@ -72,7 +78,7 @@ async def measure(system: System, scale: Scale, *, floor_first: bool) -> Waiting
                 claims = _claims(base, tickets[len(tickets) // 2 :], scale)
                 one = msgspec.structs.replace(claims, bodies=claims.bodies[:1], once=True, keep=True)
                 length = len(_only(202, await read(one)).answers[0])
-                rival = msgspec.structs.replace(claims, base=floor, paths=[f"/constant/{length}"])
+                rival = _at(claims, floor, f"/constant/{length}")
                 before = await _calls(store)
                 answered = _only(200, await read(rival)) if floor_first else None
                 claimed = _only(202, await read(claims))
@@ -81,6 +87,7 @@ async def measure(system: System, scale: Scale, *, floor_first: bool) -> Waiting
                 spent = await _calls(store) - before - TICKS_PER_S * seconds
     return Waiting(
         joins_per_s=joined.rate,
+        joins_counted_per_s=counted.rate,
         status_per_s=seen.rate,
         status_constant_per_s=floor_seen.rate,
         claims_per_s=claimed.rate,
@@ -126,6 +133,13 @@ def rows(measured: list[Waiting]) -> list[Row]:
             bar=0.80,
         ),
         Row(
+            what="joins of the room, 64 clients",
+            ours=median(one.joins_per_s for one in measured),
+            rival_name="a script that counts",
+            rival=median(one.joins_counted_per_s for one in measured),
+            bar=0.90,
+        ),
+        Row(
             what="a waiting visitor's memory",
             ours=median(one.bytes_a_visitor for one in measured),
             rival_name="the most allowed",
@@ -142,7 +156,8 @@ def said(one: Waiting) -> str:
     return (
         f"room status {one.status_per_s:,.0f}/s of {one.status_constant_per_s:,.0f}/s, waiting claims "
         f"{one.claims_per_s:,.0f}/s of {one.claims_constant_per_s:,.0f}/s with {one.commands_a_claim:.4f} calls of the "
-        f"store each, {one.joins_per_s:,.0f} joins/s, {one.bytes_a_visitor:.0f} bytes a waiting visitor, "
+        f"store each, {one.joins_per_s:,.0f} joins/s of {one.joins_counted_per_s:,.0f}/s counted, "
+        f"{one.bytes_a_visitor:.0f} bytes a waiting visitor, "
         f"{one.bytes_of_later:.0f} of the second half"
     )
 
@@ -154,6 +169,16 @@ async def _by_turns(
     for plan in (rival, ours) if floor_first else (ours, rival):
         found[plan.base] = _only(status, await read(plan))
     return found[ours.base], found[rival.base]
+
+
+async def _counted(floor: str, length: int, count: int) -> ReadResult:
+    """Send as many joins to the floor, which has each counted by a script and answers as many bytes."""
+    return _only(201, await read(_at(_joins(floor, SALE, range(count)), floor, f"/counting/{length}")))
+
+
+def _at(plan: ReadPlan, base: str, path: str) -> ReadPlan:
+    """Return a plan that sends the same elsewhere."""
+    return msgspec.structs.replace(plan, base=base, paths=[path])
 
 
 def _joins(base: str, sale: str, who: range) -> ReadPlan:
@@ -186,9 +211,15 @@ async def _status(base: str, sale: str) -> httpx.Response:
 
 
 async def _memory(store: Redis) -> int:
-    found: dict[str, Any] = await store.info("memory")
-    clients = int(found.get("mem_clients_normal", 0)) + int(found.get("mem_aof_buffer", 0))
-    return int(found["used_memory"]) - clients
+    """Return what the keys of rooms take, whatever else the store keeps of a sale by the second and minute."""
+    names = [name async for name in store.scan_iter(match="doorbuster:{room.*", count=1_000)]
+    taken = 0
+    for start in range(0, len(names), 1_000):
+        async with store.pipeline(transaction=False) as pipe:
+            for name in names[start : start + 1_000]:
+                pipe.memory_usage(name, samples=0)
+            taken += sum(size or 0 for size in await pipe.execute())
+    return taken
 
 
 async def _calls(store: Redis) -> int:

@@ -17,7 +17,15 @@ _FIRST = "overlay(md5('1') placing '0' from 1)::uuid"
 _ORDER = f"array[{_FIRST}]"
 _NOBODY = "'00000000-0000-0000-0000-000000000000'"
 OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
-    ("live", "confirmed"): ["'0'", "'1'", _NOBODY, "'ffffffff-0000-0000-0000-000000000000'"],
+    ("live", "confirmed"): [
+        "'0'",
+        "'1'",
+        "array[1]",
+        f"array[{_NOBODY}::uuid]",
+        "array['ffffffff-0000-0000-0000-000000000000'::uuid]",
+    ],
+    ("live", "sales"): ["array[1]", "array[1]"],
+    ("live", "products"): ["array[1]", "200"],
     ("catalogue", "add_prices"): ["'p1'", *(f"array[{one}::timestamptz]" for one in _WINDOW), "array[5]"],
     ("catalogue_changes", "appeared"): [_SNAPSHOT, "1000"],
     ("catalogue_changes", "unrelayed"): ["'0'", "0", "1000"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from tests.fixtures.rooms import START_MS, Clockwork, visitor
@@ -228,3 +229,17 @@ async def test_a_store_that_lost_everything_is_configured_again_and_knows_no_old
     assert (await room.join("visitor-0")).number == 1
     state = await room.room.tick()
     assert state.frontier == 0, "its bucket may have been spent before the loss: it begins empty"
+
+
+async def test_who_joins_while_others_do_goes_with_them_and_in_order(clockwork: Make) -> None:
+    room = await clockwork(rate_per_s=1, burst=1, waiting_max=40)
+    await room.redis.config_resetstat()
+    names = ["first", *(f"visitor-{number}" for number in range(50)), "first", "visitor-3"]
+    answers = await asyncio.gather(*(room.room.join(visitor(name)) for name in names))
+    joined = [answer for answer in answers if isinstance(answer, Joined)]
+    assert [answer.ticket.number for answer in joined[:40]] == list(range(1, 41)), "as they came"
+    assert answers[40:51] == [No.FULL] * 11
+    assert joined[40:] == [Joined(joined[0].ticket, again=True), Joined(joined[4].ticket, again=True)]
+    assert (await room.room.join(visitor("visitor-4", secret="another"))) is No.CONFLICT
+    calls = (await room.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    assert calls <= 4, "in as few calls as they came at once"

@@ -29,7 +29,7 @@ def run(stores: Stores, *, examples: int, steps: int) -> None:
 
 
 def test_any_interleaving_keeps_the_promises(stores: Stores) -> None:
-    run(stores, examples=25, steps=25)
+    run(stores, examples=15, steps=25)
 
 
 @pytest.mark.soak

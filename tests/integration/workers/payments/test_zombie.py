@@ -56,6 +56,12 @@ class Pausing(SimulatedGateway):
         found: ProviderPayment = await self._stand_still("void", lambda: super(Pausing, self).void(payment, key=key))
         return found
 
+    async def refund(self, payment: PaymentRequest, amount: int, *, key: str) -> ProviderPayment:
+        found: ProviderPayment = await self._stand_still(
+            "refund", lambda: super(Pausing, self).refund(payment, amount, key=key)
+        )
+        return found
+
 
 async def _zombie(shop: Shop, db: Connection, gateway: Pausing) -> asyncio.Task[EndReason]:
     """Return a money shift that stands still, and has lost its lease."""
@@ -113,6 +119,23 @@ async def test_a_zombie_that_decided_nothing_yet_sends_nothing(lamp_sale: Shop, 
     assert await lamp_sale.statuses([order_id]) == ["confirmed"]
     assert await _held(db, order_id) != "voided"
     assert (await money_of(db, order_id))[0] == "authorised"
+
+
+async def test_what_a_zombie_gives_back_is_given_back_once(shop: Shop, db: Connection) -> None:
+    await shop.stock(lamp=10)
+    await shop.open_sale("lamp")
+    (order_id,) = await shop.buy("ada", lamp=3)
+    await shop.drain()
+    await shop.settle()
+    await money.queue_refund_of_rest(db, order_id, 100, reason="late")
+    gateway = Pausing(shop, "refund")
+    zombie = await _zombie(shop, db, gateway)
+    await shop.money()
+    assert (await money_of(db, order_id))[2:] == (300, 100)
+    gateway.wake.set()
+    await asyncio.wait_for(gateway.sent.wait(), 30)
+    assert await zombie == EndReason.LEASE_LOST
+    assert await db.fetchval("select refunded from simulated_payments where order_id = $1", order_id) == 100
 
 
 def test_money_that_a_void_may_let_go_is_let_go() -> None:

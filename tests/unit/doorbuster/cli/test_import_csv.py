@@ -205,7 +205,7 @@ values = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS) | cells, values) | values, max_size=4), st.binary(max_size=40))
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_json_is_imported_or_told(records: list[Any], more: bytes) -> None:
     content = b"\n".join(json.dumps(one).encode() for one in records) + b"\n" + more.replace(b"\n", b"")
     lines = read(content, name="c.jsonl")

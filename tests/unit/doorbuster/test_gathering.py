@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from catalogue.cache.gathering import Gathering
+from doorbuster.gathering import Gathering
 
 
 class Store:
