@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SQL = load("loadtests")
 _POLL_S = 0.1
+_TOLD_POLL_S = 0.5
 _INSTANT_S = 0.001
 """Events of one batch have one time: that is no time, and no rate."""
 
@@ -222,7 +223,7 @@ async def wait_until_told(connection: Connection, *, bound_s: float) -> None:
     while await connection.fetchval(_SQL["is_untold"]):
         if monotonic() > ends:
             raise NotSettledError(f"there are unpublished events after {bound_s:g} s")
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(_TOLD_POLL_S)
 
 
 async def server_version(connection: Connection) -> str:

@@ -67,14 +67,15 @@ CARRIED_MAX = 40_000_000
 def stages(extent: Extent) -> list[list[Point]]:
     """Return the points by the systems that they are measured on, each with as many orders kept.
 
-    A sale of very many products leaves its rows behind, whatever is sold next: those points have a system of their own.
+    A sale of very many products costs something each second while it is open, whatever else is sold: each of those
+    points has a system of its own.
     """
     fewest, *more = extent.kept
     axes: tuple[Axis, ...] = ("lines", "limits", "partitions", "metadata")
     plain = [_at(axis, value, fewest) for axis in axes for value in getattr(extent, axis)]
     return [
         [Point(axis="kept", kept=fewest), *plain],
-        [_at("products", value, fewest) for value in extent.products],
+        *([_at("products", value, fewest)] for value in extent.products),
         *([Point(axis="kept", kept=kept)] for kept in more),
     ]
 

@@ -31,9 +31,6 @@ _BOUND_S = 300.0
 AHEAD = 5
 """A fifth as many orders are sold ahead of a measurement."""
 _IDLE_S = 10.0
-_CALM = 0.05
-"""Seconds of processor a second beside what the processes use anyway: nothing is at work."""
-_LOOK_S, _LOOKS = 1.0, 30
 _KNOWN_S = 1.5
 """After it no process has an older copy of a sale than was written before."""
 _PEOPLE = ("email", "card", "address", "device")
@@ -70,7 +67,10 @@ async def idle(system: System) -> dict[str, float]:
 async def measure(
     system: System, connection: Connection, point: Point, name: str, orders: int, at_rest: dict[str, float]
 ) -> Turn:
-    """Sell so many orders in a sale of their own and return what each cost."""
+    """Sell so many orders in a sale of their own and return what each cost.
+
+    The sale stays open: the report of one that is over holds all orders against the promises, while the next is sold.
+    """
     await _open(system, connection, point, name)
     ahead = max(orders // AHEAD, 1)
     await _sell(system, connection, name, bodies(point, f"{name}-ahead", ahead), ahead)
@@ -80,7 +80,6 @@ async def measure(
     await _sell(system, connection, name, sent, ahead + orders)
     took, after = monotonic() - began, _used(system)
     after["postgres"] -= _seconds_of(asking) - asked
-    await _close(system, name, at_rest)
     return Turn(
         orders, {role: (after[role] - before[role] - at_rest[role] * took) / orders * 1e6 for role in ROLES}, took
     )
@@ -109,17 +108,6 @@ async def _open(system: System, connection: Connection, point: Point, name: str)
     await system.create_sale(SaleRequest(sale_id=name, products=[first], partitions=point.partitions, room=NO_ROOM))
     await ledger.put_on_sale(connection, name, point.products)
     await asyncio.sleep(_KNOWN_S)
-
-
-async def _close(system: System, name: str, at_rest: dict[str, float]) -> None:
-    """Close the sale, which else costs something each second, and wait until closing and vacuum are done with."""
-    await system.ops("POST", f"/ops/sales/{name}/close")
-    calm = sum(at_rest.values()) * 2 + _CALM
-    for _ in range(_LOOKS):
-        before, began = sum(_used(system).values()), monotonic()
-        await asyncio.sleep(_LOOK_S)
-        if (sum(_used(system).values()) - before) / (monotonic() - began) < calm:
-            return
 
 
 def bodies(point: Point, name: str, orders: int) -> list[bytes]:

@@ -1,7 +1,7 @@
 """Runs all points by turns and writes what an order costs at each, as JSON and as a chart. Owns their order.
 
-With each number of orders kept a system of its own, and one for sales of many products; on the first all other axes,
-one sale a point and turn.
+With each number of orders kept and of products a system of its own; on the first all other axes, one sale a point and
+turn.
 It judges nothing: the exit code only tells whether everything could be measured.
 """
 
@@ -113,7 +113,8 @@ async def _with(
     """Measure the points of a system."""
     found, kept = [Found(point.axis, point.value, point, []) for point in stage], stage[0].kept
     async with ledger.connected(system.ready.urls["database"]) as connection:
-        await ledger.make_past_orders(connection, kept)
+        with system.draining_paused():  # else the relay begins to tell of them
+            await ledger.make_past_orders(connection, kept)
         await ledger.make_shelf(connection, max(one.point.products for one in found))
         await ledger.wait_until_told(connection, bound_s=600)
         say(f"{kept:,} orders are kept")
