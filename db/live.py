@@ -40,7 +40,7 @@ class PaymentCounts(NamedTuple):
     failing: int
 
 
-class WatchedSale(NamedTuple):
+class SaleToRead(NamedTuple):
     """A sale that is looked at."""
 
     sale_number: int
@@ -65,10 +65,10 @@ class SaleBooks(NamedTuple):
     """What the payment provider refused for good, of whatever sale."""
     paused: str | None
     """Why whoever asks the provider for the sale's money leaves it alone now."""
-    verdict: Verdict | None
+    verdict: LastVerdict | None
 
 
-class Verdict(NamedTuple):
+class LastVerdict(NamedTuple):
     """The newest pre-warm of a sale."""
 
     at: datetime
@@ -81,7 +81,7 @@ class Verdict(NamedTuple):
         return [{"check": name, "reason": reason} for name, reason in reports.failing(self.checks).items()]
 
 
-async def books(connection: Connection, watched: Sequence[WatchedSale]) -> dict[WatchedSale, SaleBooks]:
+async def books(connection: Connection, watched: Sequence[SaleToRead]) -> dict[SaleToRead, SaleBooks]:
     """Return how these sales are: as many questions for a hundred of them as for one."""
     partitions = {one.sale_number: one.partitions for one in watched}
     numbers = sorted(partitions)
@@ -102,14 +102,14 @@ async def books(connection: Connection, watched: Sequence[WatchedSale]) -> dict[
             payments=PaymentCounts(row["due"], row["failing"]),
             failed_operations=row["failed_operations"],
             paused=paused[one.sale_number],
-            verdict=None if row["at"] is None else Verdict(row["at"], row["go"], row["checks"]),
+            verdict=None if row["at"] is None else LastVerdict(row["at"], row["go"], row["checks"]),
         )
         for one in watched
         for row in (found[one.sale_number],)
     }
 
 
-def _cursors(sale: WatchedSale, drained: dict[str, str] | None) -> dict[tuple[int, int], str]:
+def _cursors(sale: SaleToRead, drained: dict[str, str] | None) -> dict[tuple[int, int], str]:
     return {
         (sale.sale_number, partition): (drained or {}).get(str(partition), "0-0")
         for partition in range(sale.partitions)
@@ -117,7 +117,7 @@ def _cursors(sale: WatchedSale, drained: dict[str, str] | None) -> dict[tuple[in
 
 
 async def _confirmed(
-    connection: Connection, watched: Sequence[WatchedSale], until: str
+    connection: Connection, watched: Sequence[SaleToRead], until: str
 ) -> dict[tuple[int, str | None], int | None]:
     """Return how many orders of each sale were confirmed since its place; who looks together has the same one."""
     together: dict[str, set[int]] = {}

@@ -56,7 +56,7 @@ _UNSEEN = ("Cc", "Cf")
 def fold(kind: str, text: str) -> str:
     """Return the one form of an identity."""
     seen = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) not in _UNSEEN)
-    return _FOLDS[kind](seen.strip() or text)
+    return _FOLDS[kind](seen.strip() or text) or text
 
 
 def pack(key: bytes, values: tuple[str | None, ...]) -> bytes | None:

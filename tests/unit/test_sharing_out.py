@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from tests.fixtures.files import files_under
 from tests.fixtures.sharing_out import LONG, ROOT, TOGETHER, rank, share
 
 
 @pytest.mark.parametrize("place", LONG)
 def test_every_name_is_of_tests_that_are_there(place: str) -> None:
-    found = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
+    found = [path.relative_to(ROOT).as_posix() for path in files_under(ROOT / "tests", "test_*.py")]
     assert any(one.startswith(place) for one in found)
 
 
 @pytest.mark.parametrize("folder", TOGETHER)
 def test_what_belongs_together_goes_to_one_process_before_all_others(folder: str) -> None:
-    files = [path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("test_*.py")]
+    files = [path.relative_to(ROOT).as_posix() for path in files_under(ROOT / folder, "test_*.py")]
     assert {share(file) for file in files} == {folder}
     assert len({rank(file) for file in files}) == 1, "another file would come between them"
     assert rank(files[0]) < rank("tests/integration/test_readme.py")

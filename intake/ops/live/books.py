@@ -12,7 +12,7 @@ from db import live
 from doorbuster.log import shared_context
 
 if TYPE_CHECKING:
-    from db.live import SaleBooks, WatchedSale
+    from db.live import SaleBooks, SaleToRead
     from intake.database import Database
 
 TOGETHER_S = 0.02
@@ -24,12 +24,12 @@ class BookReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asked: list[tuple[WatchedSale, asyncio.Future[SaleBooks]]] = []
+        self._asked: list[tuple[SaleToRead, asyncio.Future[SaleBooks]]] = []
         self._reading: set[asyncio.Task[None]] = set()
         self.reads = 0
         """How often Postgres was asked."""
 
-    async def read(self, sale: WatchedSale) -> SaleBooks:
+    async def read(self, sale: SaleToRead) -> SaleBooks:
         """Return the books of a sale as of now.
 
         Raises:

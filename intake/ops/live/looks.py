@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from db.live import WatchedSale
+from db.live import SaleToRead
 from doorbuster.failures import ANTICIPATED
 from doorbuster.orderstore import backlog, unread
 from intake.ops.live.books import BookReader
@@ -85,7 +85,7 @@ class Looks:
         return seen
 
     async def _books(self, cached: CachedSale, since: str | None) -> SaleBooks:
-        found = await self._reader.read(WatchedSale(cached.number, len(cached.lanes), since))
+        found = await self._reader.read(SaleToRead(cached.number, len(cached.lanes), since))
         self._cursors[cached.number] = found.cursors
         return found
 

@@ -9,7 +9,7 @@ import pytest
 
 from db import live
 from db.connections.pool import Connection
-from db.live import SaleBooks, WatchedSale
+from db.live import SaleBooks, SaleToRead
 from db.prewarm import reports
 from doorbuster.settings import Settings
 from intake.database import Database
@@ -48,7 +48,7 @@ async def sales(shop: Shop, db: Connection) -> list[int]:
 async def test_they_are_asked_about_together_and_told_as_if_alone(
     reader: BookReader, sales: list[int], db: Connection
 ) -> None:
-    watched = [WatchedSale(number, 1, since) for number, since in zip(sales, ("0", "0", None), strict=True)]
+    watched = [SaleToRead(number, 1, since) for number, since in zip(sales, ("0", "0", None), strict=True)]
     together = await asyncio.gather(*map(reader.read, watched))
     assert reader.reads == 1
     alone = [(await live.books(db, [one]))[one] for one in watched]
@@ -65,9 +65,9 @@ async def test_they_are_asked_about_together_and_told_as_if_alone(
 
 
 async def test_the_same_sale_from_two_places_is_counted_from_each(reader: BookReader, sales: list[int]) -> None:
-    now = (await reader.read(WatchedSale(sales[0], 1, None))).below
+    now = (await reader.read(SaleToRead(sales[0], 1, None))).below
     before, since = await asyncio.gather(
-        reader.read(WatchedSale(sales[0], 1, "0")), reader.read(WatchedSale(sales[0], 1, now))
+        reader.read(SaleToRead(sales[0], 1, "0")), reader.read(SaleToRead(sales[0], 1, now))
     )
     assert (before.confirmed, since.confirmed) == (2, 0)
     assert reader.reads == 2
@@ -76,15 +76,13 @@ async def test_the_same_sale_from_two_places_is_counted_from_each(reader: BookRe
 async def test_one_that_gives_up_holds_up_no_other_and_a_failure_is_told_to_all(
     reader: BookReader, sales: list[int]
 ) -> None:
-    gone = asyncio.create_task(reader.read(WatchedSale(sales[0], 1, None)))
-    other = asyncio.create_task(reader.read(WatchedSale(sales[1], 1, None)))
+    gone = asyncio.create_task(reader.read(SaleToRead(sales[0], 1, None)))
+    other = asyncio.create_task(reader.read(SaleToRead(sales[1], 1, None)))
     await asyncio.sleep(0)
     gone.cancel()
     assert (await other).products
     await reader._database.close()
-    told = await asyncio.gather(
-        *(reader.read(WatchedSale(number, 1, None)) for number in sales), return_exceptions=True
-    )
+    told = await asyncio.gather(*(reader.read(SaleToRead(number, 1, None)) for number in sales), return_exceptions=True)
     assert all(isinstance(one, Exception) for one in told)
     assert reader.reads == 2
 
