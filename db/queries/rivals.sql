@@ -45,7 +45,8 @@ truncate orders, order_lines, reservations, order_events;
 
 -- name: drained_orders
 select sale_number, partition, version, updated_at, status, reason, currency, order_id, entry_seq, accepted_at, total,
-       fingerprint, customer_id, payment_token, metadata, refusal, identities, lines_metadata
+       fingerprint, customer_id, payment_token, metadata, refusal, identities, lines_metadata,
+       payment, authorised, captured
   from orders order by partition, accepted_at, entry_seq;
 
 -- name: drained_order_lines

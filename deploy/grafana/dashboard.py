@@ -62,6 +62,9 @@ ROWS: tuple[tuple[str, tuple[Shown, ...]], ...] = (
             (quantile(0.99, "doorbuster_accept_batch_seconds"), "p99")), "s", "Above 50 ms its disk is too slow"),
         Shown("Requests in work", (("sum(doorbuster_in_flight)", "in work"), ("sum(doorbuster_waiting)", "waiting"),
                                    ("sum(doorbuster_event_streams)", "event streams"))),
+        Shown("Shed a second for want of time, and how late the slowest process runs", (
+            (rate("doorbuster_shed_total", "what"), "{{what}}"), ("max(doorbuster_loop_lag_seconds)", "late, s")),
+              about="Search goes first, a product page that is at hand never"),
     )),
     ("Who waits in the room?", (
         Shown("People", ((f"max by (sale, where) (doorbuster_room_people{{{SALE}}})", "{{sale}} {{where}}"),)),

@@ -108,10 +108,16 @@ async def test_while_nobody_knows_it_sends_the_same_key(intake: Intake, shopper:
     unknown = await shopper.press(page)
     assert said(unknown) == "One moment"
     assert 'http-equiv="refresh"' in unknown.text
-    assert said(await shopper.ask("/")) == "The shop is busy"
+    assert said(await shopper.ask("/")) == "hot", "a product page that is at hand is shown whatever is in work"
     intake.guard.in_flight = 0
     assert said(await shopper.press(page)) == "Your order"
     assert await accepted() == 1
+
+
+async def test_that_the_shop_has_too_much_to_do_is_said(intake: Intake, shopper: Shopper) -> None:
+    await intake.open_sale()
+    intake.guard.in_flight = 10**6
+    assert said(await shopper.ask("/")) == "The shop is busy", "nothing of it is at hand yet"
 
 
 async def test_what_is_refused_is_said(intake: Intake, shopper: Shopper) -> None:

@@ -190,7 +190,7 @@ async def test_all_who_listen_share_one_look(intake: Intake, monkeypatch: pytest
     assert SECOND == 1.0, "an event a second is promised"
     assert looks <= elapsed_s / desk.EVERY_S + 2
     assert len({moment for one in heard for moment in one}) <= looks
-    assert elapsed_s >= 2 * desk.EVERY_S
+    assert elapsed_s >= desk.EVERY_S, "a look that was late is followed by the next in its time"
 
     async def nobody_listens() -> bool:
         return intake.guard.waiting == 0
