@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import subprocess
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import httpx
@@ -15,7 +16,7 @@ from doorbuster.settings import Settings
 from intake.server.descriptors import RESERVE, connections_within
 from tests.edge.conftest import opened
 from tests.edge.healthy import shopping
-from tests.fixtures.intake import Serve
+from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.raw import Raw, get
 from tests.fixtures.waiting import eventually, wait_until
 from tests.integration.intake.server.test_process import COMMAND, alive, environment
@@ -35,7 +36,29 @@ async def test_silent_connections_make_room(serve: Serve, said: bytes) -> None:
             await asyncio.sleep(0.005)  # a shopper's gap between answer and next order is shorter than forty of these
         assert await silent[0].is_closed()
         assert await silent[100].is_closed()
-        assert len(intake.guard.connections.open) <= 40
+        await eventually(_are_open(intake, range(41)))
+
+
+def _are_open(intake: Intake, connections: range) -> Callable[[], Awaitable[bool]]:
+    async def are_open() -> bool:
+        return len(intake.guard.connections.open) in connections
+
+    return are_open
+
+
+@pytest.mark.parametrize("said", [b"", b"\r\n", b"GET / HTT", get("/healthz")])
+async def test_who_goes_without_a_request_leaves_no_error_in_the_log(
+    serve: Serve, said: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    intake = await serve()
+    async with Raw(intake.port) as raw:
+        await raw.send(said)
+        await eventually(_are_open(intake, range(1, 2)))
+    await eventually(_are_open(intake, range(1)))
+    async with Raw(intake.port) as after:
+        await after.send(get("/healthz"))
+        assert (await after.answer()).status == 200
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_the_longest_idle_goes_first(serve: Serve) -> None:

@@ -60,7 +60,8 @@ class ClosableProtocol(HttpToolsProtocol):
                 response.message_event.set()
         self.flow.resume_writing()
         self.parser = None  # type: ignore[assignment]
-        self.scope.pop(HAND_OVER, None)  # type: ignore[misc]  # which names this connection
+        if self.scope is not None:  # there is none where no request ever began
+            self.scope.pop(HAND_OVER, None)  # type: ignore[misc]  # which names this connection
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what was asked, although nothing more will be; False closes the connection."""

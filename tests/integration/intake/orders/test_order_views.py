@@ -174,7 +174,7 @@ async def test_moving_an_order_takes_one_connection(
     def counted(lend: Callable[..., AbstractAsyncContextManager[Connection]]) -> Any:
         def lent(self: Database, *told: Any, **more: Any) -> AbstractAsyncContextManager[Connection]:
             nonlocal taken
-            taken += 1
+            taken += told not in (("watching",), ("sales",))  # which the process does by itself, now and then
             return lend(self, *told, **more)
 
         return lent
