@@ -7,7 +7,7 @@ Entries come in by the accept script and by `append_again` alone. Each verb touc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import OutOfMemoryError
 
@@ -30,7 +30,11 @@ TRACES_S = 86_400
 START = "0-0"
 """The cursor before the first entry."""
 
+AHEAD_MAX_MS = 5_000
+"""By how much the clock of a server that was lost may have been ahead for new ids to follow its last one."""
+
 _append_again = Script.beside(__file__, "append_again")
+_tell_drained = Script.beside(__file__, "tell_drained")
 
 
 def place_of(entry_id: str) -> tuple[int, int]:
@@ -104,47 +108,69 @@ async def append_again(redis: Redis, partition: Partition, payload: bytes) -> st
 class Committed:
     """What a drain has committed in Postgres, and tells its partition."""
 
+    said: tuple[str, str]
+    """What the gate says of the drain, as the drain knows it; see `backlog.Stream.raw`."""
     trim_below: str | None
     """Entries below this id may go; None: none may."""
     drained: int
     """Entries worked off in all."""
+    cursor: str
+    """Up to which id."""
     drained_bytes: int | None
     """Their bytes; None: whoever wrote them did not count."""
     changed: Sequence[bytes]
     """Ids of the orders that came out of it."""
     in_stock: Sequence[str]
     sold_out: Sequence[str]
+    unknown: int = 0
+    """Of those worked off, how many the store does not know it accepted: their server was lost."""
+    beyond: str = ""
+    """The last id that this server is known to have given."""
+    last: bytes = b""
+    """The entry at the cursor; empty: it is not at hand."""
 
 
-async def after_commit(redis: Redis, partition: Partition, committed: Committed) -> list[OutOfMemoryError]:
+class Told(NamedTuple):
+    """What became of telling it."""
+
+    said: tuple[str, str] | None
+    """What the gate says now; None: it said otherwise than the drain knew, so nothing went and no count was set."""
+    refused: list[OutOfMemoryError]
+    """What a full store would not write: that is to be told again later, for working off is what makes room."""
+
+
+async def after_commit(redis: Redis, partition: Partition, committed: Committed) -> Told:
     """Let done entries go, set and take sold-out flags, count the backlog down, and wake who waits for the orders.
 
-    Return what a full store would not write: that is to be told again later, for working off is what makes room.
-
     Raises:
-        RedisError, OSError, TimeoutError: any other failure.
+        RedisError, OSError, TimeoutError: any failure but that the store is full.
     """
+    # First what makes room, last what needs it. The orders are committed whatever the gate says, so they are told.
+    refused: list[OutOfMemoryError] = []
+    said: tuple[str, str] | None = committed.said
+    try:
+        said = await _count_down(redis, partition, committed)
+    except OutOfMemoryError as error:
+        refused.append(error)
     pipe = redis.pipeline(transaction=False)
-    # First what makes room, last what needs it.
-    if committed.trim_below is not None:
-        pipe.xtrim(keys.stream(*partition), minid=committed.trim_below, approximate=False)
     if committed.in_stock:
         sold_out.queue_clear(pipe, partition, committed.in_stock)
     if committed.changed:
         changes.queue_orders(pipe, committed.changed)
-    pipe.hset(keys.gate(*partition), items=_worked_off(committed))
     if committed.sold_out:
         sold_out.queue_set(pipe, partition, committed.sold_out)
-    return _refused_for_room(await pipe.execute(raise_on_error=False))
+    refused += _refused_for_room(await pipe.execute(raise_on_error=False))
+    return Told(said, refused)
 
 
-def _worked_off(committed: Committed) -> list[str]:
-    """Return what the gate is to say: how many entries, and how many bytes at that count, if it is known."""
-    count = str(committed.drained)
-    said = ["drained", count]
-    return said if committed.drained_bytes is None else [
-        *said, "drained_bytes", str(committed.drained_bytes), "bytes_at", count,
-    ]  # fmt: skip
+async def _count_down(redis: Redis, partition: Partition, committed: Committed) -> tuple[str, str] | None:
+    """Tell the gate and trim the stream; return what the gate says now, None if it said what the drain did not know."""
+    names = [keys.gate(*partition), keys.stream(*partition)]
+    size = "" if committed.drained_bytes is None else committed.drained_bytes
+    told = (committed.trim_below or "", committed.drained, committed.cursor, size, committed.unknown, committed.beyond)
+    if not await _tell_drained.run(redis, names, *committed.said, *told, AHEAD_MAX_MS, committed.last):
+        return None
+    return str(committed.drained), f"{committed.drained} {committed.cursor}"
 
 
 def _refused_for_room(answers: list[Any]) -> list[OutOfMemoryError]:
