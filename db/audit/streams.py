@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from redis.asyncio import Redis
 
 from db.audit.questions import Figure
-from db.work import cursors, due_work
+from db.work import cursors, due_work, store_losses
 from doorbuster.orderstore import backlog, events, server
 from doorbuster.orderstore.partition import read_after
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _LOOKS = 20
 _PAUSE_S = 0.1
 _PAGE = 10_000
+_WITNESS_S = 10.0
+_WITNESS_LOOKS = 60
 
 
 class StreamCounts(NamedTuple):
@@ -38,6 +40,7 @@ class StreamCounts(NamedTuple):
 
 async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
     """Return the figures of all partitions of all sales together."""
+    await _witnesses(connection)
     await server.ping(orders)  # without any sale, too, a store that is not there must not pass
     counts = [await _settled_count(connection, orders, one) for one in await due_work.partitions(connection)]
     return [
@@ -49,6 +52,14 @@ async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
         ),
         Figure(promise="P1", what="of these: waiting to be drained", value=sum(count.waiting for count in counts)),
     ]
+
+
+async def _witnesses(connection: Connection) -> None:
+    """Wait a moment for intakes that look for what a loss may have taken, where one was found just now."""
+    for _ in range(_WITNESS_LOOKS):
+        if not await store_losses.fresh(connection, within_s=_WITNESS_S):
+            return
+        await asyncio.sleep(_PAUSE_S)
 
 
 async def _settled_count(connection: Connection, orders: Redis, one: due_work.Place) -> StreamCounts:

@@ -4,6 +4,11 @@ select $1, $2, $3, $4, $5, $6, $7,
        to_timestamp(split_part($3, '-', 1)::bigint / 1000.0) > clock_timestamp() - interval '1 hour'
 returning loss_id, in_use;
 
+-- name: fresh
+select exists (
+  select from store_losses
+    where in_use and witnesses = 0 and at > clock_timestamp() - make_interval(secs => $1::float8));
+
 -- name: name_of
 select sale_id from sales where sale_number = $1;
 

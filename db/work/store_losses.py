@@ -102,6 +102,11 @@ async def last_loss(connection: Connection) -> int:
     return found
 
 
+async def fresh(connection: Connection, *, within_s: float) -> bool:
+    """Say whether a loss was found within so many seconds of which no intake has said anything yet."""
+    return bool(await connection.fetchval(_SQL["fresh"], within_s))
+
+
 async def after(connection: Connection, loss_id: int) -> list[Loss]:
     """Return the losses found after that one, at most a thousand."""
     rows = await connection.fetch(_SQL["losses_after"], loss_id)

@@ -5,12 +5,23 @@ Judges nothing and changes no setting. Names no key: in a cluster each node woul
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from redis.exceptions import ResponseError
+from redis.asyncio import ConnectionPool, Redis
+from redis.exceptions import RedisError, ResponseError
 
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
+REPLICA_S = 0.5
+"""How long a replica may take to say how it keeps data: it is asked beside, and may not be reachable from here."""
+
+
+class KeptData(NamedTuple):
+    """What a server says of itself about keeping data."""
+
+    name: str
+    """Where it is, among several; empty: it is the only one."""
+    info: dict[str, str]
+    config: dict[str, str] | None
+    """Of the settings that were asked for; None: asking is forbidden."""
 
 
 class Memory(NamedTuple):
@@ -42,15 +53,36 @@ async def memory(redis: Redis) -> Memory:
     return Memory(found["used_memory"], found.get("maxmemory", 0))
 
 
-async def durability_info(redis: Redis) -> dict[str, str]:
-    """Return what it says of itself about keeping data."""
+async def kept_data(redis: Redis, *names: str) -> list[KeptData]:
+    """Return what each primary says of itself about keeping data, and its own settings of these names."""
     found: dict[Any, Any] = {}
-    for section in ("persistence", "memory", "replication"):
+    for section in ("persistence", "memory", "replication", "cluster"):
         found |= await redis.info(section)
-    return {_text(name): _text(value) for name, value in found.items()}
+    info = {_text(name): _text(value) for name, value in found.items()}
+    return [KeptData("", info, await _settings(redis, *names) if names else None)]
 
 
-async def settings(redis: Redis, *names: str) -> dict[str, str] | None:
+async def replica_settings(redis: Redis, address: tuple[str, int], *names: str) -> dict[str, str] | None:
+    """Return what a replica says of its own settings, asked as its primary is; None: it cannot be asked."""
+    told = redis.connection_pool.connection_kwargs | {"host": address[0], "port": address[1]}
+    told |= {"socket_connect_timeout": REPLICA_S, "socket_timeout": REPLICA_S}
+    told.pop("path", None)
+    pool = ConnectionPool(connection_class=redis.connection_pool.connection_class, **told)
+    try:
+        async with Redis(connection_pool=pool) as replica:
+            return await _settings(replica, *names)
+    except (
+        RedisError,
+        OSError,
+        TimeoutError,
+        TypeError,
+    ):  # it may be reached by another address, or by nobody from here
+        return None
+    finally:
+        await pool.aclose()
+
+
+async def _settings(redis: Redis, *names: str) -> dict[str, str] | None:
     """Return its own settings of these names, None where asking is forbidden."""
     try:
         found: dict[Any, Any] = await redis.config_get(*names)
