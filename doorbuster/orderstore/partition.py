@@ -130,7 +130,7 @@ class Committed:
     """The entry at the cursor; empty: it is not at hand."""
 
 
-class Told(NamedTuple):
+class Telling(NamedTuple):
     """What became of telling it."""
 
     said: tuple[str, str] | None
@@ -139,7 +139,7 @@ class Told(NamedTuple):
     """What a full store would not write: that is to be told again later, for working off is what makes room."""
 
 
-async def after_commit(redis: Redis, partition: Partition, committed: Committed) -> Told:
+async def after_commit(redis: Redis, partition: Partition, committed: Committed) -> Telling:
     """Let done entries go, set and take sold-out flags, count the backlog down, and wake who waits for the orders.
 
     Raises:
@@ -160,7 +160,7 @@ async def after_commit(redis: Redis, partition: Partition, committed: Committed)
     if committed.sold_out:
         sold_out.queue_set(pipe, partition, committed.sold_out)
     refused += _refused_for_room(await pipe.execute(raise_on_error=False))
-    return Told(said, refused)
+    return Telling(said, refused)
 
 
 async def _count_down(redis: Redis, partition: Partition, committed: Committed) -> tuple[str, str] | None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from redis.asyncio import ConnectionPool, Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
+
+from doorbuster.failures import REDIS_FAILED
 
 REPLICA_S = 0.5
 """How long a replica may take to say how it keeps data: it is asked beside, and may not be reachable from here."""
@@ -64,19 +66,15 @@ async def kept_data(redis: Redis, *names: str) -> list[KeptData]:
 
 async def replica_settings(redis: Redis, address: tuple[str, int], *names: str) -> dict[str, str] | None:
     """Return what a replica says of its own settings, asked as its primary is; None: it cannot be asked."""
+    if "host" not in redis.connection_pool.connection_kwargs:
+        return None
     told = redis.connection_pool.connection_kwargs | {"host": address[0], "port": address[1]}
     told |= {"socket_connect_timeout": REPLICA_S, "socket_timeout": REPLICA_S}
-    told.pop("path", None)
     pool = ConnectionPool(connection_class=redis.connection_pool.connection_class, **told)
     try:
         async with Redis(connection_pool=pool) as replica:
             return await _settings(replica, *names)
-    except (
-        RedisError,
-        OSError,
-        TimeoutError,
-        TypeError,
-    ):  # it may be reached by another address, or by nobody from here
+    except REDIS_FAILED:  # it may be reached by another address, or by nobody from here
         return None
     finally:
         await pool.aclose()

@@ -51,8 +51,8 @@ class _Batch(NamedTuple):
 class Witness:
     """Remembers what was accepted, and looks for it when it may be lost."""
 
-    def __init__(self, redis: Redis, database: Database, *, keep: int = KEEP, sure_s: float = SURE_S) -> None:
-        self._redis, self._database, self._keep, self._sure_s = redis, database, keep, sure_s
+    def __init__(self, redis: Redis, database: Database, *, keep: int = KEEP) -> None:
+        self._redis, self._database, self._keep = redis, database, keep
         self._batches: deque[_Batch] = deque()
         self._kept = 0
         self._since_ms = int(time.time() * 1000)
@@ -98,7 +98,7 @@ class Witness:
     async def _search(self, losses: Sequence[Loss]) -> None:
         lost = await self._nowhere([(batch, at) for batch in self._batches for at in range(len(batch.keys))])
         if lost:
-            await asyncio.sleep(self._sure_s)
+            await asyncio.sleep(SURE_S)
             lost = await self._nowhere(lost)
         told = [
             LostOrder(UUID(batch.keys[at][-32:]), batch.place, batch.entry_ids[at][1:].decode()) for batch, at in lost
