@@ -1,7 +1,7 @@
 -- name: note_loss
 insert into store_losses (sale_number, partition, cursor_id, store_id, last_id, missing, strays, in_use)
 select $1, $2, $3, $4, $5, $6, $7,
-       to_timestamp(split_part($3, '-', 1)::bigint / 1000.0) > clock_timestamp() - interval '1 hour'
+       to_timestamp($8::bigint / 1000.0) > clock_timestamp() - interval '1 hour'
 returning loss_id, in_use;
 
 -- name: fresh
@@ -24,9 +24,9 @@ update store_losses set witnesses = witnesses + 1 where loss_id = any($1::bigint
 
 -- name: known
 -- Those of the orders that are orders, or lie among the dead letters.
-select w.order_id from unnest($1::uuid[]) as w (order_id)
-  where exists (select from orders o where o.order_id = w.order_id)
-     or exists (select from dead_letters d where d.order_id = w.order_id);
+select order_id from orders where order_id = any($1::uuid[])
+union all
+select order_id from dead_letters where order_id = any($1::uuid[]);
 
 -- name: note_lost
 insert into lost_orders (order_id, sale_number, partition, entry_id)

@@ -88,7 +88,7 @@ async def note(connection: Connection, place: Place, gap: Gap) -> None:
     """Write a loss down, once, in the transaction that goes back for it; and in the log of ops if it was in use."""
     if is_shadow(place[0]):
         return
-    row = await connection.fetchrow(_SQL["note_loss"], *place, *gap)
+    row = await connection.fetchrow(_SQL["note_loss"], *place, *gap, int(gap.cursor_id.partition("-")[0]))
     assert row is not None
     if row["in_use"]:
         await ops_log.note(
