@@ -177,6 +177,13 @@ async def test_an_emptied_store_gives_ids_behind_the_cursor_too(open_shop: Shop,
     assert await shop.statuses(later) == ["pending"]
 
 
+async def test_the_audit_sees_it_before_any_drain_does(open_shop: Shop, db: Connection) -> None:
+    shop, what = open_shop, "partitions drained beyond their stream's end"
+    assert [one.breaches for one in await stream_figures(db, shop.orders) if one.what == what] == [0]
+    await shop.orders.flushall()
+    assert [one.breaches for one in await stream_figures(db, shop.orders) if one.what == what] == [1]
+
+
 @pytest.mark.parametrize("keep_s", [0, 600])
 async def test_a_drain_that_died_before_it_told_is_no_loss(open_shop: Shop, db: Connection, keep_s: int) -> None:
     shop, copy = open_shop, Copy(open_shop)

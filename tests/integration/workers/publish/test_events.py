@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from db.connections import pool
 from db.work import outbox
 from doorbuster import keys
+from doorbuster.orderstore import events
 from workers.publish import relay as relay_module
 from workers.publish.events import RELAY
 from workers.runtime.shift import EndReason
@@ -32,15 +33,15 @@ async def test_every_transition_is_published_in_its_orders_order(shop: Shop, ord
     await shop.drain()
     await shop.settle()
     assert await shop.relay() == EndReason.IDLE
-    events = await _published(orders_redis)
-    assert {event["id"] for event in events} == {
+    told = await _published(orders_redis)
+    assert {event["id"] for event in told} == {
         f"{ids[0]}:1", f"{ids[0]}:2", f"{ids[1]}:1", f"{ids[1]}:2", f"{ids[2]}:1",
     }  # fmt: skip
     for order_id, statuses in zip(
         ids, (["pending", "confirmed"], ["pending", "confirmed"], ["cancelled"]), strict=True
     ):
-        assert [event["status"] for event in events if event["order_id"] == str(order_id)] == statuses
-    assert [event["reason"] for event in events if event["order_id"] == str(ids[2])] == ["sold_out"]
+        assert [event["status"] for event in told if event["order_id"] == str(order_id)] == statuses
+    assert [event["reason"] for event in told if event["order_id"] == str(ids[2])] == ["sold_out"]
 
 
 async def test_it_goes_on_where_it_was(shop: Shop, orders_redis: Redis) -> None:
@@ -95,9 +96,9 @@ async def test_a_crash_before_the_cursor_moves_publishes_again(
 
     monkeypatch.setattr(relay_module.outbox, "advance", faulty)
     await shop.relay()
-    events = await _published(orders_redis)
-    assert len(events) == 2
-    assert events[0] == events[1]
+    told = await _published(orders_redis)
+    assert len(told) == 2
+    assert told[0] == told[1]
     assert (await outbox.read_cursor(db, RELAY)) > outbox.START
 
 
@@ -112,3 +113,34 @@ async def test_a_stream_that_was_lost_is_published_again(shop: Shop, db: Connect
     await shop.relay()
     assert [event["seq"] for event in await _published(orders_redis)] == [2, 1, 2]
     assert not await outbox.any_unpublished(db, RELAY)
+
+
+async def test_a_stream_that_lost_its_end_gets_what_it_lacks(shop: Shop) -> None:
+    """A server took over without the last events, before a relay begins and while one runs."""
+    await shop.stock(lamp=9)
+    await shop.open_sale("lamp")
+    await shop.buy("ada", lamp=1)
+    await shop.drain()
+    await shop.relay()
+    kept = await shop.orders.dump(keys.EVENTS)
+    assert kept is not None
+    await shop.buy("bob", "cyd", lamp=1)
+    await shop.drain()
+    await shop.relay()
+    published = [fields[b"event"] for _, fields in await shop.orders.xrange(keys.EVENTS)]
+    await shop.orders.restore(keys.EVENTS, 0, kept, replace=True)
+    await shop.buy("dan", lamp=1)
+    await shop.drain()
+    await shop.relay()
+    now = [fields[b"event"] for _, fields in await shop.orders.xrange(keys.EVENTS)]
+    assert now[: len(published)] == published
+    assert len(now) == len(published) + 1
+
+
+async def test_a_running_relay_appends_only_behind_its_last_event(shop: Shop) -> None:
+    assert await events.append(shop.orders, [b"{}"]) is events.Appended.FIRST
+    assert await events.append(shop.orders, [b"[]"], last=b"{}") is events.Appended.BEHIND
+    assert await events.append(shop.orders, [b"1"], last=b"{}") is events.Appended.NOT
+    assert await events.newest(shop.orders) == b"[]"
+    assert await events.count(shop.orders) == 2
+    await shop.orders.delete(keys.EVENTS)
