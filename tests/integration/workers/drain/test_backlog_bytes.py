@@ -50,7 +50,7 @@ class Till:
             )
             for order in orders
         ]  # fmt: skip
-        return [verdict[:1] for verdict in await self._link.run((self.gate, self.stream), batch)]
+        return [verdict[:1] for verdict in await self._link.run(batch)]
 
     async def backlog(self) -> tuple[int, int]:
         """Return what the gate says: entries, and their bytes."""
