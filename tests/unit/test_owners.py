@@ -19,6 +19,7 @@ OTHER_OWNERS = {
     "readiness/audited.py": "the jobs",
     "readiness/shift_costs.py": "the jobs",
     "doorbuster/embedded/stores/valkey.py": "waits until a server of its own answers",
+    "doorbuster/embedded/stores/valkey_cluster.py": "forms a cluster of servers of its own, by no key",
     "catalogue/change_feed.py": "the cache",
     "catalogue/cache/shared.py": "the cache",
     "catalogue/cache/units.py": "the cache",
