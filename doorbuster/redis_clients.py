@@ -1,7 +1,7 @@
 """Clients of the Redis roles, one kind a use. Owns time-outs and retries of each kind; never sends a command itself.
 
 What stands behind a role its URL says (`redis_roles/urls.py`): a single server, a Cluster, or what sentinels watch. A
-client of either is a `Redis`; that of several servers finds the primary of each command's keys (`redis_roles/client.py`).
+client of any is a `Redis`; that of several servers finds the primary of a command's keys (`redis_roles/client.py`).
 
 The library's default retries a command ten times. A lost reply would then append an order twice, so the accept client
 is made with a `Retry` of zero attempts: `call_with_retry` runs the command once and raises what happened.

@@ -1,4 +1,4 @@
-"""A pool whose connections lead to any primary: for subscribers, whose channels have no node. Owns that choice alone."""
+"""A pool whose connections lead to any primary: for subscribers, whose channels have no node. Owns that choice only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AnyNode(ConnectionPool):
         """
         pool = (await self._nodes.any()).connection_pool
         try:
-            connection = await pool.get_connection(*arguments, **options)
+            connection = await pool.get_connection(*arguments, **options)  # type: ignore[no-untyped-call]
         except BaseException:
             self._nodes.suspect()
             raise

@@ -64,7 +64,11 @@ class RoleClient(Redis):
         if place is Keyless.BESIDE:
             raise UnroutableError(f"{args[0]} is asked of one node: see `servers.primaries`")
         slot = place if isinstance(place, int) else None
-        return await self.insist(slot, lambda node: node.execute_command(*args, **options), asking=(args, options))
+
+        def ask(node: Redis) -> Awaitable[Any]:
+            return node.execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+        return await self.insist(slot, ask, asking=(args, options))
 
     def place_of(self, words: Any) -> int | Keyless:
         """Return the slot of a command, or what one without a key is sent to; one primary alone has every slot."""
@@ -173,7 +177,7 @@ class RoleClient(Redis):
 
         async def ask(one: Primary) -> Any:
             try:
-                return await one.client.execute_command(*args, **options)
+                return await one.client.execute_command(*args, **options)  # type: ignore[no-untyped-call]
             except (RedisError, OSError, TimeoutError):
                 self.nodes.suspect()
                 raise
@@ -192,7 +196,8 @@ class RoleClient(Redis):
         if packed and version != self.nodes.version:
             raise TopologyChangedError("keys moved to other servers while they were gone through")
         try:
-            behind, found = await primaries[at].client.execute_command(name, packed & mask, *args, **options)
+            node: Any = primaries[at].client
+            behind, found = await node.execute_command(name, packed & mask, *args, **options)
         except (RedisError, OSError, TimeoutError):
             self.nodes.suspect()
             raise

@@ -1,15 +1,15 @@
 """What a failed call to a Redis server means: nothing was run, or it is not known. Owns that one table.
 
-| said or met                                                    | meaning     | may the client send it again           |
-|----------------------------------------------------------------|-------------|----------------------------------------|
-| `MOVED`, `ASK`                                                 | not run     | yes, where the answer points           |
-| `CLUSTERDOWN`, `MASTERDOWN`, `READONLY`, `NOREPLICAS`          | not run     | yes, after asking for the primary anew |
-| `TRYAGAIN`, `LOADING`, `BUSY`, `UNBLOCKED`                     | not run     | yes, after a pause                     |
-| `NOSCRIPT`                                                     | not run     | yes, with the whole script             |
-| no connection could be made; sentinels name no primary         | not run     | yes, after asking for the primary anew |
-| the connection was lost after sending, no answer in time       | **unknown** | never without its idempotency key      |
-| `WAIT` counted fewer replicas than asked for                   | **unknown** | never without its idempotency key      |
-| any other answer that is an error                              | **unknown** | never                                  |
+| said or met                                              | meaning     | may the client send it again            |
+|----------------------------------------------------------|-------------|-----------------------------------------|
+| `MOVED`, `ASK`                                           | not run     | yes, where the answer points            |
+| `CLUSTERDOWN`, `MASTERDOWN`, `READONLY`, `NOREPLICAS`    | not run     | yes, after asking who is primary        |
+| `TRYAGAIN`, `LOADING`, `BUSY`, `UNBLOCKED`               | not run     | yes, after a pause                      |
+| `NOSCRIPT`                                               | not run     | yes, with the whole script              |
+| no connection could be made; sentinels name no primary   | not run     | yes, after asking who is primary        |
+| the connection was lost after sending, no answer in time | **unknown** | never without its idempotency key       |
+| `WAIT` counted fewer replicas than asked for             | **unknown** | never without its idempotency key       |
+| any other answer that is an error                        | **unknown** | never                                   |
 
 A script that meets `READONLY` or `NOREPLICAS` meets it at its first write, so that it has changed nothing. All else is
 unknown, so that what a new server version says is never taken for leave to repeat.

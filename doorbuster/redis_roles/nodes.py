@@ -72,7 +72,7 @@ class Nodes:
 
     async def any(self) -> Redis:
         """Return the client of some primary."""
-        return random.choice(await self.primaries()).client
+        return random.choice(await self.primaries()).client  # noqa: S311  hides nothing
 
     async def primaries(self) -> list[Primary]:
         """Return all of them, in an order that stays.

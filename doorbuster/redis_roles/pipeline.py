@@ -49,12 +49,12 @@ class RolePipeline(Pipeline):
         if isinstance(place, Keyless) and place not in _IN_PLACE:
             raise UnroutableError(f"{args[0]} goes to every node, and cannot stand in a pipeline")
         self._slots.append(place if isinstance(place, int) else None)
-        return self.pipeline_execute_command(*args, **kwargs)
+        return self.pipeline_execute_command(*args, **kwargs)  # type: ignore[no-untyped-call]
 
-    async def reset(self) -> None:
+    async def reset(self) -> None:  # type: ignore[override]
         """Forget what was collected."""
         self._slots = []
-        await super().reset()
+        await super().reset()  # type: ignore[no-untyped-call]
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Run everything; return the answers in the order of the commands.
@@ -62,7 +62,7 @@ class RolePipeline(Pipeline):
         Raises:
             RedisError, OSError, TimeoutError: of one of the servers; what was run on any of them is unknown.
         """
-        commands = [_Command(*one) for one in self.command_stack]
+        commands = [_Command(words, dict(options)) for words, options in self.command_stack]
         places = self._places()
         try:
             if not commands:
@@ -143,6 +143,8 @@ class RolePipeline(Pipeline):
         rest: list[int] = []
         for at in group:
             answer = answers[at]
-            if (isinstance(answer, Exception) and may_pass(answer)) or (rest and commands[at].words[0] in SPEAKS_OF_OTHERS):
+            if (isinstance(answer, Exception) and may_pass(answer)) or (
+                rest and commands[at].words[0] in SPEAKS_OF_OTHERS
+            ):
                 rest.append(at)
         return rest

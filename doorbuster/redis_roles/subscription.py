@@ -48,7 +48,7 @@ async def subscribed(redis: Redis, *channels: str) -> AsyncIterator[NextMessage]
                 raise RedisTimeoutError("the subscription's server gives no sign of life")
             if now - heard > SILENT_S and not asked:
                 asked = True
-                await subscription.ping()  # type: ignore[no-untyped-call]
+                await subscription.ping()
             return None
 
         yield next_message

@@ -133,7 +133,7 @@ class SentinelAsker:
         """Return the primary and the epoch it is from; None: this sentinel does not watch the service."""
         client = self._connect(address)
         try:
-            said: Any = await client.execute_command("SENTINEL", "MASTER", self._service)
+            said: Any = await client.execute_command("SENTINEL", "MASTER", self._service)  # type: ignore[no-untyped-call]
         finally:
             await client.aclose()
         told = {_text(name): _text(value) for name, value in zip(said[::2], said[1::2], strict=True)}
