@@ -42,7 +42,7 @@ async def judge(redis: Redis, level: str) -> Judgement:
         replication = replication_of(one.info)
         said = _notes(one, replication, level)
         if waited_for(level):
-            said += await _replica_notes(redis, replication)
+            said += await _replica_notes(one.client, replication)
         judged.faults.extend(f"{named}{fault}" for fault in _faults(one, replication, level))
         judged.notes.extend(f"{named}{note}" for note in said)
         judged.switches.append(f"{named}{switch_words(replication, level)}")
@@ -98,11 +98,11 @@ def _notes(one: KeptData, replication: Replication, level: str) -> list[str]:
     return notes
 
 
-async def _replica_notes(redis: Redis, replication: Replication) -> list[str]:
+async def _replica_notes(primary: Redis, replication: Replication) -> list[str]:
     """Return which replicas would lose what they were waited for, where power fails."""
     notes = []
     for replica in replication.replicas:
-        config = await server.replica_settings(redis, replica.address, *_SYNCED)
+        config = await server.replica_settings(primary, replica.address, *_SYNCED)
         if config is None:
             notes.append(f"replica {replica.name} cannot be asked whether it syncs each write")
         elif wrong := [f"{name} is {config.get(name)}" for name, must in _SYNCED.items() if config.get(name) != must]:

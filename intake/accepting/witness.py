@@ -85,7 +85,7 @@ class Witness:
 
     async def look(self) -> None:
         """Look whether anything can be lost, and if so for what this process accepted."""
-        histories = [one.info.get("master_replid", "") for one in await server.kept_data(self._redis)]
+        histories = sorted(one.info.get("master_replid", "") for one in await server.kept_data(self._redis))
         async with self._database.reading("watching") as connection:
             if self._heard is None:
                 self._heard = await store_losses.last_loss(connection)

@@ -31,8 +31,8 @@ def store_keepers(plan: Plan, postgres: Postgres) -> list[tuple[Keeper, Readines
         if f"{role}_redis" in plan.embedded:
             port, password = plan.redis_ports[role], plan.redis_password
             folder, log = plan.folder.redis(role), plan.folder.log(role)
-            max_mb = plan.order_store_mb if role == "orders" else None
-            kept.append(keep(role, Valkey(role, folder, log, port=port, password=password, max_mb=max_mb)))
+            more = {"maxmemory": f"{plan.order_store_mb}mb"} if role == "orders" else {}
+            kept.append(keep(role, Valkey(role, folder, log, port=port, password=password, more=more)))
     return kept
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import redis
@@ -47,18 +48,18 @@ class Valkey:
     """The append-only file is flushed and synced, then the server ends."""
 
     def __init__(
-        self, role: str, folder: Path, log: Path, *, port: int, password: str, max_mb: int | None = None
+        self, role: str, folder: Path, log: Path, *, port: int, password: str, more: Mapping[str, str] | None = None
     ) -> None:
-        """Take the role, where things are, and how many MiB of memory it may take at most: None, as the role says."""
+        """Take the role, where things are, and settings that go before those of the role."""
         self.role, self.folder, self._log = role, folder, log
-        self.port, self._password = port, password
+        self.port, self.password = port, password
         self.user = system_user.VALKEY if os.geteuid() == 0 else None
-        self._bound = {} if max_mb is None else {"maxmemory": f"{max_mb}mb"}
+        self._more = dict(more or {})
 
     @property
     def url(self) -> str:
         """The URL of the server, password included."""
-        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def prepare(self) -> None:
         """Make the folder and write the server's configuration, readable by its owner alone.
@@ -67,7 +68,7 @@ class Valkey:
             InvalidError: as root, the user that the server is to run as cannot be made.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        settings = _EVERY | _ROLES[self.role] | self._bound | {"port": str(self.port), "requirepass": self._password}
+        settings = _EVERY | _ROLES[self.role] | self._more | {"port": str(self.port), "requirepass": self.password}
         write_private(self.folder / "valkey.conf", "".join(f"{k} {v}\n" for k, v in settings.items()))
         if self.user is not None:
             system_user.own(self.folder, runs=Path(get_binary_path()).parent)
