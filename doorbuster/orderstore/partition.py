@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from doorbuster import keys
 from doorbuster.lua_script import Script
@@ -146,31 +146,30 @@ async def after_commit(redis: Redis, partition: Partition, committed: Committed)
         RedisError, OSError, TimeoutError: any failure but that the store is full.
     """
     # First what makes room, last what needs it. The orders are committed whatever the gate says, so they are told.
-    refused: list[OutOfMemoryError] = []
-    said: tuple[str, str] | None = committed.said
-    try:
-        said = await _count_down(redis, partition, committed)
-    except OutOfMemoryError as error:
-        refused.append(error)
+    names = [keys.gate(*partition), keys.stream(*partition)]
+    size = "" if committed.drained_bytes is None else committed.drained_bytes
+    told = (
+        *committed.said, committed.trim_below or "", committed.drained, committed.cursor, size,
+        committed.unknown, committed.beyond, AHEAD_MAX_MS, committed.last,
+    )  # fmt: skip
     pipe = redis.pipeline(transaction=False)
+    pipe.evalsha(_tell_drained.sha, len(names), *names, *told)
     if committed.in_stock:
         sold_out.queue_clear(pipe, partition, committed.in_stock)
     if committed.changed:
         changes.queue_orders(pipe, committed.changed)
     if committed.sold_out:
         sold_out.queue_set(pipe, partition, committed.sold_out)
-    refused += _refused_for_room(await pipe.execute(raise_on_error=False))
-    return Telling(said, refused)
-
-
-async def _count_down(redis: Redis, partition: Partition, committed: Committed) -> tuple[str, str] | None:
-    """Tell the gate and trim the stream; return what the gate says now, None if it said what the drain did not know."""
-    names = [keys.gate(*partition), keys.stream(*partition)]
-    size = "" if committed.drained_bytes is None else committed.drained_bytes
-    told = (committed.trim_below or "", committed.drained, committed.cursor, size, committed.unknown, committed.beyond)
-    if not await _tell_drained.run(redis, names, *committed.said, *told, AHEAD_MAX_MS, committed.last):
-        return None
-    return str(committed.drained), f"{committed.drained} {committed.cursor}"
+    counted, *answers = await pipe.execute(raise_on_error=False)
+    if isinstance(counted, NoScriptError):  # nothing was run, so running it now is no repetition
+        try:
+            counted = await _tell_drained.run(redis, names, *told)
+        except OutOfMemoryError as error:
+            counted = error
+    refused = _refused_for_room([counted, *answers])
+    if counted in refused:
+        return Telling(committed.said, refused)
+    return Telling((str(committed.drained), f"{committed.drained} {committed.cursor}") if counted else None, refused)
 
 
 def _refused_for_room(answers: list[Any]) -> list[OutOfMemoryError]:
