@@ -12,6 +12,7 @@
 | `SALES`       | channel| orders | none                 | intake (ops)         | intake             |
 | `HEARD`       | channel| orders | none                 | intake               | intake (ops)       |
 | `EVENTS`      | stream | orders | capped               | relay                | subscribers        |
+| `shadow_events` | stream | orders | as long as the shadow | relay     | nobody             |
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
@@ -106,6 +107,12 @@ HEARD = f"{PREFIX}:sales:heard"
 
 EVENTS = f"{PREFIX}:events"
 """Stream of order events for other systems."""
+
+
+def shadow_events(shadow_number: int) -> str:
+    """Stream of the events of a rehearsal's shadow, which nobody reads."""
+    return f"{PREFIX}:{{{shadow_number}}}:events"
+
 
 SCHEDULER_FAILURES = f"{PREFIX}:scheduler:failures"
 """Hash: how often the scheduler met something broken, by part."""

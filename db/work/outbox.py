@@ -38,6 +38,8 @@ class OutboxEvent(NamedTuple):
     kind: str | None
     position: int
     tx: int
+    is_shadow: bool = False
+    """Whether it is of an order in a rehearsal's shadow."""
 
     @property
     def place(self) -> OutboxPlace:

@@ -30,10 +30,13 @@ class _OrderEvents:
     async def read(
         self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float
     ) -> OutboxBatch[OutboxEvent] | None:
-        """Return the events behind `after`, whatever their age."""
+        """Return the events behind `after`, whatever their age; shadows' too, which leave no trace in a kept cursor."""
         assert age_s == 0.0, "events are told at once"
         events = await outbox.unpublished(connection, after, limit=limit)
-        return OutboxBatch(events, events[-1].place) if events else None
+        if not events:
+            return None
+        kept = next((event.place for event in reversed(events) if not event.is_shadow), None)
+        return OutboxBatch(events, events[-1].place, kept)
 
     async def any_behind(self, connection: Connection, cursor: str, *, age_s: float) -> bool:  # noqa: ARG002 - as above
         """Say whether there are events behind a cursor."""
@@ -56,7 +59,8 @@ class _CatalogueChanges:
             return None
         # Read after the changes: everything they show lies before this position.
         position = await catalogue_changes.log_position(connection)
-        return OutboxBatch([one.change for one in found], found[-1].place, position)
+        end = found[-1].place
+        return OutboxBatch([one.change for one in found], end, end, position)
 
     async def any_behind(self, connection: Connection, cursor: str, *, age_s: float) -> bool:
         """Say whether there is a change of this age behind a cursor."""

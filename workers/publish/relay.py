@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from db.work import outbox
@@ -37,6 +37,8 @@ class OutboxBatch(NamedTuple, Generic[Row]):
     rows: Sequence[Row]
     end: OutboxPlace
     """Where the last of them stands."""
+    kept: OutboxPlace | None
+    """Where the last of them stands that is no shadow's, None where all are: that is kept of a cursor at `end`."""
     lsn: int = 0
     """A position of the log behind all of them, where the source knows one."""
 
@@ -103,24 +105,23 @@ class Relay:
         connection = await self._shift.connection()
         read: dict[tuple[int, OutboxPlace, float], OutboxBatch[Any] | None] = {}
         ends: dict[str, OutboxPlace] = {}
+        kept: dict[str, OutboxPlace | None] = {}
         done, failure = 0, None
         for target in self._targets:
             batch = await self._read(connection, target, read)
             if batch is None:
                 continue
             try:
-                ends[target.name] = await self._hand_on(target, batch)
+                end = ends[target.name] = await self._hand_on(target, batch)
             except TRANSIENT as error:
                 if connection.is_closed():
                     raise
                 failure = failure or error
             else:
                 done += len(batch.rows)
-        if ends:
-            async with self._shift.leased_transaction() as held:
-                for name, end in ends.items():
-                    await outbox.advance(held, name, end)
-            self._cursors |= ends
+                kept[target.name] = end if end == outbox.START else batch.kept
+        await self._keep(kept)
+        self._cursors |= ends
         if failure is not None:
             raise failure
         if not done:
@@ -132,6 +133,14 @@ class Relay:
         """Close what the targets have open."""
         for target in self._targets:
             await target.close()
+
+    async def _keep(self, cursors: Mapping[str, OutboxPlace | None]) -> None:
+        """Remember how far the targets are, where there is anything to remember."""
+        places = {name: place for name, place in cursors.items() if place is not None}
+        if places:
+            async with self._shift.leased_transaction() as held:
+                for name, place in places.items():
+                    await outbox.advance(held, name, place)
 
     async def _read(
         self,

@@ -39,7 +39,10 @@ class _WorldEvents:
         """Return the events behind `after`, whatever their age."""
         assert age_s == 0.0, "events are told at once"
         found = await world_events.untold(connection, after, limit=limit)
-        return OutboxBatch([one.event for one in found], found[-1].place) if found else None
+        if not found:
+            return None
+        end = found[-1].place
+        return OutboxBatch([one.event for one in found], end, end)
 
     async def any_behind(self, connection: Connection, cursor: str, *, age_s: float) -> bool:  # noqa: ARG002 - as above
         """Say whether there are events behind a cursor."""

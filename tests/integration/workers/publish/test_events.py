@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 from db.connections import pool
 from db.work import outbox
 from doorbuster import keys
+from doorbuster.values.shadows import SHADOWS_FROM
 from workers.publish import relay as relay_module
 from workers.publish.events import RELAY
 from workers.runtime.shift import EndReason
@@ -112,3 +114,33 @@ async def test_a_stream_that_was_lost_is_published_again(shop: Shop, db: Connect
     await shop.relay()
     assert [event["seq"] for event in await _published(orders_redis)] == [2, 1, 2]
     assert not await outbox.any_unpublished(db, RELAY)
+
+
+async def test_events_of_a_shadow_go_to_a_stream_of_their_own_and_leave_the_cursor(
+    shop: Shop, db: Connection, orders_redis: Redis
+) -> None:
+    await shop.stock(lamp=9)
+    await shop.open_sale("lamp")
+    await shop.buy("ada", lamp=1)
+    await shop.drain()
+    number = SHADOWS_FROM + 7
+    insert = "insert into order_events (order_id, seq, status, at) values ($1, 1, 'pending', now())"
+    of_shadow = [UUID(int=(number << 104) + place) for place in range(3)]
+    try:
+        for order_id in of_shadow:
+            await db.execute(insert, order_id)
+        await shop.relay()
+        kept = await outbox.read_cursor(db, RELAY)
+        assert [event["seq"] for event in await _published(orders_redis)] == [1]
+        told = await orders_redis.xrange(keys.shadow_events(number))
+        assert [msgspec.json.decode(fields[b"event"])["order_id"] for _, fields in told] == [*map(str, of_shadow)]
+        await shop.settle()
+        await shop.relay()
+        assert [event["seq"] for event in await _published(orders_redis)] == [1, 2], "what comes behind them is told"
+        assert await outbox.read_cursor(db, RELAY) > kept
+        await db.execute(insert, UUID(int=(number << 104) + 9))
+        kept = await outbox.read_cursor(db, RELAY)
+        await shop.relay()
+        assert await outbox.read_cursor(db, RELAY) == kept, "a shadow leaves no trace in it"
+    finally:
+        await db.execute("delete from order_events where is_shadow_order(order_id)")
