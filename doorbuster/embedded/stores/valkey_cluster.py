@@ -65,12 +65,6 @@ class Member:
         return "master" in self.flags and bool(self.slots) and not self.flags & {"fail", "noaddr", "handshake"}
 
 
-def cluster_url(nodes: Sequence[Valkey]) -> str:
-    """Return the URL of a cluster, every node a seed, password included."""
-    seeds = ",".join(f"{LOOPBACK}:{node.port}" for node in nodes)
-    return f"redis+cluster://:{nodes[0].password}@{seeds}"
-
-
 def form(nodes: Sequence[ClusterNode], *, within_s: float = 30.0) -> None:
     """Make one cluster of running servers, the first half of them primaries when they are new.
 
