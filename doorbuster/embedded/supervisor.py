@@ -101,8 +101,13 @@ class Supervisor:
     def _start(self) -> None:
         for store in self._stores:
             store.start()
-        for store in self._stores:
-            self._await(store.keepers(), store.is_ready, _STORE_READY_S)
+        unready = list(self._stores)
+
+        def are_ready() -> bool:
+            unready[:] = [store for store in unready if not store.is_ready()]
+            return not unready
+
+        self._await([keeper for store in self._stores for keeper in store.keepers()], are_ready, _STORE_READY_S)
         self._prepare(self._plan.urls)
         if "database" in self._plan.embedded:
             for former in no_longer_wanted(self._postgres, self._plan.folder, len(self._standbys)):

@@ -87,7 +87,7 @@ class ClusterGroup:
         if time.monotonic() - self._died.get(node.port, 0.0) > TAKEOVER_S:
             return True
         own = next((one for one in self._seen if one.port == node.port), None)
-        if own is None or "master" not in own.flags or not own.slots:
+        if own is None or "master" not in own.flags or not own.ranges:
             return True
         living = {node.port for node, keeper in self._pairs() if keeper.lives}
         return not any(one.primary_id == own.node_id and one.port in living for one in self._seen)

@@ -25,7 +25,7 @@ from doorbuster.embedded.topology.group import Pids
 from doorbuster.errors import StoreUnavailableError
 
 _log = logging.getLogger(__name__)
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 1.0
 _PATIENCE_S = 3.0
 """How long commits wait for a standby that lives and does not follow."""
 
@@ -102,12 +102,9 @@ class PairGroup:
         return {self.name: [pid for pid in pids if pid is not None]}
 
     def stop(self) -> None:
-        """End the standby, then the primary."""
+        """End the standby, then the primary; remove the folders of their sockets."""
         stop_all([self._kept[1 - self._primary]])
         stop_all([self._kept[self._primary]])
-
-    def clear(self) -> None:
-        """Remove the sockets' folders, once both have ended."""
         for server in self._servers:
             server.clear()
 

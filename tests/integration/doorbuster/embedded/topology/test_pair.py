@@ -1,4 +1,4 @@
-"""A pair of PostgreSQL servers: every acknowledged commit is on both, and the standby takes over from a dead primary."""
+"""A pair of PostgreSQL servers: every acknowledged commit is on both, and the standby takes a dead primary's place."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_standby_takes_over_with_all_that_was_acknowledged_and_back(folder: 
 
 
 def test_one_that_does_not_have_all_is_not_promoted(folder: DataFolder) -> None:
-    group, (first, second) = group_of(folder)
+    group, (first, _second) = group_of(folder)
     with kept(group):
         asked(first, "create table told (number int)")
         primary, standby = group.keepers()
@@ -89,4 +89,3 @@ def test_a_run_that_was_killed_right_after_it_decided_is_taken_to_its_end(folder
         assert asked(second, "select pg_is_in_recovery()") is False
         assert asked(second, "select count(*) from told") == 1
         assert asked(first, "select pg_is_in_recovery()") is True
-    group.clear()
