@@ -25,7 +25,7 @@ from doorbuster.redis_roles.whereabouts import ClusterAsker, SentinelAsker
 
 BLOCK_MARGIN_S = 2.0
 """How much longer than its `BLOCK` a reader waits for the server."""
-ASK_S = 1.0
+ASK_S = 2.0
 """How long who knows where a primary is may take to say so."""
 
 

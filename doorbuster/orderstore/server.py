@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_roles.servers import primaries
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ async def away(redis: Redis) -> list[str]:
     found = await asyncio.gather(*(one.client.ping() for one in servers), return_exceptions=True)
     failures = [said for said in found if isinstance(said, BaseException)]
     for failure in failures:
-        if len(failures) == len(servers) or not isinstance(failure, RedisError | OSError | TimeoutError):
+        if len(failures) == len(servers) or not isinstance(failure, REDIS_FAILED):
             raise failure
     return [one.name for one, said in zip(servers, found, strict=True) if isinstance(said, BaseException)]
 

@@ -12,8 +12,7 @@ import random
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from redis.exceptions import RedisError
-
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.log import shared_context
 from doorbuster.redis_roles.meaning import NoPrimaryError
 from doorbuster.redis_roles.whereabouts import Whereabouts
@@ -168,10 +167,10 @@ class Nodes:
 
     @staticmethod
     async def _let_go(client: Redis) -> None:
-        with suppress(RedisError, OSError):
+        with suppress(*REDIS_FAILED):
             await client.connection_pool.disconnect(inuse_connections=False)
         try:
             await asyncio.sleep(LET_GO_S)
         finally:
-            with suppress(RedisError, OSError):
+            with suppress(*REDIS_FAILED):
                 await client.aclose()

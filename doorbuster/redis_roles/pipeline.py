@@ -11,15 +11,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.asyncio.client import Pipeline
-from redis.exceptions import AskError, RedisError
+from redis.exceptions import AskError
 
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_roles.commands import PAUSES_S, SPEAKS_OF_OTHERS, Keyless
 from doorbuster.redis_roles.meaning import UnroutableError, is_pointer, may_pass
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import ConnectionPool, Redis
 
-    from doorbuster.redis_roles.client import RoleClient
+    from doorbuster.redis_roles.router import Router
 
 _IN_PLACE = (Keyless.ANY, Keyless.BESIDE)
 
@@ -34,9 +35,10 @@ class _Command(NamedTuple):
 class RolePipeline(Pipeline):
     """Collects commands, and runs them where their keys are."""
 
-    def __init__(self, client: RoleClient, *, transaction: bool) -> None:
-        super().__init__(client.connection_pool, client.response_callbacks, transaction, None)
-        self._client = client
+    def __init__(self, router: Router, pool: ConnectionPool, callbacks: Any, *, transaction: bool) -> None:
+        """Take what the base class wants of a client, too: a pool, which is not asked, and how answers are read."""
+        super().__init__(pool, callbacks, transaction, None)
+        self._router = router
         self._slots: list[int | None] = []
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
@@ -45,7 +47,7 @@ class RolePipeline(Pipeline):
         Raises:
             UnroutableError: no single node could run it, or it cannot stand in a pipeline.
         """
-        place = self._client.place_of(args)
+        place = self._router.place_of(args)
         if isinstance(place, Keyless) and place not in _IN_PLACE:
             raise UnroutableError(f"{args[0]} goes to every node, and cannot stand in a pipeline")
         self._slots.append(place if isinstance(place, int) else None)
@@ -95,18 +97,18 @@ class RolePipeline(Pipeline):
             pipe.command_stack = [(one.words, dict(one.options)) for one in commands]
             return await pipe.execute(raise_on_error)
 
-        return await self._client.insist(places[0], run)
+        return await self._router.insist(places[0], run)
 
     async def _spread(self, commands: list[_Command], places: list[int | None]) -> list[Any]:
         """Send the commands to their servers, all servers at once."""
-        nodes = await self._client.nodes_of(places)
+        nodes = await self._router.nodes_of(places)
         groups: dict[Redis | None, list[int]] = {}
         for at, slot in enumerate(places):
             groups.setdefault(nodes[slot], []).append(at)
         answers: list[Any] = [None] * len(commands)
 
         async def run(node: Redis | None, group: list[int]) -> None:
-            said = await self._client.at_once(node, [commands[at] for at in group])
+            said = await self._router.at_once(node, [commands[at] for at in group])
             for at, answer in zip(group, said, strict=True):
                 answers[at] = answer
             for slot in dict.fromkeys(places[at] for at in group):
@@ -120,20 +122,20 @@ class RolePipeline(Pipeline):
 
     async def _rest(self, slot: int | None, group: list[int], commands: list[_Command], answers: list[Any]) -> None:
         """Send again what of a slot was not run, for as long as one command may take."""
-        ends, pause = self._client.ends(), PAUSES_S[0]
+        ends, pause = self._router.ends(), PAUSES_S[0]
         while rest := self._not_run(group, commands, answers):
             error = answers[rest[0]]
             points = isinstance(error, AskError) and is_pointer(error)
             if isinstance(error, AskError) and points:
-                node: Redis | None = self._client.at_pointed(error)
+                node: Redis | None = self._router.at_pointed(error)
             else:
                 try:
-                    await self._client.missed(slot, error, pause, ends)
-                except RedisError:  # its time is over: it stands among the answers
+                    await self._router.missed(slot, error, pause, ends)
+                except REDIS_FAILED:  # its time is over: it stands among the answers
                     return
-                node = (await self._client.nodes_of([slot]))[slot]
+                node = (await self._router.nodes_of([slot]))[slot]
                 pause = min(pause * 2, PAUSES_S[1])
-            said = await self._client.at_once(node, [commands[at] for at in rest], asking=points)
+            said = await self._router.at_once(node, [commands[at] for at in rest], asking=points)
             for at, answer in zip(rest, said, strict=True):
                 answers[at] = answer
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool
-from redis.exceptions import RedisError
 
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_roles.meaning import not_connected
 
 
@@ -26,5 +26,5 @@ class Pool(BlockingConnectionPool):
         """
         try:
             return await super().get_connection(*arguments, **options)  # type: ignore[no-untyped-call]
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_FAILED as error:
             raise not_connected(error) from error

@@ -75,19 +75,19 @@ class _Routed:
     """To the primary that serves a key's slot now."""
 
     def __init__(self, client: RoleClient, key: str) -> None:
-        self._client, self._slot = client, client.place_of(("GET", key))
+        self._router, self._slot = client.router, client.router.place_of(("GET", key))
 
     async def pool(self) -> ConnectionPool:
         assert isinstance(self._slot, int)
-        return (await self._client.nodes.of(self._slot)).connection_pool
+        return (await self._router.nodes.of(self._slot)).connection_pool
 
     async def missed(self, error: Exception, tries: int) -> None:
         assert isinstance(self._slot, int)
         pause_s = min(PAUSES_S[0] * 2**tries, PAUSES_S[1])
-        await self._client.missed(self._slot, error, pause_s, float("inf"))
+        await self._router.missed(self._slot, error, pause_s, float("inf"))
 
     def touch(self) -> None:
-        self._client.nodes.touch()
+        self._router.nodes.touch()
 
     def suspect(self) -> None:
-        self._client.nodes.suspect()
+        self._router.nodes.suspect()

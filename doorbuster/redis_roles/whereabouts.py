@@ -12,8 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from redis.exceptions import RedisError
-
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_roles.commands import SLOTS
 from doorbuster.redis_roles.urls import Address
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 ASKED_MAX = 8
 """Nodes of a Cluster, or sentinels, that are asked at a time."""
-WITHIN_S = 1.0
+WITHIN_S = 2.0
 """How long the first answer may take."""
 GRACE_S = 0.05
 """How long others are waited for behind it: one of them may know more."""
@@ -154,7 +153,7 @@ async def first_answers(asking: Iterable[Awaitable[Any]]) -> list[Any]:
                 if error is None:
                     answers.append(one.result())
                     ends = min(ends, loop.time() + GRACE_S)
-                elif not isinstance(error, RedisError | OSError | TimeoutError):
+                elif not isinstance(error, REDIS_FAILED):
                     raise error
     finally:
         for one in pending:
