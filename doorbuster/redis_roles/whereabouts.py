@@ -135,7 +135,10 @@ class SentinelAsker:
             said: Any = await client.execute_command("SENTINEL", "MASTER", self._service)  # type: ignore[no-untyped-call]
         finally:
             await client.aclose()
-        told = {_text(name): _text(value) for name, value in zip(said[::2], said[1::2], strict=True)}
+        pairs = (
+            said.items() if isinstance(said, dict) else zip(said[::2], said[1::2], strict=True)
+        )  # by RESP3, by RESP2
+        told = {_text(name): _text(value) for name, value in pairs}
         return int(told.get("config-epoch", 0)), Address(told["ip"], int(told["port"]))
 
 

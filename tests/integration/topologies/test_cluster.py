@@ -45,7 +45,9 @@ def test_no_secret_is_on_a_command_line_nor_open_to_others(running: Running) -> 
     told = [path for path in running.data.rglob("*.conf") if path.is_file() and password in path.read_text()]
     assert len(told) == 3 * 6 + 2 + 3
     assert not [path for path in told if path.stat().st_mode & 0o077]
-    listening = {one.laddr.ip for pid in stores for one in psutil.Process(pid).net_connections() if one.status == "LISTEN"}
+    listening = {
+        one.laddr.ip for pid in stores for one in psutil.Process(pid).net_connections() if one.status == "LISTEN"
+    }
     assert listening == {"127.0.0.1"}
 
 
