@@ -29,8 +29,8 @@ def redis_urls(topology: Topology, ports: Mapping[str, int], password: str) -> d
     if topology == "single":
         return {role: f"redis://:{password}@{LOOPBACK}:{ports[role]}/0" for role in REDIS_ROLES}
     found = {role: cluster_url(nodes_of(ports, role), password) for role in CLUSTERED}
-    sentinels = _seeds([ports[f"sentinel-{number}"] for number in range(1, SENTINELS + 1)])
-    return found | {SERVICE: f"redis+sentinel://:{password}@{sentinels}/{SERVICE}/0?sentinel_password={password}"}
+    sentinels = [ports[f"sentinel-{number}"] for number in range(1, SENTINELS + 1)]
+    return found | {SERVICE: sentinel_url(sentinels, password)}
 
 
 def nodes_of(ports: Mapping[str, int], role: str) -> list[int]:
@@ -41,6 +41,11 @@ def nodes_of(ports: Mapping[str, int], role: str) -> list[int]:
 def cluster_url(ports: Sequence[int], password: str) -> str:
     """Return the URL of a cluster, every node a seed."""
     return f"redis+cluster://:{password}@{_seeds(ports)}"
+
+
+def sentinel_url(ports: Sequence[int], password: str, *, database: int = 0) -> str:
+    """Return the URL of what sentinels watch over; they and the servers have the same password."""
+    return f"redis+sentinel://:{password}@{_seeds(ports)}/{SERVICE}/{database}?sentinel_password={password}"
 
 
 def _seeds(ports: Sequence[int]) -> str:
