@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 import redis
-from redis.asyncio import Redis
 
 from db.audit import promises
 from db.connections import pool
@@ -21,6 +20,7 @@ from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED, STORE_FAILED
 from doorbuster.log import redact
+from doorbuster.redis_clients import plain_client
 from readiness import audited
 from workers.payments.gateway import GatewayError
 
@@ -63,7 +63,7 @@ async def _audit(instance: Instance, provider_hours: float | None) -> PromisesVi
         dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit", steady=False
     )
     try:
-        async with Redis.from_url(orders_url, socket_timeout=_ANSWER_TIMEOUT_S) as orders:
+        async with plain_client(orders_url, timeout_s=_ANSWER_TIMEOUT_S) as orders:
             compared = [] if provider_hours is None else await _compared(instance, connection, provider_hours)
             found = await promises.look(connection, orders, more=compared)
     finally:
@@ -78,7 +78,7 @@ async def _note(instance: Instance, found: PromisesView) -> None:
         warn("JOBS_REDIS_URL is not set: metrics and go/no-go do not know of this audit")
         return
     try:
-        async with Redis.from_url(instance.url("jobs_redis"), socket_timeout=_NOTE_TIMEOUT_S) as jobs:
+        async with plain_client(instance.url("jobs_redis"), timeout_s=_NOTE_TIMEOUT_S) as jobs:
             await audited.tell(jobs, found)
     except REDIS_FAILED as error:
         warn(f"the jobs store does not answer, metrics and go/no-go do not know of this audit: {redact(str(error))}")

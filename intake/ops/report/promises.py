@@ -91,7 +91,7 @@ class Promises:
     async def _with_replica(self, connection: Connection, dsn: str) -> PromisesView | None:
         """Return what is found with a replica's help, None where it did not help: a long read there may be ended."""
         try:
-            whole = await connect(dsn, command_timeout_s=LOOK_S, application=APPLICATION, steady=False)
+            whole = await connect(dsn, command_timeout_s=LOOK_S, application=APPLICATION, steady=False, role="any")
             try:
                 return await promises.look(connection, self._orders, whole=whole)
             finally:
