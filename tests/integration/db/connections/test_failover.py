@@ -11,8 +11,8 @@ import pytest
 
 from db.connections import fence as fences
 from db.connections import pool as pools
-from db.connections.fence import StalePrimaryError
-from db.connections.primary import NoPrimaryError, servers
+from db.connections.fence import NoPrimaryError, StalePrimaryError
+from db.connections.primary import servers
 from doorbuster.failures import POSTGRES_FAILED
 from tests.fixtures.failover import Pair, Server, pair, until_it_works
 from tests.fixtures.waiting import eventually
