@@ -1,27 +1,23 @@
 """The event stream as a target of the outbox: order events for other systems, per order in order.
 
 Owns the shape of an entry: one field `event`, a JSON object with a stable `id`, under which it may come again. A stream
-that begins anew was lost with its store: everything is published again. The events of a rehearsal's shadow go to a
-stream of its own, which goes with it: they cost what a sale's cost, and nobody sees them.
+that begins anew was lost with its store: everything is published again.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from doorbuster.orderstore import events
 from doorbuster.values.shadows import number_of
-from workers.publish.outboxes import ORDER_EVENTS
+from workers.publish.outboxes import ORDER_EVENTS, SHADOW_EVENTS
 from workers.publish.relay import OutboxBatch, Relay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from db.work.outbox import OutboxEvent
     from workers.runtime.shift import Shift
 
@@ -29,6 +25,26 @@ RELAY = "events"
 """The name of the stream's cursor."""
 
 _encoder = msgspec.json.Encoder()
+
+
+class ShadowStreams:
+    """A stream of its own for each rehearsal's shadow, which goes with it: telling costs what it costs of a sale."""
+
+    name = f"{RELAY} of shadows"
+    source = SHADOW_EVENTS
+    wait_s = 0.0
+
+    def __init__(self, shift: Shift) -> None:
+        self._orders = shift.orders
+
+    async def deliver(self, batch: OutboxBatch[OutboxEvent]) -> bool:
+        """Append a batch to the streams of its shadows."""
+        for number, rows in groupby(batch.rows, lambda row: number_of(row.order_id)):
+            await events.append_shadow(self._orders, number, map(_encode, rows))
+        return True
+
+    async def close(self) -> None:
+        """The client is the shift's."""
 
 
 class EventStream:
@@ -43,17 +59,7 @@ class EventStream:
 
     async def deliver(self, batch: OutboxBatch[OutboxEvent]) -> bool:
         """Append a batch to the stream; say whether the stream was there before."""
-        was_there = True
-        for is_shadow, rows in groupby(batch.rows, attrgetter("is_shadow")):
-            if is_shadow:
-                await self._append_shadows(rows)
-            else:  # JSON has no line break of its own
-                was_there &= await events.append(self._orders, map(_encode, rows))
-        return was_there
-
-    async def _append_shadows(self, rows: Iterable[OutboxEvent]) -> None:
-        for number, of_shadow in groupby(rows, lambda row: number_of(row.order_id)):
-            await events.append_shadow(self._orders, number, map(_encode, of_shadow))
+        return await events.append(self._orders, map(_encode, batch.rows))  # JSON has no line break of its own
 
     async def close(self) -> None:
         """The client is the shift's."""
@@ -61,7 +67,7 @@ class EventStream:
 
 def event_relay(shift: Shift) -> Relay:
     """Return the work of publishing all orders' events."""
-    return Relay(shift, [EventStream(shift)], paced=True)
+    return Relay(shift, [EventStream(shift), ShadowStreams(shift)], paced=True)
 
 
 class _Entry(msgspec.Struct, omit_defaults=True):

@@ -37,14 +37,18 @@ class OutboxBatch(NamedTuple, Generic[Row]):
     rows: Sequence[Row]
     end: OutboxPlace
     """Where the last of them stands."""
-    kept: OutboxPlace | None
-    """Where the last of them stands that is no shadow's, None where all are: that is kept of a cursor at `end`."""
     lsn: int = 0
     """A position of the log behind all of them, where the source knows one."""
 
 
 class OutboxSource(Protocol[Row]):
     """An outbox, as its rows are read without passing one over."""
+
+    keeps_cursors: bool
+    """Whether it is remembered how far its targets are."""
+
+    async def start(self, connection: Connection, cursor: str) -> OutboxPlace:
+        """Return behind what a target goes on."""
 
     async def read(
         self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float
@@ -95,7 +99,7 @@ class Relay:
     async def begin(self) -> None:
         """Go on behind the last row known to be told to each target."""
         connection = await self._shift.connection()
-        self._cursors = {target.name: await outbox.read_cursor(connection, target.name) for target in self._targets}
+        self._cursors = {target.name: await target.source.start(connection, target.name) for target in self._targets}
 
     async def step(self) -> int:
         """Tell each target a batch. One that fails holds up itself alone: it is raised when all had their turn.
@@ -105,23 +109,20 @@ class Relay:
         connection = await self._shift.connection()
         read: dict[tuple[int, OutboxPlace, float], OutboxBatch[Any] | None] = {}
         ends: dict[str, OutboxPlace] = {}
-        kept: dict[str, OutboxPlace | None] = {}
         done, failure = 0, None
         for target in self._targets:
             batch = await self._read(connection, target, read)
             if batch is None:
                 continue
             try:
-                end = ends[target.name] = await self._hand_on(target, batch)
+                ends[target.name] = await self._hand_on(target, batch)
             except TRANSIENT as error:
                 if connection.is_closed():
                     raise
                 failure = failure or error
             else:
                 done += len(batch.rows)
-                kept[target.name] = end if end == outbox.START else batch.kept
-        await self._keep(kept)
-        self._cursors |= ends
+        await self._keep(ends)
         if failure is not None:
             raise failure
         if not done:
@@ -134,13 +135,14 @@ class Relay:
         for target in self._targets:
             await target.close()
 
-    async def _keep(self, cursors: Mapping[str, OutboxPlace | None]) -> None:
-        """Remember how far the targets are, where there is anything to remember."""
-        places = {name: place for name, place in cursors.items() if place is not None}
-        if places:
+    async def _keep(self, ends: Mapping[str, OutboxPlace]) -> None:
+        """Remember how far targets are now."""
+        kept = [target.name for target in self._targets if target.name in ends and target.source.keeps_cursors]
+        if kept:
             async with self._shift.leased_transaction() as held:
-                for name, place in places.items():
-                    await outbox.advance(held, name, place)
+                for name in kept:
+                    await outbox.advance(held, name, ends[name])
+        self._cursors |= ends
 
     async def _read(
         self,

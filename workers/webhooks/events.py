@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from db.webhooks import world_events
 from db.webhooks.deliveries import Event
+from workers.publish.outboxes import KeptCursors
 from workers.publish.relay import OutboxBatch, OutboxSource
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def of_order(event: OutboxEvent) -> Event:
     return Event(f"{order_id}:{event.seq}", kind, f"order:{order_id}", event.seq, event.order_id, event.at)
 
 
-class _WorldEvents:
+class _WorldEvents(KeptCursors):
     """What happens beside orders, as its outbox has it."""
 
     async def read(
@@ -39,10 +40,7 @@ class _WorldEvents:
         """Return the events behind `after`, whatever their age."""
         assert age_s == 0.0, "events are told at once"
         found = await world_events.untold(connection, after, limit=limit)
-        if not found:
-            return None
-        end = found[-1].place
-        return OutboxBatch([one.event for one in found], end, end)
+        return OutboxBatch([one.event for one in found], found[-1].place) if found else None
 
     async def any_behind(self, connection: Connection, cursor: str, *, age_s: float) -> bool:  # noqa: ARG002 - as above
         """Say whether there are events behind a cursor."""

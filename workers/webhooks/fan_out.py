@@ -37,9 +37,8 @@ class OrderEndpoints:
         self._shift = shift
 
     async def deliver(self, batch: OutboxBatch[OutboxEvent]) -> bool:
-        """Make the deliveries; of shadows there are none."""
-        events = [of_order(event) for event in batch.rows if not event.is_shadow]
-        await deliveries.fan_out(await self._shift.connection(), events)
+        """Make the deliveries."""
+        await deliveries.fan_out(await self._shift.connection(), [of_order(event) for event in batch.rows])
         return True
 
     async def close(self) -> None:
