@@ -85,7 +85,8 @@ async def test_of_products_whose_sales_are_over_nothing_is_kept(shop: Shop, db: 
     await db.execute("update sales set closed_at = closed_at - interval '9 days'")
     assert await kept_of_a_change(160) == 0
     await db.execute(
-        "insert into sale_reports (sale_number, over_at, settled, report) select sale_number, now(), false, '{}' from sales"
+        "insert into sale_reports (sale_number, over_at, settled, report)"
+        " select sale_number, now(), false, '{}' from sales"
     )
     assert await kept_of_a_change(170) == 1, "something is under way"
     await db.execute("update sale_reports set settled = true")
