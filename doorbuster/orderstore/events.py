@@ -1,6 +1,6 @@
 """The stream of order events for other systems. Owns its appending and its count; what an event says is the relay's.
 
-Touches the slot of `EVENTS` alone.
+Each verb touches one slot: that of `EVENTS`, or of a shadow's `shadow_events`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 KEEP = 500_000
 """Events the stream holds, about; who reads more slowly than that reads Postgres."""
+
+KEEP_OF_SHADOW = 10_000
+"""Events of a shadow that are kept, about: nobody reads them."""
 
 _append = Script.beside(__file__, "append_events")
 
@@ -40,6 +43,11 @@ async def newest(redis: Redis) -> bytes | None:
     """Return the last event of the stream, None where there is none."""
     found: Any = await redis.xrevrange(keys.EVENTS, count=1)
     return found[0][1].get(b"event") if found else None
+
+
+async def append_shadow(redis: Redis, shadow_number: int, events: Iterable[bytes]) -> None:
+    """Append events of a rehearsal's shadow to a stream of its own."""
+    await _append.run(redis, [keys.shadow_events(shadow_number)], KEEP_OF_SHADOW, b"\n".join(events), "")
 
 
 async def count(redis: Redis) -> int:

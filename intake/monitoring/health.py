@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from db.connections.fence import NoPrimaryError
 from db.migrate import pending
 from db.work import store_losses
 from doorbuster.contract.problems import JSON
@@ -69,11 +70,14 @@ class HealthChecks:
             async with asyncio.timeout(CHECK_S), self._database.reading("watching") as connection:
                 if not (missing := await pending(connection)):
                     self._losses = (await store_losses.summary(connection)).words
+                shown = self._database.shown(connection)
+        except NoPrimaryError as error:
+            return {"ok": False, "reason": f"Postgres cannot be written to: {error}"} | self._database.shown()
         except STORE_FAILED as error:
-            return {"ok": False, "reason": f"Postgres does not answer: {type(error).__name__}"}
+            return {"ok": False, "reason": f"Postgres does not answer: {type(error).__name__}"} | self._database.shown()
         if missing:
-            return {"ok": False, "reason": f"migrations are missing: {', '.join(missing)}"}
-        return {"ok": True}
+            return {"ok": False, "reason": f"migrations are missing: {', '.join(missing)}"} | shown
+        return {"ok": True} | shown
 
     async def _orders(self) -> dict[str, Any]:
         try:

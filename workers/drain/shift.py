@@ -22,6 +22,7 @@ from workers.drain import bisect, history, traces
 from workers.drain.batch import Claim, Entry, Outcome, dead_letter_entry, drain_batch
 from workers.drain.history import entry_of
 from workers.drain.people_memory import PeopleMemory
+from workers.drain.replay import replay, tell
 from workers.publish.availability import Units
 from workers.runtime.shift import BLOCK_S
 
@@ -67,6 +68,8 @@ class Drain:
         connection = await self._shift.connection()
         self._cursor, drained = await cursors.read(connection, *self._partition)
         stream = (await streams(self._shift.orders, [self._partition]))[self._partition]
+        if (again := await replay(self._shift.orders, self._partition, self._cursor, drained, stream)) is not None:
+            tell(again, self._shift.name)
         self._said, self._last = stream.raw, None
         gap = await history.gap(connection, self._shift.orders, self._partition, (self._cursor, drained), stream)
         beyond = ""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
 
 from db.connections import pool
 from db.work import outbox
+from db.work.outbox import OutboxEvent
 from doorbuster import keys
-from doorbuster.orderstore import events
+from doorbuster.orderstore import events as event_store
+from doorbuster.values.shadows import SHADOWS_FROM
 from workers.publish import relay as relay_module
-from workers.publish.events import RELAY
+from workers.publish.events import RELAY, EventStream, ShadowStreams
+from workers.publish.outboxes import SHADOW_EVENTS
+from workers.publish.relay import OutboxBatch
 from workers.runtime.shift import EndReason
 
 if TYPE_CHECKING:
@@ -33,15 +38,15 @@ async def test_every_transition_is_published_in_its_orders_order(shop: Shop, ord
     await shop.drain()
     await shop.settle()
     assert await shop.relay() == EndReason.IDLE
-    told = await _published(orders_redis)
-    assert {event["id"] for event in told} == {
+    events = await _published(orders_redis)
+    assert {event["id"] for event in events} == {
         f"{ids[0]}:1", f"{ids[0]}:2", f"{ids[1]}:1", f"{ids[1]}:2", f"{ids[2]}:1",
     }  # fmt: skip
     for order_id, statuses in zip(
         ids, (["pending", "confirmed"], ["pending", "confirmed"], ["cancelled"]), strict=True
     ):
-        assert [event["status"] for event in told if event["order_id"] == str(order_id)] == statuses
-    assert [event["reason"] for event in told if event["order_id"] == str(ids[2])] == ["sold_out"]
+        assert [event["status"] for event in events if event["order_id"] == str(order_id)] == statuses
+    assert [event["reason"] for event in events if event["order_id"] == str(ids[2])] == ["sold_out"]
 
 
 async def test_it_goes_on_where_it_was(shop: Shop, orders_redis: Redis) -> None:
@@ -96,9 +101,9 @@ async def test_a_crash_before_the_cursor_moves_publishes_again(
 
     monkeypatch.setattr(relay_module.outbox, "advance", faulty)
     await shop.relay()
-    told = await _published(orders_redis)
-    assert len(told) == 2
-    assert told[0] == told[1]
+    events = await _published(orders_redis)
+    assert len(events) == 2
+    assert events[0] == events[1]
     assert (await outbox.read_cursor(db, RELAY)) > outbox.START
 
 
@@ -113,6 +118,42 @@ async def test_a_stream_that_was_lost_is_published_again(shop: Shop, db: Connect
     await shop.relay()
     assert [event["seq"] for event in await _published(orders_redis)] == [2, 1, 2]
     assert not await outbox.any_unpublished(db, RELAY)
+
+
+async def test_events_of_a_shadow_go_to_a_stream_of_their_own_and_leave_no_cursor(
+    shop: Shop, db: Connection, orders_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.stock(lamp=9)
+    await shop.open_sale("lamp")
+    await shop.buy("ada", lamp=1)
+    await shop.drain()
+    number = SHADOWS_FROM + 7
+    insert = "insert into order_events (order_id, seq, status, at) values ($1, 1, 'pending', now())"
+    of_shadow = [UUID(int=(number << 104) + place) for place in range(4)]
+    await db.execute(insert, of_shadow[0])
+    deliver = EventStream.deliver
+
+    async def then_more(self: EventStream, batch: OutboxBatch[OutboxEvent]) -> bool:
+        for order_id in of_shadow[1:]:
+            await db.execute(insert, order_id)
+        return await deliver(self, batch)
+
+    monkeypatch.setattr(EventStream, "deliver", then_more)
+    try:
+        await shop.relay()
+        assert [event["seq"] for event in await _published(orders_redis)] == [1]
+        told = await orders_redis.xrange(keys.shadow_events(number))
+        found = [msgspec.json.decode(fields[b"event"])["order_id"] for _, fields in told]
+        assert found == [*map(str, of_shadow[1:])], "those that came while it looked"
+        kept = await db.fetch("select relay from relay_cursors where relay like 'events%'")
+        assert [row["relay"] for row in kept] == [RELAY]
+        newest = await outbox.newest_of_shadows(db)
+        assert newest is not None
+        assert await SHADOW_EVENTS.any_behind(db, ShadowStreams.name, age_s=0.0), "a rehearsal is on"
+        await db.execute("update order_events set at = at - interval '1 min'")
+        assert not await SHADOW_EVENTS.any_behind(db, ShadowStreams.name, age_s=0.0), "it is not any more"
+    finally:
+        await db.execute("delete from order_events where is_shadow_order(order_id)")
 
 
 async def test_a_stream_that_lost_its_end_gets_what_it_lacks(shop: Shop) -> None:
@@ -138,9 +179,9 @@ async def test_a_stream_that_lost_its_end_gets_what_it_lacks(shop: Shop) -> None
 
 
 async def test_a_running_relay_appends_only_behind_its_last_event(shop: Shop) -> None:
-    assert await events.append(shop.orders, [b"{}"]) is events.Appended.FIRST
-    assert await events.append(shop.orders, [b"[]"], last=b"{}") is events.Appended.BEHIND
-    assert await events.append(shop.orders, [b"1"], last=b"{}") is events.Appended.NOT
-    assert await events.newest(shop.orders) == b"[]"
-    assert await events.count(shop.orders) == 2
+    assert await event_store.append(shop.orders, [b"{}"]) is event_store.Appended.FIRST
+    assert await event_store.append(shop.orders, [b"[]"], last=b"{}") is event_store.Appended.BEHIND
+    assert await event_store.append(shop.orders, [b"1"], last=b"{}") is event_store.Appended.NOT
+    assert await event_store.newest(shop.orders) == b"[]"
+    assert await event_store.count(shop.orders) == 2
     await shop.orders.delete(keys.EVENTS)
