@@ -75,8 +75,24 @@ async def memory(redis: Redis) -> Memory:
 
 
 async def kept_data(redis: Redis, *names: str) -> list[KeptData]:
-    """Return what each primary says of itself about keeping data, and its own settings of these names."""
-    return await asyncio.gather(*(_kept_data(one.name, one.client, names) for one in await primaries(redis)))
+    """Return what each primary says of itself about keeping data, and its own settings of these names.
+
+    Of one that does not answer, while others do, nothing is known: its `info` is empty.
+
+    Raises:
+        RedisError, OSError, TimeoutError: none answers.
+    """
+    servers = await primaries(redis)
+    asked = (_kept_data(one.name, one.client, names) for one in servers)
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    failures = [said for said in found if isinstance(said, BaseException)]
+    for failure in failures:
+        if len(failures) == len(servers) or not isinstance(failure, REDIS_FAILED):
+            raise failure
+    return [
+        KeptData(one.name, {}, None, one.client) if isinstance(said, BaseException) else said
+        for one, said in zip(servers, found, strict=True)
+    ]
 
 
 async def _kept_data(name: str, redis: Redis, names: tuple[str, ...]) -> KeptData:
