@@ -90,4 +90,7 @@ class ClusterGroup:
         if own is None or "master" not in own.flags or not own.ranges:
             return True
         living = {node.port for node, keeper in self._pairs() if keeper.lives}
+        primaries = [one.port in living for one in self._seen if "master" in one.flags and one.ranges]
+        if 2 * sum(primaries) <= len(primaries):
+            return True  # without most of the primaries nobody is elected
         return not any(one.primary_id == own.node_id and one.port in living for one in self._seen)
