@@ -33,7 +33,11 @@ class TimelineMemory(Protocol):
         """Note a timeline that was seen; return the highest that anybody saw."""
 
 
-class StalePrimaryError(ConnectionError):
+class NoPrimaryError(ConnectionError):
+    """None of the servers can be written to now."""
+
+
+class StalePrimaryError(NoPrimaryError):
     """The server was the primary once: another has taken its place."""
 
 
@@ -113,6 +117,11 @@ class Fence:
             return
         self.saw(cluster_id, told)
         self._told[cluster_id] = told
+
+
+def remember_in(memory: TimelineMemory | None) -> None:
+    """Have the connections of the running event loop ask this memory from here on; None: none."""
+    fence().memory = memory
 
 
 _fences: WeakKeyDictionary[asyncio.AbstractEventLoop, Fence] = WeakKeyDictionary()

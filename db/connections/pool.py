@@ -14,7 +14,8 @@ import asyncpg
 import msgspec
 
 from db.connections import server_connection
-from db.connections.primary import NoPrimaryError, servers
+from db.connections.fence import NoPrimaryError
+from db.connections.primary import servers
 from db.connections.server_connection import ServerConnection, identify
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ async def connect(
     application: str = "doorbuster",
     steady: bool = True,
     role: Role = "primary",
-) -> Connection:
+) -> ServerConnection:
     """Open one connection like those of the pools; not `steady` where whole tables are asked about, once.
 
     With `transaction_timeout_s` Postgres itself ends a session whose transaction takes longer.
@@ -183,3 +184,10 @@ async def connect(
     if transaction_timeout_s is not None:
         session["transaction_timeout"] = str(int(transaction_timeout_s * 1000))
     return await _open(dsn, _Terms(role, session, command_timeout_s))
+
+
+def server_of(connection: Connection) -> dict[str, str | int]:
+    """Return the server that a connection leads to, for people, and its timeline if it says it."""
+    name, identity = getattr(connection, "name", ""), getattr(connection, "identity", None)
+    timeline = {"timeline": identity.timeline} if identity is not None and identity.timeline else {}
+    return {"primary": name} | timeline

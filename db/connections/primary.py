@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import asyncpg
 
-from db.connections.fence import Fence, fence
+from db.connections.fence import Fence, NoPrimaryError, StalePrimaryError, fence
 from db.connections.server_connection import ServerConnection, ServerIdentity, identify
 from doorbuster.failures import POSTGRES_FAILED
 from doorbuster.log import shared_context
@@ -34,10 +34,6 @@ UNUSED_S = 30.0
 APPLICATION = "doorbuster-watch"
 
 log = logging.getLogger("doorbuster.postgres")
-
-
-class NoPrimaryError(ConnectionError):
-    """None of the servers can be written to now."""
 
 
 class Host:
@@ -72,7 +68,7 @@ class Host:
             self.identity, self.failure = None, error
         finally:
             self.asked_at = began
-            if not (answered and self._stays_open):
+            if not (answered and (self._stays_open or self.is_pooled)):
                 self.drop()
 
     async def _connected(self) -> ServerConnection:
@@ -138,7 +134,7 @@ class Servers:
             One of POSTGRES_FAILED: the only one does not answer.
         """
         await self._known()
-        if not self.are_several:
+        if not self._is_watched:
             if self.hosts[0].identity is None:
                 raise self._failure("the server does not answer")
             return self.hosts[0]
@@ -147,9 +143,9 @@ class Servers:
     async def _known(self) -> None:
         """Have asked each server, lately."""
         self._wanted_at = time.monotonic()
-        if not self.are_several:
-            if self.hosts[0].identity is None:
-                await self.hosts[0].ask()
+        if not self._is_watched and self.hosts[0].identity is None:
+            await self.hosts[0].ask()
+        if not self._is_watched:
             return
         self._keep_watching()
         if self._is_late:
@@ -161,6 +157,11 @@ class Servers:
             task = self._watching.get(name)
             if task is None or task.done():
                 self._watching[name] = asyncio.create_task(run(), context=shared_context())
+
+    @property
+    def _is_watched(self) -> bool:
+        """Whether the primary may become another: one of several, or whichever a pooler leads to."""
+        return self.are_several or self.hosts[0].is_pooled
 
     @property
     def _is_late(self) -> bool:
@@ -251,9 +252,19 @@ class Servers:
         Raises:
             StalePrimaryError: it is not.
         """
-        if self.are_several and self._is_late:
+        if self._is_watched and self._is_late:
             await self.look()
         self.fence.check(connection)
+        if connection.is_pooled:
+            self._check_pooler(connection)
+
+    def _check_pooler(self, connection: ServerConnection) -> None:
+        """Let a connection pass while the pooler leads to a primary; it may lead to another server by now."""
+        for host in self.hosts:
+            identity = host.identity
+            if host.name == connection.name and identity is not None and self.fence.is_stale(identity):
+                connection.terminate()
+                raise StalePrimaryError(self.fence.words(host.name, identity))
 
     def shown(self) -> list[dict[str, Any]]:
         """Return what each server said last, for people."""

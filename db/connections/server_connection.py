@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 _SQL = load("servers")
+_STANDS_ALONE = frozenset({"vacuum"})
+"""What runs in no transaction."""
 
 
 class ServerIdentity(NamedTuple):
@@ -62,8 +64,8 @@ class ServerConnection(asyncpg.Connection):
         return bool(self._begin)
 
     def set_for_each_transaction(self, settings: Mapping[str, str]) -> None:
-        """Have the settings in each transaction, since the session is not this connection's alone."""
-        self._begin = "".join(f"set local {name} = '{value}';" for name, value in settings.items())
+        """Have these settings, too, in each transaction, since the session is not this connection's alone."""
+        self._begin += "".join(f"set local {name} = '{value}';" for name, value in settings.items())
 
     def get_reset_query(self) -> str:
         """Return what leaves the session as it was; nothing was left in one that is not ours."""
@@ -77,8 +79,13 @@ class ServerConnection(asyncpg.Connection):
         if args:
             async with self._ready():
                 return await super().execute(query, *args, **more)
-        begins = self.is_pooled and query.startswith("BEGIN")
-        return await super().execute(f"{query}{self._begin}" if begins else query, **more)
+        return await super().execute(self._with_settings(query), **more)
+
+    def _with_settings(self, script: str) -> str:
+        """Return a script with what precedes it behind a pooler: it is one transaction there, unless it begins one."""
+        if not self.is_pooled or script[:6].lower() in _STANDS_ALONE:
+            return script
+        return f"{script}{self._begin}" if script.startswith("BEGIN") else f"{self._begin}{script}"
 
     async def fetch(self, *args: Any, **more: Any) -> Any:
         """Return rows."""
@@ -125,3 +132,17 @@ async def identify(connection: ServerConnection) -> ServerIdentity:
         row = await connection.fetchrow(_SQL["identify_roughly"])
     assert row is not None
     return ServerIdentity(*row.values())
+
+
+def is_pooled(connection: object) -> bool:
+    """Say whether each transaction of a connection may have another session."""
+    return bool(getattr(connection, "is_pooled", False))
+
+
+async def set_from_here_on(connection: ServerConnection, settings: Mapping[str, str]) -> None:
+    """Have settings of the connection's own, until it is closed."""
+    if connection.is_pooled:
+        connection.set_for_each_transaction(settings)
+        return
+    for name, value in settings.items():
+        await connection.execute(f"set {name} = '{value}'")

@@ -11,8 +11,8 @@ import pytest
 
 from db.connections import fence as fences
 from db.connections import pool as pools
-from db.connections.fence import StalePrimaryError
-from db.connections.primary import NoPrimaryError, servers
+from db.connections.fence import NoPrimaryError, StalePrimaryError
+from db.connections.primary import servers
 from doorbuster.failures import POSTGRES_FAILED
 from tests.fixtures.failover import Pair, Server, pair, until_it_works
 from tests.fixtures.waiting import eventually
@@ -44,7 +44,7 @@ async def _count(server: Server, at: str) -> int:
 
 
 async def test_a_standby_is_no_primary_and_the_others_are_found_beside_it(two: Pair) -> None:
-    turned = f"postgresql://postgres@/doorbuster?host={two.second.sockets},{two.first.sockets}"
+    turned = f"postgresql://postgres@/doorbuster?host={two.second.sockets},{two.first.sockets}&port=5432"
     connection = await pools.connect(turned)
     assert not await connection.fetchval("select pg_is_in_recovery()")
     await connection.close()
