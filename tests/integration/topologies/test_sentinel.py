@@ -15,7 +15,7 @@ from doorbuster.embedded.stores.sentinel import Sentinel
 from doorbuster.embedded.stores.valkey import Valkey
 from doorbuster.embedded.topology.sentinels import SentinelGroup
 from doorbuster.ports import reserve
-from tests.fixtures.contract import ENVIRONMENT, StorefrontContract
+from tests.fixtures.contract import ENVIRONMENT, hold
 from tests.fixtures.groups import kept
 from tests.fixtures.up import Running, instance
 
@@ -53,8 +53,8 @@ def running(urls: dict[str, str]) -> Iterator[Running]:
         yield one
 
 
-class TestBehindSentinels(StorefrontContract):
-    """All of it."""
+def test_the_storefronts_contract_holds(running: Running) -> None:
+    hold(running)
 
 
 def test_none_of_its_redis_roles_is_its_own(running: Running) -> None:

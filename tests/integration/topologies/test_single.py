@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.contract import ENVIRONMENT, StorefrontContract
+from tests.fixtures.contract import ENVIRONMENT, hold
 from tests.fixtures.up import Running, instance
 
 
@@ -17,5 +17,5 @@ def running() -> Iterator[Running]:
         yield one
 
 
-class TestOnSingleServers(StorefrontContract):
-    """All of it."""
+def test_the_storefronts_contract_holds(running: Running) -> None:
+    hold(running)
