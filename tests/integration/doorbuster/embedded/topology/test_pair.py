@@ -46,6 +46,7 @@ def group_of(folder: DataFolder) -> tuple[PairGroup, tuple[Postgres, Postgres]]:
     return PairGroup(folder, servers, environment(), stop_s=30), servers
 
 
+@pytest.mark.soak
 def test_the_standby_takes_over_with_all_that_was_acknowledged_and_back(folder: DataFolder) -> None:
     group, (first, second) = group_of(folder)
     with kept(group):
@@ -78,6 +79,7 @@ def test_one_that_does_not_have_all_is_not_promoted(folder: DataFolder) -> None:
         until(group, group.is_ready, what="it to be a pair again")
 
 
+@pytest.mark.soak
 def test_a_run_that_was_killed_right_after_it_decided_is_taken_to_its_end(folder: DataFolder) -> None:
     group, (first, second) = group_of(folder)
     with kept(group):
