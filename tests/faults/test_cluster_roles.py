@@ -88,6 +88,8 @@ async def _moved_key_by_key(cluster: Cluster) -> None:
             await asyncio.sleep(0.002)  # those who buy meanwhile meet a slot in two places
         for client in (there, here):
             client.execute_command("CLUSTER", "SETSLOT", SLOT, "NODE", _id(cluster, target))
+        met = here.info("errorstats").keys() | there.info("errorstats").keys()
+        assert {"errorstat_TRYAGAIN", "errorstat_ASK"} <= met, "nobody bought or worked off meanwhile"
 
 
 @pytest.mark.parametrize("change", [_planned, _moved_at_once, _moved_key_by_key])
