@@ -550,8 +550,9 @@ create table order_events (
   primary key (order_id, seq)
 );
 
--- Of shadows nobody is told.
 create index order_events_outbox on order_events (tx, position) where not is_shadow_order(order_id);
+-- Of shadows nobody is told; they are walked through for what it costs.
+create index order_events_of_shadows on order_events (tx, position) where is_shadow_order(order_id);
 
 -- What is to be done at the payment provider. Written in the transaction that decides it, repeated until done.
 create table payment_operations (

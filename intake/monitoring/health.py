@@ -78,10 +78,14 @@ class HealthChecks:
     async def _orders(self) -> dict[str, Any]:
         try:
             async with asyncio.timeout(CHECK_S):
-                await server.ping(self._redis)
+                away = await server.away(self._redis)
         except STORE_FAILED as error:
             return {"ok": False, "reason": f"the order store does not answer: {type(error).__name__}"}
-        return self._memory.check
+        check = self._memory.check
+        if away:  # the others' partitions take orders: a process that is not ready would keep them from those as well
+            notes = [*check.get("notes", []), f"nodes of the order store do not answer: {', '.join(away)}"]
+            check = check | {"notes": notes}
+        return check
 
 
 class Inside:

@@ -9,9 +9,6 @@ import asyncio
 from typing import Any, NamedTuple
 
 import httpx
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from db import status
 from db.connections import pool
@@ -21,6 +18,7 @@ from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.log import redact
 from doorbuster.redis_age import age_s
+from doorbuster.redis_clients import plain_client
 
 READY_S = 3.5
 """The intake gives its stores three seconds."""
@@ -105,8 +103,5 @@ async def _postgres_age_s(url: str) -> float:
 
 
 async def _redis_age_s(url: str) -> float:
-    client = Redis.from_url(
-        url, socket_timeout=LOOK_S, socket_connect_timeout=LOOK_S, retry=Retry(NoBackoff(), 0), retry_on_error=[]
-    )
-    async with client:
+    async with plain_client(url, timeout_s=LOOK_S) as client:
         return await age_s(client)
