@@ -1145,6 +1145,12 @@ create table process_starts (
 
 create index process_starts_began on process_starts (began_at);
 
+-- On which timelines of Postgres this database was written to: each promotion of a standby begins a new one.
+create table postgres_timelines (
+  timeline integer primary key check (timeline > 0),
+  seen_at  timestamptz not null default clock_timestamp()
+);
+
 -- Deletes up to `most` rows of a table that are a shadow's, by the column that says whose they are; returns how many.
 create function remove_shadow_rows(place text, by text, shadow integer, most bigint) returns bigint language plpgsql as $$
 declare

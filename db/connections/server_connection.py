@@ -6,6 +6,7 @@ each transaction, the settings, which then hold for that transaction. Never choo
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 _SQL = load("servers")
-_STANDS_ALONE = frozenset({"vacuum"})
+_STANDS_ALONE = re.compile(r"(?:\s|--[^\n]*\n)*vacuum\b", re.IGNORECASE)
 """What runs in no transaction."""
 
 
@@ -83,7 +84,7 @@ class ServerConnection(asyncpg.Connection):
 
     def _with_settings(self, script: str) -> str:
         """Return a script with what precedes it behind a pooler: it is one transaction there, unless it begins one."""
-        if not self.is_pooled or script[:6].lower() in _STANDS_ALONE:
+        if not self.is_pooled or _STANDS_ALONE.match(script):
             return script
         return f"{script}{self._begin}" if script.startswith("BEGIN") else f"{self._begin}{script}"
 

