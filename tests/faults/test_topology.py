@@ -1,6 +1,6 @@
 """A whole instance of clusters loses one process after the other under load: every 202 is accounted for each time.
 
-Two of these losses are in every run, beside the storefront's contract: tests/integration/doorbuster/embedded/topology/test_contract_cluster.py.
+Two of these losses are in every run: `test_contract_cluster.py` in tests/integration/doorbuster/embedded/topology.
 """
 
 from __future__ import annotations
