@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +93,14 @@ def test_a_run_that_was_killed_right_after_it_decided_is_taken_to_its_end(folder
         assert asked(second, "select pg_is_in_recovery()") is False
         assert asked(second, "select count(*) from told") == 1
         assert asked(first, "select pg_is_in_recovery()") is True
+
+
+@pytest.mark.soak
+def test_one_that_hangs_is_ended_and_replaced(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("doorbuster.embedded.topology.pair.HANGS_S", 2.0)
+    group, (_, second) = group_of(folder)
+    with kept(group):
+        (pid, _) = group.pids()["postgres"]
+        os.kill(pid, signal.SIGSTOP)
+        until(group, lambda: asked(second, "select pg_is_in_recovery()") is False, what="a promotion")
+        until(group, group.is_ready, what="the former primary to follow")
