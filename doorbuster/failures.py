@@ -84,6 +84,13 @@ ROW_REFUSED: Failures = (
 )
 """What a row of an import is refused with, by us, the driver or the server: the other rows go in without it."""
 
+FUNCTION_REFUSED: Failures = (
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.FeatureNotSupportedError,
+)
+"""A function of Postgres that a managed server keeps to itself."""
+
 POSTGRES_STARTING: Failures = (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
 """A Postgres of our own is not ready yet."""
 

@@ -61,14 +61,15 @@ class Valkey:
         """The URL of the server, password included."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
-    def prepare(self) -> None:
-        """Make the folder and write the server's configuration, readable by its owner alone.
+    def prepare(self, more: Mapping[str, str] | None = None) -> None:
+        """Make the folder and write the server's configuration, readable by its owner alone; `more`: for this start.
 
         Raises:
             InvalidError: as root, the user that the server is to run as cannot be made.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        settings = _EVERY | _ROLES[self.role] | self._more | {"port": str(self.port), "requirepass": self.password}
+        own = {"port": str(self.port), "requirepass": self.password}
+        settings = _EVERY | _ROLES[self.role] | self._more | own | dict(more or {})
         write_private(self.folder / "valkey.conf", "".join(f"{k} {v}\n" for k, v in settings.items()))
         if self.user is not None:
             system_user.own(self.folder, runs=Path(get_binary_path()).parent)
@@ -83,6 +84,7 @@ class Valkey:
             reads=self.folder / "valkey.conf",
             user=self.user,
             death_signal=self.stop_signal,
+            umask=0o077,
         )
 
     def is_ready(self) -> bool:
@@ -92,3 +94,12 @@ class Valkey:
                 return bool(client.ping())
             except REDIS_STARTING:
                 return False
+
+    def follows(self) -> bool:
+        """Return whether the server is a replica that has what its primary has."""
+        with redis.Redis.from_url(self.url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+            try:
+                found = client.info("replication")
+            except REDIS_STARTING:
+                return False
+        return bool(found["role"] == "slave" and found["master_link_status"] == "up")

@@ -57,18 +57,17 @@ class Member:
     port: int
     flags: frozenset[str]
     primary_id: str | None
-    slots: frozenset[int]
+    ranges: tuple[range, ...]
+
+    @property
+    def slots(self) -> frozenset[int]:
+        """Its slots."""
+        return frozenset(slot for part in self.ranges for slot in part)
 
     @property
     def is_primary(self) -> bool:
         """Whether it takes writes: it says so, and has slots."""
-        return "master" in self.flags and bool(self.slots) and not self.flags & {"fail", "noaddr", "handshake"}
-
-
-def cluster_url(nodes: Sequence[Valkey]) -> str:
-    """Return the URL of a cluster, every node a seed, password included."""
-    seeds = ",".join(f"{LOOPBACK}:{node.port}" for node in nodes)
-    return f"redis+cluster://:{nodes[0].password}@{seeds}"
+        return "master" in self.flags and bool(self.ranges) and not self.flags & {"fail", "noaddr", "handshake"}
 
 
 def form(nodes: Sequence[ClusterNode], *, within_s: float = 30.0) -> None:
@@ -120,7 +119,7 @@ def _member(line: str) -> Member:
         port=int(port),
         flags=frozenset(flags.split(",")),
         primary_id=None if primary == "-" else primary,
-        slots=frozenset(slot for part in slots if part[0] != "[" for slot in _range(part)),
+        ranges=tuple(_range(part) for part in slots if part[0] != "["),
     )
 
 
@@ -143,7 +142,7 @@ def _introduce(nodes: Sequence[ClusterNode], own: Sequence[Member], seen: Sequen
     """Have every node that does not know all of them meet them where they are now."""
     for number, (node, some, one) in enumerate(zip(nodes, seen, own, strict=True), 1):
         with _client(node) as client:
-            if len(some) == 1 and not one.slots and "master" in one.flags:
+            if len(some) == 1 and not one.ranges and "master" in one.flags:
                 _set_epoch(client, number)
             for other in nodes if not _knows(some, own, nodes) else ():
                 if other is not node:
@@ -178,11 +177,11 @@ def _ranges(slots: set[int]) -> list[int]:
 
 def _follow(nodes: Sequence[ClusterNode], own: Sequence[Member]) -> bool:
     """Have each primary without slots follow the primary that has the fewest replicas; return whether any had to."""
-    followers = {one.node_id: 0 for one in own if one.slots}
+    followers = {one.node_id: 0 for one in own if one.ranges}
     for one in own:
         if one.primary_id in followers:
             followers[one.primary_id] += 1
-    spare = [(node, one) for node, one in zip(nodes, own, strict=True) if "master" in one.flags and not one.slots]
+    spare = [(node, one) for node, one in zip(nodes, own, strict=True) if "master" in one.flags and not one.ranges]
     for node, _ in spare:
         least = min(followers, key=lambda node_id: followers[node_id])
         followers[least] += 1
