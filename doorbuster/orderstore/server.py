@@ -6,15 +6,16 @@ Judges nothing and changes no setting. Names no key: each primary of a Cluster i
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import ResponseError
 
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_roles.servers import primaries
 
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
+REPLICA_S = 0.5
+"""How long a replica may take to say how it keeps data: it is asked beside, and may not be reachable from here."""
 
 
 class Memory(NamedTuple):
@@ -33,6 +34,7 @@ class KeptData(NamedTuple):
     info: dict[str, str]
     config: dict[str, str] | None
     """Of the settings that were asked for; None: asking is forbidden."""
+    client: Redis
 
 
 async def ping(redis: Redis) -> None:
@@ -79,10 +81,27 @@ async def kept_data(redis: Redis, *names: str) -> list[KeptData]:
 
 async def _kept_data(name: str, redis: Redis, names: tuple[str, ...]) -> KeptData:
     found: dict[Any, Any] = {}
-    for section in ("persistence", "memory", "replication"):
+    for section in ("persistence", "memory", "replication", "cluster"):
         found |= await redis.info(section)
     info = {_text(field): _text(value) for field, value in found.items()}
-    return KeptData(name, info, await _settings(redis, *names) if names else None)
+    return KeptData(name, info, await _settings(redis, *names) if names else None, redis)
+
+
+async def replica_settings(primary: Redis, address: tuple[str, int], *names: str) -> dict[str, str] | None:
+    """Return what a replica says of its own settings, asked as its primary is; None: it cannot be asked."""
+    told = primary.connection_pool.connection_kwargs
+    if "host" not in told:
+        return None
+    told = told | {"host": address[0], "port": address[1]}
+    told |= {"socket_connect_timeout": REPLICA_S, "socket_timeout": REPLICA_S}
+    pool = ConnectionPool(connection_class=primary.connection_pool.connection_class, **told)
+    try:
+        async with Redis(connection_pool=pool) as replica:
+            return await _settings(replica, *names)
+    except REDIS_FAILED:  # it may be reached by another address, or by nobody from here
+        return None
+    finally:
+        await pool.aclose()
 
 
 async def _settings(redis: Redis, *names: str) -> dict[str, str] | None:

@@ -73,6 +73,7 @@ NAMED = {
 }
 OF_ONE_KEY: dict[Callable[..., Awaitable[Any]], tuple[Any, ...]] = {
     events.append: ([b"{}"],),
+    events.append_shadow: (1 << 23, [b"{}"]),
     events.count: (),
     scheduler_failures.count_one: ("part",),
     scheduler_failures.read: (),
