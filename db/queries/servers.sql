@@ -13,6 +13,9 @@ select pg_is_in_recovery() as is_standby,
 select pg_is_in_recovery() as is_standby, 0 as timeline, 0::bigint as cluster_id,
        pg_postmaster_start_time() as started, pg_backend_pid() as process_id;
 
+-- name: synchronous_standbys
+select current_setting('synchronous_standby_names');
+
 -- name: note_timeline
 -- Returns a row when the timeline is new here, with whether there was one before.
 insert into postgres_timelines (timeline) values ($1) on conflict do nothing

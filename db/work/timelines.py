@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING
 from db.query_files import load
 
 if TYPE_CHECKING:
+    from db.connections.pool import Connection
     from db.connections.server_connection import ServerConnection
 
 _SQL = load("servers")
 
 log = logging.getLogger("doorbuster.postgres")
+
+
+async def waits_for_standbys(connection: Connection) -> bool:
+    """Say whether the primary acknowledges nothing that no standby has."""
+    return bool(await connection.fetchval(_SQL["synchronous_standbys"]))
 
 
 async def note(connection: ServerConnection) -> bool:

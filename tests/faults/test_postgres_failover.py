@@ -91,7 +91,7 @@ def test_commits_that_were_lost_are_drained_again_with_the_same_ids(up: Up, two:
     assert_every_202_is_accounted_for(sold.running, load.accepted)
     assert "their entries are drained again" in sold.logs()
     shown = sold.servers()
-    assert (shown["ok"], shown["timeline"]) == (True, 2)
+    assert (shown["ok"], shown["timeline"], "notes" in shown) == (True, 2, False)
     assert {one["role"] for one in shown["servers"]} == {"away", "primary"}
 
 
@@ -99,6 +99,7 @@ def test_commits_that_were_lost_are_drained_again_with_the_same_ids(up: Up, two:
 def test_without_kept_entries_the_audit_finds_what_was_lost(up: Up, two: Pair) -> None:
     """The negative control: entries that are trimmed at once cannot be drained again, and that is told."""
     sold = Sold(up, two, STREAM_KEEP_S="0")
+    assert "STREAM_KEEP_S" in sold.servers()["notes"][0]
     with sold.load() as load:
         load.wait_for(40)
         sold.facts.wait_drained(sold.sale, 20)
