@@ -17,7 +17,7 @@ LISTS = {"orders": 6, "room": 6, "cache": 6, "postgres": 2}
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Running]:
     """An instance of clusters, sentinels and a pair."""
-    with instance("--topology", "cluster", "--workers", "2", env=ENVIRONMENT) as one:
+    with instance("--topology", "cluster", "--workers", "1", env=ENVIRONMENT) as one:
         yield one
 
 

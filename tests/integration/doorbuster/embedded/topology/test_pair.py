@@ -18,6 +18,8 @@ from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.embedded.topology.pair import PairGroup, pair
 from tests.fixtures.groups import kept, kill, until
 
+pytestmark = pytest.mark.soak  # a takeover is in every run, by a whole instance that loses its primary
+
 
 def asked(server: Postgres, statement: str) -> object:
     """Ask a server something; None when it does not answer."""
@@ -48,7 +50,6 @@ def group_of(folder: DataFolder) -> tuple[PairGroup, tuple[Postgres, Postgres]]:
     return PairGroup(folder, servers, environment(), stop_s=30), servers
 
 
-@pytest.mark.soak
 def test_the_standby_takes_over_with_all_that_was_acknowledged_and_back(folder: DataFolder) -> None:
     group, (first, second) = group_of(folder)
     with kept(group):
@@ -81,7 +82,6 @@ def test_one_that_does_not_have_all_is_not_promoted(folder: DataFolder) -> None:
         until(group, group.is_ready, what="it to be a pair again")
 
 
-@pytest.mark.soak
 def test_a_run_that_was_killed_right_after_it_decided_is_taken_to_its_end(folder: DataFolder) -> None:
     group, (first, second) = group_of(folder)
     with kept(group):
@@ -95,7 +95,6 @@ def test_a_run_that_was_killed_right_after_it_decided_is_taken_to_its_end(folder
         assert asked(first, "select pg_is_in_recovery()") is True
 
 
-@pytest.mark.soak
 def test_one_that_hangs_is_ended_and_replaced(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("doorbuster.embedded.topology.pair.HANGS_S", 2.0)
     group, (_, second) = group_of(folder)
