@@ -42,8 +42,8 @@ comma := ,
 
 install: $(RUNS)  ## set up what it takes to run it, without the developers' tools
 
-demo: $(RUNS)  ## set everything up, run a 50x flash sale, print the report and the invariants
-	@$(BIN)/python -m loadtests.demo
+demo: $(RUNS)  ## set everything up, run a 50x flash sale, print the report and the invariants (TOPOLOGY=cluster)
+	@$(BIN)/python -m loadtests.demo --topology $(or $(TOPOLOGY),single)
 
 services:  ## what the tests use from Debian: installs what is missing, if that may be done, and says what is left out
 	@.ci/services

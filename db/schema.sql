@@ -1145,6 +1145,10 @@ create table process_starts (
 
 create index process_starts_began on process_starts (began_at);
 
+-- On which timelines of Postgres this database was written to: each promotion of a standby begins a new one.
+create table postgres_timelines (
+  timeline integer primary key check (timeline > 0),
+  seen_at  timestamptz not null default clock_timestamp()
 -- Losses of the order store: a server that took over, or was restored, without the last that was accepted.
 create table store_losses (
   loss_id     bigint generated always as identity primary key,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from db.connections.pool import create_pool, server_of
 from db.connections.primary import servers
 from db.connections.replicas import ReadPurpose
+from db.work.timelines import waits_for_standbys
 from doorbuster.errors import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ Purpose = (
 back, callbacks, the room, looking how all of it is, and all else that ops do; from other pools, reading products and
 searching."""
 PURPOSES: tuple[Purpose, ...] = tuple(purpose for kind in get_args(Purpose) for purpose in get_args(kind))
+LOSES = (
+    "DATABASE_URL names several servers, no standby is synchronous, and STREAM_KEEP_S is 0: orders whose commits a"
+    " standby lacks are lost when it is promoted"
+)
 READS = 8
 """Connections for short reads."""
 
@@ -36,8 +41,10 @@ READS = 8
 class Database:
     """Gives out connections."""
 
-    def __init__(self, dsn: str, *, timeout_s: float) -> None:
+    def __init__(self, dsn: str, *, timeout_s: float, keeps_entries: bool = True) -> None:
+        """Take the URL; `keeps_entries`: commits that a failover loses can be made again from the order store."""
         self.dsn = dsn
+        self._keeps_entries = keeps_entries
         self._timeout_s = timeout_s
         self._reads: Pool | None = None
         self._work: Pool | None = None
@@ -77,6 +84,12 @@ class Database:
         known = servers(self.dsn)
         told: dict[str, Any] = {} if connection is None else server_of(connection)
         return told | ({"servers": known.shown()} if known.are_several else {})
+
+    async def warnings(self, connection: Connection) -> dict[str, list[str]]:
+        """Return as notes what a failover would lose as things are set."""
+        if self._keeps_entries or not servers(self.dsn).are_several or await waits_for_standbys(connection):
+            return {}
+        return {"notes": [LOSES]}
 
     @asynccontextmanager
     async def reading(self, purpose: Purpose = "ops") -> AsyncIterator[Connection]:

@@ -21,7 +21,7 @@ from db import sales
 from db.connections import pool
 from db.connections.fence import remember_in
 from db.products import stock
-from db.work import due_work, shifts
+from db.work import due_work, shifts, timelines
 from doorbuster.errors import SettingsError
 from doorbuster.failures import TRANSIENT
 from doorbuster.log import configure
@@ -256,6 +256,7 @@ class Scheduler:
                 command_timeout_s=STORE_TIMEOUT_S,
                 application="doorbuster-scheduler",
             )
+            await timelines.note(self._connection)
         return self._connection
 
     def _drop_connection(self) -> None:

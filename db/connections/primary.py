@@ -25,7 +25,7 @@ LOOK_S = 1.0
 """How long one of several servers may take to say which it is."""
 ALONE_S = 4.0
 """How long a server may that is the only one."""
-WATCH_S = 0.25
+WATCH_S = 0.5
 LATE_S = 3.0
 """Of servers that were asked longer ago nothing is known: this process was stopped."""
 RECALL_EVERY_S = 1.0
@@ -46,6 +46,8 @@ class Host:
         self.failure: Exception | None = None
         """Why it did not answer when it was asked last."""
         self.is_pooled = False
+        self._is_direct = False
+        """Whether it was found to be no pooler, so that the connection may prepare its question."""
         self.asked_at = float("-inf")
         self._connection: ServerConnection | None = None
         self._asking: asyncio.Task[None] | None = None
@@ -63,7 +65,8 @@ class Host:
                 connection = await self._connected()
                 self.identity = await identify(connection)
             self.is_pooled = self.identity.process_id != connection.get_server_pid()
-            self.failure, answered = None, True
+            self.failure = None
+            answered, self._is_direct = self._is_direct or self.is_pooled, not self.is_pooled
         except POSTGRES_FAILED as error:
             self.identity, self.failure = None, error
         finally:
@@ -73,9 +76,10 @@ class Host:
 
     async def _connected(self) -> ServerConnection:
         if self._connection is None or self._connection.is_closed():
-            # Without settings and prepared statements, which a pooler may not have.
+            # Without settings, and at first without prepared statements: it may be a pooler, which has neither.
             self._connection = await asyncpg.connect(
-                self.url, timeout=self._timeout_s, command_timeout=self._timeout_s, statement_cache_size=0,
+                self.url, timeout=self._timeout_s, command_timeout=self._timeout_s,
+                statement_cache_size=1 if self._is_direct else 0,
                 connection_class=ServerConnection, server_settings={"application_name": APPLICATION},
             )  # fmt: skip
         return self._connection
@@ -148,7 +152,7 @@ class Servers:
         if not self._is_watched:
             return
         self._keep_watching()
-        if self._is_late:
+        if self.is_late:
             await self.look()
 
     def _keep_watching(self) -> None:
@@ -164,9 +168,12 @@ class Servers:
         return self.are_several or self.hosts[0].is_pooled
 
     @property
-    def _is_late(self) -> bool:
-        now = time.monotonic()
-        return any(now - host.asked_at > LATE_S for host in self.hosts)
+    def is_late(self) -> bool:
+        """Whether some server that must be watched was asked too long ago."""
+        if not self._is_watched:
+            return False
+        too_long_ago = time.monotonic() - LATE_S
+        return any(host.asked_at < too_long_ago for host in self.hosts)
 
     async def look(self) -> None:
         """Ask all of them, or wait for the look under way."""
@@ -246,14 +253,12 @@ class Servers:
             return self.fence.words(host.name, host.identity)
         return f"{host.name} is a primary on timeline {host.identity.timeline}"
 
-    async def admit(self, connection: ServerConnection) -> None:
+    def admit(self, connection: ServerConnection) -> None:
         """Let a connection write only while its server is the primary; see `server_connection.Admission`.
 
         Raises:
             StalePrimaryError: it is not.
         """
-        if self._is_watched and self._is_late:
-            await self.look()
         self.fence.check(connection)
         if connection.is_pooled:
             self._check_pooler(connection)

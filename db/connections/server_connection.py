@@ -6,7 +6,7 @@ each transaction, the settings, which then hold for that transaction. Never choo
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -16,10 +16,10 @@ from db.query_files import load
 from doorbuster.failures import FUNCTION_REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
 _SQL = load("servers")
-_STANDS_ALONE = frozenset({"vacuum"})
+_STANDS_ALONE = re.compile(r"(?:\s|--[^\n]*\n)*vacuum\b", re.IGNORECASE)
 """What runs in no transaction."""
 
 
@@ -43,7 +43,14 @@ class ServerIdentity(NamedTuple):
 class Admission(Protocol):
     """What says whether a server may be written to."""
 
-    async def admit(self, connection: ServerConnection) -> None:
+    @property
+    def is_late(self) -> bool:
+        """Whether it does not know how the servers are now."""
+
+    async def look(self) -> None:
+        """Find out."""
+
+    def admit(self, connection: ServerConnection) -> None:
         """Raise, and end the connection, if its server is the primary no more."""
 
 
@@ -73,55 +80,50 @@ class ServerConnection(asyncpg.Connection):
 
     async def execute(self, query: str, *args: Any, **more: Any) -> str:
         """Execute a statement, or a script."""
-        if self.is_in_transaction():
-            return await super().execute(query, *args, **more)
-        await self._admitted()
         if args:
-            async with self._ready():
-                return await super().execute(query, *args, **more)
-        return await super().execute(self._with_settings(query), **more)
-
-    def _with_settings(self, script: str) -> str:
-        """Return a script with what precedes it behind a pooler: it is one transaction there, unless it begins one."""
-        if not self.is_pooled or script[:6].lower() in _STANDS_ALONE:
-            return script
-        return f"{script}{self._begin}" if script.startswith("BEGIN") else f"{self._begin}{script}"
+            done: str = await self._run(super().execute, query, *args, **more)
+            return done
+        if not self.is_in_transaction():
+            await self._admitted()
+            query = self._with_settings(query)
+        return await super().execute(query, **more)
 
     async def fetch(self, *args: Any, **more: Any) -> Any:
         """Return rows."""
-        async with self._ready():
-            return await super().fetch(*args, **more)
+        return await self._run(super().fetch, *args, **more)
 
     async def fetchval(self, *args: Any, **more: Any) -> Any:
         """Return a value."""
-        async with self._ready():
-            return await super().fetchval(*args, **more)
+        return await self._run(super().fetchval, *args, **more)
 
     async def fetchrow(self, *args: Any, **more: Any) -> Any:
         """Return a row."""
-        async with self._ready():
-            return await super().fetchrow(*args, **more)
+        return await self._run(super().fetchrow, *args, **more)
 
     async def executemany(self, *args: Any, **more: Any) -> None:
         """Execute a statement with each of several rows."""
-        async with self._ready():
-            await super().executemany(*args, **more)
+        await self._run(super().executemany, *args, **more)
+
+    async def _run(self, statement: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> Any:
+        """Run a statement; one outside of a transaction gets one where it needs it for its settings."""
+        if not self.is_in_transaction():
+            if self._begin:
+                async with self.transaction():
+                    return await statement(*args, **more)
+            await self._admitted()
+        return await statement(*args, **more)
 
     async def _admitted(self) -> None:
         if self.admission is not None:
-            await self.admission.admit(self)
+            if self.admission.is_late:
+                await self.admission.look()
+            self.admission.admit(self)
 
-    @asynccontextmanager
-    async def _ready(self) -> AsyncIterator[None]:
-        """Have what a statement outside of a transaction needs."""
-        if self.is_in_transaction():
-            yield
-        elif self.is_pooled:
-            async with self.transaction():
-                yield
-        else:
-            await self._admitted()
-            yield
+    def _with_settings(self, script: str) -> str:
+        """Return a script with what precedes it behind a pooler: it is one transaction there, unless it begins one."""
+        if not self.is_pooled or _STANDS_ALONE.match(script):
+            return script
+        return f"{script}{self._begin}" if script.startswith("BEGIN") else f"{self._begin}{script}"
 
 
 async def identify(connection: ServerConnection) -> ServerIdentity:

@@ -12,3 +12,15 @@ select pg_is_in_recovery() as is_standby,
 -- The same where a managed server keeps the rest to itself.
 select pg_is_in_recovery() as is_standby, 0 as timeline, 0::bigint as cluster_id,
        pg_postmaster_start_time() as started, pg_backend_pid() as process_id;
+
+-- name: synchronous_standbys
+select current_setting('synchronous_standby_names');
+
+-- name: note_timeline
+-- Returns a row when the timeline is new here, with whether there was one before.
+insert into postgres_timelines (timeline) values ($1) on conflict do nothing
+returning exists (select from postgres_timelines t where t.timeline < $1) as replaces;
+
+-- name: supersede_sales
+-- What was told of changes that the new primary lacks has a higher version than the rows; from here on theirs is higher.
+update sales set version = version + 1000 where phase <> 'closed';

@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 SERVERS_MAX = 16
 _PRIMARY = frozenset({"any", "primary", "read-write"})
 """What `target_session_attrs` may say: which of the servers is written to is found out all the same."""
+_OTHERWISE = frozenset({"target_session_attrs", "connect_timeout", "load_balance_hosts"})
+"""What libpq takes and is decided otherwise here; the driver would hand it to the server."""
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:,\[\]]+)(?::(?P<port>\d{1,5}))?")
 _PORTS = range(1, 65_536)
 
@@ -35,7 +37,7 @@ def split_servers(url: str) -> list[ServerUrl]:
     if said.get("target_session_attrs", "any") not in _PRIMARY:
         raise ValueError("target_session_attrs must be any, primary or read-write: orders are written")
     auth, at, hosts = parts.netloc.rpartition("@")
-    own = {"target_session_attrs"} | ({"host", "port"} if hosts or said.get("host") else set())
+    own = _OTHERWISE | ({"host", "port"} if hosts or said.get("host") else set())
     rest = [(name, value) for name, value in asked if name not in own]
     if hosts:
         named = [(_checked(host), f"{auth}{at}{host}", rest) for host in hosts.split(",")]
@@ -49,7 +51,7 @@ def split_servers(url: str) -> list[ServerUrl]:
         named = [("the default server", parts.netloc, rest)]
     if len(named) > SERVERS_MAX:
         raise ValueError(f"must name at most {SERVERS_MAX} servers")
-    if len(named) == 1 and "target_session_attrs" not in said:
+    if len(named) == 1 and not _OTHERWISE & said.keys():
         return [ServerUrl(url, named[0][0])]  # as it was written
     return [ServerUrl(_written(parts.scheme, netloc, parts.path, query), name) for name, netloc, query in named]
 

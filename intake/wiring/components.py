@@ -90,7 +90,9 @@ class Parts:
             connections=Connections(bounds_of(settings, connections_within(settings.connections_max))),
             shedding=Shedding(in_flight_max=settings.in_flight_max, lag_ms=settings.shed_lag_ms),
         )
-        self.database = Database(settings.database_url.get_secret_value(), timeout_s=timeout_s)
+        self.database = Database(
+            settings.database_url.get_secret_value(), timeout_s=timeout_s, keeps_entries=settings.stream_keep_s > 0
+        )
         self.accept_redis = accept_client(url, timeout_s=timeout_s)
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
         self.script = AcceptScript(self.accept_redis, terms_of(settings))

@@ -13,8 +13,11 @@ from db.connections import fence as fences
 from db.connections import pool as pools
 from db.connections.fence import NoPrimaryError, StalePrimaryError
 from db.connections.primary import servers
+from db.connections.replicas import Replicas
+from db.products import catalogue_changes
 from doorbuster.failures import POSTGRES_FAILED
 from tests.fixtures.failover import Pair, Server, pair, until_it_works
+from tests.fixtures.up import doorbuster
 from tests.fixtures.waiting import eventually
 
 FOUND_S = 5.0
@@ -23,6 +26,13 @@ FOUND_S = 5.0
 
 @pytest.fixture
 def two() -> Iterator[Pair]:
+    with pair() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Pair]:
+    """A pair to which nothing happens."""
     with pair() as made:
         yield made
 
@@ -43,14 +53,14 @@ async def _count(server: Server, at: str) -> int:
     return int(await server.ask("select count(*) from written where at = $1", at))
 
 
-async def test_a_standby_is_no_primary_and_the_others_are_found_beside_it(two: Pair) -> None:
-    turned = f"postgresql://postgres@/doorbuster?host={two.second.sockets},{two.first.sockets}"
+async def test_a_standby_is_no_primary_and_the_others_are_found_beside_it(standing: Pair) -> None:
+    turned = f"postgresql://postgres@/doorbuster?host={standing.second.sockets},{standing.first.sockets}&port=5432"
     connection = await pools.connect(turned)
     assert not await connection.fetchval("select pg_is_in_recovery()")
     await connection.close()
     with pytest.raises(NoPrimaryError, match="standby"):
-        await pools.connect(two.second.url)
-    reader = await pools.connect(two.second.url, role="any")
+        await pools.connect(standing.second.url)
+    reader = await pools.connect(standing.second.url, role="any")
     assert await reader.fetchval("select pg_is_in_recovery()")
     await reader.close()
     assert [one["role"] for one in servers(turned).shown()] == ["standby", "primary"]
@@ -115,3 +125,66 @@ async def test_without_the_fence_the_old_one_is_written_to(two: Pair, monkeypatc
         assert await _count(two.first, "back") == 1
         await kept.close()
         assert pool is not None
+
+
+async def test_reads_go_on_while_a_replica_becomes_the_primary(two: Pair) -> None:
+    await _once(two)
+    replicas = Replicas(two.url, [two.first.url, two.second.url], lag_max_s=2, primary_max=2, timeout_s=5)
+    await replicas.open()
+    watch = asyncio.create_task(replicas.watch())
+    try:
+        await eventually(lambda: _usable(replicas, [False, True]), what="the standby to be read from")
+        two.first.kill()
+        for _ in range(5):
+            assert await replicas.read(_where) == "second"
+        await two.second.promote()
+        await eventually(lambda: _usable(replicas, [False, False]), what="the promoted one to leave the replicas")
+        position = await until_it_works(lambda: _position(two), within_s=FOUND_S)
+        assert await replicas.read(_where, lsn=position) == "second"
+        await eventually(lambda: _is_past(replicas, position), what="the position to be the new primary's")
+        assert replicas.reads["primary"] > 0
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        await replicas.close()
+
+
+async def _once(two: Pair) -> None:
+    await two.first.ask("create table place (name text)")
+    await two.first.ask("insert into place values ('second')")
+    await two.caught_up()
+
+
+async def _where(connection: pools.Connection, _lsn: int) -> str:
+    return str(await connection.fetchval("select name from place"))
+
+
+async def _usable(replicas: Replicas, wanted: list[bool]) -> bool:
+    return [one.usable for one in replicas.replicas] == wanted
+
+
+async def _position(two: Pair) -> int:
+    connection = await pools.connect(two.url)
+    try:
+        await connection.execute("insert into place values ('more')")
+        return await catalogue_changes.log_position(connection)
+    finally:
+        await connection.close()
+
+
+async def _is_past(replicas: Replicas, position: int) -> bool:
+    return replicas.primary.lsn >= position
+
+
+async def test_migrations_are_refused_by_a_standby_and_find_the_primary(standing: Pair) -> None:
+    alone = await asyncio.to_thread(doorbuster, "migrate", env=_environment(standing.second.url))
+    assert alone.returncode != 0
+    assert "standby" in alone.stderr
+    assert len(alone.stderr.splitlines()) == 1
+    both = await asyncio.to_thread(doorbuster, "migrate", env=_environment(standing.url))
+    assert both.returncode == 0, both.stderr
+    assert await standing.first.ask("select count(*) from schema_migrations") > 0
+
+
+def _environment(url: str) -> dict[str, str]:
+    return {"DATABASE_URL": url}
