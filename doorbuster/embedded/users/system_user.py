@@ -32,8 +32,7 @@ def ensure(*, passes_to: Path, runs: Path) -> None:
         InvalidError: the user cannot be made.
     """
     _make(NAME)
-    for folder in (*passes_to.resolve().parents, passes_to):
-        _grant(folder, stat.S_IXOTH)
+    let_pass_to(passes_to)
     _let_run(runs)
 
 
@@ -77,6 +76,12 @@ def fleet_group() -> int | None:
 def let_pass(folder: Path) -> None:
     """Let every user pass through a folder of ours, and read nothing in it."""
     _grant(folder, stat.S_IXOTH)
+
+
+def let_pass_to(folder: Path) -> None:
+    """Let every user pass to a folder of ours and into it, and read nothing in it."""
+    for one in (*folder.resolve().parents, folder):
+        _grant(one, stat.S_IXOTH)
 
 
 def _let_run(binaries: Path) -> None:

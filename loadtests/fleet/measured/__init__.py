@@ -1,0 +1,1 @@
+"""What is measured for the fleet: its service times, and what the model says against what a machine does."""

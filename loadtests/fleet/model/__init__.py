@@ -1,0 +1,1 @@
+"""The parts of a fleet on a virtual clock."""
