@@ -17,6 +17,7 @@ def composed(tmp_path: Path, empty_database_url: str, orders_redis_url: str, job
     return Composed(tmp_path, {"DATABASE_URL": empty_database_url, "ORDERS_REDIS_URL": orders_redis_url, **others})
 
 
+@pytest.mark.timeout(300)  # a dozen starts of Python, which a busy machine takes its time for
 def test_an_order_is_confirmed_and_all_end_when_they_are_told_to(composed: Composed) -> None:
     see_an_order_confirmed(composed)
 

@@ -20,7 +20,7 @@ from doorbuster.embedded.stores.postgres import Postgres
 from tests.fixtures.composed import Composed, see_an_order_confirmed
 from tests.fixtures.stores import serving
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 MOST = 250_000_000
 _AS_A_CONTAINER = """\
