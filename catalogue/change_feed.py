@@ -19,6 +19,7 @@ from db.connections.pool import Connection, connect
 from db.products import catalogue_changes
 from doorbuster import keys
 from doorbuster.failures import POSTGRES_FAILED, REDIS_FAILED
+from doorbuster.redis_roles.subscription import subscribed
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -48,12 +49,11 @@ class ChangeFeed:
         """Hear the channel until cancelled; a broken subscription is made again."""
         while True:
             try:
-                async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
-                    await subscription.subscribe(keys.CHANGES)
+                async with subscribed(self._redis, keys.CHANGES) as next_message:
                     while True:
-                        message = await subscription.get_message(timeout=1.0)
+                        message = await next_message(1.0)
                         if message is not None:
-                            self.take(message["data"])
+                            self.take(message[1])
             except REDIS_FAILED as error:
                 log.info("changes cannot be heard; the outbox is read meanwhile", extra={"error": repr(error)})
                 await asyncio.sleep(AGAIN_S)

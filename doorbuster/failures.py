@@ -16,11 +16,15 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, StoreUnavailableError
+from doorbuster.redis_roles.meaning import may_pass
 
 Failures: TypeAlias = tuple[type[Exception], ...]
 
 REDIS_FAILED: Failures = (RedisError, OSError, TimeoutError)
-"""A Redis store did not answer, or not as it must. Whether a write was done is unknown: read before you repeat it."""
+"""A Redis store did not answer, or not as it must. Whether a write was done is unknown: read before you repeat it.
+
+Which of them say that nothing was run is `redis_roles/meaning.py`'s table.
+"""
 
 POSTGRES_FAILED: Failures = (
     asyncpg.PostgresError,
@@ -80,6 +84,13 @@ ROW_REFUSED: Failures = (
 )
 """What a row of an import is refused with, by us, the driver or the server: the other rows go in without it."""
 
+FUNCTION_REFUSED: Failures = (
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.FeatureNotSupportedError,
+)
+"""A function of Postgres that a managed server keeps to itself."""
+
 POSTGRES_STARTING: Failures = (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
 """A Postgres of our own is not ready yet."""
 
@@ -89,6 +100,11 @@ REDIS_STARTING: Failures = (RedisConnectionError, RedisTimeoutError)
 
 def is_broken(error: Exception) -> bool:
     """Say whether it is the data, or a defect, that failed, and not a store that is away or busy."""
-    if isinstance(error, DATA_FAULT) or type(error) is ResponseError or type(error.__cause__) is ResponseError:
+    if isinstance(error, DATA_FAULT) or _is_refusal(error) or _is_refusal(error.__cause__):
         return True
     return not isinstance(error, TRANSIENT)
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    """Say whether a Redis store would refuse the same again, whatever becomes of its servers."""
+    return type(error) is ResponseError and not may_pass(error)

@@ -13,6 +13,7 @@
 | `HEARD`       | channel| orders | none                 | intake               | intake (ops)       |
 | `EVENTS`      | stream | orders | capped               | relay                | subscribers        |
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
+| `TIMELINES`   | hash   | orders | none                 | whoever connects to Postgres | the same |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
 | `SCHEDULERS`  | hash   | jobs   | 1 h                  | scheduler            | intake (status)    |
 | `INTAKES`     | hash   | jobs   | 1 h                  | intake               | scheduler, intake (pre-warm) |
@@ -106,6 +107,9 @@ HEARD = f"{PREFIX}:sales:heard"
 
 EVENTS = f"{PREFIX}:events"
 """Stream of order events for other systems."""
+
+TIMELINES = f"{PREFIX}:postgres:timelines"
+"""Hash: of each Postgres cluster the highest timeline that anybody saw."""
 
 SCHEDULER_FAILURES = f"{PREFIX}:scheduler:failures"
 """Hash: how often the scheduler met something broken, by part."""

@@ -23,6 +23,7 @@ SAME_MAX, SAME_S = 50, 10.0
 """So many lines of a kind are written in so many seconds; the next one after them says how many were not."""
 KINDS_MAX = 1_000
 _PASSWORD_IN_URL = re.compile(r"(\w{1,20}://[^\s:/@]*:)[^\s/@]+@")  # bounded, for lines hold what clients send
+_PASSWORD_IN_QUERY = re.compile(r"([?&](?:\w{1,20}_)?password=)[^\s&\"]+")
 _NAMED = re.compile(r"/(sales|orders)/([\w.-]{1,64})")
 """What a path may name."""
 _OPS_KEY = re.compile(r"(dbops_)[\w-]{8,100}")
@@ -118,7 +119,7 @@ def _bounded(value: object) -> object:
 
 def redact(text: str) -> str:
     """Return the text without the passwords of the URLs in it, and without ops keys."""
-    return _OPS_KEY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", text))
+    return _OPS_KEY.sub(r"\1***", _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", text)))
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:

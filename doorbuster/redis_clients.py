@@ -1,4 +1,7 @@
-"""Clients of the Redis servers, one kind a use. Owns time-outs and retries of each kind; never sends a command itself.
+"""Clients of the Redis roles, one kind a use. Owns time-outs and retries of each kind; never sends a command itself.
+
+What stands behind a role its URL says (`redis_roles/urls.py`): a single server, a Cluster, or what sentinels watch. A
+client of any is a `Redis`; that of several servers finds the primary of a command's keys (`redis_roles/client.py`).
 
 The library's default retries a command ten times. A lost reply would then append an order twice, so the accept client
 is made with a `Retry` of zero attempts: `call_with_retry` runs the command once and raises what happened.
@@ -8,13 +11,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from doorbuster.redis_roles import urls
+from doorbuster.redis_roles.client import RoleClient
+from doorbuster.redis_roles.nodes import Nodes
+from doorbuster.redis_roles.pools import Pool
+from doorbuster.redis_roles.urls import Address, RoleKind
+from doorbuster.redis_roles.whereabouts import ClusterAsker, SentinelAsker
+
 BLOCK_MARGIN_S = 2.0
 """How much longer than its `BLOCK` a reader waits for the server."""
+ASK_S = 2.0
+"""How long who knows where a primary is may take to say so."""
 
 
 def accept_client(url: str, *, timeout_s: float, connections: int = 16) -> Redis:
@@ -34,7 +46,26 @@ def reader_client(url: str, *, block_s: float, connections: int = 32) -> Redis:
 
 
 def _client(url: str, *, timeout_s: float, connections: int, step_s: float | None) -> Redis:
-    pool = BlockingConnectionPool.from_url(
+    said = urls.read(url)
+
+    def connect(address: Address | None) -> Redis:
+        return _of_one(said.plain, address, timeout_s=timeout_s, connections=connections, step_s=step_s)
+
+    if said.kind is RoleKind.SINGLE:
+        return connect(None)
+
+    def ask(address: Address) -> Redis:
+        return _of_one(said.sentinel or said.plain, address, timeout_s=ASK_S, connections=1, step_s=ASK_S)
+
+    if said.kind is RoleKind.CLUSTER:
+        return RoleClient(Nodes(ClusterAsker(said.addresses, ask), connect), timeout_s=timeout_s, routes=True)
+    asker = SentinelAsker(said.addresses, said.service, ask)
+    return RoleClient(Nodes(asker, connect), timeout_s=timeout_s, routes=False)
+
+
+def _of_one(url: str, address: Address | None, *, timeout_s: float, connections: int, step_s: float | None) -> Redis:
+    """Make the client of one server: the URL's, or another with the same credentials."""
+    pool = Pool.from_url(
         url,
         max_connections=connections,
         timeout=timeout_s,
@@ -45,6 +76,8 @@ def _client(url: str, *, timeout_s: float, connections: int, step_s: float | Non
         retry_on_error=[],
         health_check_interval=0,
     )
+    if address is not None:
+        pool.connection_kwargs |= address._asdict()
     pool.connection_class = _that_can_be_lost(pool.connection_class)
     return Redis.from_pool(pool)
 

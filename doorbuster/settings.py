@@ -16,6 +16,9 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from doorbuster.errors import SettingsError
+from doorbuster.redis_roles import urls
+from doorbuster.redis_roles.urls import RoleKind
+from doorbuster.values.postgres_url import split_servers
 
 _HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
 _ORIGIN = re.compile(rf"(?P<scheme>https?)://{_HOST}(?::(?P<port>[1-9][0-9]{{0,4}}))?")
@@ -40,6 +43,24 @@ def _url(*schemes: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    urls.read(value.get_secret_value())
+    return value
+
+
+def _jobs_redis_url(value: SecretStr) -> SecretStr:
+    """Check that it is none of a Cluster: RQ keeps a job's keys in several slots."""
+    if urls.read(value.get_secret_value()).kind is RoleKind.CLUSTER:
+        raise ValueError("must not be a Cluster, which RQ cannot use: a single server, or redis+sentinel://")
+    return value
+
+
+def _postgres_url(value: SecretStr) -> SecretStr:
+    """Check the servers that a URL of Postgres names."""
+    split_servers(value.get_secret_value())
+    return value
 
 
 def _durability(value: str) -> str:
@@ -121,8 +142,9 @@ def _ancestors(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(one if one == "self" else _origin(one) for one in named)
 
 
-PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres")]
-RedisUrl = Annotated[SecretStr, _url("redis", "rediss", "unix")]
+PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres"), AfterValidator(_postgres_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+JobsRedisUrl = Annotated[SecretStr, AfterValidator(_jobs_redis_url)]
 SearchUrl = Annotated[SecretStr, _url("http", "https")]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
@@ -137,10 +159,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     database_url: PostgresUrl
+    """The primary, and, by comma, who may take its place: `postgresql://user@h1:5432,h2:5432/shop`."""
     replica_urls: SecretList = ()
     orders_redis_url: RedisUrl
     room_redis_url: RedisUrl
-    jobs_redis_url: RedisUrl
+    jobs_redis_url: JobsRedisUrl
     cache_redis_url: RedisUrl
 
     order_id_key: Key

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from db.connections.pool import create_pool
+from db.connections.pool import create_pool, server_of
+from db.connections.primary import servers
 from db.connections.replicas import ReadPurpose
 from doorbuster.errors import StoreUnavailableError
 
@@ -70,6 +71,12 @@ class Database:
                 await pool.release(connection)
         if failures:
             raise failures[0]
+
+    def shown(self, connection: Connection | None = None) -> dict[str, Any]:
+        """Return which server is written to, its timeline, and, where there are several, what each said last."""
+        known = servers(self.dsn)
+        told: dict[str, Any] = {} if connection is None else server_of(connection)
+        return told | ({"servers": known.shown()} if known.are_several else {})
 
     @asynccontextmanager
     async def reading(self, purpose: Purpose = "ops") -> AsyncIterator[Connection]:

@@ -9,6 +9,8 @@ from doorbuster.orderstore import server
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from doorbuster.orderstore.server import KeptData
+
 _SYNCED = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
 
 
@@ -18,17 +20,24 @@ async def judge(redis: Redis, level: str) -> tuple[list[str], list[str]]:
     Raises:
         RedisError, OSError, TimeoutError: it does not answer.
     """
-    info = await server.durability_info(redis)
-    config = await server.settings(redis, *_SYNCED, "maxmemory-policy")
-    notes = [] if config is not None else ["CONFIG is forbidden: judged by INFO, fsync policy taken on trust"]
-    faults = _policy_faults(info, config)
+    faults, notes = [], []
+    for one in await server.kept_data(redis, *_SYNCED, "maxmemory-policy"):
+        named = f"{one.name}: " if one.name else ""
+        faults += [f"{named}{fault}" for fault in _faults(one, level)]
+        if one.config is None:
+            notes.append(f"{named}CONFIG is forbidden: judged by INFO, fsync policy taken on trust")
+    return faults, notes
+
+
+def _faults(one: KeptData, level: str) -> list[str]:
+    faults = _policy_faults(one.info, one.config)
     if level == "fsync":
-        faults += _sync_faults(info, config)
+        faults += _sync_faults(one.info, one.config)
     elif level.startswith("replicas:"):
-        wanted, there = int(level.removeprefix("replicas:")), int(info.get("connected_slaves", 0))
+        wanted, there = int(level.removeprefix("replicas:")), int(one.info.get("connected_slaves", 0))
         if there < wanted:
             faults.append(f"connected replicas are {there}, must be {wanted}")
-    return faults, notes
+    return faults
 
 
 def _policy_faults(info: dict[str, str], config: dict[str, str] | None) -> list[str]:

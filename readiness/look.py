@@ -94,7 +94,7 @@ class ReadinessCheck:
         try:
             async with asyncio.timeout(LOOK_S):
                 used, most = await server.memory(redis)
-                info = await server.durability_info(redis)
+                kept = await server.kept_data(redis)
         except STORE_FAILED:  # whether it answers is another check
             return checks | {"disk": capacity.disk_check(promise, free, store_problem=None)}
         told = self._settings.order_store_max_mb
@@ -105,7 +105,9 @@ class ReadinessCheck:
         )
         return checks | {
             "memory": capacity.memory_check(promise, store),
-            "disk": capacity.disk_check(promise, free, store_problem=_write_problem(info)),
+            "disk": capacity.disk_check(
+                promise, free, store_problem=next(filter(None, (_write_problem(one.info) for one in kept)), None)
+            ),
         }
 
     def _free_space(self) -> int | None:

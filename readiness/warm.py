@@ -66,7 +66,8 @@ class Warming:
 
     async def _fill_buffers(self, _sale: Sale) -> Check:
         """Read tables and indexes into the buffers of the primary and of each replica."""
-        primary, *replicas = await asyncio.gather(*(_buffers(dsn) for dsn in (self._primary, *self._replicas)))
+        looks = [_buffers(self._primary, "primary"), *(_buffers(dsn, "any") for dsn in self._replicas)]
+        primary, *replicas = await asyncio.gather(*looks)
         return primary | ({"replicas": [said.get("warmed_mb") for said in replicas]} if replicas else {})
 
     async def _fill_cdn(self, sale: Sale) -> Check:
@@ -94,9 +95,11 @@ class Warming:
         return failed(f"the CDN did not answer all: {wrong[0]}", **figures) if wrong else {"ok": True} | figures
 
 
-async def _buffers(dsn: str) -> Check:
+async def _buffers(dsn: str, role: pool.Role) -> Check:
     try:
-        connection = await pool.connect(dsn, command_timeout_s=FILL_S, application="doorbuster-prewarm", steady=False)
+        connection = await pool.connect(
+            dsn, command_timeout_s=FILL_S, application="doorbuster-prewarm", steady=False, role=role
+        )
     except POSTGRES_FAILED as error:
         return failed(f"the buffers were not filled: {type(error).__name__}")
     try:

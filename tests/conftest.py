@@ -7,6 +7,8 @@ pytest_plugins = [
     "tests.fixtures.sharing_out",
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
+    "tests.fixtures.valkey_cluster",
+    "tests.fixtures.valkey_sentinel",
     "tests.fixtures.staff",
     "tests.fixtures.before",
     "tests.fixtures.intake",

@@ -19,12 +19,14 @@ import uvloop
 
 from db import sales
 from db.connections import pool
+from db.connections.fence import remember_in
 from db.products import stock
 from db.work import due_work, shifts
 from doorbuster.errors import SettingsError
 from doorbuster.failures import TRANSIENT
 from doorbuster.log import configure
 from doorbuster.orderstore import gate, sold_out
+from doorbuster.orderstore.timelines import Timelines
 from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings, load_settings
 from workers.drain import former_prices
@@ -97,6 +99,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Tick until cancelled."""
+        remember_in(Timelines(self._orders))
         try:
             while True:
                 began = time.monotonic()

@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from redis.exceptions import NoScriptError
 
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from doorbuster import keys
@@ -128,19 +127,10 @@ class SharedCache:
         counted = [one.product_id for one in wanted if one.product_id is not None]
         if len(wanted) == 1 and not counted:
             return [await _look.run(self._redis, [wanted[0].key], wanted[0].part)], {}
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for one in wanted:
-                pipe.evalsha(_look.sha, 1, one.key, one.part)
-            if counted:
-                pipe.hmget(keys.UNITS, counted)
-            said = await pipe.execute(raise_on_error=False)
+        calls = [([one.key], [one.part]) for one in wanted]
+        more = [lambda pipe: pipe.hmget(keys.UNITS, counted)] if counted else []
+        said = await _look.run_each(self._redis, calls, *more)
         found, told = said[: len(wanted)], said[-1] if counted else ()
-        for at, one in enumerate(wanted):
-            if isinstance(found[at], NoScriptError):
-                found[at] = await _look.run(self._redis, [one.key], one.part)
-        for answer in (*found, told):
-            if isinstance(answer, Exception):
-                raise answer
         return found, {one: int(units) for one, units in zip(counted, told, strict=True) if units is not None}
 
     async def units(self, product_ids: Sequence[str]) -> tuple[int | None, ...]:
@@ -184,16 +174,7 @@ class SharedCache:
     async def _store(self, fills: Sequence[Fill]) -> list[Any]:
         if len(fills) == 1:
             return [await _set_if_newer.run(self._redis, [fills[0].key], *fills[0].terms)]
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for one in fills:
-                pipe.evalsha(_set_if_newer.sha, 1, one.key, *one.terms)
-            verdicts = await pipe.execute(raise_on_error=False)
-        for at, one in enumerate(fills):
-            if isinstance(verdicts[at], NoScriptError):
-                verdicts[at] = await _set_if_newer.run(self._redis, [one.key], *one.terms)
-            if isinstance(verdicts[at], Exception):
-                raise verdicts[at]
-        return list(verdicts)
+        return await _set_if_newer.run_each(self._redis, [([one.key], one.terms) for one in fills])
 
     async def invalidate(self, floors: Mapping[str, MinVersion]) -> None:
         """Put floors under subjects, then tell every process of them.
@@ -202,12 +183,9 @@ class SharedCache:
             StoreUnavailableError: the cache did not take all of them.
         """
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.script_load(_invalidate.source)
-                for subject, floor in floors.items():
-                    pipe.evalsha(_invalidate.sha, 1, keys.catalogue(subject), *floor, FLOOR_KEEP_MS)
-                pipe.publish(keys.CHANGES, encode(floors))
-                await pipe.execute()
+            calls = [([keys.catalogue(subject)], [*floor, FLOOR_KEEP_MS]) for subject, floor in floors.items()]
+            await _invalidate.run_each(self._redis, calls)
+            await self._redis.publish(keys.CHANGES, encode(floors))  # behind the floors, whichever servers they are on
         except REDIS_FAILED as error:
             raise StoreUnavailableError("the cache did not take the invalidation") from error
 

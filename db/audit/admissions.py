@@ -29,7 +29,7 @@ async def admission_figures(connection: Connection, orders: Redis) -> list[Figur
     watched = set(await always_rooms(connection))
     if not watched:
         return []
-    since_ms = await server.clock_us(orders) // 1_000_000 * 1000 - WINDOW_MS
+    since_ms = max(await server.clocks_us(orders)) // 1_000_000 * 1000 - WINDOW_MS
     # Orders first: what is accepted while this looks is then among the notes alone.
     accepted: Counter[Place] = Counter()
     async for place, at_ms in whole.accepted_ms(orders, watched):

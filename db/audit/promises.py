@@ -61,7 +61,7 @@ def _view(figure: Figure) -> PromiseFigure:
 
 
 async def take_turn(connection: Connection) -> bool:
-    """Say whether no other audit of the ops API is under way; this one is then, until the connection is closed."""
+    """Say whether no other audit of the ops API is under way; this one is then, until the transaction ends."""
     row = await connection.fetchrow(questions.TAKE_TURN)
     assert row is not None
     return bool(row["taken"])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from db.connections.pool import Connection, Pool, connect, create_read_pool
+from db.connections.pool import Connection, Pool, Role, connect, create_read_pool
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import POSTGRES_FAILED
 
@@ -16,6 +16,7 @@ Work = Callable[[Connection, int], Awaitable[T]]
 """A read: gets a connection, and a log position up to which that connection shows everything."""
 
 LOOK_TIMEOUT_S = 0.5
+WATCH = "doorbuster-catalogue-watch"
 LATE_S = 0.1
 """A wait that ends so much later than its bound says that this process did not run, and nothing of the server."""
 AGAIN_MAX = 2
@@ -31,8 +32,8 @@ class BusyError(Exception):
 class Server:
     """One Postgres server to read from."""
 
-    def __init__(self, dsn: str, name: str, *, connections: int) -> None:
-        self.dsn, self.name, self._connections = dsn, name, connections
+    def __init__(self, dsn: str, name: str, *, connections: int, role: Role = "any") -> None:
+        self.dsn, self.name, self._connections, self._role = dsn, name, connections, role
         self.pool: Pool | None = None
         self.watching: Connection | None = None
         self.lsn = 0
@@ -48,8 +49,9 @@ class Server:
     async def open(self, timeout_s: float) -> None:
         """Make the pool; connects to nothing yet."""
         self.pool = await create_read_pool(
-            self.dsn, max_size=self._connections, command_timeout_s=timeout_s, application="doorbuster-catalogue"
-        )
+            self.dsn, max_size=self._connections, command_timeout_s=timeout_s, application="doorbuster-catalogue",
+            role=self._role,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Close everything at once."""
@@ -83,7 +85,10 @@ class Server:
         if self.watching is None or self.watching.is_closed():
             # Bounded by the look as a whole: two time-outs at a time would race for who tells of it.
             self.watching = await connect(
-                self.dsn, command_timeout_s=LOOK_TIMEOUT_S * 2, application="doorbuster-catalogue-watch"
+                self.dsn,
+                command_timeout_s=LOOK_TIMEOUT_S * 2,
+                application="doorbuster-catalogue-watch",
+                role=self._role,
             )
         return self.watching
 

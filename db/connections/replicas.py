@@ -52,7 +52,7 @@ class Replicas:
     def __init__(
         self, primary: str, replicas: Sequence[str], *, lag_max_s: float, primary_max: int, timeout_s: float
     ) -> None:
-        self.primary = Server(primary, "primary", connections=primary_max)
+        self.primary = Server(primary, "primary", connections=primary_max, role="primary")
         self.replicas = [Server(dsn, f"replica {number}", connections=8) for number, dsn in enumerate(replicas, 1)]
         self._lag_max_s, self._timeout_s = lag_max_s, timeout_s
         self._few = asyncio.Semaphore(primary_max)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from db import ops_log
+from db.connections.server_connection import is_pooled
 from db.products import products
 from doorbuster.errors import InvalidError
 from doorbuster.failures import ROW_REFUSED
@@ -84,6 +85,8 @@ class Importing:
         self.rehearse = rehearse
         self.begun = False
         self._entry: int | None = None
+        self._lines: dict[str, int] | None = None
+        """In which line each product stood, behind a pooler, where no session remembers it: some 150 bytes each."""
         self._chunk: list[ImportRow] = []
         self._size = 0
         self.imported = 0
@@ -94,7 +97,10 @@ class Importing:
     async def begin(self, connection: Connection) -> None:
         """Begin on a connection, which is the import's until it ends."""
         self._connection = connection
-        await products.begin_lines(connection)
+        if is_pooled(connection):
+            self._lines = {}
+        else:
+            await products.begin_lines(connection)
         self.begun = True
 
     async def add(self, row: ImportRow, kept: int = 0) -> bool:
@@ -111,10 +117,19 @@ class Importing:
         chunk, self._chunk, self._size = self._chunk, [], 0
         if not chunk:
             return
-        before = await products.earlier_lines(self._connection, chunk)
+        before = await self._earlier_lines(chunk)
         written = await self._write(self._latest(chunk, dict(before)))
         self.imported -= sum(row.product.product_id in before for row in written)
-        await products.keep_lines(self._connection, written)
+        if self._lines is None:
+            await products.keep_lines(self._connection, written)
+        else:
+            self._lines.update((row.product.product_id, row.line) for row in written)
+
+    async def _earlier_lines(self, chunk: list[ImportRow]) -> dict[str, int]:
+        if self._lines is None:
+            return await products.earlier_lines(self._connection, chunk)
+        ids = {row.product.product_id for row in chunk}
+        return {product_id: self._lines[product_id] for product_id in ids & self._lines.keys()}
 
     async def finish(self, broken: str | None = None) -> None:
         """Write the rest, and into the log that the import came to its end, or what broke it."""

@@ -291,5 +291,5 @@ select count(*) as wanted, count(*) filter (where d.delivery_id is null) as miss
   left join webhook_deliveries d on d.webhook_id = w.webhook_id and d.event_id = e.order_id || ':' || e.seq;
 
 -- name: take_turn
--- One audit of the ops API at a time, in whatever process; given back with the connection. It uses one processor at most.
-select pg_try_advisory_lock(4906200702) as taken, set_config('max_parallel_workers_per_gather', '0', false);
+-- One audit of the ops API at a time, in whatever process; given back with the transaction.
+select pg_try_advisory_xact_lock(4906200702) as taken;

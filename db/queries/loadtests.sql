@@ -35,7 +35,7 @@ select order_id::text from orders join sales using (sale_number)
   limit $2;
 
 -- name: make_answered
-create temporary table answered (order_id uuid not null);
+create temporary table answered (order_id uuid not null) on commit drop;
 
 -- name: unaccounted
 -- Orders that were answered 202 and are nowhere.

@@ -28,6 +28,11 @@ update shifts
   where name = $1 and fence = $2
 returning fence;
 
+-- name: is_mine
+-- Asked when a holder connects anew: behind the connection may be another primary, which lacks the last commits. The
+-- holder is compared too, for there a fence may have been given twice.
+select exists (select from shifts where name = $1 and fence = $2 and holder = $3);
+
 -- name: release_if_mine
 update shifts set lease_expires_at = clock_timestamp(), holder = '' where name = $1 and fence = $2;
 

@@ -63,6 +63,11 @@ async def renew(connection: Connection, name: str, fence: int, *, lease_s: float
         raise LeaseLostError(f"the lease {name} with fence {fence} is held by another")
 
 
+async def is_mine(connection: Connection, name: str, fence: int, *, holder: str) -> bool:
+    """Say whether nobody took the lease since this holder did."""
+    return bool(await connection.fetchval(_SQL["is_mine"], name, fence, holder))
+
+
 async def release(connection: Connection, name: str, fence: int) -> None:
     """Give the lease back; says nothing if it is another's by now."""
     await connection.execute(_SQL["release_if_mine"], name, fence)

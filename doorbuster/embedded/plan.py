@@ -6,12 +6,13 @@ Reads the environment once. Never starts a process.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 
-from doorbuster.embedded.data.folder import REDIS_ROLES, DataFolder
+from doorbuster.embedded.data.addresses import port_names, redis_urls
+from doorbuster.embedded.data.folder import DataFolder, Topology
 from doorbuster.embedded.data.instance import URLS
 from doorbuster.embedded.roles import Fleet, Listeners
 from doorbuster.embedded.users.unprivileged import Account
@@ -31,6 +32,8 @@ class UpOptions:
     intake: int = 1
     workers: int = 4
     replicas: int = 0
+    topology: Topology | None = None
+    """None: as the data folder has it, a single server each for a new one."""
     ready_file: Path | None = None
     stay_root: bool = False
     """Whether intake, workers and scheduler are root too when this is."""
@@ -57,6 +60,11 @@ class Plan:
     """Of the embedded replicas."""
 
     @property
+    def topology(self) -> Topology:
+        """How many servers make a store."""
+        return self.options.topology or "single"
+
+    @property
     def order_store_mb(self) -> int:
         """How many MiB the embedded order store may take: as told, else a quarter of the machine's, within bounds."""
         quarter = psutil.virtual_memory().total // 4 // 2**20
@@ -77,6 +85,8 @@ class Plan:
             told["SCALING"] = "local"
         if told.get("SCALING", self.settings.scaling) == "local":
             told["SCALING_FOLDER"] = str(self.folder.root / "scaling")
+        if self.topology == "cluster" and "orders_redis" in self.embedded and not _named("DURABILITY"):
+            told["DURABILITY"] = "replicas:1"  # each node has one, and a takeover loses nothing that it has
         if "orders_redis" in self.embedded:
             told["ORDER_STORE_MAX_MB"] = str(self.order_store_mb)
         return Fleet(
@@ -98,6 +108,19 @@ def check_settings() -> None:
     _load(dict.fromkeys(URLS, ""), {"ops_key": "k" * 16, "order_id_key": "k" * 16})
 
 
+def with_topology(folder: DataFolder, options: UpOptions) -> UpOptions:
+    """Return the options with the topology that the folder has, or is to have; the folder's lock must be held.
+
+    Raises:
+        InvalidError: it has another than is asked for, or is to have replicas beside the standby of a cluster.
+    """
+    found = folder.topology(options.topology)
+    if options.replicas and found == "cluster":
+        raise InvalidError("--replicas are for the topology single: with cluster PostgreSQL has a standby of its own")
+    folder.keep_topology(found)
+    return replace(options, topology=found)
+
+
 def make_plan(folder: DataFolder, options: UpOptions, database_url: str, replica_urls: tuple[str, ...] = ()) -> Plan:
     """Decide stores, ports and secrets of a run; the folder's lock must be held.
 
@@ -107,10 +130,10 @@ def make_plan(folder: DataFolder, options: UpOptions, database_url: str, replica
     """
     if replica_urls and (other := [name for name in ("DATABASE_URL", "REPLICA_URLS") if _named(name)]):
         raise InvalidError(f"--replicas are those of the embedded PostgreSQL, and {other[0]} names another")
-    secrets, ports = folder.secrets(), folder.ports()
+    secrets, ports = folder.secrets(), folder.ports(port_names(options.topology or "single"))
     password = secrets["redis_password"]
     own = {"database": database_url}
-    own |= {f"{role}_redis": f"redis://:{password}@127.0.0.1:{ports[role]}/0" for role in REDIS_ROLES}
+    own |= {f"{role}_redis": url for role, url in redis_urls(options.topology or "single", ports, password).items()}
     settings = _load(own, secrets)
     return Plan(
         options=options,

@@ -25,6 +25,8 @@ _PR_SET_PDEATHSIG = 1
 LOG_MAX_BYTES = 32 * 2**20
 """Of a log file; as much again of what was in it before is kept beside it."""
 BACKOFF_MIN_S, BACKOFF_MAX_S, SETTLED_S = 0.1, 5.0, 10.0
+ASK_AGAIN_S = 0.1
+"""When one that may not be started yet is asked for again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,8 @@ class Command:
     """Whether it may listen on ports that only root may."""
     death_signal: signal.Signals = signal.SIGKILL
     """What the kernel sends it when its parent dies (Linux)."""
+    umask: int = -1
+    """What others may not do with the files it makes; -1: as this process."""
 
 
 def spawn(command: Command) -> subprocess.Popen[bytes]:
@@ -63,6 +67,7 @@ def spawn(command: Command) -> subprocess.Popen[bytes]:
             user=command.user,
             group=command.user,
             extra_groups=None if command.user is None else [],
+            umask=command.umask,
         )
 
 
@@ -118,6 +123,8 @@ class Keeper:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 20.0
     before_restart: Callable[[], None] = lambda: None
+    may_restart: Callable[[], bool] = lambda: True
+    """Asked when the pause is over: another may have to take over before."""
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     _started: float = field(default=0.0)
@@ -132,6 +139,16 @@ class Keeper:
     def pid(self) -> int | None:
         """The process's id while it lives."""
         return self.process.pid if self.process is not None else None
+
+    @property
+    def lives(self) -> bool:
+        """Whether the process runs, seen at this moment."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def started_at(self) -> float:
+        """When it was started last, on the monotonic clock."""
+        return self._started
 
     @property
     def pause_s(self) -> float:
@@ -152,6 +169,9 @@ class Keeper:
             self._note_end(self.process.returncode, now)
             return True
         if now < self._due:
+            return False
+        if not self.may_restart():
+            self._due = now + ASK_AGAIN_S
             return False
         try:
             self.before_restart()

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from doorbuster.embedded import leftovers
 from doorbuster.embedded.data.folder import DataFolder
-from doorbuster.embedded.plan import Plan, UpOptions, make_plan
+from doorbuster.embedded.plan import Plan, UpOptions, make_plan, with_topology
 from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.embedded.stores.standby import standbys
 from doorbuster.embedded.supervisor import Supervisor
+from doorbuster.embedded.topology.pair import pair, pair_url
 from doorbuster.embedded.users import system_user, unprivileged
 
 
@@ -31,10 +32,12 @@ def run(
     folder = DataFolder(root)
     folder.open()
     try:
+        options = with_topology(folder, asked)
         leftovers.sweep(folder.root)
         postgres = Postgres(folder.postgres, folder.log("postgres"))
-        replicas = standbys(postgres, folder, asked.replicas)
-        plan = make_plan(folder, asked, postgres.url(), tuple(one.server.url() for one in replicas))
+        url = pair_url(pair(folder)) if options.topology == "cluster" else postgres.url()
+        replicas = standbys(postgres, folder, options.replicas)
+        plan = make_plan(folder, options, url, tuple(one.server.url() for one in replicas))
         return Supervisor(_with_account(plan), postgres, prepare).run(announce)
     finally:
         folder.close()

@@ -23,9 +23,11 @@ from doorbuster.embedded.data.folder import REDIS_ROLES
 from doorbuster.embedded.plan import Plan
 from doorbuster.embedded.processes import Keeper, rotate, stop_all
 from doorbuster.embedded.scale import FleetScale, make_folder
-from doorbuster.embedded.stores.keepers import replica_keepers, store_keepers
+from doorbuster.embedded.stores.keepers import replica_keepers
 from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.embedded.stores.standby import no_longer_wanted, standbys
+from doorbuster.embedded.topology.build import groups
+from doorbuster.embedded.topology.group import Pids
 from doorbuster.embedded.wake import Wake
 from doorbuster.errors import StoreUnavailableError
 
@@ -47,7 +49,7 @@ class Supervisor:
 
     def __init__(self, plan: Plan, postgres: Postgres, prepare: Callable[[dict[str, str]], None]) -> None:
         self._plan, self._postgres, self._prepare = plan, postgres, prepare
-        self._stores = store_keepers(plan, postgres)
+        self._stores = groups(plan, postgres)
         self._standbys = standbys(postgres, plan.folder, plan.options.replicas)
         self._replicas = replica_keepers(plan.folder, self._standbys)
         fleet = plan.fleet()
@@ -97,10 +99,15 @@ class Supervisor:
         self._wake.set()
 
     def _start(self) -> None:
-        for keeper, _ in self._stores:
-            keeper.start()
-        for keeper, is_ready in self._stores:
-            self._await(keeper, is_ready, _STORE_READY_S)
+        for store in self._stores:
+            store.start()
+        unready = list(self._stores)
+
+        def are_ready() -> bool:
+            unready[:] = [store for store in unready if not store.is_ready()]
+            return not unready
+
+        self._await([keeper for store in self._stores for keeper in store.keepers()], are_ready, _STORE_READY_S)
         self._prepare(self._plan.urls)
         if "database" in self._plan.embedded:
             for former in no_longer_wanted(self._postgres, self._plan.folder, len(self._standbys)):
@@ -108,30 +115,34 @@ class Supervisor:
         for keeper, _ in self._replicas:
             keeper.start()
         for keeper, is_ready in self._replicas:
-            self._await(keeper, is_ready, _STORE_READY_S)
+            self._await([keeper], is_ready, _STORE_READY_S)
         for keeper in [*self._intake, *self._workers]:
             keeper.start()
         at = self._plan.listeners
         # The listener of ops says whether orders can be taken, a public one beside it only that it answers.
         asked = [f"{at.base}/readyz"] if at.ops_port is None else [f"{at.base}/healthz", f"{at.ops_base}/readyz"]
         for keeper, url in zip(self._intake, asked, strict=True):
-            self._await(keeper, lambda url=url: _answers_well(url), _INTAKE_READY_S)  # type: ignore[misc]
+            self._await([keeper], lambda url=url: _answers_well(url), _INTAKE_READY_S)  # type: ignore[misc]
 
-    def _await(self, keeper: Keeper, is_ready: Callable[[], bool], timeout_s: float) -> None:
+    def _await(self, keepers: list[Keeper], is_ready: Callable[[], bool], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
-        while not (keeper.pid is not None and is_ready()):
+        while not (all(keeper.pid is not None for keeper in keepers if keeper.started) and is_ready()):
             if self._stopping:
                 raise StoppedError
-            if keeper.failures >= _GIVE_UP_FAILURES or time.monotonic() > deadline:
-                log = self._plan.folder.log(keeper.name)
-                raise StoreUnavailableError(f"{keeper.name} does not come up: {_last_line(log)} (see {log})")
+            worst = max(keepers, key=lambda keeper: keeper.failures)
+            if worst.failures >= _GIVE_UP_FAILURES or time.monotonic() > deadline:
+                log = self._plan.folder.log(worst.name)
+                raise StoreUnavailableError(f"{worst.name} does not come up: {_last_line(log)} (see {log})")
             self._keep_up()
             self._wake.wait(_POLL_S)
 
     def _keepers(self) -> list[Keeper]:
-        return [*(keeper for keeper, _ in (*self._stores, *self._replicas)), *self._intake, *self._workers]
+        stores = [keeper for store in self._stores for keeper in store.keepers()]
+        return [*stores, *(keeper for keeper, _ in self._replicas), *self._intake, *self._workers]
 
     def _keep_up(self) -> None:
+        for store in self._stores:
+            store.look()
         for keeper in self._keepers():
             if keeper.started:
                 keeper.tend()
@@ -170,12 +181,13 @@ class Supervisor:
             urls=plan.urls | ({"replica": ",".join(plan.replica_urls)} if plan.replica_urls else {}),
         )
 
-    def _pids(self) -> dict[str, list[int] | int | None]:
-        stores = {keeper.role: keeper.pid for keeper, _ in self._stores}
+    def _pids(self) -> Pids:
+        stores: Pids = dict.fromkeys(("postgres", *REDIS_ROLES))
+        for store in self._stores:
+            stores |= store.pids()
         workers = {role: [k.pid for k in self._workers if k.role == role and k.pid] for role in ("worker", "scheduler")}
-        intake = _children_of(self._intake)
-        pids = {"intake": intake, **workers, **{role: stores.get(role) for role in ("postgres", *REDIS_ROLES)}}
-        return pids | ({"replica": _children_of([keeper for keeper, _ in self._replicas])} if self._replicas else {})
+        replicas = {"replica": _children_of([keeper for keeper, _ in self._replicas])} if self._replicas else {}
+        return {"intake": _children_of(self._intake), **workers, **stores, **replicas}
 
     def _publish(self) -> None:
         document = self._document()
@@ -205,7 +217,8 @@ class Supervisor:
         self._scale.stop()
         stop_all([keeper for keeper, _ in self._replicas])
         leftovers.sweep(self._plan.folder.root, stores=False)
-        stop_all([keeper for keeper, _ in self._stores])
+        for store in self._stores:
+            store.stop()
         for server in (self._postgres, *(standby.server for standby in self._standbys)):
             server.clear()
         _log.info("stopped")

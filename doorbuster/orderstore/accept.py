@@ -1,7 +1,7 @@
 """The accept script's call: takes a batch of a partition's orders into its stream, or says of each why not.
 
-Owns the script and one call over a connection that is kept; never repeats a call whose outcome it does
-not know, and knows nothing of who waits. Touches the partition's slot alone: `gate`, `stream`, `accepted`, `spent`.
+Owns the script and one call over a connection that is kept; never repeats a call whose outcome it does not know, and
+knows nothing of who waits. Touches the partition's slot alone: `gate`, `stream`, `accepted`, `spent`.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 import asyncio
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hiredis import pack_command
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from doorbuster import keys
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.lua_script import Script
+from doorbuster.redis_roles.meaning import may_pass
+from doorbuster.redis_roles.servers import route_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from redis.asyncio import Redis
+    from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.connection import AbstractConnection
 
     Tell = Callable[["Candidate", bytes], None]
 
-_T = TypeVar("_T")
 _TERMS = struct.Struct(">IHQQ")
 _accept = Script.beside(__file__, "accept")
 
@@ -101,35 +103,36 @@ class AcceptScript:
 
 
 class Link:
-    """A connection that is kept from batch to batch; runs the accept script once per call, knows nothing of waiters.
+    """Connections that are kept from batch to batch; runs the accept script once per call, knows nothing of waiters.
 
     Calls may overlap: they are sent, run and answered in the order in which they were begun. Where one fails, those
-    that were sent behind it fail too.
+    that were sent behind it on the same connection fail too. Of a role of several servers each call goes to the
+    partition's primary, and again while nothing was run: to whom an answer points, for as long as a batch may take.
     """
 
-    def __init__(self, script: AcceptScript) -> None:
+    def __init__(self, script: AcceptScript, names: tuple[str, str]) -> None:
+        """Take the partition's names, which lie in one slot."""
         self._script = script
-        self._pool = script.redis.connection_pool
+        self._names = names
+        self._route = route_of(script.redis, names[0])
         self._terms = script.terms
-        self._connection: AbstractConnection | None = None
-        self._sending, self._reading = asyncio.Lock(), asyncio.Lock()
-        self._failures = 0
-        """How often the connection was given up: an answer to what was sent before must not be waited for."""
+        self._wire: _Wire | None = None
+        self._sending = asyncio.Lock()
 
     async def close(self) -> None:
         """Give the connection back."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await self._pool.release(connection)
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.retire()
 
-    async def run(self, names: tuple[str, str], batch: Sequence[Candidate]) -> list[bytes]:
+    async def run(self, batch: Sequence[Candidate]) -> list[bytes]:
         """Return one verdict an order.
 
         Raises:
             RedisError, OSError, TimeoutError: the outcome is unknown.
         """
         spends = [candidate.spend.key for candidate in batch if candidate.spend is not None]
-        arguments: list[str | bytes | int] = [len(batch) + len(spends) + 2, *names]
+        arguments: list[str | bytes | int] = [len(batch) + len(spends) + 2, *self._names]
         arguments += [candidate.key for candidate in batch]
         arguments += spends
         terms = self._terms
@@ -142,50 +145,118 @@ class Link:
         )
         for candidate in batch:
             arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
-        async with asyncio.timeout(self._terms.timeout_s):
-            verdicts = await self._evaluate("EVALSHA", _accept.sha, arguments)
-            if verdicts is None:  # nothing was run, so running it now is no repetition
-                verdicts = await self._evaluate("EVAL", _accept.source, arguments)
-        assert verdicts is not None
-        return verdicts
+        try:
+            async with asyncio.timeout(self._terms.timeout_s):
+                return await self._until_run(arguments)
+        except REDIS_FAILED:
+            self._route.suspect()
+            raise
 
-    async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes] | None:
-        """Return the script's answer, None if the store does not have it."""
+    async def _until_run(self, arguments: list[str | bytes | int]) -> list[bytes]:
+        """Return the verdicts; where nothing was run, running it now is no repetition."""
+        verb, script, tries = "EVALSHA", _accept.sha, 0
+        while True:
+            try:
+                return await self._evaluate(verb, script, arguments)
+            except NoScriptError:
+                verb, script = "EVAL", _accept.source
+            except REDIS_FAILED as error:
+                if not may_pass(error):
+                    raise
+                await self._route.missed(error, tries)
+                tries += 1
+
+    async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
+        """Return the script's answer."""
         # The command is packed and sent by hand: for a batch of hundreds of arguments the client's own way costs as
         # much as all else the intake does for the orders. One send, one read, whatever happens.
         commands = [_packed(verb, script, *arguments)]
         if self._terms.replicas:
             commands.append(_packed("WAIT", self._terms.replicas, self._terms.replica_wait_ms))
         async with self._sending:
-            if self._connection is None:
-                self._connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-            connection, failures = self._connection, self._failures
-            await self._whole(connection, connection.send_packed_command(commands, check_health=False))
-        async with self._reading:
-            if failures != self._failures:
-                raise RedisError("the connection was given up before the answer")
-            return await self._whole(connection, self._answer(connection))
-
-    async def _whole(self, connection: AbstractConnection, step: Awaitable[_T]) -> _T:
-        """Do a step; where it ends otherwise than by an answer the connection ends: what comes over it is nobody's."""
-        try:
-            return await step
-        except BaseException:
-            self._failures += 1
-            await connection.disconnect(nowait=True)
-            raise
-
-    async def _answer(self, connection: AbstractConnection) -> list[bytes] | None:
-        verdicts: list[bytes] | None
-        try:
-            verdicts = await connection.read_response()
-        except NoScriptError:
-            verdicts = None
+            self._route.touch()
+            wire = self._wire
+            if wire is None or not wire.is_good:
+                wire = self._wire = await self._wired(wire)
+            await wire.send(commands)
+        answers = await wire.answers(len(commands))
+        verdicts: list[bytes] | Exception = answers[0]
+        if isinstance(verdicts, Exception):
+            if not isinstance(verdicts, NoScriptError):  # whoever says so may not be the primary any more
+                await wire.retire()
+            raise verdicts
         if self._terms.replicas:
-            reached: int = await connection.read_response()
-            if verdicts is not None and reached < self._terms.replicas:
+            reached: int | Exception = answers[1]
+            if isinstance(reached, Exception):
+                raise RedisError(f"the batch was not waited for: {reached}") from reached
+            if reached < self._terms.replicas:
                 raise RedisError(f"the batch reached {reached} of {self._terms.replicas} replicas")
         return verdicts
+
+    async def _wired(self, before: _Wire | None) -> _Wire:
+        if before is not None:
+            await before.retire()
+        pool = await self._route.pool()
+        return _Wire(pool, await pool.get_connection())  # type: ignore[no-untyped-call]
+
+
+class _Wire:
+    """A connection, until it is given back: when all that was sent over it is answered, or it has failed."""
+
+    def __init__(self, pool: ConnectionPool, connection: AbstractConnection) -> None:
+        self._pool, self._connection = pool, connection
+        self._reading = asyncio.Lock()
+        self._out = 0
+        self._failed = self._retired = self._released = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether more may be sent over it: it has neither failed nor been ended by whom it belongs to."""
+        return not self._retired and self._connection.is_connected
+
+    async def send(self, commands: list[bytes]) -> None:
+        """Send commands, all in one piece."""
+        self._out += 1
+        try:
+            await self._connection.send_packed_command(commands, check_health=False)
+        except BaseException:
+            await self._fail()
+            raise
+
+    async def answers(self, count: int) -> list[Any]:
+        """Return the answers to what was sent, errors among them, in the order of sending."""
+        try:
+            async with self._reading:
+                if self._failed:
+                    raise RedisError("the connection was given up before the answer")
+                answers = [await self._answer() for _ in range(count)]
+        except BaseException:
+            await self._fail()
+            raise
+        self._out -= 1
+        if self._retired:
+            await self.retire()
+        return answers
+
+    async def retire(self) -> None:
+        """Let nobody begin to send over it, and give it back once everything is answered."""
+        self._retired = True
+        if not self._out and not self._released:
+            self._released = True
+            await self._pool.release(self._connection)
+
+    async def _answer(self) -> Any:
+        try:
+            return await self._connection.read_response()
+        except ResponseError as error:
+            return error
+
+    async def _fail(self) -> None:
+        """End the connection: what comes over it is nobody's."""
+        self._failed = True
+        self._out -= 1
+        await self._connection.disconnect(nowait=True)
+        await self.retire()
 
 
 def _packed(verb: str, *words: str | bytes | int) -> bytes:

@@ -1,23 +1,26 @@
 """The channels of changes: orders that moved on, sales and units that changed, and who has heard. Owns their traffic.
 
-A message is a hint: what it tells of is committed in Postgres before. Channels have no key and no slot; in a cluster
+A message is a hint: what it tells of is committed in Postgres before. Channels have no key and no slot; in a Cluster
 every node passes them on.
 """
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING
 
 from doorbuster import keys
+from doorbuster.redis_roles import subscription
+from doorbuster.redis_roles.servers import primaries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from redis.asyncio import Redis
     from redis.asyncio.client import Pipeline
 
-    NextMessage = Callable[[float], Awaitable[tuple[str, bytes] | None]]
+    from doorbuster.redis_roles.subscription import NextMessage
 
 ORDERS, SALES, HEARD = keys.OUTCOMES, keys.SALES, keys.HEARD
 CHANNELS = (ORDERS, SALES, HEARD)
@@ -40,8 +43,13 @@ def ids_in(message: bytes) -> list[bytes]:
 
 
 async def publish_sale(redis: Redis, announcement: bytes) -> int:
-    """Announce a change of a sale or of units; return how many processes listen."""
-    return int(await redis.publish(SALES, announcement))
+    """Announce a change of a sale or of units; return how many processes listen, on whichever server of a Cluster."""
+    reached = int(await redis.publish(SALES, announcement))
+    servers = await primaries(redis)
+    if len(servers) == 1:
+        return reached
+    counted = await asyncio.gather(*(one.client.pubsub_numsub(SALES) for one in servers), return_exceptions=True)
+    return max(reached, sum(int(said[0][1]) for said in counted if not isinstance(said, BaseException)))
 
 
 async def publish_heard(redis: Redis, announcement_id: bytes) -> None:
@@ -49,18 +57,10 @@ async def publish_heard(redis: Redis, announcement_id: bytes) -> None:
     await redis.publish(HEARD, announcement_id)
 
 
-@asynccontextmanager
-async def subscribed(redis: Redis) -> AsyncIterator[NextMessage]:
+def subscribed(redis: Redis) -> AbstractAsyncContextManager[NextMessage]:
     """Subscribe to all channels; give what waits so many seconds for a message and returns its channel and content.
 
     Raises:
         RedisError, OSError, TimeoutError: also later, from what is given: messages may have been lost.
     """
-    async with redis.pubsub(ignore_subscribe_messages=True) as subscription:
-        await subscription.subscribe(*CHANNELS)
-
-        async def next_message(within_s: float) -> tuple[str, bytes] | None:
-            message: dict[str, Any] | None = await subscription.get_message(timeout=within_s)
-            return None if message is None else (message["channel"].decode(), message["data"])
-
-        yield next_message
+    return subscription.subscribed(redis, *CHANNELS)

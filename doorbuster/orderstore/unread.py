@@ -38,13 +38,13 @@ async def look(redis: Redis, cursors: Mapping[Place, str]) -> dict[Place, Unread
     if not cursors:
         return {}
     pipeline = redis.pipeline(transaction=False)
-    pipeline.time()
     for place, cursor in cursors.items():
         pipeline.hmget(keys.gate(*place), ["accepted", "full"])
         pipeline.xrange(keys.stream(*place), min=f"({cursor}", count=1)
-    clock, *answers = await pipeline.execute()
+        pipeline.time()  # of the server that has the stream, and gave its entries their times
+    answers = await pipeline.execute()
     found = {}
-    for place, counters, oldest in zip(cursors, answers[::2], answers[1::2], strict=True):
+    for place, counters, oldest, clock in zip(cursors, answers[::3], answers[1::3], answers[2::3], strict=True):
         found[place] = Unread(int(counters[0] or 0), int(counters[1] or 0), _age_ms(oldest, clock))
     return found
 

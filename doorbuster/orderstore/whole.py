@@ -1,6 +1,7 @@
 """What lies in the order store over all partitions, for the audit. Owns the scan; changes nothing.
 
-It goes through every key, and reads the values of one slot at a time: in a cluster each node would be scanned.
+It goes through every key, on each primary of a Cluster, and reads the values of one slot at a time. Where slots move
+meanwhile it begins anew, and passes by what it has seen.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from doorbuster import keys
 from doorbuster.orderstore.accepted import FINGERPRINT_BYTES
 from doorbuster.orderstore.spent import ENDED
+from doorbuster.redis_roles.meaning import TopologyChangedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from doorbuster.orderstore.ids import Partition
 
 _PAGE = 10_000
+_BEGINNINGS = 20
 _ALL_ACCEPTED = keys.accepted_prefix(0, 0).replace(keys.slot(0, 0), "{*}") + "*"
 _ALL_SPENT = keys.spent_prefix(0, 0).replace(keys.slot(0, 0), "{*}") + "*"
 _SLOT = re.compile(rb"\{(\d+)\.(\d+)\}")
@@ -42,8 +45,15 @@ async def _values(redis: Redis, pattern: str, watched: Collection[Partition]) ->
     """Yield what lies under the keys of the partitions that are watched, each key once."""
     seen: set[bytes] = set()
     cursor = 0
+    begun = 1
     while True:
-        page: Any = await redis.scan(cursor, match=pattern, count=_PAGE)
+        try:
+            page: Any = await redis.scan(cursor, match=pattern, count=_PAGE)
+        except TopologyChangedError:
+            if (begun := begun + 1) > _BEGINNINGS:
+                raise
+            cursor = 0
+            continue
         cursor, names = page
         fresh: defaultdict[Partition, list[bytes]] = defaultdict(list)
         for name in dict.fromkeys(names):

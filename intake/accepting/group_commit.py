@@ -74,7 +74,7 @@ class PartitionCommit:
         return waiting > 0 and (not self._out or waiting >= max(SECOND_MIN, self._out[0] // 2))
 
     async def _work_off(self) -> None:
-        link = self._link = self._link or Link(self._script)
+        link = self._link = self._link or Link(self._script, self._names)
         try:
             while self._is_worth_a_call:
                 most = self._script.terms.batch_max
@@ -95,7 +95,7 @@ class PartitionCommit:
     async def _commit(self, link: Link, batch: list[Candidate]) -> None:
         began = time.perf_counter()
         try:
-            verdicts = await link.run(self._names, batch)
+            verdicts = await link.run(batch)
             if NO_GATE in verdicts:
                 verdicts = await self._with_gate(link, batch, verdicts)
         except REDIS_FAILED as error:
@@ -122,7 +122,7 @@ class PartitionCommit:
         async with asyncio.timeout(self._script.terms.timeout_s):
             await gates.publish(self._script.redis, self._gate())
         open_places = [place for place, verdict in enumerate(verdicts) if verdict == NO_GATE]
-        again = await link.run(self._names, [batch[place] for place in open_places])
+        again = await link.run([batch[place] for place in open_places])
         for place, verdict in zip(open_places, again, strict=True):
             verdicts[place] = verdict
         return verdicts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from db.connections.fence import NoPrimaryError
 from db.migrate import pending
 from doorbuster.contract.problems import JSON
 from doorbuster.failures import STORE_FAILED
@@ -65,19 +66,26 @@ class HealthChecks:
         try:
             async with asyncio.timeout(CHECK_S), self._database.reading("watching") as connection:
                 missing = await pending(connection)
+                shown = self._database.shown(connection)
+        except NoPrimaryError as error:
+            return {"ok": False, "reason": f"Postgres cannot be written to: {error}"} | self._database.shown()
         except STORE_FAILED as error:
-            return {"ok": False, "reason": f"Postgres does not answer: {type(error).__name__}"}
+            return {"ok": False, "reason": f"Postgres does not answer: {type(error).__name__}"} | self._database.shown()
         if missing:
-            return {"ok": False, "reason": f"migrations are missing: {', '.join(missing)}"}
-        return {"ok": True}
+            return {"ok": False, "reason": f"migrations are missing: {', '.join(missing)}"} | shown
+        return {"ok": True} | shown
 
     async def _orders(self) -> dict[str, Any]:
         try:
             async with asyncio.timeout(CHECK_S):
-                await server.ping(self._redis)
+                away = await server.away(self._redis)
         except STORE_FAILED as error:
             return {"ok": False, "reason": f"the order store does not answer: {type(error).__name__}"}
-        return self._memory.check
+        check = self._memory.check
+        if away:  # the others' partitions take orders: a process that is not ready would keep them from those as well
+            notes = [*check.get("notes", []), f"nodes of the order store do not answer: {', '.join(away)}"]
+            check = check | {"notes": notes}
+        return check
 
 
 class Inside:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from catalogue.search.service import open_search
 from catalogue.service import Catalogue
+from db.connections.fence import remember_in
 from db.ops_keys import live_keys
 from db.ops_sessions import ended_sessions
 from db.sales import get_sale, list_sales
 from doorbuster.orderstore import changes
 from doorbuster.orderstore.accept import AcceptScript, Terms
 from doorbuster.orderstore.ids import OrderIds
+from doorbuster.orderstore.timelines import Timelines
 from doorbuster.redis_clients import accept_client, plain_client
 from doorbuster.settings import Settings
 from intake.accepting.durability import Durability
@@ -168,6 +170,10 @@ class Parts:
         async with self.database.reading() as connection:
             return StoredKeys(await live_keys(connection), await ended_sessions(connection))
 
+    async def remember_timelines(self) -> None:
+        """Have every connection to Postgres know of primaries that were replaced before this process began."""
+        remember_in(Timelines(self.orders_redis))
+
     async def first_check(self) -> None:
         """Judge the order store before the first order."""
         await self.durability.check()
@@ -192,6 +198,7 @@ class Parts:
 
     async def close_stores(self) -> None:
         """Close the connections to Redis."""
+        remember_in(None)
         await self.accept_redis.aclose()
         await self.waiting.close()
         await self.checks.close()
@@ -206,7 +213,7 @@ class Parts:
     def lifespan(self) -> Lifespan:
         """Return what begins and ends with the process."""
         return Lifespan(
-            opening=[self.database.open, self.catalogue.open, self.first_check],
+            opening=[self.remember_timelines, self.database.open, self.catalogue.open, self.first_check],
             running=[
                 self.guard.cancel_slow_bodies,
                 self.guard.shedding.keep_judging,

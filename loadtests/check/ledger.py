@@ -109,12 +109,12 @@ async def _wait(
 
 async def unaccounted(connection: Connection, order_ids: bytes) -> tuple[int, int]:
     """Return (distinct orders answered 202, how many of them the database does not have)."""
-    await connection.execute(_SQL["make_answered"])
-    records = ((UUID(bytes=order_ids[at : at + 16]),) for at in range(0, len(order_ids), 16))
-    await connection.copy_records_to_table("answered", records=records, columns=["order_id"])
-    distinct = await connection.fetchval(_SQL["distinct_answered"])
-    missing = await connection.fetchval(_SQL["unaccounted"])
-    await connection.execute("drop table answered")
+    async with connection.transaction():  # behind a pooler the table is this session's for so long
+        await connection.execute(_SQL["make_answered"])
+        records = ((UUID(bytes=order_ids[at : at + 16]),) for at in range(0, len(order_ids), 16))
+        await connection.copy_records_to_table("answered", records=records, columns=["order_id"])
+        distinct = await connection.fetchval(_SQL["distinct_answered"])
+        missing = await connection.fetchval(_SQL["unaccounted"])
     return int(distinct), int(missing)
 
 

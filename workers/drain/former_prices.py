@@ -15,7 +15,7 @@ from db.work import due_work, former_prices
 from db.work.due_work import Partition
 from doorbuster.orderstore.backlog import streams
 from doorbuster.orderstore.partition import START, place_of
-from doorbuster.orderstore.server import clock_us
+from doorbuster.orderstore.server import clocks_us
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -40,7 +40,7 @@ async def forget(connection: Connection, orders: Redis, *, keep_s: float) -> int
 async def _drained_until_ms(connection: Connection, orders: Redis, sale_number: int, count: int) -> int | None:
     """Return before when all that was accepted in a sale, or ever will be, is drained; None: it is not known."""
     places = [Partition(sale_number, number) for number in range(count)]
-    until_ms = await clock_us(orders) // 1000  # before the streams are read: what comes after that is later
+    until_ms = min(await clocks_us(orders)) // 1000  # before the streams are read: what comes after that is later
     found = await streams(orders, places)
     cursors = await due_work.cursors(connection, places)
     for place in places:

@@ -23,6 +23,7 @@ from doorbuster.orderstore.partition import START, Committed, after_commit, plac
 from workers.drain import bisect, traces
 from workers.drain.batch import Claim, Entry, Outcome, dead_letter_entry, drain_batch
 from workers.drain.people_memory import PeopleMemory
+from workers.drain.replay import replay, tell
 from workers.publish.availability import Units
 from workers.runtime.shift import BLOCK_S
 
@@ -64,8 +65,10 @@ class Drain:
         self._people = PeopleMemory()
         connection = await self._shift.connection()
         self._cursor, drained = await cursors.read(connection, *self._partition)
-        last = (await streams(self._shift.orders, [self._partition]))[self._partition].last
-        if place_of(last) < place_of(self._cursor):
+        stream = (await streams(self._shift.orders, [self._partition]))[self._partition]
+        if (again := await replay(self._shift.orders, self._partition, self._cursor, drained, stream)) is not None:
+            tell(again, self._shift.name)
+        if place_of(stream.last) < place_of(self._cursor):
             log.warning("the order store was replaced", extra={"shift": self._shift.name, "cursor": self._cursor})
             async with self._shift.leased_transaction() as held:
                 await cursors.rewind(held, *self._partition)

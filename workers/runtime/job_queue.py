@@ -7,7 +7,7 @@ waits already only keep that rare.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -16,6 +16,8 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from doorbuster import keys
+from doorbuster.redis_roles import sentinels, urls
+from doorbuster.redis_roles.urls import RoleKind
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis as AsyncRedis
@@ -35,14 +37,20 @@ TIMEOUT_MARGIN_S = 60
 
 
 def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
-    """Make RQ's client of the jobs store; repeats nothing, fails within `timeout_s`."""
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-    )
+    """Make RQ's client of the jobs store; repeats nothing, fails within `timeout_s`.
+
+    Of a service that sentinels watch it asks them at each connection who the primary is.
+    """
+    said = urls.read(url)
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_error": [],
+    }
+    if said.kind is RoleKind.SINGLE:
+        return Redis.from_url(said.plain, **options)
+    return sentinels.primary(said, options)
 
 
 def open_queue(connection: Redis) -> Queue:

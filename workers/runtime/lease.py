@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from db.connections import pool
 from db.work import shifts
 from db.work.shifts import Lease
+from doorbuster.errors import LeaseLostError
 from doorbuster.failures import TRANSIENT
 from workers.runtime.batch_size import BatchSize, transaction_bound_s
 
@@ -59,7 +60,12 @@ class LeasedSession:
         return Lease(self.name, self.fence, self.settings.lease_s, self.size.kept)
 
     async def connection(self) -> Connection:
-        """Return the shift's connection to Postgres, made anew when the last one broke."""
+        """Return the shift's connection to Postgres, made anew when the last one broke.
+
+        Raises:
+            LeaseLostError: the server does not know of the lease: another shift took it, or another server has taken
+                the place of the one where it was taken.
+        """
         if self._connection is None or self._connection.is_closed():
             url = self.settings.database_url.get_secret_value()
             self._connection = await pool.connect(
@@ -68,6 +74,8 @@ class LeasedSession:
                 command_timeout_s=self.settings.lease_s,
                 transaction_timeout_s=transaction_bound_s(self.settings.lease_s),
             )
+            if self.fence and not await shifts.is_mine(self._connection, self.name, self.fence, holder=holder_name()):
+                raise LeaseLostError(f"the lease {self.name} with fence {self.fence} is not known here")
         return self._connection
 
     @property
@@ -133,6 +141,8 @@ class LeasedSession:
         try:
             if self.fence:
                 await shifts.release(await self.connection(), self.name, self.fence)
+        except LeaseLostError:
+            log.info("there is no lease to give back any more", extra={"shift": self.name})
         except TRANSIENT as error:  # it expires by itself
             log.warning("the lease could not be released", extra={"shift": self.name, "error": repr(error)})
         finally:

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from db.connections.fence import remember_in
 from doorbuster.errors import LeaseLostError
 from doorbuster.failures import NOT_THE_DATABASE, TRANSIENT
+from doorbuster.orderstore.timelines import Timelines
 from doorbuster.redis_clients import plain_client, reader_client
 from readiness import shift_costs
 from readiness.shift_costs import ShiftCost
@@ -180,6 +182,7 @@ async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable
     )
     done = 0
     ended = EndReason.FAILED
+    remember_in(Timelines(shift.orders))
     try:
         if not await shift.acquire():
             ended = EndReason.NOT_FREE
@@ -194,6 +197,7 @@ async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable
         log.warning("the shift could not go on", extra={"shift": name, "error": repr(error)})
     finally:
         await shift.close()
+        remember_in(None)
         seconds = round(time.monotonic() - shift.began, 3)
         log.info("shift ended", extra={"shift": name, "ended": ended, "done": done, "seconds": seconds})
     return ended

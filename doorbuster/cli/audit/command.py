@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 import redis
-from redis.asyncio import Redis
 
 from db.audit import promises
 from db.connections import pool
+from db.connections.fence import remember_in
 from doorbuster.cli import options
 from doorbuster.cli.answer import warn
 from doorbuster.cli.audit.provider import gateway_of, provider_figures
@@ -21,6 +21,8 @@ from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED, STORE_FAILED
 from doorbuster.log import redact
+from doorbuster.orderstore.timelines import Timelines
+from doorbuster.redis_clients import plain_client
 from readiness import audited
 from workers.payments.gateway import GatewayError
 
@@ -59,15 +61,16 @@ def audit(as_json: bool, provider: bool, hours: float, data: Path | None) -> int
 
 async def _audit(instance: Instance, provider_hours: float | None) -> PromisesView:
     dsn, orders_url = instance.url("database"), instance.url("orders_redis")
-    connection = await pool.connect(
-        dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit", steady=False
-    )
-    try:
-        async with Redis.from_url(orders_url, socket_timeout=_ANSWER_TIMEOUT_S) as orders:
+    async with plain_client(orders_url, timeout_s=_ANSWER_TIMEOUT_S) as orders:
+        remember_in(Timelines(orders))
+        connection = await pool.connect(
+            dsn, command_timeout_s=_STATEMENT_TIMEOUT_S, application="doorbuster-audit", steady=False
+        )
+        try:
             compared = [] if provider_hours is None else await _compared(instance, connection, provider_hours)
             found = await promises.look(connection, orders, more=compared)
-    finally:
-        await connection.close()
+        finally:
+            await connection.close()
     await _note(instance, found)
     return found
 
@@ -78,7 +81,7 @@ async def _note(instance: Instance, found: PromisesView) -> None:
         warn("JOBS_REDIS_URL is not set: metrics and go/no-go do not know of this audit")
         return
     try:
-        async with Redis.from_url(instance.url("jobs_redis"), socket_timeout=_NOTE_TIMEOUT_S) as jobs:
+        async with plain_client(instance.url("jobs_redis"), timeout_s=_NOTE_TIMEOUT_S) as jobs:
             await audited.tell(jobs, found)
     except REDIS_FAILED as error:
         warn(f"the jobs store does not answer, metrics and go/no-go do not know of this audit: {redact(str(error))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from db.connections.fence import NoPrimaryError
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import POSTGRES_FAILED
 
@@ -18,6 +19,8 @@ def answering() -> Iterator[None]:
     """
     try:
         yield
+    except NoPrimaryError as error:
+        raise StoreUnavailableError(f"the database cannot be written to: {error}") from error
     except POSTGRES_FAILED as error:
         words = str(error) or f"no answer in time ({type(error).__name__})"
         raise StoreUnavailableError(f"the database does not answer: {words}") from error

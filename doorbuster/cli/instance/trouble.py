@@ -9,21 +9,21 @@ import asyncio
 from typing import Any, NamedTuple
 
 import httpx
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from db import status
 from db.connections import pool
+from db.connections.fence import NoPrimaryError
 from doorbuster.embedded.data.instance import URLS, Instance
 from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.log import redact
 from doorbuster.redis_age import age_s
+from doorbuster.redis_clients import plain_client
 
 READY_S = 3.5
 """The intake gives its stores three seconds."""
 LOOK_S = 3.0
+NOT_WRITTEN = "cannot be written to"
 NAMES = {
     "database": "Postgres",
     "orders_redis": "the order store",
@@ -66,7 +66,8 @@ def require_stores(instance: Instance, *stores: str) -> None:
     found = asyncio.run(look_at(urls))
     for store, said in found.items():
         if isinstance(said, str):
-            raise StoreUnavailableError(f"{NAMES[store]} ({redact(urls[store])}) does not answer: {said}")
+            words = said if said.startswith(NOT_WRITTEN) else f"does not answer: {said}"
+            raise StoreUnavailableError(f"{NAMES[store]} ({redact(urls[store])}) {words}")
 
 
 async def look_at(urls: dict[str, str], *, within_s: float = LOOK_S) -> dict[str, float | str]:
@@ -85,6 +86,8 @@ async def _look(store: str, url: str, within_s: float) -> float | str:
             return await (_postgres_age_s(url) if store == "database" else _redis_age_s(url))
     except TimeoutError:
         return f"no answer within {within_s:g} s"
+    except NoPrimaryError as error:
+        return f"{NOT_WRITTEN}: {error}"
     except STORE_FAILED as error:
         return str(error) or type(error).__name__
     except ValueError as error:
@@ -100,8 +103,5 @@ async def _postgres_age_s(url: str) -> float:
 
 
 async def _redis_age_s(url: str) -> float:
-    client = Redis.from_url(
-        url, socket_timeout=LOOK_S, socket_connect_timeout=LOOK_S, retry=Retry(NoBackoff(), 0), retry_on_error=[]
-    )
-    async with client:
+    async with plain_client(url, timeout_s=LOOK_S) as client:
         return await age_s(client)

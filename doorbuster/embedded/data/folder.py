@@ -11,8 +11,9 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, TypeAlias, get_args
 
 from doorbuster.embedded.data import trust
 from doorbuster.embedded.users import system_user
@@ -21,6 +22,7 @@ from doorbuster.ports import reserve
 
 REDIS_ROLES = ("orders", "room", "jobs", "cache")
 DEFAULT = Path(".doorbuster")
+Topology: TypeAlias = Literal["single", "cluster"]
 
 
 class DataFolder:
@@ -29,6 +31,9 @@ class DataFolder:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self.postgres = self.root / "postgres"
+        self.postgres_second = self.root / "postgres-2"
+        """The other server of a pair: which of them is the primary says `postgres_pair`."""
+        self.postgres_pair = self.root / "postgres-pair.json"
         self.logs = self.root / "logs"
         self.ready = self.root / "ready.json"
         self.secrets_file = self.root / "secrets.json"
@@ -117,11 +122,36 @@ class DataFolder:
             system_user.let_pass(self.root / "metrics")
             write_private(self.room_keys_file, self.secrets()["room_keys"], group=group)
 
-    def ports(self) -> dict[str, int]:
-        """Return a loopback port for every Redis role: the former one where it is still free."""
+    def topology(self, asked: Topology | None) -> Topology:
+        """Return the topology that the stores of the folder have, or for a new folder the one asked for.
+
+        Raises:
+            InvalidError: another is asked for than the folder has.
+        """
+        path = self.root / "topology.json"
+        if path.exists():
+            had = trust.read_object(path).get("topology")
+            if had not in get_args(Topology):
+                raise InvalidError(f"{path} names no topology")
+        else:
+            had = "single" if self.secrets_file.exists() else None
+        if None not in (had, asked) and had != asked:
+            raise InvalidError(
+                f"the data folder {self.root} has the topology {had}: its stores cannot become {asked}; "
+                f"leave --topology out, or name another folder by --data"
+            )
+        return had or asked or "single"
+
+    def keep_topology(self, topology: Topology) -> None:
+        """Write down what the stores of the folder are, for good; a folder without such a word has single servers."""
+        if topology != "single":
+            write_private(self.root / "topology.json", json.dumps({"topology": topology}))
+
+    def ports(self, names: Iterable[str] = REDIS_ROLES) -> dict[str, int]:
+        """Return a loopback port for every name: the former one where it is still free."""
         path = self.root / "ports.json"
         former: dict[str, int] = trust.read_object(path) if path.exists() else {}
-        ports = {role: _reserved(former.get(role, 0)) for role in REDIS_ROLES}
+        ports = {name: _reserved(former.get(name, 0)) for name in names}
         if ports != former:
             write_private(path, json.dumps(ports))
         return ports

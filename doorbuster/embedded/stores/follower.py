@@ -1,7 +1,8 @@
-"""Keeps one replica: `python -m doorbuster.embedded.stores.follower DATA NUMBER`. The supervisor keeps it up.
+"""Keeps one replica: `python -m doorbuster.embedded.stores.follower DATA PRIMARY REPLICA`. The supervisor keeps it up.
 
 A process of its own, because copying the primary takes its time and must hold up nothing else. It ends whenever the
-replica does, or has fallen too far behind to catch up: started again, it copies anew where it must.
+replica does, or has fallen too far behind to catch up: started again, it copies anew where it must. One that is
+promoted is kept as it is, for as long as it runs.
 """
 
 from __future__ import annotations
@@ -43,11 +44,15 @@ class Follower:
         """
         env = dict(os.environ)
         if not self._standby.follows():
-            self._standby.copy(env)
+            self._standby.copy(env)  # also what was a primary itself until now
         self._standby.server.admit()
         self._runs, process = True, spawn(self._standby.server.command(env))
         try:
-            while not self._stopping and process.poll() is None and self._standby.follows():
+            while (
+                not self._stopping
+                and process.poll() is None
+                and (self._standby.was_promoted() or self._standby.follows())
+            ):
                 self._wake.wait(_LOOK_S)
         finally:
             self._end(process)
@@ -72,9 +77,9 @@ class Follower:
 def main() -> int:
     """Keep the replica that the command line names."""
     log.configure(os.environ.get("LOG_LEVEL") or "info")
-    folder, number = DataFolder(Path(sys.argv[1])), int(sys.argv[2])
-    primary = Postgres(folder.postgres, folder.log("postgres"))
-    standby = Standby(primary, folder.replica(number), folder.log(f"replica-{number}"))
+    folder, (primary_name, name) = DataFolder(Path(sys.argv[1])), sys.argv[2:4]
+    primary = Postgres(folder.root / primary_name, folder.log(primary_name))
+    standby = Standby(primary, folder.root / name, folder.log(name))
     try:
         return Follower(standby).run()
     except StoreUnavailableError as error:

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 
@@ -26,6 +27,8 @@ from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.failures import POSTGRES_FAILED, POSTGRES_STARTING
 
 DATABASE = "doorbuster"
+LOOK_S = 1.0
+"""How long a server may take to tell how it stands."""
 _SOCKET_PATH_MAX = 107
 _INITDB = ["--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
 _SETTINGS = {
@@ -38,6 +41,7 @@ _SETTINGS = {
     "synchronous_commit": "on",
     "max_wal_size": "4GB",
     "max_wal_senders": "20",
+    "wal_sender_timeout": "10s",  # a replica that hangs is given up
     "max_slot_wal_keep_size": "1GB",  # a replica that is away for longer is made anew, and fills no disk
     "checkpoint_timeout": "15min",
     "autovacuum": "on",
@@ -46,6 +50,18 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+
+class PairStanding(NamedTuple):
+    """How a server of a pair stands."""
+
+    is_primary: bool
+    waits_for: str
+    """`synchronous_standby_names`."""
+    streams: bool
+    """Whether the standby asked for follows it."""
+    in_sync: bool
+    """Whether no commit is acknowledged that the standby does not have on disk."""
 
 
 class Postgres:
@@ -74,7 +90,7 @@ class Postgres:
         self.admit()
         if (self.folder / "PG_VERSION").exists():
             return
-        fresh = self.folder.with_name("postgres.new")
+        fresh = self.folder.with_name(f"{self.folder.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         self.own(fresh)
         made = subprocess.run(
@@ -164,13 +180,46 @@ class Postgres:
         self._ask("select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = $1", name)
         self._ask("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1", name)
 
-    def _ask(self, statement: str, name: str) -> object:
+    def standing(self, standby: str) -> PairStanding:
+        """Return whether it is a primary, whom it waits for, and how the standby of a name follows it.
+
+        Raises:
+            StoreUnavailableError: the server does not answer within a second.
+        """
+        found = self._ask(
+            "select array[pg_is_in_recovery()::text, current_setting('synchronous_standby_names'),"
+            " (select state from pg_stat_replication where application_name = $1),"
+            " (select sync_state from pg_stat_replication where application_name = $1)]",
+            standby, within_s=LOOK_S,
+        )  # fmt: skip
+        assert isinstance(found, list)
+        return PairStanding(found[0] == "false", str(found[1]), found[2] == "streaming", found[3] == "sync")
+
+    def wait_for(self, names: str) -> None:
+        """Have commits wait for one of these standbys, from now on; empty: for none.
+
+        Raises:
+            StoreUnavailableError: the server does not answer.
+        """
+        self._ask(f"alter system set synchronous_standby_names = '{names}'", within_s=LOOK_S)
+        self._ask("select pg_reload_conf()", within_s=LOOK_S)
+
+    def promote(self) -> None:
+        """Make a primary of a standby, and wait until it is one.
+
+        Raises:
+            StoreUnavailableError: it is none after ten seconds.
+        """
+        if not self._ask("select pg_promote(true, 10)", within_s=15):
+            raise StoreUnavailableError(f"the PostgreSQL in {self.folder} was not promoted")
+
+    def _ask(self, statement: str, *arguments: str, within_s: float = 10.0) -> object:
         async def ask() -> object:
-            connection = await asyncpg.connect(self.url("postgres"), timeout=5, command_timeout=10)
+            connection = await asyncpg.connect(self.url("postgres"), timeout=min(5, within_s), command_timeout=within_s)
             try:
-                return await connection.fetchval(statement, name)
+                return await connection.fetchval(statement, *arguments)
             finally:
-                await connection.close()
+                await connection.close(timeout=within_s)
 
         try:
             return asyncio.run(ask())

@@ -20,15 +20,20 @@ _SETTINGS = {
 }
 
 
+def slot_of(folder: Path) -> str:
+    """Return the name of a replica: of its slot, and of its session with the primary."""
+    return f"doorbuster_{folder.name.replace('-', '_')}"
+
+
 class Standby:
     """A replica of a primary of this machine, in a folder."""
 
     def __init__(self, primary: Postgres, folder: Path, log: Path, settings: Mapping[str, str] | None = None) -> None:
         self._primary, self._folder, self._log = primary, folder, log
-        self._slot = f"doorbuster_{folder.name.replace('-', '_')}"
+        self.name = slot_of(folder)
         # Told at each start and not kept in the folder: another temporary folder is another socket.
-        source = f"host={primary.sockets} user=postgres application_name={self._slot}"
-        follows = {"primary_conninfo": source, "primary_slot_name": self._slot}
+        source = f"host={primary.sockets} user=postgres application_name={self.name}"
+        follows = {"primary_conninfo": source, "primary_slot_name": self.name}
         self.server = Postgres(folder, log, _SETTINGS | follows | dict(settings or {}))
 
     def follows(self) -> bool:
@@ -39,11 +44,15 @@ class Standby:
         """
         there = (self._folder / "standby.signal").exists()
         try:
-            return self._primary.slot(self._slot) not in (None, "lost") and there
+            return self._primary.slot(self.name) not in (None, "lost") and there
         except StoreUnavailableError:
             if there:
                 return True
             raise
+
+    def was_promoted(self) -> bool:
+        """Return whether it is no standby any more, but a primary itself."""
+        return (self._folder / "PG_VERSION").exists() and not (self._folder / "standby.signal").exists()
 
     def copy(self, env: dict[str, str]) -> None:
         """Copy the primary; the replica must not be running. Takes as long as reading all of the primary does.
@@ -55,11 +64,11 @@ class Standby:
         shutil.rmtree(fresh, ignore_errors=True)
         self.server.admit()
         self.server.own(fresh)
-        self._primary.drop_slot(self._slot)
+        self._primary.drop_slot(self.name)
         command = Command(
             argv=[
                 str(self.server.binaries / "pg_basebackup"), "-h", str(self._primary.sockets), "-U", "postgres",
-                "-D", str(fresh), "-R", "-X", "stream", "-c", "fast", "-C", "-S", self._slot,
+                "-D", str(fresh), "-R", "-X", "stream", "-c", "fast", "-C", "-S", self.name,
             ],
             cwd=fresh, log=self._log, env=env, user=self.server.user,
         )  # fmt: skip
@@ -70,7 +79,7 @@ class Standby:
 
     def forget(self) -> None:
         """Give back the log that the primary keeps for it, and remove the copy."""
-        self._primary.drop_slot(self._slot)
+        self._primary.drop_slot(self.name)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import redis
@@ -47,27 +48,28 @@ class Valkey:
     """The append-only file is flushed and synced, then the server ends."""
 
     def __init__(
-        self, role: str, folder: Path, log: Path, *, port: int, password: str, max_mb: int | None = None
+        self, role: str, folder: Path, log: Path, *, port: int, password: str, more: Mapping[str, str] | None = None
     ) -> None:
-        """Take the role, where things are, and how many MiB of memory it may take at most: None, as the role says."""
+        """Take the role, where things are, and settings that go before those of the role."""
         self.role, self.folder, self._log = role, folder, log
-        self.port, self._password = port, password
+        self.port, self.password = port, password
         self.user = system_user.VALKEY if os.geteuid() == 0 else None
-        self._bound = {} if max_mb is None else {"maxmemory": f"{max_mb}mb"}
+        self._more = dict(more or {})
 
     @property
     def url(self) -> str:
         """The URL of the server, password included."""
-        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
-    def prepare(self) -> None:
-        """Make the folder and write the server's configuration, readable by its owner alone.
+    def prepare(self, more: Mapping[str, str] | None = None) -> None:
+        """Make the folder and write the server's configuration, readable by its owner alone; `more`: for this start.
 
         Raises:
             InvalidError: as root, the user that the server is to run as cannot be made.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        settings = _EVERY | _ROLES[self.role] | self._bound | {"port": str(self.port), "requirepass": self._password}
+        own = {"port": str(self.port), "requirepass": self.password}
+        settings = _EVERY | _ROLES[self.role] | self._more | own | dict(more or {})
         write_private(self.folder / "valkey.conf", "".join(f"{k} {v}\n" for k, v in settings.items()))
         if self.user is not None:
             system_user.own(self.folder, runs=Path(get_binary_path()).parent)
@@ -82,6 +84,7 @@ class Valkey:
             reads=self.folder / "valkey.conf",
             user=self.user,
             death_signal=self.stop_signal,
+            umask=0o077,
         )
 
     def is_ready(self) -> bool:
@@ -91,3 +94,12 @@ class Valkey:
                 return bool(client.ping())
             except REDIS_STARTING:
                 return False
+
+    def follows(self) -> bool:
+        """Return whether the server is a replica that has what its primary has."""
+        with redis.Redis.from_url(self.url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+            try:
+                found = client.info("replication")
+            except REDIS_STARTING:
+                return False
+        return bool(found["role"] == "slave" and found["master_link_status"] == "up")

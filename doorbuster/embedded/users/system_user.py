@@ -6,6 +6,7 @@ list every folder on the way.
 
 from __future__ import annotations
 
+import functools
 import grp
 import os
 import pwd
@@ -32,8 +33,7 @@ def ensure(*, passes_to: Path, runs: Path) -> None:
         InvalidError: the user cannot be made.
     """
     _make(NAME)
-    for folder in (*passes_to.resolve().parents, passes_to):
-        _grant(folder, stat.S_IXOTH)
+    let_pass_to(passes_to)
     _let_run(runs)
 
 
@@ -79,6 +79,13 @@ def let_pass(folder: Path) -> None:
     _grant(folder, stat.S_IXOTH)
 
 
+def let_pass_to(folder: Path) -> None:
+    """Let every user pass to a folder of ours and into it, and read nothing in it."""
+    for one in (*folder.resolve().parents, folder):
+        _grant(one, stat.S_IXOTH)
+
+
+@functools.cache
 def _let_run(binaries: Path) -> None:
     install = binaries.parent
     for folder in binaries.resolve().parents:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from db.audit import promises
 from db.connections.pool import connect
+from db.connections.server_connection import set_from_here_on
 from doorbuster.failures import POSTGRES_FAILED, REDIS_FAILED
 from doorbuster.log import shared_context
 from intake.web.problems import RefusedError
@@ -77,10 +78,20 @@ class Promises:
             log.warning("the audit's result could not be noted", extra={"error": repr(error)})
 
     async def _audit(self) -> PromisesView:
+        # The turn has a connection of its own: an audit is several transactions, and the turn is one.
+        turn = await connect(self._database.dsn, command_timeout_s=LOOK_S, application=APPLICATION)
+        try:
+            async with turn.transaction():
+                if not await promises.take_turn(turn):
+                    raise RefusedError("overloaded", "An audit is under way already", retry_after_s=BUSY_S)
+                return await self._look()
+        finally:
+            turn.terminate()
+
+    async def _look(self) -> PromisesView:
         connection = await connect(self._database.dsn, command_timeout_s=LOOK_S, application=APPLICATION, steady=False)
         try:
-            if not await promises.take_turn(connection):
-                raise RefusedError("overloaded", "An audit is under way already", retry_after_s=BUSY_S)
+            await set_from_here_on(connection, {"max_parallel_workers_per_gather": "0"})  # one processor at most
             for replica in self._replicas.replicas:
                 if replica.usable and (found := await self._with_replica(connection, replica.dsn)) is not None:
                     return found
@@ -91,7 +102,7 @@ class Promises:
     async def _with_replica(self, connection: Connection, dsn: str) -> PromisesView | None:
         """Return what is found with a replica's help, None where it did not help: a long read there may be ended."""
         try:
-            whole = await connect(dsn, command_timeout_s=LOOK_S, application=APPLICATION, steady=False)
+            whole = await connect(dsn, command_timeout_s=LOOK_S, application=APPLICATION, steady=False, role="any")
             try:
                 return await promises.look(connection, self._orders, whole=whole)
             finally:

@@ -135,7 +135,7 @@ async def holds(url: str, batches: Batches) -> None:
 @asynccontextmanager
 async def linked(url: str) -> AsyncIterator[tuple[Redis, Link]]:
     async with accept_client(url, timeout_s=5) as redis:
-        link = Link(AcceptScript(redis, TERMS))
+        link = Link(AcceptScript(redis, TERMS), NAMES)
         try:
             yield redis, link
         finally:
@@ -149,7 +149,7 @@ async def decide_alike(redis: Redis, link: Link, batches: Batches) -> None:
         await publish(redis, _gate(version, model.phase))
         half = len(batch) // 2  # two calls that overlap are decided in the order in which they were begun
         calls = [[one.candidate() for one in part] for part in (batch[:half], batch[half:])]
-        first, second = await asyncio.gather(*(link.run(NAMES, call) for call in calls))
+        first, second = await asyncio.gather(*(link.run(call) for call in calls))
         for one, verdict in zip(batch, first + second, strict=True):
             assert verdict[:1] == model.verdict(one), one
             if verdict[:1] == verdicts.NEW:
@@ -218,13 +218,13 @@ async def test_an_answer_that_was_given_up_is_nobodys(orders_redis: Redis, order
     terms = replace(TERMS, timeout_s=0.2)
     posted = [Posted(key, 0, False, None, EPOCH).candidate() for key in range(6)]
     async with accept_client(orders_redis_url, timeout_s=5) as redis:
-        link = Link(AcceptScript(redis, terms))
-        assert await link.run(NAMES, posted[:1])
+        link = Link(AcceptScript(redis, terms), NAMES)
+        assert await link.run(posted[:1])
         await orders_redis.client_pause(1000)
-        lost = await asyncio.gather(link.run(NAMES, posted[1:3]), link.run(NAMES, posted[3:5]), return_exceptions=True)
+        lost = await asyncio.gather(link.run(posted[1:3]), link.run(posted[3:5]), return_exceptions=True)
         assert all(isinstance(failure, TimeoutError | RedisError | OSError) for failure in lost), lost
         await orders_redis.client_unpause()
-        again = [await link.run(NAMES, [one]) for one in (posted[5], posted[1])]
+        again = [await link.run([one]) for one in (posted[5], posted[1])]
         assert [[verdict[:1] for verdict in said] for said in again] in ([[b"+"], [b"="]], [[b"+"], [b"+"]])
         await link.close()
 
@@ -236,7 +236,7 @@ async def test_a_script_that_is_gone_is_sent_again_by_each_of_two_calls(
     posted = [Posted(key, 0, False, None, EPOCH).candidate() for key in range(4)]
     async with linked(orders_redis_url) as (redis, link):
         await redis.script_flush()
-        said = await asyncio.gather(link.run(NAMES, posted[:2]), link.run(NAMES, posted[2:]))
+        said = await asyncio.gather(link.run(posted[:2]), link.run(posted[2:]))
         assert [[verdict[:1] for verdict in verdicts] for verdicts in said] == [[b"+", b"+"], [b"+", b"+"]]
 
 
@@ -246,4 +246,4 @@ async def test_what_the_version_before_stored_is_known(orders_redis: Redis, orde
     await orders_redis.set(keys.spent(SALE, PARTITION, "0"), 1, px=60_000)
     batch = [Posted(1, 1, False, 0, EPOCH), Posted(1, 0, False, None, EPOCH), Posted(2, 1, False, 0, EPOCH)]
     async with linked(orders_redis_url) as (_, link):
-        assert await link.run(NAMES, [one.candidate() for one in batch]) == [b"=17-0", b"!", b"s"]
+        assert await link.run([one.candidate() for one in batch]) == [b"=17-0", b"!", b"s"]

@@ -55,13 +55,13 @@ async def verdicts_of(url: str, plans: list[tuple[str, list[tuple[int, str]]]]) 
     """Publish one gate after another, each with changes around now, and hold the script against the pure function."""
     async with accept_client(url, timeout_s=5) as redis:
         await redis.flushall()
-        link = Link(AcceptScript(redis, TERMS))
+        link = Link(AcceptScript(redis, TERMS), NAMES)
         try:
             for version, (phase, offsets) in enumerate(plans, 1):
                 now_ms = await store_ms(redis)
                 shown = gate(version, phase, *((now_ms + offset, named) for offset, named in offsets))
                 await publish(redis, shown)
-                (said,) = await link.run(NAMES, [order(version)])
+                (said,) = await link.run([order(version)])
                 assert said[:1] == SAID[phase_at(shown, now_ms)], shown
         finally:
             await link.close()
@@ -119,14 +119,14 @@ async def verdicts_around_a_hold(url: str, window_ms: int) -> tuple[list[tuple[b
     said: list[tuple[bytes, int | None]] = []
     async with accept_client(url, timeout_s=5) as redis:
         await redis.flushall()
-        link = Link(AcceptScript(redis, ROOMY))
+        link = Link(AcceptScript(redis, ROOMY), NAMES)
         hold = await store_ms(redis) + window_ms
         resume = hold + window_ms
         await publish(redis, gate(1, "open", (hold, "hold"), (resume, "open")))
         last_ms = 0
         while last_ms < resume:
             asked_ms = await store_ms(redis)
-            (verdict,) = await link.run(NAMES, [order(len(said))])
+            (verdict,) = await link.run([order(len(said))])
             last_ms = int(verdict[1:].partition(b"-")[0]) if verdict[:1] == verdicts.NEW else 0
             said.append((verdict[:1], last_ms or None))
             assert asked_ms < resume or last_ms, f"{verdict!r} after the hold"
@@ -152,13 +152,13 @@ async def test_the_stores_clock_decides_and_no_other(orders_redis_url: str, monk
     """A store whose clock is an hour ahead is in a hold that comes in half an hour for everybody else."""
     async with accept_client(orders_redis_url, timeout_s=5) as redis:
         await redis.flushall()
-        link = Link(AcceptScript(redis, TERMS))
+        link = Link(AcceptScript(redis, TERMS), NAMES)
         await publish(redis, gate(1, "open", (await store_ms(redis) + 1_800_000, "hold")))
-        (said,) = await link.run(NAMES, [order(1)])
+        (said,) = await link.run([order(1)])
         assert said[:1] == verdicts.NEW
         ahead = accept._accept.source.replace("clock[1] * 1000", "(clock[1] + 3600) * 1000")
         assert ahead != accept._accept.source
         monkeypatch.setattr(accept, "_accept", Script(ahead))
-        (said,) = await link.run(NAMES, [order(2)])
+        (said,) = await link.run([order(2)])
         assert said[:1] == verdicts.HOLD
         await link.close()

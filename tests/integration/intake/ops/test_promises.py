@@ -49,8 +49,9 @@ async def test_it_says_what_the_command_prints(intake: Intake, db: Connection, s
 async def test_one_audit_runs_at_a_time(intake: Intake, settings: Settings) -> None:
     other = await connect(settings.database_url.get_secret_value())
     try:
-        assert await audit.take_turn(other)
-        refused = await intake.ops.get("/ops/promises")
+        async with other.transaction():
+            assert await audit.take_turn(other)
+            refused = await intake.ops.get("/ops/promises")
         assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
         assert refused.headers["Retry-After"] == "5"
     finally:

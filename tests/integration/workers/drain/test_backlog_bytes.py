@@ -50,7 +50,7 @@ class Till:
             )
             for order in orders
         ]  # fmt: skip
-        return [verdict[:1] for verdict in await self._link.run((self.gate, self.stream), batch)]
+        return [verdict[:1] for verdict in await self._link.run(batch)]
 
     async def backlog(self) -> tuple[int, int]:
         """Return what the gate says: entries, and their bytes."""
@@ -69,7 +69,7 @@ async def till(shop: Shop) -> AsyncIterator[Till]:
     shown = gate.Gate(sale_number=number, partition=0, version=1, phase="open", opens_ms=0, closes_ms=0, epoch=0)
     await gate.publish(shop.orders, shown)
     async with accept_client(shop.settings.orders_redis_url.get_secret_value(), timeout_s=5) as client:
-        link = Link(AcceptScript(client, TERMS))
+        link = Link(AcceptScript(client, TERMS), (keys.gate(number, 0), keys.stream(number, 0)))
         yield Till(shop, link)
         await link.close()
 

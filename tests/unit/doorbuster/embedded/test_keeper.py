@@ -64,3 +64,19 @@ def test_a_log_file_is_rotated_while_its_process_writes(tmp_path: Path, monkeypa
         process.kill()
         process.wait()
     assert not processes.rotate(tmp_path / "none.log")
+
+
+def test_one_that_may_not_be_started_yet_waits_without_being_asked_all_the_time(tmp_path: Path) -> None:
+    allowed = False
+    keeper = Keeper("waiting", "store", _ends_at_once(tmp_path), may_restart=lambda: allowed)
+    keeper.start()
+    wait_until(keeper.tend, what="the end to be noticed")
+    keeper.failures = 0
+    keeper._due = 0.0
+    assert not keeper.tend()
+    assert keeper.process is None
+    assert 0 < keeper.pause_s <= processes.ASK_AGAIN_S
+    allowed = True
+    wait_until(keeper.tend, what="it to be started again")
+    assert keeper.process is not None
+    keeper.process.wait(20)

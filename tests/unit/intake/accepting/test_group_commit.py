@@ -28,7 +28,7 @@ class Store:
         self.most_at_once = self.links = 0
         self.terms = TERMS
 
-    async def run(self, _names: Any, batch: Sequence[Candidate]) -> list[bytes]:
+    async def run(self, batch: Sequence[Candidate]) -> list[bytes]:
         answer: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
         self.calls.append((len(batch), answer))
         self.most_at_once = max(self.most_at_once, len(self.calls))
@@ -37,7 +37,7 @@ class Store:
     async def close(self) -> None:
         self.links -= 1
 
-    def link(self, _script: AcceptScript) -> Store:
+    def link(self, _script: AcceptScript, _names: tuple[str, str]) -> Store:
         self.links += 1
         return self
 

@@ -1,0 +1,148 @@
+"""A connection that knows which server it leads to, and what its session needs behind a pooler.
+
+Owns what precedes a statement: whether the server may still be written to, and, where another session may be behind
+each transaction, the settings, which then hold for that transaction. Never chooses a server.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import asyncpg
+
+from db.query_files import load
+from doorbuster.failures import FUNCTION_REFUSED
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+_SQL = load("servers")
+_STANDS_ALONE = frozenset({"vacuum"})
+"""What runs in no transaction."""
+
+
+class ServerIdentity(NamedTuple):
+    """What a server says of itself."""
+
+    is_standby: bool
+    timeline: int
+    """Of a primary; 0: a standby, or a server that does not say."""
+    cluster_id: int
+    """The same for a primary and its copies; 0: it does not say."""
+    started: datetime
+    process_id: int
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it may be written to, by what it says."""
+        return not self.is_standby
+
+
+class Admission(Protocol):
+    """What says whether a server may be written to."""
+
+    async def admit(self, connection: ServerConnection) -> None:
+        """Raise, and end the connection, if its server is the primary no more."""
+
+
+class ServerConnection(asyncpg.Connection):
+    """A connection to a server that is known."""
+
+    name = ""
+    """Of the server, for people."""
+    identity: ServerIdentity | None = None
+    admission: Admission | None = None
+    """None: it need not be the primary."""
+    _begin = ""
+    """What each transaction begins with, behind a pooler."""
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether each transaction may have another session."""
+        return bool(self._begin)
+
+    def set_for_each_transaction(self, settings: Mapping[str, str]) -> None:
+        """Have these settings, too, in each transaction, since the session is not this connection's alone."""
+        self._begin += "".join(f"set local {name} = '{value}';" for name, value in settings.items())
+
+    def get_reset_query(self) -> str:
+        """Return what leaves the session as it was; nothing was left in one that is not ours."""
+        return "" if self.is_pooled else super().get_reset_query()
+
+    async def execute(self, query: str, *args: Any, **more: Any) -> str:
+        """Execute a statement, or a script."""
+        if self.is_in_transaction():
+            return await super().execute(query, *args, **more)
+        await self._admitted()
+        if args:
+            async with self._ready():
+                return await super().execute(query, *args, **more)
+        return await super().execute(self._with_settings(query), **more)
+
+    def _with_settings(self, script: str) -> str:
+        """Return a script with what precedes it behind a pooler: it is one transaction there, unless it begins one."""
+        if not self.is_pooled or script[:6].lower() in _STANDS_ALONE:
+            return script
+        return f"{script}{self._begin}" if script.startswith("BEGIN") else f"{self._begin}{script}"
+
+    async def fetch(self, *args: Any, **more: Any) -> Any:
+        """Return rows."""
+        async with self._ready():
+            return await super().fetch(*args, **more)
+
+    async def fetchval(self, *args: Any, **more: Any) -> Any:
+        """Return a value."""
+        async with self._ready():
+            return await super().fetchval(*args, **more)
+
+    async def fetchrow(self, *args: Any, **more: Any) -> Any:
+        """Return a row."""
+        async with self._ready():
+            return await super().fetchrow(*args, **more)
+
+    async def executemany(self, *args: Any, **more: Any) -> None:
+        """Execute a statement with each of several rows."""
+        async with self._ready():
+            await super().executemany(*args, **more)
+
+    async def _admitted(self) -> None:
+        if self.admission is not None:
+            await self.admission.admit(self)
+
+    @asynccontextmanager
+    async def _ready(self) -> AsyncIterator[None]:
+        """Have what a statement outside of a transaction needs."""
+        if self.is_in_transaction():
+            yield
+        elif self.is_pooled:
+            async with self.transaction():
+                yield
+        else:
+            await self._admitted()
+            yield
+
+
+async def identify(connection: ServerConnection) -> ServerIdentity:
+    """Ask a server which one it is."""
+    try:
+        row = await connection.fetchrow(_SQL["identify"])
+    except FUNCTION_REFUSED:
+        row = await connection.fetchrow(_SQL["identify_roughly"])
+    assert row is not None
+    return ServerIdentity(*row.values())
+
+
+def is_pooled(connection: object) -> bool:
+    """Say whether each transaction of a connection may have another session."""
+    return bool(getattr(connection, "is_pooled", False))
+
+
+async def set_from_here_on(connection: ServerConnection, settings: Mapping[str, str]) -> None:
+    """Have settings of the connection's own, until it is closed."""
+    if connection.is_pooled:
+        connection.set_for_each_transaction(settings)
+        return
+    for name, value in settings.items():
+        await connection.execute(f"set {name} = '{value}'")

@@ -1,0 +1,147 @@
+"""An order store on a Cluster whose nodes fail and whose slots move, under load: nothing is lost, nothing doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+from redis.asyncio.cluster import ClusterNode as LibraryNode
+from redis.asyncio.cluster import RedisCluster
+from redis.crc import key_slot
+
+from doorbuster import keys
+from doorbuster.embedded.stores.valkey_cluster import ClusterNode
+from tests.fixtures.cluster_load import BUYERS, SALE, Buyers, entries
+from tests.fixtures.valkey_cluster import Cluster
+
+STREAM = keys.stream(SALE, 0)
+SLOT = key_slot(STREAM.encode())
+RECOVERED_S = 12.0
+"""From a primary's death to the first order accepted on one replica again, where the dead node is started at once: the
+node time-out of a second, an election, the start, and a machine that others use as well."""
+
+
+async def test_a_killed_primary_loses_nothing(cluster: Cluster) -> None:
+    async with Buyers(cluster.url, partitions=3) as buyers:
+        await buyers.more()
+        primary, began = cluster.primary_of(STREAM), time.monotonic()
+        cluster.kill(primary)
+        await asyncio.to_thread(cluster.wait_taken_over, primary, STREAM)
+        cluster.start(primary)  # on one replica nothing is accepted until there is one again
+        await buyers.more()
+    await buyers.account()
+    assert buyers.bought.gap_s(began) < RECOVERED_S
+
+
+async def test_a_primary_that_hangs_loses_nothing_also_when_it_goes_on(cluster: Cluster) -> None:
+    async with Buyers(cluster.url) as buyers:
+        await buyers.more()
+        primary = cluster.primary_of(STREAM)
+        os.kill(cluster.pid(primary), signal.SIGSTOP)
+        try:
+            await asyncio.to_thread(cluster.wait_taken_over, primary, STREAM)
+        finally:
+            os.kill(cluster.pid(primary), signal.SIGCONT)
+        await buyers.more()
+    assert buyers.bought.unknown
+    await buyers.account()
+
+
+async def _planned(cluster: Cluster) -> None:
+    primary = cluster.primary_of(STREAM)
+    with cluster.client(cluster.replica_of(primary)) as replica:
+        replica.execute_command("CLUSTER", "FAILOVER")
+    await asyncio.to_thread(cluster.wait_taken_over, primary, STREAM)
+
+
+def _other(cluster: Cluster, node: ClusterNode) -> ClusterNode:
+    return next(one for one in cluster.primaries() if one is not node)
+
+
+def _id(cluster: Cluster, node: ClusterNode) -> str:
+    with cluster.client(node) as client:
+        return str(client.execute_command("CLUSTER", "MYID"))
+
+
+async def _moved_at_once(cluster: Cluster) -> None:
+    source = cluster.primary_of(STREAM)
+    there = _id(cluster, _other(cluster, source))
+    with cluster.client(source) as client:
+        client.execute_command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", SLOT, SLOT, "NODE", there)
+    await asyncio.to_thread(cluster.wait_taken_over, source, STREAM)
+
+
+async def _moved_key_by_key(cluster: Cluster) -> None:
+    source = cluster.primary_of(STREAM)
+    target = _other(cluster, source)
+    with cluster.client(source) as here, cluster.client(target) as there:
+        there.execute_command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", _id(cluster, source))
+        here.execute_command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", _id(cluster, target))
+        while names := here.execute_command("CLUSTER", "GETKEYSINSLOT", SLOT, 10):
+            here.execute_command(
+                "MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "AUTH", target.password, "KEYS", *names
+            )
+            await asyncio.sleep(0.002)  # those who buy meanwhile meet a slot in two places
+        for client in (there, here):
+            client.execute_command("CLUSTER", "SETSLOT", SLOT, "NODE", _id(cluster, target))
+
+
+@pytest.mark.parametrize("change", [_planned, _moved_at_once, _moved_key_by_key])
+async def test_a_switch_that_is_planned_loses_nothing(
+    cluster: Cluster, change: Callable[[Cluster], Awaitable[None]]
+) -> None:
+    async with Buyers(cluster.url) as buyers:
+        await buyers.more()
+        primary = cluster.primary_of(STREAM)
+        await change(cluster)
+        await buyers.more()
+        assert cluster.primary_of(STREAM) is not primary
+    await buyers.account()
+
+
+PAUSE_S, ANSWER_S = 0.6, 0.25
+"""A pause too short for a replica to take over, and how long clients wait for an answer."""
+
+
+async def _pause(cluster: Cluster) -> None:
+    pid = cluster.pid(cluster.primary_of(STREAM))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(PAUSE_S)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_what_is_unknown_is_not_repeated_without_its_key(cluster: Cluster) -> None:
+    async with Buyers(cluster.url, timeout_s=ANSWER_S, replicas=0) as buyers:
+        await buyers.more()
+        await _pause(cluster)
+        await buyers.more()
+    assert buyers.bought.unknown >= BUYERS
+    await buyers.account()
+
+
+async def test_a_client_that_repeats_what_is_unknown_appends_twice(cluster: Cluster) -> None:
+    """The control: the library's own client of a cluster, as it comes, through the same pause."""
+    seeds = [LibraryNode("127.0.0.1", node.port) for node in cluster.nodes]
+    stop = asyncio.Event()
+
+    async def buy(client: RedisCluster, number: int) -> None:
+        count = 0
+        while not stop.is_set():
+            count += 1
+            await client.xadd(STREAM, {"e": f"{number}-{count}"})
+
+    async with RedisCluster(startup_nodes=seeds, password=cluster.nodes[0].password, socket_timeout=ANSWER_S) as client:  # type: ignore[no-untyped-call]
+        tasks = [asyncio.create_task(buy(client, number)) for number in range(BUYERS)]
+        await asyncio.sleep(0.1)
+        await _pause(cluster)
+        await asyncio.sleep(0.1)
+        stop.set()
+        await asyncio.gather(*tasks)
+    async with Buyers(cluster.url).plain as redis:
+        assert max((await entries(redis)).values()) > 1
