@@ -16,6 +16,7 @@ from loadtests.fleet import sizing, sweep
 from loadtests.fleet.measured import cluster, compare
 from loadtests.fleet.measured.calibrate import calibrate
 from loadtests.fleet.measured.whole import system_of_one_product
+from loadtests.fleet.tables import put
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,8 +37,11 @@ def main(arguments: list[str]) -> int:
     if options.what == "simulate":
         return _simulate(screen, options)
     if options.what == "sizing":
-        print(sizing.tables(_costs(options.costs)))
+        for table in sizing.tables(_costs(options.costs)).values():
+            print(f"{table.markdown()}\n")
         return 0
+    if options.what == "adopt":
+        return _adopt(screen)
     if options.what == "calibrate":
         costs = asyncio.run(_calibrate(screen))
         file = options.json or Path("reports/fleet-costs.json")
@@ -51,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m loadtests.fleet", description=__doc__)
-    whats = ("simulate", "calibrate", "compare", "cluster", "sizing")
+    whats = ("simulate", "calibrate", "compare", "cluster", "sizing", "adopt")
     parser.add_argument("what", nargs="?", choices=whats, default="simulate")
     parser.add_argument("--costs", type=Path, default=files.REFERENCE, help="service times (default: the reference's)")
     parser.add_argument("--json", type=Path, help="where to write the figures (default: reports/fleet-...json)")
@@ -75,9 +79,15 @@ def _simulate(screen: Console, options: argparse.Namespace) -> int:
     if options.quick:
         full, outages = sweep.full_cases(options.seed, (1, 4), 1.0), sweep.outage_cases(options.seed, (4,), 4.0)
     outcomes = sweep.run_all(costs, full + outages)
-    screen.print(sweep.full_table(full, outcomes[: len(full)]))
-    screen.print(sweep.outage_table(outages, outcomes[len(full) :]))
+    tables = {
+        "full": sweep.full_table(full, outcomes[: len(full)]),
+        "outage": sweep.outage_table(outages, outcomes[len(full) :]),
+    }
+    for table in tables.values():
+        screen.print(table.screen())
     sweep.write(file, costs, full + outages, outcomes)
+    for name, table in tables.items():
+        file.with_name(f"fleet-{name}.md").write_text(table.markdown())
     screen.print(f"written to {file}")
     return 0
 
@@ -91,7 +101,7 @@ def _compare(screen: Console, options: argparse.Namespace) -> int:
     """Exit with 1 if a prediction was too far off."""
     turns, seconds = options.turns or compare.TURNS, options.seconds or compare.SECONDS
     found = asyncio.run(compare.compare(screen.print, turns=turns, seconds=seconds))
-    screen.print(compare.render(found))
+    screen.print(compare.table(found).screen())
     file = options.json or Path("reports/fleet-compare.json")
     compare.write(found, file)
     files.save(found.costs, file.with_name("fleet-costs.json"))
@@ -102,10 +112,29 @@ def _compare(screen: Console, options: argparse.Namespace) -> int:
 def _cluster(screen: Console, options: argparse.Namespace) -> int:
     turns, seconds = options.turns or cluster.TURNS, options.seconds or cluster.SECONDS
     found = asyncio.run(cluster.measure(screen.print, turns=turns, seconds=seconds))
-    screen.print(cluster.render(found))
+    screen.print(cluster.table(found).screen())
     file = options.json or Path("reports/fleet-cluster.json")
     cluster.write(found, file)
     screen.print(f"load of the machine before: {found.load:.1f}; written to {file}")
+    return 0
+
+
+def _adopt(screen: Console) -> int:
+    """Put what stands in reports/ into the reference's costs and into docs/scaling.md, whatever of it is there."""
+    reports, document = Path("reports"), Path("docs/scaling.md")
+    if (measured := reports / "fleet-costs.json").exists():
+        files.save(files.load(measured), files.REFERENCE)
+    found = {name: table.markdown() for name, table in sizing.tables(files.load()).items()}
+    if (compared := reports / "fleet-compare.json").exists():
+        found["compared"] = compare.table(compare.read(compared)).markdown()
+    if (clustered := reports / "fleet-cluster.json").exists():
+        found["cluster"] = cluster.table(cluster.read(clustered)).markdown()
+    found |= {name: file.read_text() for name in ("full", "outage") if (file := reports / f"fleet-{name}.md").exists()}
+    text = document.read_text()
+    for name, table in found.items():
+        text = put(text, name, table)
+    document.write_text(text)
+    screen.print(f"written to {document}: {', '.join(found)}")
     return 0
 
 

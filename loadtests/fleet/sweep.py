@@ -8,12 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import msgspec
-from rich.table import Table
 
-from loadtests.check.report import new_table
 from loadtests.fleet.costs import Costs
 from loadtests.fleet.model.layout import Fault, Layout, Load
 from loadtests.fleet.model.simulation import Outcome, simulate
+from loadtests.fleet.tables import Table
 
 PARTITIONS = (1, 2, 4, 8, 16, 32, 64)
 INTAKES, NODES, POSTGRES_CORES = 8, 8, 16
@@ -93,37 +92,29 @@ def run_all(costs: Costs, cases: list[Case]) -> list[Outcome]:
 
 def full_table(cases: list[Case], outcomes: list[Outcome]) -> Table:
     """Return what the fleets take at full load."""
-    head = ("at full load", "partitions", "accepted", "drained", "orders a call", "a batch", "most busy")
-    table = new_table(f"{INTAKES} intakes, up to {NODES} nodes, {POSTGRES_CORES} cores of Postgres", *head)
+    title = f"{INTAKES} intakes, up to {NODES} nodes, {POSTGRES_CORES} cores of Postgres"
+    head = ["at full load", "partitions", "accepted", "drained", "orders a call", "orders a batch", "most busy"]
+    rows = []
     for case, one in zip(cases, outcomes, strict=True):
         part = max(one.busy, key=lambda name: one.busy[name])
-        table.add_row(
-            case.name,
-            str(case.layout.partitions),
-            f"{one.accepted_per_s:,.0f}/s",
-            f"{one.drained_per_s:,.0f}/s",
-            f"{one.orders_a_call:.0f}",
-            f"{one.orders_a_batch:,.0f}",
-            f"{part} {min(one.busy[part], 1):.0%}",
-        )
-    return table
+        rows.append([
+            case.name, str(case.layout.partitions), f"{one.accepted_per_s:,.0f}/s", f"{one.drained_per_s:,.0f}/s",
+            f"{one.orders_a_call:.0f}", f"{one.orders_a_batch:,.0f}", f"{part} {min(one.busy[part], 1):.0%}",
+        ])  # fmt: skip
+    return Table(title, head, rows)
 
 
 def outage_table(cases: list[Case], outcomes: list[Outcome]) -> Table:
     """Return what outages cost."""
-    head = ("what goes away", "partitions", "sent again", "oldest waited", "most waited", "calm after")
-    table = new_table(f"{STEADY_PER_S:,.0f} orders a second of one hot product", *head)
+    head = ["what goes away", "partitions", "sent again", "oldest waited", "most waited", "calm after"]
+    rows = []
     for case, one in zip(cases, outcomes, strict=True):
-        recovered = "" if not case.faults else "not" if one.recovered_s is None else f"{one.recovered_s:.1f} s"
-        table.add_row(
-            case.name,
-            str(case.layout.partitions),
-            f"{one.sent_again:,}",
-            f"{one.lag_s:.1f} s",
-            f"{one.waiting:,}",
-            recovered,
-        )
-    return table
+        calm = "" if not case.faults else "not" if one.recovered_s is None else f"{one.recovered_s:.1f} s"
+        rows.append([
+            case.name, str(case.layout.partitions), f"{one.sent_again:,}", f"{one.lag_s:.1f} s", f"{one.waiting:,}",
+            calm,
+        ])  # fmt: skip
+    return Table(f"{STEADY_PER_S:,.0f} orders a second of one hot product", head, rows)
 
 
 def write(file: Path, costs: Costs, cases: list[Case], outcomes: list[Outcome]) -> None:

@@ -17,12 +17,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.table import Table
 
 from loadtests.bench.shop import HOT, mix
-from loadtests.check.report import new_table
 from loadtests.fleet.measured.calibrate import LEASE_S, only_accepted, open_sale
 from loadtests.fleet.measured.processes import calls
+from loadtests.fleet.tables import Table
 from loadtests.generate.catalogue import write as write_catalogue
 from loadtests.scene.system import running
 from loadtests.traffic.crew import carry_out
@@ -113,24 +112,25 @@ def _said(one: Accepted) -> str:
     )
 
 
-def render(found: Found) -> Table:
+def table(found: Found) -> Table:
     """Return the comparison as a table."""
-    head = ("partitions", "single", "cluster", "ratio", "µs single", "µs cluster")
-    table = new_table("accepting, 64 clients", *head)
+    head = ["partitions", "single", "cluster", "ratio", "intake + order store, single, µs", "cluster, µs"]
+    rows = []
     for partitions in PARTITIONS:
         single, cluster = (found.median(name, partitions) for name in TOPOLOGIES)
-        table.add_row(
-            str(partitions),
-            f"{single.per_s:,.0f}/s",
-            f"{cluster.per_s:,.0f}/s",
-            f"{cluster.per_s / single.per_s:.2f}",
-            f"{single.intake_us:.0f} + {single.store_us:.0f}",
-            f"{cluster.intake_us:.0f} + {cluster.store_us:.0f}",
-        )
-    return table
+        rows.append([
+            str(partitions), f"{single.per_s:,.0f}/s", f"{cluster.per_s:,.0f}/s", f"{cluster.per_s / single.per_s:.2f}",
+            f"{single.intake_us:.0f} + {single.store_us:.0f}", f"{cluster.intake_us:.0f} + {cluster.store_us:.0f}",
+        ])  # fmt: skip
+    return Table("accepting, 64 clients", head, rows)
 
 
 def write(found: Found, file: Path) -> None:
     """Write the JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
+
+
+def read(file: Path) -> Found:
+    """Return what was written."""
+    return msgspec.json.decode(file.read_bytes(), type=Found)
