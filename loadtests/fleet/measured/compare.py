@@ -74,8 +74,17 @@ async def compare(say: Callable[[str], None], *, turns: int = TURNS, seconds: fl
 def predict(costs: Costs, partitions: int, seconds: float, others_cores: float = 0.0) -> Outcome:
     """Return what the model says of this machine with everything on it."""
     busier = msgspec.structs.replace(costs, rest_cores=costs.rest_cores + others_cores)
-    layout = Layout(partitions=partitions, together=cores(), workers=WORKERS)
-    return simulate(busier, layout, Load(clients=CLIENTS, seconds=seconds))
+    return simulate(busier, layout_of(partitions), load_of(seconds))
+
+
+def layout_of(partitions: int) -> Layout:
+    """Return this machine with everything on it."""
+    return Layout(partitions=partitions, together=cores(), workers=WORKERS)
+
+
+def load_of(seconds: float) -> Load:
+    """Return what the whole way is measured under."""
+    return Load(clients=CLIENTS, seconds=seconds)
 
 
 def _compared(costs: Costs, turns: list[Whole], seconds: float) -> Compared:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simpy.events import Process
 
     from loadtests.fleet.costs import Costs
-    from loadtests.fleet.model.books import Books, Cohort, Waiting
+    from loadtests.fleet.model.books import Books, Bunch, Waiting
     from loadtests.fleet.model.layout import Layout
     from loadtests.fleet.model.machine import Machine, Steps
     from loadtests.fleet.model.order_store import OrderStore
@@ -178,15 +178,15 @@ class Drain(Shift):
             return  # rolled back: they wait as before
         self._committed(crew.books.drain(self.partition, orders), orders)
 
-    def _committed(self, cohorts: list[Cohort], orders: int) -> None:
+    def _committed(self, bunches: list[Bunch], orders: int) -> None:
         crew, costs = self.crew, self.crew.costs
         crew.env.process(crew.postgres.work(orders * costs.pg_rest_order_us / 1e6))
         self._store.put(Chore((costs.store_after_batch_us + orders * costs.store_after_order_us) / 1e6))
         self._relay.untold += orders
         if self.settle is None:
-            crew.books.confirm(cohorts)
+            crew.books.confirm(bunches)
         else:
-            self.settle.hear(cohorts)
+            self.settle.hear(bunches)
 
 
 class Settle(Shift):
@@ -196,7 +196,7 @@ class Settle(Shift):
     paced = False
 
     def __init__(self, crew: Crew) -> None:
-        self._due: list[Cohort] = []
+        self._due: list[Bunch] = []
         self._in_flight = 0
         self._news = crew.env.event()
         super().__init__(crew)
@@ -207,9 +207,9 @@ class Settle(Shift):
         most = self.crew.layout.settle_concurrency - self._in_flight
         return min(sum(orders for _, orders in self._due), most)
 
-    def hear(self, cohorts: list[Cohort]) -> None:
+    def hear(self, bunches: list[Bunch]) -> None:
         """Take in orders that were drained."""
-        self._due += cohorts
+        self._due += bunches
         self._tell()
 
     def arrival(self) -> simpy.events.Event:
@@ -222,7 +222,7 @@ class Settle(Shift):
 
     def step(self, orders: int) -> Steps:
         """Ask for so many; they are confirmed when the provider has answered."""
-        taken: list[Cohort] = []
+        taken: list[Bunch] = []
         self._in_flight += orders
         left = orders
         while left:
@@ -235,7 +235,7 @@ class Settle(Shift):
         yield from self.use(orders * self.crew.costs.settle_order_us)
         self.crew.env.process(self._answered(taken, orders))
 
-    def _answered(self, cohorts: list[Cohort], orders: int) -> Steps:
+    def _answered(self, bunches: list[Bunch], orders: int) -> Steps:
         crew = self.crew
         yield crew.env.timeout(crew.layout.provider_s)
         while True:
@@ -246,7 +246,7 @@ class Settle(Shift):
             if life == crew.postgres.lives:
                 break
         self._in_flight -= orders
-        crew.books.confirm(cohorts)
+        crew.books.confirm(bunches)
         self._tell()
 
 
