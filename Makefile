@@ -106,7 +106,7 @@ endurance: $(STAMP)  ## two million orders at full load, a look every 20 s (ORDE
 growth: $(STAMP)  ## how the cost of an order grows: figures and a chart in reports/ (ARGS=--ten-million)
 	@$(BIN)/python -m loadtests.growth $(ARGS)
 
-simulate: $(STAMP)  ## simulate a fleet from 1 to 64 partitions (ARGS=compare|calibrate|cluster|sizing|adopt, see docs/scaling.md)
+simulate: $(STAMP)  ## simulate a fleet from 1 to 64 partitions (ARGS=calibrate|compare|cluster|measure|sizing|adopt, see docs/scaling.md)
 	@$(BIN)/python -m loadtests.fleet $(ARGS)
 
 soak: $(STAMP)  ## long fault and load runs

@@ -33,6 +33,8 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: list[str]) -> int:
     """Do what is asked; return the exit code."""
     options = _parser().parse_args(arguments)
+    if options.what == "measure" and options.json:
+        _parser().error("--json: what is adopted lies in reports/")
     screen = console()
     if options.what == "simulate":
         return _simulate(screen, options)
@@ -50,12 +52,16 @@ def main(arguments: list[str]) -> int:
         return 0
     if options.what == "cluster":
         return _cluster(screen, options)
-    return _compare(screen, options)
+    code = _compare(screen, options)
+    if options.what == "measure":
+        _cluster(screen, options)
+        _adopt(screen)
+    return code
 
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m loadtests.fleet", description=__doc__)
-    whats = ("simulate", "calibrate", "compare", "cluster", "sizing", "adopt")
+    whats = ("simulate", "calibrate", "compare", "cluster", "measure", "sizing", "adopt")
     parser.add_argument("what", nargs="?", choices=whats, default="simulate")
     parser.add_argument("--costs", type=Path, default=files.REFERENCE, help="service times (default: the reference's)")
     parser.add_argument("--json", type=Path, help="where to write the figures (default: reports/fleet-...json)")
@@ -125,6 +131,7 @@ def _adopt(screen: Console) -> int:
     if (measured := reports / "fleet-costs.json").exists():
         files.save(files.load(measured), files.REFERENCE)
     found = {name: table.markdown() for name, table in sizing.tables(files.load()).items()}
+    found["about"] = sizing.about(files.load())
     if (compared := reports / "fleet-compare.json").exists():
         found["compared"] = compare.table(compare.read(compared)).markdown()
     if (clustered := reports / "fleet-cluster.json").exists():

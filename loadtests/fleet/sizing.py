@@ -143,6 +143,11 @@ def tables(costs: Costs) -> dict[str, Table]:
     return {"order": order_table(costs), "visitor": visitor_table(costs), "size": size_table(costs)}
 
 
+def about(costs: Costs) -> str:
+    """Return how the costs were measured, as the document has it."""
+    return f"The present figures: measured {costs.about.get('measured', 'nobody knows when')}."
+
+
 def order_table(costs: Costs) -> Table:
     """Return what an order takes by part."""
     parts = [

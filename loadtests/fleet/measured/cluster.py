@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TOPOLOGIES = ("single", "cluster")
 PARTITIONS = (1, 2, 4)
 CLIENTS = 64
-TURNS, SECONDS = 2, 4.0
+TURNS, SECONDS = 2, 2.5
 
 
 class Accepted(msgspec.Struct):

@@ -19,7 +19,7 @@ from loadtests.fleet.tables import Table
 PARTITIONS = (1, 2, 4)
 WITHIN = 0.20
 """How far a prediction may be from what is measured."""
-SECONDS, TURNS = 6.0, 2
+SECONDS, TURNS = 5.0, 2
 
 
 class Compared(msgspec.Struct):

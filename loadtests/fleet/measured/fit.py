@@ -20,6 +20,11 @@ class Parts(NamedTuple):
     order_us: float
 
 
+_TICK_S = 0.02
+"""Processor time is counted in hundredths of a second, here and there."""
+Row = tuple[float, float, float]
+
+
 def apart(points: list[Point]) -> Parts:
     """Return what a batch and what an order take: least squares of the relative errors, neither below nought.
 
@@ -28,33 +33,32 @@ def apart(points: list[Point]) -> Parts:
     """
     if len(points) < 2 or any(point.seconds <= 0 for point in points):
         raise ValueError(f"two measurements that took some time are needed: {points}")
-    rows = [(point.batches / point.seconds, point.orders / point.seconds) for point in points]
+    weights = [1 / (point.seconds + _TICK_S) for point in points]
+    rows = [(one[0] * weight, one[1] * weight, one[2] * weight) for one, weight in zip(points, weights, strict=True)]
     both = _both(rows)
     if both is None or min(both) < 0:
-        alone = [_alone(rows, place) for place in (0, 1)]
-        tried = [(alone[0], 0.0), (0.0, alone[1])]
+        tried = [(_alone(rows, 0), 0.0), (0.0, _alone(rows, 1))]
         both = min(tried, key=lambda parts: _error(rows, parts))
     return Parts(both[0] * 1e6, both[1] * 1e6)
 
 
-def _both(rows: list[tuple[float, float]]) -> tuple[float, float] | None:
+def _both(rows: list[Row]) -> tuple[float, float] | None:
     """Solve the normal equations; None if the points are all of one kind."""
-    bb, bo, oo = (sum(x * y for x, y in pairs) for pairs in _products(rows))
-    b, o = sum(row[0] for row in rows), sum(row[1] for row in rows)
+    bb, bo, oo, bs, os = (_dot(rows, i, j) for i, j in ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2)))
     determinant = bb * oo - bo * bo
     if determinant <= 1e-9 * bb * oo:
         return None
-    return (b * oo - o * bo) / determinant, (o * bb - b * bo) / determinant
+    return (bs * oo - os * bo) / determinant, (os * bb - bs * bo) / determinant
 
 
-def _products(rows: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
-    return [[(row[i], row[j]) for row in rows] for i, j in ((0, 0), (0, 1), (1, 1))]
+def _dot(rows: list[Row], i: int, j: int) -> float:
+    return sum(row[i] * row[j] for row in rows)
 
 
-def _alone(rows: list[tuple[float, float]], place: int) -> float:
-    squares = sum(row[place] ** 2 for row in rows)
-    return sum(row[place] for row in rows) / squares if squares else 0.0
+def _alone(rows: list[Row], place: int) -> float:
+    squares = _dot(rows, place, place)
+    return _dot(rows, place, 2) / squares if squares else 0.0
 
 
-def _error(rows: list[tuple[float, float]], parts: tuple[float, float]) -> float:
-    return sum((1 - row[0] * parts[0] - row[1] * parts[1]) ** 2 for row in rows)
+def _error(rows: list[Row], parts: tuple[float, float]) -> float:
+    return sum((seconds - batches * parts[0] - orders * parts[1]) ** 2 for batches, orders, seconds in rows)

@@ -34,7 +34,8 @@ def test_costs_that_are_none_are_a_line_and_exit_code_2(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["grow"], ["compare", "--turns", "0"], ["--seed", "x"], ["sizing", "--costs", "no"]]
+    "arguments",
+    [["grow"], ["measure", "--json", "x"], ["compare", "--turns", "0"], ["--seed", "x"], ["sizing", "--costs", "no"]],
 )
 def test_wrong_arguments_are_a_line_and_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -23,6 +23,11 @@ def test_the_document_has_the_table_as_it_is_computed(name: str) -> None:
     assert put(text, name, sizing.tables(COSTS)[name].markdown()) == text, "make simulate ARGS=adopt"
 
 
+def test_the_document_says_how_its_costs_were_measured() -> None:
+    text = DOCUMENT.read_text()
+    assert put(text, "about", sizing.about(COSTS)) == text, "make simulate ARGS=adopt"
+
+
 def test_a_document_without_a_place_for_a_table_is_an_error() -> None:
     assert put("a\n<!-- x -->\nold\n<!-- end of x -->\nb", "x", "new") == "a\n<!-- x -->\nnew\n<!-- end of x -->\nb"
     with pytest.raises(ValueError, match="no place"):
