@@ -13,7 +13,7 @@ ifneq ($(wildcard $(STAMP) $(RUNS)),)
   endif
 endif
 
-.PHONY: services help install demo test test-unit alerts dashboard fix test-versions test-oldest test-newest constraints check bench endurance growth simulate soak loadtest spike loadtest-reads room-report opensearch relevance clean
+.PHONY: services help install demo test test-unit alerts dashboard image fix test-versions test-oldest test-newest constraints check bench endurance growth simulate soak loadtest spike loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -54,9 +54,15 @@ test: $(STAMP) services  ## run the tests, all or those of a folder (FOLDER=test
 test-unit: $(STAMP)  ## the tests of pure code: seconds, no server, nothing from Debian
 	@$(BIN)/python -m pytest tests/unit --durations=5
 
-alerts: $(STAMP)  ## make deploy/prometheus/alerts.yml from the table of alerts
+RULE := deploy/kubernetes/components/monitoring/rules
+alerts: $(STAMP)  ## make deploy/prometheus/alerts.yml from the table of alerts, and the same as an operator's PrometheusRule
 	@mkdir -p deploy/prometheus
 	@$(BIN)/python -m intake.monitoring.alerts.rules > deploy/prometheus/alerts.yml
+	@{ printf '%s\n' '# The ten alerts, made by `make alerts`.' 'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' \
+		'metadata:' '  name: doorbuster' 'spec:'; sed -n '/^groups:/,$$s/^/  /p' deploy/prometheus/alerts.yml; } > $(RULE).yaml
+
+image:  ## build the image by buildah, on a base of Debian's packages (NAME=doorbuster, EXTRAS=kubernetes,stripe)
+	@deploy/image
 
 dashboard: $(STAMP)  ## make deploy/grafana/doorbuster.json
 	@$(BIN)/python deploy/grafana/dashboard.py > deploy/grafana/doorbuster.json

@@ -15,6 +15,8 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _SQL = load("migrate")
 WITHIN_S = 7_200.0
 """How long one migration may take: some write every product anew."""
+LOOK_S = 10.0
+"""How long a look at what is missing may take."""
 
 
 def available() -> list[str]:
@@ -28,6 +30,15 @@ async def pending(connection: Connection) -> list[str]:
         return available()
     applied = {record["name"] for record in await connection.fetch(_SQL["applied"])}
     return [name for name in available() if name not in applied]
+
+
+async def look(dsn: str) -> list[str]:
+    """Return the names of the migrations that the database lacks, in order; changes nothing."""
+    connection = await pool.connect(dsn, command_timeout_s=LOOK_S, application="doorbuster-migrate", steady=False)
+    try:
+        return await pending(connection)
+    finally:
+        await connection.close()
 
 
 async def migrate(dsn: str) -> list[str]:

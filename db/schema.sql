@@ -550,8 +550,9 @@ create table order_events (
   primary key (order_id, seq)
 );
 
--- Of shadows nobody is told.
 create index order_events_outbox on order_events (tx, position) where not is_shadow_order(order_id);
+-- Of shadows nobody is told; they are walked through for what it costs.
+create index order_events_of_shadows on order_events (tx, position) where is_shadow_order(order_id);
 
 -- What is to be done at the payment provider. Written in the transaction that decides it, repeated until done.
 create table payment_operations (
@@ -948,23 +949,6 @@ create table former_prices (
 create index former_prices_of on former_prices (sale_number, product_id, until);
 create index former_prices_until on former_prices (until);
 
-create function keep_former_prices(product text, own bigint) returns void language sql as $$
-  insert into former_prices (sale_number, product_id, sale_price, own_price, windows)
-  select s.sale_number, product, sp.price, own,
-         (select jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
-                                             (extract(epoch from ends_at) * 1000000)::bigint, r.price))
-            from product_prices r where r.product_id = product)
-    from sales s
-    cross join lateral (
-      select price from sale_products a where a.sale_number = s.sale_number and a.product_id = product limit 1
-    ) sp
-    where s.phase <> 'closed'
-      and not exists (
-        select from former_prices f
-          where f.sale_number = s.sale_number and f.product_id = product and f.tx = pg_current_xact_id()
-      )
-$$;
-
 create function keep_price_of_product() returns trigger language plpgsql as $$
 begin
   perform keep_former_prices(old.product_id, old.price);
@@ -1101,6 +1085,26 @@ create table sale_reports (
   written_at  timestamptz not null default clock_timestamp(),
   report      jsonb not null
 );
+
+-- Called by the triggers of prices, see `former_prices`.
+create function keep_former_prices(product text, own bigint) returns void language sql as $$
+  insert into former_prices (sale_number, product_id, sale_price, own_price, windows)
+  select s.sale_number, product, sp.price, own,
+         (select jsonb_agg(jsonb_build_array((extract(epoch from starts_at) * 1000000)::bigint,
+                                             (extract(epoch from ends_at) * 1000000)::bigint, r.price))
+            from product_prices r where r.product_id = product)
+    from sales s
+    cross join lateral (
+      select price from sale_products a where a.sale_number = s.sale_number and a.product_id = product limit 1
+    ) sp
+    -- Until nothing of it can wait any more: a week and a day, or longer if its report says that something does.
+    where (s.phase <> 'closed' or s.closed_at > clock_timestamp() - interval '8 days'
+           or exists (select from sale_reports r where r.sale_number = s.sale_number and not r.settled))
+      and not exists (
+        select from former_prices f
+          where f.sale_number = s.sale_number and f.product_id = product and f.tx = pg_current_xact_id()
+      )
+$$;
 
 -- What was rehearsed, and with which result. The shadow of one whose lease has ended is removed.
 create table rehearsals (

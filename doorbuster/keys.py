@@ -12,6 +12,7 @@
 | `SALES`       | channel| orders | none                 | intake (ops)         | intake             |
 | `HEARD`       | channel| orders | none                 | intake               | intake (ops)       |
 | `EVENTS`      | stream | orders | capped               | relay                | subscribers        |
+| `shadow_events` | stream | orders | as long as the shadow | relay     | nobody             |
 | `SCHEDULER_FAILURES` | hash | orders | none            | scheduler            | intake (metrics)   |
 | `TIMELINES`   | hash   | orders | none                 | whoever connects to Postgres | the same |
 | `starting`    | string | jobs   | seconds              | scheduler, shifts    | scheduler, shifts  |
@@ -110,6 +111,12 @@ EVENTS = f"{PREFIX}:events"
 
 TIMELINES = f"{PREFIX}:postgres:timelines"
 """Hash: of each Postgres cluster the highest timeline that anybody saw."""
+
+
+def shadow_events(shadow_number: int) -> str:
+    """Stream of the events of a rehearsal's shadow, which nobody reads."""
+    return f"{PREFIX}:{{{shadow_number}}}:events"
+
 
 SCHEDULER_FAILURES = f"{PREFIX}:scheduler:failures"
 """Hash: how often the scheduler met something broken, by part."""

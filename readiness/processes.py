@@ -5,6 +5,7 @@ RQ keeps a hash of each worker; the scheduler writes a sign of life of its own.
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,23 @@ async def processes(redis: Redis) -> list[ProcessView]:
         for name, seen in sorted(signs_of_life.items())
     ]
     return workers + _of_those_that_live(schedulers)
+
+
+async def silent_s(redis: Redis, role: str, name: re.Pattern[str]) -> float | None:
+    """Return how long ago the latest word came of the workers, or schedulers, of such a name; None: none is known.
+
+    Raises:
+        RedisError: it does not answer.
+    """
+    if role == "scheduler":
+        signs_of_life: Any = await redis.hgetall(keys.SCHEDULERS)
+        heard = [float(seen.split()[-1]) for one, seen in signs_of_life.items() if name.fullmatch(one.decode())]
+    else:
+        members: Any = await redis.smembers(keys.RQ_WORKERS)
+        ours = [key for key in members if name.fullmatch(key.decode().removeprefix(_NAMES))]
+        found: list[Any] = [await redis.hmget(key, "last_heartbeat", "birth") for key in ours]
+        heard = [_unix_s(last or born) for last, born in found]
+    return max(0.0, time.time() - max(heard)) if heard else None
 
 
 def _of_those_that_live(schedulers: list[ProcessView]) -> list[ProcessView]:

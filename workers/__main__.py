@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 
 from doorbuster.errors import SettingsError
@@ -15,6 +16,8 @@ from workers.runtime.rq_worker import serve
 
 def main() -> int:
     """Work on shifts until SIGTERM or Ctrl-C; return 2 when the settings are wrong."""
+    # Until the worker has its own handler, also where it is a container's first process, which SIGTERM else passes by.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = load_settings()
         make_gateway(settings)  # opens nothing; says at the start what is missing, and imports before forking

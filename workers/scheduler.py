@@ -282,6 +282,7 @@ async def _run_until_stopped(settings: Settings) -> None:
 
 def main() -> int:
     """Schedule until SIGTERM or Ctrl-C; return 2 when the settings are wrong."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop has its own
     try:
         settings = load_settings()
     except SettingsError as error:

@@ -24,7 +24,7 @@ from workers.payments.settle import Settle
 from workers.payments.sweep import Sweep, grace_s
 from workers.publish import catalogue
 from workers.publish.catalogue import catalogue_relay
-from workers.publish.events import EventStream, event_relay
+from workers.publish.events import EventStream, ShadowStreams, event_relay
 from workers.publish.outboxes import CATALOGUE_CHANGES, ORDER_EVENTS
 from workers.rehearsals.removal import Removal
 from workers.webhooks.deliver import Deliver
@@ -102,8 +102,10 @@ async def _settles_due(look: DueCheck) -> Collection[Numbers]:
 
 
 async def _relay_due(look: DueCheck) -> Collection[Numbers]:
-    source = EventStream.source
-    return [ALONE] if await source.any_behind(look.connection, EventStream.name, age_s=EventStream.wait_s) else []
+    for target in (EventStream, ShadowStreams):
+        if await target.source.any_behind(look.connection, target.name, age_s=target.wait_s):
+            return [ALONE]
+    return []
 
 
 async def _catalogue_due(look: DueCheck) -> Collection[Numbers]:

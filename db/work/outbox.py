@@ -62,6 +62,18 @@ async def any_unpublished(connection: Connection, relay: str) -> bool:
     return bool(await connection.fetchval(_SQL["any_unpublished"], relay))
 
 
+async def unpublished_of_shadows(connection: Connection, after: OutboxPlace, *, limit: int) -> list[OutboxEvent]:
+    """Return the same of rehearsals' shadows."""
+    rows = await connection.fetch(_SQL["unpublished_of_shadows"], str(after.tx), after.position, limit)
+    return [OutboxEvent(*row) for row in rows]
+
+
+async def newest_of_shadows(connection: Connection) -> tuple[OutboxPlace, float] | None:
+    """Return where the last event of a shadow stands and how many seconds old it is, None if there is none."""
+    row = await connection.fetchrow(_SQL["newest_of_shadows"])
+    return None if row is None else (OutboxPlace(row["tx"], row["position"]), row["age_s"])
+
+
 async def advance(connection: Connection, relay: str, place: OutboxPlace) -> None:
     """Remember that everything up to `place` is published, in the caller's transaction."""
     await connection.execute(_SQL["advance_relay"], relay, str(place.tx), place.position)

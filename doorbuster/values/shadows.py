@@ -26,7 +26,12 @@ def is_shadow(sale_number: int) -> bool:
 
 def is_shadow_order(order_id: UUID) -> bool:
     """Say whether an order was placed in a shadow: its id carries the number in its first 24 bits."""
-    return is_shadow(order_id.int >> 104)
+    return is_shadow(number_of(order_id))
+
+
+def number_of(order_id: UUID) -> int:
+    """Return the number of the sale or shadow in which an order was placed."""
+    return order_id.int >> 104
 
 
 def is_shadow_product(product_id: str) -> bool:

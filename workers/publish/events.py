@@ -7,12 +7,14 @@ that begins anew was lost with its store: everything is published again.
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from doorbuster.orderstore import events
-from workers.publish.outboxes import ORDER_EVENTS
+from doorbuster.values.shadows import number_of
+from workers.publish.outboxes import ORDER_EVENTS, SHADOW_EVENTS
 from workers.publish.relay import OutboxBatch, Relay
 
 if TYPE_CHECKING:
@@ -23,6 +25,26 @@ RELAY = "events"
 """The name of the stream's cursor."""
 
 _encoder = msgspec.json.Encoder()
+
+
+class ShadowStreams:
+    """A stream of its own for each rehearsal's shadow, which goes with it: telling costs what it costs of a sale."""
+
+    name = f"{RELAY} of shadows"
+    source = SHADOW_EVENTS
+    wait_s = 0.0
+
+    def __init__(self, shift: Shift) -> None:
+        self._orders = shift.orders
+
+    async def deliver(self, batch: OutboxBatch[OutboxEvent]) -> bool:
+        """Append a batch to the streams of its shadows."""
+        for number, rows in groupby(batch.rows, lambda row: number_of(row.order_id)):
+            await events.append_shadow(self._orders, number, map(_encode, rows))
+        return True
+
+    async def close(self) -> None:
+        """The client is the shift's."""
 
 
 class EventStream:
@@ -45,7 +67,7 @@ class EventStream:
 
 def event_relay(shift: Shift) -> Relay:
     """Return the work of publishing all orders' events."""
-    return Relay(shift, [EventStream(shift)], paced=True)
+    return Relay(shift, [EventStream(shift), ShadowStreams(shift)], paced=True)
 
 
 class _Entry(msgspec.Struct, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""The two outboxes as a relay reads them: order events and catalogue changes. Owns no statement; the database has them.
+"""The outboxes as a relay reads them: order events, shadows' apart, and catalogue changes. Owns no statement.
 
 One object each, so that the targets of an outbox share its source.
 """
@@ -24,8 +24,22 @@ FORGET_MAX = 10_000
 """Changes deleted at a time: an import brings millions."""
 
 
-class _OrderEvents:
-    """The events of orders, which are kept for ever: they are the orders' history."""
+RECENTLY_S = 5.0
+"""An event of a shadow that is older waits for nobody."""
+
+
+class KeptCursors:
+    """An outbox whose targets' cursors are kept."""
+
+    keeps_cursors = True
+
+    async def start(self, connection: Connection, cursor: str) -> OutboxPlace:
+        """Return behind what the target goes on."""
+        return await outbox.read_cursor(connection, cursor)
+
+
+class _OrderEvents(KeptCursors):
+    """The events of orders, which are kept for ever: they are the orders' history. Nothing of shadows."""
 
     async def read(
         self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float
@@ -43,7 +57,34 @@ class _OrderEvents:
         """Forget nothing."""
 
 
-class _CatalogueChanges:
+class _ShadowEvents:
+    """The events of rehearsals' shadows, told from when a relay looks: no cursor is kept, for that were a trace."""
+
+    keeps_cursors = False
+
+    async def start(self, connection: Connection, cursor: str) -> OutboxPlace:  # noqa: ARG002 - none is kept
+        """Return where the last one stands."""
+        newest = await outbox.newest_of_shadows(connection)
+        return outbox.START if newest is None else newest[0]
+
+    async def read(
+        self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float
+    ) -> OutboxBatch[OutboxEvent] | None:
+        """Return the events behind `after`, whatever their age."""
+        assert age_s == 0.0, "events are told at once"
+        events = await outbox.unpublished_of_shadows(connection, after, limit=limit)
+        return OutboxBatch(events, events[-1].place) if events else None
+
+    async def any_behind(self, connection: Connection, cursor: str, *, age_s: float) -> bool:  # noqa: ARG002 - as above
+        """Say whether a rehearsal writes events now."""
+        newest = await outbox.newest_of_shadows(connection)
+        return newest is not None and newest[1] < RECENTLY_S
+
+    async def forget(self, connection: Connection, cursors: Sequence[str]) -> None:
+        """Forget nothing: they go with their shadow."""
+
+
+class _CatalogueChanges(KeptCursors):
     """The changes of products, as triggers write them."""
 
     async def read(
@@ -68,4 +109,5 @@ class _CatalogueChanges:
 
 
 ORDER_EVENTS: OutboxSource[OutboxEvent] = _OrderEvents()
+SHADOW_EVENTS: OutboxSource[OutboxEvent] = _ShadowEvents()
 CATALOGUE_CHANGES: OutboxSource[Change] = _CatalogueChanges()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from db.work import outbox
@@ -43,6 +43,12 @@ class OutboxBatch(NamedTuple, Generic[Row]):
 
 class OutboxSource(Protocol[Row]):
     """An outbox, as its rows are read without passing one over."""
+
+    keeps_cursors: bool
+    """Whether it is remembered how far its targets are."""
+
+    async def start(self, connection: Connection, cursor: str) -> OutboxPlace:
+        """Return behind what a target goes on."""
 
     async def read(
         self, connection: Connection, after: OutboxPlace, *, limit: int, age_s: float
@@ -93,7 +99,7 @@ class Relay:
     async def begin(self) -> None:
         """Go on behind the last row known to be told to each target."""
         connection = await self._shift.connection()
-        self._cursors = {target.name: await outbox.read_cursor(connection, target.name) for target in self._targets}
+        self._cursors = {target.name: await target.source.start(connection, target.name) for target in self._targets}
 
     async def step(self) -> int:
         """Tell each target a batch. One that fails holds up itself alone: it is raised when all had their turn.
@@ -116,11 +122,7 @@ class Relay:
                 failure = failure or error
             else:
                 done += len(batch.rows)
-        if ends:
-            async with self._shift.leased_transaction() as held:
-                for name, end in ends.items():
-                    await outbox.advance(held, name, end)
-            self._cursors |= ends
+        await self._keep(ends)
         if failure is not None:
             raise failure
         if not done:
@@ -132,6 +134,15 @@ class Relay:
         """Close what the targets have open."""
         for target in self._targets:
             await target.close()
+
+    async def _keep(self, ends: Mapping[str, OutboxPlace]) -> None:
+        """Remember how far targets are now."""
+        kept = [target.name for target in self._targets if target.name in ends and target.source.keeps_cursors]
+        if kept:
+            async with self._shift.leased_transaction() as held:
+                for name in kept:
+                    await outbox.advance(held, name, ends[name])
+        self._cursors |= ends
 
     async def _read(
         self,

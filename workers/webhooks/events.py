@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from db.webhooks import world_events
 from db.webhooks.deliveries import Event
+from workers.publish.outboxes import KeptCursors
 from workers.publish.relay import OutboxBatch, OutboxSource
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def of_order(event: OutboxEvent) -> Event:
     return Event(f"{order_id}:{event.seq}", kind, f"order:{order_id}", event.seq, event.order_id, event.at)
 
 
-class _WorldEvents:
+class _WorldEvents(KeptCursors):
     """What happens beside orders, as its outbox has it."""
 
     async def read(

@@ -1,6 +1,6 @@
 """The ready document: what a running instance tells of itself, where it is kept, and how a command finds it.
 
-Never starts anything. What the environment names goes before what a document says.
+Never starts anything. What the environment or a file of SECRETS_DIR names goes before what a document says.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from doorbuster.embedded.data import trust
 from doorbuster.embedded.data.folder import DEFAULT, write_private
 from doorbuster.errors import InvalidError, NotFoundError
 from doorbuster.log import redact
+from doorbuster.told import told
 
 _log = logging.getLogger(__name__)
 URLS = {
@@ -87,14 +88,16 @@ def remember(data: Path) -> None:
 
 
 class Instance:
-    """The instance a command works on: the environment first, then a ready document."""
+    """The instance a command works on: the environment and files of secrets first, then a ready document."""
 
     def __init__(self, document: dict[str, object], looked_in: list[Path]) -> None:
         urls = document.get("urls")
         self._told: dict[str, object] = {**(urls if isinstance(urls, dict) else {})}
         self._known: dict[str, object] = {**self._told}
         self._known |= {name: document.get(name) for name in ("base", "data", "pids", *_VALUES)}
-        self._known |= {name: os.environ[key] for name, key in (URLS | _VALUES).items() if os.environ.get(key)}
+        named = {name: told(key) for name, key in (URLS | _VALUES).items()}
+        self._named = {name: value for name, value in named.items() if value}
+        self._known |= self._named
         self._looked_in = looked_in
 
     def url(self, store: str) -> str:
@@ -102,8 +105,8 @@ class Instance:
         return self._need(store, URLS[store])
 
     def has_together(self, *stores: str) -> bool:
-        """Say whether these URLs are of one instance: all named by the environment, or all as its document says."""
-        if all(os.environ.get(URLS[store]) for store in stores):
+        """Say whether these URLs are of one instance: all named as settings are, or all as its document says."""
+        if all(store in self._named for store in stores):
             return True
         return all(self._told.get(store) and self._told[store] == self._known[store] for store in stores)
 
@@ -111,7 +114,7 @@ class Instance:
     def base(self) -> str:
         """Where the storefront's API answers; where only OPS_URL is known, that serves it too."""
         found = self._known.get("base")
-        return found if isinstance(found, str) and not os.environ.get(_VALUES["ops_base"]) else self.ops_base
+        return found if isinstance(found, str) and "ops_base" not in self._named else self.ops_base
 
     @property
     def data(self) -> Path | None:

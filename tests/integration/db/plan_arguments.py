@@ -52,6 +52,7 @@ OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
     ],
     ("outbox", "advance_relay"): ["'events'", "'5'", "5"],
     ("outbox", "unpublished"): ["'0'", "0", "1000"],
+    ("outbox", "unpublished_of_shadows"): ["'0'", "0", "1000"],
     ("products", "put_product"): ["'p1'", "'n'", "'b'", "'c'", "null", "5", "'EUR'", "true", "'{}'"],
     ("money", "note_payment"): [_FIRST, "'captured'", "null", "5", "0", "null"],
     ("transitions", "confirm_paid"): [_ORDER, "array['captured']", "array[null::bigint]", "array[5]", "array['r']"],

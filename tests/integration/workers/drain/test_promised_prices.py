@@ -69,13 +69,28 @@ async def test_what_was_changed_back_and_forth_is_told_apart_by_the_time(shop: S
     assert [totals[one] for one in bought] == [100, 110, 120, 100]
 
 
-async def test_of_products_in_no_open_sale_nothing_is_kept(shop: Shop, db: Connection) -> None:
+async def test_of_products_whose_sales_are_over_nothing_is_kept(shop: Shop, db: Connection) -> None:
+    """Orders may wait for a while after a sale is closed, and for longer where its report says so."""
     await shop.stock(lamp=1, sofa=1)
     await shop.open_sale("lamp")
+
+    async def kept_of_a_change(price: int) -> int:
+        for product in ("lamp", "sofa"):
+            await make_product(db, product, price=price)
+        kept: int = await db.fetchval("with d as (delete from former_prices returning 1) select count(*) from d")
+        return kept
+
     await sales.set_phase(db, "sale-1", "closed")
-    for product in ("lamp", "sofa"):
-        await make_product(db, product, price=150)
-    assert await db.fetchval("select count(*) from former_prices") == 0
+    assert await kept_of_a_change(150) == 1, "what was accepted may not be drained yet"
+    await db.execute("update sales set closed_at = closed_at - interval '9 days'")
+    assert await kept_of_a_change(160) == 0
+    await db.execute(
+        "insert into sale_reports (sale_number, over_at, settled, report)"
+        " select sale_number, now(), false, '{}' from sales"
+    )
+    assert await kept_of_a_change(170) == 1, "something is under way"
+    await db.execute("update sale_reports set settled = true")
+    assert await kept_of_a_change(180) == 0
 
 
 async def _next_millisecond() -> None:

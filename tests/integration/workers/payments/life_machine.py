@@ -82,13 +82,13 @@ class LifeOfAnOrder(RuleBasedStateMachine):
         wishes=st.lists(WISHES, min_size=2, max_size=5),
         begins=st.sampled_from(["accepted", "paid", "sent"]),
         limited=st.booleans(),
-        remembers=st.booleans(),
+        provider=st.builds(Provider, st.booleans(), st.booleans()),
     )
     def begin(
-        self, mode: sales.PaymentMode, units: int, wishes: list[Wish], begins: str, limited: bool, remembers: bool
+        self, mode: sales.PaymentMode, units: int, wishes: list[Wish], begins: str, limited: bool, provider: Provider
     ) -> None:
         type(self).examples += 1
-        world = World(self.stores.admin, self.stores.url, self.stores.settings, self.stores.redis, Provider(remembers))
+        world = World(self.stores.admin, self.stores.url, self.stores.settings, self.stores.redis, provider)
         terms = [
             sales.SaleProduct(
                 product_id="a", quantity=10, limit_email=6 if limited else None, limit_card=4 if limited else None

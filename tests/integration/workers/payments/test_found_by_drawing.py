@@ -110,3 +110,15 @@ async def test_who_stands_by_and_wants_less_is_served_before_who_comes_later(wor
     assert (order.stands_by, order.hold is not None) == (False, True)
     await _all_goes_well(world)
     assert world.provider.payments[first].captured == 5 * 100 + 250
+
+
+async def test_an_order_of_before_the_close_costs_what_it_cost_then(world: World) -> None:
+    """The price was changed after the sale was closed, and before what had been accepted was drained."""
+    await _opened(world, payment="capture")
+    world.accept([Wish("ann", [("a", 2)])])
+    await world.close_sale()
+    await world.reprice("a", 130)
+    await world.drain(1)
+    (order,) = (await world.read()).orders.values()
+    assert order.row["total"] == 200
+    await _all_goes_well(world)

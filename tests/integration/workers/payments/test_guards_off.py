@@ -22,11 +22,13 @@ from db.orders.states import Status
 from db.orders.transitions import transition
 from db.products import stock
 from db.work import drain_batch
-from tests.fixtures.chaotic_provider import Fault
+from db.work.copy_rows import UNPAID
+from tests.fixtures.chaotic_provider import Call, Fault
 from tests.fixtures.life.world import Wish, World
+from workers.drain import at_once
 from workers.payments import money as money_shift
 from workers.payments import settle
-from workers.payments.gateway import ProviderPayment
+from workers.payments.gateway import PaymentRequest, ProviderPayment
 
 Patch = pytest.MonkeyPatch
 guarded = pytest.mark.parametrize("guard", [True, False], ids=["guard on", "guard off"])
@@ -230,3 +232,22 @@ async def test_every_step_has_its_event(open_world: World, monkeypatch: Patch, g
     await _all_goes_well(world)
     await transition(world.admin, order_id, Status.PROCESSING)
     await _judge(world, guard)
+
+
+@guarded
+async def test_what_is_paid_at_once_is_noted(open_world: World, monkeypatch: Patch, guard: bool) -> None:
+    """The drain confirms an order whose money the provider has: without a note of it nothing is ever given back."""
+    world = open_world
+    world.provider.answers_plain = True
+    if not guard:
+        monkeypatch.setattr(at_once.AtOnce, "__call__", lambda *_: UNPAID)
+        monkeypatch.setattr(world.provider, "exists", lambda order_id: _paid(world, order_id))
+    [order_id] = await _opened(world, Wish("ann", [("a", 2)]))
+    assert await world.status(order_id) == "confirmed", "without the settle shift"
+    await _judge(world, guard)
+
+
+def _paid(world: World, order_id: UUID) -> None:
+    """Have the provider take what the order costs."""
+    request = PaymentRequest(order_id, 200, "EUR", None, capture=True)
+    world.provider.do(Call("authorise", request))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
 
 from db.connections import pool
 from db.work import outbox
+from db.work.outbox import OutboxEvent
 from doorbuster import keys
+from doorbuster.values.shadows import SHADOWS_FROM
 from workers.publish import relay as relay_module
-from workers.publish.events import RELAY
+from workers.publish.events import RELAY, EventStream, ShadowStreams
+from workers.publish.outboxes import SHADOW_EVENTS
+from workers.publish.relay import OutboxBatch
 from workers.runtime.shift import EndReason
 
 if TYPE_CHECKING:
@@ -112,3 +117,39 @@ async def test_a_stream_that_was_lost_is_published_again(shop: Shop, db: Connect
     await shop.relay()
     assert [event["seq"] for event in await _published(orders_redis)] == [2, 1, 2]
     assert not await outbox.any_unpublished(db, RELAY)
+
+
+async def test_events_of_a_shadow_go_to_a_stream_of_their_own_and_leave_no_cursor(
+    shop: Shop, db: Connection, orders_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.stock(lamp=9)
+    await shop.open_sale("lamp")
+    await shop.buy("ada", lamp=1)
+    await shop.drain()
+    number = SHADOWS_FROM + 7
+    insert = "insert into order_events (order_id, seq, status, at) values ($1, 1, 'pending', now())"
+    of_shadow = [UUID(int=(number << 104) + place) for place in range(4)]
+    await db.execute(insert, of_shadow[0])
+    deliver = EventStream.deliver
+
+    async def then_more(self: EventStream, batch: OutboxBatch[OutboxEvent]) -> bool:
+        for order_id in of_shadow[1:]:
+            await db.execute(insert, order_id)
+        return await deliver(self, batch)
+
+    monkeypatch.setattr(EventStream, "deliver", then_more)
+    try:
+        await shop.relay()
+        assert [event["seq"] for event in await _published(orders_redis)] == [1]
+        told = await orders_redis.xrange(keys.shadow_events(number))
+        found = [msgspec.json.decode(fields[b"event"])["order_id"] for _, fields in told]
+        assert found == [*map(str, of_shadow[1:])], "those that came while it looked"
+        kept = await db.fetch("select relay from relay_cursors where relay like 'events%'")
+        assert [row["relay"] for row in kept] == [RELAY]
+        newest = await outbox.newest_of_shadows(db)
+        assert newest is not None
+        assert await SHADOW_EVENTS.any_behind(db, ShadowStreams.name, age_s=0.0), "a rehearsal is on"
+        await db.execute("update order_events set at = at - interval '1 min'")
+        assert not await SHADOW_EVENTS.any_behind(db, ShadowStreams.name, age_s=0.0), "it is not any more"
+    finally:
+        await db.execute("delete from order_events where is_shadow_order(order_id)")
