@@ -133,9 +133,9 @@ def _adopt(screen: Console) -> int:
     found = {name: table.markdown() for name, table in sizing.tables(files.load()).items()}
     found["about"] = sizing.about(files.load())
     if (compared := reports / "fleet-compare.json").exists():
-        found["compared"] = compare.table(compare.read(compared)).markdown()
+        found["compared"] = compare.told(compare.read(compared))
     if (clustered := reports / "fleet-cluster.json").exists():
-        found["cluster"] = cluster.table(cluster.read(clustered)).markdown()
+        found["cluster"] = cluster.told(cluster.read(clustered))
     found |= {name: file.read_text() for name in ("full", "outage") if (file := reports / f"fleet-{name}.md").exists()}
     text = document.read_text()
     for name, table in found.items():

@@ -125,6 +125,12 @@ def table(found: Found) -> Table:
     return Table("accepting, 64 clients", head, rows)
 
 
+def told(found: Found) -> str:
+    """Return it as the document has it."""
+    turns = len(found.turns) // len(PARTITIONS) // len(TOPOLOGIES)
+    return f"{table(found).markdown()}\n\nTurns of each: {turns}. Load of the machine before: {found.load:.1f}."
+
+
 def write(found: Found, file: Path) -> None:
     """Write the JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)

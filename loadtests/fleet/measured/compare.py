@@ -123,6 +123,12 @@ def table(found: Comparison) -> Table:
     return Table("post to confirmed, 64 clients", head, rows)
 
 
+def told(found: Comparison) -> str:
+    """Return it as the document has it."""
+    about = f"Turns of each: {len(found.compared[0].turns)}. Load of the {found.cores} cores before: {found.load:.1f}."
+    return f"{table(found).markdown()}\n\n{about}"
+
+
 def write(found: Comparison, file: Path) -> None:
     """Write the JSON."""
     ratios = {str(one.partitions): round(one.ratio, 3) for one in found.compared}

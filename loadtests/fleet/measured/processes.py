@@ -73,6 +73,8 @@ class Watch:
         finally:
             task.cancel()
             await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()  # it ended by itself: what it could not do is to be told
         await self._look()
         after = self._system.processor_s()
         self._roles = {role: after[role] - before[role] for role in before}

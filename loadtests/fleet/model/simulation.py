@@ -19,6 +19,7 @@ from loadtests.fleet.model.shifts import Crew, Drain, Relay, Settle, Shift
 from loadtests.fleet.model.shoppers import Clients, Crowd, Shoppers
 
 SAMPLE_S = 0.1
+WARM = 1 / 3
 AFTER_MAX_S = 120.0
 """How long after the load it may go on, until everything is told."""
 CALM_S = 1.0
@@ -34,7 +35,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     told: int
     sent_again: int
     accepted_per_s: float
-    """While there was load."""
+    """While there was load, but for its first third, in which shifts begin."""
     drained_per_s: float
     """The same."""
     confirmed_per_s: float
@@ -158,7 +159,8 @@ class Simulation:
 
     def _outcome(self, samples: list[Sample], busy: dict[str, float]) -> Outcome:
         books, seconds = self.books, self.load.seconds
-        at_end = next((one for one in samples if one.at_s > seconds - SAMPLE_S / 2), samples[-1])
+        begun, ended = _at(samples, seconds * WARM), _at(samples, seconds)
+        window_s = max(ended.at_s - begun.at_s, SAMPLE_S)
         orders = max(books.confirmed, 1)
         span = books.last_confirmed_s - books.first_accepted_s
         used = {
@@ -175,8 +177,8 @@ class Simulation:
             confirmed=books.confirmed,
             told=books.told,
             sent_again=books.sent_again,
-            accepted_per_s=at_end.accepted / seconds if seconds else 0.0,
-            drained_per_s=at_end.drained / seconds if seconds else 0.0,
+            accepted_per_s=(ended.accepted - begun.accepted) / window_s,
+            drained_per_s=(ended.drained - begun.drained) / window_s,
             confirmed_per_s=books.confirmed / span if span > 0 else 0.0,
             p99_ms=percentile(books.latencies, 0.99) * 1000,
             p99_to_final_ms=percentile(books.to_final, 0.99) * 1000,
@@ -205,6 +207,11 @@ class Simulation:
 def simulate(costs: Costs, layout: Layout, load: Load, *, faults: list[Fault] | None = None, seed: int = 1) -> Outcome:
     """Run a fleet under a load and return what came of it."""
     return Simulation(costs, layout, load, faults=faults, seed=seed).run()
+
+
+def _at(samples: list[Sample], at_s: float) -> Sample:
+    """Return the sample of a moment, or the last one."""
+    return next((one for one in samples if one.at_s > at_s - SAMPLE_S / 2), samples[-1])
 
 
 def _recovered(samples: list[Sample], fault_s: float) -> float | None:

@@ -137,7 +137,7 @@ FAULTS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(LAYOUTS, LOADS, FAULTS, st.integers(0, 99))
 def test_at_every_moment_what_is_accepted_is_drained_or_waits(
     shape: Layout, who: Load, faults: list[Fault], seed: int
@@ -171,7 +171,7 @@ def test_more_of_anything_is_never_slower(intakes: int, nodes: int, cores: int, 
 
 def faulty(kind: Kind, **named: object) -> tuple[Outcome, Outcome]:
     """Return a run without and one with a fault of two seconds."""
-    shape, who = layout(partitions=4, intakes=2, nodes=2, workers=6, **named), Load(rate_per_s=4_000, seconds=4)
+    shape, who = layout(partitions=4, intakes=2, nodes=2, workers=6, **named), Load(rate_per_s=2_000, seconds=4)
     fault = Fault(kind=kind, at_s=1, for_s=2)
     return simulate(COSTS, shape, who), simulate(COSTS, shape, who, faults=[fault])
 
@@ -179,14 +179,14 @@ def faulty(kind: Kind, **named: object) -> tuple[Outcome, Outcome]:
 def test_a_node_that_is_away_has_its_partitions_orders_sent_again_and_not_the_others() -> None:
     calm, one = faulty("node")
     assert calm.sent_again == 0
-    assert one.sent_again >= 0.8 * 4_000  # half of them, for two seconds, some more than once
+    assert one.sent_again >= 0.8 * 2_000  # half of them, for two seconds, some more than once
     assert one.samples[20].accepted > calm.samples[20].accepted * 0.6  # the other node went on
     assert one.recovered_s is not None
 
 
 def test_an_intake_that_dies_leaves_its_share_to_the_others() -> None:
     calm, one = faulty("intake")
-    assert 0 < one.sent_again + 1 < 1_000
+    assert one.sent_again < 100
     assert one.accepted_per_s == pytest.approx(calm.accepted_per_s, rel=0.05)
 
 
@@ -202,7 +202,7 @@ def test_while_postgres_is_away_orders_are_accepted_and_wait() -> None:
     calm, one = faulty("postgres")
     assert one.accepted_per_s == pytest.approx(calm.accepted_per_s, rel=0.02)
     assert one.sent_again == 0
-    assert one.waiting > 2 * 4_000 * 0.9
+    assert one.waiting > 2 * 2_000 * 0.9
     assert 2 < one.lag_s < 4
 
 
