@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from doorbuster.orderstore.server import KeptData
 
 _SYNCED = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
+_ITS_PARTITIONS = "its partitions take no orders meanwhile, those of the other primaries do"
 _ASKED = (*_SYNCED, "maxmemory-policy", "min-replicas-to-write", "cluster-require-full-coverage")
 
 
@@ -37,12 +38,23 @@ async def judge(redis: Redis, level: str) -> Judgement:
         RedisError, OSError, TimeoutError: it does not answer.
     """
     judged = Judgement([], [], [])
-    for one in await server.kept_data(redis, *_ASKED):
+    found = await server.kept_data(redis, *_ASKED)
+    away = {one.name for one in found if not one.answers}
+    short = {one.name: _short_of_replicas(one, replication_of(one.info), level) for one in found if one.answers}
+    some_are_whole = any(not faults for faults in short.values())
+    for one in found:
         named = f"{one.name}: " if one.name else ""
+        if one.name in away:
+            judged.notes.append(f"{named}it does not answer: {_ITS_PARTITIONS}")
+            continue
         replication = replication_of(one.info)
         said = _notes(one, replication, level)
         if waited_for(level):
             said += await _replica_notes(one.client, replication)
+        if some_are_whole:  # an order waits for the replicas of its own partition's primary: the others' go on
+            said += [f"{fault}: {_ITS_PARTITIONS}" for fault in short[one.name]]
+        else:
+            judged.faults.extend(f"{named}{fault}" for fault in short[one.name])
         judged.faults.extend(f"{named}{fault}" for fault in _faults(one, replication, level))
         judged.notes.extend(f"{named}{note}" for note in said)
         judged.switches.append(f"{named}{switch_words(replication, level)}")
@@ -55,6 +67,12 @@ def _faults(one: KeptData, replication: Replication, level: str) -> list[str]:
         faults.append("it is a replica, must be a primary: after a switch, ORDERS_REDIS_URL must lead to the new one")
     if level == "fsync":
         faults += _sync_faults(one.info, one.config)
+    return faults
+
+
+def _short_of_replicas(one: KeptData, replication: Replication, level: str) -> list[str]:
+    """Return why it takes no orders for want of replicas; of several primaries the others are not stopped by that."""
+    faults = []
     wanted, there, online = waited_for(level), len(replication.replicas), len(replication.online)
     if there < wanted:
         faults.append(f"connected replicas are {there}, must be {wanted}")
