@@ -40,8 +40,6 @@ class KeptData(NamedTuple):
     config: dict[str, str] | None
     """Of the settings that were asked for; None: asking is forbidden."""
     client: Redis
-    answers: bool = True
-    """Whether it does: of several one may be away."""
 
 
 async def ping(redis: Redis) -> None:
@@ -82,16 +80,18 @@ async def memory(redis: Redis) -> Memory:
 async def kept_data(redis: Redis, *names: str) -> list[KeptData]:
     """Return what each primary says of itself about keeping data, and its own settings of these names.
 
+    Of one that does not answer, while others do, nothing is known: its `info` is empty.
+
     Raises:
-        RedisError, OSError, TimeoutError: none of them answers.
+        RedisError, OSError, TimeoutError: none answers.
     """
     servers = await primaries(redis)
-    found = await asyncio.gather(*(_kept_data(one, names) for one in servers), return_exceptions=True)
-    kept = [
-        KeptData(server.name, {}, None, server.client, answers=False) if _is_away(said, found) else said
-        for server, said in zip(servers, found, strict=True)
+    asked = (_kept_data(one, names) for one in servers)
+    found: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+    return [
+        KeptData(one.name, {}, None, one.client) if _is_away(said, found) else said
+        for one, said in zip(servers, found, strict=True)
     ]
-    return [one for one in kept if isinstance(one, KeptData)]
 
 
 def _is_away(said: object, found: Sequence[object]) -> bool:

@@ -23,6 +23,7 @@ async def primaries(redis: Redis) -> list[Primary]:
     """
     if not isinstance(redis, RoleClient):
         return [Primary("", redis)]
+    redis.nodes.freshen()  # whoever asks about servers may send no command that would be pointed elsewhere
     found = await redis.nodes.primaries()
     return found if len(found) > 1 else [Primary("", found[0].client)]
 
