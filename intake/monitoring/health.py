@@ -66,7 +66,8 @@ class HealthChecks:
         try:
             async with asyncio.timeout(CHECK_S), self._database.reading("watching") as connection:
                 missing = await pending(connection)
-                shown = self._database.shown(connection) | await self._database.warnings(connection)
+                shown = self._database.shown(connection)
+                shown |= await self._database.warnings(connection)
         except NoPrimaryError as error:
             return {"ok": False, "reason": f"Postgres cannot be written to: {error}"} | self._database.shown()
         except STORE_FAILED as error:
