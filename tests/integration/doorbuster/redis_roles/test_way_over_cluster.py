@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -81,17 +82,26 @@ def test_partitions_spread_over_nodes() -> None:
     assert len({slot * 3 // 16_384 for slot in slots}) == 3
 
 
+@pytest.fixture
+def mortal_cluster(stores_folder: Path) -> Iterator[Cluster]:
+    """A cluster of a test's own, of which it kills more than comes back by itself."""
+    made = Cluster(stores_folder / "mortal-cluster")
+    try:
+        made.whole()
+        yield made
+    finally:
+        made.stop()
+
+
 @pytest.mark.soak
-async def test_a_primary_that_is_away_stops_no_partition_of_others(
-    serve: Serve, spread_shop: Shop, clustered: Settings, cluster: Cluster
-) -> None:
-    url = clustered.orders_redis_url
+async def test_a_primary_that_is_away_stops_no_partition_of_others(serve: Serve, mortal_cluster: Cluster) -> None:
+    cluster, url = mortal_cluster, SecretStr(mortal_cluster.url)
     intake = await serve(
         orders_redis_url=url, room_redis_url=url, cache_redis_url=url, durability="replicas:1", store_timeout_s=1.0,
         durability_check_s=0.1,
     )  # fmt: skip
     made = await intake.open_sale("sale", "hot", partitions=PARTITIONS)
-    number = spread_shop.sale_number = made["sale_number"]
+    number = made["sale_number"]
     nodes = [cluster.primary_of(keys.stream(number, partition)) for partition in range(PARTITIONS)]
     away = {partition for partition, node in enumerate(nodes) if node is nodes[0]}
     assert away < set(range(PARTITIONS))
@@ -122,7 +132,8 @@ async def test_a_primary_that_is_away_stops_no_partition_of_others(
     await eventually(others_go_on, what="orders of the other partitions to be accepted")
     ready = (await intake.http.get("/readyz")).json()
     assert ready["checks"]["orders_store"]["ok"]
-    told = await streams(spread_shop.orders, [(number, partition) for partition in range(PARTITIONS)])
+    async with plain_client(cluster.url) as orders:
+        told = await streams(orders, [(number, partition) for partition in range(PARTITIONS)])
     assert {partition for _, partition in told} == set(range(PARTITIONS)) - away
     await asyncio.to_thread(cluster.whole)
 
