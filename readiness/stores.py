@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from db import status
 from doorbuster.failures import STORE_FAILED
-from doorbuster.redis_age import age_s, clock_s
 from doorbuster.redis_clients import plain_client
+from doorbuster.redis_roles.age import age_s, clock_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

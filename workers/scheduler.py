@@ -26,7 +26,7 @@ from doorbuster.errors import SettingsError
 from doorbuster.failures import TRANSIENT
 from doorbuster.log import configure
 from doorbuster.orderstore import gate, sold_out
-from doorbuster.orderstore.timelines import Timelines
+from doorbuster.orderstore.beside.timelines import Timelines
 from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings, load_settings
 from workers.drain import former_prices

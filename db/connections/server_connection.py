@@ -40,7 +40,7 @@ class ServerIdentity(NamedTuple):
         return not self.is_standby
 
 
-class Admission(Protocol):
+class WriteFence(Protocol):
     """What says whether a server may be written to."""
 
     @property
@@ -60,7 +60,7 @@ class ServerConnection(asyncpg.Connection):
     name = ""
     """Of the server, for people."""
     identity: ServerIdentity | None = None
-    admission: Admission | None = None
+    admission: WriteFence | None = None
     """None: it need not be the primary."""
     _begin = ""
     """What each transaction begins with, behind a pooler."""

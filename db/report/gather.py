@@ -17,7 +17,7 @@ from db.report.assemble import Known, assemble
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.orderstore import backlog
-from doorbuster.redis_age import age_s
+from doorbuster.redis_roles.age import age_s
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from db import sales as rows
 from doorbuster.failures import STORE_FAILED
-from doorbuster.orderstore import backlog, scheduler_failures
+from doorbuster.orderstore import backlog
+from doorbuster.orderstore.beside import scheduler_failures
 from intake.monitoring import metrics as measured
 from intake.monitoring.progress import WITHIN_S
 from intake.monitoring.watched import SalesNow

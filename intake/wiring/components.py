@@ -14,8 +14,8 @@ from db.ops_sessions import ended_sessions
 from db.sales import get_sale, list_sales
 from doorbuster.orderstore import changes
 from doorbuster.orderstore.accept import AcceptScript, Terms
+from doorbuster.orderstore.beside.timelines import Timelines
 from doorbuster.orderstore.ids import OrderIds
-from doorbuster.orderstore.timelines import Timelines
 from doorbuster.redis_clients import accept_client, plain_client
 from doorbuster.settings import Settings
 from intake.accepting.durability import Durability

@@ -13,7 +13,7 @@ ROOMS = ("doorbuster", "intake", "readiness", "waitingroom", "catalogue", "worke
 ORDER_STORE = "doorbuster/orderstore/"
 OTHER_OWNERS = {
     "doorbuster/lua_script.py": "runs a script for an owner, whichever store it is",
-    "doorbuster/redis_age.py": "asks any store how long it has been up, by no key",
+    "doorbuster/redis_roles/age.py": "asks any store how long it has been up, by no key",
     "doorbuster/redis_clients.py": "has a lost connection called so, whatever is sent",
     "doorbuster/redis_roles/any_node.py": "lends connections of any role's servers",
     "doorbuster/redis_roles/client.py": "passes commands of an owner on, whatever they are",

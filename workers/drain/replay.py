@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("doorbuster.workers.drain")
 
 
-class Replay(NamedTuple):
+class Rewind(NamedTuple):
     """What is drained once more."""
 
     commits_lost: int
@@ -30,7 +30,7 @@ class Replay(NamedTuple):
     """Of these, so many are not in the stream any more: their orders are lost."""
 
 
-async def replay(orders: Redis, partition: Partition, cursor: str, drained: int, stream: Stream) -> Replay | None:
+async def replay(orders: Redis, partition: Partition, cursor: str, drained: int, stream: Stream) -> Rewind | None:
     """Return what a drain that begins at this cursor does once more; None: Postgres has all that was told of it."""
     if stream.told <= drained:
         return None
@@ -40,10 +40,10 @@ async def replay(orders: Redis, partition: Partition, cursor: str, drained: int,
         # All that is there lies behind the cursor, so what was accepted since and is not there was trimmed.
         accepted, held = await backlog.accepted_and_held(orders, partition)
         gone = min(max(accepted - drained - held, 0), stream.told - drained)
-    return Replay(stream.told - drained, gone)
+    return Rewind(stream.told - drained, gone)
 
 
-def tell(found: Replay, name: str) -> None:
+def tell(found: Rewind, name: str) -> None:
     """Log it: of orders that are gone somebody must know."""
     extra = {"shift": name, **found._asdict()}
     if found.gone:

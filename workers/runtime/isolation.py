@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from doorbuster.failures import TRANSIENT, is_broken
-from doorbuster.orderstore import scheduler_failures
+from doorbuster.orderstore.beside import scheduler_failures
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

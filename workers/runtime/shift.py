@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from db.connections.fence import remember_in
 from doorbuster.errors import LeaseLostError
 from doorbuster.failures import NOT_THE_DATABASE, TRANSIENT
-from doorbuster.orderstore.timelines import Timelines
+from doorbuster.orderstore.beside.timelines import Timelines
 from doorbuster.redis_clients import plain_client, reader_client
 from readiness import shift_costs
 from readiness.shift_costs import ShiftCost

@@ -21,7 +21,7 @@ from doorbuster.embedded.data.instance import Instance, find
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import REDIS_FAILED, STORE_FAILED
 from doorbuster.log import redact
-from doorbuster.orderstore.timelines import Timelines
+from doorbuster.orderstore.beside.timelines import Timelines
 from doorbuster.redis_clients import plain_client
 from readiness import audited
 from workers.payments.gateway import GatewayError

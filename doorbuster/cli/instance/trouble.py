@@ -17,8 +17,8 @@ from doorbuster.embedded.data.instance import URLS, Instance
 from doorbuster.errors import InvalidError, StoreUnavailableError
 from doorbuster.failures import STORE_FAILED
 from doorbuster.log import redact
-from doorbuster.redis_age import age_s
 from doorbuster.redis_clients import plain_client
+from doorbuster.redis_roles.age import age_s
 
 READY_S = 3.5
 """The intake gives its stores three seconds."""

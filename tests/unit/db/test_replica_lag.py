@@ -28,15 +28,17 @@ async def test_a_late_answer_is_no_lag_and_a_position_left_behind_is(monkeypatch
     replicas = Replicas("primary", ["replica"], lag_max_s=0.2, primary_max=1, timeout_s=1.0)
     (replica,) = replicas.replicas
     answer(monkeypatch, replicas.primary, 100)
-    answer(monkeypatch, replica, {"lsn": 100, "in_recovery": True})
+    answer(monkeypatch, replica, {"lsn": 100, "in_recovery": True, "timeline": 0})
     await replicas.look()
     assert replica.usable
     answer(monkeypatch, replicas.primary, 200)
-    answer(monkeypatch, replica, {"lsn": 100, "in_recovery": True}, after_s=0.3)  # a moment behind, and told late
+    answer(
+        monkeypatch, replica, {"lsn": 100, "in_recovery": True, "timeline": 0}, after_s=0.3
+    )  # a moment behind, and told late
     await replicas.look()
     assert replica.usable
     await replicas.look()
     assert not replica.usable
-    answer(monkeypatch, replica, {"lsn": 200, "in_recovery": True})
+    answer(monkeypatch, replica, {"lsn": 200, "in_recovery": True, "timeline": 0})
     await replicas.look()
     assert replica.usable

@@ -13,7 +13,7 @@ from db.connections import pool as pools
 from db.connections.fence import StalePrimaryError, remember_in
 from db.work import shifts, timelines
 from doorbuster.orderstore import gate
-from doorbuster.orderstore.timelines import Timelines
+from doorbuster.orderstore.beside.timelines import Timelines
 from tests.fixtures.draining import Draining, make_product
 
 

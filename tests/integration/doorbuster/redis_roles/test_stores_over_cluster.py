@@ -13,9 +13,10 @@ from redis.exceptions import ClusterCrossSlotError
 from catalogue.cache import units
 from catalogue.cache.shared import SharedCache
 from catalogue.cache.subjects import MinVersion
-from doorbuster import keys, redis_age, redis_traces
+from doorbuster import keys, redis_traces
 from doorbuster.orderstore import changes, server, whole
 from doorbuster.redis_clients import plain_client
+from doorbuster.redis_roles.age import age_s
 from doorbuster.redis_roles.meaning import UnroutableError
 from doorbuster.redis_roles.servers import primaries
 from doorbuster.values import shadows
@@ -97,7 +98,7 @@ async def test_each_primary_is_asked_about_itself(redis: Redis, cluster: Cluster
     assert len(await server.clocks_us(redis)) == 3
     assert (await server.memory(redis)).used > 0
     assert await server.away(redis) == []
-    assert await redis_age.age_s(redis) >= 0
+    assert await age_s(redis) >= 0
     assert (await judge(redis, "fsync")).faults == []
     assert (await judge(redis, "replicas:1")).faults == []
     judged = await judge(redis, "replicas:2")

@@ -10,6 +10,7 @@ from doorbuster.embedded.data.addresses import port_names, redis_urls
 from doorbuster.embedded.data.folder import DataFolder, Topology
 from doorbuster.embedded.plan import UpOptions, with_topology
 from doorbuster.errors import InvalidError
+from tests.fixtures.files import files_under
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def folder(tmp_path: Path) -> DataFolder:
 
 
 def contents(folder: DataFolder) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.root.rglob("*") if path.is_file()}
+    return {path: path.read_bytes() for path in files_under(folder.root, "*")}
 
 
 @pytest.mark.parametrize("asked", [None, "single", "cluster"])

@@ -21,11 +21,11 @@ from doorbuster.orderstore import (
     events,
     gate,
     partition,
-    scheduler_failures,
     sold_out,
     spent,
     unread,
 )
+from doorbuster.orderstore.beside import scheduler_failures
 from doorbuster.orderstore.gate import Gate
 from doorbuster.orderstore.ids import OrderIds, Partition
 from doorbuster.redis_roles.client import RoleClient
@@ -144,13 +144,18 @@ def test_the_accept_script_is_given_keys_of_one_slot() -> None:
     assert {slot_of(name) for name in given} == {HERE}
 
 
+def stem(module: str) -> str:
+    """Return a module's name in its folder."""
+    return module.rpartition(".")[2]
+
+
 def test_every_verb_is_looked_at() -> None:
     found = set()
-    for module in pkgutil.iter_modules(orderstore.__path__):
-        loaded = importlib.import_module(f"{orderstore.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(orderstore.__path__, f"{orderstore.__name__}."):
+        loaded = importlib.import_module(module.name)
         for name, one in inspect.getmembers(loaded, inspect.isfunction):
             takes = list(inspect.signature(one).parameters)
             is_own = one.__module__ == loaded.__name__ and not name.startswith("_")
             if is_own and takes[:1] in (["redis"], ["reader"]) and name != "subscribed":
-                found.add(one if f"{module.name}.{name}" not in OF_NO_KEY else f"{module.name}.{name}")
+                found.add(one if f"{stem(module.name)}.{name}" not in OF_NO_KEY else f"{stem(module.name)}.{name}")
     assert found == VERBS.keys() | OF_ONE_KEY.keys() | OF_NO_KEY
