@@ -19,7 +19,7 @@ async def primaries(redis: Redis) -> list[Primary]:
     """Return each primary of a role; the name of a single server's is empty, for nobody has to tell it from others.
 
     Raises:
-        NoPrimaryError: none is known.
+        PrimaryUnknownError: none is known.
     """
     if not isinstance(redis, RoleClient):
         return [Primary("", redis)]
@@ -35,7 +35,7 @@ class KeyRoute(Protocol):
         """Return the connections to that server.
 
         Raises:
-            NoPrimaryError: it is not known.
+            PrimaryUnknownError: it is not known.
         """
 
     async def missed(self, error: Exception, tries: int) -> None:
