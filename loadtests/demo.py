@@ -89,6 +89,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a small sale of a few seconds")
     parser.add_argument("--workers", type=int, default=4, help="worker processes (default 4)")
     parser.add_argument(
+        "--topology",
+        choices=("single", "cluster"),
+        default="single",
+        help="one server a store (the default), or clusters",
+    )
+    parser.add_argument(
         "--report", type=Path, default=Path("reports/demo.html"), metavar="FILE",
         help="where the sale's report is written to, a page to print (default %(default)s)",
     )  # fmt: skip
@@ -96,20 +102,23 @@ def main(arguments: list[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="doorbuster-demo-"))
     try:
         scene = QUICK if options.quick else FULL
-        outcome = asyncio.run(play(folder, scene, workers=options.workers, page=options.report))
+        told = {"workers": options.workers, "topology": options.topology, "page": options.report}
+        outcome = asyncio.run(play(folder, scene, **told))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if outcome.good else 1
 
 
-async def play(folder: Path, scene: Scene, *, workers: int = 4, page: Path | None = None) -> Outcome:
+async def play(
+    folder: Path, scene: Scene, *, workers: int = 4, topology: str = "single", page: Path | None = None
+) -> Outcome:
     """Play the whole sale in a folder, print what came of it, and write the sale's report to `page`."""
     began = monotonic()
     screen = report.console()
     catalogue = stage.catalogue(hot_stock=scene.hot_stock, other_stock=scene.other_stock)
     write(catalogue, folder / "catalogue.jsonl")
     screen.print("starting PostgreSQL, Valkey, intake, workers and scheduler ...")
-    async with running(folder / "data", workers=workers, SIMULATED_BOOKS="true") as system:
+    async with running(folder / "data", workers=workers, topology=topology, SIMULATED_BOOKS="true") as system:
         screen.print(f"serving at {system.ready.base} after {monotonic() - began:.1f} s")
         screen.print(f"watch it at {system.ready.ops_base}/ops/ with the key {await system.view_key('demo')}")
         screen.print(await system.import_catalogue(folder / "catalogue.jsonl"))

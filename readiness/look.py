@@ -124,7 +124,7 @@ class ReadinessCheck:
             return {"orders_store": store, "durability": failed("the order store cannot be asked")}
         try:
             async with asyncio.timeout(LOOK_S):
-                faults, notes = await durability.judge(self._stores.redis["orders_store"], self._settings.durability)
+                faults, notes, _ = await durability.judge(self._stores.redis["orders_store"], self._settings.durability)
         except STORE_FAILED as error:
             faults, notes = [f"the order store cannot be asked: {type(error).__name__}"], []
         durable: Check = {"ok": not faults, "level": self._settings.durability}

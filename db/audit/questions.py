@@ -54,6 +54,7 @@ async def audit(connection: Connection) -> Findings:
         assert published is not None
         figures = [
             *_accounted(partitions, await _count(connection, "p1_orphans")),
+            *await _losses(connection),
             *await _ledger(connection),
             await _once(connection),
             *await _in_turn(connection),
@@ -124,6 +125,18 @@ def _accounted(partitions: list[Any], orphans: int) -> list[Figure]:
         Figure(
             promise="P1", what="rows without their order, orders without their rows", value=orphans, breaches=orphans
         ),
+    ]
+
+
+async def _losses(connection: Connection) -> list[Figure]:
+    row = await connection.fetchrow(_SQL["p1_store_losses"])
+    assert row is not None
+    lost = await _count(connection, "p1_lost_orders")
+    return [
+        Figure(promise="P1", what="times the order store came back without its end", value=row["losses"]),
+        Figure(promise="P1", what="of these: nobody knows what was lost", value=row["open"], breaches=row["open"]),
+        Figure(promise="P1", what="entries lost there that had been drained before", value=row["missing"]),
+        Figure(promise="P1", what="orders answered 202 that neither store has", value=lost, breaches=lost),
     ]
 
 

@@ -6,14 +6,15 @@ Changes nothing. Works on a running system: what moves while it looks is looked 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from redis.asyncio import Redis
 
 from db.audit.questions import Figure
-from db.work import cursors, due_work
+from db.work import cursors, due_work, store_losses
 from doorbuster.orderstore import backlog, events, server
-from doorbuster.orderstore.partition import read_after
+from doorbuster.orderstore.partition import place_of, read_after
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _LOOKS = 20
 _PAUSE_S = 0.1
 _PAGE = 10_000
+_IN_USE_S = 3_600.0
+_WITNESS_S = 10.0
+_WITNESS_LOOKS = 60
 
 
 class StreamCounts(NamedTuple):
@@ -38,8 +42,11 @@ class StreamCounts(NamedTuple):
 
 async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
     """Return the figures of all partitions of all sales together."""
+    await _witnesses(connection)
     await server.ping(orders)  # without any sale, too, a store that is not there must not pass
-    counts = [await _settled_count(connection, orders, one) for one in await due_work.partitions(connection)]
+    places = await due_work.partitions(connection)
+    short = await _short(connection, orders, places)
+    counts = [await _settled_count(connection, orders, one) for one in places]
     return [
         Figure(
             promise="P1",
@@ -48,7 +55,25 @@ async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
             breaches=sum(count.lost for count in counts),
         ),
         Figure(promise="P1", what="of these: waiting to be drained", value=sum(count.waiting for count in counts)),
+        Figure(promise="P1", what="partitions drained beyond their stream's end", value=short, breaches=short),
     ]
+
+
+async def _witnesses(connection: Connection) -> None:
+    """Wait a moment for intakes that look for what a loss may have taken, where one was found just now."""
+    for _ in range(_WITNESS_LOOKS):
+        if not await store_losses.fresh(connection, within_s=_WITNESS_S):
+            return
+        await asyncio.sleep(_PAUSE_S)
+
+
+async def _short(connection: Connection, orders: Redis, places: list[due_work.Place]) -> int:
+    """Count partitions in use whose store lost its end, and no drain has found it yet: where none runs, say."""
+    known = await due_work.cursors(connection, places)  # before the streams, which only grow
+    since_ms = (time.time() - _IN_USE_S) * 1000
+    used = {place: cursor for place, (cursor, _) in known.items() if place_of(cursor)[0] > since_ms}
+    found = await backlog.streams(orders, used)
+    return sum(place_of(stream.last) < place_of(used[place]) for place, stream in found.items())
 
 
 async def _settled_count(connection: Connection, orders: Redis, one: due_work.Place) -> StreamCounts:

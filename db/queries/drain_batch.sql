@@ -104,5 +104,5 @@ select entry_id, drained from stream_cursors where sale_number = $1 and partitio
 limit 1;
 
 -- name: rewind_cursor
--- The order store was replaced: its entries begin again below the cursor. Orders already present are recognised.
-update stream_cursors set entry_id = '0-0' where sale_number = $1 and partition = $2;
+-- The order store lost its end, or all: entries may come below the cursor. Orders already present are recognised.
+update stream_cursors set entry_id = $3 where sale_number = $1 and partition = $2;

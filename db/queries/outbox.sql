@@ -1,6 +1,9 @@
 -- name: read_relay_cursor
 select tx::text::bigint as tx, position from relay_cursors where relay = $1;
 
+-- name: place_of_event
+select tx::text::bigint as tx, position from order_events where order_id = $1 and seq = $2;
+
 -- name: unpublished
 -- Behind the cursor and below every transaction still open, so that a late commit is never passed over. Nothing of shadows.
 select e.order_id, e.seq, e.status, e.at, e.reason, e.kind, e.position, e.tx

@@ -44,6 +44,6 @@ async def advance(connection: Connection, sale_number: int, partition: int, step
     return drained
 
 
-async def rewind(connection: Connection, sale_number: int, partition: int) -> None:
-    """Begin again at the stream's first entry."""
-    await connection.execute(_SQL["rewind_cursor"], sale_number, partition)
+async def rewind(connection: Connection, sale_number: int, partition: int, *, to: str) -> None:
+    """Read again what lies behind this id."""
+    await connection.execute(_SQL["rewind_cursor"], sale_number, partition, to)

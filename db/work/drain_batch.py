@@ -162,6 +162,16 @@ async def dead_letter(
     return int(done.rpartition(" ")[2])
 
 
+async def known_payloads(connection: Connection, place: tuple[int, int], payloads: Collection[bytes]) -> set[bytes]:
+    """Return those of the payloads that lie among the partition's dead letters."""
+    hashes = [hashlib.md5(payload, usedforsecurity=False).hexdigest() for payload in payloads]
+    return {
+        row["payload"]
+        for row in await connection.fetch(_SQL["known_letters"], hashes)
+        if (row["sale_number"], row["partition"]) == place
+    }
+
+
 async def _without_known(connection: Connection, place: tuple[int, int], letters: list[Letter]) -> list[Letter]:
     """Count a failure for entries that are dead letters already, and came again; return the others."""
     hashes = [hashlib.md5(letter.payload, usedforsecurity=False).hexdigest() for letter in letters]

@@ -51,6 +51,12 @@ async def read_cursor(connection: Connection, relay: str) -> OutboxPlace:
     return START if row is None else OutboxPlace(row["tx"], row["position"])
 
 
+async def place_of(connection: Connection, order_id: UUID, seq: int) -> OutboxPlace | None:
+    """Return where an event stands, None if Postgres does not have it."""
+    row = await connection.fetchrow(_SQL["place_of_event"], order_id, seq)
+    return None if row is None else OutboxPlace(row["tx"], row["position"])
+
+
 async def unpublished(connection: Connection, after: OutboxPlace, *, limit: int) -> list[OutboxEvent]:
     """Return the events behind `after` whose predecessors have all been committed or rolled back, in order."""
     rows = await connection.fetch(_SQL["unpublished"], str(after.tx), after.position, limit)

@@ -157,6 +157,17 @@ class SaleStatusView(Struct, kw_only=True):
     backlog: int | None
 
 
+class DurabilityView(Struct, kw_only=True):
+    """How the order store keeps what it accepts, as this process judged it last."""
+
+    level: str
+    """As DURABILITY says."""
+    notes: list[str]
+    """What the level does not cover, or is taken on trust."""
+    switches: list[str]
+    """Which switch of the order store to another server is safe now, and why; one of each primary."""
+
+
 class StatusView(Struct, kw_only=True):
     """Answer of `GET /ops/status`: `ok` when nothing is amiss, else every trouble in a line."""
 
@@ -167,3 +178,4 @@ class StatusView(Struct, kw_only=True):
     sales: list[SaleStatusView]
     work: dict[str, Any]
     """Figures of what is being worked off."""
+    durability: DurabilityView

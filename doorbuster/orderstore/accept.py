@@ -146,25 +146,21 @@ class Link:
         for candidate in batch:
             arguments += (candidate.fingerprint, candidate.entry, candidate.spend.terms if candidate.spend else b"")
         try:
-            async with asyncio.timeout(self._terms.timeout_s):
-                return await self._until_run(arguments)
+            async with asyncio.timeout(terms.timeout_s):
+                verb, script, tries = "EVALSHA", _accept.sha, 0
+                while True:
+                    try:
+                        return await self._evaluate(verb, script, arguments)
+                    except NoScriptError:  # nothing was run, here as below, so running it now is no repetition
+                        verb, script = "EVAL", _accept.source
+                    except REDIS_FAILED as error:
+                        if not may_pass(error):
+                            raise
+                        await self._route.missed(error, tries)
+                        tries += 1
         except REDIS_FAILED:
             self._route.suspect()
             raise
-
-    async def _until_run(self, arguments: list[str | bytes | int]) -> list[bytes]:
-        """Return the verdicts; where nothing was run, running it now is no repetition."""
-        verb, script, tries = "EVALSHA", _accept.sha, 0
-        while True:
-            try:
-                return await self._evaluate(verb, script, arguments)
-            except NoScriptError:
-                verb, script = "EVAL", _accept.source
-            except REDIS_FAILED as error:
-                if not may_pass(error):
-                    raise
-                await self._route.missed(error, tries)
-                tries += 1
 
     async def _evaluate(self, verb: str, script: str, arguments: list[str | bytes | int]) -> list[bytes]:
         """Return the script's answer."""
@@ -174,14 +170,16 @@ class Link:
         if self._terms.replicas:
             commands.append(_packed("WAIT", self._terms.replicas, self._terms.replica_wait_ms))
         async with self._sending:
-            self._route.touch()
+            if self._route.is_watched:
+                self._route.touch()
             wire = self._wire
             if wire is None or not wire.is_good:
                 wire = self._wire = await self._wired(wire)
             await wire.send(commands)
         answers = await wire.answers(len(commands))
         verdicts: list[bytes] | Exception = answers[0]
-        if isinstance(verdicts, Exception):
+        if type(verdicts) is not list:
+            assert isinstance(verdicts, Exception)
             if not isinstance(verdicts, NoScriptError):  # whoever says so may not be the primary any more
                 await wire.retire()
             raise verdicts
@@ -229,7 +227,12 @@ class _Wire:
             async with self._reading:
                 if self._failed:
                     raise RedisError("the connection was given up before the answer")
-                answers = [await self._answer() for _ in range(count)]
+                answers: list[Any] = []
+                while len(answers) < count:
+                    try:
+                        answers.append(await self._connection.read_response())
+                    except ResponseError as error:
+                        answers.append(error)
         except BaseException:
             await self._fail()
             raise
@@ -244,12 +247,6 @@ class _Wire:
         if not self._out and not self._released:
             self._released = True
             await self._pool.release(self._connection)
-
-    async def _answer(self) -> Any:
-        try:
-            return await self._connection.read_response()
-        except ResponseError as error:
-            return error
 
     async def _fail(self) -> None:
         """End the connection: what comes over it is nobody's."""

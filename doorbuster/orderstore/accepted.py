@@ -11,6 +11,7 @@ from doorbuster import keys
 from doorbuster.orderstore.ids import MAX_PARTITIONS, route_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
     from redis.asyncio import Redis
@@ -34,3 +35,24 @@ async def entry_id_of(redis: Redis, order_id: UUID) -> str | None:
 def _name(order_id: UUID) -> str | None:
     number, partition = route_of(order_id)
     return keys.accepted(number, partition, order_id.hex) if partition < MAX_PARTITIONS else None
+
+
+async def held(redis: Redis, order_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the orders that wait in a stream, or that nobody has drained and trimmed."""
+    names = {order_id: name for order_id in order_ids if (name := _name(order_id)) is not None}
+    if not names:
+        return set()
+    pipe = redis.pipeline(transaction=False)
+    for name in names.values():
+        pipe.get(name)
+    places: dict[UUID, bytes] = {
+        order_id: value[FINGERPRINT_BYTES:]
+        for order_id, value in zip(names, await pipe.execute(), strict=True)
+        if value is not None
+    }
+    if not places:
+        return set()
+    pipe = redis.pipeline(transaction=False)
+    for order_id, entry_id in places.items():
+        pipe.xrange(keys.stream(*route_of(order_id)), entry_id, entry_id)
+    return {order_id for order_id, entries in zip(places, await pipe.execute(), strict=True) if entries}

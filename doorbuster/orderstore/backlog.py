@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from doorbuster import keys
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.orderstore import gate
 from doorbuster.orderstore.ids import Partition
 from doorbuster.orderstore.partition import START
@@ -29,26 +30,48 @@ class Stream(NamedTuple):
     """Entries in it."""
     told: int
     """Entries worked off, as far as the gate has heard."""
+    place: str | None = None
+    """Up to which id that is; None: whoever told it named none, or nobody told anything."""
+    raw: tuple[str, str] = ("", "")
+    """The two fields that say so, as they stand in the gate."""
+    accepted: int = 0
+    """Entries accepted, as the gate counts them."""
 
 
 async def streams(redis: Redis, partitions: Collection[Partition]) -> dict[Partition, Stream]:
-    """Return what the order store says of these partitions."""
+    """Return what the order store says of these partitions; of several servers one that is away leaves its own out.
+
+    Raises:
+        RedisError, OSError, TimeoutError: no server answers.
+    """
     pipeline = redis.pipeline(transaction=False)
     for partition in partitions:
         pipeline.xinfo_stream(keys.stream(*partition))
-        pipeline.hget(keys.gate(*partition), "drained")
+        pipeline.hmget(keys.gate(*partition), ["drained", "told", "accepted"])
     answers = await pipeline.execute(raise_on_error=False)
-    return dict(zip(partitions, map(_stream, answers[::2], answers[1::2]), strict=True))
+    told = dict(zip(partitions, zip(answers[::2], answers[1::2], strict=True), strict=True))
+    away = {one: failed for one, said in told.items() if (failed := _failure(said)) is not None}
+    if away and len(away) == len(told):
+        raise next(iter(away.values()))
+    return {one: _stream(*said) for one, said in told.items() if one not in away}
 
 
-def _stream(info: Any, told: Any) -> Stream:
-    if isinstance(told, Exception):
-        raise told
+def _failure(said: tuple[Any, Any]) -> Exception | None:
+    """Return why a server did not answer; a refusal is an answer."""
+    return next((one for one in said if isinstance(one, REDIS_FAILED) and not isinstance(one, ResponseError)), None)
+
+
+def _stream(info: Any, said: Any) -> Stream:
+    if isinstance(said, Exception):
+        raise said
+    drained, told, accepted = ((value or b"").decode() for value in said)
+    count, _, place = told.partition(" ")
+    heard = (int(drained or 0), place if place and count == drained else None, (drained, told), int(accepted or 0))
     if isinstance(info, ResponseError) and "no such key" in str(info):
-        return Stream(START, 0, int(told or 0))
+        return Stream(START, 0, *heard)
     if isinstance(info, Exception):
         raise info
-    return Stream(info["last-generated-id"].decode(), info["length"], int(told or 0))
+    return Stream(info["last-generated-id"].decode(), info["length"], *heard)
 
 
 def behind(found: Mapping[Partition, Stream], cursors: Mapping[Partition, tuple[str, int]]) -> list[Partition]:

@@ -5,7 +5,8 @@ Each verb touches one slot: that of `EVENTS`, or of a shadow's `shadow_events`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
 
 from doorbuster import keys
 from doorbuster.lua_script import Script
@@ -24,14 +25,29 @@ KEEP_OF_SHADOW = 10_000
 _append = Script.beside(__file__, "append_events")
 
 
-async def append(redis: Redis, events: Iterable[bytes]) -> bool:
-    """Append encoded events, none of which has a line break; say whether the stream was there before."""
-    return bool(await _append.run(redis, [keys.EVENTS], KEEP, b"\n".join(events)))
+class Appended(IntEnum):
+    """What became of a batch."""
+
+    NOT = -1
+    """The last event of the stream is not the one that the relay knows: nothing was appended."""
+    FIRST = 0
+    BEHIND = 1
+
+
+async def append(redis: Redis, events: Iterable[bytes], *, last: bytes = b"") -> Appended:
+    """Append encoded events, none of which has a line break, behind the `last` one; empty: whichever that is."""
+    return Appended(await _append.run(redis, [keys.EVENTS], KEEP, b"\n".join(events), last))
+
+
+async def newest(redis: Redis) -> bytes | None:
+    """Return the last event of the stream, None where there is none."""
+    found: Any = await redis.xrevrange(keys.EVENTS, count=1)
+    return found[0][1].get(b"event") if found else None
 
 
 async def append_shadow(redis: Redis, shadow_number: int, events: Iterable[bytes]) -> None:
     """Append events of a rehearsal's shadow to a stream of its own."""
-    await _append.run(redis, [keys.shadow_events(shadow_number)], KEEP_OF_SHADOW, b"\n".join(events))
+    await _append.run(redis, [keys.shadow_events(shadow_number)], KEEP_OF_SHADOW, b"\n".join(events), "")
 
 
 async def count(redis: Redis) -> int:

@@ -7,9 +7,9 @@ Entries come in by the accept script and by `append_again` alone. Each verb touc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from doorbuster import keys
 from doorbuster.lua_script import Script
@@ -30,7 +30,11 @@ TRACES_S = 86_400
 START = "0-0"
 """The cursor before the first entry."""
 
+AHEAD_MAX_MS = 5_000
+"""By how much the clock of a server that was lost may have been ahead for new ids to follow its last one."""
+
 _append_again = Script.beside(__file__, "append_again")
+_tell_drained = Script.beside(__file__, "tell_drained")
 
 
 def place_of(entry_id: str) -> tuple[int, int]:
@@ -104,47 +108,68 @@ async def append_again(redis: Redis, partition: Partition, payload: bytes) -> st
 class Committed:
     """What a drain has committed in Postgres, and tells its partition."""
 
+    said: tuple[str, str]
+    """What the gate says of the drain, as the drain knows it; see `backlog.Stream.raw`."""
     trim_below: str | None
     """Entries below this id may go; None: none may."""
     drained: int
     """Entries worked off in all."""
+    cursor: str
+    """Up to which id."""
     drained_bytes: int | None
     """Their bytes; None: whoever wrote them did not count."""
     changed: Sequence[bytes]
     """Ids of the orders that came out of it."""
     in_stock: Sequence[str]
     sold_out: Sequence[str]
+    unknown: int = 0
+    """Of those worked off, how many the store does not know it accepted: their server was lost."""
+    beyond: str = ""
+    """The last id that this server is known to have given."""
+    last: bytes = b""
+    """The entry at the cursor; empty: it is not at hand."""
 
 
-async def after_commit(redis: Redis, partition: Partition, committed: Committed) -> list[OutOfMemoryError]:
+class Telling(NamedTuple):
+    """What became of telling it."""
+
+    said: tuple[str, str] | None
+    """What the gate says now; None: it said otherwise than the drain knew, so nothing went and no count was set."""
+    refused: list[OutOfMemoryError]
+    """What a full store would not write: that is to be told again later, for working off is what makes room."""
+
+
+async def after_commit(redis: Redis, partition: Partition, committed: Committed) -> Telling:
     """Let done entries go, set and take sold-out flags, count the backlog down, and wake who waits for the orders.
 
-    Return what a full store would not write: that is to be told again later, for working off is what makes room.
-
     Raises:
-        RedisError, OSError, TimeoutError: any other failure.
+        RedisError, OSError, TimeoutError: any failure but that the store is full.
     """
+    # First what makes room, last what needs it. The orders are committed whatever the gate says, so they are told.
+    names = [keys.gate(*partition), keys.stream(*partition)]
+    size = "" if committed.drained_bytes is None else committed.drained_bytes
+    told = (
+        *committed.said, committed.trim_below or "", committed.drained, committed.cursor, size,
+        committed.unknown, committed.beyond, AHEAD_MAX_MS, committed.last,
+    )  # fmt: skip
     pipe = redis.pipeline(transaction=False)
-    # First what makes room, last what needs it.
-    if committed.trim_below is not None:
-        pipe.xtrim(keys.stream(*partition), minid=committed.trim_below, approximate=False)
+    pipe.evalsha(_tell_drained.sha, len(names), *names, *told)
     if committed.in_stock:
         sold_out.queue_clear(pipe, partition, committed.in_stock)
     if committed.changed:
         changes.queue_orders(pipe, committed.changed)
-    pipe.hset(keys.gate(*partition), items=_worked_off(committed))
     if committed.sold_out:
         sold_out.queue_set(pipe, partition, committed.sold_out)
-    return _refused_for_room(await pipe.execute(raise_on_error=False))
-
-
-def _worked_off(committed: Committed) -> list[str]:
-    """Return what the gate is to say: how many entries, and how many bytes at that count, if it is known."""
-    count = str(committed.drained)
-    said = ["drained", count]
-    return said if committed.drained_bytes is None else [
-        *said, "drained_bytes", str(committed.drained_bytes), "bytes_at", count,
-    ]  # fmt: skip
+    counted, *answers = await pipe.execute(raise_on_error=False)
+    if isinstance(counted, NoScriptError):  # nothing was run, so running it now is no repetition
+        try:
+            counted = await _tell_drained.run(redis, names, *told)
+        except OutOfMemoryError as error:
+            counted = error
+    refused = _refused_for_room([counted, *answers])
+    if counted in refused:
+        return Telling(committed.said, refused)
+    return Telling((str(committed.drained), f"{committed.drained} {committed.cursor}") if counted else None, refused)
 
 
 def _refused_for_room(answers: list[Any]) -> list[OutOfMemoryError]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LET_GO_S = 0.5
 """How long a former primary may still answer."""
+FRESH_S = 1.0
 SUSPECT_S = 0.25
 """The least time between two looks that nobody waits for."""
 
@@ -114,6 +115,11 @@ class Nodes:
         loop = asyncio.get_running_loop()
         if loop.time() - self._looked > SUSPECT_S and (self._looking is None or self._looking.done()):
             self._looking = loop.create_task(self._look(), context=shared_context())
+
+    def freshen(self) -> None:
+        """Look again if the last time was more than a second ago; nobody waits for it."""
+        if asyncio.get_running_loop().time() - self._looked > FRESH_S:
+            self.suspect()
 
     def touch(self) -> None:
         """Look again if the last time was long ago, where servers do not say themselves that they were replaced."""

@@ -23,6 +23,7 @@ async def primaries(redis: Redis) -> list[Primary]:
     """
     if not isinstance(redis, RoleClient):
         return [Primary("", redis)]
+    redis.nodes.freshen()  # whoever asks about servers may send no command that would be pointed elsewhere
     found = await redis.nodes.primaries()
     return found if len(found) > 1 else [Primary("", found[0].client)]
 
@@ -40,6 +41,9 @@ class KeyRoute(Protocol):
     async def missed(self, error: Exception, tries: int) -> None:
         """Return when what was not run may be sent again, to another server perhaps; else raise the error."""
 
+    is_watched: bool
+    """Whether each call is to be noted."""
+
     def touch(self) -> None:
         """Take note of a call: who keeps a connection would not hear of a switch that nothing fails by."""
 
@@ -54,6 +58,8 @@ def route_of(redis: Redis, key: str) -> KeyRoute:
 
 class _Direct:
     """To a single server: there is nowhere else to ask."""
+
+    is_watched = False
 
     def __init__(self, redis: Redis) -> None:
         self._pool = redis.connection_pool
@@ -73,6 +79,8 @@ class _Direct:
 
 class _Routed:
     """To the primary that serves a key's slot now."""
+
+    is_watched = True
 
     def __init__(self, client: RoleClient, key: str) -> None:
         self._router, self._slot = client.router, client.router.place_of(("GET", key))

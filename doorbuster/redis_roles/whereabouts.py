@@ -122,24 +122,20 @@ class SentinelAsker:
     async def look(self, known: Collection[Address]) -> Whereabouts | None:  # noqa: ARG002 - sentinels are in the URL
         """Ask the sentinels."""
         asked = random.sample(self._sentinels, min(len(self._sentinels), ASKED_MAX))
-        found = [one for one in await first_answers([self._ask(one) for one in asked]) if one is not None]
+        found = await first_answers([self._ask(one) for one in asked])
         if not found:
             return None
         _, address = max(found)
         return Whereabouts([address])
 
-    async def _ask(self, address: Address) -> tuple[int, Address] | None:
-        """Return the primary and the epoch it is from; None: this sentinel does not watch the service."""
+    async def _ask(self, address: Address) -> tuple[int, Address]:
+        """Return the primary and the epoch it is from; who does not watch the service says so by an error."""
         client = self._connect(address)
         try:
-            said: Any = await client.execute_command("SENTINEL", "MASTER", self._service)  # type: ignore[no-untyped-call]
+            said: Any = await client.sentinel_master(self._service)
         finally:
             await client.aclose()
-        pairs = (
-            said.items() if isinstance(said, dict) else zip(said[::2], said[1::2], strict=True)
-        )  # by RESP3, by RESP2
-        told = {_text(name): _text(value) for name, value in pairs}
-        return int(told.get("config-epoch", 0)), Address(told["ip"], int(told["port"]))
+        return int(said.get("config-epoch", 0)), Address(str(said["ip"]), int(said["port"]))
 
 
 async def first_answers(asking: Iterable[Awaitable[Any]]) -> list[Any]:
@@ -148,21 +144,29 @@ async def first_answers(asking: Iterable[Awaitable[Any]]) -> list[Any]:
     answers: list[Any] = []
     loop = asyncio.get_running_loop()
     ends = loop.time() + WITHIN_S
-    try:
-        while pending and (left := ends - loop.time()) > 0:
-            done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                error = one.exception()
-                if error is None:
-                    answers.append(one.result())
-                    ends = min(ends, loop.time() + GRACE_S)
-                elif not isinstance(error, REDIS_FAILED):
-                    raise error
-    finally:
-        for one in pending:
-            one.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+    while pending and (left := ends - loop.time()) > 0:
+        done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            error = one.exception()
+            if error is None:
+                answers.append(one.result())
+                ends = min(ends, loop.time() + GRACE_S)
+            elif not isinstance(error, REDIS_FAILED):
+                raise error
+    for one in pending:  # each ends by itself in time: to cut a connection off while it is made would leave it open
+        _late.add(one)
+        one.add_done_callback(_forget)
     return answers
+
+
+_late: set[asyncio.Future[Any]] = set()
+"""Askings that nobody waits for any more."""
+
+
+def _forget(asked: asyncio.Future[Any]) -> None:
+    _late.discard(asked)
+    if not asked.cancelled():
+        asked.exception()  # somebody else has answered
 
 
 def view_of(slots: list[Any], nodes: bytes, asked: Address) -> NodeView:

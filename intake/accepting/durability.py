@@ -31,20 +31,27 @@ class Durability:
         self._every_s = every_s
         self.faults: list[str] = ["the order store was not checked yet"]
         self.notes: list[str] = []
+        self.switches: list[str] = []
+        """Which switch of the order store to another server was safe at the last check."""
+
+    @property
+    def level(self) -> str:
+        """What an order must reach before its 202."""
+        return self._level
 
     async def check(self) -> bool:
         """Ask the store how it keeps data; say whether that is enough."""
         try:
-            faults, notes = await judge(self._redis, self._level)
+            faults, notes, switches = await judge(self._redis, self._level)
         except STORE_FAILED as error:
-            faults, notes = [f"the order store cannot be asked: {type(error).__name__}"], []
+            faults, notes, switches = [f"the order store cannot be asked: {type(error).__name__}"], [], []
         if faults and faults != self.faults:
             log.error("orders are refused, the order store is not durable", extra={"faults": faults})
         elif self.faults and not faults:
             log.info("the order store is durable enough", extra={"durability": self._level})
         if notes and notes != self.notes:
-            log.warning("the order store's durability is taken on trust in part", extra={"notes": notes})
-        self.faults, self.notes = faults, notes
+            log.warning("the order store's durability is not whole, or taken on trust", extra={"notes": notes})
+        self.faults, self.notes, self.switches = faults, notes, switches
         return not faults
 
     async def keep_checking(self) -> None:

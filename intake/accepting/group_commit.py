@@ -35,8 +35,13 @@ log = logging.getLogger("doorbuster.intake.group_commit")
 class BatchObserver(Protocol):
     """What is told of each batch."""
 
-    def batch(self, verdicts: list[bytes], seconds: float) -> None:
-        """Take note of a finished batch."""
+    @property
+    def batch(self) -> Callable[[list[bytes], float], None]:
+        """Takes note of a finished batch: its verdicts, and how many seconds it took."""
+
+    @property
+    def accepted(self) -> Callable[[tuple[int, int], list[Candidate], list[bytes]], None]:
+        """Takes note of what a partition was asked for and what it said."""
 
 
 class PartitionCommit:
@@ -51,6 +56,7 @@ class PartitionCommit:
         watch: BatchObserver,
     ) -> None:
         self._script = script
+        self._place = sale_number, partition
         self._names = names_of(sale_number, partition)
         self._gate = gate
         self._watch = watch
@@ -108,6 +114,7 @@ class PartitionCommit:
             raise
         self._tell(batch, verdicts)
         self._watch.batch(verdicts, time.perf_counter() - began)
+        self._watch.accepted(self._place, batch, verdicts)
 
     @staticmethod
     def _tell(batch: list[Candidate], verdicts: list[bytes]) -> None:

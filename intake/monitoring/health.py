@@ -9,6 +9,7 @@ import msgspec
 
 from db.connections.fence import NoPrimaryError
 from db.migrate import pending
+from db.work import store_losses
 from doorbuster.contract.problems import JSON
 from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import server
@@ -41,6 +42,8 @@ class HealthChecks:
         self._redis = redis
         self._durability = durability
         self._guard = guard
+        self._losses = ""
+        """What was lost within a day, as it was last known."""
 
     @property
     def durability_faults(self) -> str:
@@ -53,8 +56,8 @@ class HealthChecks:
         durable: dict[str, Any] = {"ok": not self._durability.faults}
         if self._durability.faults:
             durable["reason"] = "; ".join(self._durability.faults)
-        if self._durability.notes:
-            durable["notes"] = self._durability.notes
+        if notes := [*filter(None, [self._losses]), *self._durability.notes]:
+            durable["notes"] = notes
         checks: dict[str, Any] = {"postgres": postgres, "orders_store": orders, "durability": durable}
         if self._guard.protocol_fault:  # orders are taken all the same
             checks["http_protocol"] = {"ok": True, "notes": [self._guard.protocol_fault]}
@@ -65,7 +68,8 @@ class HealthChecks:
     async def _postgres(self) -> dict[str, Any]:
         try:
             async with asyncio.timeout(CHECK_S), self._database.reading("watching") as connection:
-                missing = await pending(connection)
+                if not (missing := await pending(connection)):
+                    self._losses = (await store_losses.summary(connection)).words
                 shown = self._database.shown(connection)
                 shown |= await self._database.warnings(connection)
         except NoPrimaryError as error:

@@ -145,6 +145,10 @@ def _of_watched(watched: Watched) -> Iterator[Metric]:
             value=watched.memory_ratio,
         )  # fmt: skip
     yield _by_label("doorbuster_dead_letters", "What waits for a person, by kind", "kind", watched.dead_letters)
+    yield _by_label(
+        "doorbuster_order_store_losses", "What the order store lost within a day: by what is known of it", "what",
+        watched.store_losses,
+    )  # fmt: skip
     if watched.ledger_breaches is not None:
         yield GaugeMetricFamily(
             "doorbuster_ledger_breaches", "Products of sales that are not closed whose units do not add up",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from db import status
 from db.prewarm import reports
+from db.work import store_losses
 from doorbuster.failures import STORE_FAILED
 from intake.monitoring.progress import WITHIN_S
 from intake.monitoring.watched import Watched
@@ -75,6 +76,7 @@ class Watch:
                     memory_ratio=self._memory.ratio,
                     dead_letters=_letters(seen, promises),
                     ledger_breaches=None if promises is None else promises.ledger,
+                    store_losses={} if promises is None else promises.losses,
                     standby=None if promises is None else promises.standby,
                     no_go={} if promises is None else promises.no_go,
                 )
@@ -91,7 +93,9 @@ class Watch:
 
     async def _promises(self) -> _Promises:
         async with self._database.reading("watching") as connection:
+            lost = await store_losses.summary(connection)
             return _Promises(
+                {"orders": lost.lost, "unknown": lost.unwitnessed, "drained": lost.missing},
                 await status.ledger_breaches(connection), await status.open_dead_letters(connection),
                 await status.standing_by(connection),
                 {one.sale_id: len(one.no_go) for one in await reports.verdicts_ahead(connection)},
@@ -100,6 +104,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class _Promises:
+    losses: dict[str, int]
     ledger: int
     letters: int
     standby: int

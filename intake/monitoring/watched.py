@@ -36,6 +36,8 @@ class Watched:
     dead_letters: dict[str, int] = field(default_factory=dict)
     """Kind -> how many wait for a person."""
     ledger_breaches: int | None = None
+    store_losses: dict[str, int] = field(default_factory=dict)
+    """What the order store lost within a day -> how many."""
     standby: int | None = None
     """Orders that stand by for units."""
     audit_breaches: dict[str, int] = field(default_factory=dict)

@@ -9,7 +9,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from db import sales as rows
-from doorbuster.contract.ops import ProcessView, SaleStatusView, StatusView, StoreView
+from db.work import store_losses
+from doorbuster.contract.ops import DurabilityView, ProcessView, SaleStatusView, StatusView, StoreView
 from doorbuster.failures import STORE_FAILED
 from doorbuster.orderstore import backlog
 from intake.sales.phase import effective_phase
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from falcon.asgi import Request, Response
 
     from db.sales import LiveSale
+    from intake.accepting.durability import Durability
     from intake.database import Database
     from intake.monitoring.progress import Progress
     from intake.sales.cache import Sales
@@ -33,19 +35,22 @@ _OVER = frozenset({"closed", "ended"})
 class OpsStatus:
     """Resource of how everything is."""
 
-    def __init__(self, database: Database, sales: Sales, checks: StoreChecks, progress: Progress) -> None:
+    def __init__(
+        self, database: Database, sales: Sales, checks: StoreChecks, progress: Progress, durability: Durability
+    ) -> None:
         self._database, self._sales, self._checks, self._progress = database, sales, checks, progress
+        self._durability = durability
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """Show it; 200 also when something is amiss: `ok` says so."""
         refuse_unknown_params(req)
-        stores, workers, (sales, backlog), progress = await asyncio.gather(
-            self._checks.look(), self._workers(), self._all_sales(), self._late()
+        stores, workers, (sales, backlog), progress, lost = await asyncio.gather(
+            self._checks.look(), self._workers(), self._all_sales(), self._late(), self._losses()
         )
         work = {"backlog": backlog} | progress
         shown = [_store(name, check) for name, check in stores.items()]
         troubles = [view.reason for view in shown if not view.ok]
-        troubles += work.get("late", [])
+        troubles += work.get("late", []) + lost
         if workers is not None:
             troubles += _missing(workers) + [
                 f"{view.role} {view.name}: {view.reason}" for view in workers if not view.ok
@@ -53,7 +58,15 @@ class OpsStatus:
         write(
             resp,
             StatusView(
-                ok=not troubles, troubles=troubles, stores=shown, processes=workers or [], sales=sales, work=work
+                ok=not troubles,
+                troubles=troubles,
+                stores=shown,
+                processes=workers or [],
+                sales=sales,
+                work=work,
+                durability=DurabilityView(
+                    level=self._durability.level, notes=self._durability.notes, switches=self._durability.switches
+                ),
             ),
         )
 
@@ -64,6 +77,14 @@ class OpsStatus:
                 return await processes(self._checks.redis["jobs_store"])
         except STORE_FAILED:  # told by the check of the store
             return None
+
+    async def _losses(self) -> list[str]:
+        """Return what the order store lost within a day, nothing when Postgres does not answer."""
+        try:
+            async with asyncio.timeout(LOOK_S), self._database.reading("watching") as connection:
+                return list(filter(None, [(await store_losses.summary(connection)).words]))
+        except STORE_FAILED:  # told by the check of the store
+            return []
 
     async def _late(self) -> dict[str, Any]:
         """Return how late the stages behind the intake are, nothing when the stores that know do not answer."""

@@ -20,6 +20,7 @@ from doorbuster.redis_clients import accept_client, plain_client
 from doorbuster.settings import Settings
 from intake.accepting.durability import Durability
 from intake.accepting.store_memory import StoreMemory
+from intake.accepting.witness import Observers, Witness
 from intake.changes.publish import ChangePublisher
 from intake.changes.restock import Restocker
 from intake.database import Database
@@ -59,6 +60,7 @@ from intake.web.ops_keys import KnownKeys, OpsKeys, StoredKeys
 from intake.web.problems import Problems
 from intake.wiring.room import RoomWiring
 from readiness.look import ReadinessCheck
+from readiness.replication import waited_for
 from readiness.stores import StoreChecks
 from readiness.warm import Warming
 
@@ -94,7 +96,7 @@ class Parts:
         self.accept_redis = accept_client(url, timeout_s=timeout_s)
         self.orders_redis = plain_client(url, timeout_s=timeout_s)
         self.script = AcceptScript(self.accept_redis, terms_of(settings))
-        self.sales = Sales(self.load_sale, self.orders_redis, self.script, self.metrics)
+        self.sales = Sales(self.load_sale, self.orders_redis, self.script, Observers(self.metrics.batch, self.witness))
         self.progress = Progress(self.database, self.orders_redis)
         self.reader = OrderReader(self.database, self.orders_redis)
         self.durability = Durability(self.orders_redis, level=settings.durability, every_s=settings.durability_check_s)
@@ -136,6 +138,11 @@ class Parts:
         """How sales go, for ops."""
         looks = Looks(self.database, self.orders_redis, self.waiting.redis, self.waiting.desk)
         return LiveDesk(self.sales, looks, LiveHistory(self.waiting.redis), lambda: self.alerts.firing)
+
+    @cached_property
+    def witness(self) -> Witness:
+        """Who remembers what was accepted here."""
+        return Witness(self.orders_redis, self.database)
 
     def _prepare_watching(self) -> None:
         """Make what looks at all of it."""
@@ -224,6 +231,7 @@ class Parts:
                 self.hub.run,
                 self.durability.keep_checking,
                 self.memory.keep_looking,
+                self.witness.keep_looking,
                 self.measure,
                 self.live.run,
                 *(
@@ -270,7 +278,7 @@ def terms_of(settings: Settings) -> Terms:
 
 
 def _replicas(settings: Settings) -> int:
-    return int(settings.durability.removeprefix("replicas:")) if settings.durability.startswith("replicas:") else 0
+    return waited_for(settings.durability)
 
 
 def _wait_s(settings: Settings) -> float:

@@ -143,7 +143,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/keys", OpsKeyList(database))
     app.add_route("/ops/keys/{key}", OneOpsKey(database))
     app.add_route("/ops/audit", OpsLog(database))
-    app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress))
+    app.add_route("/ops/status", OpsStatus(database, parts.sales, parts.checks, parts.progress, parts.durability))
     add_looking_back(app, parts)
     app.add_route("/ops/sales/{sale}/prewarm", SalePrewarm(database, publishing, parts.prewarming))
     app.add_route("/ops/sales/{sale}/{verb}", SaleVerb(database, publishing))

@@ -195,7 +195,7 @@ def _with_children(pids: list[int] | int | None) -> list[psutil.Process]:
 
 @asynccontextmanager
 async def running(
-    data: Path, *, workers: int = 4, intake: int = 1, replicas: int = 0, **environment: str
+    data: Path, *, workers: int = 4, intake: int = 1, replicas: int = 0, topology: str = "single", **environment: str
 ) -> AsyncIterator[System]:
     """Run `doorbuster up` on a data folder for the block.
 
@@ -208,7 +208,9 @@ async def running(
         process = await asyncio.create_subprocess_exec(
             *(command(), "up", "--port", "0", "--data", str(data)),
             *("--workers", str(workers), "--intake", str(intake), "--replicas", str(replicas)),
+            *("--topology", topology),
             *("--ready-file", str(ready_file)),
+            *(() if topology == "single" else ("--topology", topology)),
             stdout=asyncio.subprocess.PIPE,
             stderr=err,
             env={**os.environ, "LOG_LEVEL": "warning", **environment},

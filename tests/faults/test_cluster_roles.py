@@ -15,7 +15,7 @@ from redis.crc import key_slot
 
 from doorbuster import keys
 from doorbuster.embedded.stores.valkey_cluster import ClusterNode
-from tests.fixtures.cluster_load import BUYERS, SALE, Buyers, entries
+from tests.fixtures.cluster_load import BUYERS, SALE, Buyers, Follower, entries
 from tests.fixtures.valkey_cluster import Cluster
 
 STREAM = keys.stream(SALE, 0)
@@ -26,14 +26,14 @@ node time-out of a second, an election, the start, and a machine that others use
 
 
 async def test_a_killed_primary_loses_nothing(cluster: Cluster) -> None:
-    async with Buyers(cluster.url, partitions=3) as buyers:
+    async with Follower(cluster.url) as follower, Buyers(cluster.url, partitions=3) as buyers:
         await buyers.more()
         primary, began = cluster.primary_of(STREAM), time.monotonic()
         cluster.kill(primary)
         await asyncio.to_thread(cluster.wait_taken_over, primary, STREAM)
         cluster.start(primary)  # on one replica nothing is accepted until there is one again
         await buyers.more()
-    await buyers.account()
+    await buyers.account(follower.seen)
     assert buyers.bought.gap_s(began) < RECOVERED_S
 
 
@@ -88,19 +88,22 @@ async def _moved_key_by_key(cluster: Cluster) -> None:
             await asyncio.sleep(0.002)  # those who buy meanwhile meet a slot in two places
         for client in (there, here):
             client.execute_command("CLUSTER", "SETSLOT", SLOT, "NODE", _id(cluster, target))
+        met = here.info("errorstats").keys() | there.info("errorstats").keys()
+        assert {"errorstat_TRYAGAIN", "errorstat_ASK"} <= met, "nobody bought or worked off meanwhile"
 
 
 @pytest.mark.parametrize("change", [_planned, _moved_at_once, _moved_key_by_key])
 async def test_a_switch_that_is_planned_loses_nothing(
     cluster: Cluster, change: Callable[[Cluster], Awaitable[None]]
 ) -> None:
-    async with Buyers(cluster.url) as buyers:
+    async with Follower(cluster.url) as follower, Buyers(cluster.url) as buyers:
         await buyers.more()
         primary = cluster.primary_of(STREAM)
         await change(cluster)
         await buyers.more()
         assert cluster.primary_of(STREAM) is not primary
-    await buyers.account()
+    assert len(set(follower.seen)) == len(follower.seen) >= 100
+    await buyers.account(follower.seen)
 
 
 PAUSE_S, ANSWER_S = 0.6, 0.25

@@ -12,16 +12,15 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from db.work import cursors
+from db.work import cursors, store_losses
 from db.work.due_work import Partition
 from doorbuster import tracing
+from doorbuster.errors import StoreUnavailableError
 from doorbuster.orderstore.backlog import streams
-from doorbuster.orderstore.entry import FIELD, total_of
 from doorbuster.orderstore.partition import START, Committed, after_commit, place_of, total_at, wait_after
-from workers.drain import bisect, traces
+from workers.drain import bisect, history, traces
 from workers.drain.batch import Claim, Entry, Outcome, dead_letter_entry, drain_batch
+from workers.drain.history import entry_of
 from workers.drain.people_memory import PeopleMemory
 from workers.drain.replay import replay, tell
 from workers.publish.availability import Units
@@ -54,13 +53,16 @@ class Drain:
         self._ahead: asyncio.Task[list[Entry]] | None = None
         self._telling: asyncio.Task[None] | None = None
         self._untold: list[Outcome] = []
+        self._last: Entry | None = None
+        self._said = ("", "")
+        """What the gate says of this drain; what says otherwise has another history."""
         self._total: int | None = None
         """Bytes of all entries worked off; None: whoever wrote them did not count."""
         self._units = Units(shift.settings)
         self._people = PeopleMemory()
 
     async def begin(self) -> None:
-        """Go on from the committed cursor, or from the stream's start if the order store was replaced."""
+        """Go on from the committed cursor, or from where the order store's history ends if it lies before."""
         await self._drop_tasks()
         self._people = PeopleMemory()
         connection = await self._shift.connection()
@@ -68,14 +70,20 @@ class Drain:
         stream = (await streams(self._shift.orders, [self._partition]))[self._partition]
         if (again := await replay(self._shift.orders, self._partition, self._cursor, drained, stream)) is not None:
             tell(again, self._shift.name)
-        if place_of(stream.last) < place_of(self._cursor):
-            log.warning("the order store was replaced", extra={"shift": self._shift.name, "cursor": self._cursor})
+        self._said, self._last = stream.raw, None
+        gap = await history.gap(connection, self._shift.orders, self._partition, (self._cursor, drained), stream)
+        beyond = ""
+        if gap is not None:
+            log.warning("the order store lost its end", extra={"shift": self._shift.name, **gap._asdict()})
             async with self._shift.leased_transaction() as held:
-                await cursors.rewind(held, *self._partition)
-            self._cursor = START
+                await cursors.rewind(held, *self._partition, to=gap.store_id)
+                await store_losses.note(held, self._partition, gap)
+            self._cursor, beyond = gap.store_id, gap.cursor_id
         self._total = await total_at(self._shift.orders, self._partition, self._cursor)
         self._untold.append(Outcome(self._cursor, drained))
-        await self._tell()
+        # Where the gate counts fewer entries at this very place, it does not know of those that were drained and lost.
+        unknown = max(drained - stream.told, 0) if self._cursor == (stream.place or START) else 0
+        await self._tell(unknown=unknown, beyond=beyond)
         self._after = self._cursor
         self._read_ahead()
 
@@ -132,6 +140,7 @@ class Drain:
             self._untold += await bisect.commit(part, write=write, dead_letter=dead_letter)
         if self._telling is not None:
             await self._telling
+        self._last = entries[-1]
         self._total = next((int(entry.total) for entry in reversed(entries) if entry.total), self._total)
         self._telling = asyncio.create_task(self._tell())
 
@@ -144,8 +153,12 @@ class Drain:
             log.warning("entries dead-lettered", extra={"shift": self._shift.name, "entries": outcome.dead_lettered})
         return outcome
 
-    async def _tell(self) -> None:
-        """Tell the order store what is committed: done entries go, waiting shoppers hear, the shelf is updated."""
+    async def _tell(self, *, unknown: int = 0, beyond: str = "") -> None:
+        """Tell the order store what is committed: done entries go, waiting shoppers hear, the shelf is updated.
+
+        Raises:
+            StoreUnavailableError: it is not where this drain left it; begin again.
+        """
         told = list(self._untold)
         in_stock: dict[str, bool] = {}
         for outcome in told:
@@ -153,14 +166,22 @@ class Drain:
         gone = [product_id for product_id, available in in_stock.items() if not available]
         back = [product_id for product_id, available in in_stock.items() if available]
         committed = Committed(
+            said=self._said,
             trim_below=None if told[-1].cursor == START else self._trim_below(told[-1].cursor),
             drained=told[-1].drained,
+            cursor=told[-1].cursor,
             drained_bytes=self._total,
             changed=[order_id for outcome in told for order_id in outcome.changed],
             in_stock=back,
             sold_out=gone,
+            unknown=unknown,
+            beyond=beyond,
+            last=self._last.payload if self._last is not None and self._last.id == told[-1].cursor else b"",
         )
-        refused = await after_commit(self._shift.orders, self._partition, committed)
+        said, refused = await after_commit(self._shift.orders, self._partition, committed)
+        if said is None:
+            raise StoreUnavailableError("the order store is not where this drain left it")
+        self._said = said
         del self._untold[: len(told)]
         if refused:
             log.warning("the order store is full", extra={"shift": self._shift.name, "error": repr(refused[0])})
@@ -192,7 +213,7 @@ class Drain:
 
     async def _page(self, after: str, count: int, *, wait_ms: int | None = None) -> list[Entry]:
         found = await wait_after(self._shift.reader, self._partition, after, count=count, wait_ms=wait_ms)
-        return [_entry(entry_id, fields) for entry_id, fields in found]
+        return [entry_of(entry_id, fields) for entry_id, fields in found]
 
     async def _drop_tasks(self) -> None:
         tasks = [task for task in (self._ahead, self._telling) if task is not None]
@@ -207,10 +228,3 @@ class Drain:
 def _in_parts(entries: list[Entry], most: int) -> list[list[Entry]]:
     """Return the entries in parts of at most so many, in order."""
     return [entries[at : at + most] for at in range(0, len(entries), most)]
-
-
-def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
-    payload = fields.get(FIELD)
-    # What is not ours is kept whole, so that a person can read it among the dead letters.
-    content = msgspec.msgpack.encode(fields) if payload is None else payload
-    return Entry(entry_id.decode(), content, total_of(fields))

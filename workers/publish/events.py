@@ -1,18 +1,23 @@
 """The event stream as a target of the outbox: order events for other systems, per order in order.
 
 Owns the shape of an entry: one field `event`, a JSON object with a stable `id`, under which it may come again. A stream
-that begins anew was lost with its store: everything is published again.
+that begins anew was lost with its store: everything is published again. One that lost its end gets what it lacks.
 """
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import msgspec
 
+from db.work import outbox
+from doorbuster.errors import StoreUnavailableError
 from doorbuster.orderstore import events
+from doorbuster.orderstore.events import Appended
 from doorbuster.values.shadows import number_of
 from workers.publish.outboxes import ORDER_EVENTS, SHADOW_EVENTS
 from workers.publish.relay import OutboxBatch, Relay
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 
 RELAY = "events"
 """The name of the stream's cursor."""
+
+log = logging.getLogger("doorbuster.workers.relay")
 
 _encoder = msgspec.json.Encoder()
 
@@ -55,11 +62,47 @@ class EventStream:
     wait_s = 0.0
 
     def __init__(self, shift: Shift) -> None:
+        self._shift = shift
         self._orders = shift.orders
+        self._last = b""
+        """The event that was appended last; empty: it was not looked which it is."""
 
     async def deliver(self, batch: OutboxBatch[OutboxEvent]) -> bool:
-        """Append a batch to the stream; say whether the stream was there before."""
-        return await events.append(self._orders, map(_encode, batch.rows))  # JSON has no line break of its own
+        """Append a batch to the stream; say whether the stream was there before.
+
+        Raises:
+            StoreUnavailableError: the stream lacks its end; its cursor was moved back to where it ends.
+        """
+        last, self._last = self._last, b""
+        if not last:
+            await self._see_that_it_is_whole()
+        encoded = [_encode(row) for row in batch.rows]  # JSON has no line break of its own
+        appended = await events.append(self._orders, encoded, last=last)
+        if appended is Appended.NOT:
+            await self._see_that_it_is_whole()
+            raise StoreUnavailableError("the last event of the stream is another")
+        self._last = encoded[-1]
+        return appended is Appended.BEHIND
+
+    async def _see_that_it_is_whole(self) -> None:
+        """Move the cursor back if the stream ends before it."""
+        newest = await events.newest(self._orders)
+        if newest is None:
+            return
+        connection = await self._shift.connection()
+        try:
+            order_id, _, seq = _decoder.decode(newest).id.rpartition(":")
+            ends = await outbox.place_of(connection, UUID(order_id), int(seq))
+        except ValueError:  # it is not ours
+            return
+        if ends is None or ends >= await outbox.read_cursor(connection, RELAY):
+            return  # Postgres lost it, or somebody died between appending and saying so
+        log.warning(
+            "the stream of events lost its end: what it lacks is published again", extra={"ends": newest.decode()}
+        )
+        async with self._shift.leased_transaction() as held:
+            await outbox.advance(held, RELAY, ends)
+        raise StoreUnavailableError("the stream of events lost its end")
 
     async def close(self) -> None:
         """The client is the shift's."""
@@ -68,6 +111,15 @@ class EventStream:
 def event_relay(shift: Shift) -> Relay:
     """Return the work of publishing all orders' events."""
     return Relay(shift, [EventStream(shift), ShadowStreams(shift)], paced=True)
+
+
+class _Id(msgspec.Struct):
+    """What tells a published event."""
+
+    id: str
+
+
+_decoder = msgspec.json.Decoder(_Id)
 
 
 class _Entry(msgspec.Struct, omit_defaults=True):

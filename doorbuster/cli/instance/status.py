@@ -50,7 +50,7 @@ def look(instance: Instance) -> dict[str, Any]:
     if told is None:
         stores = _asked_directly(instance)
         troubles += [one["reason"] for one in stores if not one["ok"]] or [failed]
-        told = {"stores": stores, "processes": [], "sales": [], "work": {}, "troubles": []}
+        told = {"stores": stores, "processes": [], "sales": [], "work": {}, "troubles": [], "durability": None}
     own = process_ages.merged(own, told["processes"])
     troubles += told["troubles"]
     if not ready and not troubles:
@@ -64,6 +64,7 @@ def look(instance: Instance) -> dict[str, Any]:
         "troubles": troubles,
         "processes": own,
         **{name: told[name] for name in ("stores", "sales", "work")},
+        "durability": told.get("durability"),
     }
 
 
@@ -104,7 +105,7 @@ def _shown(found: dict[str, Any], instance: Instance) -> str:
         lines += ["", table(("sale", "backlog", "state"), sales)]
     elif found["ready"]:
         lines += ["", "no sale is on or to come"]
-    lines += _lateness(found["work"])
+    lines += _lateness(found["work"]) + _kept(found["durability"])
     lines += [""] + [f"trouble: {plain(text)}" for text in found["troubles"]] if found["troubles"] else []
     return "\n".join(lines)
 
@@ -117,6 +118,15 @@ def _lateness(work: dict[str, Any]) -> list[str]:
         if name.startswith("oldest_")
     ]
     return ["", f"oldest waiting: {', '.join(ages)}"] if ages else []
+
+
+def _kept(durability: dict[str, Any] | None) -> list[str]:
+    """Return how the order store keeps what it accepts, and which switch to another server is safe, in lines."""
+    if durability is None:
+        return []
+    notes = [f"note: {plain(note)}" for note in durability["notes"]]
+    switches = [f"order store, {plain(switch)}" for switch in durability["switches"]]
+    return ["", f"durability: {durability['level']}", *notes, *switches]
 
 
 def _short(store: str) -> str:

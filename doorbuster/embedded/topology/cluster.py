@@ -15,7 +15,7 @@ from doorbuster.failures import REDIS_FAILED
 
 TAKEOVER_S = 10.0
 """After this long a primary that nobody took over from is started again as it was."""
-_LOOK_EVERY_S, _ANSWER_S = 1.0, 0.3
+_LOOK_EVERY_S, _ANSWER_S = 2.0, 0.3
 
 
 class ClusterGroup:
@@ -51,7 +51,7 @@ class ClusterGroup:
         return all(keeper.pid for keeper in self._keepers) and bring_together(self._nodes)
 
     def look(self) -> None:
-        """See who is primary; at once while a node is away, else once a second."""
+        """See who is primary; at once while a node is away, else now and then."""
         now = time.monotonic()
         away = {node.port for node, keeper in self._pairs() if keeper.started and not keeper.lives}
         self._died = {port: self._died.get(port, now) for port in away}
@@ -90,4 +90,7 @@ class ClusterGroup:
         if own is None or "master" not in own.flags or not own.ranges:
             return True
         living = {node.port for node, keeper in self._pairs() if keeper.lives}
+        primaries = [one.port in living for one in self._seen if "master" in one.flags and one.ranges]
+        if 2 * sum(primaries) <= len(primaries):
+            return True  # without most of the primaries nobody is elected
         return not any(one.primary_id == own.node_id and one.port in living for one in self._seen)

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _PATIENCE_S = 3.0
 """How long commits wait for a standby that lives and does not follow."""
+HANGS_S = 15.0
+"""A primary that lets every look time out for so long is killed, so that its standby may take over."""
 
 
 def pair(folder: DataFolder) -> tuple[Postgres, Postgres]:
@@ -56,7 +58,7 @@ class PairGroup:
             Keeper(server.folder.name, "postgres", self._make(number), server.stop_signal, stop_s)
             for number, server in enumerate(servers)
         ]
-        self._looked = self._followed = 0.0
+        self._looked = self._followed = self._answered = 0.0
         self._is_primary = False
         """Whether the primary said that it is one, since it was started."""
 
@@ -93,8 +95,10 @@ class PairGroup:
             self._looked = now
             try:
                 self._see_to(self._servers[self._primary].standing(self._names[1 - self._primary]), now)
+                self._answered = now
             except StoreUnavailableError as error:
                 _log.debug("the primary does not tell how it stands", extra={"error": error.detail})
+                self._end_what_hangs(error, now)
 
     def pids(self) -> Pids:
         """Return the living servers, the primary first."""
@@ -128,6 +132,16 @@ class PairGroup:
                 self._note(in_sync=False)
             if standing.waits_for:
                 primary.wait_for("")
+
+    def _end_what_hangs(self, error: StoreUnavailableError, now: float) -> None:
+        """Kill a primary that has not even refused for a while, where another can take over from it."""
+        if not isinstance(error.__cause__, TimeoutError):
+            self._answered = now
+        elif now - max(self._answered, self._kept[self._primary].started_at) > HANGS_S and self._in_sync:
+            standby, primary = self._kept[1 - self._primary], self._kept[self._primary]
+            if standby.lives and primary.process is not None:
+                _log.warning("the primary hangs, killed", extra={"child": primary.name, "pid": primary.pid})
+                primary.process.kill()
 
     def _change_over(self) -> None:
         """Make a primary of the standby. Decided in the file first: whatever dies now, the next run goes on from it."""

@@ -20,7 +20,7 @@ from doorbuster.embedded.topology.cluster import TAKEOVER_S
 from doorbuster.embedded.topology.group import Pids
 from doorbuster.ports import LOOPBACK
 
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 2.0
 
 
 class SentinelGroup:
@@ -67,7 +67,7 @@ class SentinelGroup:
         return all(one.knows(replicas=1, sentinels=len(self._sentinels) - 1) for one in self._sentinels)
 
     def look(self) -> None:
-        """Ask who is primary; at once while a server is away, else once a second."""
+        """Ask who is primary; at once while a server is away, else now and then."""
         now = time.monotonic()
         away = {keeper.name for keeper in self._servers if keeper.started and not keeper.lives}
         self._died = {name: self._died.get(name, now) for name in away}

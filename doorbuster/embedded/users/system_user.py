@@ -6,6 +6,7 @@ list every folder on the way.
 
 from __future__ import annotations
 
+import functools
 import grp
 import os
 import pwd
@@ -84,6 +85,7 @@ def let_pass_to(folder: Path) -> None:
         _grant(one, stat.S_IXOTH)
 
 
+@functools.cache
 def _let_run(binaries: Path) -> None:
     install = binaries.parent
     for folder in binaries.resolve().parents:

@@ -114,6 +114,9 @@ ALERTS = (
             Level(why="products whose ledger does not balance (P2)", metric="doorbuster_ledger_breaches", above=0),
             Level(why="breaches that the last audit found", metric="doorbuster_audit_breaches", above=0,
                   by=("promise",)),
+            Level(why="orders answered 202 that neither store has, or times that the order store came back without its "
+                      "end and nobody knows what was lost (P1)",
+                  metric="doorbuster_order_store_losses", where={"what": ("orders", "unknown")}, above=0, by=("what",)),
             Level(why="accepted orders that were put aside", metric="doorbuster_dead_letters", where={"kind": "order"},
                   above=0),
             Level(why="operations that the payment provider refused for good",

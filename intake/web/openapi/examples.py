@@ -147,6 +147,14 @@ EXAMPLES: dict[type, Any] = {
         "processes": [{"role": "worker", "name": "host-17-a1b2c3", "ok": True, "age_s": 3600, "silent_s": 2.1}],
         "sales": [{"sale_id": "spring", "phase": "open", "starts_at": _START, "ends_at": _END, "backlog": 12}],
         "work": {"backlog": 12},
+        "durability": {
+            "level": "replicas:1",
+            "notes": [
+                "replicas:1 waits for every replica there is: "
+                "while one is away, as after a failover, nothing is accepted"
+            ],
+            "switches": ["safe: CLUSTER FAILOVER on 10.0.0.2:6379, never with FORCE or TAKEOVER"],
+        },
     },
 }
 """Type of a body -> an example of it."""

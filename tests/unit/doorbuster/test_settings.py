@@ -80,6 +80,15 @@ def test_durability_levels(environment: pytest.MonkeyPatch, level: str) -> None:
     assert load_settings().durability == level
 
 
+@pytest.mark.parametrize(
+    "level", ["", "fsnyc", "replicas", "replicas:0", "replicas:-1", "replicas:100", "replicas:two"]
+)
+def test_an_unknown_durability_is_refused(environment: pytest.MonkeyPatch, level: str) -> None:
+    environment.setenv("DURABILITY", level)
+    with pytest.raises(SettingsError, match=r"^DURABILITY: .*'fsync', 'replicas:N' with N from 1 to 99, or 'none'"):
+        load_settings()
+
+
 def test_settings_never_change() -> None:
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):

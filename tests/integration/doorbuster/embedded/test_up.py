@@ -18,14 +18,19 @@ import pytest
 import redis
 
 from doorbuster.embedded import leftovers
+from tests.fixtures.contract import ENVIRONMENT, hold
 from tests.fixtures.up import COMMAND, STORES, Running, Up, clean_environment, doorbuster, instance
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
     """An instance for the tests that leave it as it is."""
-    with instance() as one:
+    with instance(env=ENVIRONMENT) as one:
         yield one
+
+
+def test_the_storefronts_contract_holds_on_single_servers(running: Running) -> None:
+    hold(running)
 
 
 def test_the_ready_line_says_all_of_it(running: Running) -> None:

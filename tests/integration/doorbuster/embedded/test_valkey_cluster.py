@@ -48,6 +48,7 @@ def another(scratch: Path) -> Iterator[Cluster]:
     cluster.stop()
 
 
+@pytest.mark.soak
 def test_one_killed_half_formed_and_started_elsewhere_is_formed_to_its_end(another: Cluster) -> None:
     for node in another.nodes:
         another.start(node)

@@ -12,6 +12,7 @@ from db.connections import pool
 from db.work import outbox
 from db.work.outbox import OutboxEvent
 from doorbuster import keys
+from doorbuster.orderstore import events as event_store
 from doorbuster.values.shadows import SHADOWS_FROM
 from workers.publish import relay as relay_module
 from workers.publish.events import RELAY, EventStream, ShadowStreams
@@ -153,3 +154,34 @@ async def test_events_of_a_shadow_go_to_a_stream_of_their_own_and_leave_no_curso
         assert not await SHADOW_EVENTS.any_behind(db, ShadowStreams.name, age_s=0.0), "it is not any more"
     finally:
         await db.execute("delete from order_events where is_shadow_order(order_id)")
+
+
+async def test_a_stream_that_lost_its_end_gets_what_it_lacks(shop: Shop) -> None:
+    """A server took over without the last events, before a relay begins and while one runs."""
+    await shop.stock(lamp=9)
+    await shop.open_sale("lamp")
+    await shop.buy("ada", lamp=1)
+    await shop.drain()
+    await shop.relay()
+    kept = await shop.orders.dump(keys.EVENTS)
+    assert kept is not None
+    await shop.buy("bob", "cyd", lamp=1)
+    await shop.drain()
+    await shop.relay()
+    published = [fields[b"event"] for _, fields in await shop.orders.xrange(keys.EVENTS)]
+    await shop.orders.restore(keys.EVENTS, 0, kept, replace=True)
+    await shop.buy("dan", lamp=1)
+    await shop.drain()
+    await shop.relay()
+    now = [fields[b"event"] for _, fields in await shop.orders.xrange(keys.EVENTS)]
+    assert now[: len(published)] == published
+    assert len(now) == len(published) + 1
+
+
+async def test_a_running_relay_appends_only_behind_its_last_event(shop: Shop) -> None:
+    assert await event_store.append(shop.orders, [b"{}"]) is event_store.Appended.FIRST
+    assert await event_store.append(shop.orders, [b"[]"], last=b"{}") is event_store.Appended.BEHIND
+    assert await event_store.append(shop.orders, [b"1"], last=b"{}") is event_store.Appended.NOT
+    assert await event_store.newest(shop.orders) == b"[]"
+    assert await event_store.count(shop.orders) == 2
+    await shop.orders.delete(keys.EVENTS)

@@ -55,6 +55,9 @@ class Watch:
     def batch(self, verdicts: list[bytes], seconds: float) -> None:
         pass
 
+    def accepted(self, place: tuple[int, int], batch: list[Candidate], verdicts: list[bytes]) -> None:
+        pass
+
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from doorbuster.embedded.stores.keepers import environment
 from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.embedded.topology.pair import PairGroup, pair
 from tests.fixtures.groups import kept, kill, until
+
+pytestmark = pytest.mark.soak  # a takeover is in every run, by a whole instance that loses its primary
 
 
 def asked(server: Postgres, statement: str) -> object:
@@ -89,3 +93,13 @@ def test_a_run_that_was_killed_right_after_it_decided_is_taken_to_its_end(folder
         assert asked(second, "select pg_is_in_recovery()") is False
         assert asked(second, "select count(*) from told") == 1
         assert asked(first, "select pg_is_in_recovery()") is True
+
+
+def test_one_that_hangs_is_ended_and_replaced(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("doorbuster.embedded.topology.pair.HANGS_S", 2.0)
+    group, (_, second) = group_of(folder)
+    with kept(group):
+        (pid, _) = group.pids()["postgres"]
+        os.kill(pid, signal.SIGSTOP)
+        until(group, lambda: asked(second, "select pg_is_in_recovery()") is False, what="a promotion")
+        until(group, group.is_ready, what="the former primary to follow")

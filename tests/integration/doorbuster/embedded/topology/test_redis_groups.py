@@ -18,6 +18,8 @@ from doorbuster.embedded.topology.group import StoreGroup
 from doorbuster.settings import load_settings
 from tests.fixtures.groups import kept, kill, until
 
+pytestmark = pytest.mark.soak  # what a whole instance loses, and is made up for, is in every run
+
 PASSWORD = "for-tests-only"
 
 

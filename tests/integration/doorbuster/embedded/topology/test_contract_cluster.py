@@ -7,25 +7,38 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.fixtures.contract import ENVIRONMENT, StorefrontContract
+from tests.fixtures.contract import ENVIRONMENT, hold
+from tests.fixtures.losing_nodes import lose, wait_whole
 from tests.fixtures.up import Running, doorbuster, instance
 
 LISTS = {"orders": 6, "room": 6, "cache": 6, "postgres": 2}
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
+def shared() -> Iterator[Running]:
     """An instance of clusters, sentinels and a pair."""
-    with instance("--topology", "cluster", "--workers", "2", env=ENVIRONMENT) as one:
+    with instance("--topology", "cluster", "--workers", "1", env=ENVIRONMENT) as one:
         yield one
 
 
-class TestOnClusters(StorefrontContract):
-    """All of it."""
+@pytest.fixture
+def running(shared: Running) -> Running:
+    """The instance, whole again after a loss."""
+    wait_whole(shared)
+    return shared
+
+
+def test_the_storefronts_contract_holds(running: Running) -> None:
+    hold(running)
+
+
+@pytest.mark.parametrize("part", ["the primary of the orders' node", "Postgres's primary"])
+def test_nothing_is_lost_when_it_is_killed(running: Running, part: str) -> None:
+    print(f"\n{part} killed: {lose(running, part)}")
 
 
 def test_the_ready_line_lists_the_processes_of_a_cluster(running: Running) -> None:
-    pids, urls = running.ready["pids"], running.ready["urls"]
+    pids, urls = running.document()["pids"], running.ready["urls"]
     assert {role: len(pids[role]) for role in LISTS} == LISTS
     assert isinstance(pids["jobs"], int)
     assert (len(pids["jobs_replica"]), len(pids["sentinel"])) == (1, 3)

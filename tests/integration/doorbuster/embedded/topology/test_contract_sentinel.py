@@ -15,9 +15,11 @@ from doorbuster.embedded.stores.sentinel import Sentinel
 from doorbuster.embedded.stores.valkey import Valkey
 from doorbuster.embedded.topology.sentinels import SentinelGroup
 from doorbuster.ports import reserve
-from tests.fixtures.contract import ENVIRONMENT, StorefrontContract
+from tests.fixtures.contract import ENVIRONMENT, hold
 from tests.fixtures.groups import kept
 from tests.fixtures.up import Running, instance
+
+pytestmark = pytest.mark.soak  # on clusters, whose jobs are behind sentinels, it is held in every run
 
 PASSWORD = "for-tests-only"
 ROLES = ("ORDERS", "ROOM", "JOBS", "CACHE")
@@ -49,12 +51,12 @@ def urls() -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module")
 def running(urls: dict[str, str]) -> Iterator[Running]:
     """An instance that is told of them, with a PostgreSQL of its own."""
-    with instance("--workers", "2", env=ENVIRONMENT | urls | {"DURABILITY": "replicas:1"}) as one:
+    with instance("--workers", "1", env=ENVIRONMENT | urls | {"DURABILITY": "replicas:1"}) as one:
         yield one
 
 
-class TestBehindSentinels(StorefrontContract):
-    """All of it."""
+def test_the_storefronts_contract_holds(running: Running) -> None:
+    hold(running)
 
 
 def test_none_of_its_redis_roles_is_its_own(running: Running) -> None:
