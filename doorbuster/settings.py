@@ -16,8 +16,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from doorbuster.errors import SettingsError
-from doorbuster.redis_roles import urls
-from doorbuster.redis_roles.urls import RoleKind
+from doorbuster.redis_roles.setting import JobsRedisUrl, RedisUrl
 from doorbuster.values.postgres_url import split_servers
 
 _HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
@@ -43,18 +42,6 @@ def _url(*schemes: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
-
-
-def _redis_url(value: SecretStr) -> SecretStr:
-    urls.read(value.get_secret_value())
-    return value
-
-
-def _jobs_redis_url(value: SecretStr) -> SecretStr:
-    """Check that it is none of a Cluster: RQ keeps a job's keys in several slots."""
-    if urls.read(value.get_secret_value()).kind is RoleKind.CLUSTER:
-        raise ValueError("must not be a Cluster, which RQ cannot use: a single server, or redis+sentinel://")
-    return value
 
 
 def _postgres_url(value: SecretStr) -> SecretStr:
@@ -143,8 +130,6 @@ def _ancestors(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres"), AfterValidator(_postgres_url)]
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-JobsRedisUrl = Annotated[SecretStr, AfterValidator(_jobs_redis_url)]
 SearchUrl = Annotated[SecretStr, _url("http", "https")]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]

@@ -33,28 +33,49 @@ class Judgement(NamedTuple):
 async def judge(redis: Redis, level: str) -> Judgement:
     """Judge the order store by what its servers say.
 
+    One of several that is away, or lacks replicas, holds up its own partitions by the calls that fail: it is noted.
+
     Raises:
         RedisError, OSError, TimeoutError: it does not answer.
     """
     judged = Judgement([], [], [])
-    for one in await server.kept_data(redis, *_ASKED):
+    lacking: list[str] = []
+    servers = await server.kept_data(redis, *_ASKED)
+    said: list[tuple[str, str]] = []
+    for one in servers:
         named = f"{one.name}: " if one.name else ""
+        if not one.info:
+            lacking.append(f"{named}it does not answer")
+            continue
         replication = replication_of(one.info)
-        said = _notes(one, replication, level)
+        said += [(named, note) for note in _notes(one, replication, level)]
         if waited_for(level):
-            said += await _replica_notes(one.client, replication)
-        judged.faults.extend(f"{named}{fault}" for fault in _faults(one, replication, level))
-        judged.notes.extend(f"{named}{note}" for note in said)
+            said += [(named, note) for note in await _replica_notes(one.client, replication)]
+        judged.faults.extend(f"{named}{fault}" for fault in _faults(one, level))
+        lacking += [f"{named}{fault}" for fault in _replica_faults(one, replication, level)]
         judged.switches.append(f"{named}{switch_words(replication, level)}")
+    (judged.faults if len(lacking) >= len(servers) else judged.notes).extend(lacking)
+    judged.notes.extend(_told_once(said, len(servers)))
     return judged
 
 
-def _faults(one: KeptData, replication: Replication, level: str) -> list[str]:
+def _told_once(said: list[tuple[str, str]], servers: int) -> list[str]:
+    """Return notes with the server that each is about, those about all servers without."""
+    common = {note for _, note in said if sum(note == other for _, other in said) == servers}
+    return [*(f"{named}{note}" for named, note in said if note not in common), *sorted(common)]
+
+
+def _faults(one: KeptData, level: str) -> list[str]:
     faults = _policy_faults(one.info, one.config)
-    if replication.role not in ("", "master"):
-        faults.append("it is a replica, must be a primary: after a switch, ORDERS_REDIS_URL must lead to the new one")
     if level == "fsync":
         faults += _sync_faults(one.info, one.config)
+    return faults
+
+
+def _replica_faults(one: KeptData, replication: Replication, level: str) -> list[str]:
+    if replication.role not in ("", "master"):
+        return ["it is a replica, must be a primary: after a switch, ORDERS_REDIS_URL must lead to the new one"]
+    faults = []
     wanted, there, online = waited_for(level), len(replication.replicas), len(replication.online)
     if there < wanted:
         faults.append(f"connected replicas are {there}, must be {wanted}")
@@ -84,7 +105,7 @@ def _notes(one: KeptData, replication: Replication, level: str) -> list[str]:
         )
     if wanted and wanted == there:
         notes.append(
-            f"replicas:{wanted} waits for all {there} replicas: while one is away, as after a failover, nothing is "
+            f"replicas:{wanted} waits for every replica there is: while one is away, as after a failover, nothing is "
             "accepted"
         )
     if wanted and config is not None and config.get("appendonly", "yes") != "yes":

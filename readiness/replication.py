@@ -88,7 +88,7 @@ def switch_words(replication: Replication, level: str) -> str:
 
 def _of_a_crash(to: Replica, wanted: int, there: int) -> str:
     if wanted >= there:
-        return f"a crash loses nothing: each order is on all {there} replicas before its 202"
+        return "a crash loses nothing: each order is on every replica before its 202"
     if wanted:
         return f"a crash loses nothing if the replica that has most takes over, for {wanted} of {there} have each order"
     return f"a crash loses what the replica does not have, now {to.behind} bytes: no order waits for it"

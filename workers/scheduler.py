@@ -157,12 +157,25 @@ class Scheduler:
 
     async def _gates(self) -> None:
         """Publish what Postgres says of each sale: a store that was replaced gets its gates back."""
-        for sale in await self._live_sales():
-            await self._isolation.attempt("gates", self._publish(sale), sale_id=sale.sale_id)
+        await self._of_each_sale("gates", [(sale, self._publish(sale)) for sale in await self._live_sales()])
 
     async def _publish(self, sale: LiveSale) -> None:
-        for partition in range(sale.partitions):
-            await gate.publish(self._orders, gate.gate_of(sale, partition))
+        await gate.publish_each(self._orders, [gate.gate_of(sale, one) for one in range(sale.partitions)])
+
+    async def _of_each_sale(self, part: str, work: list[tuple[LiveSale, Awaitable[None]]]) -> None:
+        """Do work of several sales, one after another: a server that is away keeps only its own from being done.
+
+        Raises:
+            One of TRANSIENT: the first failure, when all were tried.
+        """
+        failures: list[Exception] = []
+        for sale, one in work:
+            try:
+                await self._isolation.attempt(part, one, sale_id=sale.sale_id)
+            except TRANSIENT as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     async def _rooms(self) -> None:
         """Hold each waiting room's outflow to what lies behind it can take."""
@@ -175,10 +188,8 @@ class Scheduler:
 
     async def _shelves(self) -> None:
         """Take off the sold-out sets what is available again: cancelled orders gave units back."""
-        for sale in await self._live_sales():
-            for partition in range(sale.partitions):
-                restock = self._restock(sale.sale_number, partition)
-                await self._isolation.attempt("shelves", restock, sale_id=sale.sale_id)
+        partitions = [(sale, one) for sale in await self._live_sales() for one in range(sale.partitions)]
+        await self._of_each_sale("shelves", [(sale, self._restock(sale.sale_number, one)) for sale, one in partitions])
 
     async def _restock(self, sale_number: int, partition: int) -> None:
         here = [(sale_number, partition)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from doorbuster import keys
+from doorbuster.failures import REDIS_FAILED
 from doorbuster.orderstore import gate
 from doorbuster.orderstore.ids import Partition
 from doorbuster.orderstore.partition import START
@@ -38,13 +39,26 @@ class Stream(NamedTuple):
 
 
 async def streams(redis: Redis, partitions: Collection[Partition]) -> dict[Partition, Stream]:
-    """Return what the order store says of these partitions."""
+    """Return what the order store says of these partitions; of several servers one that is away leaves its own out.
+
+    Raises:
+        RedisError, OSError, TimeoutError: no server answers.
+    """
     pipeline = redis.pipeline(transaction=False)
     for partition in partitions:
         pipeline.xinfo_stream(keys.stream(*partition))
         pipeline.hmget(keys.gate(*partition), ["drained", "told", "accepted"])
     answers = await pipeline.execute(raise_on_error=False)
-    return dict(zip(partitions, map(_stream, answers[::2], answers[1::2]), strict=True))
+    told = dict(zip(partitions, zip(answers[::2], answers[1::2], strict=True), strict=True))
+    away = {one: failed for one, said in told.items() if (failed := _failure(said)) is not None}
+    if away and len(away) == len(told):
+        raise next(iter(away.values()))
+    return {one: _stream(*said) for one, said in told.items() if one not in away}
+
+
+def _failure(said: tuple[Any, Any]) -> Exception | None:
+    """Return why a server did not answer; a refusal is an answer."""
+    return next((one for one in said if isinstance(one, REDIS_FAILED) and not isinstance(one, ResponseError)), None)
 
 
 def _stream(info: Any, said: Any) -> Stream:

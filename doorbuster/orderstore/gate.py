@@ -7,6 +7,7 @@ Never read to decide anything outside the order store's scripts. Each verb touch
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +17,7 @@ from doorbuster.lua_script import Script
 from doorbuster.values.timeline import follows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from redis.asyncio import Redis
 
@@ -123,6 +124,18 @@ def backlog_of(counted: Sequence[bytes | None]) -> tuple[int, int]:
     accepted, drained, accepted_bytes, drained_bytes, bytes_at = (int(count or 0) for count in counted)
     held = accepted_bytes - drained_bytes if bytes_at == drained else 0
     return max(accepted - drained, 0), max(held, 0)
+
+
+async def publish_each(redis: Redis, gates: Iterable[Gate]) -> None:
+    """Set several gates; of several servers one that is away keeps none from the others. Safe to repeat.
+
+    Raises:
+        RedisError, OSError, TimeoutError: of the first that could not be set, when all were tried.
+    """
+    done = await asyncio.gather(*(publish(redis, gate) for gate in gates), return_exceptions=True)
+    for failure in done:
+        if isinstance(failure, BaseException):
+            raise failure
 
 
 async def publish(redis: Redis, gate: Gate) -> bool:

@@ -6,13 +6,18 @@ Judges nothing and changes no setting. Names no key: each primary of a Cluster i
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import ResponseError
 
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_roles.servers import primaries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from doorbuster.redis_roles.nodes import Primary
 
 REPLICA_S = 0.5
 """How long a replica may take to say how it keeps data: it is asked beside, and may not be reachable from here."""
@@ -54,11 +59,7 @@ async def away(redis: Redis) -> list[str]:
     """
     servers = await primaries(redis)
     found = await asyncio.gather(*(one.client.ping() for one in servers), return_exceptions=True)
-    failures = [said for said in found if isinstance(said, BaseException)]
-    for failure in failures:
-        if len(failures) == len(servers) or not isinstance(failure, REDIS_FAILED):
-            raise failure
-    return [one.name for one, said in zip(servers, found, strict=True) if isinstance(said, BaseException)]
+    return [one.name for one, said in zip(servers, found, strict=True) if _is_away(said, found)]
 
 
 async def clocks_us(redis: Redis) -> list[int]:
@@ -69,22 +70,45 @@ async def clocks_us(redis: Redis) -> list[int]:
 
 async def memory(redis: Redis) -> Memory:
     """Return how full it is; of several primaries the fullest, for a partition cannot go to another."""
-    found = await asyncio.gather(*(one.client.info("memory") for one in await primaries(redis)))
-    memories = [Memory(one["used_memory"], one.get("maxmemory", 0)) for one in found]
+    asked = (one.client.info("memory") for one in await primaries(redis))
+    found: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+    there = [said for said in found if not _is_away(said, found)]
+    memories = [Memory(one["used_memory"], one.get("maxmemory", 0)) for one in there]
     return max(memories, key=lambda one: (one.used / one.maxmemory if one.maxmemory else 0.0, one.used))
 
 
 async def kept_data(redis: Redis, *names: str) -> list[KeptData]:
-    """Return what each primary says of itself about keeping data, and its own settings of these names."""
-    return await asyncio.gather(*(_kept_data(one.name, one.client, names) for one in await primaries(redis)))
+    """Return what each primary says of itself about keeping data, and its own settings of these names.
+
+    Of one that does not answer, while others do, nothing is known: its `info` is empty.
+
+    Raises:
+        RedisError, OSError, TimeoutError: none answers.
+    """
+    servers = await primaries(redis)
+    asked = (_kept_data(one, names) for one in servers)
+    found: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+    return [
+        KeptData(one.name, {}, None, one.client) if _is_away(said, found) else said
+        for one, said in zip(servers, found, strict=True)
+    ]
 
 
-async def _kept_data(name: str, redis: Redis, names: tuple[str, ...]) -> KeptData:
+def _is_away(said: object, found: Sequence[object]) -> bool:
+    """Say whether one of several servers failed while others did not; raise what is a defect, or of all of them."""
+    if not isinstance(said, BaseException):
+        return False
+    if not isinstance(said, REDIS_FAILED) or all(isinstance(one, BaseException) for one in found):
+        raise said
+    return True
+
+
+async def _kept_data(one: Primary, names: tuple[str, ...]) -> KeptData:
     found: dict[Any, Any] = {}
     for section in ("persistence", "memory", "replication", "cluster"):
-        found |= await redis.info(section)
+        found |= await one.client.info(section)
     info = {_text(field): _text(value) for field, value in found.items()}
-    return KeptData(name, info, await _settings(redis, *names) if names else None, redis)
+    return KeptData(one.name, info, await _settings(one.client, *names) if names else None, one.client)
 
 
 async def replica_settings(primary: Redis, address: tuple[str, int], *names: str) -> dict[str, str] | None:

@@ -38,7 +38,7 @@ class NotConnectedError(RedisConnectionError):
     """No connection could be made: nothing was sent."""
 
 
-class NoPrimaryError(NotConnectedError):
+class PrimaryUnknownError(NotConnectedError):
     """It is not known which server is the primary now."""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.log import shared_context
-from doorbuster.redis_roles.meaning import NoPrimaryError
+from doorbuster.redis_roles.meaning import PrimaryUnknownError
 from doorbuster.redis_roles.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LET_GO_S = 0.5
 """How long a former primary may still answer."""
+FRESH_S = 1.0
 SUSPECT_S = 0.25
 """The least time between two looks that nobody waits for."""
 
@@ -58,7 +59,7 @@ class Nodes:
         """Return the client of the primary that serves a slot.
 
         Raises:
-            NoPrimaryError: none is known to.
+            PrimaryUnknownError: none is known to.
         """
         self.touch()
         address = self._where.of(slot)
@@ -66,7 +67,7 @@ class Nodes:
             await self.renew()
             address = self._where.of(slot)
         if address is None:
-            raise NoPrimaryError("no server is known to be the primary now")
+            raise PrimaryUnknownError("no server is known to be the primary now")
         return self._client(address)
 
     async def any(self) -> Redis:
@@ -77,13 +78,13 @@ class Nodes:
         """Return all of them, in an order that stays.
 
         Raises:
-            NoPrimaryError: none is known.
+            PrimaryUnknownError: none is known.
         """
         if not (found := self._where.primaries):
             await self.renew()
             found = self._where.primaries
         if not found:
-            raise NoPrimaryError("no server is known to be a primary now")
+            raise PrimaryUnknownError("no server is known to be a primary now")
         return [Primary(str(address), self._client(address)) for address in found]
 
     @property
@@ -114,6 +115,11 @@ class Nodes:
         loop = asyncio.get_running_loop()
         if loop.time() - self._looked > SUSPECT_S and (self._looking is None or self._looking.done()):
             self._looking = loop.create_task(self._look(), context=shared_context())
+
+    def freshen(self) -> None:
+        """Look again if the last time was more than a second ago; nobody waits for it."""
+        if asyncio.get_running_loop().time() - self._looked > FRESH_S:
+            self.suspect()
 
     def touch(self) -> None:
         """Look again if the last time was long ago, where servers do not say themselves that they were replaced."""

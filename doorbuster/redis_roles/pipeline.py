@@ -61,8 +61,10 @@ class RolePipeline(Pipeline):
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Run everything; return the answers in the order of the commands.
 
+        Not to raise leaves among the answers also that a server failed: what its commands did is unknown.
+
         Raises:
-            RedisError, OSError, TimeoutError: of one of the servers; what was run on any of them is unknown.
+            RedisError, OSError, TimeoutError: a server failed, or a command did.
         """
         commands = [_Command(words, dict(options)) for words, options in self.command_stack]
         places = self._places()
@@ -108,7 +110,10 @@ class RolePipeline(Pipeline):
         answers: list[Any] = [None] * len(commands)
 
         async def run(node: Redis | None, group: list[int]) -> None:
-            said = await self._router.at_once(node, [commands[at] for at in group])
+            try:
+                said = await self._router.at_once(node, [commands[at] for at in group])
+            except REDIS_FAILED as error:  # of this server: what the others say is known
+                said = [error] * len(group)
             for at, answer in zip(group, said, strict=True):
                 answers[at] = answer
             for slot in dict.fromkeys(places[at] for at in group):
@@ -135,7 +140,10 @@ class RolePipeline(Pipeline):
                     return
                 node = (await self._router.nodes_of([slot]))[slot]
                 pause = min(pause * 2, PAUSES_S[1])
-            said = await self._router.at_once(node, [commands[at] for at in rest], asking=points)
+            try:
+                said = await self._router.at_once(node, [commands[at] for at in rest], asking=points)
+            except REDIS_FAILED as error:
+                said = [error] * len(rest)
             for at, answer in zip(rest, said, strict=True):
                 answers[at] = answer
 

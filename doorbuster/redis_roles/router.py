@@ -14,7 +14,7 @@ from redis.exceptions import AskError, MovedError, ResponseError
 
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_roles.commands import PAUSES_S, Keyless, place_of
-from doorbuster.redis_roles.meaning import NoPrimaryError, is_pointer, may_pass
+from doorbuster.redis_roles.meaning import PrimaryUnknownError, is_pointer, may_pass
 from doorbuster.redis_roles.urls import Address
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Router:
             if slot not in found:
                 try:
                     found[slot] = await self._node(slot)
-                except NoPrimaryError:
+                except PrimaryUnknownError:
                     found[slot] = None
         return found
 
@@ -111,7 +111,7 @@ class Router:
             RedisError, OSError, TimeoutError: the outcome of all of them is unknown.
         """
         if node is None:
-            return [NoPrimaryError("no server is known to be the primary now")] * len(commands)
+            return [PrimaryUnknownError("no server is known to be the primary now")] * len(commands)
         try:
             async with node.pipeline(transaction=False) as pipe:
                 for words, options in commands:

@@ -19,10 +19,11 @@ async def primaries(redis: Redis) -> list[Primary]:
     """Return each primary of a role; the name of a single server's is empty, for nobody has to tell it from others.
 
     Raises:
-        NoPrimaryError: none is known.
+        PrimaryUnknownError: none is known.
     """
     if not isinstance(redis, RoleClient):
         return [Primary("", redis)]
+    redis.nodes.freshen()  # whoever asks about servers may send no command that would be pointed elsewhere
     found = await redis.nodes.primaries()
     return found if len(found) > 1 else [Primary("", found[0].client)]
 
@@ -34,7 +35,7 @@ class KeyRoute(Protocol):
         """Return the connections to that server.
 
         Raises:
-            NoPrimaryError: it is not known.
+            PrimaryUnknownError: it is not known.
         """
 
     async def missed(self, error: Exception, tries: int) -> None:

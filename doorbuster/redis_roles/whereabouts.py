@@ -144,21 +144,29 @@ async def first_answers(asking: Iterable[Awaitable[Any]]) -> list[Any]:
     answers: list[Any] = []
     loop = asyncio.get_running_loop()
     ends = loop.time() + WITHIN_S
-    try:
-        while pending and (left := ends - loop.time()) > 0:
-            done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                error = one.exception()
-                if error is None:
-                    answers.append(one.result())
-                    ends = min(ends, loop.time() + GRACE_S)
-                elif not isinstance(error, REDIS_FAILED):
-                    raise error
-    finally:
-        for one in pending:
-            one.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+    while pending and (left := ends - loop.time()) > 0:
+        done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            error = one.exception()
+            if error is None:
+                answers.append(one.result())
+                ends = min(ends, loop.time() + GRACE_S)
+            elif not isinstance(error, REDIS_FAILED):
+                raise error
+    for one in pending:  # each ends by itself in time: to cut a connection off while it is made would leave it open
+        _late.add(one)
+        one.add_done_callback(_forget)
     return answers
+
+
+_late: set[asyncio.Future[Any]] = set()
+"""Askings that nobody waits for any more."""
+
+
+def _forget(asked: asyncio.Future[Any]) -> None:
+    _late.discard(asked)
+    if not asked.cancelled():
+        asked.exception()  # somebody else has answered
 
 
 def view_of(slots: list[Any], nodes: bytes, asked: Address) -> NodeView:

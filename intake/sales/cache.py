@@ -18,7 +18,7 @@ from doorbuster.failures import STORE_FAILED
 from doorbuster.log import shared_context
 from doorbuster.orderstore import sold_out
 from doorbuster.orderstore.accept import prefixes_of
-from doorbuster.orderstore.gate import gate_of, phase_at, publish
+from doorbuster.orderstore.gate import gate_of, phase_at, publish_each
 from doorbuster.orderstore.ids import partition_of
 from doorbuster.values.shadows import is_shadow
 from intake.accepting import verdicts
@@ -221,14 +221,12 @@ class Sales:
     async def publish(self, sale: Sale) -> None:
         """Put the sale's gates before the streams; the change is in Postgres already."""
         self.put(sale)
-        for partition in range(sale.partitions):
-            await publish(self._redis, gate_of(sale, partition))
+        await publish_each(self._redis, [gate_of(sale, partition) for partition in range(sale.partitions)])
 
     async def retire(self, shadow: Sale) -> None:
         """Shut the gates of a shadow that is closed in Postgres already, and serve it no more."""
         self._cached.pop(shadow.sale_id, None)
-        for partition in range(shadow.partitions):
-            await publish(self._redis, gate_of(shadow, partition))
+        await publish_each(self._redis, [gate_of(shadow, partition) for partition in range(shadow.partitions)])
 
     async def keep_fresh(self) -> None:
         """Refresh the copies in use and what is sold out, until cancelled."""

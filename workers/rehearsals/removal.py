@@ -82,8 +82,8 @@ class Removal:
             await rehearsals.close(held, over.rehearsal_id)
             shadow = await sales.get_sale_by_number(held, over.shadow_number)
         if shadow is not None:
-            for partition in range(over.partitions):
-                await gate.publish(self._shift.orders, gate.gate_of(shadow, partition))
+            gates = [gate.gate_of(shadow, partition) for partition in range(over.partitions)]
+            await gate.publish_each(self._shift.orders, gates)
         log.info("a rehearsal was left alone: its shadow is closed", extra={"sale_id": over.shadow_id})
 
     async def _remove_rows(self, over: OverRehearsal) -> int:

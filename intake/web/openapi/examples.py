@@ -150,7 +150,8 @@ EXAMPLES: dict[type, Any] = {
         "durability": {
             "level": "replicas:1",
             "notes": [
-                "replicas:1 waits for all 1 replicas: while one is away, as after a failover, nothing is accepted"
+                "replicas:1 waits for every replica there is: "
+                "while one is away, as after a failover, nothing is accepted"
             ],
             "switches": ["safe: CLUSTER FAILOVER on 10.0.0.2:6379, never with FORCE or TAKEOVER"],
         },

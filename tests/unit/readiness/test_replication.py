@@ -35,7 +35,7 @@ def test_a_server_that_says_nothing_has_no_replicas() -> None:
         ([SILENT, SYNCING], "replicas:1", "no switch now: none of 2 replicas follows"),
         ([FAR, NEAR], "replicas:1", "FAILOVER TO 10.0.0.2 6379"),
         ([FAR], "fsync", "a crash loses what the replica does not have, now 4000 bytes"),
-        ([NEAR, FAR], "replicas:2", "a crash loses nothing: each order is on all 2 replicas"),
+        ([NEAR, FAR], "replicas:2", "a crash loses nothing: each order is on every replica"),
         ([NEAR, FAR], "replicas:1", "a crash loses nothing if the replica that has most takes over"),
         ([NEAR], "none", "never REPLICAOF NO ONE"),
     ],

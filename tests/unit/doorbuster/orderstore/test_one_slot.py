@@ -38,17 +38,22 @@ PLACE: Partition = (7, 3)
 HERE = slot_of(keys.stream(*PLACE))
 ORDER = UUID(bytes=OrderIds(b"an-order-id-key-for-tests").derive(7, 3, customer_id="c", key="k"))
 GATE = Gate(sale_number=7, partition=3, version=1, phase="open", opens_ms=0, closes_ms=0, epoch=0)
-TOLD = partition.Committed("1-1", 1, 1, [ORDER.bytes], ["a"], ["b"])
+TOLD = partition.Committed(
+    said=("", ""), trim_below=None, drained=1, cursor="1-0", drained_bytes=1, changed=[ORDER.bytes], in_stock=["a"],
+    sold_out=["b"],
+)  # fmt: skip
 
 VERBS: dict[Callable[..., Awaitable[Any]], tuple[Any, ...]] = {
     accepted.is_accepted: (ORDER,),
     accepted.entry_id_of: (ORDER,),
+    accepted.held: ([ORDER],),
     backlog.streams: ([PLACE],),
     backlog.counts: ([PLACE],),
     backlog.tallies: ([PLACE],),
     backlog.accepted: (PLACE,),
     backlog.accepted_and_held: (PLACE,),
     gate.publish: (GATE,),
+    gate.publish_each: ([GATE],),
     partition.read_after: (PLACE, "0-0"),
     partition.wait_after: (PLACE, "0-0"),
     partition.fields_of: (PLACE, "1-0"),
@@ -75,6 +80,7 @@ OF_ONE_KEY: dict[Callable[..., Awaitable[Any]], tuple[Any, ...]] = {
     events.append: ([b"{}"],),
     events.append_shadow: (1 << 23, [b"{}"]),
     events.count: (),
+    events.newest: (),
     scheduler_failures.count_one: ("part",),
     scheduler_failures.read: (),
 }

@@ -11,8 +11,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from doorbuster.failures import is_broken
 from doorbuster.redis_roles.meaning import (
     Meaning,
-    NoPrimaryError,
     NotConnectedError,
+    PrimaryUnknownError,
     may_pass,
     meaning_of,
     not_connected,
@@ -61,7 +61,12 @@ def test_it_is_unknown(error: Exception) -> None:
 
 
 def test_nothing_was_sent_where_no_connection_could_be_made() -> None:
-    for error in (RedisConnectionError("refused"), RedisTimeoutError("in vain"), OSError(), NoPrimaryError("none")):
+    for error in (
+        RedisConnectionError("refused"),
+        RedisTimeoutError("in vain"),
+        OSError(),
+        PrimaryUnknownError("none"),
+    ):
         assert meaning_of(not_connected(error)) is Meaning.NOT_RUN
     assert isinstance(not_connected(RedisConnectionError("refused")), NotConnectedError)
     wrong = AuthenticationError("invalid password")
