@@ -13,7 +13,7 @@ ifneq ($(wildcard $(STAMP) $(RUNS)),)
   endif
 endif
 
-.PHONY: services help install demo test test-unit alerts dashboard image fix test-versions test-oldest test-newest constraints check bench endurance growth soak loadtest spike loadtest-reads room-report opensearch relevance clean
+.PHONY: services help install demo test test-unit alerts dashboard image fix test-versions test-oldest test-newest constraints check bench endurance growth simulate soak loadtest spike loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -111,6 +111,9 @@ endurance: $(STAMP)  ## two million orders at full load, a look every 20 s (ORDE
 
 growth: $(STAMP)  ## how the cost of an order grows: figures and a chart in reports/ (ARGS=--ten-million)
 	@$(BIN)/python -m loadtests.growth $(ARGS)
+
+simulate: $(STAMP)  ## simulate a fleet from 1 to 64 partitions (ARGS=calibrate|compare|cluster|measure|sizing|adopt, see docs/scaling.md)
+	@$(BIN)/python -m loadtests.fleet $(ARGS)
 
 soak: $(STAMP)  ## long fault and load runs
 	@$(BIN)/python -m pytest -m soak --timeout 3600

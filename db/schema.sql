@@ -1149,6 +1149,8 @@ create index process_starts_began on process_starts (began_at);
 create table postgres_timelines (
   timeline integer primary key check (timeline > 0),
   seen_at  timestamptz not null default clock_timestamp()
+);
+
 -- Losses of the order store: a server that took over, or was restored, without the last that was accepted.
 create table store_losses (
   loss_id     bigint generated always as identity primary key,

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from db.connections.pool import Connection, Pool, Role, connect, create_read_pool
+from db.connections.server_connection import ServerConnection
 from doorbuster.errors import StoreUnavailableError
 from doorbuster.failures import POSTGRES_FAILED
 
@@ -35,7 +36,7 @@ class Server:
     def __init__(self, dsn: str, name: str, *, connections: int, role: Role = "any") -> None:
         self.dsn, self.name, self._connections, self._role = dsn, name, connections, role
         self.pool: Pool | None = None
-        self.watching: Connection | None = None
+        self.watching: ServerConnection | None = None
         self.lsn = 0
         """Everything up to here is shown; it only grows while the server stays a replica."""
         self.fresh_as_of = 0.0
@@ -59,6 +60,12 @@ class Server:
         if self.pool is not None:
             self.pool.terminate()
 
+    @property
+    def timeline(self) -> int:
+        """Of a primary that is looked at; 0: it is not known."""
+        identity = None if self.watching is None else self.watching.identity
+        return 0 if identity is None else identity.timeline
+
     def drop_watch(self) -> None:
         """Give up the watching connection; the next look makes another."""
         if self.watching is not None:
@@ -81,7 +88,7 @@ class Server:
 
         return await _in_time(asked, LOOK_TIMEOUT_S)
 
-    async def _watch(self) -> Connection:
+    async def _watch(self) -> ServerConnection:
         if self.watching is None or self.watching.is_closed():
             # Bounded by the look as a whole: two time-outs at a time would race for who tells of it.
             self.watching = await connect(

@@ -126,6 +126,8 @@ class Replicas:
         self._date(replica)
         if not row["in_recovery"]:
             self._turn(replica, usable=False, why="it is no replica any more")
+        elif 0 < row["timeline"] < self.primary.timeline:  # its positions are of another history
+            self._turn(replica, usable=False, why="it follows a primary that was replaced")
         elif not self._fresh(replica, began):  # how long the answer took on its way back is no lag
             self._turn(replica, usable=False, why="it is too far behind")
         else:

@@ -45,8 +45,10 @@ select pg_current_snapshot()::text as snapshot,
 select (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint;
 
 -- name: replica_state
+-- The timeline that it receives; 0: it receives none now, or does not say.
 select pg_is_in_recovery() as in_recovery,
-       coalesce((pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint, 0) as lsn;
+       coalesce((pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint, 0) as lsn,
+       coalesce((select received_tli from pg_stat_wal_receiver), 0) as timeline;
 
 -- name: forget_changes
 -- What all of these relays have passed and no process that starts looks back to, the oldest first, so many at a time.

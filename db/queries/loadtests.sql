@@ -213,3 +213,17 @@ select coalesce((
     order by e.tx, e.position
     limit 1
 ), false);
+
+-- name: shift_holders
+-- Which process holds each shift: host and process.
+select name, holder from shifts where holder <> '' and lease_expires_at > now();
+
+-- name: shift_sessions
+-- The sessions of the shifts, by the shift's name.
+select s.name, a.pid
+  from pg_stat_activity a join shifts s on a.application_name = 'doorbuster-' || s.name
+  where a.backend_type = 'client backend' and s.holder <> '' and s.lease_expires_at > now();
+
+-- name: log_written
+-- Bytes of write-ahead log that were ever written.
+select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8;

@@ -70,7 +70,8 @@ class HealthChecks:
             async with asyncio.timeout(CHECK_S), self._database.reading("watching") as connection:
                 if not (missing := await pending(connection)):
                     self._losses = (await store_losses.summary(connection)).words
-                shown = self._database.shown(connection) | await self._database.warnings(connection)
+                shown = self._database.shown(connection)
+                shown |= await self._database.warnings(connection)
         except NoPrimaryError as error:
             return {"ok": False, "reason": f"Postgres cannot be written to: {error}"} | self._database.shown()
         except STORE_FAILED as error:

@@ -210,6 +210,7 @@ async def running(
             *("--workers", str(workers), "--intake", str(intake), "--replicas", str(replicas)),
             *("--topology", topology),
             *("--ready-file", str(ready_file)),
+            *(() if topology == "single" else ("--topology", topology)),
             stdout=asyncio.subprocess.PIPE,
             stderr=err,
             env={**os.environ, "LOG_LEVEL": "warning", **environment},

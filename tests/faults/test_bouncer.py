@@ -17,8 +17,8 @@ from tests.fixtures.up import Up, doorbuster_here
 
 @pytest.fixture
 def through(database_url: str) -> Iterator[str]:
-    with bouncer(database_url, sessions=12) as url:
-        yield url
+    with bouncer(database_url, sessions=12) as made:
+        yield made.url
 
 
 def test_a_whole_sale_goes_through_it(up: Up, through: str, database_url: str) -> None:

@@ -77,6 +77,7 @@ class Sold:
         return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.soak
 def test_commits_that_were_lost_are_drained_again_with_the_same_ids(up: Up, two: Pair) -> None:
     sold = Sold(up, two, STREAM_KEEP_S="300")
     with sold.load() as load:

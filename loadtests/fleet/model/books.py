@@ -14,7 +14,7 @@ import simpy
 if TYPE_CHECKING:
     from simpy.events import Event
 
-Cohort = tuple[float, int]
+Bunch = tuple[float, int]
 """Orders that came at one moment: when, how many."""
 
 
@@ -38,17 +38,17 @@ class Waiting:
     def __init__(self, env: simpy.Environment) -> None:
         self._env = env
         self.orders = 0
-        self._cohorts: deque[Cohort] = deque()
+        self._bunches: deque[Bunch] = deque()
         self._wake: Event | None = None
 
     @property
     def oldest_s(self) -> float:
         """How long the oldest has waited."""
-        return self._env.now - self._cohorts[0][0] if self._cohorts else 0.0
+        return self._env.now - self._bunches[0][0] if self._bunches else 0.0
 
     def add(self, orders: int) -> None:
         """Take in orders that were accepted now."""
-        self._cohorts.append((self._env.now, orders))
+        self._bunches.append((self._env.now, orders))
         self.orders += orders
         if self._wake is not None:
             wake, self._wake = self._wake, None
@@ -62,7 +62,7 @@ class Waiting:
             self._wake = self._env.event()
         return self._wake
 
-    def remove(self, orders: int) -> list[Cohort]:
+    def remove(self, orders: int) -> list[Bunch]:
         """Return the oldest so many, which are drained.
 
         Raises:
@@ -71,12 +71,12 @@ class Waiting:
         if orders > self.orders:
             raise ValueError(f"{orders} orders are to be drained, {self.orders} wait")
         self.orders -= orders
-        gone: list[Cohort] = []
+        gone: list[Bunch] = []
         while orders:
-            came, count = self._cohorts.popleft()
+            came, count = self._bunches.popleft()
             taken = min(count, orders)
             if taken < count:
-                self._cohorts.appendleft((came, count - taken))
+                self._bunches.appendleft((came, count - taken))
             gone.append((came, taken))
             orders -= taken
         return gone
@@ -103,17 +103,17 @@ class Books:
         self.calls += 1
         self.waiting[partition].add(orders)
 
-    def drain(self, partition: int, orders: int) -> list[Cohort]:
+    def drain(self, partition: int, orders: int) -> list[Bunch]:
         """Note orders that are in Postgres now; return them."""
         self.drained += orders
         self.batches += 1
         return self.waiting[partition].remove(orders)
 
-    def confirm(self, cohorts: list[Cohort]) -> None:
+    def confirm(self, bunches: list[Bunch]) -> None:
         """Note orders that are confirmed now."""
         now = self._env.now
         self.last_confirmed_s = now
-        for came, orders in cohorts:
+        for came, orders in bunches:
             self.confirmed += orders
             self.to_final.append((now - came, orders))
 

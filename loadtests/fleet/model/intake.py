@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import simpy
 
     from loadtests.fleet.costs import Costs
-    from loadtests.fleet.model.books import Books, Cohort
+    from loadtests.fleet.model.books import Books, Bunch
     from loadtests.fleet.model.layout import Layout
     from loadtests.fleet.model.order_store import OrderStore
 
@@ -39,11 +39,11 @@ class _Post(NamedTuple):
 class _Group:
     """The orders of one partition in one process."""
 
-    __slots__ = ("cohorts", "out", "waiting")
+    __slots__ = ("bunches", "out", "waiting")
 
     def __init__(self) -> None:
         self.waiting = 0
-        self.cohorts: deque[Cohort] = deque()
+        self.bunches: deque[Bunch] = deque()
         self.out: list[int] = []
 
     @property
@@ -52,13 +52,13 @@ class _Group:
             return False
         return not self.out or self.waiting >= max(SECOND_MIN, self.out[0] // 2)
 
-    def take(self, most: int) -> list[Cohort]:
+    def take(self, most: int) -> list[Bunch]:
         """Return the oldest of those that wait, at most so many."""
-        taken: list[Cohort] = []
-        while self.cohorts and most:
-            came, orders = self.cohorts.popleft()
+        taken: list[Bunch] = []
+        while self.bunches and most:
+            came, orders = self.bunches.popleft()
             if orders > most:
-                self.cohorts.appendleft((came, orders - most))
+                self.bunches.appendleft((came, orders - most))
                 orders = most
             taken.append((came, orders))
             most -= orders
@@ -71,7 +71,7 @@ class _Group:
 class _Answer(NamedTuple):
     partition: int
     group: _Group
-    cohorts: list[Cohort]
+    bunches: list[Bunch]
     taken: bool
 
 
@@ -117,7 +117,7 @@ class Intake:
             if isinstance(item, _Post):
                 self._answered(item.orders, False)
             else:
-                self._answered(_sum(item.cohorts), item.taken)
+                self._answered(_sum(item.bunches), item.taken)
         for group in self._groups:
             if group.waiting:
                 self._answered(group.waiting, False)
@@ -152,40 +152,40 @@ class Intake:
                 partition = self._random.randrange(len(self._groups))
                 group = self._groups[partition]
                 group.waiting += 1
-                group.cohorts.append((post.came_s, 1))
+                group.bunches.append((post.came_s, 1))
                 touched.add(partition)
 
     def _tell(self, answer: _Answer) -> Steps:
         life = self._life
-        for came, orders in _in_grains(answer.cohorts):
+        for came, orders in _in_grains(answer.bunches):
             if life == self._life:
                 yield from self._use(orders * self._costs.intake_order_us * (1 - TAKEN_SHARE))
             self._answered(orders, answer.taken)
             if answer.taken:
                 self._books.latencies.append((self._env.now - came, orders))
-        answer.group.out.remove(_sum(answer.cohorts))
+        answer.group.out.remove(_sum(answer.bunches))
         if life == self._life:
             yield from self._send_what_is_worth_it(answer.partition)
 
     def _send_what_is_worth_it(self, partition: int) -> Steps:
         group, life = self._groups[partition], self._life
         while group.is_worth_a_call:
-            cohorts = group.take(self._layout.batch_max)
+            bunches = group.take(self._layout.batch_max)
             yield from self._use(self._costs.intake_call_us)
             if life != self._life:
-                self._answered(_sum(cohorts), False)
+                self._answered(_sum(bunches), False)
                 return
-            call = Call(partition, _sum(cohorts), self._on_answer(partition, group, cohorts))
+            call = Call(partition, _sum(bunches), self._on_answer(partition, group, bunches))
             self._later(partial(self._store_of[partition].put, call))
 
-    def _on_answer(self, partition: int, group: _Group, cohorts: list[Cohort]) -> Callable[[bool], None]:
+    def _on_answer(self, partition: int, group: _Group, bunches: list[Bunch]) -> Callable[[bool], None]:
         life = self._life
 
         def back(taken: bool) -> None:
             if life == self._life:
-                self._inbox.put(_Answer(partition, group, cohorts, taken))
+                self._inbox.put(_Answer(partition, group, bunches, taken))
             else:
-                self._answered(_sum(cohorts), taken)
+                self._answered(_sum(bunches), taken)
 
         return lambda taken: self._later(partial(back, taken))
 
@@ -202,14 +202,14 @@ class Intake:
         event.callbacks.append(lambda _: do())
 
 
-def _sum(cohorts: list[Cohort]) -> int:
-    return sum(orders for _, orders in cohorts)
+def _sum(bunches: list[Bunch]) -> int:
+    return sum(orders for _, orders in bunches)
 
 
-def _in_grains(cohorts: list[Cohort]) -> list[Cohort]:
-    """Return cohorts joined to about a grain each, by the moment of their first."""
-    grains: list[Cohort] = []
-    for came, orders in cohorts:
+def _in_grains(bunches: list[Bunch]) -> list[Bunch]:
+    """Return bunches joined to about a grain each, by the moment of their first."""
+    grains: list[Bunch] = []
+    for came, orders in bunches:
         if grains and grains[-1][1] + orders <= GRAIN:
             grains[-1] = (grains[-1][0], grains[-1][1] + orders)
         else:

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from loadtests.fleet.costs import Costs
 
 
+class Stock:
+    """The rows of the products that some partitions sell; a batch has them from its beginning to its commit."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self.rows = simpy.Resource(env)
+        self.held_s = 0.0
+
+
 class Postgres:
     """A primary that all drains, settle shifts and the relay share."""
 
@@ -22,7 +30,7 @@ class Postgres:
         """`stocks`: how many sets of products there are that no two partitions share."""
         self._env, self._costs = env, costs
         self.machine = machine
-        self.stocks = [simpy.Resource(env) for _ in range(stocks)]
+        self.stocks = [Stock(env) for _ in range(stocks)]
         self.is_up = True
         self.lives = 0
         """How often it went away: a transaction of a former life is lost."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simpy.events import Process
 
     from loadtests.fleet.costs import Costs
-    from loadtests.fleet.model.books import Books, Cohort, Waiting
+    from loadtests.fleet.model.books import Books, Bunch, Waiting
     from loadtests.fleet.model.layout import Layout
     from loadtests.fleet.model.machine import Machine, Steps
     from loadtests.fleet.model.order_store import OrderStore
@@ -56,11 +56,13 @@ class Shift:
     """One shift and its successors. A subclass says what there is to do, and does a step of it."""
 
     kind = "shift"
+    paced = True
 
     def __init__(self, crew: Crew) -> None:
         self.crew = crew
         self.process: Process = crew.env.process(self._live())
         self.is_running = False
+        self.used_s = 0.0
 
     @property
     def todo(self) -> int:
@@ -119,7 +121,7 @@ class Shift:
                 continue
             stepped, orders = env.now, min(self.todo, self.full)
             yield from self.step(orders)
-            if orders < self.full:
+            if self.paced and orders < self.full:
                 pause_s = stepped + PACE_S * min(orders / BUSY, 1.0) - env.now
                 yield env.timeout(max(pause_s, 0.0))
 
@@ -127,6 +129,7 @@ class Shift:
         """Use the worker's core."""
         used = self.crew.used_s
         used[self.kind] = used.get(self.kind, 0.0) + microseconds / 1e6
+        self.used_s += microseconds / 1e6
         return self.crew.machine.work(microseconds / 1e6)
 
 
@@ -162,36 +165,40 @@ class Drain(Shift):
         crew, costs, postgres = self.crew, self.crew.costs, self.crew.postgres
         life = postgres.lives
         own_us = costs.drain_batch_us + orders * costs.drain_order_us
-        with self._stock.request() as lock:
+        with self._stock.rows.request() as lock:
             yield lock
+            locked = crew.env.now
             yield from self.use(own_us * (1 - costs.drain_overlap))
             beside = crew.env.process(self.use(own_us * costs.drain_overlap))
             session = postgres.work((costs.drain_pg_batch_us + orders * costs.drain_pg_order_us) / 1e6)
             yield beside & crew.env.process(session)
             yield from postgres.commit(orders * costs.wal_bytes_order)
+            self._stock.held_s += crew.env.now - locked
         if life != postgres.lives or not postgres.is_up:
             return  # rolled back: they wait as before
         self._committed(crew.books.drain(self.partition, orders), orders)
 
-    def _committed(self, cohorts: list[Cohort], orders: int) -> None:
+    def _committed(self, bunches: list[Bunch], orders: int) -> None:
         crew, costs = self.crew, self.crew.costs
         crew.env.process(crew.postgres.work(orders * costs.pg_rest_order_us / 1e6))
         self._store.put(Chore((costs.store_after_batch_us + orders * costs.store_after_order_us) / 1e6))
         self._relay.untold += orders
         if self.settle is None:
-            crew.books.confirm(cohorts)
+            crew.books.confirm(bunches)
         else:
-            self.settle.hear(cohorts)
+            self.settle.hear(bunches)
 
 
 class Settle(Shift):
     """Asks a provider for the payments of a partition, so many in flight."""
 
     kind = "settle"
+    paced = False
 
     def __init__(self, crew: Crew) -> None:
-        self._due: list[Cohort] = []
+        self._due: list[Bunch] = []
         self._in_flight = 0
+        self._news = crew.env.event()
         super().__init__(crew)
 
     @property
@@ -200,17 +207,22 @@ class Settle(Shift):
         most = self.crew.layout.settle_concurrency - self._in_flight
         return min(sum(orders for _, orders in self._due), most)
 
-    def hear(self, cohorts: list[Cohort]) -> None:
+    def hear(self, bunches: list[Bunch]) -> None:
         """Take in orders that were drained."""
-        self._due += cohorts
+        self._due += bunches
+        self._tell()
 
     def arrival(self) -> simpy.events.Event:
-        """Look again soon."""
-        return self.crew.env.timeout(PACE_S)
+        """Return what happens when orders are drained or payments answered."""
+        return self._news
+
+    def _tell(self) -> None:
+        news, self._news = self._news, self.crew.env.event()
+        news.succeed()
 
     def step(self, orders: int) -> Steps:
         """Ask for so many; they are confirmed when the provider has answered."""
-        taken: list[Cohort] = []
+        taken: list[Bunch] = []
         self._in_flight += orders
         left = orders
         while left:
@@ -223,7 +235,7 @@ class Settle(Shift):
         yield from self.use(orders * self.crew.costs.settle_order_us)
         self.crew.env.process(self._answered(taken, orders))
 
-    def _answered(self, cohorts: list[Cohort], orders: int) -> Steps:
+    def _answered(self, bunches: list[Bunch], orders: int) -> Steps:
         crew = self.crew
         yield crew.env.timeout(crew.layout.provider_s)
         while True:
@@ -234,7 +246,8 @@ class Settle(Shift):
             if life == crew.postgres.lives:
                 break
         self._in_flight -= orders
-        crew.books.confirm(cohorts)
+        crew.books.confirm(bunches)
+        self._tell()
 
 
 class Relay(Shift):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from loadtests.fleet.model.layout import Load
     from loadtests.fleet.model.machine import Machine, Steps
 
-TICK_S = 0.002
+TICK_S = 0.001
 RETRY_S = 1.0
 """What `Retry-After` says."""
 INCREASE, DECREASE, LEAST = 0.1, 0.7, 0.01

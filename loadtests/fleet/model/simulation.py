@@ -19,10 +19,11 @@ from loadtests.fleet.model.shifts import Crew, Drain, Relay, Settle, Shift
 from loadtests.fleet.model.shoppers import Clients, Crowd, Shoppers
 
 SAMPLE_S = 0.1
+WARM = 1 / 3
 AFTER_MAX_S = 120.0
 """How long after the load it may go on, until everything is told."""
 CALM_S = 1.0
-"""A fleet whose oldest order waits no longer has recovered."""
+"""A fleet in which no order waits longer for its drain has recovered."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +35,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     told: int
     sent_again: int
     accepted_per_s: float
-    """While there was load."""
+    """While there was load, but for its first third, in which shifts begin."""
     drained_per_s: float
     """The same."""
     confirmed_per_s: float
@@ -50,8 +51,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     orders_a_batch: float
     us: dict[str, float]
     """Microseconds of processor an order, by part."""
+    busy: dict[str, float]
+    """Of the time under load: the busiest process of a part, for Postgres the mean of its cores, the locks of stock."""
     recovered_s: float | None = None
-    """From the end of the last fault until nothing waits longer than usual; None: there was none, or it did not."""
+    """From the last fault until nothing waits longer than `CALM_S`; None: there was none, or it did not end."""
     samples: list[Sample] = []
 
 
@@ -114,14 +117,17 @@ class Simulation:
         samples: list[Sample] = []
         ends = self.load.seconds + AFTER_MAX_S
         last_fault = max((fault.at_s + fault.for_s for fault in self.faults), default=0.0)
+        busy: dict[str, float] = {}
         while self.env.now < ends:
             self.env.run(until=self.env.now + SAMPLE_S)
             samples.append(self.books.sample())
             if watch:
                 watch(samples[-1])
-            if self.shoppers.is_over and self.env.now > last_fault and self._is_quiet:
-                break
-        return self._outcome(samples, last_fault)
+            if self.shoppers.is_over:
+                busy = busy or self._busy()
+                if self.env.now > last_fault and self._is_quiet:
+                    break
+        return self._outcome(samples, busy)
 
     @property
     def _is_quiet(self) -> bool:
@@ -151,9 +157,10 @@ class Simulation:
         for one in held:
             self.slots.release(one) if one.triggered else one.cancel()
 
-    def _outcome(self, samples: list[Sample], last_fault: float) -> Outcome:
+    def _outcome(self, samples: list[Sample], busy: dict[str, float]) -> Outcome:
         books, seconds = self.books, self.load.seconds
-        at_end = next((one for one in samples if one.at_s >= seconds), samples[-1])
+        begun, ended = _at(samples, seconds * WARM), _at(samples, seconds)
+        window_s = max(ended.at_s - begun.at_s, SAMPLE_S)
         orders = max(books.confirmed, 1)
         span = books.last_confirmed_s - books.first_accepted_s
         used = {
@@ -170,8 +177,8 @@ class Simulation:
             confirmed=books.confirmed,
             told=books.told,
             sent_again=books.sent_again,
-            accepted_per_s=at_end.accepted / seconds if seconds else 0.0,
-            drained_per_s=at_end.drained / seconds if seconds else 0.0,
+            accepted_per_s=(ended.accepted - begun.accepted) / window_s,
+            drained_per_s=(ended.drained - begun.drained) / window_s,
             confirmed_per_s=books.confirmed / span if span > 0 else 0.0,
             p99_ms=percentile(books.latencies, 0.99) * 1000,
             p99_to_final_ms=percentile(books.to_final, 0.99) * 1000,
@@ -180,9 +187,21 @@ class Simulation:
             orders_a_call=books.accepted / max(books.calls, 1),
             orders_a_batch=books.drained / max(books.batches, 1),
             us={part: seconds * 1e6 / orders for part, seconds in used.items()},
-            recovered_s=_recovered(samples, last_fault) if self.faults else None,
+            busy=busy,
+            recovered_s=_recovered(samples, self.faults[-1].at_s) if self.faults else None,
             samples=samples,
         )
+
+    def _busy(self) -> dict[str, float]:
+        seconds, drains = self.env.now, [shift for shift in self.shifts if isinstance(shift, Drain)]
+        return {
+            "intake": max(one.used_s for one in self.intakes) / seconds,
+            "order store": max(one.used_s for one in self.nodes) / seconds,
+            "drain": max(one.used_s for one in drains) / seconds,
+            "relay": self.crew.used_s.get("relay", 0.0) / seconds,
+            "Postgres": self.postgres.used_s / self.postgres.machine.cores / seconds,
+            "stock": max(one.held_s for one in self.postgres.stocks) / seconds,
+        }
 
 
 def simulate(costs: Costs, layout: Layout, load: Load, *, faults: list[Fault] | None = None, seed: int = 1) -> Outcome:
@@ -190,10 +209,15 @@ def simulate(costs: Costs, layout: Layout, load: Load, *, faults: list[Fault] | 
     return Simulation(costs, layout, load, faults=faults, seed=seed).run()
 
 
-def _recovered(samples: list[Sample], last_fault: float) -> float | None:
-    """Return seconds from the end of the last fault until the oldest order never again waits longer than is calm."""
-    late = [one.at_s for one in samples if one.lag_s > CALM_S]
-    if not late or late[-1] < last_fault:
+def _at(samples: list[Sample], at_s: float) -> Sample:
+    """Return the sample of a moment, or the last one."""
+    return next((one for one in samples if one.at_s > at_s - SAMPLE_S / 2), samples[-1])
+
+
+def _recovered(samples: list[Sample], fault_s: float) -> float | None:
+    """Return seconds from a fault until no order waits longer than is calm, for good; None: it did not end."""
+    late = [one.at_s for one in samples if one.lag_s > CALM_S and one.at_s > fault_s]
+    if not late:
         return 0.0
     after = [one.at_s for one in samples if one.at_s > late[-1]]
-    return after[0] - last_fault if after else None
+    return after[0] - fault_s if after else None

@@ -9,11 +9,15 @@ import asyncpg
 import pytest
 
 from db.connections import pool as pools
+from db.connections.fence import NoPrimaryError
+from db.connections.primary import servers
 from db.connections.server_connection import is_pooled
 from db.migrate import migrate
 from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.failures import POSTGRES_FAILED
 from tests.fixtures.bouncer import bouncer
+from tests.fixtures.failover import Pair, pair, until_it_works
+from tests.fixtures.waiting import eventually
 
 SENT = "idle_in_transaction_session_timeout,transaction_timeout,enable_seqscan,enable_nestloop"
 """What a pooler may be told to take and forget."""
@@ -21,8 +25,8 @@ SENT = "idle_in_transaction_session_timeout,transaction_timeout,enable_seqscan,e
 
 @pytest.fixture(scope="module", params=["", SENT], ids=["refuses settings", "forgets settings"])
 def through(request: pytest.FixtureRequest, postgres_server: Postgres) -> Iterator[str]:
-    with bouncer(postgres_server.url("postgres"), sessions=3, ignore=request.param) as url:
-        yield url
+    with bouncer(postgres_server.url("postgres"), sessions=3, ignore=request.param) as made:
+        yield made.url
 
 
 @pytest.fixture
@@ -83,3 +87,49 @@ async def test_migrations_pass(through: str, empty_database_url: str) -> None:
     url = f"{through.rpartition('/')[0]}/{name}"
     assert await migrate(url)
     assert await migrate(url) == []
+
+
+@pytest.fixture
+def two() -> Iterator[Pair]:
+    with pair() as made:
+        yield made
+
+
+@pytest.mark.soak
+async def test_one_that_leads_back_to_a_replaced_primary_is_not_written_through(two: Pair) -> None:
+    with bouncer(two.first.url) as made:
+        pool = await pools.create_pool(made.url, min_size=0, max_size=4)
+        try:
+            await pool.execute("create table written (at text)")
+            await two.caught_up()
+            two.first.hang()
+            await two.second.promote()
+            made.lead_to(two.second.address)
+            await until_it_works(lambda: pool.execute("insert into written values ('after')"), within_s=30)
+            await eventually(lambda: _is_seen(made.url), what="the new timeline to be seen through it")
+            two.first.go_on()
+            made.lead_to(two.first.address)
+            await eventually(lambda: _is_refused(pool), within_s=30, what="the replaced one to be refused")
+            before = await two.first.ask("select count(*) from written")
+            for _ in range(20):
+                with pytest.raises(NoPrimaryError):
+                    await pool.execute("insert into written values ('back')")
+            assert await two.first.ask("select count(*) from written") == before
+            made.lead_to(two.second.address)
+            await until_it_works(lambda: pool.execute("insert into written values ('again')"), within_s=30)
+        finally:
+            pool.terminate()
+
+
+async def _is_seen(url: str) -> bool:
+    return servers(url).shown()[0].get("timeline") == 2
+
+
+async def _is_refused(pool: pools.Pool) -> bool:
+    try:
+        await pool.fetchval("select 1")
+    except NoPrimaryError:
+        return True
+    except POSTGRES_FAILED:
+        return False
+    return False

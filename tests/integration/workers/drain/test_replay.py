@@ -108,4 +108,4 @@ async def test_what_was_not_kept_is_told_as_lost(
         (told,) = [one for one in caplog.records if one.message.startswith("Postgres lost commits")]
         assert (told.levelno, told.commits_lost, told.gone) == (logging.ERROR, 2, 2)  # type: ignore[attr-defined]
         assert await shop.statuses(lost) == ["missing"] * 2
-        assert [figure.breaches for figure in await stream_figures(shop.db, shop.orders)] == [2, 0]
+        assert (await stream_figures(shop.db, shop.orders))[0].breaches == 2
