@@ -107,6 +107,7 @@ class Scheduler:
                 _end_if_cancelled()
                 await asyncio.sleep(max(0.0, began + TICK_S - time.monotonic()))
         finally:
+            remember_in(None)
             await self.close()
 
     async def close(self) -> None:

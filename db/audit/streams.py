@@ -25,6 +25,7 @@ _PAGE = 10_000
 _IN_USE_S = 3_600.0
 _WITNESS_S = 10.0
 _WITNESS_LOOKS = 60
+_SHORT_LOOKS = 60
 
 
 class StreamCounts(NamedTuple):
@@ -68,7 +69,15 @@ async def _witnesses(connection: Connection) -> None:
 
 
 async def _short(connection: Connection, orders: Redis, places: list[due_work.Place]) -> int:
-    """Count partitions in use whose store lost its end, and no drain has found it yet: where none runs, say."""
+    """Count partitions in use whose store lost its end, and no drain finds it in time: where none runs, say."""
+    for _ in range(_SHORT_LOOKS):
+        if not (short := await _short_now(connection, orders, places)):
+            break
+        await asyncio.sleep(_PAUSE_S)  # a drain that has nothing to read begins anew within seconds, and looks
+    return short
+
+
+async def _short_now(connection: Connection, orders: Redis, places: list[due_work.Place]) -> int:
     known = await due_work.cursors(connection, places)  # before the streams, which only grow
     since_ms = (time.time() - _IN_USE_S) * 1000
     used = {place: cursor for place, (cursor, _) in known.items() if place_of(cursor)[0] > since_ms}

@@ -99,6 +99,8 @@ ROWS: tuple[tuple[str, tuple[Shown, ...]], ...] = (
               now=True),
         Shown("Ledgers that do not balance", (("max(doorbuster_ledger_breaches)", "products"),), about="PromiseBroken",
               now=True),
+        Shown("What the order store lost", (("max by (what) (doorbuster_order_store_losses)", "{{what}}"),), now=True,
+              about="Orders that neither store has, and losses of which nobody knows what they took: PromiseBroken"),
         Shown("What the last audit found", (("max by (promise) (doorbuster_audit_breaches)", "{{promise}}"),),
               now=True),
         Shown("Age of the last audit", (("min(doorbuster_audit_age_seconds)", "age"),), "s", now=True),

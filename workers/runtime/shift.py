@@ -196,8 +196,8 @@ async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable
         ended = EndReason.STORE_AWAY
         log.warning("the shift could not go on", extra={"shift": name, "error": repr(error)})
     finally:
-        await shift.close()
         remember_in(None)
+        await shift.close()
         seconds = round(time.monotonic() - shift.began, 3)
         log.info("shift ended", extra={"shift": name, "ended": ended, "done": done, "seconds": seconds})
     return ended

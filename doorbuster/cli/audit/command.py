@@ -70,6 +70,7 @@ async def _audit(instance: Instance, provider_hours: float | None) -> PromisesVi
             compared = [] if provider_hours is None else await _compared(instance, connection, provider_hours)
             found = await promises.look(connection, orders, more=compared)
         finally:
+            remember_in(None)
             await connection.close()
     await _note(instance, found)
     return found

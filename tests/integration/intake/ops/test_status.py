@@ -82,5 +82,5 @@ async def test_the_command_exits_1_and_names_the_trouble(
     monkeypatch.setattr("os.environ", clean_environment(OPS_URL=str(intake.ops.base_url), OPS_KEY=key))
     assert await asyncio.to_thread(run, ["status"]) == 1
     said = capsys.readouterr().out
-    assert "trouble: the cache does not answer: ConnectionError" in said
+    assert "trouble: the cache does not answer: NotConnectedError" in said
     assert "scheduler here-2" in said
