@@ -21,6 +21,7 @@ def through(database_url: str) -> Iterator[str]:
         yield made.url
 
 
+@pytest.mark.soak
 def test_a_whole_sale_goes_through_it(up: Up, through: str, database_url: str) -> None:
     running = up(env={"DATABASE_URL": through, "STORE_TIMEOUT_S": "5"})
     running.ready["urls"]["database"] = database_url  # what the test itself asks, it asks past it

@@ -37,6 +37,7 @@ async def test_a_killed_primary_loses_nothing(cluster: Cluster) -> None:
     assert buyers.bought.gap_s(began) < RECOVERED_S
 
 
+@pytest.mark.soak
 async def test_a_primary_that_hangs_loses_nothing_also_when_it_goes_on(cluster: Cluster) -> None:
     async with Buyers(cluster.url) as buyers:
         await buyers.more()

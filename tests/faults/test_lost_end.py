@@ -84,7 +84,7 @@ def figure(view: PromisesView, what: str) -> tuple[int, int]:
     return next((one.value, one.breaches) for one in view.figures if one.what == what)
 
 
-@pytest.mark.parametrize("level", ["fsync", "replicas:1"])
+@pytest.mark.parametrize("level", ["fsync", pytest.param("replicas:1", marks=pytest.mark.soak)])
 async def test_a_failover_is_audited_by_what_it_lost(
     level: str, group: Group, front: Proxy, till: Shop, serve: Serve, db: Connection
 ) -> None:

@@ -32,7 +32,9 @@ def test_the_storefronts_contract_holds(running: Running) -> None:
     hold(running)
 
 
-@pytest.mark.parametrize("part", ["the primary of the orders' node", "Postgres's primary"])
+@pytest.mark.parametrize(
+    "part", ["the primary of the orders' node", pytest.param("Postgres's primary", marks=pytest.mark.soak)]
+)
 def test_nothing_is_lost_when_it_is_killed(running: Running, part: str) -> None:
     print(f"\n{part} killed: {lose(running, part)}")
 
