@@ -13,6 +13,7 @@ from db.report import stored
 from doorbuster.contract.night.report import SaleReport
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
+from tests.fixtures.waiting import eventually
 
 REPORT = "/ops/sales/sale/report"
 HTML = {"Accept": "text/html"}
@@ -40,6 +41,11 @@ async def test_before_the_end_there_is_a_preview_alone(intake: Intake, shop: Sho
 async def test_after_the_end_it_is_as_of_now_until_one_is_kept(intake: Intake, shop: Shop, db: Connection) -> None:
     await ordered(intake, shop)
     (await intake.ops.post("/ops/sales/sale/close")).raise_for_status()
+
+    async def counted() -> bool:
+        return (await intake.ops.get(REPORT)).json()["totals"]["offered"] == 3
+
+    await eventually(counted, what="the counts of the last second")
     first = (await intake.ops.get(REPORT)).json()
     assert (first["preview"], first["settled"], first["totals"]["cancelled"]) == (False, True, {"sold_out": 1})
     assert await stored.get(db, shop.sale_number) is None, "asking writes nothing"
