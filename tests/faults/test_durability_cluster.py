@@ -43,7 +43,7 @@ async def test_what_a_level_survives_on_a_cluster(
     shoppers = Shoppers(cluster.url, replicas=replicas)
     try:
         ordering = asyncio.create_task(shoppers.order_for(2.0))
-        await asyncio.sleep(0.5)
+        await shoppers.under_way()
         successor = await happens(cluster)
         await ordering
         accepted = shoppers.accepted_ids

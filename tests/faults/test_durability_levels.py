@@ -66,7 +66,7 @@ async def lagging_takes_over(group: Group, shoppers: Shoppers) -> Server:
 async def coordinated_switch(group: Group, shoppers: Shoppers) -> Server:
     """The primary stops writing, waits for the replica that lags, and hands over (FAILOVER)."""
     ordering = asyncio.create_task(shoppers.order_for(1.2))
-    await asyncio.sleep(0.4)
+    await shoppers.under_way()
     group.link.delay(NEARLY_S)  # one that always lags as much as a primary asks for news never has all, and never leads
     group.primary.client.execute_command("FAILOVER", "TO", "127.0.0.1", group.lagging.valkey.port)
 
