@@ -116,7 +116,7 @@ simulate: $(STAMP)  ## simulate a fleet from 1 to 64 partitions (ARGS=calibrate|
 	@$(BIN)/python -m loadtests.fleet $(ARGS)
 
 soak: $(STAMP)  ## long fault and load runs
-	@$(BIN)/python -m pytest -m soak --timeout 3600
+	@$(BIN)/python -m pytest -m soak --timeout 3600 -o faulthandler_timeout=0
 
 room-report: $(STAMP)  ## simulate the waiting room over its real scripts, write docs/waiting-room-report.md
 	@$(BIN)/python -m waitingroom.simulator --out docs/waiting-room-report.md
