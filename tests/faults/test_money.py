@@ -160,7 +160,7 @@ async def test_who_was_charged_after_the_hold_is_served_or_given_the_money_back(
     await _let_holds_end(world, [first, second])
     world.accept([Wish("late", [("lamp", 2)])])
     await world.drain(1)
-    assert await world.rest() == []
+    assert await world.rest(patience=20) == []
     ends = [await world.status(one) for one in world.order_ids]
     assert ends[2] == "confirmed"
     assert sorted(ends[:2]) == ["cancelled", "confirmed"], "one has its units again, the other its money"
