@@ -4,6 +4,7 @@ from tests.fixtures.memory import keep_files_in_memory
 from tests.fixtures.network import forbid_all_but_loopback, read_authorities_once
 
 pytest_plugins = [
+    "tests.fixtures.bounds",
     "tests.fixtures.sharing_out",
     "tests.fixtures.told",
     "tests.fixtures.turns",  # first, then the stores: others import them
