@@ -1,5 +1,6 @@
 """What every test shares. Nothing here leaves the machine: see `tests.fixtures.network`."""
 
+from tests.fixtures.compiled import keep_what_is_compiled
 from tests.fixtures.memory import keep_files_in_memory
 from tests.fixtures.network import forbid_all_but_loopback, read_authorities_once
 
@@ -29,6 +30,7 @@ pytest_plugins = [
     "tests.fixtures.rehearsing",  # last: it imports those of shop and visitors
 ]
 
+keep_what_is_compiled()
 forbid_all_but_loopback()
 read_authorities_once()
 keep_files_in_memory()
