@@ -1,6 +1,7 @@
 """What every test shares. Nothing here leaves the machine: see `tests.fixtures.network`."""
 
 from tests.fixtures.compiled import keep_what_is_compiled
+from tests.fixtures.known_types import ask_for_types_once
 from tests.fixtures.memory import keep_files_in_memory
 from tests.fixtures.network import forbid_all_but_loopback, read_authorities_once
 
@@ -34,3 +35,4 @@ keep_what_is_compiled()
 forbid_all_but_loopback()
 read_authorities_once()
 keep_files_in_memory()
+ask_for_types_once()

@@ -58,10 +58,9 @@ def _run(folder: Path, tests: str, **ini: str) -> subprocess.CompletedProcess[st
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_hangs.py").write_text(tests)
     (folder / "pytest.ini").write_text("\n".join(["[pytest]", "asyncio_mode = auto", *map(" = ".join, ini.items())]))
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", "-c", folder / "pytest.ini"],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=90, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", "-c", "pytest.ini"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False)
 
 
 @pytest.mark.timeout(100)
