@@ -9,6 +9,8 @@ pytest_plugins = [
     "tests.fixtures.bounds",
     "tests.fixtures.sharing_out",
     "tests.fixtures.told",
+    "tests.fixtures.drawn",
+    "tests.fixtures.over_time",
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
     "tests.fixtures.valkey_cluster",
