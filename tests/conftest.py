@@ -10,7 +10,6 @@ pytest_plugins = [
     "tests.fixtures.sharing_out",
     "tests.fixtures.told",
     "tests.fixtures.drawn",
-    "tests.fixtures.over_time",
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
     "tests.fixtures.valkey_cluster",

@@ -33,6 +33,15 @@ def test_an_example_that_never_ends(number):
     while True:
         time.sleep(0.01)
 
+def test_a_loop_whose_tasks_do_not_let_go():
+    async def wait():
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+    asyncio.run(wait())
+
 async def test_a_task_swallows_the_first():
     async def swallow():
         try:
@@ -66,7 +75,7 @@ def _run(folder: Path, tests: str, **ini: str) -> subprocess.CompletedProcess[st
 @pytest.mark.timeout(100)
 def test_what_hangs_is_interrupted_until_it_ends_and_the_next_goes_on(tmp_path: Path) -> None:
     ran = _run(tmp_path, HANGS, timeout="1")
-    assert "4 failed, 1 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
+    assert "5 failed, 1 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
     assert "TookTooLongError: test_hangs.py::test_an_example_that_never_ends has had 1 s" in ran.stdout
 
 
