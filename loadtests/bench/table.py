@@ -99,6 +99,13 @@ def rows(measured: Measured) -> list[Row]:
             rival=median(one.queue_per_s for one in whole),
             bar=5.0,
         ),
+        Row(
+            what="the whole way against a queue of batches",
+            ours=median(one.confirmed_per_s for one in whole),
+            rival_name="a job an order, reserving, in batches between two ticks (PgQ's way)",
+            rival=median(one.batch_queue_per_s for one in whole),
+            bar=5.0,
+        ),
         *batches.rows(measured.batches),
         *modes.rows(measured.modes),
         *limits.rows(measured.limits),
