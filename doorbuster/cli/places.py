@@ -1,7 +1,7 @@
 """Where each command of `doorbuster` is, with its help's first sentence. Owns this table; imports no command.
 
-What a command needs is imported when it is asked for, not with every start of the program; a test holds each sentence to
-that of the command itself.
+What a command needs is imported when it is asked for, not with every start of the program; a test holds each sentence
+to that of the command itself.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ COMMANDS = {
     ),
     "audit": Place(
         "doorbuster.cli.audit.command", "audit",
-        "Check promises P1 to P6, P11, P12, and P7 as far as can be, against the running stores; exits 1 on any breach.",
+        "Check promises P1 to P6, P11, P12, and P7 as far as can be, against the running stores;"
+        " exits 1 on any breach.",
     ),
     "bench": Place(
         "doorbuster.cli.bench", "bench",

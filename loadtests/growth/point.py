@@ -30,7 +30,7 @@ ROLES = ("intake", "orders", "worker", "postgres", "other")
 _BOUND_S = 300.0
 AHEAD = 5
 """A fifth as many orders are sold ahead of a measurement."""
-_IDLE_S = 10.0
+_IDLE_S = 5.0
 _KNOWN_S = 1.5
 """After it no process has an older copy of a sale than was written before."""
 _PEOPLE = ("email", "card", "address", "device")

@@ -1,8 +1,8 @@
-"""The rival with a queue of batches: one consumer takes what came since its last tick and reserves an order at a time.
+"""The rival with a queue of batches: one consumer takes what came since its last tick, and reserves an order at a time.
 
-After PgQ, as its documentation tells: events are only ever added, a tick is a snapshot, a batch is what one tick sees and
-the one before did not, and it is done in one transaction with the consumer's place. No package brings PgQ's own SQL, and
-a benchmark downloads nothing; what it does besides is left out, so that this is faster, not slower. Owns the
+After PgQ, as its documentation tells: events are only ever added, a tick is a snapshot, a batch is what one tick sees
+and the one before did not, and it is done in one transaction with the consumer's place. No package brings PgQ's own
+SQL, and a benchmark downloads nothing; what it does besides is left out, so that this is faster, not slower. Owns the
 application and its consumer on the baseline's tables. Environment: BASELINE_DSN, on this machine only.
 """
 

@@ -146,7 +146,9 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await db.execute("insert into shifts select 'settle:1:0', 1, '', now()")
     await db.execute("insert into stream_cursors (sale_number, partition) values (1, 0)")
     await db.execute("update product_changes set at = now() - interval '1 day'")
-    await db.execute("select brin_summarize_new_values('orders_by_customer_range')")  # as vacuum does, some seconds later
+    await db.execute(
+        "select brin_summarize_new_values('orders_by_customer_range')"
+    )  # as vacuum does, some seconds later
 
 
 async def _fill_ops(db: Connection) -> None:
