@@ -55,8 +55,8 @@ async def migrate(dsn: str) -> list[str]:
     """
     guard = await _connect(dsn)
     try:
-        while (done := await _if_nobody_else(guard, dsn)) is None:
-            await asyncio.sleep(_TRY_AGAIN_S)  # noqa: ASYNC110 - who else does it is another process
+        while (done := await _if_nobody_else(guard, dsn)) is None:  # noqa: ASYNC110 - who else does it is another process
+            await asyncio.sleep(_TRY_AGAIN_S)
         return done
     finally:
         await guard.close()

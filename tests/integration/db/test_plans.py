@@ -214,6 +214,9 @@ async def _fill_people(db: Connection) -> None:
         " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
         " from orders join order_lines using (order_id)"
     )
+    await db.execute(
+        "select brin_summarize_new_values('orders_by_customer_range')"
+    )  # as vacuum does, some seconds later
 
 
 async def _known(db: Connection) -> plans.Known:
