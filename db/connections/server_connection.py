@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
 _SQL = load("servers")
-_STANDS_ALONE = re.compile(r"(?:\s|--[^\n]*\n)*vacuum\b", re.IGNORECASE)
+_STANDS_ALONE = re.compile(r"(?:\s|--[^\n]*\n)*(?:vacuum|(?:create|drop) index concurrently)\b", re.IGNORECASE)
 """What runs in no transaction."""
 
 

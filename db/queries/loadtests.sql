@@ -157,6 +157,10 @@ on conflict (relay) do update set tx = excluded.tx, position = excluded.position
 -- name: analyse_past
 vacuum analyze;
 
+-- name: write_past
+-- To disk now, and not while something is measured.
+checkpoint;
+
 -- name: event_span
 -- A sale's events: how many, and seconds from the first until the last was written, and until now.
 select count(*) as events, extract(epoch from max(e.at) - min(e.at))::float8 as wrote_s,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from doorbuster.contract.decoding import refusal_of
-from doorbuster.contract.fields import LINES_SURE
+from doorbuster.contract.fields import is_total_sure
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
 from doorbuster.errors import InvalidError
@@ -86,7 +86,7 @@ class FastOrderPost:
             counts[OFFERED] += 1
             self._refuse(exchange, lines, counts, refusal_of(body, OrderRequest, error))
             return True
-        if order.expected_total is not None or len(order.lines) > LINES_SURE:
+        if order.expected_total is not None or not is_total_sure(order.lines):
             return False  # prices are to be looked at
         try:
             credit = None if room is None else self._door.admit(token or "", room, order)

@@ -185,6 +185,10 @@ class Sales:
         """Say whether this process has a copy of the sale."""
         return sale_id in self._cached
 
+    def copy_of(self, sale_id: str) -> Sale | None:
+        """Return the sale as this process read it last, however long ago; None: it has no copy."""
+        return None if (cached := self._cached.get(sale_id)) is None else cached.sale
+
     def put(self, sale: Sale) -> CachedSale:
         """Take a sale as just read from Postgres; read before a change that was told of, it is not fresh."""
         self._absent.pop(sale.sale_id, None)

@@ -199,6 +199,7 @@ async def make_past_orders(connection: Connection, orders: int) -> None:
     await connection.execute(_SQL["make_past_events"], number)
     await connection.execute(_SQL["tell_past_events"])
     await connection.execute(_SQL["analyse_past"])
+    await connection.execute(_SQL["write_past"])
 
 
 async def make_shelf(connection: Connection, products: int) -> None:
@@ -206,6 +207,7 @@ async def make_shelf(connection: Connection, products: int) -> None:
     await connection.execute(_SQL["make_shelf"], products)
     await connection.execute(_SQL["stock_shelf"])
     await connection.execute(_SQL["analyse_past"])
+    await connection.execute(_SQL["write_past"])
 
 
 async def put_on_sale(connection: Connection, sale_id: str, products: int) -> None:
