@@ -103,6 +103,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
     room: Way | None = None
     """Through a waiting room, open loop."""
+    gives_way: bool = False
+    """Whether all else on the machine goes before the load, which is late then, and says so."""
     keep_ids: bool = True
     """Whether the ids of accepted orders are handed back."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -143,3 +145,12 @@ async def test_processes_side_by_side_merge_into_one_result() -> None:
     assert both.outcomes == {"accepted": 5}
     assert len(Samples.from_bytes(both.accepted)) == 5
     assert both.offered == 5
+
+
+def test_a_load_that_gives_way_is_a_session_of_its_own_and_as_nice_as_can_be() -> None:
+    told = (
+        "import os; from loadtests.traffic.generator import give_way; give_way(); "
+        "print(os.nice(0), os.getsid(0) == os.getpid())"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["19", "True"]
