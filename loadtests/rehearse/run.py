@@ -104,11 +104,16 @@ def main(terms: Terms, say: Say) -> Outcome:
     Raises:
         DoorbusterError: it could not begin, or not be ended.
     """
+    return asyncio.run(rehearse(terms, say))
+
+
+async def rehearse(terms: Terms, say: Say) -> Outcome:
+    """Rehearse, on the running loop.
+
+    Raises:
+        DoorbusterError: it could not begin, or not be ended.
+    """
     check(terms)
-    return asyncio.run(_rehearse(terms, say))
-
-
-async def _rehearse(terms: Terms, say: Say) -> Outcome:
     shadow = Shadow(client_of(terms.ops_base, terms.ops_key, terms.operator), terms.sale)
     steps: list[RehearsalStep] = []
     bounds = criteria.criteria(p99_ms=terms.p99_ms)
@@ -152,6 +157,9 @@ async def _until_stopped(
         why = str(error) or type(error).__name__
     except asyncio.CancelledError:
         why = "interrupted"
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
     held = [step.offered_per_s for step in steps if step.held]
     broke = [step.offered_per_s for step in steps if not step.held]
     knee = search.Knee(max(held, default=None), min(broke, default=None))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from loadtests.rehearsal_beside import BAR, KEEN, LATE_S, NOT_MEASURED, TOO_SLOW, Turn, ratio_of, verdict
+from loadtests.rehearsal_beside import BAR, KEEN, LATE_MS, NOT_MEASURED, TOO_SLOW, Turn, ratio_of, verdict
 
-ALONE = Turn(beside=False, p50_ms=2.0, p99_ms=6.0, accepted=1_000, offered=1_000, late_ms=LATE_S * 1000)
+ALONE = Turn(beside=False, p50_ms=2.0, p99_ms=6.0, accepted=1_000, offered=1_000, late_ms=LATE_MS)
 
 
 def turns(alone: list[float], beside: list[float], **change: float) -> list[Turn]:
@@ -23,6 +23,6 @@ def test_the_turns_in_the_middle_decide(beside: list[float], code: int) -> None:
     assert verdict(ratio_of(turns([6.0, 5.0, 7.0], beside))) == code
 
 
-@pytest.mark.parametrize("change", [{"late_ms": LATE_S * 1000 + 1}, {"accepted": 990}])
+@pytest.mark.parametrize("change", [{"late_ms": LATE_MS + 1}, {"accepted": 990}])
 def test_a_turn_that_measures_its_generator_or_refusals_counts_for_nothing(change: dict[str, float]) -> None:
     assert ratio_of(turns([6.0, 6.0], [6.0, 6.0], **change)) is None
