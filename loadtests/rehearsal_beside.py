@@ -1,7 +1,7 @@
 """What a sale notices of a rehearsal: `python -m loadtests.rehearsal_beside`, its p99 alone and beside one, by turns.
 
 Owns its temporary folder and every process in it. A sale takes a fixed rate in an open loop; in every second turn a
-rehearsal of another sale is begun by its command just after, and ended with the turn. A turn in which the generator of
+rehearsal of another sale is begun by its command just before, and ended with the turn. A turn in which the generator of
 the sale's own orders was late counts for nothing: what it measures then is itself. Ends with exit code 0 when the p99
 beside is at most `BAR` times the one alone, with 1 when it is more, with 3 when too few turns counted.
 """
@@ -34,6 +34,7 @@ LATE_MS = 5.0
 WARM_S = 8.0
 KEEN, TOO_SLOW, NOT_MEASURED = 0, 1, 3
 _LATER = "later"
+_BEGINS_S = 60.0
 _STOCK = 100_000_000
 
 
@@ -141,14 +142,16 @@ async def _beside(system: System, products: list[Product], name: str, rate: floa
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
+    assert rehearsal.stdout is not None
     try:
+        await asyncio.wait_for(rehearsal.stdout.readline(), _BEGINS_S)  # that it has begun
         turn = await _load(system, products, name, rate, seconds)
     finally:
         if rehearsal.returncode is None:
             rehearsal.terminate()  # it removes its shadow, and says how far it came
         said, _ = await rehearsal.communicate()
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    return msgspec.structs.replace(turn, beside=True, rehearsal="\n".join(lines[2:-1]))
+    return msgspec.structs.replace(turn, beside=True, rehearsal="\n".join(lines[1:-1]))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -20,8 +19,6 @@ from loadtests.traffic.fleet import Fleet
 from loadtests.traffic.plan import Plan, Result
 from loadtests.traffic.visiting import Visiting
 
-NICEST = 19
-AUTOGROUP = Path("/proc/self/autogroup")
 Progress = Callable[[int, int], None]
 """Told the orders offered and finished, a few times a second."""
 
@@ -46,24 +43,9 @@ async def _report(fleet: Fleet, progress: Progress) -> None:
         await asyncio.sleep(0.2)
 
 
-def give_way() -> None:
-    """Let everything else on the machine run first, for good.
-
-    Where Linux shares processors out by session, a nice value counts within the session alone: then this is one of its
-    own, and as nice as that.
-    """
-    with suppress(PermissionError):  # the leader of a group of processes has a session of its own, or shares it
-        os.setsid()
-    os.nice(NICEST)
-    with suppress(OSError):  # not there, or not shared out by session
-        AUTOGROUP.write_text(f"{NICEST}")
-
-
 def main() -> None:
     """Read a plan from standard input, tell progress by lines on standard output, write the result to a file."""
     plan = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Plan)
-    if plan.gives_way:
-        give_way()
     out = sys.stdout.buffer
 
     def tell(offered: int, finished: int) -> None:

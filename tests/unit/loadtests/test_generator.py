@@ -8,10 +8,12 @@ import sys
 from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from loadtests.traffic.crew import give_way
 from loadtests.traffic.generator import run
 from loadtests.traffic.plan import Mix, Plan, merged
 from loadtests.traffic.samples import Samples
@@ -147,10 +149,13 @@ async def test_processes_side_by_side_merge_into_one_result() -> None:
     assert both.offered == 5
 
 
-def test_a_load_that_gives_way_is_a_session_of_its_own_and_as_nice_as_can_be() -> None:
-    told = (
-        "import os; from loadtests.traffic.generator import give_way; give_way(); "
-        "print(os.nice(0), os.getsid(0) == os.getpid())"
+def test_a_load_that_gives_way_is_as_nice_as_can_be_and_so_is_its_session() -> None:
+    told = "import os; input(); print(os.nice(0), os.getsid(0) == os.getpid())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == ["19", "True"]
+    give_way(process.pid)
+    group = Path(f"/proc/{process.pid}/autogroup")
+    assert not group.exists() or group.read_text().split()[-1] == "19"
+    said, _ = process.communicate(b"\n", timeout=30)
+    assert said.split() == [b"19", b"True"]
