@@ -34,6 +34,8 @@ LATE_MS = 5.0
 WARM_S = 8.0
 KEEN, TOO_SLOW, NOT_MEASURED = 0, 1, 3
 _LATER = "later"
+_CONCLUDES = ("stopped: ", "limited by ", "held: ")
+"""Begin the lines by which a rehearsal says how far it came."""
 _BEGINS_S = 60.0
 _STOCK = 100_000_000
 
@@ -84,8 +86,11 @@ def main() -> int:
     )
     for turn in turns:
         name = ("beside" if turn.beside else "alone") + ("" if turn.counts else ", does not count")
-        table.add_row(name, f"{turn.p50_ms:.2f}", f"{turn.p99_ms:.2f}", f"{turn.late_ms:.1f}", turn.rehearsal)
+        table.add_row(name, f"{turn.p50_ms:.2f}", f"{turn.p99_ms:.2f}", f"{turn.late_ms:.1f}")
     screen.print(table)
+    for turn in turns:
+        if turn.rehearsal:
+            screen.print(turn.rehearsal, highlight=False)
     ratio = ratio_of(turns)
     if ratio is None:
         screen.print(f"[bold red]not measured: orders were sent more than {LATE_MS:g} ms late, or refused")
@@ -150,8 +155,8 @@ async def _beside(system: System, products: list[Product], name: str, rate: floa
         if rehearsal.returncode is None:
             rehearsal.terminate()  # it removes its shadow, and says how far it came
         said, _ = await rehearsal.communicate()
-    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    return msgspec.structs.replace(turn, beside=True, rehearsal="\n".join(lines[1:-1]))
+    ended = [line for line in said.decode(errors="replace").splitlines() if line.startswith(_CONCLUDES)]
+    return msgspec.structs.replace(turn, beside=True, rehearsal="\n".join(ended))
 
 
 if __name__ == "__main__":
