@@ -12,6 +12,7 @@ from doorbuster.values.shadows import SHADOWS_FROM
 from intake.accepting import group_commit, live_first
 from intake.accepting.group_commit import PartitionCommit
 from intake.accepting.live_first import ENOUGH, LIVE_S, SHADOW_MAX, LiveFirst
+from tests.fixtures.waiting import eventually
 from tests.unit.intake.accepting.test_group_commit import Store, Watch, turns
 
 SALE, SHADOW = 1, SHADOWS_FROM
@@ -89,9 +90,7 @@ async def test_a_sale_that_falls_silent_holds_up_no_shadow(
     await submit(sale, 1)
     store.answer()
     await submit(shadow, 2)
-    async with asyncio.timeout(5):
-        while not store.calls:
-            await asyncio.sleep(0)
+    await eventually(lambda: asyncio.sleep(0, bool(store.calls)), what="the shadow's batch to go alone")
     assert store.answer() == 2, "none came to go with"
     clock.now += LIVE_S
     assert not first.is_live
