@@ -40,7 +40,7 @@ FACTOR = 50.0
 RISE_S = 5.0
 BAR = 3.0
 """The most that the p99 of accepting at the peak may be, times the p99 before it, of those who were let in."""
-LATE_MS = 10.0
+LATE_MS = 15.0
 """A run counts when all but one in a hundred arrivals were sent at most so long after their time, at the peak too."""
 PROCESSES = 2
 """Of the load generator: one alone is busy at the peak, and late."""
