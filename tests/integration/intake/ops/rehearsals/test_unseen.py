@@ -137,10 +137,11 @@ async def test_one_at_a_time_and_beside_a_sale_only_when_that_is_said(stage: Sta
     assert (await stage.intake.ops.get(f"{path}/x")).json()["code"] == "not_found"
     unknown = await stage.intake.ops.post(path, json={"unit": 1})
     assert unknown.status_code == 422
+    await _its_result_is_no_knee_where_a_live_sale_set_the_limit(stage, begun)
 
 
-async def test_what_a_live_sale_left_for_a_rehearsal_is_no_knee_to_go_by(stage: Stage) -> None:
-    begun = await stage.begin()
+async def _its_result_is_no_knee_where_a_live_sale_set_the_limit(stage: Stage, begun: dict[str, Any]) -> None:
+    """Go or no-go does not go by what a live sale left for a rehearsal."""
     result = {
         "knee_per_s": 40.0, "broke_at_per_s": None, "proposed_rate_per_s": None, "margin": 0.2, "set_rate_per_s": 80.0,
         "criteria": {"p99_ms": 250.0, "backlog_s": 2.0, "refused_share": 0.001}, "steps": [],
