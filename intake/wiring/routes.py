@@ -136,7 +136,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
     app.add_route("/ops/sales/{sale}/clone", CloneSale(database, publishing))
-    rehearsals = Rehearsals(database, parts.orders_redis, publishing)
+    rehearsals = Rehearsals(database, parts.orders_redis, publishing, parts.sales.live_first)
     app.add_route("/ops/sales/{sale}/rehearsals", RehearsalList(rehearsals))
     app.add_route("/ops/sales/{sale}/rehearsals/{rehearsal}", OneRehearsal(rehearsals))
     app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live, parts.guard))

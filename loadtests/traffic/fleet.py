@@ -84,6 +84,7 @@ class Fleet:
         for due in self._times:
             while (ahead := self._start + due - perf_counter()) > 0:  # noqa: ASYNC110 - waits for the clock alone
                 await asyncio.sleep(max(ahead, TICK_S))
+            self.tally.offer(due, -ahead)
             self._outstanding += 1
             self._offer(self._start + due)
         self._limit = self.tally.offered
