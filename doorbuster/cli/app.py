@@ -22,6 +22,7 @@ from doorbuster.cli.instance.keys import keys
 from doorbuster.cli.instance.migrate import migrate
 from doorbuster.cli.instance.status import status
 from doorbuster.cli.instance.up import down, env, up
+from doorbuster.cli.losses import losses
 from doorbuster.cli.ops_keys import ops_keys
 from doorbuster.cli.ops_log import show_log
 from doorbuster.cli.orders.commands import orders
@@ -56,6 +57,7 @@ for command in (
         stock,
         orders,
         dead_letters,
+        losses,
         webhooks,
         show_log,
         keys,
