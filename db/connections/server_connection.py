@@ -119,7 +119,7 @@ class ServerConnection(asyncpg.Connection):
 
     @property
     def _has_begun(self) -> bool:
-        """Whether a transaction is under way; of a connection that the fence ended nothing is asked: its driver says so."""
+        """Whether a transaction is under way. A connection that the fence ended is not asked: its driver says so."""
         return self.is_closed() or self.is_in_transaction()
 
     async def _admitted(self) -> None:
