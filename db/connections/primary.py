@@ -113,6 +113,8 @@ class Servers:
         self._looking: asyncio.Task[None] | None = None
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._wanted_at = 0.0
+        self._has_chosen = False
+        """Whether a primary was ever found."""
         self._said: dict[str, str] = {}
 
     @property
@@ -144,7 +146,15 @@ class Servers:
             if self.hosts[0].identity is None:
                 raise self._failure("the server does not answer")
             return self.hosts[0]
-        return self._choose()
+        try:
+            chosen = self._choose()
+        except NoPrimaryError:
+            if self._has_chosen:
+                raise
+            await self.look(anew=True)  # a process that begins has asked once: the primary may have been slow
+            chosen = self._choose()
+        self._has_chosen = True
+        return chosen
 
     async def _known(self) -> None:
         """Have asked each server, lately."""

@@ -1,8 +1,8 @@
-"""The network cuts off a primary that is not the orders': the room's, the cache's, Postgres's; then brings it back.
+"""The network cuts off a primary that is not the orders': of room, cache, jobs, Postgres; then brings it back.
 
 Orders are posted all the while, by an instance whose one role has servers of the test's own, one of them in a network
 namespace. Every 202 is accounted for, and what is served again when is printed. The orders' own primary is parted in
-`test_partitioned_node.py`, that of jobs in `test_durability_sentinel.py`'s manner.
+`test_partitioned_node.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from doorbuster import keys
 from tests.fixtures.accounting import assert_every_202_is_accounted_for
-from tests.fixtures.cut_off import BUS, CLIENTS, CutCluster, Wires
+from tests.fixtures.cut_off import BUS, CLIENTS, CutCluster, CutWatched, Wires
 from tests.fixtures.facts import Facts, open_sale
 from tests.fixtures.failover import pair
 from tests.fixtures.load import Load
@@ -81,6 +81,30 @@ def test_a_parted_node_of_a_role_loses_no_order(up: Up, cut_cluster: CutCluster,
     load.assert_well_answered()
     assert_every_202_is_accounted_for(running, load.accepted)
     print(f"\nthe primary of the {role}'s node is cut off: {times}; {len(load.accepted)} accepted")
+
+
+def test_a_parted_sentinel_primary_of_jobs_loses_no_order(up: Up, cut_watched: CutWatched) -> None:
+    watched = cut_watched
+    running: Running = up(env={"JOBS_REDIS_URL": watched.url})
+    sale, times = open_sale(running, 100_000, 100_000), Times()
+    former = watched.primary()
+    with Load(running.base, sale.sale_id, sale.products) as load:
+        load.wait_for(60)
+
+        def serves() -> bool:
+            watched.wait_taken_over(former)
+            return SERVES["jobs"](running, sale)
+
+        _part(load, times, lambda: watched.wires.cut(BUS, CLIENTS), serves)
+        joined = time.monotonic()
+        watched.wires.join(BUS, CLIENTS)
+        wait_until(lambda: watched.follows(former), within_s=40, what="the old primary to follow")
+        times.back = time.monotonic() - joined
+        load.wait_for(60, within_s=RECOVERS_S)
+        assert SERVES["jobs"](running, sale)
+    load.assert_well_answered()
+    assert_every_202_is_accounted_for(running, load.accepted)
+    print(f"\nthe Sentinel primary of jobs is cut off: {times}; {len(load.accepted)} accepted")
 
 
 def test_a_parted_primary_of_postgres_is_replaced_and_not_written_to(up: Up, wires: Wires) -> None:
