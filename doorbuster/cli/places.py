@@ -74,6 +74,10 @@ COMMANDS = {
         "doorbuster.cli.dead_letters", "dead_letters",
         "List, show, retry and discard what could not be done: orders, deliveries, payments.",
     ),
+    "losses": Place(
+        "doorbuster.cli.losses", "losses",
+        "List, show and acknowledge losses: times that the order store came back without its end.",
+    ),
     "webhooks": Place(
         "doorbuster.cli.webhooks", "webhooks",
         "Make, list and steer webhooks: endpoints that are told what happens.",

@@ -142,7 +142,7 @@ class Parts:
     @cached_property
     def witness(self) -> Witness:
         """Who remembers what was accepted here."""
-        return Witness(self.orders_redis, self.database)
+        return Witness(self.orders_redis, self.database, durability=self.settings.durability)
 
     def _prepare_watching(self) -> None:
         """Make what looks at all of it."""
@@ -245,6 +245,7 @@ class Parts:
                 *self._ahead_of_sales(),
             ],
             closing=[
+                self.witness.end,
                 self.sign_of_life.end,
                 self.close_stores,
                 self.search.close,
