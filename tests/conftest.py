@@ -6,6 +6,8 @@ from tests.fixtures.network import forbid_all_but_loopback, read_authorities_onc
 pytest_plugins = [
     "tests.fixtures.sharing_out",
     "tests.fixtures.told",
+    "tests.fixtures.drawn",
+    "tests.fixtures.over_time",
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
     "tests.fixtures.valkey_cluster",
