@@ -147,6 +147,7 @@ class Parts:
     def _prepare_watching(self) -> None:
         """Make what looks at all of it."""
         self.database.held = self.catalogue.replicas.held = self.metrics.held
+        self.catalogue.reader.on_late_product = self.guard.shedding.note_late_product
         judges = self.durability, self.memory
         self.alerts = AlertWatcher(Watch(self.database, self.checks, self.progress, self.metrics, judges), self.metrics)
         self.alert_spells = AlertSpells(self.database, lambda: self.alerts.firing)

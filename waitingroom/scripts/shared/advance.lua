@@ -22,7 +22,9 @@ local RECORDS_MAX = 16    -- release records lapsed a call
 local ENDS_MAX = 64       -- seconds of ended admissions a call
 local ROUNDS_MAX = 8      -- passes over places that are done already
 local OUTAGE_MS = 5000    -- nobody ticked for so long: visitors could not claim either, their grace begins anew
-local PATIENCE_MS = 2500  -- how long after a throttled claim claims are held to be waiting for the bucket
+local PATIENCE_MS = 2500  -- how long a place whose claim was put off is kept: it comes again within
+local QUEUE_S = 1         -- the frontier slows when more claims were put off than are served in so long, than the burst
+local QUEUE_LEAST = 5     -- and than this: of a room this slow a few claims that meet tell nothing
 local PACE_TAU_MS = 10000 -- memory of the measured pace, at least
 local PACE_PLACES = 20    -- and as long as so many places take: a slow room's pace must not jump with each of them
 local PACE_STEP_MS = 250
@@ -93,8 +95,25 @@ local function begin(room)
   room.pace = rate_of(room)
 end
 
-local function is_patient(room, now)
-  return now - room.throttled_ms < PATIENCE_MS
+-- Keeps a place whose claim was put off from lapsing until it has had time to come again: the least one of this while,
+-- and of the one before.
+local function keep(room, now, place)
+  local age = now - room.kept_ms
+  if age < PATIENCE_MS then
+    room.kept_place = math.min(room.kept_place, place)
+  else
+    room.kept_before = age < 2 * PATIENCE_MS and room.kept_place or math.huge
+    room.kept_ms, room.kept_place = now, place
+  end
+end
+
+-- Returns the first place that must not lapse.
+local function first_kept(room, now)
+  local age = now - room.kept_ms
+  if age < PATIENCE_MS then
+    return math.min(room.kept_place, room.kept_before)
+  end
+  return age < 2 * PATIENCE_MS and room.kept_place or math.huge
 end
 
 -- Returns a bucket's level and what it is owed after it earned for a time; `spilt`: what does not fit is owed.
@@ -115,13 +134,16 @@ local function earn(room, now, ms)
   local owed
   room.issue, owed = fill(room, room.issue, room.owed_issue, earned, stalled)
   room.owed_issue = math.min(owed, most)
-  -- More claims wait than `issue` can pay for: more places would only add to them.
-  local paid = is_patient(room, now) and room.pending > room.issue and earned / 2 or earned
+  -- More claims were put off than `issue` will soon have paid for: more places would only add to them. Claims that meet
+  -- now and then are no such thing, or a short burst would never use its rate.
+  local paid = room.queued > math.max(room.burst, rate * QUEUE_S, QUEUE_LEAST) and earned / 2 or earned
+  room.queued = math.max(0, room.queued - earned)
   room.tokens, owed = fill(room, room.tokens, room.owed_tokens, paid, stalled)
   room.owed_tokens = math.min(owed, most)
 end
 
 local function lapse(room, now)
+  local kept = first_kept(room, now)
   for _ = 1, RECORDS_MAX do
     local head = redis.call('LINDEX', KEYS[3], 0)
     if not head then
@@ -131,8 +153,11 @@ local function lapse(room, now)
     if math.max(tonumber(ms) + SLICE_MS, room.grace_from_ms) + room.grace_ms > now then
       return
     end
-    redis.call('LPOP', KEYS[3])
     upto = tonumber(upto)
+    if upto >= kept then
+      return
+    end
+    redis.call('LPOP', KEYS[3])
     local absent = upto - room.lapsed_to - done_between(room.lapsed_to + 1, upto)
     room.lapsed_to = upto
     room.lapsed = room.lapsed + absent
@@ -204,7 +229,7 @@ local function settle_clock(room, clock)
   room.owed_tokens, room.owed_issue = 0, 0
   room.last_ms = clock
   room.pace_ms = math.min(room.pace_ms, clock)
-  room.throttled_ms = math.min(room.throttled_ms, clock)
+  room.throttled_ms, room.kept_ms = math.min(room.throttled_ms, clock), math.min(room.kept_ms, clock)
   room.grace_from_ms = clock
   return clock
 end
@@ -268,9 +293,7 @@ local function advance(room, clock)
     if room.running == 0 or now - since > OUTAGE_MS then
       room.grace_from_ms = now
     end
-    if not is_patient(room, now) then
-      lapse(room, now)
-    end
+    lapse(room, now)
     measure(room, now, rate_of(room) > 0 and release(room, now) or 0)
   else
     room.saturated = 0
