@@ -143,9 +143,7 @@ async def test_a_place_whose_claim_was_put_off_is_kept_as_long_as_it_comes_again
     await clock.after(2.9)
     assert isinstance(await clock.room.claim(first), Admitted)
     for _ in range(3):
-        assert isinstance(await clock.room.claim(second), Wait), (
-            "the only slot is taken, and the grace is over"
-        )
+        assert isinstance(await clock.room.claim(second), Wait), "the only slot is taken, and the grace is over"
         await clock.over(2.0)
     await clock.over(4.0)
     assert await clock.room.claim(second) is No.LAPSED, "it did not come again"
