@@ -107,12 +107,13 @@ def _compare(screen: Console, options: argparse.Namespace) -> int:
     """Exit with 1 if a prediction was too far off."""
     turns, seconds = options.turns or compare.TURNS, options.seconds or compare.SECONDS
     found = asyncio.run(compare.compare(screen.print, turns=turns, seconds=seconds))
-    screen.print(compare.table(found).screen())
+    for table in compare.tables(found).values():
+        screen.print(table.screen())
     file = options.json or Path("reports/fleet-compare.json")
     compare.write(found, file)
     files.save(found.costs, file.with_name("fleet-costs.json"))
     screen.print(f"load of the machine before: {found.load:.1f}; written to {file}")
-    return 0 if all(one.is_within for one in found.compared) else 1
+    return 0 if found.is_within else 1
 
 
 def _cluster(screen: Console, options: argparse.Namespace) -> int:
@@ -133,7 +134,9 @@ def _adopt(screen: Console) -> int:
     found = {name: table.markdown() for name, table in sizing.tables(files.load()).items()}
     found["about"] = sizing.about(files.load())
     if (compared := reports / "fleet-compare.json").exists():
-        found["compared"] = compare.told(compare.read(compared))
+        comparison = compare.read(compared)
+        found["compared"] = compare.told(comparison)
+        found |= {name: compare.tables(comparison)[name].markdown() for name in ("parts", "recovery")}
     if (clustered := reports / "fleet-cluster.json").exists():
         found["cluster"] = cluster.told(cluster.read(clustered))
     found |= {name: file.read_text() for name in ("full", "outage") if (file := reports / f"fleet-{name}.md").exists()}

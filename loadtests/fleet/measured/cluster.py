@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from loadtests.bench.shop import HOT, mix
-from loadtests.fleet.measured.calibrate import LEASE_S, only_accepted, open_sale
 from loadtests.fleet.measured.processes import calls
+from loadtests.fleet.measured.sales import LEASE_S, only_accepted, open_sale
 from loadtests.fleet.tables import Table
 from loadtests.generate.catalogue import write as write_catalogue
 from loadtests.scene.system import running
