@@ -119,7 +119,7 @@ def _compare(screen: Console, options: argparse.Namespace) -> int:
 def _cluster(screen: Console, options: argparse.Namespace) -> int:
     turns, seconds = options.turns or cluster.TURNS, options.seconds or cluster.SECONDS
     found = asyncio.run(cluster.measure(screen.print, turns=turns, seconds=seconds))
-    screen.print(cluster.table(found).screen())
+    screen.print(cluster.table(found, _costs(options.costs)).screen())
     file = options.json or Path("reports/fleet-cluster.json")
     cluster.write(found, file)
     screen.print(f"load of the machine before: {found.load:.1f}; written to {file}")
@@ -138,7 +138,7 @@ def _adopt(screen: Console) -> int:
         found["compared"] = compare.told(comparison)
         found |= {name: compare.tables(comparison)[name].markdown() for name in ("parts", "recovery")}
     if (clustered := reports / "fleet-cluster.json").exists():
-        found["cluster"] = cluster.told(cluster.read(clustered))
+        found["cluster"] = cluster.told(cluster.read(clustered), files.load())
     found |= {name: file.read_text() for name in ("full", "outage") if (file := reports / f"fleet-{name}.md").exists()}
     text = document.read_text()
     for name, table in found.items():

@@ -235,6 +235,15 @@ def test_a_crowds_generator_takes_its_share_of_the_one_machine() -> None:
     assert one.cores == pytest.approx(0.2, rel=0.1)
 
 
+def test_a_replica_on_the_same_machine_takes_its_cores_too() -> None:
+    costs = costing(store_order_us=100, intake_order_us=20)
+    who = Load(clients=64, seconds=0.5)
+    none, two = (simulate(costs, layout(together=2, replicas=count), who) for count in (0, 2))
+    assert none.us["order store"] == pytest.approx(100, rel=0.01)
+    assert two.us["order store"] == pytest.approx(300, rel=0.01)
+    assert two.accepted_per_s < none.accepted_per_s
+
+
 def test_one_seed_is_one_run() -> None:
     shape, who = layout(partitions=4, together=2), Load(rate_per_s=3_000, seconds=1)
     first, again, other = (simulate(COSTS, shape, who, seed=seed) for seed in (5, 5, 6))
