@@ -29,6 +29,8 @@ PARTITIONS = 3
 CLIENTS = (96, 48)
 BACKLOG, SECONDS = 8_000, 4.0
 _NOTHING_S = 1e-6
+_TELLING_S = 0.02
+"""Processor time is counted in hundredths of a second: less tells nothing."""
 _SESSIONS = ("drain session", "relay session")
 
 
@@ -45,19 +47,19 @@ async def measure(system: System, connection: Connection, rest: Rest) -> list[Do
 
 
 def factors(costs: Costs, runs: list[Done]) -> Company:
-    """Return how many times what the parts take alone they took in these runs.
+    """Return how many times what the parts take alone they took in these runs; 1 where that is too little to tell.
 
     Raises:
-        ValueError: there is no run, or a part used no time.
+        ValueError: there is no run.
     """
+    if not runs:
+        raise ValueError("no run, so nothing to tell company by")
     alone = [costs.of(run.work) for run in runs]
     found: dict[str, float] = {}
     for part in Company.__struct_fields__:
         expected = sum(one[part] for one in alone)
         used = sum(run.used_s[part] for run in runs)
-        if used <= 0:
-            raise ValueError(f"{part}: {used} s of processor in company, which cannot be")
-        found[part] = used / expected if expected else 1.0
+        found[part] = used / expected if min(used, expected) > _TELLING_S else 1.0
     return Company(**found)
 
 
