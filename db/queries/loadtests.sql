@@ -53,6 +53,14 @@ select extract(epoch from e.at - o.accepted_at)::float8 as seconds
     select min(seq) from order_events f where f.order_id = o.order_id and f.status in ('confirmed', 'cancelled')
   );
 
+-- name: late_outcomes
+-- Of a sale's orders since $2: when the first was accepted, the longest that one waited for its final outcome, and when
+-- the last was decided that had waited for longer than $3.
+select min(o.accepted_at) as began, extract(epoch from max(e.at - o.accepted_at))::float8 as longest_s,
+       max(e.at) filter (where e.at - o.accepted_at > $3) as late
+  from orders o join sales using (sale_number) join order_events e using (order_id)
+  where sale_id = $1 and o.accepted_at >= $2 and e.status in ('confirmed', 'cancelled');
+
 -- name: batches
 -- The drain's batches: every event of a batch carries the batch's time.
 select e.at, count(*) as orders

@@ -150,6 +150,8 @@ class Result(msgspec.Struct, kw_only=True):
     order_ids: bytes = b""
     """16 bytes for each order answered 202."""
     retries: int = 0
+    processor_s: float = 0.0
+    """What the generator itself used from the start to the end; making its requests before the clock is not in it."""
     visits: Visits | None = None
 
     def accepted_between(self, start: float, end: float) -> Samples:
@@ -200,6 +202,7 @@ def merged(results: list[Result]) -> Result:
         answered=answered.to_bytes(),
         order_ids=b"".join(result.order_ids for result in results),
         retries=sum(result.retries for result in results),
+        processor_s=sum(result.processor_s for result in results),
         visits=_merged_visits([result.visits for result in results if result.visits]),
     )
 

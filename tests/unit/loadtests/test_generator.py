@@ -68,6 +68,7 @@ async def test_a_closed_loop_sends_exactly_the_count_with_keys_of_their_own() ->
     assert result.outcomes == {"accepted": 50}
     assert result.offered == 50
     assert result.order_ids == ORDER.bytes * 50
+    assert 0 < result.processor_s < 10
     keys = {request.split(b"Idempotency-Key: ")[1].split(b"\r\n")[0] for request in seen}
     assert len(seen) == len(keys) == 50
 
@@ -146,6 +147,7 @@ async def test_processes_side_by_side_merge_into_one_result() -> None:
     both = merged(results)
     assert both.outcomes == {"accepted": 5}
     assert len(Samples.from_bytes(both.accepted)) == 5
+    assert both.processor_s == sum(one.processor_s for one in results) > 0
     assert both.offered == 5
 
 
