@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from loadtests.fleet.costs import Company, Costs, load
 from loadtests.fleet.model.books import Sample
 from loadtests.fleet.model.layout import Fault, Kind, Layout, Load
+from loadtests.fleet.model.shifts import PACE_S
 from loadtests.fleet.model.simulation import Outcome, Simulation, simulate
 
 COSTS = load()
@@ -161,12 +162,12 @@ def test_at_every_moment_what_is_accepted_is_drained_or_waits(
 def test_more_of_anything_is_never_slower(intakes: int, nodes: int, cores: int, seed: int) -> None:
     costs = costing(intake_order_us=100, store_order_us=100, drain_pg_order_us=100)
     base = layout(partitions=4, intakes=intakes, nodes=nodes, postgres_cores=cores, drain_batch_max=50)
-    crowd = Load(rate_per_s=20_000, seconds=0.1)
+    crowd = Load(rate_per_s=20_000, seconds=0.2)
     before = simulate(costs, base, crowd, seed=seed)
     for more in ({"intakes": 2 * intakes}, {"nodes": min(2 * nodes, 4)}, {"postgres_cores": 2 * cores}):
         after = simulate(costs, msgspec.structs.replace(base, **more), crowd, seed=seed)
-        # Who goes to which partition is drawn anew, so a few per cent are chance.
-        assert after.confirmed_per_s >= before.confirmed_per_s * 0.93, more
+        # Shifts begin a step every so often, and the last orders may just miss one.
+        assert after.confirmed / after.confirmed_per_s <= before.confirmed / before.confirmed_per_s + PACE_S, more
 
 
 def faulty(kind: Kind, **named: object) -> tuple[Outcome, Outcome]:
