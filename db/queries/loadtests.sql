@@ -214,6 +214,9 @@ with sold as (
 )
 update sales set version = version + 1 where sale_id = $1;
 
+-- name: is_vacuumed_now
+select exists (select from pg_stat_activity where backend_type = 'autovacuum worker');
+
 -- name: is_untold
 -- Whether an event of an order waits for the relay.
 select coalesce((

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SQL = load("loadtests")
 _POLL_S = 0.1
+_CALM_S = 6.0
 _TOLD_POLL_S = 0.5
 _INSTANT_S = 0.001
 """Events of one batch have one time: that is no time, and no rate."""
@@ -225,6 +226,21 @@ async def wait_until_told(connection: Connection, *, bound_s: float) -> None:
     while await connection.fetchval(_SQL["is_untold"]):
         if monotonic() > ends:
             raise NotSettledError(f"there are unpublished events after {bound_s:g} s")
+        await asyncio.sleep(_TOLD_POLL_S)
+
+
+async def wait_until_calm(connection: Connection, *, bound_s: float) -> None:
+    """Wait until no autovacuum is at work, and none begins for as long as its launcher sleeps.
+
+    Raises:
+        NotSettledError: it takes longer than `bound_s`.
+    """
+    ends, since = monotonic() + bound_s, monotonic()
+    while monotonic() < since + _CALM_S:
+        if await connection.fetchval(_SQL["is_vacuumed_now"]):
+            since = monotonic()
+        if monotonic() > ends:
+            raise NotSettledError(f"tables are being vacuumed after {bound_s:g} s")
         await asyncio.sleep(_TOLD_POLL_S)
 
 

@@ -153,6 +153,7 @@ async def _with(
         await ledger.wait_until_told(connection, bound_s=600)
         say(f"{kept:,} orders are kept")
         await measure(system, connection, found[0].point, f"warm-{kept}", min(extent.orders, 1_000), nothing())
+        await ledger.wait_until_calm(connection, bound_s=600)
         at_rest = await idle(system)
         for turn in range(extent.turns):
             for one in found:
