@@ -156,19 +156,6 @@ class System:
                 _signal(process, signal.SIGCONT)
 
 
-@contextmanager
-def signalled(pids: list[int] | int | None, begin: signal.Signals, end: signal.Signals) -> Iterator[None]:
-    """Send a signal to processes and their children, and another one to the same after the block."""
-    held = _with_children(pids)
-    try:
-        for process in held:
-            _signal(process, begin)
-        yield
-    finally:
-        for process in reversed(held):
-            _signal(process, end)
-
-
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
     with suppress(psutil.NoSuchProcess):  # it ended by itself
         process.send_signal(number)

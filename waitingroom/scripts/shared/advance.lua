@@ -10,7 +10,7 @@
 -- even when many released visitors come at once. Bounded work a call, whatever the number of visitors.
 --
 -- A burst of less than a second's rate overflows whenever nobody calls for so long, and a busy machine would make a slow
--- room slower for good. What such a stall spills while people wait is owed (`owed_tokens`, `owed_issue`): a second's rate
+-- room slower for good. What such a stall spills while people wait (theirs, too) is owed (`owed_tokens`, `owed_issue`): a second's rate
 -- less the burst at most, given back as fast as the rate. So in any window of w seconds at most
 -- burst + rate * w + min(rate * 1 s - burst, rate * w) are admitted, and never more than burst + rate * time since a moment
 -- at which the room owed nothing (docs/adr/0032).
@@ -130,7 +130,8 @@ local function earn(room, now, ms)
   local rate = rate_of(room)
   local earned = rate * ms / 1000
   local most = math.max(0, rate * OWED_S - room.burst)
-  local stalled = earned > room.burst and (room.saturated == 1 or room.pending > 0)
+  -- Nobody called for so long, or who was put off and told to come by now is late.
+  local stalled = earned > room.burst and (room.saturated == 1 or room.pending > 0) or room.queued > earned
   local owed
   room.issue, owed = fill(room, room.issue, room.owed_issue, earned, stalled)
   room.owed_issue = math.min(owed, most)
