@@ -6,9 +6,10 @@ with found as (
   select $1, $2, $3, $4, $5, $6, $7,
          $9 = 'intake' or to_timestamp($8::bigint / 1000.0) > clock_timestamp() - interval '1 hour', $9,
          $9 = 'intake' or exists (
-           select from intake_witnesses
+           select from intake_witnesses -- the order store's clock may be ahead
              where began_at < to_timestamp($8::bigint / 1000.0) + interval '1 minute'
-               and coalesce(ended_at, seen_at) > to_timestamp($8::bigint / 1000.0) - interval '1 hour')
+               and coalesce(ended_at, seen_at)
+                   > least(to_timestamp($8::bigint / 1000.0), clock_timestamp()) - interval '1 hour')
   returning loss_id, in_use
 ), asked as (
   insert into loss_witnesses (loss_id, witness_id)
