@@ -51,8 +51,8 @@ demo: $(RUNS)  ## set everything up, run a 50x flash sale, print the report and 
 services:  ## what the tests use from Debian: installs what is missing, if that may be done, and says what is left out
 	@.ci/services
 
-test: $(STAMP) services  ## run the tests, all or those of a folder (FOLDER=tests/edge)
-	@$(BIN)/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations=15 $(FOLDER)
+test: $(STAMP) services  ## run the tests, all or those of a folder (FOLDER=tests/edge, PROCESSES=3)
+	@$(BIN)/python -m pytest -m "not soak" --numprocesses $(or $(PROCESSES),4) --dist loadfile --no-loadscope-reorder --durations=15 $(FOLDER)
 
 test-unit: $(STAMP)  ## the tests of pure code: seconds, no server, nothing from Debian
 	@$(BIN)/python -m pytest tests/unit --durations=5

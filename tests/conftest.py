@@ -1,11 +1,11 @@
 """What every test shares. Nothing here leaves the machine: see `tests.fixtures.network`."""
 
-from tests.fixtures.compiled import keep_what_is_compiled
 from tests.fixtures.known_types import ask_for_types_once
 from tests.fixtures.memory import keep_files_in_memory
 from tests.fixtures.network import forbid_all_but_loopback, read_authorities_once
 
 pytest_plugins = [
+    "tests.fixtures.compiled",  # first: what the others import is compiled
     "tests.fixtures.bounds",
     "tests.fixtures.sharing_out",
     "tests.fixtures.told",
@@ -32,7 +32,6 @@ pytest_plugins = [
     "tests.fixtures.rehearsing",  # last: it imports those of shop and visitors
 ]
 
-keep_what_is_compiled()
 forbid_all_but_loopback()
 read_authorities_once()
 keep_files_in_memory()

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.fixtures import turns
 from tests.fixtures.waiting import wait_until
 
 STOPPED_S = 0.5
@@ -32,15 +34,30 @@ def test_a_process_that_is_stopped_loses_no_time() -> None:
     ) as child:  # fmt: skip
         assert child.stdin is not None
         assert child.stdout is not None
-        assert child.stdout.readline() == "watching\n"
-        os.kill(child.pid, signal.SIGSTOP)
-        wait_until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_STOPPED)
-        time.sleep(STOPPED_S)  # what is tested is that this time does not count
-        os.kill(child.pid, signal.SIGCONT)
-        told, _ = child.communicate("\n")
+        try:
+            assert child.stdout.readline() == "watching\n"
+            os.kill(child.pid, signal.SIGSTOP)
+            wait_until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_STOPPED)
+            time.sleep(STOPPED_S)  # what is tested is that this time does not count
+            os.kill(child.pid, signal.SIGCONT)
+            told, _ = child.communicate("\n", timeout=60)
+        finally:
+            child.kill()  # one that stands still would be waited for without an end
     assert 0 <= float(told) < time.monotonic() - began - STOPPED_S
 
 
 def test_a_wait_for_what_never_comes_ends() -> None:
     with pytest.raises(AssertionError, match="the moon"):
         wait_until(lambda: False, within_s=0.1, what="the moon")
+
+
+def test_where_nobody_watches_time_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a fork, whose threads are not there: a wait would never end."""
+    gone = threading.Thread(target=str)
+    gone.start()
+    gone.join(10)
+    monkeypatch.setattr(turns._turns, "_watching", gone)
+    watch = turns.Watch()
+    deadline = time.monotonic() + 60
+    while watch.elapsed_s() < 0.01:
+        assert time.monotonic() < deadline
