@@ -135,5 +135,6 @@ def _asked(headers: Headers) -> tuple[str, str | None, bytes, bytes] | None:
     is_framed = is_host(by_name.get(b"host")) and b"transfer-encoding" not in by_name
     if not is_plain or not is_framed or not is_key(key):
         return None
-    token = token_of(by_name.get(b"authorization", b"").decode("latin-1"))
+    said = by_name.get(b"authorization")
+    token = None if said is None else token_of(said.decode("latin-1"))
     return key, token, by_name.get(b"origin", b""), request_id(by_name.get(HEADER))
