@@ -67,10 +67,14 @@ class EventAppender:
             RedisError, OSError, TimeoutError: whether they were appended is unknown.
         """
         tries = 0
+        self._route.touch()
         async with asyncio.timeout(APPEND_S):
             while True:
                 try:
-                    return await self._append(events, last)
+                    appended = await self._append(events, last)
+                    if appended is Appended.NOT:  # whoever takes none may not be the primary any more
+                        self._route.suspect()
+                    return appended
                 except REDIS_FAILED as error:
                     self._route.suspect()
                     if not may_pass(error):
