@@ -15,6 +15,7 @@ import msgspec
 from doorbuster.contract.decoding import refusal_of
 from doorbuster.contract.fields import LINES_SURE
 from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.plain_text import PlainTextDecoder
 from doorbuster.contract.problems import JSON
 from doorbuster.errors import InvalidError
 from intake.server.connection.framing import is_host
@@ -44,7 +45,7 @@ _HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orde
 _REPLAYED = b"idempotency-replayed: true\r\nidempotent-replayed: true\r\n"
 _VARY = b"vary: Accept\r\n"
 """Of a problem: who asks for a page gets one, by the full path."""
-_decode = msgspec.json.Decoder(OrderRequest).decode
+_decode = PlainTextDecoder(OrderRequest).decode
 
 
 class FastOrderPost:
