@@ -13,6 +13,9 @@ ifneq ($(wildcard $(STAMP) $(RUNS)),)
   endif
 endif
 
+# Everything here begins processes by the dozen: what one has compiled, the next need not.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: services help install demo test test-unit alerts dashboard image fix test-versions test-oldest test-newest constraints check bench endurance growth simulate soak loadtest spike loadtest-reads room-report opensearch relevance clean
 
 help:  ## show the targets

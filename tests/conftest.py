@@ -1,11 +1,15 @@
 """What every test shares. Nothing here leaves the machine: see `tests.fixtures.network`."""
 
+from tests.fixtures.compiled import keep_what_is_compiled
+from tests.fixtures.known_types import ask_for_types_once
 from tests.fixtures.memory import keep_files_in_memory
 from tests.fixtures.network import forbid_all_but_loopback, read_authorities_once
 
 pytest_plugins = [
+    "tests.fixtures.bounds",
     "tests.fixtures.sharing_out",
     "tests.fixtures.told",
+    "tests.fixtures.drawn",
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
     "tests.fixtures.valkey_cluster",
@@ -28,6 +32,8 @@ pytest_plugins = [
     "tests.fixtures.rehearsing",  # last: it imports those of shop and visitors
 ]
 
+keep_what_is_compiled()
 forbid_all_but_loopback()
 read_authorities_once()
 keep_files_in_memory()
+ask_for_types_once()

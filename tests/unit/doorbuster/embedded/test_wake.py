@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -50,12 +51,12 @@ def test_waiting_ends_when_set_before_or_meanwhile_and_when_the_time_is_over(wak
     began = time.monotonic()
     wake.wait(0.05)
     assert time.monotonic() - began >= 0.05
-    former = signal.signal(signal.SIGALRM, lambda *_: wake.set())
+    former = signal.signal(signal.SIGUSR1, lambda *_: wake.set())
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGUSR1)).start()
         wake.wait(60)
     finally:
-        signal.signal(signal.SIGALRM, former)
+        signal.signal(signal.SIGUSR1, former)
 
 
 def test_any_number_of_sets_neither_blocks_nor_is_kept(wake: Wake) -> None:

@@ -1,0 +1,100 @@
+"""Nothing a test does lets a run hang: each of these would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HANGS = """
+import asyncio, signal, threading, time
+import pytest
+from hypothesis import given, strategies
+
+@pytest.fixture
+def never_ends():
+    yield
+    threading.Event().wait()
+
+def test_its_fixture_hangs_after_a_failure(never_ends):
+    assert not "a failure"
+
+def test_it_takes_the_alarm_for_itself():
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    threading.Event().wait()
+
+@given(strategies.integers())
+def test_an_example_that_never_ends(number):
+    while True:
+        time.sleep(0.01)
+
+def test_a_loop_whose_tasks_do_not_let_go():
+    async def wait():
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+    asyncio.run(wait())
+
+async def test_a_task_swallows_the_first():
+    async def swallow():
+        try:
+            while True:
+                time.sleep(0.001)
+        except BaseException:
+            pass
+    asyncio.create_task(swallow())
+    await asyncio.sleep(0)
+    await asyncio.Event().wait()
+
+def test_the_next_is_whole():
+    pass
+"""
+CONFTEST = """
+from tests.fixtures import bounds
+from tests.fixtures.bounds import *
+bounds.AGAIN_S = 1
+"""
+
+
+def _run(folder: Path, tests: str, **ini: str) -> subprocess.CompletedProcess[str]:
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "test_hangs.py").write_text(tests)
+    (folder / "pytest.ini").write_text("\n".join(["[pytest]", "asyncio_mode = auto", *map(" = ".join, ini.items())]))
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", "-c", "pytest.ini"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False)
+
+
+@pytest.mark.timeout(100)
+def test_what_hangs_is_interrupted_until_it_ends_and_the_next_goes_on(tmp_path: Path) -> None:
+    ran = _run(tmp_path, HANGS, timeout="1")
+    assert "5 failed, 1 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
+    assert "TookTooLongError: test_hangs.py::test_an_example_that_never_ends has had 1 s" in ran.stdout
+
+
+@pytest.mark.timeout(100)
+def test_what_no_interruption_ends_ends_its_process_also_after_a_failure(tmp_path: Path) -> None:
+    deaf = """
+import pytest, time
+
+@pytest.fixture
+def deaf():
+    yield
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+
+def test_it_fails(deaf):
+    assert False
+"""
+    ran = _run(tmp_path, deaf, timeout="0.3", faulthandler_timeout="1.5", faulthandler_exit_on_timeout="true")
+    assert (ran.returncode, "in deaf" in ran.stderr) == (1, True), ran.stdout + ran.stderr
