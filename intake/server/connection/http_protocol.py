@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from uvicorn._types import HTTPScope
+
     from intake.server.asgi import Headers
     from intake.server.connection.connections import ConnectionStage
 
@@ -169,7 +171,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         """Begin a request."""
         self._resting.pop(self, None)
         self._phase, self._is_begun = HEAD, False
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False  # all else `_begin` makes
 
     def on_headers_complete(self) -> None:
         """Hold a request back that may take the fast path."""
@@ -252,7 +254,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         version = self.parser.get_http_version()
         if (fault := fault_of(version, self._head)) is not None:
             raise FaultyError(fault)
-        scope = self.scope
+        scope = self._new_scope()
         scope["method"], scope["http_version"] = self.parser.get_method().decode("ascii"), version
         parsed = httptools.parse_url(self.url)
         raw_path: bytes = parsed.path or b"/"  # an absolute address may have none
@@ -277,6 +279,14 @@ class IntakeHttpProtocol(ClosableProtocol):
         self._is_begun = True
         self.pipeline.appendleft((cycle, self.app))
         self._start_next()
+
+    def _new_scope(self) -> HTTPScope:
+        """Make a scope as uvicorn does where a request begins, when it is sure that one is needed."""
+        read = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = read
+        self.scope["headers"] = self._head
+        return self.scope
 
     # Answering.
 
