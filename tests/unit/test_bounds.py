@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HANGS = """
 import asyncio, signal, threading, time
-import pytest
+import pytest, uvloop
 from hypothesis import given, strategies
 
 @pytest.fixture
@@ -41,6 +41,11 @@ def test_a_loop_whose_tasks_do_not_let_go():
             except asyncio.CancelledError:
                 pass
     asyncio.run(wait())
+
+def test_the_loop_that_intakes_have():
+    async def wait():
+        await asyncio.Event().wait()
+    uvloop.run(wait())
 
 async def test_a_task_swallows_the_first():
     async def swallow():
@@ -75,7 +80,7 @@ def _run(folder: Path, tests: str, **ini: str) -> subprocess.CompletedProcess[st
 @pytest.mark.timeout(100)
 def test_what_hangs_is_interrupted_until_it_ends_and_the_next_goes_on(tmp_path: Path) -> None:
     ran = _run(tmp_path, HANGS, timeout="1")
-    assert "5 failed, 1 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
+    assert "6 failed, 1 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
     assert "TookTooLongError: test_hangs.py::test_an_example_that_never_ends has had 1 s" in ran.stdout
 
 
