@@ -96,6 +96,8 @@ class Sale(Planned, frozen=True, kw_only=True):
     number: int
     name: str | None
     products: dict[str, SaleProduct]
+    products_read_at: datetime
+    """When these were read; the row may have been read again since, and had the same version."""
     starts_at: datetime
     ends_at: datetime | None
     partitions: int

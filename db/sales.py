@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from db.connections.pool import Connection
 
 _SQL = load("sales")
+PRODUCTS_KEPT_S = 60.0
+"""How long the products of a sale are taken for what they were without being read, if its version is what it was."""
 
 
 def _planned(row: asyncpg.Record) -> dict[str, Any]:
@@ -39,15 +41,19 @@ def _planned(row: asyncpg.Record) -> dict[str, Any]:
     }
 
 
-def _sale(row: asyncpg.Record) -> Sale:
+def _sale(row: asyncpg.Record, *, known: Sale | None = None) -> Sale:
+    """Return a row as a sale, with the products of the one that is `known` if the row has none."""
     values = _planned(row)
     base_room, closes = values["room"], values.pop("plan_closes_at")
     if values["phase"] == "closed" and values["closed_at"] is None:
         values["closed_at"] = closes
     if applied := due(values["timeline"], values["terms_at"], values["read_at"]):
         values["room"] = room_after(base_room, applied)
-    products = [SaleProduct(**dict(zip(SaleProduct.__struct_fields__, p, strict=True))) for p in row["products"]]
-    values["products"] = {product.product_id: product for product in products}
+    if row["products"] is None and known is not None:
+        values |= {"products": known.products, "products_read_at": known.products_read_at}
+    else:
+        products = [SaleProduct(**dict(zip(SaleProduct.__struct_fields__, p, strict=True))) for p in row["products"]]
+        values |= {"products": {one.product_id: one for one in products}, "products_read_at": values["read_at"]}
     # What a later version added to the row is none of this one's business: both are at work during an upgrade.
     own = {name: value for name, value in values.items() if name in Sale.__struct_fields__}
     return Sale(number=values["sale_number"], **own | {"base_room": base_room})
@@ -126,6 +132,17 @@ async def get_sale(connection: Connection, sale_id: str) -> Sale | None:
     """Return the sale of this id."""
     row = await connection.fetchrow(_SQL["get_sale"], sale_id)
     return None if row is None else _sale(row)
+
+
+async def get_sale_again(connection: Connection, known: Sale) -> Sale | None:
+    """Return a sale that was read before; its products are read only if the row has another version by now.
+
+    And once in `PRODUCTS_KEPT_S`: a database that lost its last changes gives their versions to others.
+    """
+    if (known.read_at - known.products_read_at).total_seconds() > PRODUCTS_KEPT_S:
+        return await get_sale(connection, known.sale_id)
+    row = await connection.fetchrow(_SQL["get_sale_again"], known.sale_id, known.number, known.version)
+    return None if row is None else _sale(row, known=known)
 
 
 async def _existing(connection: Connection, sale_id: str) -> Sale:

@@ -463,7 +463,10 @@ create table orders (
 
 -- By sale in order of acceptance: lists, first come first served.
 create index orders_by_acceptance on orders (sale_number, partition, accepted_at, entry_seq);
-create index orders_by_customer on orders (customer_id);
+-- A customer's, for ops: a filter for each 128 pages, which is written once and costs an order nothing. What came since
+-- the last was written is read whole.
+create index orders_by_customer_range on orders
+  using brin (customer_id text_bloom_ops (false_positive_rate = 0.002)) with (pages_per_range = 128, autosummarize = on);
 -- Orders by why they are as they are. What is confirmed has no reason and costs nothing here.
 create index orders_by_reason on orders (sale_number, partition, reason, accepted_at) where reason is not null;
 
@@ -1154,7 +1157,7 @@ create table postgres_timelines (
 -- Losses of the order store: a server that took over, or was restored, without the last that was accepted.
 create table store_losses (
   loss_id     bigint generated always as identity primary key,
-  at          timestamptz not null default clock_timestamp(), -- when a drain found it
+  at          timestamptz not null default clock_timestamp(), -- when it was found
   sale_number integer not null references sales,
   partition   smallint not null,
   cursor_id   text not null,             -- up to which entry the partition was drained
@@ -1163,7 +1166,13 @@ create table store_losses (
   missing     bigint not null,           -- entries drained before that the store does not have any more: they are orders here
   strays      bigint not null,           -- entries accepted since, with ids below the cursor; drained like any other
   in_use      boolean not null,          -- it was drained within the hour before, so that accepted orders may have waited
-  witnesses   integer not null default 0 -- intakes that have looked for every order they accepted behind the cursor
+  witnesses   integer not null default 0, -- intakes that have looked for every order they accepted behind the cursor
+  found_by           text not null default 'drain' check (found_by in ('drain', 'intake')),
+  is_listed          boolean, -- somebody who was asked can have accepted the last drained entry; null: of the version before
+  acknowledged_at    timestamptz, -- since when ops know of it; it counts in the audit for ever
+  acknowledged_by    text,
+  acknowledge_reason text,
+  constraint store_losses_acknowledged check ((acknowledged_at is null) = (acknowledge_reason is null))
 );
 
 -- Orders that were answered 202 and that neither store had when an intake looked. One that is sent again is an order.
@@ -1172,8 +1181,46 @@ create table lost_orders (
   sale_number integer not null references sales,
   partition   smallint not null,
   entry_id    text not null,
-  at          timestamptz not null default clock_timestamp()
+  at          timestamptz not null default clock_timestamp(),
+  loss_id     bigint references store_losses
 );
+
+create index lost_orders_loss on lost_orders (loss_id);
+
+-- Each process of the intake, as it last said of itself what it accepted: who is gone cannot be asked any more.
+create table intake_witnesses (
+  witness_id   uuid primary key,
+  began_at     timestamptz not null default clock_timestamp(),
+  seen_at      timestamptz not null default clock_timestamp(),
+  ended_at     timestamptz,              -- it ended by itself, having said all
+  settled_at   timestamptz,              -- all that it can have accepted is in Postgres, or what may be lost was told
+  durability   text not null,            -- what an order had to reach there before its 202
+  histories    text[] not null,          -- replication ids of the order store's primaries when it last looked
+  sale_numbers integer[] not null,       -- of the latest order that it accepted in each partition, and so the three below
+  partitions   smallint[] not null,
+  entry_ids    text[] not null,
+  order_ids    uuid[] not null
+);
+
+create index intake_witnesses_open on intake_witnesses (seen_at) where settled_at is null;
+
+-- Whom a loss was asked of: every intake that may have accepted an order behind the cursor.
+create table loss_witnesses (
+  loss_id    bigint not null references store_losses on delete cascade,
+  witness_id uuid not null,
+  said_at    timestamptz,                -- when it had looked for all of these orders; null: it has not, or cannot
+  primary key (loss_id, witness_id)
+);
+
+-- Says whether nobody knows what a loss took: one that may have accepted orders there has not looked for them, or none is known.
+create function is_unwitnessed(loss bigint, in_use boolean, is_listed boolean, witnesses integer)
+returns boolean language sql stable as $$
+  select in_use and case
+    when is_listed is null then witnesses = 0
+    when not is_listed then true
+    else exists (select from loss_witnesses w where w.loss_id = loss and w.said_at is null)
+  end
+$$;
 
 -- Deletes up to `most` rows of a table that are a shadow's, by the column that says whose they are; returns how many.
 create function remove_shadow_rows(place text, by text, shadow integer, most bigint) returns bigint language plpgsql as $$

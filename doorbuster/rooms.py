@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 from doorbuster.errors import SettingsError
@@ -64,6 +63,8 @@ def _is_ours(found: Path, ours: Path) -> bool:
 
 
 def _owner(room: str) -> str:
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version  # seldom wanted, slow to load
+
     names = [name for name in packages_distributions().get(room, []) if name != "doorbuster"]
     try:
         return f" (from {names[0]} {version(names[0])})" if names else ""

@@ -75,6 +75,8 @@ class Outcome(msgspec.Struct):
     stories: dict[str, int] = {}
     differences: list[str] = []
     """Where the sale's report tells otherwise than was seen."""
+    alerts: list[str] = []
+    """What fired in its night, as the report tells: nothing, on a machine that is up to it."""
 
     @property
     def good(self) -> bool:
@@ -170,6 +172,7 @@ async def _report(system: System, outcome: Outcome, page: Path) -> list[str]:
     visits = outcome.result.visits
     assert visits is not None
     told = await system.ops("GET", f"/ops/sales/{SALE}/report")
+    outcome.alerts = reported.alerts(told)
     return reported.differences(told, accepted=outcome.distinct, admitted=visits.admitted, states=outcome.states)
 
 
@@ -241,6 +244,7 @@ def _conclude(say: object, outcome: Outcome, shape: Shape) -> None:
     say(f"{outcome.distinct:,} orders answered 202, {outcome.missing:,} of them unaccounted for")
     for difference in outcome.differences:
         say(f"[bold red]the report differs: {difference}")
+    say(f"alerts that fired: {'; '.join(outcome.alerts) or 'none'}")
     verdict = "[bold green]every promise held" if outcome.good else "[bold red]A PROMISE WAS BROKEN"
     say(f"{verdict}[/]; everything is stopped again, after {outcome.seconds:.0f} s in all")
 

@@ -21,7 +21,7 @@ class LastAudit(NamedTuple):
     """The last audit."""
 
     breaches: dict[str, int]
-    """Promise -> breaches."""
+    """Promise -> breaches that ops have not acknowledged."""
     age_s: float
 
 
@@ -48,7 +48,7 @@ def tell_from_thread(jobs: JobsRedis, found: PromisesView) -> None:
 def _note(found: PromisesView) -> dict[Any, Any]:
     breaches: Counter[str] = Counter()
     for figure in found.figures:
-        breaches[figure.promise] += figure.breaches
+        breaches[figure.promise] += figure.breaches - figure.acknowledged
     return {AT: f"{found.at.timestamp():.3f}", **breaches}
 
 

@@ -13,8 +13,8 @@ pytest_plugins = [
     "tests.fixtures.turns",  # first, then the stores: others import them
     "tests.fixtures.stores",
     "tests.fixtures.valkey_cluster",
-    "tests.fixtures.cut_off",
     "tests.fixtures.valkey_sentinel",
+    "tests.fixtures.cut_off",  # after those, which it imports
     "tests.fixtures.staff",
     "tests.fixtures.before",
     "tests.fixtures.intake",

@@ -13,7 +13,7 @@ import random
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from catalogue.cache.subjects import NO_FLOOR, MinVersion
 from db.connections.replicas import LateReadError, NotShownError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from catalogue.cache.floors import MinVersions
     from catalogue.cache.shared import CacheLook, SharedCache
     from db.connections.pool import Connection
+    from db.connections.read_server import Work
     from db.connections.replicas import Replicas
 
 EARLY, EARLIEST = 0.8, 0.4
@@ -45,9 +46,16 @@ SEEN_S = 10.0
 log = logging.getLogger("doorbuster.catalogue")
 
 
-PATIENCE_S, TRIES = 2.0, 4
+PATIENCE_S, TRIES = 5.0, 4
 """How long and how often, at least, products are asked for where servers have too much to do: a process that is late
-itself has no time for a second try in so long. A page is refused after searches are."""
+itself has no time for a second try in so long. After the first late answer searches and listings are refused."""
+
+
+T = TypeVar("T")
+
+
+def _not_told() -> None:
+    pass
 
 
 class Loaded(NamedTuple):
@@ -128,6 +136,8 @@ class Reader:
         self._many: Gathering[WantedProduct, Loaded] = Gathering(self._load_many, calls=READS_OUT, most=READS_MAX)
         self._fill_s = 0.0
         """What a fill takes, lately."""
+        self.on_late_product: Callable[[], None] = _not_told
+        """Called when a product has to be asked for again: what matters less is to be refused before its page is."""
         self.heard: list[Callable[[], None]] = []
         """Told whenever something is known to have changed."""
         self.answered: Counter[str] = Counter()
@@ -271,10 +281,12 @@ class Reader:
             return loaded
 
         loaded = None
-        if source.load_many is not None and source.product_id is not None and not floor.lsn:
+        if source.load_many is not None and source.product_id is not None:
+            # Whatever server answers: a version below the floor is asked for by itself, where the floor can be read.
             loaded = await self._many.get((source.product_id, source.load_many))
         if loaded is None or loaded.version < floor.version:
-            loaded = await self._replicas.read(work, lsn=floor.lsn)
+            patience_s = 0.0 if source.product_id is None else PATIENCE_S
+            loaded = await self._read(work, lsn=floor.lsn, patience_s=patience_s)
         log.debug("read from the database", extra={"subject": source.subject, "part": source.part})
         if look is not None:
             filled = await self._shared.fill(source.subject, source.part, look.now_ms, *loaded)
@@ -284,17 +296,24 @@ class Reader:
         return (None, newer) if newer.version > loaded.version else (loaded, floor)
 
     async def _load_many(self, wanted: Sequence[WantedProduct]) -> Sequence[Loaded]:
-        """Read several products in one statement, of a server that nothing is asked of."""
+        """Read several products in one statement, of a server whose log position nobody asks."""
         load = wanted[0][1]
 
         async def work(connection: Connection, _lsn: int) -> list[Loaded]:
             return await load(connection, [product_id for product_id, _ in wanted])
 
-        due, tries = time.monotonic() + PATIENCE_S, 0
+        return await self._read(work, lsn=0, patience_s=PATIENCE_S)
+
+    async def _read(self, work: Work[T], *, lsn: int, patience_s: float) -> T:
+        """Ask the servers, and for a product's page again and again where they have too much to do."""
+        due, tries = time.monotonic() + patience_s, 0
         while True:
             try:
-                return await self._replicas.read(work)
+                return await self._replicas.read(work, lsn=lsn)
             except LateReadError:
+                if not patience_s:
+                    raise
+                self.on_late_product()
                 tries += 1
                 if tries >= TRIES and time.monotonic() >= due:
                     raise

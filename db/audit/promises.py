@@ -56,6 +56,7 @@ def _view(figure: Figure) -> PromiseFigure:
         what=figure.what,
         value=figure.value,
         breaches=figure.breaches,
+        acknowledged=figure.acknowledged,
         verdict="broken" if figure.breaches else "holds",
     )
 

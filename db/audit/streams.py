@@ -63,7 +63,7 @@ async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
 async def _witnesses(connection: Connection) -> None:
     """Wait a moment for intakes that look for what a loss may have taken, where one was found just now."""
     for _ in range(_WITNESS_LOOKS):
-        if not await store_losses.fresh(connection, within_s=_WITNESS_S):
+        if not await store_losses.fresh(connection, within_s=_WITNESS_S, silent_s=_WITNESS_S):
             return
         await asyncio.sleep(_PAUSE_S)
 

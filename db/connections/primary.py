@@ -52,8 +52,10 @@ class Host:
         self._connection: ServerConnection | None = None
         self._asking: asyncio.Task[None] | None = None
 
-    async def ask(self) -> None:
-        """Ask it which server it is, or wait for the question under way."""
+    async def ask(self, *, anew: bool = False) -> None:
+        """Ask it which server it is, or wait for the question under way; with `anew` ask after that."""
+        if anew and self._asking is not None:
+            await asyncio.shield(self._asking)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         await asyncio.shield(self._asking)
@@ -111,6 +113,8 @@ class Servers:
         self._looking: asyncio.Task[None] | None = None
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._wanted_at = 0.0
+        self._has_chosen = False
+        """Whether a primary was ever found."""
         self._said: dict[str, str] = {}
 
     @property
@@ -142,7 +146,15 @@ class Servers:
             if self.hosts[0].identity is None:
                 raise self._failure("the server does not answer")
             return self.hosts[0]
-        return self._choose()
+        try:
+            chosen = self._choose()
+        except NoPrimaryError:
+            if self._has_chosen:
+                raise
+            await self.look(anew=True)  # a process that begins has asked once: the primary may have been slow
+            chosen = self._choose()
+        self._has_chosen = True
+        return chosen
 
     async def _known(self) -> None:
         """Have asked each server, lately."""
@@ -175,18 +187,32 @@ class Servers:
         too_long_ago = time.monotonic() - LATE_S
         return any(host.asked_at < too_long_ago for host in self.hosts)
 
-    async def look(self) -> None:
-        """Ask all of them, or wait for the look under way."""
+    def doubts(self, connection: ServerConnection) -> bool:
+        """Say whether a server must be asked before a connection is used; see `server_connection.WriteFence`."""
+        if not self._is_watched:
+            return False
+        return self.is_late or any(host.identity is None and host.name == connection.name for host in self.hosts)
+
+    async def find_out(self) -> None:
+        """Ask all of them, twice: what one says that hung counts only with what the others say after it."""
+        if self._is_watched:
+            await self.look()
+            await self.look(anew=True)
+
+    async def look(self, *, anew: bool = False) -> None:
+        """Ask all of them, or wait for the look under way; with `anew` look after that."""
+        if anew and self._looking is not None:
+            await asyncio.shield(self._looking)
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+            self._looking = asyncio.create_task(self._look(anew=anew))
         await asyncio.shield(self._looking)
 
-    async def _look(self) -> None:
-        await asyncio.gather(*(self._ask(host) for host in self.hosts))
-        await self._recall(again=False)
+    async def _look(self, *, anew: bool) -> None:
+        await asyncio.gather(*(self._ask(host, anew=anew) for host in self.hosts))
+        await self._recall(again=anew)
 
-    async def _ask(self, host: Host) -> None:
-        await host.ask()
+    async def _ask(self, host: Host, *, anew: bool = False) -> None:
+        await host.ask(anew=anew)
         identity = host.identity
         if identity is not None and identity.is_primary:
             self.fence.saw(identity.cluster_id, identity.timeline)

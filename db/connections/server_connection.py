@@ -7,8 +7,9 @@ each transaction, the settings, which then hold for that transaction. Never choo
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 
@@ -18,9 +19,13 @@ from doorbuster.failures import FUNCTION_REFUSED
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+T = TypeVar("T")
+
 _SQL = load("servers")
-_STANDS_ALONE = re.compile(r"(?:\s|--[^\n]*\n)*vacuum\b", re.IGNORECASE)
+_STANDS_ALONE = re.compile(r"(?:\s|--[^\n]*\n)*(?:vacuum|(?:create|drop) index concurrently)\b", re.IGNORECASE)
 """What runs in no transaction."""
+SLOW_S = 1.0
+"""A server that was silent for so long may have been replaced meanwhile: its answer is believed when all were asked."""
 
 
 class ServerIdentity(NamedTuple):
@@ -43,12 +48,11 @@ class ServerIdentity(NamedTuple):
 class WriteFence(Protocol):
     """What says whether a server may be written to."""
 
-    @property
-    def is_late(self) -> bool:
-        """Whether it does not know how the servers are now."""
+    def doubts(self, connection: ServerConnection) -> bool:
+        """Say whether it does not know how the servers are now, or this one was silent when it was asked last."""
 
-    async def look(self) -> None:
-        """Find out."""
+    async def find_out(self) -> None:
+        """Ask all of them, after whatever was asked before."""
 
     def admit(self, connection: ServerConnection) -> None:
         """Raise, and end the connection, if its server is the primary no more."""
@@ -83,10 +87,10 @@ class ServerConnection(asyncpg.Connection):
         if args:
             done: str = await self._run(super().execute, query, *args, **more)
             return done
-        if not self.is_in_transaction():
+        if not self._has_begun:
             await self._admitted()
             query = self._with_settings(query)
-        return await super().execute(query, **more)
+        return await self._believed(super().execute(query, **more))
 
     async def fetch(self, *args: Any, **more: Any) -> Any:
         """Return rows."""
@@ -106,18 +110,35 @@ class ServerConnection(asyncpg.Connection):
 
     async def _run(self, statement: Callable[..., Awaitable[Any]], *args: Any, **more: Any) -> Any:
         """Run a statement; one outside of a transaction gets one where it needs it for its settings."""
-        if not self.is_in_transaction():
+        if not self._has_begun:
             if self._begin:
                 async with self.transaction():
-                    return await statement(*args, **more)
+                    return await self._believed(statement(*args, **more))
             await self._admitted()
-        return await statement(*args, **more)
+        return await self._believed(statement(*args, **more))
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether a transaction is under way. A connection that the fence ended is not asked: its driver says so."""
+        return self.is_closed() or self.is_in_transaction()
 
     async def _admitted(self) -> None:
         if self.admission is not None:
-            if self.admission.is_late:
-                await self.admission.look()
+            if self.admission.doubts(self):
+                await self.admission.find_out()
             self.admission.admit(self)
+
+    async def _believed(self, statement: Awaitable[T]) -> T:
+        """Return what a statement said; of one that came late only if its server was not replaced meanwhile.
+
+        Who hung answers what it was sent before, a commit too, as soon as it goes on.
+        """
+        began = time.monotonic()
+        said = await statement
+        if self.admission is not None and time.monotonic() - began > SLOW_S:
+            await self.admission.find_out()
+            self.admission.admit(self)
+        return said
 
     def _with_settings(self, script: str) -> str:
         """Return a script with what precedes it behind a pooler: it is one transaction there, unless it begins one."""

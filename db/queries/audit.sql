@@ -301,13 +301,15 @@ select count(*) as wanted, count(*) filter (where d.delivery_id is null) as miss
 select pg_try_advisory_xact_lock(4906200702) as taken;
 
 -- name: p1_store_losses
--- Each time the order store came back without its end; open are those that no intake could testify to.
-select count(*) as losses, count(*) filter (where in_use and witnesses = 0) as open,
+-- Each time the order store came back without its end; open are those of which some intake did not say what was lost.
+select count(*) as losses, count(*) filter (where is_unwitnessed(l.loss_id, l.in_use, l.is_listed, l.witnesses)) as open,
+       count(*) filter (where is_unwitnessed(l.loss_id, l.in_use, l.is_listed, l.witnesses) and acknowledged_at is not null) as acknowledged,
        coalesce(sum(missing), 0)::bigint as missing
-  from store_losses;
+  from store_losses l;
 
 -- name: p1_lost_orders
--- Answered 202, found in neither store, and not sent again since.
-select count(*) from lost_orders l
+-- Answered 202, found in neither store, and not sent again since; for ever, also where ops have acknowledged it.
+select count(*) as lost, count(*) filter (where s.acknowledged_at is not null) as acknowledged
+  from lost_orders l left join store_losses s using (loss_id)
   where not exists (select from orders o where o.order_id = l.order_id)
     and not exists (select from dead_letters d where d.order_id = l.order_id);

@@ -53,6 +53,14 @@ select extract(epoch from e.at - o.accepted_at)::float8 as seconds
     select min(seq) from order_events f where f.order_id = o.order_id and f.status in ('confirmed', 'cancelled')
   );
 
+-- name: late_outcomes
+-- Of a sale's orders since $2: when the first was accepted, the longest that one waited for its final outcome, and when
+-- the last was decided that had waited for longer than $3.
+select min(o.accepted_at) as began, extract(epoch from max(e.at - o.accepted_at))::float8 as longest_s,
+       max(e.at) filter (where e.at - o.accepted_at > $3) as late
+  from orders o join sales using (sale_number) join order_events e using (order_id)
+  where sale_id = $1 and o.accepted_at >= $2 and e.status in ('confirmed', 'cancelled');
+
 -- name: batches
 -- The drain's batches: every event of a batch carries the batch's time.
 select e.at, count(*) as orders
@@ -157,6 +165,10 @@ on conflict (relay) do update set tx = excluded.tx, position = excluded.position
 -- name: analyse_past
 vacuum analyze;
 
+-- name: write_past
+-- To disk now, and not while something is measured.
+checkpoint;
+
 -- name: event_span
 -- A sale's events: how many, and seconds from the first until the last was written, and until now.
 select count(*) as events, extract(epoch from max(e.at) - min(e.at))::float8 as wrote_s,
@@ -201,6 +213,9 @@ with sold as (
     where s.sale_id = $1
 )
 update sales set version = version + 1 where sale_id = $1;
+
+-- name: is_vacuumed_now
+select exists (select from pg_stat_activity where backend_type = 'autovacuum worker');
 
 -- name: is_untold
 -- Whether an event of an order waits for the relay.

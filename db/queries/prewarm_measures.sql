@@ -29,6 +29,7 @@ select webhook_id, state from webhooks where state in ('paused', 'disabled') ord
 select (result ->> 'knee_per_s')::float8
   from rehearsals
   where sale_number = $1 and finished_at is not null and result ->> 'knee_per_s' is not null
+    and result ->> 'limited_by' is null  -- no knee, but what a sale that was on left for it
   order by finished_at desc
   limit 1;
 

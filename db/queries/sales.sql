@@ -93,6 +93,17 @@ select s.*, clock_timestamp() as now,
   from planned_sales s
   where sale_id = $1;
 
+-- name: get_sale_again
+-- The same for who has it in version $3 of the sale numbered $2: its products come only if it is another by now.
+select s.*, clock_timestamp() as now,
+       case when s.sale_number <> $2 or s.version <> $3 then
+         array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,
+                          limit_device)
+                 from sale_products sp where sp.sale_number = s.sale_number order by list_position, product_id)
+       end as products
+  from planned_sales s
+  where sale_id = $1;
+
 -- name: get_sale_by_number
 select s.*, clock_timestamp() as now,
        array(select row(product_id, price, quantity, limit_per_customer, limit_email, limit_card, limit_address,

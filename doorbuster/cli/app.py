@@ -1,34 +1,16 @@
-"""The `doorbuster` command: gathers the commands and turns every error into a line on stderr and an exit code."""
+"""The `doorbuster` command: turns every error into a line on stderr and an exit code."""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
-from importlib.metadata import version
 
 import click
 
 from doorbuster.cli.answer import Declined
-from doorbuster.cli.audit.command import audit
-from doorbuster.cli.bench import bench
-from doorbuster.cli.catalogue.import_command import import_catalogue
-from doorbuster.cli.catalogue.product import product
-from doorbuster.cli.catalogue.reindex import reindex
-from doorbuster.cli.catalogue.stock import stock
-from doorbuster.cli.dead_letters import dead_letters
-from doorbuster.cli.group import Commands, Interrupted
-from doorbuster.cli.instance.keys import keys
-from doorbuster.cli.instance.migrate import migrate
-from doorbuster.cli.instance.status import status
-from doorbuster.cli.instance.up import down, env, up
-from doorbuster.cli.ops_keys import ops_keys
-from doorbuster.cli.ops_log import show_log
-from doorbuster.cli.orders.commands import orders
-from doorbuster.cli.rehearse import rehearse
-from doorbuster.cli.sale.commands import prewarm, sale, wait
-from doorbuster.cli.watch.command import watch
-from doorbuster.cli.webhooks import webhooks
+from doorbuster.cli.group import CommandsByName, Interrupted
+from doorbuster.cli.places import COMMANDS
 from doorbuster.embedded.detached import StartError
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, SettingsError
 from doorbuster.interrupted import EXIT_CODE, say_interrupted
@@ -38,33 +20,13 @@ FAILED, WRONG = 1, 2
 _WRONG = (SettingsError, InvalidError, ConflictError, NotFoundError)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(version("doorbuster"), prog_name="doorbuster")
+@click.group(
+    cls=CommandsByName, places=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)  # fmt: skip
+@click.version_option(package_name="doorbuster", prog_name="doorbuster")
 def cli() -> None:
     """Takes a shop's orders during a flash sale: never oversold, nothing accepted ever lost."""
-
-
-for command in (
-    *(up, down, env, status, migrate, import_catalogue, reindex),
-    *(
-        sale,
-        prewarm,
-        rehearse,
-        wait,
-        watch,
-        product,
-        stock,
-        orders,
-        dead_letters,
-        webhooks,
-        show_log,
-        keys,
-        ops_keys,
-        audit,
-        bench,
-    ),
-):
-    cli.add_command(command)
 
 
 def run(arguments: list[str] | None = None) -> int:

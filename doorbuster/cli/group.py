@@ -1,8 +1,10 @@
-"""What all groups of commands share: help that is not cut off, and Ctrl-C as an exception of its own."""
+"""What groups of commands share: help that is not cut off, Ctrl-C as an exception, commands loaded when asked for."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import click
 
@@ -30,5 +32,38 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's shape
         """List the commands, each with its whole first sentence."""
         rows = [(name, command.get_short_help_str(_WHOLE)) for name, command in sorted(self.commands.items())]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class Place(NamedTuple):
+    """Where a command is, and its help's first sentence, which can be shown without loading it."""
+
+    module: str
+    name: str
+    sentence: str
+
+
+class CommandsByName(Commands):
+    """A group whose commands are imported when they are asked for: each start of the program pays for one of them."""
+
+    def __init__(self, *args: Any, places: Mapping[str, Place], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's shape
+        """Return all names."""
+        return sorted(self._places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's shape
+        """Load a command."""
+        if (place := self._places.get(cmd_name)) is None:
+            return None
+        command: click.Command = getattr(import_module(place.module), place.name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's shape
+        """List the commands, none of which is loaded for it."""
+        rows = [(name, place.sentence) for name, place in sorted(self._places.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

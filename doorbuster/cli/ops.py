@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from doorbuster.cli.instance.trouble import readiness
 from doorbuster.cli.sendable import check_sendable, header
 from doorbuster.embedded.data.instance import Instance
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, StoreUnavailableError
@@ -152,6 +151,8 @@ def _patiently(send: Callable[[], httpx.Response], base: str, method: str) -> ht
     try:
         found = answers.get(timeout=_PATIENCE_S)
     except queue.Empty:
+        from doorbuster.cli.instance.trouble import readiness
+
         looked = readiness(base)
         if not looked.ready and answers.empty():
             doubt = "" if method == "GET" else "; whether it was done is not known"
@@ -183,6 +184,8 @@ def _refusal(answer: httpx.Response, instance: Instance) -> DoorbusterError:
     problem = problem if isinstance(problem, dict) else {}
     detail = problem.get("detail") or problem.get("title") or f"{answer.request.url} answered {answer.status_code}"
     if answer.is_server_error:
+        from doorbuster.cli.instance.trouble import readiness
+
         looked = readiness(instance.ops_base)
         return StoreUnavailableError(detail if looked.ready else f"{looked.reason}: {detail}", checks=looked.checks)
     if problem.get("code") == "ops_key_required" or (answer.status_code == httpx.codes.UNAUTHORIZED and not problem):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -18,6 +18,7 @@ from doorbuster.contract.wording import worded
 from doorbuster.errors import DoorbusterError, InvalidError
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 SAID_MAX = 20
 """Wrong fields that an error names: refusing a body must not cost more than taking one."""
@@ -31,7 +32,18 @@ class MalformedError(DoorbusterError):
     code = "malformed"
 
 
-def read(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+class BodyDecoder(Protocol[T_co]):
+    """What makes a body into a type."""
+
+    @property
+    def type(self) -> Any:
+        """The type."""
+
+    def decode(self, body: bytes, /) -> T_co:
+        """Decode a body."""
+
+
+def read(body: bytes, decoder: BodyDecoder[T]) -> T:
     """Decode a body.
 
     Raises:

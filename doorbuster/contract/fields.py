@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Protocol, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
@@ -59,6 +59,8 @@ TOTAL_MAX = 2**53 - 1
 """Of an order, in minor units: beyond it a number in JSON is not the same number to everyone (RFC 8259 section 6)."""
 LINES_SURE = 9
 """So many lines, of at most 1000 units at 10^12 each, cannot come to more than `TOTAL_MAX`."""
+UNITS_SURE = 9_000
+"""Nor can so many units, however many lines they are on."""
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$", description="ISO 4217", extra=_checked(currency_problem))]
 Moment = Annotated[datetime, Meta(tz=True)]
 AcceptedAt = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="The order store's clock")]
@@ -73,6 +75,17 @@ PaymentStatus = Literal[
 ]
 ShipmentStatus = Literal["shipped", "delivered", "lost"]
 OrderStatus = Literal["accepted", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded"]
+
+
+class _HasQuantity(Protocol):
+    @property
+    def quantity(self) -> int:
+        """Return how many units."""
+
+
+def is_total_sure(lines: Sequence[_HasQuantity]) -> bool:
+    """Say whether the lines come to `TOTAL_MAX` at most, whatever their products cost."""
+    return len(lines) <= LINES_SURE or sum([line.quantity for line in lines]) <= UNITS_SURE
 
 
 def bounds_problem(value: object) -> str | None:

@@ -97,6 +97,40 @@ class Retried(Struct):
     entry_id: str | UnsetType = UNSET
 
 
+class LossView(Struct):
+    """A time that the order store came back without the last it had accepted, in one partition of a sale."""
+
+    loss_id: int
+    sale_id: str
+    partition: int
+    at: Moment
+    found_by: Literal["drain", "intake"]
+    """By a shift that had drained more than there is, or by an intake that looked for its orders."""
+    state: Literal["open", "settled", "acknowledged"]
+    """Open: orders are lost, or nobody knows; settled: nothing is lost; acknowledged: ops know of it."""
+    missing: int
+    """Entries that the store lost and that had been drained before: they are orders."""
+    strays: int
+    """Entries accepted since, in front of those; drained like any other."""
+    lost_orders: int
+    """Orders answered 202 that neither store has, and that were not sent again."""
+    order_ids: list[str]
+    """Of these, a hundred at most."""
+    is_unknown: bool
+    """That more orders are lost cannot be ruled out: not every intake that took orders has looked for its own."""
+    intakes_asked: int
+    intakes_heard: int
+    acknowledged_at: Moment | None
+    acknowledged_by: str | None
+    acknowledge_reason: str | None
+
+
+class AcknowledgeRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `POST /ops/losses/{id}/acknowledge`."""
+
+    reason: Reason
+
+
 class Prewarmed(Struct):
     """Answer to a prewarm: go or no-go, and each check."""
 

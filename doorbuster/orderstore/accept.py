@@ -166,9 +166,9 @@ class Link:
         """Return the script's answer."""
         # The command is packed and sent by hand: for a batch of hundreds of arguments the client's own way costs as
         # much as all else the intake does for the orders. One send, one read, whatever happens.
-        commands = [_packed(verb, script, *arguments)]
+        commands = [packed(verb, script, *arguments)]
         if self._terms.replicas:
-            commands.append(_packed("WAIT", self._terms.replicas, self._terms.replica_wait_ms))
+            commands.append(packed("WAIT", self._terms.replicas, self._terms.replica_wait_ms))
         async with self._sending:
             if self._route.is_watched:
                 self._route.touch()
@@ -256,5 +256,6 @@ class _Wire:
         await self.retire()
 
 
-def _packed(verb: str, *words: str | bytes | int) -> bytes:
+def packed(verb: str, *words: str | bytes | int) -> bytes:
+    """Return a command as it is sent."""
     return pack_command((verb, *words))  # type: ignore[arg-type,no-any-return]  # its stub knows one word only

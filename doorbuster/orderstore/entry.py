@@ -111,8 +111,9 @@ def decode(payload: bytes) -> OrderEntry:
         raise UnreadableEntryError(str(error)) from error
     if order.format not in _READABLE or len(order.order_id) != 16 or not order.lines:
         raise UnreadableEntryError(f"format {order.format}, {len(order.order_id)} id bytes, {len(order.lines)} lines")
-    if any(line.quantity < 1 for line in order.lines):
-        raise UnreadableEntryError("a line's quantity is below 1")
+    for line in order.lines:
+        if line.quantity < 1:
+            raise UnreadableEntryError("a line's quantity is below 1")
     if payload[0] > _LONGEST:
         _refuse_later(order, payload)
     return order

@@ -49,12 +49,15 @@ MAIL_HOSTS: dict[str, _Mailbox] = {
 }
 MAIL_FAMILIES = {"outlook": _PLUS, "hotmail": _PLUS, "live": _PLUS, "yahoo": _YAHOO}
 """The same of hosts that have a name in each country: `yahoo.com`, `yahoo.de`, `yahoo.co.uk`."""
+_ASCII_WORDS = {code: " " for code in range(128) if not chr(code).isalnum()}
 _COUNTRY = re.compile(r"(?:com?\.)?[a-z]{2}|com")
 _UNSEEN = ("Cc", "Cf")
 
 
 def fold(kind: str, text: str) -> str:
     """Return the one form of an identity."""
+    if text.isascii() and text.isprintable():  # mostly: its NFKC is itself, and all of it is seen
+        return _FOLDS[kind](text.strip() or text) or text
     seen = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) not in _UNSEEN)
     return _FOLDS[kind](seen.strip() or text) or text
 
@@ -103,11 +106,16 @@ def _of_family(host: str) -> _Mailbox | None:
 
 
 def _card(text: str) -> str:
+    if text.isascii():
+        return "".join(text.replace("-", "").split()) or text
     return "".join(sign for sign in text if not sign.isspace() and unicodedata.category(sign) != "Pd") or text
 
 
 def _address(text: str) -> str:
-    words = "".join(sign if unicodedata.category(sign)[0] in "LNM" else " " for sign in text.casefold())
+    if text.isascii():
+        words = text.lower().translate(_ASCII_WORDS)
+    else:
+        words = "".join(sign if unicodedata.category(sign)[0] in "LNM" else " " for sign in text.casefold())
     return " ".join(words.split()) or text
 
 

@@ -5,7 +5,7 @@ order store would take turns, two of them idle. Both are on one connection, whic
 
 Owns the batches of a process; `orderstore/accept.py` has the call of one. It never repeats a call whose outcome it does
 not know: such orders end as UNKNOWN, and the same idempotency key is safe to send again. Who goes while waiting
-disturbs no batch.
+disturbs no batch. What a rehearsal sells goes when `live_first.py` says so.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from doorbuster.failures import REDIS_FAILED
 from doorbuster.log import shared_context
 from doorbuster.orderstore import gate as gates
 from doorbuster.orderstore.accept import Link, names_of
+from doorbuster.values.shadows import is_shadow
+from intake.accepting.live_first import LiveFirst
 from intake.accepting.verdicts import NO_GATE, UNKNOWN
 
 if TYPE_CHECKING:
@@ -54,8 +56,13 @@ class PartitionCommit:
         partition: int,
         gate: Callable[[], gates.Gate],
         watch: BatchObserver,
+        live_first: LiveFirst | None = None,
     ) -> None:
         self._script = script
+        self._live_first = live_first or LiveFirst()
+        self._is_shadow = is_shadow(sale_number)
+        self._first_at = 0.0
+        """When the first of those that wait came."""
         self._place = sale_number, partition
         self._names = names_of(sale_number, partition)
         self._gate = gate
@@ -68,6 +75,8 @@ class PartitionCommit:
 
     def submit(self, candidate: Candidate) -> None:
         """Put an order into the next batch. An empty entry: a product is sold out."""
+        if not self._waiting:
+            self._first_at = time.perf_counter()
         self._waiting.append(candidate)
         if not self._tasks or (len(self._tasks) == 1 and self._out and self._is_worth_a_call):
             task = asyncio.get_running_loop().create_task(self._work_off(), context=shared_context())
@@ -84,12 +93,10 @@ class PartitionCommit:
         try:
             while self._is_worth_a_call:
                 most = self._script.terms.batch_max
-                batch, self._waiting = self._waiting[:most], self._waiting[most:]
-                self._out.append(len(batch))
-                try:
-                    await self._commit(link, batch)
-                finally:
-                    self._out.remove(len(batch))
+                if self._is_shadow:
+                    await self._behind_sales(link, most)
+                else:
+                    await self._one(link, most)
         finally:
             task = asyncio.current_task()
             assert task is not None
@@ -98,8 +105,24 @@ class PartitionCommit:
                 self._link = None
                 await link.close()
 
+    async def _behind_sales(self, link: Link, batch_max: int) -> None:
+        """Commit a batch of a shadow when it is its turn; what waited may have failed with another meanwhile."""
+        async with self._live_first.shadow_turn(batch_max) as most:
+            if self._waiting:
+                await self._one(link, most)
+
+    async def _one(self, link: Link, most: int) -> None:
+        batch, self._waiting = self._waiting[:most], self._waiting[most:]
+        self._out.append(len(batch))
+        try:
+            await self._commit(link, batch)
+        finally:
+            self._out.remove(len(batch))
+
     async def _commit(self, link: Link, batch: list[Candidate]) -> None:
-        began = time.perf_counter()
+        began, first_at = time.perf_counter(), self._first_at
+        if not self._is_shadow:
+            self._live_first.live_goes()
         try:
             verdicts = await link.run(batch)
             if NO_GATE in verdicts:
@@ -113,7 +136,10 @@ class PartitionCommit:
             self._tell(*self._give_up_waiting(batch, [UNKNOWN] * len(batch)))
             raise
         self._tell(batch, verdicts)
-        self._watch.batch(verdicts, time.perf_counter() - began)
+        ended = time.perf_counter()
+        if not self._is_shadow:
+            self._live_first.live_came(len(batch), ended - first_at)
+        self._watch.batch(verdicts, ended - began)
         self._watch.accepted(self._place, batch, verdicts)
 
     @staticmethod

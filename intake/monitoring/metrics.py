@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from doorbuster.log import current_request_id
 from intake.accepting import verdicts
 from intake.database import PURPOSES
+from intake.monitoring.exemplars import Exemplars
 from intake.monitoring.shared_figures import SharedFigures
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Metrics:
             "doorbuster_connection_held_seconds", "How long a connection to Postgres was held, by purpose", ["purpose"],
             buckets=_SECONDS, registry=self._registry,
         )  # fmt: skip
+        self._exemplars = Exemplars("doorbuster_connection_held_seconds", "purpose", _SECONDS)
         self._held_for = {purpose: self._held.labels(purpose) for purpose in PURPOSES}
         self._by_verdict = {first: self.verdicts.labels(name) for first, name in _VERDICTS.items()}
 
@@ -130,12 +132,11 @@ class Metrics:
             self._by_verdict[first].inc(times)
 
     def held(self, purpose: Purpose, seconds: float) -> None:
-        """Count a connection to Postgres that was held; the request that it was for stands beside it as an exemplar.
-
-        Of several processes the metrics carry no exemplars: a long hold is in the log, with the request's id, anyhow.
-        """
+        """Count a connection to Postgres that was held; the request that it was for stands beside it as an exemplar."""
         request_id = current_request_id()
-        self._held_for[purpose].observe(seconds, {"request_id": request_id} if request_id else None)
+        self._held_for[purpose].observe(seconds)
+        if request_id:
+            self._exemplars.note(purpose, seconds, request_id)
         if seconds >= HELD_LONG_S:
             log.info(
                 "a connection to Postgres was held for long", extra={"purpose": purpose, "held_s": round(seconds, 3)}
@@ -162,7 +163,7 @@ class Metrics:
             self.event_streams.set(streams)
 
     def show(self, *, openmetrics: bool = False) -> bytes:
-        """Return all metrics of all processes as text; as OpenMetrics with exemplars, where there is one process."""
+        """Return all metrics of all processes as text; as OpenMetrics with exemplars, of the process asked."""
         if openmetrics:
             shown: bytes = openmetrics_of(self)  # type: ignore[no-untyped-call]
             return shown
@@ -174,7 +175,7 @@ class Metrics:
 
     def families(self) -> Iterator[Metric]:
         """Give all metrics of all processes as they are shown."""
-        yield from self._gathered().collect()
+        yield from map(self._exemplars.beside, self._gathered().collect())
         yield from self._shared.collect()
 
     def _gathered(self) -> CollectorRegistry:

@@ -14,6 +14,7 @@ import msgspec
 
 from doorbuster.contract.decoding import read
 from doorbuster.contract.orders import AcceptedOrder, BatchOrder, BatchVerdict
+from doorbuster.contract.plain_text import PlainTextDecoder
 from doorbuster.contract.problems import Problem
 from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.failures import STORE_FAILED
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 LINES_A_TURN = 32
 """Lines that are read before others have their turn in the loop."""
 
-_line = msgspec.json.Decoder(BatchOrder)
+_line = PlainTextDecoder(BatchOrder)
 _accepted = msgspec.json.Decoder(AcceptedOrder).decode
 _problem = msgspec.json.Decoder(Problem).decode
 _encode = msgspec.json.Encoder().encode

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from doorbuster.contract.decoding import refusal_of
-from doorbuster.contract.fields import LINES_SURE
+from doorbuster.contract.fields import is_total_sure
 from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.plain_text import PlainTextDecoder
 from doorbuster.contract.problems import JSON
 from doorbuster.errors import InvalidError
 from intake.server.connection.framing import is_host
@@ -44,7 +45,7 @@ _HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orde
 _REPLAYED = b"idempotency-replayed: true\r\nidempotent-replayed: true\r\n"
 _VARY = b"vary: Accept\r\n"
 """Of a problem: who asks for a page gets one, by the full path."""
-_decode = msgspec.json.Decoder(OrderRequest).decode
+_decode = PlainTextDecoder(OrderRequest).decode
 
 
 class FastOrderPost:
@@ -86,7 +87,7 @@ class FastOrderPost:
             counts[OFFERED] += 1
             self._refuse(exchange, lines, counts, refusal_of(body, OrderRequest, error))
             return True
-        if order.expected_total is not None or len(order.lines) > LINES_SURE:
+        if order.expected_total is not None or not is_total_sure(order.lines):
             return False  # prices are to be looked at
         try:
             credit = None if room is None else self._door.admit(token or "", room, order)
@@ -135,5 +136,6 @@ def _asked(headers: Headers) -> tuple[str, str | None, bytes, bytes] | None:
     is_framed = is_host(by_name.get(b"host")) and b"transfer-encoding" not in by_name
     if not is_plain or not is_framed or not is_key(key):
         return None
-    token = token_of(by_name.get(b"authorization", b"").decode("latin-1"))
+    said = by_name.get(b"authorization")
+    token = None if said is None else token_of(said.decode("latin-1"))
     return key, token, by_name.get(b"origin", b""), request_id(by_name.get(HEADER))

@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import msgspec
-
 from doorbuster.contract.decoding import read
 from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.plain_text import PlainTextDecoder
 from doorbuster.contract.problems import JSON
 from intake.server.asgi import BODY
 from intake.web.problems import RefusedError
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from intake.sales.cache import CachedSale, Sales
     from intake.sales.offers import OfferCache
 
-_decoder = msgspec.json.Decoder(OrderRequest)
+_decoder = PlainTextDecoder(OrderRequest)
 
 
 class PostOrder:

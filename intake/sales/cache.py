@@ -23,6 +23,7 @@ from doorbuster.orderstore.ids import partition_of
 from doorbuster.values.shadows import is_shadow
 from intake.accepting import verdicts
 from intake.accepting.group_commit import PartitionCommit
+from intake.accepting.live_first import LiveFirst
 from intake.sales.minute_counts import MinuteCounts
 from waitingroom.room import Mode
 from waitingroom.sale_config import mode_of
@@ -87,7 +88,9 @@ class CachedSale:
         "used_at",
     )
 
-    def __init__(self, sale: Sale, script: AcceptScript, watch: BatchObserver, counts: Counts) -> None:
+    def __init__(
+        self, sale: Sale, script: AcceptScript, watch: BatchObserver, counts: Counts, live_first: LiveFirst
+    ) -> None:
         self.take(sale)
         self.number = sale.number
         self.counts = counts
@@ -97,7 +100,7 @@ class CachedSale:
         self.used_at = 0.0
         self.offers: Offers | None = None
         """What it offers; None: that is to be read anew."""
-        self.lanes = tuple(self._lane(partition, script, watch) for partition in range(sale.partitions))
+        self.lanes = tuple(self._lane(partition, script, watch, live_first) for partition in range(sale.partitions))
 
     def take(self, sale: Sale) -> None:
         """Take the sale as it was read last."""
@@ -130,8 +133,11 @@ class CachedSale:
         gone = self.lanes[partition_of(order.customer_id, len(self.lanes))].sold_out
         return verdicts.SOLD_OUT if any(line.product_id in gone for line in order.lines) else None
 
-    def _lane(self, partition: int, script: AcceptScript, watch: BatchObserver) -> PartitionHandle:
-        commit = PartitionCommit(script, self.number, partition, lambda: gate_of(self.sale, partition), watch)
+    def _lane(
+        self, partition: int, script: AcceptScript, watch: BatchObserver, live_first: LiveFirst
+    ) -> PartitionHandle:
+        gate = lambda: gate_of(self.sale, partition)  # noqa: E731 - the sale is another at each reload
+        commit = PartitionCommit(script, self.number, partition, gate, watch, live_first)
         return PartitionHandle(self.number, partition, commit)
 
 
@@ -148,6 +154,8 @@ class Sales:
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, int] = {}
         self._looks = 0
+        self.live_first = LiveFirst()
+        """Which batches go first here: those of sales."""
         self.counts = MinuteCounts()
         self.counts.number_of = self._number_of
 
@@ -185,6 +193,10 @@ class Sales:
         """Say whether this process has a copy of the sale."""
         return sale_id in self._cached
 
+    def copy_of(self, sale_id: str) -> Sale | None:
+        """Return the sale as this process read it last, however long ago; None: it has no copy."""
+        return None if (cached := self._cached.get(sale_id)) is None else cached.sale
+
     def put(self, sale: Sale) -> CachedSale:
         """Take a sale as just read from Postgres; read before a change that was told of, it is not fresh."""
         self._absent.pop(sale.sale_id, None)
@@ -192,7 +204,7 @@ class Sales:
         if cached is None or cached.number != sale.number:
             self._make_room()
             counts = self.counts.of(sale.number)
-            cached = self._cached[sale.sale_id] = CachedSale(sale, self._script, self._watch, counts)
+            cached = self._cached[sale.sale_id] = CachedSale(sale, self._script, self._watch, counts, self.live_first)
         elif sale.version >= cached.sale.version:
             cached.take(sale)
         is_old = cached.sale.version < self._told.get(sale.sale_id, 0)

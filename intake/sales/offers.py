@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catalogue.prices import price_at
 from db.products.offers import offers_of
-from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
+from doorbuster.contract.fields import TOTAL_MAX, is_total_sure
 from doorbuster.contract.offers import UnitPrice
 from doorbuster.failures import STORE_FAILED
 from intake.sales.offered import Offers
@@ -86,7 +86,7 @@ class OfferCache:
 
 def needs_quote(order: OrderRequest) -> bool:
     """Say whether somebody has to look at prices before the order is taken."""
-    return order.expected_total is not None or len(order.lines) > LINES_SURE
+    return order.expected_total is not None or not is_total_sure(order.lines)
 
 
 def quote_of(offers: Mapping[str, SaleOffer], order: OrderRequest) -> Quote | None:

@@ -23,6 +23,7 @@ _SHOWN = (
 _ASKED = b"access-control-request-method"
 _KNOWN_FOR_S = b"7200"
 _VARY = (b"vary", b"Origin")
+_VARY_LINE = b"%b: %b\r\n" % _VARY
 _OF_THE_PROCESS = frozenset({"/healthz", "/readyz", "/metrics", "/ops"})
 
 
@@ -40,6 +41,10 @@ class CrossOrigin:
     def lines(self, origin: bytes) -> bytes:
         """Return the header lines for an answer to this origin, none for one that is not allowed."""
         return self._lines.get(origin, b"")
+
+    def lines_of_all(self, origin: bytes) -> bytes:
+        """Return the header lines for any answer: where origins are allowed also that answers differ by it."""
+        return self._lines.get(origin, _VARY_LINE if self._lines else b"")
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, application: Application) -> None:
         """Answer a preflight, without a store and whatever is in work; else pass on, and mark what is answered."""

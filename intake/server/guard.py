@@ -72,6 +72,8 @@ class Guard:
         """Fast paths, asked in turn before the application; what one answers the application does not see."""
         self.fast_order_post: FastOrderPost = _full_path
         """The fast path of plain orders, see `take_order`."""
+        self.fast_claim_post: FastOrderPost = _full_path
+        """The fast path of claims that come too early, see `take_claim`."""
         self.busy_page: BusyPage = _no_page
         """What a person is shown instead of a problem when there is too much to do."""
         self.on_refused: Callable[[str, str, str], None] = _uncounted
@@ -217,6 +219,17 @@ class Guard:
             if not is_taken:
                 self.in_flight -= 1
         self._fast_orders += is_taken
+        return is_taken
+
+    def take_claim(self, url: bytes, headers: Headers, body: bytes, response: FastResponse) -> bool:
+        """Answer a claim that came as a whole and too early, at once; False: it takes the full path."""
+        shedding = self.shedding
+        if len(body) > BODY_MAX or (
+            shedding.is_pressed(self.in_flight) and not shedding.takes(RequestClass.ROOM, self.in_flight)
+        ):
+            return False
+        is_taken = self.fast_claim_post(url, headers, body, response)
+        shedding.seen += is_taken
         return is_taken
 
     def _ended(self) -> None:

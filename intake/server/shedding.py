@@ -23,6 +23,8 @@ SAMPLE_S = 0.02
 WINDOW_S = 0.5
 BUSY_PER_S = 50
 """Requests a second from which on a process is held to be late for what it does; below, refusing would help nobody."""
+PRODUCT_LATE_S = 2.0
+"""How long searches and category pages stay refused once a product's page had to wait too long for the database."""
 KEEP_S = 1.0
 """How long a class stays refused once lateness stood: as long as who was refused is told to wait, at least."""
 
@@ -122,6 +124,14 @@ class Shedding:
         told, self.refused = self.refused, Counter()
         return [(one.name.lower(), times) for one, times in told.items()]
 
+    def note_late_product(self) -> None:
+        """Refuse searches and category pages for a while: a product's page waits for the database that they read."""
+        until = self._clock() + PRODUCT_LATE_S
+        for one in RequestClass:
+            if one < RequestClass.PRODUCT:
+                self._until[one] = max(self._until.get(one, 0.0), until)
+        self._late_until = max(self._late_until, until)
+
     def judge(self, late_s: float) -> None:
         """Take how late the loop was just now, and decide which classes are refused for a while."""
         self.lateness.take(late_s)
@@ -129,7 +139,8 @@ class Shedding:
         is_busy = self._is_busy(now)
         for one, bound_s in self._late_s.items():
             if is_busy and self.lateness.standing_s >= bound_s:
-                self._until[one] = self._late_until = now + KEEP_S
+                self._until[one] = max(self._until[one], now + KEEP_S)
+                self._late_until = max(self._late_until, now + KEEP_S)
         if now >= self._late_until:
             self._late_until = 0.0
 

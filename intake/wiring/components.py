@@ -11,7 +11,7 @@ from catalogue.service import Catalogue
 from db.connections.fence import remember_in
 from db.ops_keys import live_keys
 from db.ops_sessions import ended_sessions
-from db.sales import get_sale, list_sales
+from db.sales import get_sale, get_sale_again, list_sales
 from doorbuster.orderstore import changes
 from doorbuster.orderstore.accept import AcceptScript, Terms
 from doorbuster.orderstore.beside.timelines import Timelines
@@ -142,11 +142,12 @@ class Parts:
     @cached_property
     def witness(self) -> Witness:
         """Who remembers what was accepted here."""
-        return Witness(self.orders_redis, self.database)
+        return Witness(self.orders_redis, self.database, durability=self.settings.durability)
 
     def _prepare_watching(self) -> None:
         """Make what looks at all of it."""
         self.database.held = self.catalogue.replicas.held = self.metrics.held
+        self.catalogue.reader.on_late_product = self.guard.shedding.note_late_product
         judges = self.durability, self.memory
         self.alerts = AlertWatcher(Watch(self.database, self.checks, self.progress, self.metrics, judges), self.metrics)
         self.alert_spells = AlertSpells(self.database, lambda: self.alerts.firing)
@@ -165,9 +166,10 @@ class Parts:
         )  # fmt: skip
 
     async def load_sale(self, sale_id: str) -> Sale | None:
-        """Read a sale from Postgres."""
+        """Read a sale from Postgres; its products only if they are not those of the copy that is at hand."""
+        known = self.sales.copy_of(sale_id)
         async with self.database.reading("sales") as connection:
-            return await get_sale(connection, sale_id)
+            return await (get_sale(connection, sale_id) if known is None else get_sale_again(connection, known))
 
     async def list_sales(self) -> list[Sale]:
         """Read the newest sales from Postgres."""
@@ -244,6 +246,7 @@ class Parts:
                 *self._ahead_of_sales(),
             ],
             closing=[
+                self.witness.end,
                 self.sign_of_life.end,
                 self.close_stores,
                 self.search.close,

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from intake.room.return_uses import Uses
     from intake.sales.cache import CachedSale, Sales
     from intake.sales.offers import OfferCache
+    from intake.server.cors import CrossOrigin
 
 
 def ring_of(settings: Settings) -> KeyRing:
@@ -109,9 +110,9 @@ class RoomWiring:
         app.add_route("/shop/{sale}", ShopPage(rooms, self.door, pages, shop))
         app.add_route("/shop/{sale}/orders/{order}", OrderPage(rooms, self.door, pages, shop))
 
-    def lane(self) -> FastClaim:
+    def lane(self, cross_origin: CrossOrigin) -> FastClaim:
         """Return the fast path of early claims."""
-        made = FastClaim(self._sales, self.desk, self._visits)
+        made = FastClaim(self._sales, self.desk, self._visits, cross_origin)
         self.ring.follow(made.forget)
         return made
 

@@ -17,6 +17,7 @@ from intake.ops.fulfilment.refunds import Refunds
 from intake.ops.fulfilment.shipments import OneShipment, Shipments
 from intake.ops.import_products import ImportProducts
 from intake.ops.live.resource import ShowLive
+from intake.ops.losses import AcknowledgeLoss, Losses, OneLoss
 from intake.ops.orders import OrderList, TransitionOrder
 from intake.ops.prewarm import SalePrewarm
 from intake.ops.prices import ProductPrices
@@ -136,7 +137,7 @@ def add_ops(app: Routes, parts: Parts) -> None:
         "/ops/sales/{sale}/room/revoke", RevokeAdmissions(database, publishing, parts.sales, parts.waiting.desk)
     )
     app.add_route("/ops/sales/{sale}/clone", CloneSale(database, publishing))
-    rehearsals = Rehearsals(database, parts.orders_redis, publishing)
+    rehearsals = Rehearsals(database, parts.orders_redis, publishing, parts.sales.live_first)
     app.add_route("/ops/sales/{sale}/rehearsals", RehearsalList(rehearsals))
     app.add_route("/ops/sales/{sale}/rehearsals/{rehearsal}", OneRehearsal(rehearsals))
     app.add_route("/ops/sales/{sale}/live", ShowLive(parts.sales, parts.live, parts.guard))
@@ -172,6 +173,9 @@ def add_orders_of_ops(app: Routes, parts: Parts) -> None:
     app.add_route("/ops/dead-letters/{letter}", OneDeadLetter(letters))
     app.add_route("/ops/dead-letters/{letter}/discard", DiscardDeadLetter(letters))
     app.add_route("/ops/dead-letters/{letter}/retry", RetryDeadLetter(letters))
+    app.add_route("/ops/losses", Losses(database))
+    app.add_route("/ops/losses/{loss}", OneLoss(database))
+    app.add_route("/ops/losses/{loss}/acknowledge", AcknowledgeLoss(database))
 
 
 def add_ops_page(app: Routes, public: Routes, parts: Parts) -> None:

@@ -114,7 +114,8 @@ async def _measure(scale: Scale, systems: Fresh, say: Callable[[str], None]) -> 
         say(
             f"{turn + 1}/{scale.repeats}: the whole way {one.confirmed_per_s:,.0f}/s "
             f"(accepted {one.accepted_per_s:,.0f}/s, p99 to final {one.p99_to_final_ms:,.0f} ms) "
-            f"against {one.baseline_per_s:,.0f}/s, {one.queue_per_s:,.0f}/s with a queue"
+            f"against {one.baseline_per_s:,.0f}/s, {one.queue_per_s:,.0f}/s with a queue, "
+            f"{one.batch_queue_per_s:,.0f}/s with one of batches"
         )
     measured.batches = await batches.measure(scale, systems)
     for turn_of_batches in measured.batches:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -85,20 +86,7 @@ def rows(measured: Measured) -> list[Row]:
             rival=median(one.copy_per_s for one in draining),
             bar=0.35,
         ),
-        Row(
-            what="the whole way, post to confirmed, 64 clients",
-            ours=median(one.confirmed_per_s for one in whole),
-            rival_name="reserving synchronously, one statement",
-            rival=median(one.baseline_per_s for one in whole),
-            bar=5.0,
-        ),
-        Row(
-            what="the whole way against a queue",
-            ours=median(one.confirmed_per_s for one in whole),
-            rival_name="a job an order, reserving, skip locked",
-            rival=median(one.queue_per_s for one in whole),
-            bar=5.0,
-        ),
+        *_whole_way(whole),
         *batches.rows(measured.batches),
         *modes.rows(measured.modes),
         *limits.rows(measured.limits),
@@ -108,6 +96,33 @@ def rows(measured: Measured) -> list[Row]:
         *waiting.rows(measured.waiting),
         *(listening.row(one) for one in measured.listening),
         *reading.rows(measured.reading),
+    ]
+
+
+def _whole_way(whole: Sequence[Whole]) -> list[Row]:
+    confirmed = median(one.confirmed_per_s for one in whole)
+    return [
+        Row(
+            what="the whole way, post to confirmed, 64 clients",
+            ours=confirmed,
+            rival_name="reserving synchronously, one statement",
+            rival=median(one.baseline_per_s for one in whole),
+            bar=5.0,
+        ),
+        Row(
+            what="the whole way against a queue",
+            ours=confirmed,
+            rival_name="a job an order, reserving, skip locked",
+            rival=median(one.queue_per_s for one in whole),
+            bar=5.0,
+        ),
+        Row(
+            what="the whole way against a queue of batches",
+            ours=confirmed,
+            rival_name="a job an order, reserving, in batches between two ticks (PgQ's way)",
+            rival=median(one.batch_queue_per_s for one in whole),
+            bar=5.0,
+        ),
     ]
 
 

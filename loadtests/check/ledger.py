@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SQL = load("loadtests")
 _POLL_S = 0.1
+_CALM_S = 6.0
 _TOLD_POLL_S = 0.5
 _INSTANT_S = 0.001
 """Events of one batch have one time: that is no time, and no rate."""
@@ -199,6 +200,7 @@ async def make_past_orders(connection: Connection, orders: int) -> None:
     await connection.execute(_SQL["make_past_events"], number)
     await connection.execute(_SQL["tell_past_events"])
     await connection.execute(_SQL["analyse_past"])
+    await connection.execute(_SQL["write_past"])
 
 
 async def make_shelf(connection: Connection, products: int) -> None:
@@ -206,6 +208,7 @@ async def make_shelf(connection: Connection, products: int) -> None:
     await connection.execute(_SQL["make_shelf"], products)
     await connection.execute(_SQL["stock_shelf"])
     await connection.execute(_SQL["analyse_past"])
+    await connection.execute(_SQL["write_past"])
 
 
 async def put_on_sale(connection: Connection, sale_id: str, products: int) -> None:
@@ -223,6 +226,21 @@ async def wait_until_told(connection: Connection, *, bound_s: float) -> None:
     while await connection.fetchval(_SQL["is_untold"]):
         if monotonic() > ends:
             raise NotSettledError(f"there are unpublished events after {bound_s:g} s")
+        await asyncio.sleep(_TOLD_POLL_S)
+
+
+async def wait_until_calm(connection: Connection, *, bound_s: float) -> None:
+    """Wait until no autovacuum is at work, and none begins for as long as its launcher sleeps.
+
+    Raises:
+        NotSettledError: it takes longer than `bound_s`.
+    """
+    ends, since = monotonic() + bound_s, monotonic()
+    while monotonic() < since + _CALM_S:
+        if await connection.fetchval(_SQL["is_vacuumed_now"]):
+            since = monotonic()
+        if monotonic() > ends:
+            raise NotSettledError(f"tables are being vacuumed after {bound_s:g} s")
         await asyncio.sleep(_TOLD_POLL_S)
 
 

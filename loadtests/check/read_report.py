@@ -63,6 +63,8 @@ def _answers(due: array[float], outcome: Outcome) -> Table:
     )  # fmt: skip
     for (kind, status), count in sorted(statuses.items()):
         table.add_row(f"{kind}: {status or 'no answer'}", f"{count:,}")
+    for why, count in sorted(outcome.browsed.refused.items()):
+        table.add_row(f"  {why}", f"{count:,}")
     for (what, where), count in sorted(outcome.by_place.items()):
         table.add_row(f"{what}, {where}", f"{count:,}")
     for server, count in sorted(outcome.by_server.items()):

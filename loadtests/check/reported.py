@@ -21,3 +21,8 @@ def differences(report: dict[str, Any], *, accepted: int, admitted: int, states:
     said += [f"{one['promise']} is {one['verdict']}" for one in report["promises"] if one["verdict"] == "broken"]
     said += [f"units of {one['product_id']}" for one in report["products"] if not one["in_sale"]["balances"]]
     return said + ([] if report["money"]["balances"] else ["the money does not balance"])
+
+
+def alerts(report: dict[str, Any]) -> list[str]:
+    """Return the alerts that fired around the sale, in the report's words."""
+    return [one["what"] for one in report["incidents"] if one["kind"] == "alert"]

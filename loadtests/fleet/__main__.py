@@ -107,18 +107,19 @@ def _compare(screen: Console, options: argparse.Namespace) -> int:
     """Exit with 1 if a prediction was too far off."""
     turns, seconds = options.turns or compare.TURNS, options.seconds or compare.SECONDS
     found = asyncio.run(compare.compare(screen.print, turns=turns, seconds=seconds))
-    screen.print(compare.table(found).screen())
+    for table in compare.tables(found).values():
+        screen.print(table.screen())
     file = options.json or Path("reports/fleet-compare.json")
     compare.write(found, file)
     files.save(found.costs, file.with_name("fleet-costs.json"))
     screen.print(f"load of the machine before: {found.load:.1f}; written to {file}")
-    return 0 if all(one.is_within for one in found.compared) else 1
+    return 0 if found.is_within else 1
 
 
 def _cluster(screen: Console, options: argparse.Namespace) -> int:
     turns, seconds = options.turns or cluster.TURNS, options.seconds or cluster.SECONDS
     found = asyncio.run(cluster.measure(screen.print, turns=turns, seconds=seconds))
-    screen.print(cluster.table(found).screen())
+    screen.print(cluster.table(found, _costs(options.costs)).screen())
     file = options.json or Path("reports/fleet-cluster.json")
     cluster.write(found, file)
     screen.print(f"load of the machine before: {found.load:.1f}; written to {file}")
@@ -133,9 +134,11 @@ def _adopt(screen: Console) -> int:
     found = {name: table.markdown() for name, table in sizing.tables(files.load()).items()}
     found["about"] = sizing.about(files.load())
     if (compared := reports / "fleet-compare.json").exists():
-        found["compared"] = compare.told(compare.read(compared))
+        comparison = compare.read(compared)
+        found["compared"] = compare.told(comparison)
+        found |= {name: compare.tables(comparison)[name].markdown() for name in ("parts", "recovery")}
     if (clustered := reports / "fleet-cluster.json").exists():
-        found["cluster"] = cluster.told(cluster.read(clustered))
+        found["cluster"] = cluster.told(cluster.read(clustered), files.load())
     found |= {name: file.read_text() for name in ("full", "outage") if (file := reports / f"fleet-{name}.md").exists()}
     text = document.read_text()
     for name, table in found.items():

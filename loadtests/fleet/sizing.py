@@ -6,10 +6,11 @@ docs/scaling.md has the tables as they come from here; a test compares them. Mea
 from __future__ import annotations
 
 from math import ceil
+from typing import NamedTuple
 
 import msgspec
 
-from loadtests.fleet.costs import Costs
+from loadtests.fleet.costs import Company, Costs
 from loadtests.fleet.tables import Table
 
 BUSY = 0.6
@@ -68,7 +69,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     """Processes: a drain a partition, a relay a database, one to spare."""
     worker_machines: int
     cores_in_all: float
-    """That all parts together keep busy at the peak, `BUSY` of each: of one machine that has everything."""
+    """That all parts together keep busy at the peak, `BUSY` of each, in company: of one machine that has everything."""
     postgres_cores: int
     """Of each primary; each has a standby."""
     usd_hour: float
@@ -102,39 +103,53 @@ def store_us(costs: Costs, orders_a_call: float) -> float:
     )  # fmt: skip
 
 
-def size(costs: Costs, sale: Sale) -> Size:
-    """Return what a sale of one hot product needs, at its peak."""
-    rate = sale.orders_per_s
-    orders_a_call = 20.0
-    databases = ceil(rate / (BUSY * min(drain_per_s(costs), relay_per_s(costs))))
-    partitions = ceil(rate / databases / (BUSY * drain_per_s(costs)))
-    intake_us = costs.intake_order_us + costs.intake_call_us / orders_a_call
+class Cores(NamedTuple):
+    """That each part keeps busy at a sale's peak, `BUSY` of each core."""
+
+    intake: float
+    store: float
+    workers: float
+    postgres: float
+
+
+def cores_of(costs: Costs, sale: Sale) -> Cores:
+    """Return how many cores a sale keeps busy."""
+    rate, orders_a_call = sale.orders_per_s, 20.0
     joins = sale.shoppers / JOINED_S if sale.room_per_s else 0.0
     claims = rate if sale.room_per_s else 0.0
-    intake_cores = (rate * intake_us + joins * costs.join_intake_us + claims * costs.claim_us) / 1e6 / BUSY
-    intakes = max(ceil(intake_cores), 2)
-    store_cores = rate * store_us(costs, orders_a_call) / 1e6 / BUSY
-    nodes = max(ceil(store_cores), databases)
+    intake_us = costs.intake_order_us + costs.intake_call_us / orders_a_call
     worker_us = costs.drain_order_us + costs.drain_batch_us / 500 + costs.relay_order_us + costs.relay_batch_us / 500
-    workers = databases * (partitions + 2)
-    worker_cores = rate * worker_us / 1e6 / BUSY
     postgres_us = (
         costs.drain_pg_order_us + costs.drain_pg_batch_us / 500
         + costs.relay_pg_order_us + costs.relay_pg_batch_us / 500 + costs.pg_rest_order_us
     )  # fmt: skip
-    needed = rate / databases * postgres_us / 1e6 / BUSY
-    postgres_cores = next(cores for cores in POSTGRES_CORES if cores >= needed)
+    used_us = (
+        rate * intake_us + joins * costs.join_intake_us + claims * costs.claim_us,
+        rate * store_us(costs, orders_a_call),
+        rate * worker_us,
+        rate * postgres_us,
+    )
+    return Cores(*(microseconds / 1e6 / BUSY for microseconds in used_us))
+
+
+def size(costs: Costs, sale: Sale) -> Size:
+    """Return what a sale of one hot product needs, at its peak."""
+    rate, cores = sale.orders_per_s, cores_of(costs, sale)
+    databases = ceil(rate / (BUSY * min(drain_per_s(costs), relay_per_s(costs))))
+    partitions = ceil(rate / databases / (BUSY * drain_per_s(costs)))
+    intakes = max(ceil(cores.intake), 2)
+    nodes = max(ceil(cores.store), databases)
+    postgres_cores = next(some for some in POSTGRES_CORES if some >= cores.postgres / databases)
     intake_machines = max(ceil(intakes / CORES_MACHINE), 2)
-    worker_machines = max(ceil(worker_cores / CORES_MACHINE), 2)
-    cores = CORES_MACHINE * (intake_machines + worker_machines) + 2 * STORE_CORES * nodes
-    cores += 2 * databases * postgres_cores + 4 * STORE_CORES
+    worker_machines = max(ceil(cores.workers / CORES_MACHINE), 2)
+    paid = CORES_MACHINE * (intake_machines + worker_machines) + 2 * STORE_CORES * nodes
+    paid += 2 * databases * postgres_cores + 4 * STORE_CORES
     disks = (2 * nodes + 2 * databases) * DISK_GB * USD_GB_MONTH / MONTH_H
     return Size(
         sale=sale, databases=databases, partitions=partitions, intakes=intakes, intake_machines=intake_machines,
-        nodes=nodes, workers=workers, worker_machines=worker_machines,
-        cores_in_all=intake_cores + worker_cores + needed * databases + store_cores,
-        postgres_cores=postgres_cores,
-        usd_hour=cores * USD_CORE_HOUR + disks,
+        nodes=nodes, workers=databases * (partitions + 2), worker_machines=worker_machines,
+        cores_in_all=sum(cores_of(costs.in_company(), sale)), postgres_cores=postgres_cores,
+        usd_hour=paid * USD_CORE_HOUR + disks,
     )  # fmt: skip
 
 
@@ -145,24 +160,37 @@ def tables(costs: Costs) -> dict[str, Table]:
 
 def about(costs: Costs) -> str:
     """Return how the costs were measured, as the document has it."""
-    return f"The present figures: measured {costs.about.get('measured', 'nobody knows when')}."
+    company = "" if costs.company != Company() else " What they are in company was not measured: all of it is 1."
+    return f"The present figures: measured {costs.about.get('measured', 'nobody knows when')}.{company}"
 
 
 def order_table(costs: Costs) -> Table:
-    """Return what an order takes by part."""
+    """Return what an order takes by part, and how many times as much in company."""
+    company = costs.company
     parts = [
-        ("intake process", costs.intake_order_us, costs.intake_call_us, "call of the accept script"),
-        ("order store, accepting", costs.store_order_us, costs.store_call_us, "call"),
-        ("order store, for drain and relay", costs.store_after_order_us, costs.store_after_batch_us, "batch"),
-        ("drain, its process", costs.drain_order_us, costs.drain_batch_us, "batch"),
-        ("drain, its session in Postgres", costs.drain_pg_order_us, costs.drain_pg_batch_us, "batch"),
-        ("relay, its process", costs.relay_order_us, costs.relay_batch_us, "batch"),
-        ("relay, its session in Postgres", costs.relay_pg_order_us, costs.relay_pg_batch_us, "batch"),
-    ]
-    rows = [[part, f"{order:.1f}", f"{each:,.0f} a {of}"] for part, order, each, of in parts]
-    rows.append(["the rest of Postgres", f"{costs.pg_rest_order_us:.1f}", ""])
-    rows.append(["together", f"{sum(order for _, order, _, _ in parts) + costs.pg_rest_order_us:.1f}", ""])
-    return Table("an order", ["part", "an order, µs", "besides, µs"], rows)
+        ("intake process", costs.intake_order_us, (costs.intake_call_us, "call of the accept script"), company.intake),
+        ("order store, accepting", costs.store_order_us, (costs.store_call_us, "call"), company.store),
+        (
+            "order store, for drain and relay",
+            costs.store_after_order_us, (costs.store_after_batch_us, "batch"), company.store,
+        ),
+        ("drain, its process", costs.drain_order_us, (costs.drain_batch_us, "batch"), company.drain),
+        (
+            "drain, its session in Postgres",
+            costs.drain_pg_order_us, (costs.drain_pg_batch_us, "batch"), company.drain_pg,
+        ),
+        ("relay, its process", costs.relay_order_us, (costs.relay_batch_us, "batch"), company.relay),
+        (
+            "relay, its session in Postgres",
+            costs.relay_pg_order_us, (costs.relay_pg_batch_us, "batch"), company.relay_pg,
+        ),
+    ]  # fmt: skip
+    rows = [[part, f"{order:.1f}", f"{each:,.0f} a {of}", f"{dearer:.2f}"] for part, order, (each, of), dearer in parts]
+    rows.append(["the rest of Postgres", f"{costs.pg_rest_order_us:.1f}", "", f"{company.pg_rest:.2f}"])
+    rows.append(["load generator", f"{costs.generator_order_us:.1f}", "", f"{company.generator:.2f}"])
+    server_us = sum(order for _, order, _, _ in parts) + costs.pg_rest_order_us
+    rows.append(["together, without the generator", f"{server_us:.1f}", "", ""])
+    return Table("an order", ["part", "an order, µs", "besides, µs", "in company, times"], rows)
 
 
 def visitor_table(costs: Costs) -> Table:

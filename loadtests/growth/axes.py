@@ -5,6 +5,7 @@ A point differs from the first of its axis in one thing; all else is as in `Poin
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -64,20 +65,23 @@ CARRIED_MAX = 40_000_000
 """Bytes of the bodies of a point: the generator has them in memory."""
 
 
-def stages(extent: Extent) -> list[list[Point]]:
-    """Return the points by the systems that they are measured on, each with as many orders kept.
+PLAIN: tuple[Axis, ...] = ("kept", "products", "lines", "limits", "partitions", "metadata")
+MANY_PRODUCTS = 20_000
+"""A sale of more than these has a system of its own, lest what it costs while it is open is told of another."""
 
-    A sale of very many products costs something each second while it is open, whatever else is sold: each of those
-    points has a system of its own.
-    """
-    fewest, *more = extent.kept
-    axes: tuple[Axis, ...] = ("lines", "limits", "partitions", "metadata")
-    plain = [_at(axis, value, fewest) for axis in axes for value in getattr(extent, axis)]
-    return [
-        [Point(axis="kept", kept=fewest), *plain],
-        *([_at("products", value, fewest)] for value in extent.products),
-        *([Point(axis="kept", kept=kept)] for kept in more),
+
+def stages(extent: Extent, axes: Collection[Axis] = PLAIN) -> list[list[Point]]:
+    """Return the points of these axes by the systems that they are measured on, each with as many orders kept."""
+    fewest = extent.kept[0]
+    points = [
+        _at(axis, value, value if axis == "kept" else fewest)
+        for axis in PLAIN
+        if axis in axes
+        for value in getattr(extent, axis)
     ]
+    alone = [point for point in points if point.kept > fewest or point.products > MANY_PRODUCTS]
+    together = [point for point in points if point not in alone]
+    return [*([together] if together else []), *([point] for point in alone)]
 
 
 def orders_of(extent: Extent, point: Point) -> int:

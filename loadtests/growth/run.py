@@ -1,7 +1,7 @@
 """Runs all points by turns and writes what an order costs at each, as JSON and as a chart. Owns their order.
 
-With each number of orders kept and of products a system of its own; on the first all other axes, one sale a point and
-turn.
+With each number of orders kept and with very many products a system of its own; on the first all other points, one sale
+a point and turn. With `--axes` it measures those alone and puts them in the place of what both files had of them.
 It judges nothing: the exit code only tells whether everything could be measured.
 """
 
@@ -11,17 +11,17 @@ import argparse
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from statistics import median
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
 from loadtests.bench.table import machine
 from loadtests.check import ledger
 from loadtests.growth import chart
-from loadtests.growth.axes import QUICK, TITLES, Axis, Extent, Point, orders_of, stages
+from loadtests.growth.axes import PLAIN, QUICK, TITLES, Axis, Extent, Point, orders_of, stages
 from loadtests.growth.point import ROLES, Turn, idle, measure, nothing
 from loadtests.scene.system import System, running
 
@@ -44,6 +44,25 @@ class Found(msgspec.Struct):
         return by_cost[len(by_cost) // 2].us
 
 
+class Told(msgspec.Struct):
+    """A point as the JSON has it."""
+
+    axis: Axis
+    value: int
+    us: dict[str, float]
+    total_us: float
+    median_total_us: float
+    point: Point
+    turns: list[Turn]
+
+
+class Report(msgspec.Struct):
+    """The JSON."""
+
+    machine: dict[str, Any]
+    points: list[Told]
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that complains on one line, as the other commands do."""
 
@@ -58,6 +77,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
     parser.add_argument("--ten-million", action="store_true", help="with ten million orders kept, too")
     parser.add_argument("--turns", type=int, choices=range(1, 10), metavar="1..9", help="of each point (default 3)")
+    parser.add_argument(
+        "--axes", nargs="+", choices=PLAIN, default=PLAIN, metavar="AXIS", help=f"of these alone: {', '.join(PLAIN)}"
+    )
     parser.add_argument("--json", type=Path, default=Path("reports/growth.json"), help="where to write the figures")
     parser.add_argument("--svg", type=Path, default=Path("reports/growth.svg"), help="where to write the chart")
     options = parser.parse_args(arguments)
@@ -66,40 +88,52 @@ def main(arguments: list[str]) -> int:
         extent = msgspec.structs.replace(extent, kept=(*extent.kept, TEN_MILLION))
     if options.turns:
         extent = msgspec.structs.replace(extent, turns=options.turns)
+    try:
+        kept = before(options.json, options.axes)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+        parser.error(f"{options.json}: {error}")
     load = os.getloadavg()[0]
-    found, postgres = asyncio.run(_all(extent, lambda line: print(line, flush=True)))
-    about = machine(postgres, load)
+    found, postgres = asyncio.run(_all(extent, options.axes, lambda line: print(line, flush=True)))
+    points = sorted([*kept, *map(told, found)], key=lambda one: PLAIN.index(one.axis))
     for file in (options.json, options.svg):
         file.parent.mkdir(parents=True, exist_ok=True)
-    document = {"machine": about, "points": [told(one) for one in found]}
-    options.json.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
-    options.svg.write_text(chart.draw([panel(axis, found) for axis in TITLES], ROLES))
+    report = Report(machine(postgres, load), points)
+    options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    options.svg.write_text(chart.draw([panel(axis, points) for axis in TITLES], ROLES))
     print(f"load of the machine before: {load:.1f}; written to {options.json} and {options.svg}")
     return 0
 
 
-def told(one: Found) -> dict[str, object]:
+def before(file: Path, axes: Collection[Axis]) -> list[Told]:
+    """Return what the file has of other axes."""
+    if set(axes) == set(PLAIN) or not file.exists():
+        return []
+    report = msgspec.json.decode(file.read_bytes(), type=Report)
+    return [one for one in report.points if one.axis not in axes]
+
+
+def told(one: Found) -> Told:
     """Return a point as the JSON has it."""
-    return {
-        "axis": one.axis,
-        "value": one.value,
-        "us": {role: round(us, 1) for role, us in one.us.items()},
-        "total_us": round(sum(one.us.values()), 1),
-        "median_total_us": round(median(turn.total_us for turn in one.turns), 1),
-        "point": one.point,
-        "turns": one.turns,
-    }
+    return Told(
+        axis=one.axis,
+        value=one.value,
+        us={role: round(us, 1) for role, us in one.us.items()},
+        total_us=round(sum(one.us.values()), 1),
+        median_total_us=round(median(turn.total_us for turn in one.turns), 1),
+        point=one.point,
+        turns=one.turns,
+    )
 
 
-def panel(axis: Axis, found: list[Found]) -> chart.Panel:
+def panel(axis: Axis, found: list[Told]) -> chart.Panel:
     """Return an axis as the chart has it."""
     bars = [chart.Bar(chart.short(one.value), one.us) for one in found if one.axis == axis]
     return chart.Panel(TITLES[axis], bars)
 
 
-async def _all(extent: Extent, say: Callable[[str], None]) -> tuple[list[Found], str]:
+async def _all(extent: Extent, axes: Collection[Axis], say: Callable[[str], None]) -> tuple[list[Found], str]:
     found: list[Found] = []
-    for stage in stages(extent):
+    for stage in stages(extent, axes):
         with tempfile.TemporaryDirectory(prefix="doorbuster-growth-") as folder:
             async with running(Path(folder, "data"), workers=WORKERS) as system:
                 some, postgres = await _with(system, extent, stage, say)
@@ -119,6 +153,7 @@ async def _with(
         await ledger.wait_until_told(connection, bound_s=600)
         say(f"{kept:,} orders are kept")
         await measure(system, connection, found[0].point, f"warm-{kept}", min(extent.orders, 1_000), nothing())
+        await ledger.wait_until_calm(connection, bound_s=600)
         at_rest = await idle(system)
         for turn in range(extent.turns):
             for one in found:

@@ -14,6 +14,7 @@ import msgspec
 
 from loadtests.generate.shapes import Shape
 from loadtests.rehearse.criteria import Measured
+from loadtests.rehearse.live_promise import GaveWayError
 from loadtests.rehearse.shadow import Shadow, StoppedError
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import MAX_CONNECTIONS, Mix, Plan, Result, Way
@@ -33,7 +34,13 @@ class Aim(msgspec.Struct, frozen=True, kw_only=True):
     sale: str
     products: list[str]
     has_room: bool
-    connections_max: int = MAX_CONNECTIONS
+    beside: bool = False
+    """Whether a sale is on: then the load gives way to all else on its machine, and few requests are under way."""
+
+    @property
+    def connections_max(self) -> int:
+        """Return how many requests may be under way."""
+        return BESIDE_CONNECTIONS if self.beside else MAX_CONNECTIONS
 
 
 class Load:
@@ -50,6 +57,7 @@ class Load:
 
         Raises:
             StoppedError: the rehearsal is to stop.
+            GaveWayError: a sale that is on suffers from it.
         """
         _, measured = await self.play(Shape([(0.0, rate), (seconds, rate)]))
         return measured
@@ -59,6 +67,7 @@ class Load:
 
         Raises:
             StoppedError: the rehearsal is to stop.
+            GaveWayError: a sale that is on suffers from it.
         """
         arrivals = shape.arrivals()
         self._sent += 1
@@ -79,6 +88,7 @@ class Load:
             tries=1,
             room=Way(base=f"/sales/{aim.sale}/room", customers=True) if aim.has_room else None,
             keep_ids=False,
+            gives_way=aim.beside,
         )
         began, first = perf_counter(), len(self._shadow.looks)
         processes = 1 if shape.peak < 500 else min(2, os.cpu_count() or 1)
@@ -97,13 +107,17 @@ class Load:
     async def _unless_stopped(self, sending: Awaitable[T]) -> T:
         """Wait for a sending; when the rehearsal is to stop, it ends at once."""
         task = asyncio.ensure_future(sending)
-        while not task.done():
-            looking = asyncio.ensure_future(self._shadow.look())
-            await asyncio.wait({task, looking}, return_when=asyncio.FIRST_COMPLETED)
-            looking.cancel()
-            if self._shadow.stopped and not task.done():
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-                raise StoppedError(self._shadow.stopped)
+        with self._shadow.offering():
+            while not task.done():
+                looking = asyncio.ensure_future(self._shadow.look())
+                await asyncio.wait({task, looking}, return_when=asyncio.FIRST_COMPLETED)
+                looking.cancel()
+                if not task.done():
+                    try:
+                        self._shadow.check()
+                    except (StoppedError, GaveWayError):
+                        task.cancel()
+                        with suppress(asyncio.CancelledError):
+                            await task
+                        raise
         return task.result()

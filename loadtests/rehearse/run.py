@@ -25,11 +25,12 @@ from doorbuster.contract.night.rehearsal import (
 from doorbuster.errors import DoorbusterError, InvalidError
 from loadtests.rehearse import criteria, search
 from loadtests.rehearse.crowds import ShapeError, crowd
+from loadtests.rehearse.live_promise import RISE, WINDOW_S, GaveWayError
 from loadtests.rehearse.load import BESIDE_CONNECTIONS, Aim, Load
 from loadtests.rehearse.shadow import Shadow, StoppedError, client_of
 from loadtests.scene.loopback import NotLoopbackError, target_of
 from loadtests.traffic.crew import GeneratorError
-from loadtests.traffic.plan import MAX_CONNECTIONS, MAX_REQUESTS
+from loadtests.traffic.plan import MAX_REQUESTS
 
 CALM_S = 120.0
 """How long the workers may take to catch up after a step."""
@@ -37,6 +38,8 @@ UNITS = 100_000_000
 """Of each product: nothing is sold out while it is rehearsed."""
 START_PER_S = 50.0
 BESIDE_NICE = 15
+BESIDE_START = 1 / 32
+"""Of the rate that is set: what is tried first beside a sale, to be doubled as long as the sale does not notice."""
 RAN, NOT_PROVEN = 0, 1
 
 
@@ -101,11 +104,16 @@ def main(terms: Terms, say: Say) -> Outcome:
     Raises:
         DoorbusterError: it could not begin, or not be ended.
     """
+    return asyncio.run(rehearse(terms, say))
+
+
+async def rehearse(terms: Terms, say: Say) -> Outcome:
+    """Rehearse, on the running loop.
+
+    Raises:
+        DoorbusterError: it could not begin, or not be ended.
+    """
     check(terms)
-    return asyncio.run(_rehearse(terms, say))
-
-
-async def _rehearse(terms: Terms, say: Say) -> Outcome:
     shadow = Shadow(client_of(terms.ops_base, terms.ops_key, terms.operator), terms.sale)
     steps: list[RehearsalStep] = []
     bounds = criteria.criteria(p99_ms=terms.p99_ms)
@@ -135,21 +143,32 @@ async def _until_stopped(
     bounds: RehearsalCriteria,
     steps: list[RehearsalStep],
 ) -> RehearsalResult:
-    """Return what was found, or what had been found when it was stopped."""
+    """Return what was found, or what had been found when it was stopped, or a sale that is on left no room for more."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
+    limit, why = None, None
     try:
         return await task
+    except GaveWayError as error:
+        limit = str(error)
     except (StoppedError, GeneratorError, TimeoutError) as error:
         why = str(error) or type(error).__name__
     except asyncio.CancelledError:
         why = "interrupted"
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
     held = [step.offered_per_s for step in steps if step.held]
     broke = [step.offered_per_s for step in steps if not step.held]
     knee = search.Knee(max(held, default=None), min(broke, default=None))
-    return _result(view, bounds, steps, knee, stopped=why[-500:])
+    if limit is not None and not held:
+        why = f"nothing can be offered: {limit}"
+    found = _result(view, bounds, steps, knee, stopped=None if why is None else why[-500:])
+    if limit is None:
+        return found
+    return msgspec.structs.replace(found, proposed_rate_per_s=None, limited_by="live sale", limit_reason=limit[-500:])
 
 
 async def _found(
@@ -157,18 +176,23 @@ async def _found(
 ) -> RehearsalResult:
     now = view.shadow
     assert now is not None
-    connections = BESIDE_CONNECTIONS if view.beside else MAX_CONNECTIONS
     if view.beside:
         os.nice(BESIDE_NICE)  # where the sale is on the same machine, its processes come first
-        say(f"beside {', '.join(view.beside)}: {connections} requests at a time, and only up to the rate that is set")
-    aim = Aim(
-        base=terms.base, sale=now.sale_id, products=now.products, has_room=now.has_room, connections_max=connections
-    )
+        for line in _beside(view, shadow):
+            say(line)
+    aim = Aim(base=terms.base, sale=now.sale_id, products=now.products, has_room=now.has_room, beside=bool(view.beside))
     load = Load(aim, shadow)
+    step_s = max(terms.step_s, WINDOW_S) if view.beside else terms.step_s
 
     async def probe(rate: float) -> bool:
         await shadow.calm(CALM_S)
-        measured = await load.hold(rate, terms.step_s)
+        try:
+            measured = await load.hold(rate, step_s)
+            if view.beside:
+                await shadow.seen_anew()
+        except GaveWayError as error:
+            say(f"{rate:10,.0f}/s  given up: {error}")
+            raise
         if codes := criteria.strange(measured):
             raise StoppedError(f"orders of the shadow were refused: {', '.join(codes)}")
         step = criteria.step_of(rate, measured, bounds)
@@ -178,14 +202,25 @@ async def _found(
             f"lag {step.backlog_s:.1f} s  {verdict}")  # fmt: skip
         return step.held
 
-    most = terms.most_per_s
+    most, start = terms.most_per_s, (view.set_rate_per_s or 2 * START_PER_S) / 2
     if view.beside:
         most = min(most, view.set_rate_per_s or START_PER_S)
-    knee = await search.find(probe, start=min((view.set_rate_per_s or 2 * START_PER_S) / 2, most), most=most)
+        start = max(most * BESIDE_START, 1.0)
+    knee = await search.find(probe, start=min(start, most), most=most)
     played = None
     if knee.held is not None and not view.beside:
         played = await _crowd(terms, shadow, load, (view.set_rate_per_s or knee.held) * terms.scale, say)
     return _result(view, bounds, steps, knee, played=played)
+
+
+def _beside(view: RehearsalView, shadow: Shadow) -> list[str]:
+    """Say what is different beside a sale, and by what it is seen that this does not suffer."""
+    before = shadow.promise.before_ms
+    takes = "too few orders come to say how long they take" if before is None else f"they take {before:.1f} ms"
+    return [
+        f"beside {', '.join(view.beside)}: {BESIDE_CONNECTIONS} requests at a time, up to the rate that is set",
+        f"its orders come first: it is given up as soon as their p99 is {RISE - 1:.0%} more; now {takes}",
+    ]
 
 
 async def _crowd(terms: Terms, shadow: Shadow, load: Load, peak: float, say: Say) -> RehearsedShape:
@@ -242,13 +277,16 @@ def conclusion(outcome: Outcome) -> list[str]:
     lines = []
     if found.stopped is not None:
         lines.append(f"stopped: {found.stopped}")
+    elif found.limited_by is not None:
+        lines.append(f"limited by the {found.limited_by}: {found.limit_reason}; this is no knee")
     if found.knee_per_s is None:
         lines.append("no rate was held")
     else:
         up_to = "" if found.broke_at_per_s is None else f", {found.broke_at_per_s:,.0f}/s was not"
         lines.append(f"held: {found.knee_per_s:,.0f}/s{up_to}")
         why = "what was held, no higher rate was tried" if found.broke_at_per_s is None else f"{found.margin:.0%} below"
-        lines.append(f"proposed rate of the room: {found.proposed_rate_per_s:,.0f}/s ({why})")
+        if found.limited_by is None:
+            lines.append(f"proposed rate of the room: {found.proposed_rate_per_s:,.0f}/s ({why})")
     if found.set_rate_per_s is not None and found.knee_per_s is not None:
         is_proven = found.set_rate_per_s <= found.knee_per_s
         lines.append(f"the rate that is set, {found.set_rate_per_s:g}/s, is {'proven' if is_proven else 'NOT PROVEN'}")

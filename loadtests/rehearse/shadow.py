@@ -6,6 +6,9 @@ Owns the client and the task that keeps the lease; decides nothing but that a re
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -14,8 +17,12 @@ import msgspec
 
 from doorbuster.contract.night.rehearsal import RehearsalChange, RehearsalRequest, RehearsalResult, RehearsalView
 from doorbuster.errors import ConflictError, DoorbusterError, InvalidError, NotFoundError, StoreUnavailableError
+from loadtests.rehearse.live_promise import GaveWayError, LivePromise
 
 LOOK_S = 0.5
+BESIDE_LOOK_S = 1.0
+"""While a sale is on: each look costs its intake some milliseconds."""
+LAG_S = 0.5
 WATCH_S = 1.0
 _TIMEOUT_S = 30.0
 _MISSES_MAX = 20
@@ -50,6 +57,10 @@ class Shadow:
         """(time by `perf_counter`, lag in seconds, backlog), one a look."""
         self.stopped = ""
         """Why it is to stop."""
+        self.promise = LivePromise()
+        self.loading = False
+        """Whether something is being offered."""
+        self._quiet_from = -inf
 
     async def begin(self, *, units: int, beside_live: bool) -> RehearsalView:
         """Make the shadow, and keep it from now on.
@@ -89,8 +100,31 @@ class Shadow:
         self._changed.clear()
         await self._changed.wait()
 
+    def check(self) -> None:
+        """Say that it is to go on.
+
+        Raises:
+            StoppedError: the rehearsal is to stop.
+            GaveWayError: a sale that is on suffers from it.
+        """
+        if self.stopped:
+            raise StoppedError(self.stopped)
+        if self.promise.broken:
+            raise GaveWayError(f"the sale {self._beside!r} is on: {self.promise.broken}")
+
+    async def seen_anew(self) -> None:
+        """Wait until a look has seen all that was offered.
+
+        Raises:
+            StoppedError: the rehearsal is to stop.
+            GaveWayError: a sale that is on suffers from it.
+        """
+        for _ in range(2):
+            await self.look()
+            self.check()
+
     async def calm(self, within_s: float) -> None:
-        """Wait until nothing of the shadow waits any more.
+        """Wait until nothing of the shadow waits any more, and it is known how long a live sale's orders take.
 
         Raises:
             StoppedError: it does not come to an end, or the rehearsal is to stop.
@@ -101,7 +135,7 @@ class Shadow:
             if self.stopped:
                 raise StoppedError(self.stopped)
             _, lag_s, backlog = self.looks[-1]
-            if not backlog and lag_s < LOOK_S:
+            if not backlog and lag_s < LAG_S and not self.promise.wants_quiet:
                 return
             if perf_counter() > ends:
                 raise StoppedError(
@@ -123,11 +157,25 @@ class Shadow:
             except StoreUnavailableError as error:
                 misses += 1
                 self.stopped = f"the ops API does not answer: {error.detail}" if misses > _MISSES_MAX else ""
-            await asyncio.sleep(0 if self.stopped else LOOK_S)
+            await asyncio.sleep(0 if self.stopped else max(LOOK_S, BESIDE_LOOK_S) if self._beside else LOOK_S)
         self._changed.set()
+
+    @contextmanager
+    def offering(self) -> Iterator[None]:
+        """Let it be known that something is offered."""
+        self.loading = True
+        try:
+            yield
+        finally:
+            self.loading, self._quiet_from = False, perf_counter()
+
+    @property
+    def _beside(self) -> str:
+        return self.view.beside[0] if self.view and self.view.beside else ""
 
     def _take(self, view: RehearsalView) -> None:
         self.view = view
+        self.promise.take(view.live, quiet_s=0.0 if self.loading else perf_counter() - self._quiet_from)
         if view.shadow is not None:
             self.looks.append((perf_counter(), view.shadow.lag_s, view.shadow.backlog))
         self._changed.set()

@@ -29,6 +29,8 @@ from loadtests.rivals.baseline import Connections
 from loadtests.scene.loopback import check_database
 from loadtests.scene.servers import serving, stop
 
+MODULE = "loadtests.rivals.queue"
+LEFT_BY = "jobs_left"
 WORKERS = 8
 """Connections of the process that works jobs off: of 1, 4, 8 and 16 the last two were as fast, the others slower."""
 _EMPTY_S = 0.005
@@ -39,9 +41,9 @@ _read = msgspec.json.Decoder(OrderRequest).decode
 class Enqueueing:
     """Puts an order into the queue before answering: it is durable then, and its units are not decided."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, *, statement: str = "enqueue") -> None:
         self._connections = connections
-        self._enqueue = _SQL["enqueue"]
+        self._enqueue = _SQL[statement]
 
     async def on_post(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, sale: str) -> None:  # noqa: ARG002
         """Make a job of the order's first line and answer 202."""
@@ -66,24 +68,24 @@ def create_app() -> falcon.asgi.App[Any, Any]:
 
 
 @asynccontextmanager
-async def queueing(dsn: str, folder: Path) -> AsyncIterator[str]:
-    """Serve the application and run its workers; yield its base URL."""
+async def queueing(dsn: str, folder: Path, *, module: str) -> AsyncIterator[str]:
+    """Serve a module's application and run it for its workers; yield the base URL."""
     with Path(folder, "workers.log").open("wb") as log:  # noqa: ASYNC230 - once, before anything is measured
         workers = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "loadtests.rivals.queue"),
+            *(sys.executable, "-m", module),
             env={**os.environ, "BASELINE_DSN": dsn},
             stdout=log,
             stderr=log,
         )
         try:
-            async with serving("loadtests.rivals.queue:create_app()", Path(folder, "log"), BASELINE_DSN=dsn) as base:
+            async with serving(f"{module}:create_app()", Path(folder, "log"), BASELINE_DSN=dsn) as base:
                 yield base
         finally:
             await stop(workers)
 
 
-async def wait_until_empty(dsn: str, *, bound_s: float) -> None:
-    """Wait until every job is done.
+async def wait_until_empty(dsn: str, *, bound_s: float, left_by: str) -> None:
+    """Wait until every job is done, by the statement that counts those that are not.
 
     Raises:
         TimeoutError: it takes longer than `bound_s`.
@@ -91,7 +93,7 @@ async def wait_until_empty(dsn: str, *, bound_s: float) -> None:
     ends = monotonic() + bound_s
     connection = await asyncpg.connect(check_database(dsn))
     try:
-        while left := await connection.fetchval(_SQL["jobs_left"]):
+        while left := await connection.fetchval(_SQL[left_by]):
             if monotonic() > ends:
                 raise TimeoutError(f"{left} jobs are left after {bound_s:g} s")
             await asyncio.sleep(_EMPTY_S)

@@ -9,8 +9,10 @@ import asyncio
 import sys
 import tempfile
 from array import array
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -25,6 +27,9 @@ from loadtests.traffic.fleet import Fleet
 from loadtests.traffic.plan import MAX_CONNECTIONS, MAX_REQUESTS, Mix, Plan
 
 _GRACE_S = 30.0
+REASONS_MAX = 50
+"""So many reasons are told apart; what the answers say has no end by itself."""
+REASON_CHARACTERS = 120
 _NOTHING = Mix(products=[], weights=[], path="/", prefix="")
 
 
@@ -56,6 +61,8 @@ class Browsed(msgspec.Struct, kw_only=True):
     """An array('H'); 0: no answer came."""
     late_s: float
     """The most that a read was sent after its intended arrival."""
+    refused: dict[str, int] = {}
+    """Why reads were refused, and how often: the first part of the path and what the answer said."""
 
     @property
     def latencies(self) -> array[float]:
@@ -146,6 +153,7 @@ class _Browsers(Fleet):
         self._order = array("I", plan.order)
         self._took = array("d", bytes(8 * len(self._order)))
         self._statuses = array("H", bytes(2 * len(self._order)))
+        self._refused = Counter[str]()
 
     @property
     def began(self) -> float:
@@ -159,6 +167,7 @@ class _Browsers(Fleet):
             took=self._took.tobytes(),
             statuses=self._statuses.tobytes(),
             late_s=self.tally.late_s,
+            refused=dict(self._refused),
         )
 
     def _offer(self, due: float) -> None:
@@ -170,8 +179,27 @@ class _Browsers(Fleet):
         assert isinstance(attempt, _Look)
         self._took[attempt.number] = perf_counter() - attempt.due
         self._statuses[attempt.number] = reply.status
+        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._note_refused(attempt, reply)
         self.tally.finished += 1
         self._done()
+
+    def _note_refused(self, attempt: Attempt, reply: Reply) -> None:
+        try:
+            told = msgspec.json.decode(reply.body, type=_Refusal)
+        except msgspec.DecodeError:  # whoever stands in between answers otherwise
+            told = _Refusal()
+        what = attempt.request.split(b"/", 2)[1].partition(b"?")[0].decode()
+        why = f"{what}: {reply.status} {told.code}, {told.detail}"[:REASON_CHARACTERS]
+        if why in self._refused or len(self._refused) < REASONS_MAX:
+            self._refused[why] += 1
+
+
+class _Refusal(msgspec.Struct):
+    """What a refusal says of itself."""
+
+    code: str = ""
+    detail: str = ""
 
 
 async def _run(plan: Browse) -> Browsed:

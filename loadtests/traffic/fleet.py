@@ -10,7 +10,9 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from itertools import islice
-from time import perf_counter
+from time import perf_counter, process_time
+
+import msgspec
 
 from loadtests.generate.shoppers import given, requests
 from loadtests.scene.loopback import target_of
@@ -46,6 +48,7 @@ class Fleet:
         self._over = asyncio.Event()
         self._closed = False
         self._start = 0.0
+        self._used_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connect(self) -> None:
@@ -55,7 +58,7 @@ class Fleet:
 
     async def run(self) -> None:
         """Send and wait until every order has its final answer or the run's time is over."""
-        self._start = perf_counter()
+        self._start, used_s = perf_counter(), process_time()
         ends = self._plan.seconds + (self._times[-1] if self._times else self._plan.timeout_s)
         sweeping = asyncio.ensure_future(self._sweep())
         try:
@@ -66,10 +69,11 @@ class Fleet:
             self.tally.unfinished(self.tally.offered - self.tally.finished)
         finally:
             sweeping.cancel()
+            self._used_s = process_time() - used_s
 
     def result(self) -> Result:
         """Return what came of the run."""
-        return self.tally.result()
+        return msgspec.structs.replace(self.tally.result(), processor_s=self._used_s)
 
     def close(self) -> None:
         """Cut every connection; nothing of the run stays behind."""
@@ -84,6 +88,7 @@ class Fleet:
         for due in self._times:
             while (ahead := self._start + due - perf_counter()) > 0:  # noqa: ASYNC110 - waits for the clock alone
                 await asyncio.sleep(max(ahead, TICK_S))
+            self.tally.offer(due, -ahead)
             self._outstanding += 1
             self._offer(self._start + due)
         self._limit = self.tally.offered

@@ -103,6 +103,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
     room: Way | None = None
     """Through a waiting room, open loop."""
+    gives_way: bool = False
+    """Whether all else on the machine goes before the load, which is late then, and says so."""
     keep_ids: bool = True
     """Whether the ids of accepted orders are handed back."""
 
@@ -134,7 +136,11 @@ class Result(msgspec.Struct, kw_only=True):
     seconds: float = 0.0
     """From the start to the last answer."""
     late_s: float = 0.0
-    """Open loop: the most that a request was sent after its intended arrival."""
+    """Open loop: the most that a request was sent after its intended arrival, also for want of a free connection."""
+    offered_late: bytes = b""
+    """Open loop: how late the generator itself was with each arrival: `Samples.to_bytes`."""
+    offered_at: bytes = b""
+    """When each was meant, in seconds from the start, an array('d')."""
     accepted: bytes = b""
     """Latencies to accepted, from the intended arrival: `Samples.to_bytes`."""
     accepted_at: bytes = b""
@@ -144,15 +150,17 @@ class Result(msgspec.Struct, kw_only=True):
     order_ids: bytes = b""
     """16 bytes for each order answered 202."""
     retries: int = 0
+    processor_s: float = 0.0
+    """What the generator itself used from the start to the end; making its requests before the clock is not in it."""
     visits: Visits | None = None
 
     def accepted_between(self, start: float, end: float) -> Samples:
         """Return the latencies of the orders that were answered 202 from one second of the run to another."""
-        moments: array[float] = array("d")
-        moments.frombytes(self.accepted_at)
-        return Samples(
-            took for took, at in zip(Samples.from_bytes(self.accepted), moments, strict=True) if start <= at < end
-        )
+        return _between(self.accepted, self.accepted_at, start, end)
+
+    def late_between(self, start: float, end: float) -> Samples:
+        """Return how late the generator itself was from one second of the run to another."""
+        return _between(self.offered_late, self.offered_at, start, end)
 
     @property
     def accepted_count(self) -> int:
@@ -163,6 +171,14 @@ class Result(msgspec.Struct, kw_only=True):
     def rate(self) -> float:
         """Final answers a second."""
         return sum(self.outcomes.values()) / self.seconds if self.seconds else 0.0
+
+
+def _between(samples: bytes, at: bytes, start: float, end: float) -> Samples:
+    moments: array[float] = array("d")
+    moments.frombytes(at)
+    return Samples(
+        sample for sample, moment in zip(Samples.from_bytes(samples), moments, strict=True) if start <= moment < end
+    )
 
 
 def merged(results: list[Result]) -> Result:
@@ -180,10 +196,13 @@ def merged(results: list[Result]) -> Result:
         seconds=max((result.seconds for result in results), default=0.0),
         late_s=max((result.late_s for result in results), default=0.0),
         accepted=accepted.to_bytes(),
+        offered_late=b"".join(result.offered_late for result in results),
+        offered_at=b"".join(result.offered_at for result in results),
         accepted_at=b"".join(result.accepted_at for result in results),
         answered=answered.to_bytes(),
         order_ids=b"".join(result.order_ids for result in results),
         retries=sum(result.retries for result in results),
+        processor_s=sum(result.processor_s for result in results),
         visits=_merged_visits([result.visits for result in results if result.visits]),
     )
 

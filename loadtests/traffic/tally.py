@@ -33,6 +33,8 @@ class Tally:
         self.retries = 0
         self.finished = 0
         self.late_s = 0.0
+        self._offered_late = Samples()
+        self._offered_at: array[float] = array("d")
         self._keep_ids = keep_ids
         self._outcomes: Counter[str] = Counter()
         self._answers: Counter[int] = Counter()
@@ -41,6 +43,11 @@ class Tally:
         self._answered = Samples()
         self._ids = bytearray()
         self._last = 0.0
+
+    def offer(self, at_s: float, late_s: float) -> None:
+        """Note that an order was meant to come so long after the run's start, and came so much later."""
+        self._offered_at.append(at_s)
+        self._offered_late.add(late_s)
 
     def answer(self, reply: Reply) -> None:
         """Count an answer, final or not."""
@@ -80,6 +87,8 @@ class Tally:
             offered=self.offered,
             seconds=self._last,
             late_s=self.late_s,
+            offered_late=self._offered_late.to_bytes(),
+            offered_at=self._offered_at.tobytes(),
             accepted=self._accepted.to_bytes(),
             accepted_at=self._accepted_at.tobytes(),
             answered=self._answered.to_bytes(),

@@ -10,21 +10,16 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import SecretStr
-from redis.asyncio import Redis
 
 from db.audit import promises
 from db.connections.pool import Connection
 from db.work import store_losses
 from doorbuster.settings import Settings
-from intake.accepting import witness
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.order_replicas import Group, order_store
 from tests.fixtures.proxy import Proxy
-from tests.fixtures.shop import IDLE_S, Shop
+from tests.fixtures.shop import Shop, till_at
 from tests.fixtures.waiting import eventually
-from workers.drain import shift as drain_shift
-from workers.runtime import shift
 
 if TYPE_CHECKING:
     from doorbuster.contract.night.promises import PromisesView
@@ -51,12 +46,8 @@ async def till(
     db: Connection, front: Proxy, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Shop]:
     """What drains the sale."""
-    for module, name, value in (
-        (shift, "IDLE_S", IDLE_S), (drain_shift, "BLOCK_S", IDLE_S), (witness, "SURE_S", 0.5), (witness, "LOOK_S", 0.1),
-    ):  # fmt: skip
-        monkeypatch.setattr(module, name, value)
-    async with Redis.from_url(front.url) as orders:
-        yield Shop(db, orders, settings.model_copy(update={"orders_redis_url": SecretStr(front.url)}))
+    async with till_at(front.url, db, settings, monkeypatch) as till:
+        yield till
 
 
 async def order(intake: Intake, *names: str) -> dict[str, str]:

@@ -11,21 +11,16 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from pydantic import SecretStr
 
 from db.audit import promises
 from db.connections.pool import Connection
 from doorbuster import keys
-from doorbuster.redis_clients import plain_client
 from doorbuster.settings import Settings
-from intake.accepting import witness
 from tests.fixtures.cluster_load import SALE, Buyers, entries
 from tests.fixtures.cut_off import BUS, CLIENTS, NODE_TIMEOUT_S, CutCluster
 from tests.fixtures.intake import Intake, Serve
-from tests.fixtures.shop import IDLE_S, Shop
+from tests.fixtures.shop import Shop, till_at
 from tests.fixtures.waiting import eventually, wait_until
-from workers.drain import shift as drain_shift
-from workers.runtime import shift
 
 pytestmark = pytest.mark.soak
 
@@ -92,12 +87,8 @@ async def till(
     cut_cluster: CutCluster, db: Connection, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Shop]:
     """What drains the sale."""
-    for module, name, value in (
-        (shift, "IDLE_S", IDLE_S), (drain_shift, "BLOCK_S", IDLE_S), (witness, "SURE_S", 0.5), (witness, "LOOK_S", 0.1),
-    ):  # fmt: skip
-        monkeypatch.setattr(module, name, value)
-    async with plain_client(cut_cluster.url) as orders:
-        yield Shop(db, orders, settings.model_copy(update={"orders_redis_url": SecretStr(cut_cluster.url)}))
+    async with till_at(cut_cluster.url, db, settings, monkeypatch) as till:
+        yield till
 
 
 class _Customers:

@@ -90,7 +90,8 @@ import click
 from doorbuster.cli.app import cli, run
 
 def commands(group, *names):
-    for name, command in sorted(group.commands.items()):
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
         yield (*names, name)
         if isinstance(command, click.Group):
             yield from commands(command, *names, name)

@@ -62,7 +62,7 @@ local function claim(room, now)
   elseif room.effective ~= 'open' then
     return wait(room, 0, 0)
   elseif not may_admit(room) then
-    return wait(room, 0, put_off(room, now))
+    return wait(room, 0, put_off(room, now, place))
   end
   redis.call('SETBIT', KEYS[2], place, 1)
   room.pending = room.pending - 1

@@ -20,7 +20,7 @@ from db.work import drain_batch as batch_statements
 from db.work.copy_rows import NewOrder, OrderRows
 from db.work.due_work import Partition
 from db.work.shifts import Lease
-from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX
+from doorbuster.contract.fields import TOTAL_MAX, is_total_sure
 from doorbuster.orderstore import entry as codec
 from doorbuster.orderstore.entry import LaterEntryError, OrderEntry, UnreadableEntryError
 from doorbuster.orderstore.partition import place_of
@@ -350,7 +350,7 @@ def _judged(readable: _Readable, sellable: Mapping[str, SellableUnits]) -> dict[
     """Return the orders that cost something else than is expected, or more than any may."""
     found = {}
     for order in readable.orders:
-        if order.expected_total is None and len(order.lines) <= LINES_SURE:
+        if order.expected_total is None and is_total_sure(order.lines):
             continue
         if any(line.product_id not in sellable for line in order.lines):
             continue

@@ -47,7 +47,7 @@ class ShadowStreams:
     async def deliver(self, batch: OutboxBatch[OutboxEvent]) -> bool:
         """Append a batch to the streams of its shadows."""
         for number, rows in groupby(batch.rows, lambda row: number_of(row.order_id)):
-            await events.append_shadow(self._orders, number, map(_encode, rows))
+            await events.append_shadow(self._orders, number, map(_encode, rows))  # JSON has no line break
         return True
 
     async def close(self) -> None:
@@ -64,6 +64,7 @@ class EventStream:
     def __init__(self, shift: Shift) -> None:
         self._shift = shift
         self._orders = shift.orders
+        self._stream = events.EventAppender(shift.orders)
         self._last = b""
         """The event that was appended last; empty: it was not looked which it is."""
 
@@ -76,11 +77,11 @@ class EventStream:
         last, self._last = self._last, b""
         if not last:
             await self._see_that_it_is_whole()
-        encoded = [_encode(row) for row in batch.rows]  # JSON has no line break of its own
-        appended = await events.append(self._orders, encoded, last=last)
+        encoded = [_encode(row) for row in batch.rows]
+        appended = await self._stream.append(encoded, last=last)
         if appended is Appended.NOT:
             await self._see_that_it_is_whole()
-            raise StoreUnavailableError("the last event of the stream is another")
+            raise StoreUnavailableError("the stream of events took none, or its last event is another")
         self._last = encoded[-1]
         return appended is Appended.BEHIND
 

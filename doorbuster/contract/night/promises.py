@@ -20,6 +20,8 @@ class PromiseFigure(Struct, frozen=True, kw_only=True):
     value: int
     breaches: int
     verdict: Verdict
+    acknowledged: int = 0
+    """Of the breaches: what ops have acknowledged as a loss; they count for ever, and wake nobody any more."""
 
 
 class PromisesView(Struct, frozen=True, kw_only=True):

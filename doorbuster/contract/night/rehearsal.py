@@ -76,6 +76,10 @@ class RehearsalResult(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=
     shape: RehearsedShape | None = None
     stopped: Sentence | None = None
     """Why it ended before its end."""
+    limited_by: Literal["live sale"] | None = None
+    """What kept it from trying more: a sale that was on, whose orders would have waited for it."""
+    limit_reason: Sentence | None = None
+    """How that showed."""
 
 
 class RehearsalChange(Bounded, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -99,6 +103,17 @@ class ShadowNow(Struct, kw_only=True):
     """Age of the oldest that waits: for the drain, or for its payment."""
 
 
+class LiveAccepting(Struct, kw_only=True):
+    """How long orders of sales that are on took to be accepted, in the process that answers; no shadow's is counted."""
+
+    orders: int
+    """In the last 10 s."""
+    p99_ms: float | None
+    """Of these, the 99th percentile from the group commit's taking an order to its verdict; null: too few orders."""
+    p99_ms_20s: float | None
+    """Of the last 20 s."""
+
+
 class RehearsalView(Struct, kw_only=True):
     """A rehearsal."""
 
@@ -119,3 +134,5 @@ class RehearsalView(Struct, kw_only=True):
     """While it runs."""
     beside: list[str] = []
     """Sales that are on."""
+    live: LiveAccepting | None = None
+    """How these take orders, while it runs."""

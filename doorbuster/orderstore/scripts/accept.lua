@@ -14,7 +14,7 @@
 -- ARGV[5]     n, the number of orders
 -- ARGV[3+3i]  fingerprint of order i, 16 bytes
 -- ARGV[4+3i]  stream entry of order i; empty: a product of it is sold out
--- ARGV[5+3i]  its admission: epoch (4 bytes), orders allowed (2), lifetime of `spent` in ms (8), its end in
+-- ARGV[5+3i]  its admission: epoch (4 bytes), orders allowed (2), least lifetime of `spent` in ms (8), its end in
 --             Unix ms (8), big-endian; empty: none
 --
 -- Result      one string an order: '+' id appended, '=' id known (replay), '!' known with another body,
@@ -86,15 +86,47 @@ for j = 1, #KEYS - 2 - orders do
 end
 local epoch = tonumber(gate[6] or '0')
 
+local call = redis.call
 local appended, bytes, full = 0, 0, 0
+local news = {} -- key and value of each new order, one after the other
+local uses_of, used, longest_ms = {}, 0, 0 -- the same of the admissions that were used; how long the last of them lives
 
 local function append(key, fingerprint, payload)
   bytes = bytes + #payload
-  local id = redis.call('XADD', KEYS[2], '*', 'e', payload, 'b', total + bytes)
-  known[key] = fingerprint .. id
-  redis.call('SET', key, known[key], 'PX', ARGV[1])
+  local id = call('XADD', KEYS[2], '*', 'e', payload, 'b', total + bytes)
+  local value = fingerprint .. id
+  known[key] = value
+  news[2 * appended + 1], news[2 * appended + 2] = key, value
   appended = appended + 1
   return '+' .. id
+end
+
+local function use(spend, uses, key, ttl_ms)
+  uses.placed = uses.placed + 1
+  uses.ids = string.sub(uses.ids .. string.sub(key, -32), -IDS_MAX)
+  if not uses.at then
+    used = used + 1
+    uses.at = 2 * used
+    uses_of[uses.at - 1] = spend
+  end
+  uses_of[uses.at] = string.format('%d,%d,%s', uses.placed, uses.returned, uses.ids)
+  longest_ms = math.max(longest_ms, ttl_ms)
+end
+
+-- By one command, which a server before Valkey 9.1 or Redis 8.4 does not have. At a time, for a server that is started
+-- anew or has this from another must not begin to count anew.
+local function keep(pairs, count, lives_ms)
+  if count == 0 then
+    return
+  end
+  local ends_ms = string.format('%d', now_ms + lives_ms)
+  pairs[2 * count + 1], pairs[2 * count + 2] = 'PXAT', ends_ms
+  local said = redis.pcall('MSETEX', count, unpack(pairs, 1, 2 * count + 2))
+  if type(said) == 'table' and said.err then
+    for at = 1, 2 * count, 2 do
+      call('SET', pairs[at], pairs[at + 1], 'PXAT', ends_ms)
+    end
+  end
 end
 
 local function verdict(key, fingerprint, payload, admission, spend)
@@ -129,11 +161,8 @@ local function verdict(key, fingerprint, payload, admission, spend)
   if uses.placed - uses.returned >= allowed then
     return 's'
   end
-  local said = append(key, fingerprint, payload)
-  uses.placed = uses.placed + 1
-  uses.ids = string.sub(uses.ids .. string.sub(key, -32), -IDS_MAX)
-  redis.call('SET', spend, string.format('%d,%d,%s', uses.placed, uses.returned, uses.ids), 'PX', ttl_ms)
-  return said
+  use(spend, uses, key, ttl_ms)
+  return append(key, fingerprint, payload)
 end
 
 local result, spends = {}, 2 + orders
@@ -147,6 +176,8 @@ for i = 1, orders do
   result[i] = verdict(key, ARGV[3 + 3 * i], ARGV[4 + 3 * i], admission, spend)
 end
 
+keep(news, appended, tonumber(ARGV[1]))
+keep(uses_of, used, longest_ms)
 if appended > 0 or ARGV[4] == '1' then
   redis.call('HSET', KEYS[1], 'accepted', accepted + behind + appended, 'accepted_bytes', total + bytes)
 end

@@ -12,7 +12,13 @@ import msgspec
 
 from db import rehearsals as rows
 from db import sales
-from doorbuster.contract.night.rehearsal import RehearsalChange, RehearsalRequest, RehearsalResult, RehearsalView
+from doorbuster.contract.night.rehearsal import (
+    LiveAccepting,
+    RehearsalChange,
+    RehearsalRequest,
+    RehearsalResult,
+    RehearsalView,
+)
 from doorbuster.errors import ConflictError
 from intake.ops.change_log import note
 from intake.ops.rehearsals import shadow as shadows
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from db.connections.pool import Connection
+    from intake.accepting.live_first import LiveFirst
     from intake.changes.publish import ChangePublisher
     from intake.database import Database
 
@@ -43,8 +50,9 @@ _change = msgspec.json.Decoder(RehearsalChange)
 class Rehearsals:
     """What the resources share: the rehearsals of sales, as ops see them."""
 
-    def __init__(self, database: Database, redis: Redis, publishing: ChangePublisher) -> None:
+    def __init__(self, database: Database, redis: Redis, publishing: ChangePublisher, live_first: LiveFirst) -> None:
         self.database, self.redis, self.publishing = database, redis, publishing
+        self._live_first = live_first
 
     async def sale(self, connection: Connection, sale_id: str) -> sales.Sale:
         """Return a sale that can be rehearsed.
@@ -73,11 +81,12 @@ class Rehearsals:
         self, connection: Connection, sale: sales.Sale, found: rows.Rehearsal, *, measured: bool = False
     ) -> RehearsalView:
         """Return a rehearsal as ops see it; `measured`: with how far the workers are with its shadow."""
-        now, beside = None, []
+        now, beside, live = None, [], None
         if measured and found.closed_at is None:
             shadow = await sales.get_sale_by_number(connection, found.shadow_number)
             now = None if shadow is None else await shadows.look(connection, self.redis, shadow)
             beside = await rows.sales_on(connection)
+            live = self._live() if beside else None
         state = "removed" if found.removed_at else "removing" if found.closed_at or found.lease_over else "running"
         return RehearsalView(
             rehearsal_id=found.rehearsal_id,
@@ -92,7 +101,12 @@ class Rehearsals:
             result=None if found.result is None else msgspec.convert(found.result, RehearsalResult),
             shadow=now,
             beside=beside,
+            live=live,
         )
+
+    def _live(self) -> LiveAccepting:
+        recent, longer = self._live_first.accepting(last_s=10), self._live_first.accepting(last_s=20)
+        return LiveAccepting(orders=recent.orders, p99_ms=recent.p99_ms, p99_ms_20s=longer.p99_ms)
 
 
 class RehearsalList:

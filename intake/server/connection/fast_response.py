@@ -40,8 +40,11 @@ class WriteCoalescingTransport:
 
     def send(self, data: bytes) -> None:
         """Send bytes that nothing follows, behind those written before."""
-        self._parts.append(data)
-        self.flush()
+        if self._parts:
+            self._parts.append(data)
+            self.flush()
+        elif not self.is_ended:
+            self._transport.write(data)
 
     def close(self) -> None:
         """Send what is left, then close; but who is still sending would be answered with a reset, and not read it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
@@ -39,6 +40,7 @@ class FaultyError(Exception):
         self.fault = fault
 
 
+@lru_cache(maxsize=64)
 def is_host(value: bytes | None) -> bool:
     """Say whether a Host header is there and is a host and perhaps a port (RFC 9112 section 3.2)."""
     return value is not None and _HOST.fullmatch(value) is not None

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from uvicorn._types import HTTPScope
+
     from intake.server.asgi import Headers
     from intake.server.connection.connections import ConnectionStage
 
     TakeOrder = Callable[[bytes, Headers, bytes, FastResponse], bool]
 
-ORDERS = b"/orders"
-"""How the address ends of what may take the fast path."""
+ORDERS, CLAIMS = b"/orders", b"/room/admissions"
+"""How the addresses end of what may take the fast path."""
 EVENTS = b"/events"
 """How the path ends of what streams without a task."""
 WAITING_MAX = 8
@@ -40,10 +42,10 @@ WAITING_MAX = 8
 
 
 class IntakeHttpProtocol(ClosableProtocol):
-    """uvicorn's protocol over a coalescing transport, with bounds, and with a fast path for orders.
+    """uvicorn's protocol over a coalescing transport, with bounds, and with a fast path for orders and early claims.
 
-    An order that came in one piece is offered to the application's `take_order` before anything is made for it: scope,
-    cycle and task cost a quarter of what an order does. Whatever it does not take goes uvicorn's way, which
+    One that came in one piece is offered to the application's `take_order` or `take_claim` before anything is made for
+    it: scope, cycle and task cost a quarter of what an order does. Whatever it does not take goes uvicorn's way, which
     begins with what was held back.
     """
 
@@ -68,6 +70,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         self._leave_codings_to_us()
         self.flow = Flow(self.coalescing)  # type: ignore[arg-type]
         self._take_order: TakeOrder = getattr(self.app, "take_order", _take_none)
+        self._take_claim: TakeOrder = getattr(self.app, "take_claim", _take_none)
         if not self._all.add(self):
             self._end(FramingFault("overloaded", "Too many connections are open; try again soon"))
 
@@ -168,7 +171,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         """Begin a request."""
         self._resting.pop(self, None)
         self._phase, self._is_begun = HEAD, False
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False  # all else `_begin` makes
 
     def on_headers_complete(self) -> None:
         """Hold a request back that may take the fast path."""
@@ -219,8 +222,9 @@ class IntakeHttpProtocol(ClosableProtocol):
         before, response = self.cycle, FastResponse(self)
         self.cycle = self._working = response  # type: ignore[assignment]  # stands for one
         is_taken = False
+        take = self._take_order if self.url.endswith(ORDERS) else self._take_claim
         try:
-            is_taken = self._take_order(self.url, self._head, b"".join(held), response)
+            is_taken = take(self.url, self._head, b"".join(held), response)
         finally:
             if not is_taken:
                 self.cycle, self._working = before, None
@@ -228,7 +232,7 @@ class IntakeHttpProtocol(ClosableProtocol):
 
     def _may_be_fast(self) -> bool:
         return (
-            self.url.endswith(ORDERS)
+            (self.url.endswith(ORDERS) or self.url.endswith(CLAIMS))
             and self.parser.get_method() == b"POST"
             and self._working is None
             and not self.pipeline
@@ -250,7 +254,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         version = self.parser.get_http_version()
         if (fault := fault_of(version, self._head)) is not None:
             raise FaultyError(fault)
-        scope = self.scope
+        scope = self._new_scope()
         scope["method"], scope["http_version"] = self.parser.get_method().decode("ascii"), version
         parsed = httptools.parse_url(self.url)
         raw_path: bytes = parsed.path or b"/"  # an absolute address may have none
@@ -275,6 +279,14 @@ class IntakeHttpProtocol(ClosableProtocol):
         self._is_begun = True
         self.pipeline.appendleft((cycle, self.app))
         self._start_next()
+
+    def _new_scope(self) -> HTTPScope:
+        """Make a scope as uvicorn does where a request begins, when it is sure that one is needed."""
+        read = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = read
+        self.scope["headers"] = self._head
+        return self.scope
 
     # Answering.
 

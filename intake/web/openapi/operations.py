@@ -332,6 +332,15 @@ _ORDERS = (
         "post", "/ops/dead-letters/{letter}/discard", "Give a dead letter up", {200: ops.DeadLetterView},
         ("not_found", "conflict", *_BODY, *_OPS), ops.DiscardRequest,
     ),
+    Operation(
+        "get", "/ops/losses", "List losses of the order store", {200: PageOf(ops.LossView)},
+        ("invalid", *_OPS), None, ("sale", "state", "cursor", "limit"),
+    ),
+    Operation("get", "/ops/losses/{loss}", "Show a loss", {200: ops.LossView}, ("not_found", *_OPS)),
+    Operation(
+        "post", "/ops/losses/{loss}/acknowledge", "Acknowledge a loss", {200: ops.LossView},
+        ("not_found", "conflict", *_BODY, *_OPS), ops.AcknowledgeRequest,
+    ),
 )  # fmt: skip
 
 _WEBHOOKS = (

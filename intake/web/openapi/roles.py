@@ -52,6 +52,7 @@ CHANGING: Mapping[str, Role] = MappingProxyType(
         "delete /ops/webhooks/{webhook}": "admin",
         "post /ops/dead-letters/{letter}/retry": "operate",
         "post /ops/dead-letters/{letter}/discard": "admin",
+        "post /ops/losses/{loss}/acknowledge": "admin",
     }
 )
 

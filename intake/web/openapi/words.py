@@ -23,6 +23,7 @@ _BY_PREFIX = (
     ("/ops/products", "Ops: products"),
     ("/ops/orders", "Ops: orders"),
     ("/ops/dead-letters", "Ops: orders"),
+    ("/ops/losses", "Ops: orders"),
     ("/ops/webhooks", "Ops: webhooks"),
     ("/ops/", "Ops: system"),
     ("/sales/{sale}/room", "Waiting room"),
@@ -164,6 +165,14 @@ DESCRIPTIONS = {
         "An order's entry goes to the end of its stream; a delivery is sent again, a payment's step asked for again. "
         "What fails again stays the one dead letter."
     ),
+    "get /ops/losses": (
+        "Times that the order store came back without the last it had accepted, partition by partition, newest first: "
+        "those `open`, where orders are lost or nobody knows, unless `state` says otherwise."
+    ),
+    "post /ops/losses/{loss}/acknowledge": (
+        "Alert, readiness and status are silent about it from then on; the audit counts it for ever. What is found "
+        "lost later is a loss of its own."
+    ),
     "post /ops/webhooks": (
         "The secret is shown here and never again. Without `events` the endpoint gets all types; it is told what "
         "happens from now on, earlier events come by a replay. A URL with a private address is refused unless "
@@ -200,6 +209,7 @@ PARAMETERS = {
     "verb": "What to do.",
     "shipment": "The parcel's id, a UUID.",
     "letter": "The dead letter's id: a number, or one like `delivery-7` or `payment-7`.",
+    "loss": "The loss's number, `loss_id`.",
     "kind": "Of this kind alone: `order`, `delivery` or `payment`.",
     "key": "The key's number, `key_id`.",
     "webhook": "The webhook's number.",
@@ -220,8 +230,8 @@ PARAMETERS = {
     "state": "In this state.",
     "price_unit": "Whether prices are in minor units (4900) or in major ones (49.00).",
     "target": (
-        "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `ops_key:N` or "
-        "`catalogue`."
+        "Of this target alone: `sale:ID`, `product:ID`, `order:ID`, `webhook:N`, `dead_letter:N`, `loss:N`, "
+        "`ops_key:N` or `catalogue`."
     ),
     "Idempotency-Key": (
         "The caller's name for one attempt to order, or for one refund: 1 to 255 visible ASCII characters."

@@ -1,4 +1,4 @@
-"""The whole way, post to confirmed, sustained, against a server that reserves synchronously, and one with a queue."""
+"""The whole way, post to confirmed, sustained, against a server that reserves synchronously, and two with queues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import HOT, Fresh, mix, open_sale
 from loadtests.check import ledger
-from loadtests.rivals import baseline, queue
+from loadtests.rivals import baseline, batch_queue, queue
 from loadtests.scene.servers import serving
 from loadtests.scene.system import System
 from loadtests.traffic.crew import carry_out
@@ -35,6 +35,8 @@ class Whole(msgspec.Struct):
     baseline_per_s: float
     queue_per_s: float
     """Of the rival with a queue, from the first post until the last job is done."""
+    batch_queue_per_s: float
+    """Of the one whose queue hands out batches."""
 
 
 async def measure(scale: Scale, systems: Fresh) -> list[Whole]:
@@ -49,17 +51,17 @@ async def measure(scale: Scale, systems: Fresh) -> list[Whole]:
                 return [await _turn(system, rival, turn, scale) for turn in range(scale.repeats)]
 
 
-async def _queued_per_s(dsn: str, sale: str, prefix: str, scale: Scale) -> float:
-    """Return the orders a second of the rival with a queue, whose workers run for its turn alone."""
+async def _queued_per_s(dsn: str, module: str, left_by: str, plan: tuple[str, str, Scale]) -> float:
+    """Return the orders a second of a rival with a queue, whose workers run for its turn alone."""
     with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
-        async with queue.queueing(dsn, Path(folder)) as base:
+        async with queue.queueing(dsn, Path(folder), module=module) as base:
             began = perf_counter()
-            result = await _run(base, sale, prefix, scale)
-            await queue.wait_until_empty(dsn, bound_s=_BOUND_S)
+            result = await _run(base, *plan)
+            await queue.wait_until_empty(dsn, bound_s=_BOUND_S, left_by=left_by)
             return result.accepted_count / (perf_counter() - began)
 
 
-async def _turn(system: System, rival: str, turn: int, scale: Scale) -> Whole:
+async def _turn(system: System, synchronous_rival: str, turn: int, scale: Scale) -> Whole:
     sale = f"whole-{turn}"
     await open_sale(system, sale)
     async with ledger.connected(system.ready.urls["database"]) as connection:
@@ -70,8 +72,11 @@ async def _turn(system: System, rival: str, turn: int, scale: Scale) -> Whole:
         seconds = (await ledger.span(connection, sale)).total_seconds()
         most_waiting = await ledger.most_waiting(connection, sale)
         to_final = await ledger.times_to_final(connection, sale)
-    synchronous = await _run(rival, sale, f"rival-{turn}", scale)
-    queued = await _queued_per_s(system.ready.urls["database"], sale, f"queued-{turn}", scale)
+    synchronous = await _run(synchronous_rival, sale, f"rival-{turn}", scale)
+    queued = [
+        await _queued_per_s(system.ready.urls["database"], rival.MODULE, rival.LEFT_BY, (sale, f"{turn}-{at}", scale))
+        for at, rival in enumerate((queue, batch_queue))
+    ]
     return Whole(
         confirmed_per_s=states.get("confirmed", 0) / seconds,
         accepted_per_s=result.rate,
@@ -79,7 +84,8 @@ async def _turn(system: System, rival: str, turn: int, scale: Scale) -> Whole:
         most_waiting=most_waiting,
         p99_to_final_ms=to_final.percentile(99) * 1000,
         baseline_per_s=synchronous.rate,
-        queue_per_s=queued,
+        queue_per_s=queued[0],
+        batch_queue_per_s=queued[1],
     )
 
 

@@ -1,7 +1,8 @@
 """Measures what each part takes on this machine, part by part and never the whole way. Owns the order of it.
 
 Accepting is measured while the workers stand still, in calls of many orders and of few, then draining and telling while
-nothing is posted, then both while a trickle comes. All of it is processor time; only the disk is by the clock.
+nothing is posted, then both while a trickle comes; last, how much dearer all of it is in company (company.py). All of
+it is processor time; only the disk is by the clock.
 """
 
 from __future__ import annotations
@@ -12,31 +13,27 @@ import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract.sales import SaleProductRequest, SaleRequest
 from loadtests.bench.orders.draining import rate_of
-from loadtests.bench.shop import HOT, mix
+from loadtests.bench.shop import mix
 from loadtests.check import ledger
 from loadtests.fleet import costs as files
-from loadtests.fleet.measured import disk
+from loadtests.fleet.measured import company, disk
 from loadtests.fleet.measured.fit import Parts, Point, apart
-from loadtests.fleet.measured.processes import calls, generator_s, log_written, watching
+from loadtests.fleet.measured.processes import at_rest, calls, log_written, watching
+from loadtests.fleet.measured.sales import BOUND_S, WAKE, only_accepted, open_sale, post, wake
 from loadtests.generate.shapes import Shape
-from loadtests.scene.stage import NO_ROOM
 from loadtests.traffic.crew import carry_out
-from loadtests.traffic.plan import Plan, Result
+from loadtests.traffic.plan import Plan
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
-    from loadtests.fleet.measured.processes import Watch
+    from loadtests.fleet.measured.processes import Rest, Watch
     from loadtests.scene.system import System
 
-LEASE_S = "60"
-"""So that shifts which stand still for some seconds keep their leases."""
 ACCEPTING = ((16, 6_000), (64, 16_000))
 """Clients, orders."""
 SPREAD = (8, 64, 8_000)
@@ -44,12 +41,6 @@ SPREAD = (8, 64, 8_000)
 TRICKLE = (1_000.0, 3_000.0)
 """Orders a second: batches of what comes in 50 ms."""
 TRICKLE_S = 4.0
-WAKE = 100
-"""Orders that have a sale's shifts begin."""
-_IDLE_S = 3.0
-_BOUND_S = 120.0
-_KNOWN_S = 1.5
-"""After it no process has an older copy of a sale than was written before."""
 _NOTHING_S = 1e-6
 Say = Callable[[str], None]
 
@@ -57,7 +48,7 @@ Say = Callable[[str], None]
 class Found(msgspec.Struct):
     """What was measured, by what it is of."""
 
-    rest_cores: float
+    at_rest: Rest
     intake: list[Point] = []
     store: list[Point] = []
     generator: list[Point] = []
@@ -75,10 +66,10 @@ class Found(msgspec.Struct):
 async def calibrate(system: System, say: Say) -> files.Costs:
     """Return the costs of this machine; what is not measured here is as in the reference."""
     async with ledger.connected(system.ready.urls["database"]) as connection:
-        found = Found(await _rest(system))
+        found = Found(await at_rest(system))
         await open_sale(system, "fleet-warm")
-        await _post(system, "fleet-warm", "warm", clients=16, count=2_000)
-        await ledger.wait_until_final(connection, "fleet-warm", 2_000, bound_s=_BOUND_S)
+        await post(system, "fleet-warm", "warm", clients=16, count=2_000)
+        await ledger.wait_until_final(connection, "fleet-warm", 2_000, bound_s=BOUND_S)
         posted = await _accept_then_drain(system, connection, found)
         say(f"accepting and draining {posted:,} orders, measured one after the other")
         await _accept_in_many(system, connection, found)
@@ -87,52 +78,25 @@ async def calibrate(system: System, say: Say) -> files.Costs:
         for rate in TRICKLE:
             await _trickle(system, connection, found, rate, accepting)
             say(f"a trickle of {rate:,.0f} orders a second, measured")
+        together = await company.measure(system, connection, found.at_rest)
+        say("all parts in company, measured")
     folder = Path(system.ready.data)
-    return _costs(found, await asyncio.to_thread(disk.measure, folder))
-
-
-async def open_sale(system: System, sale: str, partitions: int = 1) -> None:
-    """Open a sale of the hot product, and wait until every process knows it."""
-    product = SaleProductRequest(product_id=HOT.product_id)
-    await system.create_sale(SaleRequest(sale_id=sale, products=[product], partitions=partitions, room=NO_ROOM))
-    await asyncio.sleep(_KNOWN_S)
-
-
-async def _rest(system: System) -> float:
-    before, began = system.processor_s(), monotonic()
-    await asyncio.sleep(_IDLE_S)
-    after = system.processor_s()
-    return sum(after[role] - before[role] for role in before if role != "the whole machine") / (monotonic() - began)
-
-
-async def _post(system: System, sale: str, prefix: str, *, clients: int, count: int) -> Result:
-    plan = Plan(base=system.ready.base, mix=mix(sale, prefix), connections=clients, count=count)
-    return only_accepted(await carry_out(plan))
-
-
-def only_accepted(result: Result) -> Result:
-    """Return a result in which every order was accepted.
-
-    Raises:
-        RuntimeError: one was not.
-    """
-    if set(result.outcomes) != {"accepted"}:
-        raise RuntimeError(f"not every order was accepted, the figures would mislead: {result.answers}")
-    return result
+    costs = _costs(found, await asyncio.to_thread(disk.measure, folder))
+    return msgspec.structs.replace(costs, company=company.factors(costs, together))
 
 
 async def _accept_then_drain(system: System, connection: Connection, found: Found) -> int:
     """Fill the stream while the workers stand still, then have them work it off."""
     sale = "fleet-full"
     await open_sale(system, sale)
-    await _wake(system, connection, sale)
+    await wake(system, connection, sale)
     done = len(await ledger.batches(connection, sale))
     with system.draining_paused():
         posted = sum([await _accept(system, sale, found, clients, count) for clients, count in ACCEPTING])
     wal = await log_written(connection)
-    async with watching(system) as watch:
-        await ledger.wait_until_final(connection, sale, WAKE + posted, bound_s=_BOUND_S)
-        await ledger.wait_until_told(connection, bound_s=_BOUND_S)
+    async with watching(system, found.at_rest) as watch:
+        await ledger.wait_until_final(connection, sale, WAKE + posted, bound_s=BOUND_S)
+        await ledger.wait_until_told(connection, bound_s=BOUND_S)
     batches = (await ledger.batches(connection, sale))[done:]
     found.wal_bytes_order = (await log_written(connection) - wal) / posted
     found.batch_s_order = 1 / rate_of(batches)
@@ -147,38 +111,32 @@ async def _accept_in_many(system: System, connection: Connection, found: Found) 
     await open_sale(system, sale, partitions)
     with system.draining_paused():
         await _accept(system, sale, found, clients, count)
-    await ledger.wait_until_final(connection, sale, count, bound_s=_BOUND_S)
+    await ledger.wait_until_final(connection, sale, count, bound_s=BOUND_S)
 
 
 async def _accept(system: System, sale: str, found: Found, clients: int, count: int) -> int:
     """Post so many orders and note what it took."""
-    before, called, own = system.processor_s(), await calls(system), generator_s()
-    await _post(system, sale, f"{sale}-{clients}", clients=clients, count=count)
-    after, called = system.processor_s(), await calls(system) - called
-    found.intake.append(Point(called, count, after["intake"] - before["intake"]))
-    found.store.append(Point(called, count, after["orders"] - before["orders"]))
-    found.generator.append(Point(1, count, generator_s() - own))
+    called = await calls(system)
+    async with watching(system, found.at_rest) as watch:
+        result = await post(system, sale, f"{sale}-{clients}", clients=clients, count=count)
+    called = await calls(system) - called
+    found.intake.append(Point(called, count, max(watch.used_s("intake"), _NOTHING_S)))
+    found.store.append(Point(called, count, max(watch.used_s("orders"), _NOTHING_S)))
+    found.generator.append(Point(1, count, result.processor_s))
     return count
-
-
-async def _wake(system: System, connection: Connection, sale: str) -> None:
-    """Have the shifts begin: a few orders, until they are told."""
-    await _post(system, sale, f"{sale}-wake", clients=4, count=WAKE)
-    await ledger.wait_until_final(connection, sale, WAKE, bound_s=_BOUND_S)
-    await ledger.wait_until_told(connection, bound_s=_BOUND_S)
 
 
 async def _trickle(system: System, connection: Connection, found: Found, rate: float, accepting: Parts) -> None:
     sale = f"fleet-{rate:g}"
     await open_sale(system, sale)
-    await _wake(system, connection, sale)
+    await wake(system, connection, sale)
     done = len(await ledger.batches(connection, sale))
     arrivals = Shape([(0.0, rate), (TRICKLE_S, rate)]).arrivals()
     plan = Plan(base=system.ready.base, mix=mix(sale, sale), connections=64, arrivals=arrivals.tobytes())
     called = await calls(system)
-    async with watching(system) as watch:
+    async with watching(system, found.at_rest) as watch:
         orders = only_accepted(await carry_out(plan)).accepted_count
-        await ledger.wait_until_final(connection, sale, WAKE + orders, bound_s=_BOUND_S)
+        await ledger.wait_until_final(connection, sale, WAKE + orders, bound_s=BOUND_S)
     called = await calls(system) - called
     batches = len(await ledger.batches(connection, sale)) - done
     _note(found, watch, batches, orders, (called * accepting.batch_us + orders * accepting.order_us) / 1e6)
@@ -195,6 +153,11 @@ def _note(found: Found, watch: Watch, batches: int, orders: int, accepting_s: fl
     sessions = watch.used_s("drain session") + watch.used_s("relay session")
     found.rest.append(point(watch.used_s("postgres") - sessions))
     found.after.append(point(watch.used_s("orders") - accepting_s))
+
+
+def _mean_us(points: list[Point]) -> float:
+    """Return the microseconds of an order, whatever batches there were."""
+    return sum(point.seconds for point in points) / sum(point.orders for point in points) * 1e6
 
 
 def _costs(found: Found, of_disk: tuple[float, float]) -> files.Costs:
@@ -216,10 +179,10 @@ def _costs(found: Found, of_disk: tuple[float, float]) -> files.Costs:
         drain_pg_order_us=drain_pg.order_us, drain_pg_batch_us=drain_pg.batch_us,
         relay_order_us=relay.order_us, relay_batch_us=relay.batch_us,
         relay_pg_order_us=relay_pg.order_us, relay_pg_batch_us=relay_pg.batch_us,
-        pg_rest_order_us=found.rest[0].seconds / found.rest[0].orders * 1e6,
-        generator_order_us=apart(found.generator).order_us,
+        pg_rest_order_us=_mean_us(found.rest[:1]),
+        generator_order_us=_mean_us(found.generator),
         fsync_s=sync_s, commit_s=sync_s, wal_bytes_order=found.wal_bytes_order, wal_bytes_per_s=bytes_per_s,
-        rest_cores=found.rest_cores,
+        rest_cores=sum(found.at_rest.values()),
         about={
             "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, "
             f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",

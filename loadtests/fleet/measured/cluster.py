@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from loadtests.bench.shop import HOT, mix
-from loadtests.fleet.measured.calibrate import LEASE_S, only_accepted, open_sale
 from loadtests.fleet.measured.processes import calls
+from loadtests.fleet.measured.sales import LEASE_S, only_accepted, open_sale
+from loadtests.fleet.measured.whole import cores
+from loadtests.fleet.model.layout import Fault, Layout, Load
+from loadtests.fleet.model.simulation import Outcome, simulate
 from loadtests.fleet.tables import Table
 from loadtests.generate.catalogue import write as write_catalogue
 from loadtests.scene.system import running
@@ -28,12 +31,15 @@ from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import Plan
 
 if TYPE_CHECKING:
+    from loadtests.fleet.costs import Costs
     from loadtests.scene.system import System
 
 TOPOLOGIES = ("single", "cluster")
 PARTITIONS = (1, 2, 4)
 CLIENTS = 64
+PRIMARIES = 3
 TURNS, SECONDS = 2, 2.5
+SIMULATED_S = 1.0
 
 
 class Accepted(msgspec.Struct):
@@ -112,23 +118,36 @@ def _said(one: Accepted) -> str:
     )
 
 
-def table(found: Found) -> Table:
-    """Return the comparison as a table."""
-    head = ["partitions", "single", "cluster", "ratio", "intake + order store, single, µs", "cluster, µs"]
+def predict(costs: Costs, partitions: int, topology: str) -> Outcome:
+    """Return what the model says of accepting alone, with all of it on this machine."""
+    nodes, replicas = (1, 0) if topology == "single" else (min(partitions, PRIMARIES), 1)
+    layout = Layout(partitions=partitions, nodes=nodes, replicas=replicas, together=cores(), workers=1)
+    still = Fault(kind="standstill", at_s=0, for_s=SIMULATED_S)
+    return simulate(costs, layout, Load(clients=CLIENTS, seconds=SIMULATED_S), faults=[still])
+
+
+def table(found: Found, costs: Costs) -> Table:
+    """Return the comparison as a table, beside it the ratio that the model foretells."""
+    head = [
+        "partitions", "single", "cluster", "ratio", "ratio, simulated", "intake + order store, single, µs",
+        "cluster, µs",
+    ]  # fmt: skip
     rows = []
     for partitions in PARTITIONS:
         single, cluster = (found.median(name, partitions) for name in TOPOLOGIES)
+        one, other = (predict(costs, partitions, name).accepted_per_s for name in TOPOLOGIES)
         rows.append([
             str(partitions), f"{single.per_s:,.0f}/s", f"{cluster.per_s:,.0f}/s", f"{cluster.per_s / single.per_s:.2f}",
+            f"{other / one:.2f}",
             f"{single.intake_us:.0f} + {single.store_us:.0f}", f"{cluster.intake_us:.0f} + {cluster.store_us:.0f}",
         ])  # fmt: skip
     return Table("accepting, 64 clients", head, rows)
 
 
-def told(found: Found) -> str:
+def told(found: Found, costs: Costs) -> str:
     """Return it as the document has it."""
     turns = len(found.turns) // len(PARTITIONS) // len(TOPOLOGIES)
-    return f"{table(found).markdown()}\n\nTurns of each: {turns}. Load of the machine before: {found.load:.1f}."
+    return f"{table(found, costs).markdown()}\n\nTurns of each: {turns}. Load of the machine before: {found.load:.1f}."
 
 
 def write(found: Found, file: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import httpx
@@ -24,22 +25,30 @@ _CALLS = re.compile(r"^doorbuster_accept_batch_orders_count(?:\{[^}]*\})? ([0-9.
 
 
 _LOOK_S = 0.1
+WHOLE = "the whole machine"
+"""The name of all there is among the roles of `System.processor_s`."""
+
+
+Rest = dict[str, float]
+"""Cores' worth of time that each role uses while nothing is ordered."""
 
 
 class Watch:
     """Looks at the shifts' processes and sessions for a while, for they come and go; of roles at its two ends."""
 
-    def __init__(self, system: System, connection: Connection) -> None:
-        self._system, self._connection = system, connection
+    def __init__(self, system: System, connection: Connection, rest: Rest) -> None:
+        self._system, self._connection, self._rest = system, connection, rest
         self._asking = psutil.Process(connection.get_server_pid())
         self._first: dict[tuple[str, int], float] = {}
         self._last: dict[tuple[str, int], float] = {}
         self._roles: dict[str, float] = {}
+        self.took_s = 0.0
 
     def used_s(self, part: str) -> float:
         """Return the seconds of processor that a part used: a role, a kind of shift (`drain`), or its `drain session`.
 
-        What a process used before it was first seen, a tenth of a second at most, is not in it.
+        What a process used before it was first seen, a tenth of a second at most, is not in it; neither is what a role
+        uses at rest.
         """
         if part in self._roles:
             return self._roles[part]
@@ -66,7 +75,7 @@ class Watch:
     async def going_on(self) -> AsyncIterator[Watch]:
         """Look during the block; the figures are there behind it."""
         await self._look()
-        before, asked = self._system.processor_s(), _seconds_of(self._asking)
+        began, before, asked = monotonic(), self._system.processor_s(), _seconds_of(self._asking)
         task = asyncio.create_task(self._go_on())
         try:
             yield self
@@ -77,16 +86,17 @@ class Watch:
             task.result()  # it ended by itself: what it could not do is to be told
         await self._look()
         after = self._system.processor_s()
-        self._roles = {role: after[role] - before[role] for role in before}
+        self.took_s = monotonic() - began
+        self._roles = {role: after[role] - before[role] - self._rest.get(role, 0.0) * self.took_s for role in before}
         self._roles["postgres"] -= _seconds_of(self._asking) - asked
 
 
 @asynccontextmanager
-async def watching(system: System) -> AsyncIterator[Watch]:
-    """Look at a system's processes during the block; the figures are there behind it."""
+async def watching(system: System, rest: Rest | None = None) -> AsyncIterator[Watch]:
+    """Look at a system's processes during the block; the figures are there behind it, without what is used at rest."""
     async with (
         ledger.connected(system.ready.urls["database"]) as connection,
-        Watch(system, connection).going_on() as watch,
+        Watch(system, connection, rest or {}).going_on() as watch,
     ):
         yield watch
 
@@ -106,9 +116,17 @@ async def log_written(connection: Connection) -> float:
 
 
 def generator_s() -> float:
-    """Return the seconds of processor of this process's children that have ended: the load generator's."""
+    """Return the seconds of processor of this process's children that have ended: all of the load generator's."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+async def at_rest(system: System, seconds: float = 3.0) -> Rest:
+    """Return what each role uses while nothing is ordered."""
+    before, began = system.processor_s(), monotonic()
+    await asyncio.sleep(seconds)
+    after, took_s = system.processor_s(), monotonic() - began
+    return {role: (after[role] - before[role]) / took_s for role in before if role != WHOLE}
 
 
 def _kind(shift: str) -> str:

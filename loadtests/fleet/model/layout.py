@@ -60,11 +60,14 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("a load has clients that wait for their answers, or a rate")
 
 
-Kind = Literal["node", "intake", "workers", "postgres"]
+Kind = Literal["node", "intake", "workers", "postgres", "standstill"]
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes away: the first node of the order store, the first intake, half of the workers, or Postgres."""
+    """What goes away: the first node of the order store, the first intake, half of the workers, or Postgres.
+
+    In a standstill nothing goes away, but no shift takes a step.
+    """
 
     kind: Kind
     at_s: Seconds

@@ -35,10 +35,14 @@ class OrderStore:
     """One primary."""
 
     def __init__(self, env: simpy.Environment, machine: Machine, costs: Costs, books: Books, layout: Layout) -> None:
-        """Take what it stands among; with replicas a call waits for one more trip and sync."""
+        """Take what it stands among; with replicas a call waits for one more trip, run and sync.
+
+        A replica is taken to need as long as its primary. Where all is together it uses the same cores.
+        """
         self._env, self._machine, self._costs, self._books = env, machine, costs, books
         hop_s = 0.0 if layout.together else 2 * layout.network_s
         self._wait_s = hop_s + costs.fsync_s if layout.replicas else 0.0
+        self._replicas_here = layout.replicas if layout.together else 0
         self._waiting_max = layout.backlog_max
         self._inbox: Inbox[Call | Chore] = Inbox(env)
         self._back = env.event().succeed()
@@ -81,8 +85,8 @@ class OrderStore:
             yield from self._machine.work(seconds)
             yield self._env.timeout(costs.fsync_s)
             answers = [(call, self._takes(call)) for call in calls]
-            if self._wait_s and answers:
-                self._env.process(self._answer_later(answers))
+            if (self._wait_s or self._replicas_here) and answers:
+                self._env.process(self._answer_later(answers, seconds))
             else:
                 self._answer(answers)
 
@@ -92,7 +96,11 @@ class OrderStore:
         self._books.accept(call.partition, call.orders)
         return True
 
-    def _answer_later(self, answers: list[tuple[Call, bool]]) -> Steps:
+    def _answer_later(self, answers: list[tuple[Call, bool]], seconds: float) -> Steps:
+        if self._replicas_here:
+            self.used_s += seconds * self._replicas_here
+            ran = [self._env.process(self._machine.work(seconds)) for _ in range(self._replicas_here)]
+            yield self._env.all_of(ran)
         yield self._env.timeout(self._wait_s)
         self._answer(answers)
 

@@ -37,6 +37,26 @@ RELAY_BATCH = 1_000
 """Orders; each has two events."""
 
 
+class Standstill:
+    """Whether shifts may take a step; those under way go on to their end."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self._env = env
+        self._over = env.event().succeed()
+
+    def there(self) -> simpy.events.Event:
+        """Return what happens when they may again, or has happened."""
+        return self._over
+
+    def go(self) -> None:
+        """Have them stand still."""
+        self._over = self._env.event()
+
+    def come_back(self) -> None:
+        """Have them go on."""
+        self._over.succeed()
+
+
 class Crew(NamedTuple):
     """The workers and what their shifts work with."""
 
@@ -50,6 +70,7 @@ class Crew(NamedTuple):
     random: Random
     used_s: dict[str, float]
     """Processor time of shifts by kind."""
+    standstill: Standstill
 
 
 class Shift:
@@ -113,6 +134,9 @@ class Shift:
                 return
             if not self.todo:
                 yield self.arrival() | env.timeout(LOOK_S)
+                continue
+            if not (may := crew.standstill.there()).triggered:
+                yield may
                 continue
             ready = self.ready()
             if not ready.triggered:

@@ -29,11 +29,19 @@ INCREASE, DECREASE, LEAST = 0.1, 0.7, 0.01
 LAG_MAX_S, WAITING_MAX = 2.0, 20_000
 
 
+Generator = tuple["Machine", "Costs"] | None
+"""The process that plays them, where it has a place on the machine."""
+
+
 class Shoppers:
     """All who order in a run; `answered` is theirs."""
 
-    def __init__(self, env: simpy.Environment, books: Books, load: Load, random: Random) -> None:
+    def __init__(
+        self, env: simpy.Environment, books: Books, load: Load, random: Random, generator: Generator = None
+    ) -> None:
         self._env, self._books, self._load, self._random = env, books, load, random
+        self._generator = generator
+        self.used_s = 0.0
         self._intakes: list[Intake] = []
         self._turn = 0
         self.is_over = False
@@ -67,12 +75,10 @@ class Clients(Shoppers):
     """Clients that wait for their answers; the generator that plays them is a process too, where it has a machine."""
 
     def __init__(
-        self, env: simpy.Environment, books: Books, load: Load, random: Random, generator: tuple[Machine, Costs] | None
+        self, env: simpy.Environment, books: Books, load: Load, random: Random, generator: Generator = None
     ) -> None:
-        super().__init__(env, books, load, random)
-        self._generator = generator
+        super().__init__(env, books, load, random, generator)
         self._free: Inbox[int] = Inbox(env)
-        self.used_s = 0.0
 
     def begin(self, intakes: list[Intake]) -> None:
         """Begin to order."""
@@ -111,8 +117,10 @@ class Clients(Shoppers):
 class Crowd(Shoppers):
     """A crowd that comes at a rate, whatever the answers; with a room they are let in at its rate."""
 
-    def __init__(self, env: simpy.Environment, books: Books, load: Load, random: Random) -> None:
-        super().__init__(env, books, load, random)
+    def __init__(
+        self, env: simpy.Environment, books: Books, load: Load, random: Random, generator: Generator = None
+    ) -> None:
+        super().__init__(env, books, load, random, generator)
         self.in_room = 0
         self.room_per_s = load.room_per_s
         self._due = 0.0
@@ -132,6 +140,10 @@ class Crowd(Shoppers):
             if self._load.room_per_s:
                 came = self._let_in(came)
             self._books.offered += came
+            if self._generator and came:
+                machine, costs = self._generator
+                self.used_s += came * costs.generator_order_us / 1e6
+                self._env.process(machine.work(came * costs.generator_order_us / 1e6))
             for place in range(spread):
                 share = came // spread + (place < came % spread)
                 if share:

@@ -15,7 +15,7 @@ from loadtests.fleet.model.layout import Fault, Layout, Load
 from loadtests.fleet.model.machine import Machine, Steps
 from loadtests.fleet.model.order_store import OrderStore
 from loadtests.fleet.model.postgres import Postgres
-from loadtests.fleet.model.shifts import Crew, Drain, Relay, Settle, Shift
+from loadtests.fleet.model.shifts import Crew, Drain, Relay, Settle, Shift, Standstill
 from loadtests.fleet.model.shoppers import Clients, Crowd, Shoppers
 
 SAMPLE_S = 0.1
@@ -51,6 +51,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     orders_a_batch: float
     us: dict[str, float]
     """Microseconds of processor an order, by part."""
+    cores: float
+    """Busy under load, of one machine that has everything; 0 where the parts have their own."""
     busy: dict[str, float]
     """Of the time under load: the busiest process of a part, for Postgres the mean of its cores, the locks of stock."""
     recovered_s: float | None = None
@@ -64,12 +66,13 @@ class Simulation:
     def __init__(
         self, costs: Costs, layout: Layout, load: Load, *, faults: list[Fault] | None = None, seed: int = 1
     ) -> None:
+        costs = costs.in_company() if layout.together else costs
         self.costs, self.layout, self.load = costs, layout, load
         self.faults = faults or []
         self.random = Random(seed)
         env = self.env = simpy.Environment()
         self.books = Books(env, layout.partitions)
-        one = Machine(env, layout.together) if layout.together else None
+        one = self.one = Machine(env, layout.together) if layout.together else None
         if one:
             one.be_used(costs.rest_cores)
         self.nodes = [
@@ -90,16 +93,18 @@ class Simulation:
         self.shifts = self._hire(one, store_of)
 
     def _shoppers(self, one: Machine | None) -> Shoppers:
+        generator = (one, self.costs) if one else None
         if self.load.clients:
-            generator = (one, self.costs) if one else None
             return Clients(self.env, self.books, self.load, self.random, generator)
-        return Crowd(self.env, self.books, self.load, self.random)
+        return Crowd(self.env, self.books, self.load, self.random, generator)
 
     def _hire(self, one: Machine | None, store_of: list[OrderStore]) -> list[Shift]:
         layout, env = self.layout, self.env
         self.slots = simpy.PriorityResource(env, capacity=layout.workers)
         machine = one or Machine(env, layout.worker_cores, processes=layout.workers)
-        self.crew = Crew(env, self.slots, machine, self.postgres, self.costs, self.books, layout, self.random, {})
+        self.crew = Crew(
+            env, self.slots, machine, self.postgres, self.costs, self.books, layout, self.random, {}, Standstill(env)
+        )
         relay = Relay(self.crew)
         drains = [Drain(self.crew, partition, store, relay) for partition, store in enumerate(store_of)]
         settles: list[Shift] = []
@@ -118,16 +123,18 @@ class Simulation:
         ends = self.load.seconds + AFTER_MAX_S
         last_fault = max((fault.at_s + fault.for_s for fault in self.faults), default=0.0)
         busy: dict[str, float] = {}
+        cores = 0.0
         while self.env.now < ends:
             self.env.run(until=self.env.now + SAMPLE_S)
             samples.append(self.books.sample())
             if watch:
                 watch(samples[-1])
             if self.shoppers.is_over:
-                busy = busy or self._busy()
+                if not busy:
+                    busy, cores = self._busy(), self.one.busy_s / self.env.now if self.one else 0.0
                 if self.env.now > last_fault and self._is_quiet:
                     break
-        return self._outcome(samples, busy)
+        return self._outcome(samples, busy, cores)
 
     @property
     def _is_quiet(self) -> bool:
@@ -140,8 +147,12 @@ class Simulation:
         if fault.kind == "workers":
             yield from self._lose_workers(fault.for_s)
             return
-        parts: dict[str, OrderStore | Intake | Postgres]
-        parts = {"node": self.nodes[0], "intake": self.intakes[0], "postgres": self.postgres}
+        parts: dict[str, OrderStore | Intake | Postgres | Standstill] = {
+            "node": self.nodes[0],
+            "intake": self.intakes[0],
+            "postgres": self.postgres,
+            "standstill": self.crew.standstill,
+        }
         gone = parts[fault.kind]
         gone.go()
         yield self.env.timeout(fault.for_s)
@@ -157,7 +168,7 @@ class Simulation:
         for one in held:
             self.slots.release(one) if one.triggered else one.cancel()
 
-    def _outcome(self, samples: list[Sample], busy: dict[str, float]) -> Outcome:
+    def _outcome(self, samples: list[Sample], busy: dict[str, float], cores: float) -> Outcome:
         books, seconds = self.books, self.load.seconds
         begun, ended = _at(samples, seconds * WARM), _at(samples, seconds)
         window_s = max(ended.at_s - begun.at_s, SAMPLE_S)
@@ -169,7 +180,7 @@ class Simulation:
             "Postgres": self.postgres.used_s,
             **self.crew.used_s,
         }
-        if isinstance(self.shoppers, Clients):
+        if self.one:
             used["generator"] = self.shoppers.used_s
         return Outcome(
             accepted=books.accepted,
@@ -187,6 +198,7 @@ class Simulation:
             orders_a_call=books.accepted / max(books.calls, 1),
             orders_a_batch=books.drained / max(books.batches, 1),
             us={part: seconds * 1e6 / orders for part, seconds in used.items()},
+            cores=cores,
             busy=busy,
             recovered_s=_recovered(samples, self.faults[-1].at_s) if self.faults else None,
             samples=samples,

@@ -17,6 +17,8 @@ _FIRST = "overlay(md5('1') placing '0' from 1)::uuid"
 _ORDER = f"array[{_FIRST}]"
 _NOBODY = "'00000000-0000-0000-0000-000000000000'"
 OWN_ARGUMENTS: dict[tuple[str, str], list[str]] = {
+    ("store_losses", "note_loss"): ["1", "0", "'1-0'", "'0-0'", "'1-0'", "0", "0", "1", "'drain'"],
+    ("store_losses", "note_lost"): [_ORDER, "array[1]", "array[0]::smallint[]", "array['1-0']", "null"],
     ("live", "confirmed"): [
         "'0'",
         "'1'",

@@ -143,12 +143,15 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await _fill_ops(db)
     await _fill_webhooks(db)
     await _fill_money(db)
-    await db.execute("insert into shifts select 'settle:1:0', 1, '', now()")
-    await db.execute("insert into stream_cursors (sale_number, partition) values (1, 0)")
     await db.execute("update product_changes set at = now() - interval '1 day'")
+    await db.execute(
+        "select brin_summarize_new_values('orders_by_customer_range')"
+    )  # as vacuum does, some seconds later
 
 
 async def _fill_ops(db: Connection) -> None:
+    await db.execute("insert into shifts select 'settle:1:0', 1, '', now()")
+    await db.execute("insert into stream_cursors (sale_number, partition) values (1, 0)")
     await db.execute("insert into shipments (shipment_id, order_id, seq) select $1, $1, 2", UUID(int=0))
     await db.execute(
         "insert into ops_log (action, target, change)"
@@ -211,6 +214,9 @@ async def _fill_people(db: Connection) -> None:
         " select order_id, product_id, sale_number, partition, entry_seq, quantity, accepted_at"
         " from orders join order_lines using (order_id)"
     )
+    await db.execute(
+        "select brin_summarize_new_values('orders_by_customer_range')"
+    )  # as vacuum does, some seconds later
 
 
 async def _known(db: Connection) -> plans.Known:

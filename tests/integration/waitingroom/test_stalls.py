@@ -116,12 +116,15 @@ async def test_a_real_room_whose_callers_stall_uses_its_rate(room_redis: Redis) 
         assert isinstance(joined, Joined)
         waiting.append(joined.ticket)
     admitted = looks = 0
+    beyond_s, looked_ms = 0.0, began
     while (now := (await room.tick()).now_ms) < began + 4_000:
+        beyond_s += max(0.0, (now - looked_ms) / 1000 - 0.55)  # the machine's own stalls: nobody can be let in then
+        looked_ms = now
         looks += 1
         while waiting and isinstance(await room.claim(waiting[0]), Admitted):
             waiting.pop(0)
             admitted += 1
         # Now and then a look comes half a second late, as where other work has the processor.
         await asyncio.sleep(0.5 if looks % 10 == 0 else 0.05)
-    assert admitted >= 0.85 * RATE * (now - began) / 1000
+    assert admitted >= 0.85 * RATE * ((now - began) / 1000 - 2 * beyond_s)
     assert admitted <= BURST + RATE * (now - began) / 1000 + 1

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from loadtests.traffic.crew import give_way
 from loadtests.traffic.generator import run
 from loadtests.traffic.plan import Mix, Plan, merged
 from loadtests.traffic.samples import Samples
@@ -64,6 +68,7 @@ async def test_a_closed_loop_sends_exactly_the_count_with_keys_of_their_own() ->
     assert result.outcomes == {"accepted": 50}
     assert result.offered == 50
     assert result.order_ids == ORDER.bytes * 50
+    assert 0 < result.processor_s < 10
     keys = {request.split(b"Idempotency-Key: ")[1].split(b"\r\n")[0] for request in seen}
     assert len(seen) == len(keys) == 50
 
@@ -142,4 +147,17 @@ async def test_processes_side_by_side_merge_into_one_result() -> None:
     both = merged(results)
     assert both.outcomes == {"accepted": 5}
     assert len(Samples.from_bytes(both.accepted)) == 5
+    assert both.processor_s == sum(one.processor_s for one in results) > 0
     assert both.offered == 5
+
+
+def test_a_load_that_gives_way_is_as_nice_as_can_be_and_so_is_its_session() -> None:
+    told = "import os; input(); print(os.nice(0), os.getsid(0) == os.getpid())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    give_way(process.pid)
+    group = Path(f"/proc/{process.pid}/autogroup")
+    assert not group.exists() or group.read_text().split()[-1] == "19"
+    said, _ = process.communicate(b"\n", timeout=30)
+    assert said.split() == [b"19", b"True"]

@@ -6,16 +6,20 @@ local function may_admit(room)
   return room.issue >= 1 and (room.max_active == 0 or room.active < room.max_active)
 end
 
--- Notes that a claim had to be put off; returns in how many ms it should come again: about when half of those released
--- will have been served.
-local function put_off(room, now)
-  room.throttled_ms = now
+-- Notes that a claim had to be put off; returns in how many ms it should come again: when those put off before it will
+-- have been served. Its place, if it has one, must not lapse before.
+local function put_off(room, now, place)
   room.throttled = room.throttled + 1
+  room.queued = math.min(room.queued + 1, math.max(room.pending, 1))
+  room.throttled_ms = now -- a process of the version before waits with lapses so
+  if place then
+    keep(room, now, place)
+  end
   local rate = rate_of(room)
   if rate <= 0 then
     return RETRY_MOST_MS
   end
-  return math.ceil(math.max(RETRY_LEAST_MS, math.min(RETRY_MOST_MS, room.pending / rate * 500)))
+  return math.ceil(math.max(RETRY_LEAST_MS, math.min(RETRY_MOST_MS, room.queued / rate * 1000)))
 end
 
 -- Admits the record's visitor; the caller has asked `may_admit` and settled the place.

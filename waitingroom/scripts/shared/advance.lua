@@ -10,7 +10,7 @@
 -- even when many released visitors come at once. Bounded work a call, whatever the number of visitors.
 --
 -- A burst of less than a second's rate overflows whenever nobody calls for so long, and a busy machine would make a slow
--- room slower for good. What such a stall spills while people wait is owed (`owed_tokens`, `owed_issue`): a second's rate
+-- room slower for good. What such a stall spills while people wait (theirs, too) is owed (`owed_tokens`, `owed_issue`): a second's rate
 -- less the burst at most, given back as fast as the rate. So in any window of w seconds at most
 -- burst + rate * w + min(rate * 1 s - burst, rate * w) are admitted, and never more than burst + rate * time since a moment
 -- at which the room owed nothing (docs/adr/0032).
@@ -22,7 +22,9 @@ local RECORDS_MAX = 16    -- release records lapsed a call
 local ENDS_MAX = 64       -- seconds of ended admissions a call
 local ROUNDS_MAX = 8      -- passes over places that are done already
 local OUTAGE_MS = 5000    -- nobody ticked for so long: visitors could not claim either, their grace begins anew
-local PATIENCE_MS = 2500  -- how long after a throttled claim claims are held to be waiting for the bucket
+local PATIENCE_MS = 2500  -- how long a place whose claim was put off is kept: it comes again within
+local QUEUE_S = 1         -- the frontier slows when more claims were put off than are served in so long, than the burst
+local QUEUE_LEAST = 5     -- and than this: of a room this slow a few claims that meet tell nothing
 local PACE_TAU_MS = 10000 -- memory of the measured pace, at least
 local PACE_PLACES = 20    -- and as long as so many places take: a slow room's pace must not jump with each of them
 local PACE_STEP_MS = 250
@@ -93,8 +95,25 @@ local function begin(room)
   room.pace = rate_of(room)
 end
 
-local function is_patient(room, now)
-  return now - room.throttled_ms < PATIENCE_MS
+-- Keeps a place whose claim was put off from lapsing until it has had time to come again: the least one of this while,
+-- and of the one before.
+local function keep(room, now, place)
+  local age = now - room.kept_ms
+  if age < PATIENCE_MS then
+    room.kept_place = math.min(room.kept_place, place)
+  else
+    room.kept_before = age < 2 * PATIENCE_MS and room.kept_place or math.huge
+    room.kept_ms, room.kept_place = now, place
+  end
+end
+
+-- Returns the first place that must not lapse.
+local function first_kept(room, now)
+  local age = now - room.kept_ms
+  if age < PATIENCE_MS then
+    return math.min(room.kept_place, room.kept_before)
+  end
+  return age < 2 * PATIENCE_MS and room.kept_place or math.huge
 end
 
 -- Returns a bucket's level and what it is owed after it earned for a time; `spilt`: what does not fit is owed.
@@ -111,17 +130,21 @@ local function earn(room, now, ms)
   local rate = rate_of(room)
   local earned = rate * ms / 1000
   local most = math.max(0, rate * OWED_S - room.burst)
-  local stalled = earned > room.burst and (room.saturated == 1 or room.pending > 0)
+  -- Nobody called for so long, or who was put off and told to come by now is late.
+  local stalled = earned > room.burst and (room.saturated == 1 or room.pending > 0) or room.queued > earned
   local owed
   room.issue, owed = fill(room, room.issue, room.owed_issue, earned, stalled)
   room.owed_issue = math.min(owed, most)
-  -- More claims wait than `issue` can pay for: more places would only add to them.
-  local paid = is_patient(room, now) and room.pending > room.issue and earned / 2 or earned
+  -- More claims were put off than `issue` will soon have paid for: more places would only add to them. Claims that meet
+  -- now and then are no such thing, or a short burst would never use its rate.
+  local paid = room.queued > math.max(room.burst, rate * QUEUE_S, QUEUE_LEAST) and earned / 2 or earned
+  room.queued = math.max(0, room.queued - earned)
   room.tokens, owed = fill(room, room.tokens, room.owed_tokens, paid, stalled)
   room.owed_tokens = math.min(owed, most)
 end
 
 local function lapse(room, now)
+  local kept = first_kept(room, now)
   for _ = 1, RECORDS_MAX do
     local head = redis.call('LINDEX', KEYS[3], 0)
     if not head then
@@ -131,8 +154,11 @@ local function lapse(room, now)
     if math.max(tonumber(ms) + SLICE_MS, room.grace_from_ms) + room.grace_ms > now then
       return
     end
-    redis.call('LPOP', KEYS[3])
     upto = tonumber(upto)
+    if upto >= kept then
+      return
+    end
+    redis.call('LPOP', KEYS[3])
     local absent = upto - room.lapsed_to - done_between(room.lapsed_to + 1, upto)
     room.lapsed_to = upto
     room.lapsed = room.lapsed + absent
@@ -204,7 +230,7 @@ local function settle_clock(room, clock)
   room.owed_tokens, room.owed_issue = 0, 0
   room.last_ms = clock
   room.pace_ms = math.min(room.pace_ms, clock)
-  room.throttled_ms = math.min(room.throttled_ms, clock)
+  room.throttled_ms, room.kept_ms = math.min(room.throttled_ms, clock), math.min(room.kept_ms, clock)
   room.grace_from_ms = clock
   return clock
 end
@@ -268,9 +294,7 @@ local function advance(room, clock)
     if room.running == 0 or now - since > OUTAGE_MS then
       room.grace_from_ms = now
     end
-    if not is_patient(room, now) then
-      lapse(room, now)
-    end
+    lapse(room, now)
     measure(room, now, rate_of(room) > 0 and release(room, now) or 0)
   else
     room.saturated = 0

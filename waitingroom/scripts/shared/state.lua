@@ -13,7 +13,7 @@ local RUNNING = {
   'cohort_fixed', 'cohort', 'has_rate_now', 'rate_now', 'pace', 'pace_moved', 'pace_ms', 'saturated', 'running',
   'grace_from_ms', 'throttled_ms', 'fresh', 'sold_out', 'joined', 'admitted', 'bypassed', 'lapsed', 'left', 'ordered',
   'expired', 'throttled', 'waiting_s', 'pending_s', 'active_s', 'pace_samples', 'owed_tokens', 'owed_issue',
-  'told_pace', 'told_rate', 'told_samples',
+  'told_pace', 'told_rate', 'told_samples', 'queued', 'kept_ms', 'kept_place', 'kept_before',
 }
 local CONFIG_FORMAT = '>' .. string.rep('d', #CONFIG)
 local RUNNING_FORMAT = '>' .. string.rep('d', #RUNNING)

@@ -12,9 +12,11 @@ import pytest
 
 from db.connections import fence as fences
 from db.connections import pool as pools
+from db.connections import primary
 from db.connections.fence import NoPrimaryError, StalePrimaryError
 from db.connections.primary import servers
 from db.connections.replicas import Replicas
+from db.connections.server_connection import SLOW_S
 from db.products import catalogue_changes
 from doorbuster.failures import POSTGRES_FAILED
 from tests.fixtures.failover import Pair, Server, pair, until_it_works
@@ -114,6 +116,85 @@ async def test_without_the_fence_the_old_one_is_written_to(two: Pair, monkeypatc
         assert await _count(two.first, "back") == 1
         await kept.close()
         assert pool is not None
+
+
+@asynccontextmanager
+async def unwatched(two: Pair, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """The first hangs until the block ends, and the second is not asked any more: it is a standby, for all we know."""
+    two.first.hang()
+    try:
+        first, second = servers(two.url).hosts
+        await eventually(lambda: _is(first.identity is None), what="the first to be missed")
+        monkeypatch.setattr(primary, "WATCH_S", 600.0)
+        monkeypatch.setattr(primary, "LATE_S", 600.0)
+        asked_at = second.asked_at
+        await eventually(lambda: _is(second.asked_at > asked_at), what="the second to be asked for the last time")
+        await two.second.promote()
+        assert second.identity is not None
+        assert second.identity.is_standby, "it was asked since: the test shows nothing"
+        yield
+    finally:
+        two.first.go_on()
+
+
+async def _is(said: bool) -> bool:
+    return said
+
+
+@pytest.mark.parametrize(
+    "is_closed", [pytest.param(True, id="closed"), pytest.param(False, id="the control", marks=pytest.mark.soak)]
+)
+async def test_before_anybody_saw_the_new_one_the_old_one_is_not_written_to(
+    two: Pair, monkeypatch: pytest.MonkeyPatch, is_closed: bool
+) -> None:
+    """One that was silent is believed again when all the others were asked after it."""
+    async with writing(two):
+        sent, idle, within = [await pools.connect(two.url, command_timeout_s=60) for _ in range(3)]
+        transaction = within.transaction()
+        await transaction.start()
+        await within.execute("insert into written values ('within')")
+        if not is_closed:
+            monkeypatch.setattr(primary.Servers, "find_out", _nothing)
+        async with unwatched(two, monkeypatch):
+            tries = [asyncio.create_task(sent.execute("insert into written values ('sent')"))]
+            tries.append(asyncio.create_task(transaction.commit()))
+            await asyncio.sleep(SLOW_S + 0.2)  # so long it hangs: no condition says so
+        tries.append(asyncio.create_task(idle.execute("insert into written values ('idle')")))
+        ends = await asyncio.gather(*tries, return_exceptions=True)
+        failed = [isinstance(end, POSTGRES_FAILED) for end in ends]
+        assert failed == [is_closed] * 3, ends
+        assert await _count(two.first, "idle") == (0 if is_closed else 1)
+        for one in (sent, idle, within):
+            one.terminate()
+
+
+async def _nothing(_servers: primary.Servers) -> None:
+    """Ask nobody."""
+
+
+@pytest.mark.soak
+async def test_behind_a_synchronous_standby_the_old_one_acknowledges_nothing(
+    two: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is known of the other: the promoted one was the only one that could have confirmed it."""
+    async with writing(two):
+        await two.make_synchronous()
+        kept = await pools.connect(two.url, command_timeout_s=60)
+        await kept.execute("insert into written values ('before')")
+        monkeypatch.setattr(primary.Servers, "find_out", _nothing)
+        async with unwatched(two, monkeypatch):
+            pass
+        late = asyncio.create_task(kept.execute("insert into written values ('late')"))
+        await eventually(lambda: _waits(two), what="the commit to wait for a standby that is none any more")
+        assert not late.done()
+        kept.terminate()
+        with pytest.raises(POSTGRES_FAILED):
+            await late
+        assert (await _count(two.second, "before"), await _count(two.second, "late")) == (1, 0)
+
+
+async def _waits(two: Pair) -> bool:
+    return bool(await two.first.ask("select count(*) from pg_stat_activity where wait_event = 'SyncRep'"))
 
 
 async def test_after_a_crash_reads_go_on_and_the_promoted_one_is_written_to(two: Pair) -> None:

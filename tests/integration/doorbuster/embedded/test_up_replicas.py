@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import psutil
 import pytest
 
 from doorbuster.embedded import leftovers
 from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.embedded.stores.standby import Standby
+from tests.fixtures.asking import asked
 from tests.fixtures.insisting import insist
 from tests.fixtures.stores import _QUICK, serving
 from tests.fixtures.up import Running, Up, doorbuster, instance
@@ -25,22 +24,6 @@ pytestmark = pytest.mark.versions
 
 _numbers = itertools.count()
 PRODUCT = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 4900, "currency": "EUR"}
-
-
-def asked(url: str, statement: str) -> object:
-    """Ask a server something; None when it does not answer."""
-
-    async def ask() -> object:
-        connection = await asyncpg.connect(url, timeout=5)
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-    try:
-        return asyncio.run(ask())
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return None
 
 
 def follows(running: Running) -> None:

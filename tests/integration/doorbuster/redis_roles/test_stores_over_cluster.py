@@ -15,6 +15,7 @@ from catalogue.cache.shared import SharedCache
 from catalogue.cache.subjects import MinVersion
 from doorbuster import keys, redis_traces
 from doorbuster.orderstore import changes, server, whole
+from doorbuster.orderstore.events import Appended, EventAppender
 from doorbuster.redis_clients import plain_client
 from doorbuster.redis_roles.age import age_s
 from doorbuster.redis_roles.meaning import UnroutableError
@@ -90,6 +91,15 @@ async def test_a_message_is_heard_whichever_node_it_is_given_to(redis: Redis) ->
 
         numbers = itertools.count()
         await eventually(all_heard, what="messages by either subscription")
+
+
+async def test_events_are_appended_by_the_node_that_has_their_stream(redis: Redis) -> None:
+    stream = EventAppender(redis)
+    assert await stream.append([b"1", b"2"]) is Appended.FIRST
+    assert await stream.append([b"3"], last=b"2") is Appended.BEHIND
+    assert await stream.append([b"4"], last=b"2") is Appended.NOT
+    assert [fields[b"event"] for _, fields in await redis.xrange(keys.EVENTS)] == [b"1", b"2", b"3"]
+    await redis.delete(keys.EVENTS)
 
 
 async def test_each_primary_is_asked_about_itself(redis: Redis, cluster: Cluster) -> None:

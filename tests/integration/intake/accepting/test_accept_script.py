@@ -195,11 +195,31 @@ def test_the_script_decides_as_the_model(orders_redis_url: str) -> None:
     check(orders_redis_url, CHECKED)
 
 
+def test_a_server_without_the_newest_command_keeps_the_same(
+    orders_redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert accept._accept.source.count("'MSETEX'") == 1
+    monkeypatch.setattr(accept, "_accept", Script(accept._accept.source.replace("'MSETEX'", "'MSETNOTHERE'")))
+    check(orders_redis_url, settings(CHECKED, max_examples=20))
+
+
+async def test_how_long_what_is_kept_lives_is_told_as_a_time(orders_redis: Redis, orders_redis_url: str) -> None:
+    """A replica that lags, or a server that starts anew, must not begin to count at what it reads."""
+    await publish(orders_redis, _gate(1, "open"))
+    async with linked(orders_redis_url) as (_, link), orders_redis.monitor() as monitor:
+        assert [said[:1] for said in await link.run([Posted(1, 1, False, 0, EPOCH).candidate()])] == [b"+"]
+        told: list[str] = []
+        while len(told) < 2:
+            command = (await asyncio.wait_for(anext(monitor.listen()), 5))["command"]
+            told += [command] if command.startswith(("SET", "MSETEX")) else []
+    assert all(" PXAT " in command for command in told), told
+
+
 @pytest.mark.parametrize(
     "guard",
     [
         "uses.placed = uses.placed + 1\n",
-        "known[key] = fingerprint .. id\n",
+        "known[key] = value\n",
         "appended = appended + 1\n",
     ],
 )

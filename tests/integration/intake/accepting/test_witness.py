@@ -39,7 +39,7 @@ async def looking(shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(witness, "SURE_S", 0.0)
     await shop.stock(lamp=100)
     await shop.open_sale("lamp")
-    made = Witness(shop.orders, database)
+    made = Witness(shop.orders, database, durability="fsync")
     await made.look()
     return made
 
@@ -101,11 +101,77 @@ async def test_it_names_what_is_gone_once_and_until_it_is_sent_again(
     assert of((await audit(db)).figures, GONE) == (0, 0)
 
 
-async def test_it_does_not_testify_to_what_came_before_its_memory(shop: Shop, looking: Witness, db: Connection) -> None:
-    await lose(shop, db, cursor_ms=int(time.time() * 1000) - 60_000)
+async def test_it_does_not_testify_to_what_came_before_its_memory(
+    shop: Shop, looking: Witness, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_ms = int(time.time() * 1000) - 1
+    monkeypatch.setattr(looking, "_keep", 1)
+    await accept(shop, looking, "ada")
+    await accept(shop, looking, "bob")
+    await shop.drain()
+    await lose(shop, db, cursor_ms=before_ms)
     await looking.look()
     assert of((await audit(db)).figures, NOBODY_KNOWS) == (1, 1)
-    await store_losses.testify(db, [await store_losses.last_loss(db)])
+    await lose(shop, db)  # all that it has forgotten was drained by then
+    await looking.look()
+    assert of((await audit(db)).figures, NOBODY_KNOWS) == (1, 1)
+    await store_losses.testify(db, looking.id, [await store_losses.last_loss(db) - 1])
+    assert of((await audit(db)).figures, NOBODY_KNOWS) == (0, 0)
+
+
+async def test_one_that_found_all_of_its_own_does_not_clear_what_a_dead_one_took(
+    shop: Shop, looking: Witness, database: Database, db: Connection
+) -> None:
+    """Control: with both alive, both are asked, and what the second one misses is named."""
+    other = Witness(shop.orders, database, durability="fsync")
+    await other.look()
+    await accept(shop, looking, "ada")
+    await shop.drain()
+    [gone] = await accept(shop, other, "bob")
+    await shop.orders.delete(keys.stream(shop.sale_number, 0))
+    await lose(shop, db)
+    await looking.look()
+    figures = (await audit(db)).figures
+    assert (of(figures, NOBODY_KNOWS), of(figures, GONE)) == ((1, 1), (0, 0)), "the other is dead, for all we know"
+    assert "cannot be ruled out" in (await store_losses.summary(db)).words
+    await other.look()
+    figures = (await audit(db)).figures
+    assert (of(figures, NOBODY_KNOWS), of(figures, GONE)) == ((0, 0), (1, 1)), "it lives, and says what it misses"
+    assert [row["order_id"] for row in await db.fetch("select order_id from lost_orders")] == [gone]
+    await shop.buy("bob", lamp=1)
+    await shop.drain()
+
+
+async def test_one_that_ended_is_asked_of_nothing_that_was_drained(
+    shop: Shop, looking: Witness, database: Database, db: Connection
+) -> None:
+    other = Witness(shop.orders, database, durability="fsync")
+    await other.look()
+    await accept(shop, other, "ada")
+    await other.end()
+    await lose(shop, db, cursor_ms=int(time.time() * 1000) - 60_000)
+    await looking.look()
+    assert of((await audit(db)).figures, NOBODY_KNOWS) == (1, 1), "it accepted behind that cursor"
+    await shop.drain()
+    await lose(shop, db)
+    await looking.look()
+    assert of((await audit(db)).figures, NOBODY_KNOWS) == (1, 1)
+    await store_losses.testify(db, other.id, [await store_losses.last_loss(db) - 1])
+    assert of((await audit(db)).figures, NOBODY_KNOWS) == (0, 0)
+
+
+async def test_where_nobody_is_known_who_accepted_nobody_can_clear_it(
+    shop: Shop, database: Database, db: Connection
+) -> None:
+    await shop.stock(lamp=9)
+    await shop.open_sale("lamp")
+    await lose(shop, db)
+    late = Witness(shop.orders, database, durability="fsync")
+    await late.look()
+    await lose(shop, db)
+    await late.look()
+    assert of((await audit(db)).figures, NOBODY_KNOWS) == (1, 1), "the first; of the second all are asked"
+    await db.execute("update store_losses set is_listed = true")
 
 
 async def test_a_partition_that_was_not_in_use_breaks_nothing(shop: Shop, looking: Witness, db: Connection) -> None:
@@ -114,10 +180,10 @@ async def test_a_partition_that_was_not_in_use_breaks_nothing(shop: Shop, lookin
 
 
 async def test_its_memory_is_bounded_and_knows_since_when_it_is_whole(shop: Shop, database: Database) -> None:
-    kept = Witness(shop.orders, database, keep=3)
+    kept = Witness(shop.orders, database, durability="fsync", keep=3)
     for number in range(1, 6):
         key = keys.accepted(1, 0, f"{number:032x}")
         kept.accepted((1, 0), [Candidate(key, b"", b"", None, lambda _one, _said: None)], [b"+%d000-0" % number])
     assert kept._kept == 3
-    assert kept._since_ms == 2_001
+    assert kept._forgotten == {(1, 0): (2_000, 0)}
     assert [batch.keys[0][-1] for batch in kept._batches] == ["3", "4", "5"]

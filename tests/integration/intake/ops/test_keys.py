@@ -98,7 +98,7 @@ def test_every_operation_that_changes_names_its_role_and_nothing_else_does() -> 
 async def test_no_operation_that_changes_is_open_to_a_key_that_only_views(intake: Intake, operation: str) -> None:
     key = await made(intake, "eyes", "view")
     method, _, path = operation.partition(" ")
-    for part in ("sale", "product", "order", "letter", "key", "webhook", "shipment"):
+    for part in ("sale", "product", "order", "letter", "loss", "key", "webhook", "shipment"):
         path = path.replace(f"{{{part}}}", "1")
     assert said(await intake.http.request(method, path, headers=bearer(key))) == (403, "role_required")
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.visitors import Visitor, open_room
@@ -50,6 +51,32 @@ async def test_both_ways_answer_the_same(roomy: Intake) -> None:
     for changes in ({"secret": "wrong"}, {"ticket": bob.ticket[:-1] + "!"}, {"ticket": "t1.x.y.z"}):
         answers = [await claim(bob, media, **changes) for media in ways]
         assert [answer.json()["code"] for answer in answers] == ["ticket_invalid"] * 2
+
+
+async def test_an_early_claim_needs_no_request_in_work_and_other_origins_are_told_as_ever(
+    serve: Serve, room_redis_url: str
+) -> None:
+    intake = await serve(room_redis_url=room_redis_url, cors_origins="https://shop.example")
+    bob = await queued(intake)
+    body = httpx.Request("POST", "http://x", json={"ticket": bob.ticket, "secret": bob.secret}).content
+    for origin in ("https://shop.example", "https://other.example", None):
+        answers = []
+        for media in ("application/json", "application/json; charset=utf-8"):
+            headers = {"Content-Type": media} | ({"Origin": origin} if origin else {})
+            answers.append(await intake.http.post("/sales/sale/room/admissions", content=body, headers=headers))
+        short, long = answers
+        assert short.status_code == long.status_code == 202
+        assert set(short.headers) == set(long.headers) - {"x-request-id"}
+        for name in set(short.headers) - {"retry-after", "content-length", "date"}:
+            assert short.headers[name] == long.headers[name], name
+
+
+async def test_what_comes_in_one_piece_takes_neither_scope_nor_task(
+    roomy: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = await queued(roomy)
+    monkeypatch.setattr(roomy.guard, "_within_limits", None)
+    assert (await claim(bob, "application/json")).status_code == 202
 
 
 async def test_a_ticket_of_a_dropped_key_is_refused_though_it_was_verified(

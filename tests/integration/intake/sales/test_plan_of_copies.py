@@ -20,7 +20,8 @@ READ_AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
 
 def planned_sale(*timeline: PlanEntry) -> Sale:
     return Sale(
-        sale_id="one", number=1, name=None, products={}, starts_at=READ_AT, ends_at=None, partitions=1, hold_s=600,
+        sale_id="one", number=1, name=None, products={}, products_read_at=READ_AT, starts_at=READ_AT,
+        ends_at=None, partitions=1, hold_s=600,
         read_at=READ_AT, phase="open", base_phase="open", timeline=timeline, terms_at=None, prewarm_lead_s=1800,
         prewarm_given={}, room={"mode": "off"}, base_room={"mode": "off"}, room_secret=b"", room_epoch=1, version=1,
         created_at=READ_AT, closed_at=None, payment="capture", hold_extension_s=300, standby_max=0, identity_key=b"",

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from db.sales import SaleProduct
-from db.work import cursors, shifts, store_losses
+from db.work import cursors, shifts
 from db.work.due_work import Partition
 from doorbuster import keys
 from doorbuster.orderstore import entry
@@ -237,7 +237,7 @@ async def test_a_replaced_order_store_is_read_from_its_start(shop: Shop, db: Con
     assert await shop.statuses(ids) == ["pending"] * 3
     assert await shop.ledger("lamp") == (6, 3, 0)
     assert await shop.breaches() == ["P1 of these: nobody knows what was lost: 1"]
-    await store_losses.testify(db, [await store_losses.last_loss(db)])
+    await db.execute("update store_losses set is_listed = true")
 
 
 async def test_a_held_lease_keeps_others_out(shop: Shop, db: Connection) -> None:

@@ -52,7 +52,7 @@ async def open_shop(shop: Shop, db: Connection) -> AsyncIterator[Shop]:
     # A loss breaks P1 as long as no intake can say what was lost with it; here there is none.
     unknown = [f"P1 of these: nobody knows what was lost: {count}" for count in (1,) if await losses(db)]
     assert await shop.breaches() == unknown
-    await store_losses.testify(db, range(await store_losses.last_loss(db) + 1))
+    await db.execute("update store_losses set is_listed = true")
 
 
 async def losses(db: Connection) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from db.work import outbox
 from db.work.outbox import OutboxEvent
 from doorbuster import keys
 from doorbuster.orderstore import events as event_store
+from doorbuster.orderstore.events import Appended, EventAppender
 from doorbuster.values.shadows import SHADOWS_FROM
 from workers.publish import relay as relay_module
 from workers.publish.events import RELAY, EventStream, ShadowStreams
@@ -179,9 +180,43 @@ async def test_a_stream_that_lost_its_end_gets_what_it_lacks(shop: Shop) -> None
 
 
 async def test_a_running_relay_appends_only_behind_its_last_event(shop: Shop) -> None:
-    assert await event_store.append(shop.orders, [b"{}"]) is event_store.Appended.FIRST
-    assert await event_store.append(shop.orders, [b"[]"], last=b"{}") is event_store.Appended.BEHIND
-    assert await event_store.append(shop.orders, [b"1"], last=b"{}") is event_store.Appended.NOT
-    assert await event_store.newest(shop.orders) == b"[]"
-    assert await event_store.count(shop.orders) == 2
+    stream = EventAppender(shop.orders)
+    assert await stream.append([b"{}"]) is Appended.FIRST
+    assert await stream.append([b"1", b"[]"], last=b"{}") is Appended.BEHIND
+    assert await stream.append([b"1"], last=b"{}") is Appended.NOT
+    assert await stream.append([b"2"]) is Appended.BEHIND, "the connection answers as ever"
+    assert [fields[b"event"] for _, fields in await shop.orders.xrange(keys.EVENTS)] == [b"{}", b"1", b"[]", b"2"]
+    assert await event_store.count(shop.orders) == 4
+    await shop.orders.delete(keys.EVENTS)
+
+
+async def test_nothing_is_appended_once_the_stream_has_changed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another relay, or a server that takes over, comes between the look at the stream and the events."""
+    stream, look = EventAppender(shop.orders), event_store._answers
+
+    async def then_another(connection: Any, commands: list[bytes], count: int) -> list[Any]:
+        answers = await look(connection, commands, count)
+        if commands == event_store._WATCH:
+            await shop.orders.xadd(keys.EVENTS, {"event": "theirs"})
+        return answers
+
+    with monkeypatch.context() as patch:
+        patch.setattr(event_store, "_answers", then_another)
+        assert await stream.append([b"ours", b"ours too"]) is Appended.NOT
+    assert [fields[b"event"] for _, fields in await shop.orders.xrange(keys.EVENTS)] == [b"theirs"]
+    assert await stream.append([b"ours"], last=b"theirs") is Appended.BEHIND
+    await shop.orders.delete(keys.EVENTS)
+
+
+async def test_a_full_store_takes_no_part_of_a_batch(shop: Shop) -> None:
+    stream = EventAppender(shop.orders)
+    assert await stream.append([b"{}"]) is Appended.FIRST
+    bound = (await shop.orders.config_get("maxmemory"))["maxmemory"]
+    await shop.orders.config_set("maxmemory", "1mb")
+    try:
+        assert await stream.append([b"[]", b"1"], last=b"{}") is Appended.NOT
+    finally:
+        await shop.orders.config_set("maxmemory", bound)
+    assert await shop.orders.xlen(keys.EVENTS) == 1
+    assert await stream.append([b"[]"], last=b"{}") is Appended.BEHIND
     await shop.orders.delete(keys.EVENTS)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorbuster.contract.decoding import read
-from doorbuster.contract.fields import id_problem, tidy_id
-from doorbuster.contract.orders import OrderRequest
+from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX, UNITS_SURE, id_problem, is_total_sure, tidy_id
+from doorbuster.contract.orders import Line, OrderRequest
 from doorbuster.contract.products import ProductRequest
 from doorbuster.contract.room import JoinRequest
 from doorbuster.errors import InvalidError
@@ -74,3 +74,16 @@ def test_the_field_is_named(kind: type, body: dict[str, object], field: str, say
     assert says in dict(caught.value.fields)[field]
     read(msgspec.json.encode(PRODUCT), msgspec.json.Decoder(ProductRequest))
     read(msgspec.json.encode(JOIN), msgspec.json.Decoder(JoinRequest))
+
+
+@pytest.mark.parametrize("quantities", [[1000] * 9, [1] * 20, [450] * 20, [1000] * 8 + [100] * 10])
+def test_what_cannot_come_to_too_much_needs_no_look_at_prices(quantities: list[int]) -> None:
+    assert is_total_sure([Line("lamp", quantity) for quantity in quantities])
+    assert sum(quantities) * 10**12 <= TOTAL_MAX
+
+
+@pytest.mark.parametrize("quantities", [[1000] * 10, [451] * 20, [1000] * 9 + [1]])
+def test_what_might_needs_one(quantities: list[int]) -> None:
+    assert not is_total_sure([Line("lamp", quantity) for quantity in quantities])
+    assert len(quantities) > LINES_SURE
+    assert sum(quantities) > UNITS_SURE

@@ -77,7 +77,6 @@ NAMED = {
     spent.end: {"ttl_ms": 1_000, "replicas": 0, "replica_wait_ms": 1},
 }
 OF_ONE_KEY: dict[Callable[..., Awaitable[Any]], tuple[Any, ...]] = {
-    events.append: ([b"{}"],),
     events.append_shadow: (1 << 23, [b"{}"]),
     events.count: (),
     events.newest: (),

@@ -81,3 +81,12 @@ def test_nothing_as_it_was_sent_is_in_the_bytes() -> None:
     assert len(packed) == 4 * identities.SIZE
     for secret in (b"ada", b"4242", b"main", b"device"):
         assert secret not in packed
+
+
+@given(st.sampled_from(KINDS), st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=60))
+@example("address", '12, Long-Street.  "B"')
+@example("card", " fp-12 - 34 ")
+@example("card", "- -")
+def test_plain_text_is_folded_as_any_other(kind: str, text: str) -> None:
+    """A sign that is not seen does not count, and takes the text the long way."""
+    assert fold(kind, text) == (fold(kind, text + "\u200b") if text.strip() else text)

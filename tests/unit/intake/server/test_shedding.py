@@ -8,6 +8,7 @@ from intake.server.shedding import (
     BUSY_PER_S,
     KEEP_S,
     LATE_TIMES,
+    PRODUCT_LATE_S,
     SAMPLE_S,
     SHARES,
     WINDOW_S,
@@ -163,3 +164,15 @@ def test_refusals_are_counted_by_class_and_told_once() -> None:
     )
     assert dict(shedding.pop_refused()) == {"search": 1, "listing": 1, "order": 1, "room": 1}
     assert shedding.pop_refused() == []
+
+
+@pytest.mark.parametrize("lag_ms", [0, 40])
+def test_while_products_wait_for_the_database_searches_and_category_pages_are_refused(lag_ms: int) -> None:
+    clock = Clock()
+    shedding = Shedding(in_flight_max=100, lag_ms=lag_ms, clock=clock)
+    shedding.note_late_product()
+    assert taken(shedding) == [PRODUCT, ROOM, ORDER]
+    late_for(shedding, clock, PRODUCT_LATE_S - 2 * SAMPLE_S, 0.0)
+    assert taken(shedding) == [PRODUCT, ROOM, ORDER]
+    late_for(shedding, clock, 4 * SAMPLE_S, 0.0)
+    assert not shedding.is_pressed(0)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from doorbuster.contract.orders import OrderRequest
 from intake.server.asgi import BODY_MAX
-from loadtests.growth.axes import CARRIED_MAX, QUICK, TITLES, Extent, Point, orders_of, stages
+from loadtests.growth.axes import CARRIED_MAX, PLAIN, QUICK, TITLES, Extent, Point, orders_of, stages
 from loadtests.growth.point import ROLES, Turn, bodies
-from loadtests.growth.run import Found, panel, told
+from loadtests.growth.run import Found, Report, before, panel, told
 
 
 def test_a_point_differs_from_the_first_in_one_thing() -> None:
@@ -22,10 +23,29 @@ def test_a_point_differs_from_the_first_in_one_thing() -> None:
         other = {name for name, value in msgspec.structs.asdict(point).items() if value != usual[name]} - {"axis"}
         assert other <= {point.axis}
     assert [point.value for point in first if point.axis == "lines"] == [1, 2, 5, 10, 20]
-    assert {point.axis for point in first} == set(TITLES) - {"products"}
-    alone = [(stage[0].axis, stage[0].value) for stage in others if len(stage) == 1]
-    named = [("products", value) for value in extent.products] + [("kept", value) for value in extent.kept[1:]]
-    assert alone == named
+    assert {point.axis for point in first} == set(TITLES)
+    assert [[(point.axis, point.value) for point in stage] for stage in others] == [
+        [("kept", 100_000)],
+        [("kept", 1_000_000)],
+        [("products", 100_000)],
+    ]
+
+
+def test_some_axes_alone_are_the_same_points() -> None:
+    extent = Extent()
+    all_of_them = [point for stage in stages(extent) for point in stage]
+    in_parts = [point for axis in PLAIN for stage in stages(extent, [axis]) for point in stage]
+    assert sorted(map(repr, in_parts)) == sorted(map(repr, all_of_them))
+    assert [point.axis for stage in stages(extent, ["lines"]) for point in stage] == ["lines"] * 5
+
+
+def test_a_part_takes_the_place_of_what_the_file_had_of_it(tmp_path: Path) -> None:
+    turns = [Turn(10, dict.fromkeys(ROLES, 2.0), 1.0)]
+    points = [told(Found(axis, 1, Point(axis=axis), turns)) for axis in ("lines", "limits")]
+    (tmp_path / "growth.json").write_bytes(msgspec.json.encode(Report({}, points)))
+    assert before(tmp_path / "growth.json", ["lines"]) == [points[1]]
+    assert before(tmp_path / "growth.json", PLAIN) == []
+    assert before(tmp_path / "none.json", ["lines"]) == []
 
 
 @pytest.mark.parametrize("extent", [Extent(), QUICK], ids=["whole", "quick"])
@@ -49,6 +69,6 @@ def test_the_median_turn_stands_for_a_point() -> None:
     turns = [Turn(10, dict.fromkeys(ROLES, float(us)), 1.0) for us in (9, 1, 5)]
     found = Found("lines", 20, Point(axis="lines", lines=20), turns)
     assert found.us == turns[2].us
-    assert told(found)["total_us"] == 25.0
-    assert panel("lines", [found]).bars[0].label == "20"
-    assert panel("kept", [found]).bars == []
+    assert told(found).total_us == 25.0
+    assert panel("lines", [told(found)]).bars[0].label == "20"
+    assert panel("kept", [told(found)]).bars == []

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from doorbuster.contract.fields import EARLIEST
-from doorbuster.contract.night.rehearsal import RehearsalView, ShadowNow
+from doorbuster.contract.night.rehearsal import LiveAccepting, RehearsalView, ShadowNow
+from loadtests.rehearse import live_promise
 from loadtests.rehearse import shadow as shadows
+from loadtests.rehearse.live_promise import GaveWayError
 from loadtests.rehearse.shadow import Shadow, StoppedError
 
 NOW = ShadowNow(sale_id="rehearsal-1", products=["p"], has_room=False, partitions=1, backlog=0, drained=0, lag_s=0.0)
@@ -23,6 +25,7 @@ class OpsApi:
         self.beside: list[str] = []
         self.live: dict[str, Any] | None = {"alerts": [], "troubles": []}
         self.over = False
+        self.accepting: LiveAccepting | None = None
         self.calls: list[str] = []
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -34,7 +37,7 @@ class OpsApi:
         view = RehearsalView(
             rehearsal_id=1, sale_id="friday", state="removed" if request.method == "DELETE" else "running",
             started_at=EARLIEST, lease_expires_at=EARLIEST, finished_at=None, removed_at=None, shadow_id="rehearsal-1",
-            set_rate_per_s=10.0, result=None, shadow=NOW, beside=self.beside,
+            set_rate_per_s=10.0, result=None, shadow=NOW, beside=self.beside, live=self.accepting,
         )  # fmt: skip
         return httpx.Response(201 if request.method == "POST" else 200, content=msgspec.json.encode(view))
 
@@ -43,6 +46,7 @@ class OpsApi:
 def api(monkeypatch: pytest.MonkeyPatch) -> OpsApi:
     monkeypatch.setattr(shadows, "LOOK_S", 0.01)
     monkeypatch.setattr(shadows, "WATCH_S", 0.0)
+    monkeypatch.setattr(shadows, "BESIDE_LOOK_S", 0.01)
     return OpsApi()
 
 
@@ -54,6 +58,11 @@ async def _stopped(shadow: Shadow) -> str:
     while not shadow.stopped:
         await shadow.look()
     return shadow.stopped
+
+
+async def _given_up(shadow: Shadow) -> None:
+    while True:
+        await shadow.seen_anew()
 
 
 @pytest.mark.parametrize(
@@ -93,3 +102,34 @@ async def test_it_stops_when_its_lease_is_over(api: OpsApi) -> None:
     assert "rehearsal 1 is over" in await _stopped(shadow)
     assert await shadow.end() == "removed"
     assert api.calls[-1] == "DELETE /ops/sales/friday/rehearsals/1"
+
+
+async def test_it_gives_way_when_orders_of_a_sale_that_is_on_take_longer_than_before(api: OpsApi) -> None:
+    api.beside, api.accepting = ["now"], LiveAccepting(orders=9_000, p99_ms=6.1, p99_ms_20s=6.0)
+    shadow = _shadow(api)
+    await shadow.begin(units=1, beside_live=True)
+    assert shadow.promise.before_ms == 6.0
+    with shadow.offering():
+        await shadow.seen_anew()
+        api.accepting = LiveAccepting(orders=9_000, p99_ms=7.0, p99_ms_20s=6.5)
+        with pytest.raises(GaveWayError, match=r"'now'.*from 6.0 to 7.0 ms"):
+            await _given_up(shadow)
+    assert await shadow.end() == "removed"
+
+
+async def test_what_an_order_takes_by_itself_is_measured_while_nothing_is_offered(
+    api: OpsApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_promise, "WINDOW_S", 0.05)
+    api.beside, api.accepting = ["now"], LiveAccepting(orders=3, p99_ms=None, p99_ms_20s=None)
+    shadow = _shadow(api)
+    await shadow.begin(units=1, beside_live=True)
+    with shadow.offering():
+        api.accepting = LiveAccepting(orders=9_000, p99_ms=9.0, p99_ms_20s=9.0)
+        for _ in range(10):
+            await shadow.seen_anew()
+        assert shadow.promise.before_ms is None, "that is with the load beside"
+    api.accepting = LiveAccepting(orders=9_000, p99_ms=6.0, p99_ms_20s=8.0)
+    await shadow.calm(5.0)
+    assert shadow.promise.before_ms == 8.0
+    assert await shadow.end() == "removed"

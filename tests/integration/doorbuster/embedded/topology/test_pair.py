@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from doorbuster.embedded.data.folder import DataFolder
 from doorbuster.embedded.stores.keepers import environment
 from doorbuster.embedded.stores.postgres import Postgres
 from doorbuster.embedded.topology.pair import PairGroup, pair
+from tests.fixtures import asking
 from tests.fixtures.groups import kept, kill, until
 
 pytestmark = pytest.mark.soak  # a takeover is in every run, by a whole instance that loses its primary
@@ -23,18 +22,7 @@ pytestmark = pytest.mark.soak  # a takeover is in every run, by a whole instance
 
 def asked(server: Postgres, statement: str) -> object:
     """Ask a server something; None when it does not answer."""
-
-    async def ask() -> object:
-        connection = await asyncpg.connect(server.url("postgres"), timeout=5, command_timeout=5)
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-    try:
-        return asyncio.run(ask())
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return None
+    return asking.asked(server.url("postgres"), statement)
 
 
 @pytest.fixture

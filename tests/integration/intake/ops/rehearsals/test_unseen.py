@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from db.audit.questions import audit
+from db.prewarm.measures import measure
 from db.work import due_work
 from doorbuster import keys
 from intake.web.openapi.operations import OPERATIONS
@@ -127,6 +128,7 @@ async def test_one_at_a_time_and_beside_a_sale_only_when_that_is_said(stage: Sta
     assert SALE in refused.json()["detail"]
     begun = await stage.begin(beside_live=True)
     assert begun["beside"] == [SALE]
+    assert begun["live"] == {"orders": 0, "p99_ms": None, "p99_ms_20s": None}
     assert begun["set_rate_per_s"] == 80
     again = await stage.intake.ops.post(path, json={"beside_live": True})
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
@@ -135,3 +137,21 @@ async def test_one_at_a_time_and_beside_a_sale_only_when_that_is_said(stage: Sta
     assert (await stage.intake.ops.get(f"{path}/x")).json()["code"] == "not_found"
     unknown = await stage.intake.ops.post(path, json={"unit": 1})
     assert unknown.status_code == 422
+    await _its_result_is_no_knee_where_a_live_sale_set_the_limit(stage, begun)
+
+
+async def _its_result_is_no_knee_where_a_live_sale_set_the_limit(stage: Stage, begun: dict[str, Any]) -> None:
+    """Go or no-go does not go by what a live sale left for a rehearsal."""
+    result = {
+        "knee_per_s": 40.0, "broke_at_per_s": None, "proposed_rate_per_s": None, "margin": 0.2, "set_rate_per_s": 80.0,
+        "criteria": {"p99_ms": 250.0, "backlog_s": 2.0, "refused_share": 0.001}, "steps": [],
+    }  # fmt: skip
+    limits = {"limited_by": "live sale", "limit_reason": "p99 of an acceptance rose there"}
+    path = f"/ops/sales/{SALE}/rehearsals/{begun['rehearsal_id']}"
+    left = await stage.intake.ops.patch(path, json={"result": result | limits})
+    assert left.json()["result"]["limited_by"] == "live sale"
+    number = await stage.shop.db.fetchval("select sale_number from sales where sale_id = $1", SALE)
+    assert (await measure(stage.shop.db, number)).knee_per_s is None
+    for name in limits:
+        await stage.shop.db.execute("update rehearsals set result = result - $1::text", name)
+    assert (await measure(stage.shop.db, number)).knee_per_s == 40.0

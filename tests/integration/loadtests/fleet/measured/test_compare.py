@@ -14,11 +14,12 @@ async def test_a_machine_is_calibrated_predicted_and_measured() -> None:
     found = await compare.compare(lambda _: None, turns=1, seconds=1.0)
     kept = {name for name in Costs.__struct_fields__ if name.endswith("order_us")}
     assert {name for name in kept if getattr(found.costs, name) <= 0} == set()
-    assert [one.partitions for one in found.compared] == [1, 2, 4]
+    assert [(one.partitions, one.clients) for one in found.compared] == [(1, 64), (2, 64), (4, 64), (1, 256)]
     for one in found.compared:
-        assert one.measured_per_s > 0
-        assert one.predicted_per_s > 0
-        assert {part for part, us in one.measured_us.items() if us <= 0} == set()
+        assert one.ratio > 0
+        assert 0 < one.measured("busy_cores") <= found.cores
+        assert {part for part, us in one.all_us.items() if us <= 0} == set()
+    assert found.recovered.still_s > 1
 
 
 async def test_accepting_is_measured_on_both_topologies() -> None:
