@@ -75,6 +75,7 @@ async def _imported(file: IO[bytes], dsn: str, unit: str, author: Author) -> Imp
     finally:
         if process.returncode is None:  # the request was given up
             process.kill()
+            await process.wait()  # or it would outlive the loop at the intake's end
     if process.returncode == import_process.REFUSED:
         raise InvalidError.naming(msgspec.json.decode(output, type=list[tuple[str, str]]))
     if process.returncode == import_process.AWAY:
