@@ -11,7 +11,7 @@ from doorbuster.contract.fields import Moment
 Verdict = Literal["holds", "broken"]
 
 
-class PromiseFigure(Struct, frozen=True, kw_only=True):
+class PromiseFigure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One figure of an audit; anything but no breaches breaks the promise."""
 
     promise: str

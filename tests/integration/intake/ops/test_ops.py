@@ -18,7 +18,8 @@ _OPS = [one for one in OPERATIONS if one.path.startswith("/ops/") and (one.metho
 
 
 @pytest.mark.parametrize("key", [None, "Bearer", "Bearer wrong", "Basic an-ops-key-for-tests", "an-ops-key-for-tests"])
-async def test_nothing_of_ops_answers_without_the_key(intake: Intake, key: str | None) -> None:
+async def test_nothing_of_ops_answers_without_the_key(serve: Serve, key: str | None) -> None:
+    intake = await serve(ops_tries_per_address=2 * len(_OPS))
     headers = {} if key is None else {"Authorization": key}
     for operation in _OPS:
         path = operation.path.replace("{", "").replace("}", "")
