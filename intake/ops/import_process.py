@@ -18,7 +18,7 @@ import msgspec
 from db.connections import pool
 from db.ops_log import Author
 from db.products.importing import Importing, row_of
-from doorbuster.contract.decoding import SAID_MAX, problems, read
+from doorbuster.contract.bodies.decoding import SAID_MAX, problems, read
 from doorbuster.contract.fields import tidy_id
 from doorbuster.contract.ops import ImportReport, Rejected
 from doorbuster.contract.products import ProductLine

@@ -11,7 +11,7 @@ from db.products import products as rows
 from db.products import stock as ledger
 from db.products.catalogue_changes import Change
 from db.sales import closed_sales_of
-from doorbuster.contract.decoding import problems as problems_of
+from doorbuster.contract.bodies.decoding import problems as problems_of
 from doorbuster.contract.fields import ProductId
 from doorbuster.contract.products import ProductRequest, ProductView, StockRequest, StockView
 from doorbuster.errors import ConflictError, InvalidError

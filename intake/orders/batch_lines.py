@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from doorbuster.contract.decoding import read
+from doorbuster.contract.bodies.decoding import read
+from doorbuster.contract.bodies.plain_text import PlainTextDecoder
 from doorbuster.contract.orders import AcceptedOrder, BatchOrder, BatchVerdict
-from doorbuster.contract.plain_text import PlainTextDecoder
 from doorbuster.contract.problems import Problem
 from doorbuster.errors import DoorbusterError, InvalidError
 from doorbuster.failures import STORE_FAILED

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract.decoding import refusal_of
+from doorbuster.contract.bodies.decoding import refusal_of
+from doorbuster.contract.bodies.plain_text import PlainTextDecoder
 from doorbuster.contract.fields import is_total_sure
 from doorbuster.contract.orders import OrderRequest
-from doorbuster.contract.plain_text import PlainTextDecoder
 from doorbuster.contract.problems import JSON
 from doorbuster.errors import InvalidError
 from intake.server.connection.framing import is_host

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from doorbuster.contract.decoding import read
+from doorbuster.contract.bodies.decoding import read
+from doorbuster.contract.bodies.plain_text import PlainTextDecoder
 from doorbuster.contract.orders import OrderRequest
-from doorbuster.contract.plain_text import PlainTextDecoder
 from doorbuster.contract.problems import JSON
 from intake.server.asgi import BODY
 from intake.web.problems import RefusedError

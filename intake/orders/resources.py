@@ -8,7 +8,7 @@ import msgspec
 
 from db.orders.fulfilment.line_cancels import cancel
 from db.orders.view import show
-from doorbuster.contract.decoding import read
+from doorbuster.contract.bodies.decoding import read
 from doorbuster.contract.fulfilment import CancelRequest
 from doorbuster.contract.orders import LineUnits
 from doorbuster.contract.problems import JSON

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from doorbuster.contract.decoding import read
+from doorbuster.contract.bodies.decoding import read
 from doorbuster.contract.problems import JSON
 from doorbuster.contract.room import ClaimRequest, JoinRequest, LeftView, WaitView
 from intake.room import cookies

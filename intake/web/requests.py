@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import msgspec
 
-from doorbuster.contract.decoding import read
+from doorbuster.contract.bodies.decoding import read
 from doorbuster.contract.problems import JSON
 from intake.server.asgi import BODY, OPS_BODY_MAX, BodyError
 from intake.web.problems import RefusedError

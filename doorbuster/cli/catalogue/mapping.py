@@ -11,7 +11,7 @@ import msgspec
 from db.products.importing import row_of
 from db.products.products import ImportRow
 from doorbuster.cli.catalogue.presets.preset import Preset, Skipped
-from doorbuster.contract.decoding import SAID_MAX, problems
+from doorbuster.contract.bodies.decoding import SAID_MAX, problems
 from doorbuster.contract.fields import tidy_id
 from doorbuster.contract.products import ProductLine
 from doorbuster.errors import InvalidError

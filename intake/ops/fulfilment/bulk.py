@@ -14,7 +14,7 @@ import msgspec
 from db.orders.fulfilment.shipments import Label
 from db.orders.states import Status
 from db.orders.transitions import HandTerms
-from doorbuster.contract.decoding import read
+from doorbuster.contract.bodies.decoding import read
 from doorbuster.contract.fulfilment import BulkAnswer, BulkTransition
 from doorbuster.contract.problems import FAULTS
 from doorbuster.errors import DoorbusterError, IllegalTransitionError, InvalidError

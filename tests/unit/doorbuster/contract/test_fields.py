@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorbuster.contract.decoding import read
+from doorbuster.contract.bodies.decoding import read
 from doorbuster.contract.fields import LINES_SURE, TOTAL_MAX, UNITS_SURE, id_problem, is_total_sure, tidy_id
 from doorbuster.contract.orders import Line, OrderRequest
 from doorbuster.contract.products import ProductRequest

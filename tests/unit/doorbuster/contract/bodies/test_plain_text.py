@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doorbuster.contract.bodies.plain_text import PlainTextDecoder, is_plain, without_patterns
 from doorbuster.contract.orders import BatchOrder, OrderRequest
-from doorbuster.contract.plain_text import PlainTextDecoder, is_plain, without_patterns
 from intake.orders.accept import _mark
 
 WHOLE: dict[str, Any] = {

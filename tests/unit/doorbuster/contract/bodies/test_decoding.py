@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doorbuster.contract.bodies.decoding import SAID_MAX, MalformedError, read
 from doorbuster.contract.catalogue import PricesBody
-from doorbuster.contract.decoding import SAID_MAX, MalformedError, read
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.sales import SaleChange, SaleRequest
 from doorbuster.errors import InvalidError

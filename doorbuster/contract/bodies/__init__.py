@@ -1,0 +1,1 @@
+"""How request bodies are read into the types of the contract."""
