@@ -16,7 +16,9 @@ from loadtests.fleet.model.simulation import Outcome, Simulation, simulate
 COSTS = load()
 NOTHING = msgspec.structs.replace(COSTS, **{name: 0.0 for name in Costs.__struct_fields__ if name.endswith("_us")})
 """Nothing takes any processor time, so that a test can say what does."""
-PLAIN = msgspec.structs.replace(NOTHING, fsync_s=0.0, commit_s=0.0, wal_bytes_order=0.0, rest_cores=0.0)
+PLAIN = msgspec.structs.replace(
+    NOTHING, fsync_s=0.0, commit_s=0.0, wal_bytes_order=0.0, rest_cores=0.0, company=Company()
+)
 
 
 def costing(**costs: float) -> Costs:
