@@ -4,7 +4,7 @@ Owns its temporary folder and every process in it. Product pages, searches and c
 one process, orders from another; at the height of the peak the shared cache is emptied. The exit code is 0 only if no
 read failed, the primary answered none, the emptied cache cost at most one read of the database a part and process,
 every order answered 202 is in the database, and the audit holds. Where other work has the machine, so that reads are
-sent half a second late, searches and category pages may be refused and the primary asked, but no product page may fail.
+sent half a second late, searches and category pages may be refused, but no product page may fail.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def rows(measured: Measured) -> list[Row]:
             ours=drained,
             rival_name="one transaction per order, 32 connections",
             rival=median(one.one_by_one_per_s for one in draining),
-            bar=30.0,
+            bar=40.0,
         ),
         Row(
             what="draining",
