@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,6 @@ from hypothesis import strategies as st
 from loadtests.fleet.costs import Company, Costs, load
 from loadtests.fleet.model.books import Sample
 from loadtests.fleet.model.layout import Fault, Kind, Layout, Load
-from loadtests.fleet.model.shifts import PACE_S
 from loadtests.fleet.model.simulation import Outcome, Simulation, simulate
 
 COSTS = load()
@@ -160,16 +161,19 @@ def test_at_every_moment_what_is_accepted_is_drained_or_waits(
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 2, 4]), st.integers(0, 9))
-def test_more_of_anything_is_never_slower(intakes: int, nodes: int, cores: int, seed: int) -> None:
+@given(st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 2, 4]))
+def test_more_of_anything_is_never_slower(intakes: int, nodes: int, cores: int) -> None:
     costs = costing(intake_order_us=100, store_order_us=100, drain_pg_order_us=100)
     base = layout(partitions=4, intakes=intakes, nodes=nodes, postgres_cores=cores, drain_batch_max=50)
-    crowd = Load(rate_per_s=20_000, seconds=0.2)
-    before = simulate(costs, base, crowd, seed=seed)
+    crowd = Load(rate_per_s=20_000, seconds=0.1)
+
+    def pace(shape: Layout) -> float:
+        # Who goes to which partition is drawn, and one draw may be 15 per cent better than another: ten are not.
+        return fmean(simulate(costs, shape, crowd, seed=seed).confirmed_per_s for seed in range(10))
+
+    before = pace(base)
     for more in ({"intakes": 2 * intakes}, {"nodes": min(2 * nodes, 4)}, {"postgres_cores": 2 * cores}):
-        after = simulate(costs, msgspec.structs.replace(base, **more), crowd, seed=seed)
-        # Shifts begin a step every so often, and the last orders may just miss one.
-        assert after.confirmed / after.confirmed_per_s <= before.confirmed / before.confirmed_per_s + PACE_S, more
+        assert pace(msgspec.structs.replace(base, **more)) >= before * 0.95, more
 
 
 def faulty(kind: Kind, **named: object) -> tuple[Outcome, Outcome]:
