@@ -7,6 +7,7 @@ the turn is taken in the jobs store, one a second.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from db import progress, sales
@@ -70,7 +71,7 @@ class Outflow:
         numbers = {sale.number for sale in live}
         self._controlled = {number: one for number, one in self._controlled.items() if number in numbers}
         for sale in live:
-            await self._isolation.attempt("rooms", self._control(connection, sale), sale_id=sale.sale_id)
+            await self._isolation.attempt("rooms", partial(self._control, connection, sale), sale_id=sale.sale_id)
 
     def _of(self, sale: Sale) -> RoomController:
         known = self._controlled.get(sale.number) or RoomController(sale, self._rooms, self._timeout_s)

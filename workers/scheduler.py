@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -137,7 +137,7 @@ class Scheduler:
         self._thorough = self._is_time("all_sales", ALL_SALES_S)
         for name, part in parts:
             try:
-                await self._isolation.attempt(name, part())
+                await self._isolation.attempt(name, part)
             except TRANSIENT as error:
                 self._drop_connection()
                 if name not in self._failing:
@@ -158,12 +158,12 @@ class Scheduler:
 
     async def _gates(self) -> None:
         """Publish what Postgres says of each sale: a store that was replaced gets its gates back."""
-        await self._of_each_sale("gates", [(sale, self._publish(sale)) for sale in await self._live_sales()])
+        await self._of_each_sale("gates", [(sale, partial(self._publish, sale)) for sale in await self._live_sales()])
 
     async def _publish(self, sale: LiveSale) -> None:
         await gate.publish_each(self._orders, [gate.gate_of(sale, one) for one in range(sale.partitions)])
 
-    async def _of_each_sale(self, part: str, work: list[tuple[LiveSale, Awaitable[None]]]) -> None:
+    async def _of_each_sale(self, part: str, work: Sequence[tuple[LiveSale, Callable[[], Awaitable[None]]]]) -> None:
         """Do work of several sales, one after another: a server that is away keeps only its own from being done.
 
         Raises:
@@ -190,7 +190,8 @@ class Scheduler:
     async def _shelves(self) -> None:
         """Take off the sold-out sets what is available again: cancelled orders gave units back."""
         partitions = [(sale, one) for sale in await self._live_sales() for one in range(sale.partitions)]
-        await self._of_each_sale("shelves", [(sale, self._restock(sale.sale_number, one)) for sale, one in partitions])
+        work = [(sale, partial(self._restock, sale.sale_number, one)) for sale, one in partitions]
+        await self._of_each_sale("shelves", work)
 
     async def _restock(self, sale_number: int, partition: int) -> None:
         here = [(sale_number, partition)]

@@ -90,7 +90,7 @@ class ServerConnection(asyncpg.Connection):
         if not self._has_begun:
             await self._admitted()
             query = self._with_settings(query)
-        return await self._believed(super().execute(query, **more))
+        return await self._believed(super().execute, query, **more)
 
     async def fetch(self, *args: Any, **more: Any) -> Any:
         """Return rows."""
@@ -113,9 +113,9 @@ class ServerConnection(asyncpg.Connection):
         if not self._has_begun:
             if self._begin:
                 async with self.transaction():
-                    return await self._believed(statement(*args, **more))
+                    return await self._believed(statement, *args, **more)
             await self._admitted()
-        return await self._believed(statement(*args, **more))
+        return await self._believed(statement, *args, **more)
 
     @property
     def _has_begun(self) -> bool:
@@ -128,13 +128,13 @@ class ServerConnection(asyncpg.Connection):
                 await self.admission.find_out()
             self.admission.admit(self)
 
-    async def _believed(self, statement: Awaitable[T]) -> T:
-        """Return what a statement said; of one that came late only if its server was not replaced meanwhile.
+    async def _believed(self, statement: Callable[..., Awaitable[T]], *args: Any, **more: Any) -> T:
+        """Run a statement and return what it said; of one that came late only if its server was not replaced meanwhile.
 
         Who hung answers what it was sent before, a commit too, as soon as it goes on.
         """
         began = time.monotonic()
-        said = await statement
+        said = await statement(*args, **more)
         if self.admission is not None and time.monotonic() - began > SLOW_S:
             await self.admission.find_out()
             self.admission.admit(self)

@@ -6,8 +6,9 @@ What another store cannot say is left out of the report, and said there: only Po
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -78,8 +79,8 @@ async def gather(connection: Connection, stores: Stores, wanted: Wanted) -> Sale
         over_at=wanted.over_at,
         preview=wanted.over_at is None,
         unsettled=await unsettled(connection, stores.orders, sale),
-        room=await _told(stores.memory.visits(sale.number), needed=wanted.needs_room),
-        minutes=await _told(stores.memory.minutes(sale.number), needed=wanted.needs_room) or {},
+        room=await _told(partial(stores.memory.visits, sale.number), needed=wanted.needs_room),
+        minutes=await _told(partial(stores.memory.minutes, sale.number), needed=wanted.needs_room) or {},
         audit=wanted.audit,
         no_audit=wanted.no_audit,
         restarts=await _restarts(stores),
@@ -100,9 +101,9 @@ async def unsettled(connection: Connection, orders: Redis, sale: Sale) -> list[s
     return stored.unsettled(await stored.under_way(connection, sale.number), waiting) + not_told
 
 
-async def _told(answer: Awaitable[T], *, needed: bool) -> T | None:
+async def _told(ask: Callable[[], Awaitable[T]], *, needed: bool) -> T | None:
     try:
-        return await answer
+        return await ask()
     except StoreUnavailableError:
         if needed:
             raise

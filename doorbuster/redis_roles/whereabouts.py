@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from doorbuster.failures import REDIS_FAILED
@@ -96,7 +97,7 @@ class ClusterAsker:
         others = [one for one in known if one not in self._seeds]
         asked = [*random.sample(self._seeds, min(len(self._seeds), ASKED_MAX // 2))]
         asked += random.sample(others, min(len(others), ASKED_MAX - len(asked)))
-        views = await first_answers([self._ask(one) for one in asked])
+        views = await first_answers([partial(self._ask, one) for one in asked])
         return merged(views) if views else None
 
     async def _ask(self, address: Address) -> NodeView:
@@ -122,7 +123,7 @@ class SentinelAsker:
     async def look(self, known: Collection[Address]) -> Whereabouts | None:  # noqa: ARG002 - sentinels are in the URL
         """Ask the sentinels."""
         asked = random.sample(self._sentinels, min(len(self._sentinels), ASKED_MAX))
-        found = await first_answers([self._ask(one) for one in asked])
+        found = await first_answers([partial(self._ask, one) for one in asked])
         if not found:
             return None
         _, address = max(found)
@@ -138,9 +139,9 @@ class SentinelAsker:
         return int(said.get("config-epoch", 0)), Address(str(said["ip"]), int(said["port"]))
 
 
-async def first_answers(asking: Iterable[Awaitable[Any]]) -> list[Any]:
+async def first_answers(asking: Iterable[Callable[[], Awaitable[Any]]]) -> list[Any]:
     """Return what is answered soon after the first answer; who fails or is slow is left out."""
-    pending = {asyncio.ensure_future(one) for one in asking}
+    pending = {asyncio.ensure_future(ask()) for ask in asking}
     answers: list[Any] = []
     loop = asyncio.get_running_loop()
     ends = loop.time() + WITHIN_S

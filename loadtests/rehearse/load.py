@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from math import ceil
 from time import perf_counter
 from typing import TypeVar
@@ -92,7 +93,7 @@ class Load:
         )
         began, first = perf_counter(), len(self._shadow.looks)
         processes = 1 if shape.peak < 500 else min(2, os.cpu_count() or 1)
-        result = await self._unless_stopped(carry_out(plan, processes=processes))
+        result = await self._unless_stopped(partial(carry_out, plan, processes=processes))
         looks = [(at - began, lag) for at, lag, _ in self._shadow.looks[first:] if at - began <= shape.seconds + 1.0]
         return result, Measured(
             seconds=shape.seconds,
@@ -104,9 +105,9 @@ class Load:
             lags=looks,
         )
 
-    async def _unless_stopped(self, sending: Awaitable[T]) -> T:
+    async def _unless_stopped(self, send: Callable[[], Awaitable[T]]) -> T:
         """Wait for a sending; when the rehearsal is to stop, it ends at once."""
-        task = asyncio.ensure_future(sending)
+        task = asyncio.ensure_future(send())
         with self._shadow.offering():
             while not task.done():
                 looking = asyncio.ensure_future(self._shadow.look())

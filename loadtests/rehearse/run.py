@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -123,7 +124,7 @@ async def rehearse(terms: Terms, say: Say) -> Outcome:
             f"rehearsal {view.rehearsal_id} of {terms.sale}, shadow {view.shadow_id}; "
             f"rate that is set: {_rate(view.set_rate_per_s)}"
         )
-        result = await _until_stopped(_found(terms, shadow, view, bounds, steps, say), view, bounds, steps)
+        result = await _until_stopped(partial(_found, terms, shadow, view, bounds, steps, say), view, bounds, steps)
         try:
             await shadow.leave(result)
         except DoorbusterError as error:
@@ -138,13 +139,13 @@ async def rehearse(terms: Terms, say: Say) -> Outcome:
 
 
 async def _until_stopped(
-    work: Coroutine[Any, Any, RehearsalResult],
+    work: Callable[[], Coroutine[Any, Any, RehearsalResult]],
     view: RehearsalView,
     bounds: RehearsalCriteria,
     steps: list[RehearsalStep],
 ) -> RehearsalResult:
     """Return what was found, or what had been found when it was stopped, or a sale that is on left no room for more."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.ensure_future(work())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)

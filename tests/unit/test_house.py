@@ -45,6 +45,23 @@ def test_functions_have_few_parameters(path: Path) -> None:
 
 
 @by_name
+def test_no_coroutine_waits_in_the_arguments_of_another(path: Path) -> None:
+    """One that is cancelled before its first step never awaits what it was given: it is given how to begin that."""
+    for function in functions(path):
+        if isinstance(function, ast.AsyncFunctionDef):
+            named = function.args.posonlyargs + function.args.args + function.args.kwonlyargs
+            unbegun = [one.arg for one in named if one.annotation is not None and holds_a_coroutine(one.annotation)]
+            assert not unbegun, f"{function.name}: {unbegun}"
+
+
+def holds_a_coroutine(kind: ast.expr) -> bool:
+    if isinstance(kind, ast.Subscript) and ast.unparse(kind.value) == "Callable":
+        return False
+    is_one = isinstance(kind, ast.Name) and kind.id in ("Awaitable", "Coroutine")
+    return is_one or any(holds_a_coroutine(part) for part in ast.iter_child_nodes(kind) if isinstance(part, ast.expr))
+
+
+@by_name
 def test_a_module_says_what_it_owns(path: Path) -> None:
     text = path.read_text()
     assert not text.strip() or ast.get_docstring(ast.parse(text))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from doorbuster import keys
@@ -20,7 +21,7 @@ from waitingroom.script_loader import Scripts
 from waitingroom.shuffle import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from redis.asyncio import Redis
 
@@ -151,13 +152,13 @@ async def _noted(
     redis: Redis, sale_number: int, last_ms: int, timeout_s: float
 ) -> AsyncIterator[tuple[int, bytes, int, Told | None]]:
     """Give what was noted, in its order: number, what happened, when, and what a joining was told."""
-    last = b"-"
-    while page := await _asked(redis.xrange(keys.room_visits_before(sale_number), min=last, count=PAGE), timeout_s):
+    last, before, now = b"-", keys.room_visits_before(sale_number), keys.room_visits(sale_number)
+    while page := await _asked(partial(redis.xrange, before, min=last, count=PAGE), timeout_s):
         for entry_id, fields in page:
             yield _entry_before(entry_id, fields[b"v"])
         last = b"(" + page[-1][0]
     begin, paced = 0, (0.0, 0.0, 0)
-    while entries := await _asked(redis.lrange(keys.room_visits(sale_number), begin, begin + PAGE - 1), timeout_s):
+    while entries := await _asked(partial(redis.lrange, now, begin, begin + PAGE - 1), timeout_s):
         for packed in entries:
             if packed[:1] == _PACED:
                 paced = _PACE.unpack_from(packed, 1)
@@ -196,9 +197,9 @@ async def keep(redis: Redis, sale_number: int, *, timeout_s: float) -> None:
         raise StoreUnavailableError(f"the room's store did not answer: {error!r}") from error
 
 
-async def _asked(asked: Awaitable[Any], timeout_s: float) -> Any:
+async def _asked(ask: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
     try:
         async with asyncio.timeout(timeout_s):
-            return await asked
+            return await ask()
     except REDIS_FAILED as error:
         raise StoreUnavailableError(f"the room's store did not answer: {error!r}") from error

@@ -5,6 +5,7 @@ Owns their order alone; each goes on without the others.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workers.prewarm.clock import SaleClock
@@ -37,7 +38,7 @@ class AheadOfSales:
         """Look once; the clock first, for it needs Postgres alone. A sale of impossible times stops no other."""
         sound: list[LiveSale] = []
         for sale in sales:
-            await self._isolation.attempt("prewarm", _reckon(sale, sound), sale_id=sale.sale_id)
+            await self._isolation.attempt("prewarm", partial(_reckon, sale, sound), sale_id=sale.sale_id)
         await self.clock.look(connection, sound)
         await self.scaler.look(connection, sound)
         await self._paces.look(connection, sound)

@@ -53,6 +53,9 @@ class _Writing(NamedTuple):
     sale_id: str
     sale_number: int
 
+    async def ended(self) -> None:
+        await self.task
+
 
 class ReportWriter:
     """Writes reports, one after the other."""
@@ -72,7 +75,7 @@ class ReportWriter:
                 return
             done, self._writing = self._writing, None
             self._not_before[done.sale_number] = time.monotonic() + AGAIN_S
-            await self._isolation.attempt(PART, done.task, sale_id=done.sale_id)
+            await self._isolation.attempt(PART, done.ended, sale_id=done.sale_id)
         for due in await stored.due(connection):
             if self._not_before.get(due.sale_number, 0.0) <= time.monotonic() and await self._is_ready(connection, due):
                 self._writing = _Writing(asyncio.create_task(self._write(due)), due.sale_id, due.sale_number)
@@ -83,7 +86,7 @@ class ReportWriter:
         if self._writing is not None:
             await asyncio.wait([self._writing.task])
             done, self._writing = self._writing, None
-            await self._isolation.attempt(PART, done.task, sale_id=done.sale_id)
+            await self._isolation.attempt(PART, done.ended, sale_id=done.sale_id)
 
     async def close(self) -> None:
         """Leave the report under way: another scheduler, or the next start, writes it."""

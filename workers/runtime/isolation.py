@@ -13,7 +13,7 @@ from doorbuster.failures import TRANSIENT, is_broken
 from doorbuster.orderstore.beside import scheduler_failures
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
 
@@ -27,14 +27,14 @@ class FailureIsolation:
         self._orders = orders
         self._failing: set[tuple[str, str]] = set()
 
-    async def attempt(self, part: str, work: Awaitable[None], *, sale_id: str = "") -> None:
-        """Await a part's work, of one sale or all of it; what is broken there is logged once, counted each time.
+    async def attempt(self, part: str, work: Callable[[], Awaitable[None]], *, sale_id: str = "") -> None:
+        """Do a part's work, of one sale or all of it; what is broken there is logged once, counted each time.
 
         Raises:
             One of TRANSIENT: a store is away; the next piece would meet the same.
         """
         try:
-            await work
+            await work()
         except Exception as error:
             if not is_broken(error):
                 raise

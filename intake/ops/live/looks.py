@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from db.live import SaleToRead
@@ -17,7 +18,7 @@ from intake.ops.live.books import BookReader
 from waitingroom.records import minutes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
 
@@ -74,13 +75,13 @@ class Looks:
         """Look at a sale in every store; `since` is the snapshot that orders confirmed are counted from."""
         seen = LiveLook(at_s=time.time(), monotonic_s=time.monotonic(), cached=cached)
         seen.books, seen.room, seen.refusals = await asyncio.gather(
-            _bounded(self._books(cached, since), POSTGRES, seen),
-            _bounded(self._room(cached), ROOM_STORE, seen),
-            _bounded(minutes.refused_lately(self._rooms, cached.number, seen.at_s), ROOM_STORE, seen),
+            _bounded(partial(self._books, cached, since), POSTGRES, seen),
+            _bounded(partial(self._room, cached), ROOM_STORE, seen),
+            _bounded(partial(minutes.refused_lately, self._rooms, cached.number, seen.at_s), ROOM_STORE, seen),
         )
         if cached.has_room and seen.room is None:
             seen.troubles.append(ROOM_STORE)
-        seen.stream = await _bounded(self._stream(cached), ORDER_STORE, seen)
+        seen.stream = await _bounded(partial(self._stream, cached), ORDER_STORE, seen)
         seen.troubles = list(dict.fromkeys(seen.troubles))
         return seen
 
@@ -110,10 +111,10 @@ class Looks:
         return found if found.is_fresh else None
 
 
-async def _bounded(look: Awaitable[T], words: str, seen: LiveLook) -> T | None:
+async def _bounded(look: Callable[[], Awaitable[T]], words: str, seen: LiveLook) -> T | None:
     try:
         async with asyncio.timeout(LOOK_S):
-            return await look
+            return await look()
     except ANTICIPATED:
         seen.troubles.append(words)
         return None

@@ -11,6 +11,7 @@ was used, and then the first one is found as above. Stripe keeps a key for a day
 from __future__ import annotations
 
 import ssl
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,7 +30,7 @@ from workers.payments.stripe import answers, requests
 from workers.payments.stripe.failures import declines, gateway_error, is_unexpected_state, reference_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from stripe.params import PaymentIntentCreateParams, PaymentIntentRetrieveParams, RefundListParams
 
@@ -65,7 +66,8 @@ class StripeGateway:
             intent = await self._make(requests.asking(payment), payment)
         except stripe.IdempotencyError:
             # Voided before it was asked for; or asked for on other terms, which this raises.
-            intent = await _heard(self._make(requests.instead(payment), payment))
+            with _understood():
+                intent = await self._make(requests.instead(payment), payment)
         except stripe.StripeError as error:
             if not declines(error):
                 raise gateway_error(error) from error
@@ -77,7 +79,8 @@ class StripeGateway:
         intent = await self._existing(payment)
         if not answers.has_mark(intent, requests.capture_mark(payment.order_id, key)):
             params = requests.capturing(payment, amount, key=key, final=final)
-            await _heard(self._client.v1.payment_intents.capture_async(intent.id, params, _under(key)))
+            with _understood():
+                await self._client.v1.payment_intents.capture_async(intent.id, params, _under(key))
             intent = await self._read(intent.id)
         return await self._answer(intent)
 
@@ -96,7 +99,8 @@ class StripeGateway:
         refund = answers.refund_by(await self._refunds(intent.id), key)
         if refund is None:
             params = requests.refunding(payment, intent.id, amount, key=key)
-            refund = await _heard(self._client.v1.refunds.create_async(params, _under(key)))
+            with _understood():
+                refund = await self._client.v1.refunds.create_async(params, _under(key))
             intent = await self._read(intent.id)
         if refund.status in ("failed", "canceled"):
             raise PaymentRefusedError(f"the refund {refund.id} is {refund.status}")
@@ -118,7 +122,8 @@ class StripeGateway:
 
     async def list(self, since: datetime) -> AsyncIterator[ListedPayment]:
         """Go through the intents that were made since then, newest first."""
-        first = await _heard(self._client.v1.payment_intents.list_async(requests.listing(since)))
+        with _understood():
+            first = await self._client.v1.payment_intents.list_async(requests.listing(since))
         async for intent in _pages(first):
             yield ListedPayment(answers.order_of(intent), await self._answer(intent))
 
@@ -165,7 +170,8 @@ class StripeGateway:
                 if not declines(error):
                     raise gateway_error(error) from error
                 return None if reference is None else await self._read(reference)
-        return await _heard(self._make(requests.instead(payment), payment))
+        with _understood():
+            return await self._make(requests.instead(payment), payment)
 
     async def _find_or_forestall(self, payment: PaymentRequest) -> stripe.PaymentIntent | None:
         """Return the order's intent, or one in its place, which can never be paid; None if it was declined."""
@@ -215,17 +221,21 @@ class StripeGateway:
     async def _search(self, payment: PaymentRequest) -> stripe.PaymentIntent | None:
         """Return the order's intent if the search knows it; one that stood in for it only where there is no other."""
         params = requests.searching(payment.order_id)
-        found = (await _heard(self._client.v1.payment_intents.search_async(params))).data
+        with _understood():
+            found = (await self._client.v1.payment_intents.search_async(params)).data
         found.sort(key=lambda intent: answers.has_mark(intent, requests.VOIDED))
         return await self._read(found[0].id) if found else None
 
     async def _read(self, reference: str) -> stripe.PaymentIntent:
         params: PaymentIntentRetrieveParams = {"expand": requests.EXPAND}
-        return await _heard(self._client.v1.payment_intents.retrieve_async(reference, params))
+        with _understood():
+            return await self._client.v1.payment_intents.retrieve_async(reference, params)
 
     async def _refunds(self, reference: str) -> Sequence[stripe.Refund]:
         params: RefundListParams = {"payment_intent": reference, "limit": requests.PAGE}
-        return [one async for one in _pages(await _heard(self._client.v1.refunds.list_async(params)))]
+        with _understood():
+            first = await self._client.v1.refunds.list_async(params)
+        return [one async for one in _pages(first)]
 
     async def _answer(self, intent: stripe.PaymentIntent) -> ProviderPayment:
         """Read an intent; what it let go at a capture is told from what it gave back by the refunds themselves."""
@@ -235,14 +245,15 @@ class StripeGateway:
         return answers.payment_of(intent, released_as_refund=released)
 
 
-async def _heard(call: Awaitable[T]) -> T:
-    """Wait for a call, and say what its failure means.
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Say what the failure of a call means.
 
     Raises:
         GatewayError: it failed.
     """
     try:
-        return await call
+        yield
     except stripe.StripeError as error:
         raise gateway_error(error) from error
 
@@ -254,7 +265,8 @@ async def _pages(page: stripe.ListObject[Listed]) -> AsyncIterator[Listed]:
             yield one
         if not page.has_more:
             return
-        page = await _heard(page.next_page_async())
+        with _understood():
+            page = await page.next_page_async()
 
 
 def _under(key: str) -> stripe.RequestOptions:

@@ -49,7 +49,7 @@ def _ended(steps: list[RehearsalStep]) -> RehearsalResult:
     async def work() -> RehearsalResult:
         raise GaveWayError("the sale 'now' is on: p99 of an acceptance rose")
 
-    return asyncio.run(_until_stopped(work(), VIEW, criteria.criteria(), steps))
+    return asyncio.run(_until_stopped(work, VIEW, criteria.criteria(), steps))
 
 
 def test_what_the_sale_allows_is_no_knee_and_proposes_nothing() -> None:
