@@ -26,8 +26,8 @@ _NO_ROOM, _STALE, _PLACE, _HOLDING = b"no_room", b"stale", b"place", b"holding"
 _UNKNOWN_COHORT = -1
 _RELEASE_MAX = 500
 _ATTEMPTS = 3
-JOINS_OUT, JOINS_MAX = 2, 64
-"""Calls that let visitors join, and joins in one: what comes while they are out goes together in the next."""
+CALLS_OUT, VISITORS_MAX = 2, 64
+"""Calls of joining, and of claiming, and visitors in one: who comes while they are out goes together in the next."""
 
 
 class Asking(NamedTuple):
@@ -68,7 +68,8 @@ class Room:
         self.sale_number = config().sale_number
         self._keys = keys_of(self.sale_number)
         self._visits = keys.room_visits(self.sale_number)
-        self._joining: Gathering[Asking, list[Any]] = Gathering(self._join_several, calls=JOINS_OUT, most=JOINS_MAX)
+        self._joining: Gathering[Asking, list[Any]] = Gathering(self._join_several, calls=CALLS_OUT, most=VISITORS_MAX)
+        self._claiming: Gathering[Asking, list[Any]] = Gathering(self._claim_several, calls=CALLS_OUT, most=VISITORS_MAX)
         self._cohort: int = _UNKNOWN_COHORT
         self._seed = b""
 
@@ -127,7 +128,7 @@ class Room:
         visitor is clearly behind.
         """
         for _ in range(_ATTEMPTS):
-            reply = await self._run("claim", [self._bucket(ticket.visitor), self._visits], self._named(ticket))
+            reply = await self._claiming.get(self._asking(ticket))
             if reply[0] != _STALE:
                 return self._answer(reply, ticket)
             await self.tick()
@@ -206,9 +207,16 @@ class Room:
 
     async def _join_several(self, asking: Sequence[Asking]) -> list[list[Any]]:
         """Let several join in one call."""
+        return await self._several("join", asking)
+
+    async def _claim_several(self, asking: Sequence[Asking]) -> list[list[Any]]:
+        """Let several claim in one call."""
+        return await self._several("claim", asking)
+
+    async def _several(self, verb: str, asking: Sequence[Asking]) -> list[list[Any]]:
         buckets = [one.bucket for one in asking]
         named = [argument for one in asking for argument in one.named]
-        reply: list[Any] = await self._run("join", [*buckets, self._visits], named)
+        reply: list[Any] = await self._run(verb, [*buckets, self._visits], named)
         return [reply] if len(asking) == 1 else reply
 
     async def _run(self, verb: str, more_keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
@@ -217,6 +225,9 @@ class Room:
             return reply
         await self.configure()  # nothing was run for want of a room, so running it now is no repetition
         return await self._scripts.run(verb, [*self._keys, *more_keys], arguments)
+
+    def _asking(self, ticket: Ticket) -> Asking:
+        return Asking(self._bucket(ticket.visitor), tuple(self._named(ticket)))
 
     def _named(self, ticket: Ticket) -> list[Argument]:
         place = place_of(ticket.number, max(self._cohort, 0), self._seed)
