@@ -33,13 +33,17 @@ class Gathering(Generic[Q, A]):
         Raises:
             Exception: whatever the call raised that the question went in.
         """
+        return await self.ask(question)
+
+    def ask(self, question: Q) -> asyncio.Future[A]:
+        """Return the answer as it will be, or whatever the call raised that the question went in."""
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
         if len(self._out) < self._calls:
             task = asyncio.create_task(self._work(), context=shared_context())
             self._out.add(task)
             task.add_done_callback(self._out.discard)
-        return await future
+        return future
 
     async def _work(self) -> None:
         while self._waiting:

@@ -45,9 +45,9 @@ def create_app(settings: Settings) -> Guard:
     parts.guard.application = app
     if role != "ops":
         cross_origin = CrossOrigin(settings.cors_origins)
-        early_claims = parts.waiting.lane(cross_origin)
-        parts.guard.fast_paths = (parts.fast_product_read, early_claims)
-        parts.guard.fast_claim_post = early_claims.post
+        fast_visits = parts.waiting.lane(parts.problems, cross_origin)
+        parts.guard.fast_paths = (parts.fast_product_read, fast_visits)
+        parts.guard.fast_visit_post = fast_visits.post
         parts.guard.cross_origin = cross_origin if settings.cors_origins else None
         parts.guard.fast_order_post = FastOrderPost(
             parts.sales, parts.accepting, parts.waiting.admission, parts.waiting.door, parts.problems, cross_origin
@@ -55,7 +55,7 @@ def create_app(settings: Settings) -> Guard:
     if tracing.ON:
         parts.guard.application = TracedRequests(parts.guard.application)
         parts.guard.fast_order_post = but_for_traced(parts.guard.fast_order_post)
-        parts.guard.fast_claim_post = but_for_traced(parts.guard.fast_claim_post)
+        parts.guard.fast_visit_post = but_for_traced(parts.guard.fast_visit_post)
     return parts.guard
 
 

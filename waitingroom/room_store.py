@@ -20,6 +20,8 @@ from waitingroom.shuffle import commitment, place_of, seed_of
 from waitingroom.tickets import Ticket, TicketHolder
 
 if TYPE_CHECKING:
+    import asyncio
+
     from redis.asyncio import Redis
 
 _NO_ROOM, _STALE, _PLACE, _HOLDING = b"no_room", b"stale", b"place", b"holding"
@@ -35,6 +37,10 @@ class Asking(NamedTuple):
 
     bucket: str
     named: tuple[Argument, ...]
+
+
+class Visiting(Gathering[Asking, list[Any]]):
+    """Gathers visitors who do the same."""
 
 
 def keys_of(sale_number: int) -> tuple[str, ...]:
@@ -68,8 +74,8 @@ class Room:
         self.sale_number = config().sale_number
         self._keys = keys_of(self.sale_number)
         self._visits = keys.room_visits(self.sale_number)
-        self._joining: Gathering[Asking, list[Any]] = Gathering(self._join_several, calls=CALLS_OUT, most=VISITORS_MAX)
-        self._claiming: Gathering[Asking, list[Any]] = Gathering(self._claim_several, calls=CALLS_OUT, most=VISITORS_MAX)
+        self._joining = Visiting(self._join_several, calls=CALLS_OUT, most=VISITORS_MAX)
+        self._claiming = Visiting(self._claim_several, calls=CALLS_OUT, most=VISITORS_MAX)
         self._cohort: int = _UNKNOWN_COHORT
         self._seed = b""
 
@@ -117,9 +123,25 @@ class Room:
     async def join(self, visitor: TicketHolder) -> Joined | No:
         """Give the visitor a place at the tail, or the one it has."""
         reply = await self._placed(self._joining.get, visitor)
-        if isinstance(reply, No):
-            return reply
-        return Joined(Ticket(self.sale_number, int(reply[1]), visitor), again=reply[0] == b"again")
+        return reply if isinstance(reply, No) else self._joined(reply, visitor)
+
+    def begin_join(self, visitor: TicketHolder) -> asyncio.Future[list[Any]]:
+        """Ask for a visitor's place by one question; `join_of` reads what is answered."""
+        return self._joining.ask(self._first(visitor, 0, 0))
+
+    def join_of(self, reply: list[Any], visitor: TicketHolder) -> Joined | No | None:
+        """Return what was answered, None where that is not all: `join` asks on."""
+        if reply[0] in (_STALE, _PLACE):
+            return None
+        return self._joined(reply, visitor) if len(reply) > 1 else No(reply[0].decode())
+
+    def begin_claim(self, ticket: Ticket) -> asyncio.Future[list[Any]]:
+        """Claim by one question; `claim_of` reads what is answered."""
+        return self._claiming.ask(self._asking(ticket))
+
+    def claim_of(self, reply: list[Any], ticket: Ticket) -> Admitted | Wait | No | None:
+        """Return what was answered, None where that is not all: `claim` asks on."""
+        return None if reply[0] == _STALE else self._answer(reply, ticket)
 
     async def claim(self, ticket: Ticket) -> Admitted | Wait | No:
         """Admit the ticket's visitor if the frontier has reached it and both caps allow.
@@ -128,9 +150,9 @@ class Room:
         visitor is clearly behind.
         """
         for _ in range(_ATTEMPTS):
-            reply = await self._claiming.get(self._asking(ticket))
-            if reply[0] != _STALE:
-                return self._answer(reply, ticket)
+            found = self.claim_of(await self._claiming.get(self._asking(ticket)), ticket)
+            if found is not None:
+                return found
             await self.tick()
         return Wait(None, 0.0, 1.0)
 
@@ -194,8 +216,7 @@ class Room:
         """Run a verb that may need the place of a number that the store alone knows."""
         number = place = 0
         for _ in range(_ATTEMPTS):
-            named = (visitor.digest, visitor.secret_hash[:8], visitor.customer or b"", number, place, self._cohort)
-            reply = await ask(Asking(self._bucket(visitor), named))
+            reply = await ask(self._first(visitor, number, place))
             if reply[0] == _STALE:
                 await self.tick()
             elif reply[0] == _PLACE:
@@ -225,6 +246,13 @@ class Room:
             return reply
         await self.configure()  # nothing was run for want of a room, so running it now is no repetition
         return await self._scripts.run(verb, [*self._keys, *more_keys], arguments)
+
+    def _first(self, visitor: TicketHolder, number: int, place: int) -> Asking:
+        named = (visitor.digest, visitor.secret_hash[:8], visitor.customer or b"", number, place, self._cohort)
+        return Asking(self._bucket(visitor), named)
+
+    def _joined(self, reply: list[Any], visitor: TicketHolder) -> Joined:
+        return Joined(Ticket(self.sale_number, int(reply[1]), visitor), again=reply[0] == b"again")
 
     def _asking(self, ticket: Ticket) -> Asking:
         return Asking(self._bucket(ticket.visitor), tuple(self._named(ticket)))

@@ -17,7 +17,6 @@ from doorbuster.contract.bodies.plain_text import PlainTextDecoder
 from doorbuster.contract.fields import is_total_sure
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.contract.problems import JSON
-from doorbuster.errors import InvalidError
 from intake.server.connection.framing import is_host
 from intake.server.request_id import HEADER, request_id
 from intake.web.problems import RefusedError
@@ -43,8 +42,6 @@ _IDENTITY = b"x-request-id: %b\r\n"
 _NAME = _IDENTITY.index(b"%")
 _HEAD = b"content-type: %b\r\nx-content-type-options: nosniff\r\nlocation: /orders/%b\r\n%b"
 _REPLAYED = b"idempotency-replayed: true\r\nidempotent-replayed: true\r\n"
-_VARY = b"vary: Accept\r\n"
-"""Of a problem: who asks for a page gets one, by the full path."""
 _decode = PlainTextDecoder(OrderRequest).decode
 
 
@@ -120,12 +117,9 @@ class FastOrderPost:
 
     def _refuse(self, exchange: FastResponse, own_lines: bytes, counts: Counts, refused: DoorbusterError) -> None:
         counts[refused.code] += 1
-        fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
-        members = refused.members if isinstance(refused, RefusedError) else None
         identity = own_lines[_NAME : own_lines.index(b"\r")].decode()
-        told = self._problems.answer(refused.code, refused.detail, fields, members, identity=identity)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in told.headers.items())
-        exchange.answer(told.status, lines.encode() + _VARY + own_lines, told.body)
+        status, lines, body = self._problems.answer_lines(refused, identity)
+        exchange.answer(status, lines + own_lines, body)
 
 
 def _asked(headers: Headers) -> tuple[str, str | None, bytes, bytes] | None:

@@ -168,6 +168,10 @@ class Challenges:
         """Return a kind; a verifier without its settings is the proof of work, never nothing."""
         return self._kinds.get(kind or "none") or self._kinds["proof_of_work"]
 
+    def is_none(self, kind: str | None) -> bool:
+        """Say whether a kind asks for nothing."""
+        return isinstance(self.of(kind), NoChallenge)
+
     async def close(self) -> None:
         """Close what is open."""
         if self._verifier is not None:

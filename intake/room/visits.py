@@ -60,7 +60,7 @@ def refusal_of(no: No) -> RefusedError:
     return RefusedError(*_NO[no])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks."""
 
@@ -119,7 +119,31 @@ class Visits:
                 return self._ticket(room, ticket, passed.admission)
             if isinstance(passed, No):
                 raise refusal_of(passed)
-        joined = await room.room.join(visitor)
+        return await self.place(room, visitor)
+
+    def asks_more(self, room: CachedRoom) -> bool:
+        """Say whether who joins has to solve something first."""
+        return not self._challenges.is_none(room.cached.sale.room.get("challenge"))
+
+    def let_ask(self, room: CachedRoom, wanted: JoinRequest, caller: Caller) -> TicketHolder:
+        """Count a join without code or challenge, and return who may ask for a place.
+
+        Raises:
+            RefusedError: why not.
+        """
+        self._count_caller(wanted, caller)
+        return self._visitor(room, wanted, caller)
+
+    async def place(self, room: CachedRoom, visitor: TicketHolder) -> TicketView:
+        """Give a visitor a place, or the one it has, or raise what `ticket_of` does."""
+        return self.ticket_of(room, await room.room.join(visitor))
+
+    def ticket_of(self, room: CachedRoom, joined: Joined | No) -> TicketView:
+        """Return the ticket of a place that the store gave.
+
+        Raises:
+            RefusedError: it gave none.
+        """
         if not isinstance(joined, Joined):
             raise refusal_of(joined)
         room.cached.counts[JOINED] += not joined.again
@@ -142,13 +166,25 @@ class Visits:
         if waiting is not None and not sure:
             return waiting
         try:
-            found = await room.room.claim(ticket)
+            return await self.admit(room, ticket)
         except StoreUnavailableError:
             if waiting is None:
                 raise
             return waiting
+
+    async def admit(self, room: CachedRoom, ticket: Ticket) -> AdmissionView | WaitView:
+        """Have the store admit a ticket's visitor, also again whose order ended; raise what `admission_of` does."""
+        found = await room.room.claim(ticket)
         if found is No.FINISHED and (again := await self._again(room, ticket)) is not None:
             return self._shown(room, again)
+        return self.admission_of(room, ticket, found)
+
+    def admission_of(self, room: CachedRoom, ticket: Ticket, found: Admitted | Wait | No) -> AdmissionView | WaitView:
+        """Return what the store said to a claim.
+
+        Raises:
+            RefusedError: there is nothing to wait for any more.
+        """
         if isinstance(found, No):
             raise refusal_of(found)
         if isinstance(found, Admitted):
@@ -270,8 +306,7 @@ class Visits:
         return quota
 
     async def _defend(self, room: CachedRoom, wanted: JoinRequest, caller: Caller) -> None:
-        self._count_address(caller.address)
-        self._count(self._by_customer, wanted.customer_id or "")
+        self._count_caller(wanted, caller)
         terms = room.cached.sale.room
         challenge = self._challenges.of(terms.get("challenge"))
         # One solution is for one place: where a customer has the place, also from other visitor ids, it is the
@@ -280,6 +315,10 @@ class Visits:
         asked = ChallengeAsked(room.cached.number, wanted.visitor_id, holder, caller.address)
         if not await challenge.passed(asked, wanted.challenge):
             raise RefusedError("challenge_failed", "Solve the challenge of the status document and send its answer")
+
+    def _count_caller(self, wanted: JoinRequest, caller: Caller) -> None:
+        self._count_address(caller.address)
+        self._count(self._by_customer, wanted.customer_id or "")
 
     def _count_address(self, address: str, cost: float = 1.0) -> None:
         for name, homes in counted(address):

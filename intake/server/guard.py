@@ -72,8 +72,8 @@ class Guard:
         """Fast paths, asked in turn before the application; what one answers the application does not see."""
         self.fast_order_post: FastOrderPost = _full_path
         """The fast path of plain orders, see `take_order`."""
-        self.fast_claim_post: FastOrderPost = _full_path
-        """The fast path of claims that come too early, see `take_claim`."""
+        self.fast_visit_post: FastOrderPost = _full_path
+        """The fast path of joins and claims, see `take_visit`."""
         self.busy_page: BusyPage = _no_page
         """What a person is shown instead of a problem when there is too much to do."""
         self.on_refused: Callable[[str, str, str], None] = _uncounted
@@ -221,14 +221,21 @@ class Guard:
         self._fast_orders += is_taken
         return is_taken
 
-    def take_claim(self, url: bytes, headers: Headers, body: bytes, response: FastResponse) -> bool:
-        """Answer a claim that came as a whole and too early, at once; False: it takes the full path."""
+    def take_visit(self, url: bytes, headers: Headers, body: bytes, response: FastResponse) -> bool:
+        """Take a join or a claim that came as a whole and see to its answer; False: it takes the full path."""
         shedding = self.shedding
         if len(body) > BODY_MAX or (
             shedding.is_pressed(self.in_flight) and not shedding.takes(RequestClass.ROOM, self.in_flight)
         ):
             return False
-        is_taken = self.fast_claim_post(url, headers, body, response)
+        self.in_flight += 1
+        response.at_end = self._ended
+        is_taken = False
+        try:
+            is_taken = self.fast_visit_post(url, headers, body, response)
+        finally:
+            if not is_taken:
+                self.in_flight -= 1
         shedding.seen += is_taken
         return is_taken
 

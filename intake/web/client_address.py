@@ -53,6 +53,10 @@ class Addresses:
         """Return the visitor's address; empty when it stands for many: this machine, or a proxy that names none."""
         return self._seen(req.scope.get("client"), req.get_header("X-Forwarded-For") or "")
 
+    def seen(self, client: tuple[str, int] | None, forwarded: bytes) -> str:
+        """Return the same for who is connected, and what its one header says it forwards for."""
+        return self._seen(client, forwarded.decode("latin-1"))
+
     def of_scope(self, scope: Mapping[str, Any]) -> str:
         """Return the same for a request that no application has seen yet."""
         lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]

@@ -168,6 +168,15 @@ class Problems:
             headers["www-authenticate"] = 'Bearer realm="doorbuster"'
         return ProblemAnswer(document.status, headers, _encode(document))
 
+    def answer_lines(self, refused: DoorbusterError, identity: str) -> tuple[int, bytes, bytes]:
+        """Return status, header lines and body of a problem for a program whose request has this id, and count it."""
+        fields = refused.fields if isinstance(refused, RefusedError | InvalidError) else None
+        told = self.answer(refused.code, refused.detail, fields, _members(refused), identity=identity)
+        headers = told.headers | {"vary": "Accept"}  # who asks for a page gets one, by the full path
+        if isinstance(refused, RefusedError) and refused.retry_after_s is not None:
+            headers["retry-after"] = str(math.ceil(refused.retry_after_s))
+        return told.status, "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode(), told.body
+
     def install(self, app: App[Any, Any]) -> None:
         """Map every exception of the application to a problem."""
         app.add_error_handler(Exception, self._unexpected)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from falcon.asgi import Request
 
-HEADER = "X-Storefront-Key"
+HEADER, LINE = "X-Storefront-Key", b"x-storefront-key"
 
 
 class StorefrontKeys:

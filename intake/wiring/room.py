@@ -16,7 +16,7 @@ from intake.room.admission_verifier import AdmissionVerifier
 from intake.room.cache import RoomCache, RoomCacheTerms
 from intake.room.challenge import Challenges
 from intake.room.end_admission import AdmissionEnder
-from intake.room.fast_claim import FastClaim
+from intake.room.fast_visits import FastVisits
 from intake.room.key_file import KeyFile
 from intake.room.lookup import Rooms
 from intake.room.resources import Admissions, OneTicket, ShowRoomStatus, Tickets
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from intake.sales.cache import CachedSale, Sales
     from intake.sales.offers import OfferCache
     from intake.server.cors import CrossOrigin
+    from intake.web.problems import Problems
 
 
 def ring_of(settings: Settings) -> KeyRing:
@@ -89,7 +90,8 @@ class RoomWiring:
         self.door = AdmissionVerifier(self.desk, admissions)
         self.storefront_keys = StorefrontKeys(key.get_secret_value() for key in settings.storefront_keys)
         self.admission = OrderAuthorizer(self.storefront_keys, self.door)
-        self._rooms = Rooms(sales, self.desk, Addresses(settings.trusted_proxies), self.storefront_keys)
+        self._addresses = Addresses(settings.trusted_proxies)
+        self._rooms = Rooms(sales, self.desk, self._addresses, self.storefront_keys)
         spending = Spending(AdmissionEnder(script), uses)
         self._visits = Visits(settings, TicketSigner(ring), admissions, self._challenges, spending)
         self.pages = Pages(settings.room_pages, settings.frame_ancestors)
@@ -110,9 +112,9 @@ class RoomWiring:
         app.add_route("/shop/{sale}", ShopPage(rooms, self.door, pages, shop))
         app.add_route("/shop/{sale}/orders/{order}", OrderPage(rooms, self.door, pages, shop))
 
-    def lane(self, cross_origin: CrossOrigin) -> FastClaim:
-        """Return the fast path of early claims."""
-        made = FastClaim(self._sales, self.desk, self._visits, cross_origin)
+    def lane(self, problems: Problems, cross_origin: CrossOrigin) -> FastVisits:
+        """Return the fast path of joins and claims."""
+        made = FastVisits(self._sales, self.desk, self._visits, self._addresses, problems, cross_origin)
         self.ring.follow(made.forget)
         return made
 

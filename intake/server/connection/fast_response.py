@@ -91,6 +91,7 @@ class Responding(Protocol):
     """What a fast response needs of its connection."""
 
     coalescing: WriteCoalescingTransport
+    client: tuple[str, int] | None
 
     def on_response_complete(self) -> None:
         """Go on to what waits behind the answer."""
@@ -114,6 +115,11 @@ class FastResponse:
         self.disconnected = False
         self.response_complete = False
         self.keep_alive = True
+
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """Who is connected: address and port."""
+        return self._connection.client
 
     @property
     def message_event(self) -> FastResponse:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     TakeOrder = Callable[[bytes, Headers, bytes, FastResponse], bool]
 
-ORDERS, CLAIMS = b"/orders", b"/room/admissions"
+ORDERS = b"/orders"
+FAST = ORDERS, b"/room/admissions", b"/room/tickets"
 """How the addresses end of what may take the fast path."""
 EVENTS = b"/events"
 """How the path ends of what streams without a task."""
@@ -42,9 +43,9 @@ WAITING_MAX = 8
 
 
 class IntakeHttpProtocol(ClosableProtocol):
-    """uvicorn's protocol over a coalescing transport, with bounds, and with a fast path for orders and early claims.
+    """uvicorn's protocol over a coalescing transport, with bounds, and a fast path for orders and visits of a room.
 
-    One that came in one piece is offered to the application's `take_order` or `take_claim` before anything is made for
+    One that came in one piece is offered to the application's `take_order` or `take_visit` before anything is made for
     it: scope, cycle and task cost a quarter of what an order does. Whatever it does not take goes uvicorn's way, which
     begins with what was held back.
     """
@@ -70,7 +71,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         self._leave_codings_to_us()
         self.flow = Flow(self.coalescing)  # type: ignore[arg-type]
         self._take_order: TakeOrder = getattr(self.app, "take_order", _take_none)
-        self._take_claim: TakeOrder = getattr(self.app, "take_claim", _take_none)
+        self._take_visit: TakeOrder = getattr(self.app, "take_visit", _take_none)
         if not self._all.add(self):
             self._end(FramingFault("overloaded", "Too many connections are open; try again soon"))
 
@@ -222,7 +223,7 @@ class IntakeHttpProtocol(ClosableProtocol):
         before, response = self.cycle, FastResponse(self)
         self.cycle = self._working = response  # type: ignore[assignment]  # stands for one
         is_taken = False
-        take = self._take_order if self.url.endswith(ORDERS) else self._take_claim
+        take = self._take_order if self.url.endswith(ORDERS) else self._take_visit
         try:
             is_taken = take(self.url, self._head, b"".join(held), response)
         finally:
@@ -232,7 +233,7 @@ class IntakeHttpProtocol(ClosableProtocol):
 
     def _may_be_fast(self) -> bool:
         return (
-            (self.url.endswith(ORDERS) or self.url.endswith(CLAIMS))
+            self.url.endswith(FAST)
             and self.parser.get_method() == b"POST"
             and self._working is None
             and not self.pipeline
