@@ -7,6 +7,7 @@ nothing under way is asked at once, alone, and a rush makes batches by itself.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from doorbuster.log import shared_context
@@ -21,9 +22,12 @@ A = TypeVar("A")
 class Gathering(Generic[Q, A]):
     """Asks questions of one kind."""
 
-    def __init__(self, ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], *, calls: int, most: int) -> None:
-        """Take what answers several, in their order; how many calls may be out; how many questions go in one."""
-        self._ask, self._calls, self._most = ask, calls, most
+    def __init__(self, ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], *, calls: int, most: int, pace_s: float = 0.0) -> None:
+        """Take what answers several, in their order; how many calls may be out; how many questions go in one.
+
+        `pace_s`: from one call's beginning to the next one's, while more questions come than calls.
+        """
+        self._ask, self._calls, self._most, self._pace_s = ask, calls, most, pace_s
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._out: set[asyncio.Task[None]] = set()
 
@@ -50,7 +54,10 @@ class Gathering(Generic[Q, A]):
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             wanted = [(question, future) for question, future in batch if not future.done()]
             if wanted:
+                began = time.monotonic()
                 await self._answer(wanted)
+                if self._waiting and (early_s := began + self._pace_s - time.monotonic()) > 0:
+                    await asyncio.sleep(early_s)
 
     async def _answer(self, wanted: list[tuple[Q, asyncio.Future[A]]]) -> None:
         try:

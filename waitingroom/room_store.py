@@ -28,7 +28,7 @@ _NO_ROOM, _STALE, _PLACE, _HOLDING = b"no_room", b"stale", b"place", b"holding"
 _UNKNOWN_COHORT = -1
 _RELEASE_MAX = 500
 _ATTEMPTS = 3
-CALLS_OUT, VISITORS_MAX = 2, 64
+CALLS_OUT, VISITORS_MAX, PACE_S = 1, 64, 0.005
 """Calls of joining, and of claiming, and visitors in one: who comes while they are out goes together in the next."""
 
 
@@ -74,8 +74,8 @@ class Room:
         self.sale_number = config().sale_number
         self._keys = keys_of(self.sale_number)
         self._visits = keys.room_visits(self.sale_number)
-        self._joining = Visiting(self._join_several, calls=CALLS_OUT, most=VISITORS_MAX)
-        self._claiming = Visiting(self._claim_several, calls=CALLS_OUT, most=VISITORS_MAX)
+        self._joining = Visiting(self._join_several, calls=CALLS_OUT, most=VISITORS_MAX, pace_s=PACE_S)
+        self._claiming = Visiting(self._claim_several, calls=CALLS_OUT, most=VISITORS_MAX, pace_s=PACE_S)
         self._cohort: int = _UNKNOWN_COHORT
         self._seed = b""
 
