@@ -22,14 +22,18 @@ A = TypeVar("A")
 class Gathering(Generic[Q, A]):
     """Asks questions of one kind."""
 
-    def __init__(self, ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], *, calls: int, most: int, pace_s: float = 0.0) -> None:
+    def __init__(
+        self, ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], *, calls: int, most: int, pace_s: float = 0.0
+    ) -> None:
         """Take what answers several, in their order; how many calls may be out; how many questions go in one.
 
-        `pace_s`: from one call's beginning to the next one's, while more questions come than calls.
+        `pace_s`: from one call's beginning to the next one's, while fewer wait than go in one.
         """
         self._ask, self._calls, self._most, self._pace_s = ask, calls, most, pace_s
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
-        self._out: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._out = 0
+        """Tasks that will look again whether anybody waits. Who is answered may ask on before a task counts as done."""
 
     async def get(self, question: Q) -> A:
         """Return the answer.
@@ -43,11 +47,17 @@ class Gathering(Generic[Q, A]):
         """Return the answer as it will be, or whatever the call raised that the question went in."""
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
-        if len(self._out) < self._calls:
+        if self._out < self._calls:
+            self._out += 1
             task = asyncio.create_task(self._work(), context=shared_context())
-            self._out.add(task)
-            task.add_done_callback(self._out.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
         return future
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.remove(task)
+        if task.cancelled():
+            self._out -= 1
 
     async def _work(self) -> None:
         while self._waiting:
@@ -56,8 +66,9 @@ class Gathering(Generic[Q, A]):
             if wanted:
                 began = time.monotonic()
                 await self._answer(wanted)
-                if self._waiting and (early_s := began + self._pace_s - time.monotonic()) > 0:
+                if 0 < len(self._waiting) < self._most and (early_s := began + self._pace_s - time.monotonic()) > 0:
                     await asyncio.sleep(early_s)
+        self._out -= 1
 
     async def _answer(self, wanted: list[tuple[Q, asyncio.Future[A]]]) -> None:
         try:

@@ -28,8 +28,8 @@ _NO_ROOM, _STALE, _PLACE, _HOLDING = b"no_room", b"stale", b"place", b"holding"
 _UNKNOWN_COHORT = -1
 _RELEASE_MAX = 500
 _ATTEMPTS = 3
-CALLS_OUT, VISITORS_MAX, PACE_S = 1, 64, 0.005
-"""Calls of joining, and of claiming, and visitors in one: who comes while they are out goes together in the next."""
+CALLS_OUT, VISITORS_MAX, PACE_S = 1, 32, 0.005
+"""Calls of joining, and of claiming, out at a time, visitors in one, seconds from one to the next in a rush."""
 
 
 class Asking(NamedTuple):

@@ -82,3 +82,39 @@ async def test_who_gave_up_is_not_asked_for_any_more() -> None:
     store.may.set()
     assert (await first, await stays) == (2, 6)
     assert store.asked == [[1], [3]]
+
+
+async def test_in_a_rush_calls_are_paced_and_what_fills_one_is_not_kept_waiting() -> None:
+    store = Store()
+    store.may.set()
+    gathering: Gathering[int, int] = Gathering(store, calls=1, most=3, pace_s=30.0)
+    first = asyncio.create_task(gathering.get(0))
+    await asyncio.sleep(0)  # it is asked for, and not answered yet
+    more = [asyncio.create_task(gathering.get(number)) for number in range(1, 5)]
+    assert await first == 0
+    await asyncio.gather(*more[:3])
+    await settled()
+    assert store.asked == [[0], [1, 2, 3]], "a whole call goes at once"
+    assert not more[3].done(), "one alone waits for others"
+    more[3].cancel()
+
+
+async def test_who_finds_nobody_there_is_asked_for_at_once_whatever_the_pace() -> None:
+    store = Store()
+    store.may.set()
+    gathering: Gathering[int, int] = Gathering(store, calls=1, most=3, pace_s=30.0)
+    for number in range(3):
+        assert await gathering.get(number) == 2 * number
+    assert store.asked == [[0], [1], [2]]
+
+
+async def test_who_asks_on_as_soon_as_it_is_answered_is_not_left_waiting() -> None:
+    store = Store()
+    store.may.set()
+    gathering: Gathering[int, int] = Gathering(store, calls=1, most=3)
+
+    async def twice() -> int:
+        return await gathering.get(await gathering.get(1))
+
+    async with asyncio.timeout(30):
+        assert await twice() == 4
