@@ -92,7 +92,8 @@ select (select max(at) from store_losses) as last_at,
 -- Newest first, below an id, of a sale, in these states.
 select * from (
   select l.loss_id, s.sale_id, l.partition, l.at, l.found_by, l.missing, l.strays,
-         lost.orders as lost_orders, lost.order_ids, asked.asked, asked.said, is_unwitnessed(l.loss_id, l.in_use, l.is_listed, l.witnesses) as is_unknown,
+         l.store_id as history_to, l.cursor_id as drained_to, lost.orders as lost_orders, lost.order_ids,
+         asked.asked, asked.said, asked.witness_ids, asked.said_at, asked.seen_at, is_unwitnessed(l.loss_id, l.in_use, l.is_listed, l.witnesses) as is_unknown,
          l.acknowledged_at, l.acknowledged_by, l.acknowledge_reason,
          case when l.acknowledged_at is not null then 'acknowledged'
               when is_unwitnessed(l.loss_id, l.in_use, l.is_listed, l.witnesses) or lost.orders > 0 then 'open' else 'settled' end as state
@@ -103,7 +104,11 @@ select * from (
         from lost_orders o
         where o.loss_id = l.loss_id and not exists (select from orders made where made.order_id = o.order_id)) lost
     cross join lateral (
-      select count(*) as asked, count(said_at) as said from loss_witnesses w where w.loss_id = l.loss_id) asked
+      select count(*) as asked, count(w.said_at) as said,
+             coalesce((array_agg(w.witness_id order by w.said_at nulls first, w.witness_id))[:100], '{}') as witness_ids,
+             coalesce((array_agg(w.said_at order by w.said_at nulls first, w.witness_id))[:100], '{}') as said_at,
+             coalesce((array_agg(i.seen_at order by w.said_at nulls first, w.witness_id))[:100], '{}') as seen_at
+        from loss_witnesses w left join intake_witnesses i using (witness_id) where w.loss_id = l.loss_id) asked
     where ($1::bigint is null or l.loss_id < $1) and ($2::text is null or s.sale_id = $2)
       and ($5::bigint is null or l.loss_id = $5)
 ) as known

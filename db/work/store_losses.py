@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 import msgspec
@@ -66,6 +66,16 @@ class LostOrder(NamedTuple):
     entry_id: str
 
 
+class AskedIntake(msgspec.Struct, frozen=True, kw_only=True):
+    """An intake that a loss was asked of."""
+
+    intake_id: str
+    said_at: datetime | None
+    """When it had looked for all that it had accepted; None: it has not, or cannot say."""
+    seen_at: datetime | None
+    """When it last said that it lives."""
+
+
 class KnownLoss(msgspec.Struct, frozen=True, kw_only=True):
     """A loss with all that is known of it."""
 
@@ -77,6 +87,10 @@ class KnownLoss(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     missing: int
     strays: int
+    history_to: str
+    """Up to which entry the store knew that it was drained."""
+    drained_to: str
+    """Up to which it had been."""
     lost_orders: int
     order_ids: list[str]
     """Of these, a hundred at most."""
@@ -84,6 +98,8 @@ class KnownLoss(msgspec.Struct, frozen=True, kw_only=True):
     """That more orders are lost cannot be ruled out."""
     asked: int
     said: int
+    intakes: list[AskedIntake]
+    """Of those asked a hundred at most, first who is silent."""
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     acknowledge_reason: str | None
@@ -230,7 +246,13 @@ async def summary(connection: Connection) -> Summary:
 async def list_losses(connection: Connection, chosen: LossFilter, *, limit: int = 50) -> list[KnownLoss]:
     """Return losses, newest first."""
     rows = await connection.fetch(_SQL["list_losses"], *chosen[:2], list(chosen.states), limit, chosen.loss_id)
-    return [KnownLoss(**dict(row) | {"order_ids": [str(one) for one in row["order_ids"]]}) for row in rows]
+    return [_known(dict(row)) for row in rows]
+
+
+def _known(row: dict[str, Any]) -> KnownLoss:
+    asked = zip(row.pop("witness_ids"), row.pop("said_at"), row.pop("seen_at"), strict=True)
+    intakes = [AskedIntake(intake_id=str(one), said_at=said, seen_at=seen) for one, said, seen in asked]
+    return KnownLoss(**row | {"order_ids": [str(one) for one in row["order_ids"]], "intakes": intakes})
 
 
 async def hold_loss(connection: Connection, loss_id: int) -> KnownLoss | None:

@@ -83,8 +83,13 @@ def _row(loss: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _page(loss: dict[str, Any]) -> str:
-    facts = {name: value for name, value in loss.items() if name != "order_ids" and value is not None}
+    facts = {name: value for name, value in loss.items() if name not in ("order_ids", "intakes") and value is not None}
     shown = {name: show_time(value) if name in ("at", "acknowledged_at") else value for name, value in facts.items()}
     width = max(map(len, shown))
     lines = [f"{name:<{width}}  {plain(value)}" for name, value in shown.items()]
-    return "\n".join([*lines, *loss["order_ids"]])
+    silent = [
+        f"silent  {one['intake_id']}, last seen {show_time(one['seen_at']) if one['seen_at'] else 'long ago'}"
+        for one in loss["intakes"]
+        if one["said_at"] is None
+    ]
+    return "\n".join([*lines, *silent, *loss["order_ids"]])

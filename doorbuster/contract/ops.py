@@ -97,6 +97,16 @@ class Retried(Struct):
     entry_id: str | UnsetType = UNSET
 
 
+class LossIntake(Struct):
+    """An intake that may have accepted orders which a loss took, and so was asked."""
+
+    intake_id: str
+    said_at: Moment | None
+    """When it had looked for all of its own; null: it has not, or cannot."""
+    seen_at: Moment | None
+    """When it last said that it lives; null: that is not known any more."""
+
+
 class LossView(Struct):
     """A time that the order store came back without the last it had accepted, in one partition of a sale."""
 
@@ -112,6 +122,10 @@ class LossView(Struct):
     """Entries that the store lost and that had been drained before: they are orders."""
     strays: int
     """Entries accepted since, in front of those; drained like any other."""
+    history_to: str
+    """The entry up to which the store knew that it was drained; what follows it was read again."""
+    drained_to: str
+    """The entry up to which it had been drained."""
     lost_orders: int
     """Orders answered 202 that neither store has, and that were not sent again."""
     order_ids: list[str]
@@ -120,6 +134,8 @@ class LossView(Struct):
     """That more orders are lost cannot be ruled out: not every intake that took orders has looked for its own."""
     intakes_asked: int
     intakes_heard: int
+    intakes: list[LossIntake]
+    """Of those asked a hundred at most, first who is silent."""
     acknowledged_at: Moment | None
     acknowledged_by: str | None
     acknowledge_reason: str | None

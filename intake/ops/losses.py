@@ -9,7 +9,7 @@ import msgspec
 
 from db.work import store_losses
 from db.work.store_losses import STATES, LossFilter
-from doorbuster.contract.ops import AcknowledgeRequest, LossView
+from doorbuster.contract.ops import AcknowledgeRequest, LossIntake, LossView
 from doorbuster.errors import ConflictError, InvalidError
 from intake.ops.change_log import author_of, note
 from intake.web.paging import limit_of, number_cursor_of, write_page
@@ -116,4 +116,5 @@ def _states(text: str | None) -> Sequence[State]:
 
 def _view(loss: KnownLoss) -> LossView:
     facts = msgspec.structs.asdict(loss)
-    return LossView(intakes_asked=facts.pop("asked"), intakes_heard=facts.pop("said"), **facts)
+    intakes = [LossIntake(**msgspec.structs.asdict(one)) for one in facts.pop("intakes")]
+    return LossView(intakes_asked=facts.pop("asked"), intakes_heard=facts.pop("said"), intakes=intakes, **facts)

@@ -16,11 +16,15 @@ Written by `make room-report` (`python -m waitingroom.simulator`); do not edit. 
 only the clock was virtual, and the visitors were drawn from a seed, so that a run repeats exactly.
 
 A visitor that was released claims within 1.2 s, or never (a no-show). The cap on admissions in any window of w seconds
-is burst + rate x w. More places may be released than that, since no-shows are made up for; admissions never exceed it.
+is burst + rate x w: every room here has a burst of a second's rate, so that none is owed what stalls spill, as one with
+less [is](waiting-room.md#when-the-machine-is-busy). More places may be released than that, since no-shows are made up
+for; admissions never exceed it.
 *Overdraft* replays every admission through the plainest token bucket there is: 0 means never over the cap, in any
 window. *Used* is admissions made, of those the rate allowed while people waited; what is missing is the grace of the
-no-shows still to be made up for at the end, and outages. An estimate's error is that of position / measured pace, asked
-for anew every 10 s by 50 drawn visitors, against when the frontier really came.
+no-shows still to be made up for at the end, and outages. A claim that finds the bucket of admissions empty, as many do
+after an outage, is told when to come again; *claims per admission* counts those as well. An estimate's error is that of
+position / measured pace, asked for anew every 10 s by 50 drawn visitors, against when the frontier really came. What is
+by the *wall clock* depends on the machine, and on what else it did.
 """
 
 

@@ -32,6 +32,10 @@ HALVED_BY_ONE = {
     )
 }
 """The rule before: any claim put off within 2.5 s had the frontier earn half."""
+TOLD_BY_THE_RATE = {
+    "admit": (FOLDER / "shared" / "admit.lua").read_text().replace("rate * (1 + CATCH_UP) or rate", "rate or rate")
+}
+"""Who is put off is told to come as if nothing were owed."""
 
 
 class Stalling(NamedTuple):
@@ -111,13 +115,13 @@ class AskingCrowd:
         heapq.heappush(self._due, (due, next(self._order), who))
 
 
-def breaches(admitted_s: list[float], *, owed: bool) -> list[tuple[float, float, int]]:
+def breaches(admitted_s: list[float], *, owed: bool, burst: int = BURST) -> list[tuple[float, float, int]]:
     """Return windows in which more were let in than burst and rate allow, and what stalls are owed."""
     found = []
     for i, first in enumerate(admitted_s):
         for j, last in enumerate(admitted_s[i:], i):
             earned = RATE * (last - first)
-            if j - i + 1 > BURST + earned + (min(RATE - BURST, earned) if owed else 0) + 0.1:
+            if j - i + 1 > burst + earned + (min(RATE - burst, earned) if owed else 0) + 0.1:
                 found.append((first, last, j - i + 1))
     return found
 
@@ -132,6 +136,23 @@ async def test_a_slow_room_uses_its_rate_whoever_asks_when(clockwork: Make, stal
     assert crowd.used() >= least
     assert len(crowd.admitted_s) <= BURST + RATE * SECONDS
     assert breaches(crowd.admitted_s, owed=stalling is not NEVER) == []
+
+
+async def used_of_one_at_a_time(clockwork: Make, **replaced: str) -> float:
+    """Return what a room of burst 1 uses whose whole machine stands still for half a second in two; its bound holds."""
+    clock = await clockwork(rate_per_s=RATE, burst=1)
+    crowd = AskingCrowd(clock, clock.process(**replaced), stalling=Stalling(0.5, 2.0))
+    await crowd.come_and_wait()
+    assert breaches(crowd.admitted_s, owed=True, burst=1) == []
+    return crowd.used()
+
+
+async def test_a_room_that_lets_in_one_at_a_time_makes_up_for_most_of_its_stalls(clockwork: Make) -> None:
+    assert await used_of_one_at_a_time(clockwork) >= 0.88
+
+
+async def test_where_who_is_put_off_comes_no_sooner_for_what_is_owed_a_sixth_is_lost(clockwork: Make) -> None:
+    assert await used_of_one_at_a_time(clockwork, **TOLD_BY_THE_RATE) < 0.86
 
 
 async def test_where_one_claim_put_off_slows_the_frontier_a_quarter_is_lost(clockwork: Make) -> None:

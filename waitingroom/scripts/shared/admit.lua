@@ -19,7 +19,10 @@ local function put_off(room, now, place)
   if rate <= 0 then
     return RETRY_MOST_MS
   end
-  return math.ceil(math.max(RETRY_LEAST_MS, math.min(RETRY_MOST_MS, room.queued / rate * 1000)))
+  -- A bucket of one place keeps nothing for who comes a moment later: what a stall is owed can be given only to claims
+  -- that come as fast as it is given back.
+  local serves = room.burst < 2 and room.owed_issue >= 1 and rate * (1 + CATCH_UP) or rate
+  return math.ceil(math.max(RETRY_LEAST_MS, math.min(RETRY_MOST_MS, room.queued / serves * 1000)))
 end
 
 -- Admits the record's visitor; the caller has asked `may_admit` and settled the place.

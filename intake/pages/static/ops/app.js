@@ -8,6 +8,7 @@ import { deadLetter, deadLetters } from "./views/dead_letters.js";
 import { floor, floorOfSale } from "./views/floor.js";
 import { live, liveOfSale } from "./views/live.js";
 import { log } from "./views/log.js";
+import { loss, losses } from "./views/losses.js";
 import { order } from "./views/order.js";
 import { orders } from "./views/orders.js";
 import { newSale, sale } from "./views/sale.js";
@@ -17,7 +18,7 @@ import { runbook, runbookSection } from "./views/runbook.js";
 import { system } from "./views/system.js";
 import { webhook, webhooks } from "./views/webhooks.js";
 
-const VIEWS = [live, liveOfSale, floor, floorOfSale, sales, newSale, sale, orders, order, deadLetters, deadLetter, webhooks, webhook, log, runbook, runbookSection, system, keys];
+const VIEWS = [live, liveOfSale, floor, floorOfSale, sales, newSale, sale, orders, order, deadLetters, deadLetter, losses, loss, webhooks, webhook, log, runbook, runbookSection, system, keys];
 
 function bar(who) {
   const links = VIEWS.filter((view) => view.menu).map((view) =>

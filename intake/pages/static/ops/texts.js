@@ -3,7 +3,7 @@
 export const T = {
   house: "Doorbuster ops",
   menu: {
-    live: "Live", floor: "Shop floor", sales: "Sales", orders: "Orders", dead_letters: "Dead letters", webhooks: "Webhooks", log: "Change log",
+    live: "Live", floor: "Shop floor", sales: "Sales", orders: "Orders", dead_letters: "Dead letters", losses: "Losses", webhooks: "Webhooks", log: "Change log",
     runbook: "Runbook", system: "System", keys: "Keys",
   },
   menu_name: "Parts of this page",

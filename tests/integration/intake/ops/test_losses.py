@@ -61,6 +61,10 @@ async def test_it_is_acknowledged_once_and_stays_in_the_audit(
     assert (loss["state"], loss["found_by"], loss["missing"], loss["strays"]) == ("open", "drain", 3, 1)
     assert (loss["lost_orders"], len(loss["order_ids"]), loss["is_unknown"]) == (1, 1, True)
     assert loss["intakes_heard"] < loss["intakes_asked"]
+    assert (loss["history_to"], loss["drained_to"].partition("-")[2]) == ("0-0", "0")
+    assert len(loss["intakes"]) == loss["intakes_asked"]
+    silent, *_ = loss["intakes"]
+    assert (UUID(silent["intake_id"]).version, silent["said_at"], silent["seen_at"] is None) == (4, None, False)
     assert len(await shouting(intake)) == 2
     path = f"/ops/losses/{loss['loss_id']}"
     assert (await intake.ops.get(path)).json()["loss_id"] == loss["loss_id"]
@@ -117,7 +121,9 @@ async def test_the_command_lists_and_acknowledges(
 ) -> None:
     number = str(loss["loss_id"])
     assert number in (await command("losses", "list"))[1]
-    assert loss["order_ids"][0] in (await command("losses", "show", number))[1]
+    shown = (await command("losses", "show", number))[1]
+    assert loss["order_ids"][0] in shown
+    assert f"silent  {loss['intakes'][0]['intake_id']}, last seen " in shown
     said = await command("losses", "acknowledge", number, "--reason", "told the shopper", "--yes")
     assert said == (0, f"the loss {number} is acknowledged\n", "")
     assert await command("losses", "list") == (0, "no losses\n", "")

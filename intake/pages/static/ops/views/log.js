@@ -7,7 +7,7 @@ import { filters, paged } from "../paged.js";
 import { moment, utc } from "../words.js";
 
 const S = O.log;
-const PLACES = { sale: "sales", order: "orders" };
+const PLACES = { sale: "sales", order: "orders", dead_letter: "dead-letters", loss: "losses" };
 
 function target(text) {
   const [kind, ...rest] = text.split(":");
