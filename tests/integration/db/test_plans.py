@@ -145,7 +145,7 @@ async def _fill(db: Connection, known: plans.Known) -> None:
     await _fill_money(db)
     await db.execute("update product_changes set at = now() - interval '1 day'")
     await db.execute(
-        "select brin_summarize_new_values('orders_by_customer_range')"
+        "select brin_summarize_new_values('orders_by_customer_pages')"
     )  # as vacuum does, some seconds later
 
 
@@ -215,7 +215,7 @@ async def _fill_people(db: Connection) -> None:
         " from orders join order_lines using (order_id)"
     )
     await db.execute(
-        "select brin_summarize_new_values('orders_by_customer_range')"
+        "select brin_summarize_new_values('orders_by_customer_pages')"
     )  # as vacuum does, some seconds later
 
 
