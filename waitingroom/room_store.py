@@ -28,7 +28,7 @@ _NO_ROOM, _STALE, _PLACE, _HOLDING = b"no_room", b"stale", b"place", b"holding"
 _UNKNOWN_COHORT = -1
 _RELEASE_MAX = 500
 _ATTEMPTS = 3
-CALLS_OUT, VISITORS_MAX, PACE_S = 1, 32, 0.005
+CALLS_OUT, VISITORS_MAX, PACE_S = 1, 16, 0.01
 """Calls of joining, and of claiming, out at a time, visitors in one, seconds from one to the next in a rush."""
 
 
