@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from doorbuster.orderstore.accept import AcceptScript, Candidate
 
-SECOND_MIN = 8
+SECOND_MIN = 2
 """Orders that are worth a second call while one is out; and as many as half of those that are in that one."""
 
 log = logging.getLogger("doorbuster.intake.group_commit")

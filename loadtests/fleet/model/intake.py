@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loadtests.fleet.model.layout import Layout
     from loadtests.fleet.model.order_store import OrderStore
 
-SECOND_MIN = 8
+SECOND_MIN = 2
 """Orders that are worth a second call while one is out; and as many as half of those that are in that one."""
 GRAIN = 4
 """Orders that are worked on at once: an answer goes out before all of a batch are made."""
