@@ -240,4 +240,4 @@ def _members(error: DoorbusterError) -> Mapping[str, Any] | None:
 def _about(req: Request, error: Exception | None = None) -> dict[str, str]:
     """Return the request, and what it met, as fields of the log."""
     about = {"method": req.method, "path": req.path}
-    return about if error is None else about | {"error": repr(error)}
+    return about if error is None else about | {"error": error}
