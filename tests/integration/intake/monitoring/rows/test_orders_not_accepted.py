@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 
-import httpx
 import pytest
 
 from doorbuster import keys
-from doorbuster.embedded.processes import spawn
-from doorbuster.embedded.stores.valkey import Valkey
-from doorbuster.ports import reserve
 from tests.fixtures.intake import Intake
 from tests.fixtures.night import Night
+from tests.fixtures.own_store import own_store
 from tests.fixtures.runbook_rows import Row
-from tests.fixtures.waiting import eventually, wait_until
+from tests.fixtures.waiting import eventually
 
 NAME = "OrdersNotAccepted"
 LAMP = [{"product_id": "lamp", "quantity": 1}]
@@ -56,38 +51,30 @@ async def test_not_durable(row: Row, setting: str, wrong: str, mends: str) -> No
 
 @pytest.mark.walks(NAME, "`orders_store` fails")
 async def test_the_order_store_is_down(row: Row, stores_folder: Path) -> None:
-    night = row.night
-    store = Valkey("orders", stores_folder / "own", stores_folder / "logs" / "own.log", port=reserve(), password="own")
-    store.prepare()
-    server = spawn(store.command({"PATH": os.environ["PATH"]}))
-    try:
-        wait_until(store.is_ready, within_s=60, what="the order store to serve")
-        intake = await night.serve(orders_redis_url=store.url, store_timeout_s=1.0, durability_check_s=0.1)
-        night.person.env |= {"OPS_URL": str(intake.ops.base_url).rstrip("/"), "ORDERS_REDIS_URL": store.url}
+    with own_store("orders", stores_folder) as store:
+        row.night.person.env["ORDERS_REDIS_URL"] = store.url
+        intake = row.asks(
+            await row.night.serve(orders_redis_url=store.url, store_timeout_s=1.0, durability_check_s=0.1)
+        )
         kept = await intake.post("sale", key="kept", lines=LAMP)
         assert kept.status_code == 202
-        server.send_signal(signal.SIGKILL)
-        server.wait(10)
+        store.end()
         assert await _code(intake) == "store_unavailable"
         said = await row.looks("curl -s $OPS_URL/readyz", "orders INFO persistence")
         assert '"orders_store":{"ok":false,"reason":"the order store does not answer' in said
         assert "Connection refused" in said
-        server = spawn(store.command({"PATH": os.environ["PATH"]}))  # with its data
+        store.start()
         await eventually(lambda: _is(intake, "202"), what="posts to be accepted")
         again = await intake.post("sale", key="kept", lines=LAMP)
         assert again.json()["order_id"] == kept.json()["order_id"]
         assert again.headers["idempotency-replayed"] == "true", "what was accepted is kept"
         assert "'loading': 0" in await row.looks("orders INFO persistence")
-    finally:
-        server.send_signal(signal.SIGKILL)
-        server.wait(10)
 
 
 @pytest.mark.walks(NAME, "both are well, `unknown` grows")
 async def test_the_order_store_answers_late(row: Row) -> None:
     night = row.night
-    hasty = await night.serve(store_timeout_s=0.1)
-    night.person.env["OPS_URL"] = str(hasty.ops.base_url).rstrip("/")
+    hasty = row.asks(await night.serve(store_timeout_s=0.1))
     assert await _code(hasty) == "202"
     # As on a disk that is slow: what is written takes its time, what is read does not.
     await night.shop.orders.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
@@ -135,12 +122,13 @@ async def test_no_intake_runs(row: Row) -> None:
     assert await row.looks("curl -s $OPS_URL/readyz") == ""
     row.starts("gunicorn -c python:intake.gunicorn_conf")
     await eventually(lambda: _answers(night, wanted=True), within_s=30, what="an intake to answer")
+    await eventually(lambda: _is(night.intake, "202"), what="posts to be accepted")
     assert '"status":"ready"' in await row.looks("curl -s $OPS_URL/readyz")
-    assert await night.order() == "202"
 
 
 async def _answers(night: Night, *, wanted: bool) -> bool:
     try:
-        return (await night.intake.http.get("/readyz")).is_success is wanted
-    except httpx.TransportError:
+        (await asyncio.open_connection("127.0.0.1", night.intake.port))[1].close()
+    except ConnectionRefusedError:
         return not wanted
+    return wanted
