@@ -64,7 +64,8 @@ async def _by_hand(night: Night, wrong: str, *tables: str) -> AsyncIterator[None
         yield
     finally:
         for table in tables:
-            await db.execute(f"delete from {table}; insert into {table} overriding system value table kept_{table}; drop table kept_{table}")
+            await db.execute(f"delete from {table}; insert into {table} overriding system value table kept_{table}")
+            await db.execute(f"drop table kept_{table}")
         await db.execute("set session_replication_role = origin")
 
 
@@ -77,7 +78,6 @@ async def test_the_order_store_was_started_without_its_data(row: Row) -> None:
     await _tells(row, "P1")
     await night.shop.orders.restore(keys.stream(night.shop.sale_number, 0), 0, kept)
     await _ends(row)
-
 
 
 @pytest.mark.walks(NAME, "P1 `rows without their order`, `accepted entries worked off`")

@@ -158,10 +158,10 @@ async def test_postgres_stalls_for_longer_than_a_lease(row: Row, monkeypatch: py
     async def is_taken(lease_s: float) -> bool:
         return await shifts.take(shop.db, name, holder="another", lease_s=lease_s) is not None
 
+    held = "select true from shifts where name = $1 and holder not in ('', 'another')"
     with Proxy(shop.settings.database_url.get_secret_value()) as line:
         for lease_s in (1.0, 30.0):
             drain = asyncio.create_task(shop.drain(lease_s=lease_s, database_url=SecretStr(line.url)))
-            held = "select true from shifts where name = $1 and holder not in ('', 'another')"
             await eventually(lambda: shop.db.fetchval(held, name), what="the drain to have its lease")
             line.delay(60)
             if lease_s == 1.0:

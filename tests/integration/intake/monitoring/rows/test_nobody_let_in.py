@@ -185,7 +185,9 @@ async def test_nothing_is_left(row: Row, monkeypatch: pytest.MonkeyPatch) -> Non
     await ann.admitted()
     bob = await _waiting(night, "bob")
     async with _scheduler(night, monkeypatch) as scheduler:
-        (await night.intake.ops.post("/ops/products/lamp/stock", json={"adjust": -20, "reason": "x"})).raise_for_status()
+        (
+            await night.intake.ops.post("/ops/products/lamp/stock", json={"adjust": -20, "reason": "x"})
+        ).raise_for_status()
 
         async def is_sold_out(wanted: bool) -> bool:
             await scheduler.tick()

@@ -1,4 +1,4 @@
-"""Rows of OrdersNotAccepted: the order store is not as it must be, is away, or late; gates or the intake are missing."""
+"""Rows of OrdersNotAccepted: the order store is not as it must be, away, or late; a gate or the intake is missing."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ def _row(said: str) -> dict[str, str]:
     """Return the one row that psql shows, by its columns."""
     lines = said.splitlines()
     head = next(place for place, line in enumerate(lines) if line.startswith("-"))
-    return dict(zip(*([cell.strip() for cell in lines[place].split("|")] for place in (head - 1, head + 1)), strict=True))
+    return dict(
+        zip(*([cell.strip() for cell in lines[place].split("|")] for place in (head - 1, head + 1)), strict=True)
+    )
 
 
 async def _pending(night: Night, *, token: str | None = None) -> UUID:
@@ -111,7 +113,9 @@ async def _starts_workers(row: Row, order_id: UUID, *wanted: str) -> None:
 async def test_nobody_settles(row: Row) -> None:
     night = row.night
     order_id = await _pending(night)
-    await night.shop.db.execute("update reservations set due_at = now() - interval '1 h', expires_at = now() - interval '50 m'")
+    await night.shop.db.execute(
+        "update reservations set due_at = now() - interval '1 h', expires_at = now() - interval '50 m'"
+    )
     shown = _row(await row.looks(RESERVATIONS))
     assert shown["attempts"] == "0"
     assert shown["next"].startswith("-01:00")
