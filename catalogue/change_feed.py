@@ -55,7 +55,7 @@ class ChangeFeed:
                         if message is not None:
                             self.take(message[1])
             except REDIS_FAILED as error:
-                log.info("changes cannot be heard; the outbox is read meanwhile", extra={"error": repr(error)})
+                log.info("changes cannot be heard; the outbox is read meanwhile", extra={"error": error})
                 await asyncio.sleep(AGAIN_S)
 
     def take(self, message: bytes) -> None:
@@ -63,7 +63,7 @@ class ChangeFeed:
         try:
             self._reader.outdate(decode(message))
         except msgspec.DecodeError as error:
-            log.warning("a message of the channel cannot be read", extra={"error": repr(error)})
+            log.warning("a message of the channel cannot be read", extra={"error": error})
 
     async def look_on(self) -> None:
         """Look into the outbox until cancelled."""
@@ -84,7 +84,7 @@ class ChangeFeed:
             else:
                 news = await catalogue_changes.appeared(connection, self._snapshot, limit=NAMED_MAX + 1)
         except POSTGRES_FAILED as error:
-            log.info("the outbox cannot be read", extra={"error": repr(error)})
+            log.info("the outbox cannot be read", extra={"error": error})
             self._break_off()
             return
         self._snapshot = news.snapshot

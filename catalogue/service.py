@@ -133,7 +133,7 @@ class Catalogue:
             task.cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         if failures := [end for end in ends if isinstance(end, Exception)]:
-            log.warning("products were not read", extra={"products": len(failures), "error": repr(failures[0])})
+            log.warning("products were not read", extra={"products": len(failures), "error": failures[0]})
         return sum(end is True for end in ends)
 
     async def changed(self, connection: Connection, several: Iterable[Change]) -> None:
@@ -146,14 +146,14 @@ class Catalogue:
             self.reader.outdate(floors)
             await self.shared.invalidate(floors)
         except _LEFT_TO_THE_OUTBOX as error:
-            log.warning("a change is told by the outbox alone", extra={"error": repr(error)})
+            log.warning("a change is told by the outbox alone", extra={"error": error})
 
     async def counted(self, product_id: str, units: int) -> None:
         """Tell everyone how many units there are now, approximately; its failure is no one's error."""
         try:
             await cached_units.write(self._redis, {product_id: units})
         except REDIS_FAILED as error:
-            log.warning("a count of units was not told", extra={"error": repr(error)})
+            log.warning("a count of units was not told", extra={"error": error})
 
     def _shown(self, copy: Copy) -> Shown:
         shown: Shown | None = copy.shown

@@ -26,6 +26,10 @@ REDIS_FAILED: Failures = (RedisError, OSError, TimeoutError)
 Which of them say that nothing was run is `redis_roles/meaning.py`'s table.
 """
 
+REDIS_REFUSED: Failures = (ResponseError,)
+"""A Redis store answered that it does not do what it was asked: of one command, or a script's first write, nothing is
+done."""
+
 POSTGRES_FAILED: Failures = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,  # the connection is closed

@@ -62,7 +62,10 @@ def shared_context() -> Context:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON object; what was given as `extra` becomes fields (`order_id`, `sale_id`, ...)."""
+    """Formats a record as one JSON object; what was given as `extra` becomes fields (`order_id`, `sale_id`, ...).
+
+    An exception among them becomes its kind and its words: `repr` of one of redis has no words.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -113,6 +116,8 @@ class Sampler(logging.Filter):
 
 
 def _bounded(value: object) -> object:
+    if isinstance(value, BaseException):
+        value = f"{type(value).__name__}: {value}".removesuffix(": ")
     # Redacted first: of a URL that is cut in its password nobody could tell that it is one.
     return redact(value)[:FIELD_MAX] if isinstance(value, str) else value
 

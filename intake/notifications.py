@@ -58,7 +58,7 @@ class Notifications:
             try:
                 await self._hear()
             except STORE_FAILED as error:
-                log.warning("the subscription to outcomes broke", extra={"error": repr(error)})
+                log.warning("the subscription to outcomes broke", extra={"error": error})
                 await asyncio.sleep(RECONNECT_S)
 
     async def _hear(self) -> None:

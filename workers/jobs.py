@@ -83,4 +83,4 @@ def _enqueue_successor(name: str, settings: Settings) -> None:
         try:
             job_queue.enqueue(job_queue.open_queue(connection), name, settings)
         except TRANSIENT as error:  # the scheduler sees the work and the free lease
-            log.warning("no successor could be enqueued", extra={"shift": name, "error": repr(error)})
+            log.warning("no successor could be enqueued", extra={"shift": name, "error": error})

@@ -141,7 +141,7 @@ class Scheduler:
             except TRANSIENT as error:
                 self._drop_connection()
                 if name not in self._failing:
-                    log.warning("a part of the scheduler cannot look", extra={"part": name, "error": repr(error)})
+                    log.warning("a part of the scheduler cannot look", extra={"part": name, "error": error})
                 self._failing.add(name)
             else:
                 if name in self._failing:

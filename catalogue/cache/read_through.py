@@ -205,7 +205,7 @@ class Reader:
     def _refreshed(self, task: asyncio.Task[Copy]) -> None:
         self._behind.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.info("a copy could not be read anew in time", extra={"error": repr(error)})
+            log.info("a copy could not be read anew in time", extra={"error": error})
 
     def _fill_once(self, source: ReadSource) -> asyncio.Task[Copy]:
         key = source.key

@@ -203,7 +203,7 @@ class SharedCache:
         if time.monotonic() < self._away_until:
             return
         self._away_until = time.monotonic() + AWAY_S
-        log.warning("the cache does not answer; reads go on without it", extra={"error": repr(error)})
+        log.warning("the cache does not answer; reads go on without it", extra={"error": error})
         # The idle connections are as broken: each of them would be found out one by one, and keep us away again.
         with suppress(*REDIS_FAILED):
             await self._redis.connection_pool.disconnect(inuse_connections=False)

@@ -113,7 +113,7 @@ class Fence:
             async with asyncio.timeout(RECALL_S):
                 told = await self.memory.raise_to(cluster_id, seen)
         except REDIS_FAILED as error:  # what this process sees of the servers themselves is still there
-            log.info("the timelines that others saw are not known", extra={"error": repr(error)})
+            log.info("the timelines that others saw are not known", extra={"error": error})
             return
         self.saw(cluster_id, told)
         self._told[cluster_id] = told

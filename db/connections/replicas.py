@@ -105,7 +105,7 @@ class Replicas:
             position = await self.primary.look(catalogue_changes.log_position)
         except POSTGRES_FAILED as error:
             # In recovery it is no primary any more, and has no position of its own to tell.
-            log.debug("the primary's position is not known", extra={"error": repr(error)})
+            log.debug("the primary's position is not known", extra={"error": error})
             return
         self.primary.lsn = position
         self._samples.append((began, position))
@@ -199,10 +199,10 @@ class Replicas:
             except BusyError:
                 why = LateReadError("too many reads wait for the replicas; try again")
             except TimeoutError as error:  # one slow read is no dead server: the next look says what it is
-                log.info("%s did not answer a read in time", replica.name, extra={"error": repr(error)})
+                log.info("%s did not answer a read in time", replica.name, extra={"error": error})
                 why = SlowError()
             except asyncpg.SerializationError as error:  # what it read was vacuumed away on the primary
-                log.info("%s gave up a read", replica.name, extra={"error": repr(error)})
+                log.info("%s gave up a read", replica.name, extra={"error": error})
             except POSTGRES_FAILED as error:
                 self._turn(replica, usable=False, why=repr(error))
             else:

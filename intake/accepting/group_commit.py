@@ -15,7 +15,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from doorbuster.failures import REDIS_FAILED
+from doorbuster.failures import REDIS_FAILED, REDIS_REFUSED
 from doorbuster.log import shared_context
 from doorbuster.orderstore import gate as gates
 from doorbuster.orderstore.accept import Link, names_of
@@ -128,7 +128,7 @@ class PartitionCommit:
             if NO_GATE in verdicts:
                 verdicts = await self._with_gate(link, batch, verdicts)
         except REDIS_FAILED as error:
-            about = {"orders": len(batch), "stream": self._names[1], "error": repr(error)}
+            about = {"orders": len(batch), "stream": self._names[1], "error": error}
             log.warning("the outcome of a batch is unknown", extra=about)
             verdicts = [UNKNOWN] * len(batch)
             batch, verdicts = self._give_up_waiting(batch, verdicts)
@@ -152,8 +152,12 @@ class PartitionCommit:
 
     async def _with_gate(self, link: Link, batch: list[Candidate], verdicts: list[bytes]) -> list[bytes]:
         """Publish the gate that was missing and run the orders again that were not decided for want of it."""
-        async with asyncio.timeout(self._script.terms.timeout_s):
-            await gates.publish(self._script.redis, self._gate())
+        try:
+            async with asyncio.timeout(self._script.terms.timeout_s):
+                await gates.publish(self._script.redis, self._gate())
+        except REDIS_REFUSED as error:  # it answers, and takes no gate: it did not take these orders either
+            log.warning("a gate could not be published", extra={"stream": self._names[1], "error": error})
+            return verdicts
         open_places = [place for place, verdict in enumerate(verdicts) if verdict == NO_GATE]
         again = await link.run([batch[place] for place in open_places])
         for place, verdict in zip(open_places, again, strict=True):

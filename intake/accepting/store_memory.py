@@ -63,7 +63,7 @@ class StoreMemory:
             try:
                 await self.look()
             except STORE_FAILED as error:  # whether it answers is another check; nothing is accepted meanwhile
-                log.debug("the memory of the order store cannot be read", extra={"error": repr(error)})
+                log.debug("the memory of the order store cannot be read", extra={"error": error})
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:

@@ -98,7 +98,7 @@ class Witness:
                 await self.look()
                 await self._deputy.look()
             except STORE_FAILED as error:  # whether it answers is another check
-                log.debug("what was accepted cannot be looked for", extra={"error": repr(error)})
+                log.debug("what was accepted cannot be looked for", extra={"error": error})
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:
@@ -122,7 +122,7 @@ class Witness:
             async with asyncio.timeout(END_S):
                 await self._note(ends=True)
         except STORE_FAILED as error:
-            log.info("what was accepted here could not be told at the end", extra={"error": repr(error)})
+            log.info("what was accepted here could not be told at the end", extra={"error": error})
 
     async def _note(self, *, ends: bool = False) -> None:
         """Say in Postgres what was accepted here."""

@@ -114,4 +114,4 @@ class Announcements:
             await self._act_by(told)
             await changes.publish_heard(self._redis, told.id)
         except STORE_FAILED as error:
-            log.warning("a change was heard too late", extra={"sale_id": told.sale_id, "error": repr(error)})
+            log.warning("a change was heard too late", extra={"sale_id": told.sale_id, "error": error})

@@ -55,4 +55,4 @@ class AlertSpells:
             try:
                 await self.look()
             except ANTICIPATED as error:
-                log.info("alerts cannot be noted now", extra={"error": repr(error)})
+                log.info("alerts cannot be noted now", extra={"error": error})

@@ -67,7 +67,7 @@ class ShowMetrics:
             async with asyncio.timeout(WITHIN_S), self._database.reading("watching") as connection:
                 live = await rows.live_sales(connection)
         except STORE_FAILED as error:  # the copies are the best there is; that Postgres is away is told beside
-            log.warning("metrics: sales not read", extra={"error": repr(error)})
+            log.warning("metrics: sales not read", extra={"error": error})
             return known
         return known | {sale.sale_id: _partitions(sale.sale_number, sale.partitions) for sale in live}
 
@@ -93,7 +93,7 @@ class ShowMetrics:
             counts = await backlog.counts(self._redis, [lane for _, lane in lanes]) if lanes else []
             failures = await scheduler_failures.read(self._redis)
         except STORE_FAILED as error:  # the other metrics matter most when a store is away
-            log.warning("metrics: backlog not measured", extra={"error": repr(error)})
+            log.warning("metrics: backlog not measured", extra={"error": error})
             return {}, {}
         places = [(sale_id, str(number)) for sale_id, (_, number) in lanes]
         return dict(zip(places, counts, strict=True)), failures

@@ -124,7 +124,7 @@ async def _or_nothing(look: Callable[[], Awaitable[T]]) -> T | None:
         async with asyncio.timeout(WITHIN_S):
             return await look()
     except STORE_FAILED as error:  # that the store is away is told by the look at it
-        log.debug("a figure cannot be had", extra={"error": repr(error)})
+        log.debug("a figure cannot be had", extra={"error": error})
         return None
 
 

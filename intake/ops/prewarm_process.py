@@ -53,7 +53,7 @@ class SignOfLife:
             try:
                 await signs.give(self._jobs, await self._now())
             except STORE_FAILED as error:
-                log.debug("no sign of life", extra={"error": repr(error)})
+                log.debug("no sign of life", extra={"error": error})
             await asyncio.sleep(EVERY_S)
 
     async def end(self) -> None:
@@ -61,7 +61,7 @@ class SignOfLife:
         try:
             await signs.end(self._jobs, self._name)
         except STORE_FAILED as error:
-            log.debug("the end could not be told", extra={"error": repr(error)})
+            log.debug("the end could not be told", extra={"error": error})
 
     async def _now(self) -> IntakeSign:
         return IntakeSign(
@@ -100,7 +100,7 @@ class ProcessWarming:
             try:
                 await self.look()
             except ANTICIPATED as error:  # what is away now is looked for again
-                log.debug("nothing could be warmed up", extra={"error": repr(error)})
+                log.debug("nothing could be warmed up", extra={"error": error})
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> list[str]:
@@ -123,7 +123,7 @@ class ProcessWarming:
             try:
                 await self._catalogue.reader.get(items.product(product_id))
             except DoorbusterError as error:
-                log.debug("a product is not at hand", extra={"product_id": product_id, "error": repr(error)})
+                log.debug("a product is not at hand", extra={"product_id": product_id, "error": error})
 
 
 async def _open(redis: Redis) -> None:

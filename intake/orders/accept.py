@@ -182,7 +182,7 @@ class OrderAcceptor:
             else:
                 tell(candidate, verdicts.SPENT)
         except _AWAY as error:
-            log.warning("a spent admission cannot be asked about", extra={"error": repr(error)})
+            log.warning("a spent admission cannot be asked about", extra={"error": error})
             on_verdict(RefusedError("store_unavailable", "A store did not answer; the key is safe to send again"))
         except BaseException:  # a defect or the end of the process: nobody may wait for ever
             on_verdict(RefusedError("internal", "The cause is in the log of the server"))

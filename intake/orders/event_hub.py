@@ -171,7 +171,7 @@ class EventHub:
                 async with self._database.reading("events") as connection:
                     found = await events_behind(connection, known)
             except STORE_FAILED as error:  # streams stay open; the next look finds what came meanwhile
-                log.info("events cannot be read", extra={"error": repr(error)})
+                log.info("events cannot be read", extra={"error": error})
                 return
             now = asyncio.get_running_loop().time()
             for order_id, events in found.items():

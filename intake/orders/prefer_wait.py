@@ -86,7 +86,7 @@ class PreferWait:
                 try:
                     order = await self._reader.drained(order_id)
                 except STORE_FAILED as error:  # it is accepted, whatever Postgres does
-                    log.info("an outcome cannot be read", extra={"order_id": str(order_id), "error": repr(error)})
+                    log.info("an outcome cannot be read", extra={"order_id": str(order_id), "error": error})
                     order = None
                 left = deadline - loop.time()
                 if order is not None or left <= 0:

@@ -196,7 +196,7 @@ class ShopPage:
         try:
             view = await self._shop.reader.find(UUID(one.order_id))
         except ANTICIPATED as error:
-            log.warning("an order cannot be read", extra={"order_id": one.order_id, "error": repr(error)})
+            log.warning("an order cannot be read", extra={"order_id": one.order_id, "error": error})
             return False
         return view is not None and view.status == "cancelled"
 

@@ -74,7 +74,7 @@ class Landing:
                 try:
                     self._listed = await self._load()
                 except ANTICIPATED as error:
-                    log.warning("sales cannot be listed", extra={"error": repr(error)})
+                    log.warning("sales cannot be listed", extra={"error": error})
                 self._until = time.monotonic() + KEPT_S
         return self._listed
 

@@ -94,7 +94,7 @@ class ShopOffers:
         try:
             shown = await self._catalogue.product(product_id)
         except ANTICIPATED as error:
-            log.warning("a product cannot be read", extra={"product_id": product_id, "error": repr(error)})
+            log.warning("a product cannot be read", extra={"product_id": product_id, "error": error})
             return ShownOffer(product_id, self._names.get(product_id, (product_id, 0.0))[0])
         if not shown.found:
             return ShownOffer(product_id, product_id)

@@ -60,7 +60,7 @@ class OrderPage:
         except ANTICIPATED as error:
             if isinstance(error, RefusedError) and error.code != "store_unavailable":
                 raise
-            log.warning("an order's page cannot read it", extra={"order_id": order, "error": repr(error)})
+            log.warning("an order's page cannot read it", extra={"order_id": order, "error": error})
             await self._later(req, resp, order_id, sale, known)
             return
         if view.sale_id != sale:
@@ -74,7 +74,7 @@ class OrderPage:
         except ANTICIPATED as error:
             if isinstance(error, DoorbusterError) and error.code == "sale_not_found":
                 raise
-            log.warning("an order's page cannot read its sale", extra={"sale_id": sale, "error": repr(error)})
+            log.warning("an order's page cannot read its sale", extra={"sale_id": sale, "error": error})
             return None
 
     async def _values(self, view: OrderView, known: CachedSale | None, sale: str) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class OrderPage:
         try:
             return await self._shop.reader.is_accepted(order_id)
         except STORE_FAILED as error:
-            log.warning("the order store cannot be asked", extra={"error": repr(error)})
+            log.warning("the order store cannot be asked", extra={"error": error})
             return False
 
 

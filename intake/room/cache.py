@@ -297,7 +297,7 @@ class RoomCache:
         try:
             await self._offering.of(room.cached)
         except STORE_FAILED as error:
-            about = {"sale_id": room.cached.sale.sale_id, "error": repr(error)}
+            about = {"sale_id": room.cached.sale.sale_id, "error": error}
             log.warning("the room does not know its sale's products", extra=about)
         finally:
             room.offers = None

@@ -134,7 +134,7 @@ class Verifier:
         try:
             said = (await self._http.post(self._url, data=form)).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
-            log.warning("the verifier of challenges did not answer", extra={"error": repr(error)})
+            log.warning("the verifier of challenges did not answer", extra={"error": error})
             raise StoreUnavailableError("The challenge cannot be checked now; try again") from error
         return isinstance(said, dict) and said.get("success") is True
 

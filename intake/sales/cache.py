@@ -260,7 +260,7 @@ class Sales:
         try:
             answers = await sold_out.read(self._redis, [(cached.number, lane.partition) for cached, lane in lanes])
         except STORE_FAILED as error:
-            log.warning("what is sold out could not be read", extra={"error": repr(error)})
+            log.warning("what is sold out could not be read", extra={"error": error})
             return
         for (_, lane), members in zip(lanes, answers, strict=True):
             if lane.looked < look:
@@ -301,10 +301,10 @@ class Sales:
         self._loading.pop(sale_id, None)
         if not done.cancelled() and (error := done.exception()) is not None:
             # Told by `_serve_stale` to who waited.
-            log.debug("reading a sale ended", extra={"sale_id": sale_id, "error": repr(error)})
+            log.debug("reading a sale ended", extra={"sale_id": sale_id, "error": error})
 
     def _serve_stale(self, sale_id: str, error: Exception) -> None:
-        log.warning("a sale could not be read", extra={"sale_id": sale_id, "error": repr(error)})
+        log.warning("a sale could not be read", extra={"sale_id": sale_id, "error": error})
         cached = self._cached.get(sale_id)
         if cached is None:
             raise StoreUnavailableError("The sale cannot be looked up now; try again") from error

@@ -63,7 +63,7 @@ class MinuteFlush:
                 del self._sent[0]
         except STORE_FAILED as error:
             if not self._is_away:
-                log.warning("counts by minute wait for the room's store", extra={"error": repr(error)})
+                log.warning("counts by minute wait for the room's store", extra={"error": error})
             self._is_away = True
         else:
             self._is_away = False

@@ -62,7 +62,7 @@ class OfferCache:
         except STORE_FAILED as error:
             if kept is None:
                 raise
-            about = {"sale_id": known.sale.sale_id, "error": repr(error)}
+            about = {"sale_id": known.sale.sale_id, "error": error}
             log.warning("a sale's products could not be read", extra=about)
             return kept
         known.offers = made = Offers({offer.product_id: offer for offer in found}, known.sale.version, began)

@@ -244,7 +244,7 @@ class OpsAuth:
         try:
             wait_s = None if self._is_open(scope["path"]) else await self._wait_s(scope)
         except StoreUnavailableError as error:
-            log.warning("ops key cannot be looked up", extra={"error": repr(error.__cause__ or error)})
+            log.warning("ops key cannot be looked up", extra={"error": error.__cause__ or error})
             await self._refuse(scope, send, "store_unavailable", f"{error.detail}; nothing was done", self._away)
             return
         if wait_s is None:

@@ -246,7 +246,7 @@ def _members(error: DoorbusterError) -> Mapping[str, Any] | None:
     return error.members if isinstance(error, RefusedError) else None
 
 
-def _about(req: Request, error: Exception | None = None) -> dict[str, str]:
+def _about(req: Request, error: Exception | None = None) -> dict[str, object]:
     """Return the request, and what it met, as fields of the log."""
-    about = {"method": req.method, "path": req.path}
-    return about if error is None else about | {"error": repr(error)}
+    about: dict[str, object] = {"method": req.method, "path": req.path}
+    return about if error is None else about | {"error": error}

@@ -28,7 +28,7 @@ async def commit(
     try:
         return [await write(entries)]
     except DATA_FAULT as error:
-        log.warning("a batch was refused", extra={"entries": len(entries), "error": repr(error)})
+        log.warning("a batch was refused", extra={"entries": len(entries), "error": error})
         if len(entries) == 1:
             return [await dead_letter(entries[0], f"{type(error).__name__}: {error}")]
     middle = len(entries) // 2

@@ -184,7 +184,7 @@ class Drain:
         self._said = said
         del self._untold[: len(told)]
         if refused:
-            log.warning("the order store is full", extra={"shift": self._shift.name, "error": repr(refused[0])})
+            log.warning("the order store is full", extra={"shift": self._shift.name, "error": refused[0]})
             self._untold.insert(0, Outcome(told[-1].cursor, told[-1].drained, sold_out=set(gone)))
         await self._units.tell({product_id: left for outcome in told for product_id, left in outcome.units.items()})
 
@@ -222,7 +222,7 @@ class Drain:
             task.cancel()
         for failure in await asyncio.gather(*tasks, return_exceptions=True):
             if not isinstance(failure, asyncio.CancelledError | list | None):
-                log.info("dropped", extra={"shift": self._shift.name, "error": repr(failure)})
+                log.info("dropped", extra={"shift": self._shift.name, "error": failure})
 
 
 def _in_parts(entries: list[Entry], most: int) -> list[list[Entry]]:

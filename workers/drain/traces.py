@@ -28,7 +28,7 @@ async def keep(orders: Redis, partition: Partition, batch: list[Entry]) -> dict[
         try:
             await streams.keep_traces(orders, partition, traced)
         except REDIS_FAILED as error:  # then they end here: the orders matter more
-            log.debug("traces cannot be kept", extra={"error": repr(error)})
+            log.debug("traces cannot be kept", extra={"error": error})
     return traced
 
 

@@ -266,7 +266,7 @@ class Settle:
         answers.add_answer(answers.others, ProviderAnswer(row.order_id, provider))
 
     def _sort_failure(self, row: Reservation, error: Exception) -> None:
-        extra = {"order_id": str(row.order_id), "attempt": row.attempts + 1, "error": repr(error)}
+        extra = {"order_id": str(row.order_id), "attempt": row.attempts + 1, "error": error}
         if isinstance(error, RateLimitedError):
             log.info("the gateway takes no more for now", extra=extra | {"retry_after_s": error.retry_after_s})
             self._breaker.limited(error.retry_after_s)

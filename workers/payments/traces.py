@@ -41,7 +41,7 @@ class SettleTraces:
         try:
             kept = await streams.read_traces(self._orders, self._partition, [one.bytes for one in new])
         except REDIS_FAILED as error:  # the payments matter more
-            log.debug("traces cannot be read", extra={"error": repr(error)})
+            log.debug("traces cannot be read", extra={"error": error})
             return
         now = time.time_ns()
         self._asked |= {one: _Asked(parent, now) for one, parent in zip(new, kept, strict=True) if parent is not None}
@@ -71,7 +71,7 @@ async def settled_late(orders: Redis, outcomes: Mapping[UUID, str], began_ns: in
         try:
             kept = await streams.read_traces(orders, partition, [one.bytes for one in order_ids])
         except REDIS_FAILED as error:  # the money matters more
-            log.debug("traces cannot be read", extra={"error": repr(error)})
+            log.debug("traces cannot be read", extra={"error": error})
             continue
         traced = {one: parent for one, parent in zip(order_ids, kept, strict=True) if parent is not None}
         for order_id, parent in traced.items():
@@ -91,4 +91,4 @@ async def _forget(orders: Redis, partition: Partition, order_ids: Iterable[UUID]
     try:
         await streams.forget_traces(orders, partition, [one.bytes for one in order_ids])
     except REDIS_FAILED as error:  # they go by themselves within a day
-        log.debug("traces cannot be forgotten", extra={"error": repr(error)})
+        log.debug("traces cannot be forgotten", extra={"error": error})

@@ -79,7 +79,7 @@ class SaleClock:
             try:
                 await self._take(sale, step)
             except ANTICIPATED as error:
-                about = {"sale_id": sale.sale_id, "step": step.name, "error": repr(error)}
+                about = {"sale_id": sale.sale_id, "step": step.name, "error": error}
                 log.warning("a step ahead of a sale was not done, it is tried again", extra=about)
 
     async def _take(self, sale: LiveSale, step: PrewarmStep) -> None:

@@ -113,13 +113,13 @@ class Scaler:
                 self._settings.database_url.get_secret_value(), application="doorbuster-scaling"
             )
         except ANTICIPATED as error:
-            log.warning("the scale cannot be looked at", extra={"error": repr(error)})
+            log.warning("the scale cannot be looked at", extra={"error": error})
             return
         try:
             if await scaling.take(connection, self._settings.scaling, for_s=TAKEN_S):
                 await self._ask(connection, wish, sales, planned, is_other=is_other)
         except ANTICIPATED as error:
-            log.warning("the scale was not put in force, it is tried again", extra={"error": repr(error)})
+            log.warning("the scale was not put in force, it is tried again", extra={"error": error})
         finally:
             connection.terminate()
 

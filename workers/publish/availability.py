@@ -43,7 +43,7 @@ class Units:
             await units.write(self._redis, left)
         except REDIS_FAILED as error:
             self._away_until = time.monotonic() + AWAY_S
-            log.warning("units left were not told", extra={"error": repr(error)})
+            log.warning("units left were not told", extra={"error": error})
 
     async def tell_of(self, connection: Connection, order_ids: Collection[UUID]) -> None:
         """Tell what is in stock now of the products of orders that have given units back."""

@@ -27,4 +27,4 @@ async def publish(redis: Redis, order_ids: Sequence[UUID]) -> None:
     try:
         await changes.publish_orders(redis, (order_id.bytes for order_id in order_ids))
     except REDIS_FAILED as error:
-        log.warning("outcomes were not told", extra={"orders": len(order_ids), "error": repr(error)})
+        log.warning("outcomes were not told", extra={"orders": len(order_ids), "error": error})

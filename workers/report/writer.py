@@ -141,7 +141,7 @@ class ReportWriter:
         try:
             await asyncio.to_thread(audited.tell_from_thread, self._jobs, found)
         except TRANSIENT as error:  # the report has it all the same
-            log.warning("the audit's result could not be noted", extra={"error": repr(error)})
+            log.warning("the audit's result could not be noted", extra={"error": error})
         return found, ""
 
 

@@ -144,7 +144,7 @@ class LeasedSession:
         except LeaseLostError:
             log.info("there is no lease to give back any more", extra={"shift": self.name})
         except TRANSIENT as error:  # it expires by itself
-            log.warning("the lease could not be released", extra={"shift": self.name, "error": repr(error)})
+            log.warning("the lease could not be released", extra={"shift": self.name, "error": error})
         finally:
             await self.drop_connection()
 

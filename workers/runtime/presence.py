@@ -44,4 +44,4 @@ class Presence:
         try:
             self._redis.hdel(keys.SCHEDULERS, self._name)
         except RedisError as error:
-            log.debug("the end could not be told", extra={"error": repr(error)})
+            log.debug("the end could not be told", extra={"error": error})

@@ -84,7 +84,7 @@ class ShiftWorker(Worker):
             if pipeline is None:
                 self._be_known()
         except RedisError as error:
-            log.warning("no heartbeat", extra={"worker": self.name, "error": repr(error)})
+            log.warning("no heartbeat", extra={"worker": self.name, "error": error})
 
     def _be_known(self) -> None:
         """Be among RQ's workers: a store that lost its data, or a pause longer than it remembers, forgets one."""
@@ -98,7 +98,7 @@ class ShiftWorker(Worker):
         try:
             super().maintain_heartbeats(job, execution)
         except RedisError as error:
-            log.warning("no heartbeat", extra={"worker": self.name, "error": repr(error)})
+            log.warning("no heartbeat", extra={"worker": self.name, "error": error})
 
     def wait_for_end(self) -> None:
         """Wait for a shift that outlived its bookkeeping."""
@@ -131,14 +131,14 @@ def _work(url: str) -> bool:
         try:
             worker = _make(connection)
         except REDIS_FAILED as error:
-            log.warning("the jobs store does not answer", extra={"error": repr(error)})
+            log.warning("the jobs store does not answer", extra={"error": error})
             return False
         signal.signal(signal.SIGTERM, worker.request_stop)
         signal.signal(signal.SIGINT, worker.request_stop)
         try:
             worker.work(logging_level=None)
         except REDIS_FAILED as error:
-            log.warning("the jobs store went away", extra={"worker": worker.name, "error": repr(error)})
+            log.warning("the jobs store went away", extra={"worker": worker.name, "error": error})
         finally:
             worker.wait_for_end()
         return worker.asked_to_stop

@@ -95,7 +95,7 @@ class Shift(LeasedSession):
         try:
             await job_queue.arrived(self.jobs, self.name)
         except TRANSIENT as error:  # the key expires by itself
-            log.warning("the jobs store does not answer", extra={"shift": self.name, "error": repr(error)})
+            log.warning("the jobs store does not answer", extra={"shift": self.name, "error": error})
 
     async def reason_to_end(self, idle_from: float | None) -> EndReason | None:
         """Say why the shift should end now, or None; `idle_from` is since when it has found nothing, None if it did."""
@@ -119,7 +119,7 @@ class Shift(LeasedSession):
             try:
                 self._crowded = bool(await self.jobs.llen(QUEUE_KEY))
             except TRANSIENT as error:  # nobody can be waiting where nobody answers
-                log.warning("the jobs store does not answer", extra={"shift": self.name, "error": repr(error)})
+                log.warning("the jobs store does not answer", extra={"shift": self.name, "error": error})
                 self._crowded = False
         return self._crowded
 
@@ -135,7 +135,7 @@ class Shift(LeasedSession):
         try:
             await shift_costs.tell(self.jobs, self.name.partition(":")[0], cost)
         except TRANSIENT as error:  # it is told the next time
-            log.debug("what the shift did cannot be told", extra={"shift": self.name, "error": repr(error)})
+            log.debug("what the shift did cannot be told", extra={"shift": self.name, "error": error})
         else:
             self.transaction_s, self.transactions, self._done = 0.0, 0, 0
 
@@ -194,7 +194,7 @@ async def run(name: str, settings: Settings, stop: asyncio.Event, make: Callable
         log.warning("lease lost", extra={"shift": name, "error": error.detail})
     except TRANSIENT as error:
         ended = EndReason.STORE_AWAY
-        log.warning("the shift could not go on", extra={"shift": name, "error": repr(error)})
+        log.warning("the shift could not go on", extra={"shift": name, "error": error})
     finally:
         remember_in(None)
         await shift.close()
@@ -226,7 +226,7 @@ async def _work(shift: Shift, work: Work) -> tuple[EndReason, int]:
                 idle_from = None
                 log.warning(
                     "a step of the shift failed; it tries again",
-                    extra={"shift": shift.name, "failures": failures, "error": repr(error)},
+                    extra={"shift": shift.name, "failures": failures, "error": error},
                 )
                 await shift.drop_connection()
                 if not isinstance(error, NOT_THE_DATABASE):

@@ -89,7 +89,7 @@ class ExportOrders:
                 if page:
                     yield rows(map(show, page))
         except ANTICIPATED as error:
-            log.warning("export broken off", extra={"error": repr(error)})
+            log.warning("export broken off", extra={"error": error})
             raise BrokenStreamError from error
         finally:
             self._running -= 1

@@ -75,7 +75,7 @@ class Promises:
         try:
             await audited.tell(self._jobs, found)
         except REDIS_FAILED as error:  # whoever asked is answered all the same
-            log.warning("the audit's result could not be noted", extra={"error": repr(error)})
+            log.warning("the audit's result could not be noted", extra={"error": error})
 
     async def _audit(self) -> PromisesView:
         # The turn has a connection of its own: an audit is several transactions, and the turn is one.
@@ -108,5 +108,5 @@ class Promises:
             finally:
                 await whole.close()
         except POSTGRES_FAILED as error:
-            log.info("a replica did not bear the audit", extra={"error": repr(error)})
+            log.info("a replica did not bear the audit", extra={"error": error})
             return None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from doorbuster import log
 
@@ -50,6 +51,19 @@ def test_an_exception_stays_on_its_line(stream: io.StringIO) -> None:
         logging.getLogger("doorbuster.test").exception("failed")
     (line,) = _lines(stream)
     assert "ValueError: broken" in line["error"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OutOfMemoryError("OOM command not allowed"), "OutOfMemoryError: OOM command not allowed"),
+        (TimeoutError(), "TimeoutError"),
+        (ConnectionError("redis://:hidden@127.0.0.1/0 is away"), "ConnectionError: redis://:***@127.0.0.1/0 is away"),
+    ],
+)
+def test_an_exception_is_told_with_its_words(stream: io.StringIO, error: Exception, said: str) -> None:
+    logging.getLogger("doorbuster.test").warning("odd", extra={"error": error})
+    assert _lines(stream)[0]["error"] == said
 
 
 def test_what_json_does_not_know_is_written_as_text(stream: io.StringIO) -> None:
