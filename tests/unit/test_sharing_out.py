@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
 import pytest
 
 from tests.fixtures.files import files_under
@@ -25,3 +31,33 @@ def test_what_belongs_together_goes_to_one_process_before_all_others(folder: str
 def test_any_other_file_goes_by_itself_and_what_is_short_last() -> None:
     assert share("tests/unit/test_house.py") == "tests/unit/test_house.py"
     assert rank("tests/unit/test_house.py") == len(LONG)
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_a_run_ends_in_which_a_test_took_its_process_along(tmp_path: Path, left: int) -> None:
+    """Whatever is left of its file, and of those that the process was to do behind it."""
+    rest = "".join(f"def test_rest_{number}(): pass\n" for number in range(left))
+    files = {
+        "conftest.py": """
+            from tests.fixtures.sharing_out import Shares
+
+            def pytest_xdist_make_scheduler(config, log):
+                return Shares(config, log)
+        """,
+        "test_a.py": """
+            import os
+
+            def test_first(): pass
+            def test_takes_its_process_along(): os._exit(1)
+        """,
+        "test_b.py": "def test_other(): pass",
+        "test_c.py": "def test_other(): pass",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(dedent(text) + rest * (name == "test_a.py"))
+    plugins = ["-p", "no:cacheprovider", "-p", "no:randomly", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *plugins, str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60
+    )
+    assert f"1 failed, {3 + left} passed" in done.stdout, done.stdout
