@@ -210,14 +210,7 @@ class Guard:
         """Take an order that came as a whole and see to its answer; False: it takes the full path."""
         if self.in_flight >= self._max or len(body) > BODY_MAX:
             return False
-        self.in_flight += 1
-        response.at_end = self._ended
-        is_taken = False
-        try:
-            is_taken = self.fast_order_post(url, headers, body, response)
-        finally:
-            if not is_taken:
-                self.in_flight -= 1
+        is_taken = self._take(self.fast_order_post, url, headers, body, response)
         self._fast_orders += is_taken
         return is_taken
 
@@ -228,15 +221,20 @@ class Guard:
             shedding.is_pressed(self.in_flight) and not shedding.takes(RequestClass.ROOM, self.in_flight)
         ):
             return False
+        is_taken = self._take(self.fast_visit_post, url, headers, body, response)
+        shedding.seen += is_taken
+        return is_taken
+
+    def _take(self, post: FastOrderPost, url: bytes, headers: Headers, body: bytes, response: FastResponse) -> bool:
+        """Offer a request to a fast path; one that is taken is in work until it is answered."""
         self.in_flight += 1
         response.at_end = self._ended
         is_taken = False
         try:
-            is_taken = self.fast_visit_post(url, headers, body, response)
+            is_taken = post(url, headers, body, response)
         finally:
             if not is_taken:
                 self.in_flight -= 1
-        shedding.seen += is_taken
         return is_taken
 
     def _ended(self) -> None:
