@@ -31,9 +31,8 @@ class Gathering(Generic[Q, A]):
         """
         self._ask, self._calls, self._most, self._pace_s = ask, calls, most, pace_s
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._out = 0
-        """Tasks that will look again whether anybody waits. Who is answered may ask on before a task counts as done."""
+        self._out: set[asyncio.Task[None]] = set()
+        """Who will look again whether anybody waits: who is answered may ask on before a task is done."""
 
     async def get(self, question: Q) -> A:
         """Return the answer.
@@ -47,17 +46,11 @@ class Gathering(Generic[Q, A]):
         """Return the answer as it will be, or whatever the call raised that the question went in."""
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
-        if self._out < self._calls:
-            self._out += 1
+        if len(self._out) < self._calls:
             task = asyncio.create_task(self._work(), context=shared_context())
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            self._out.add(task)
+            task.add_done_callback(self._out.discard)
         return future
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.remove(task)
-        if task.cancelled():
-            self._out -= 1
 
     async def _work(self) -> None:
         while self._waiting:
@@ -68,11 +61,14 @@ class Gathering(Generic[Q, A]):
                 await self._answer(wanted)
                 if 0 < len(self._waiting) < self._most and (early_s := began + self._pace_s - time.monotonic()) > 0:
                     await asyncio.sleep(early_s)
-        self._out -= 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._out.discard(task)
 
     async def _answer(self, wanted: list[tuple[Q, asyncio.Future[A]]]) -> None:
         try:
             answers = await self._ask([question for question, _ in wanted])
+            answered = list(zip(wanted, answers, strict=True))
         except Exception as error:  # noqa: BLE001  # it is raised where the answer is waited for
             for _, future in wanted:
                 if not future.done():
@@ -82,6 +78,6 @@ class Gathering(Generic[Q, A]):
                 future.cancel()
             raise
         else:
-            for (_, future), answer in zip(wanted, answers, strict=True):
+            for (_, future), answer in answered:
                 if not future.done():
                     future.set_result(answer)

@@ -8,7 +8,6 @@ one question does. Whatever is not plainly so takes the full path and gets the s
 from __future__ import annotations
 
 import asyncio
-import logging
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,13 +16,13 @@ import msgspec
 from doorbuster.contract.bodies.plain_text import PlainTextDecoder
 from doorbuster.contract.problems import JSON
 from doorbuster.contract.room import ClaimRequest, JoinRequest, WaitView
-from doorbuster.errors import DoorbusterError, StoreUnavailableError
+from doorbuster.errors import StoreUnavailableError
 from doorbuster.log import Request, begin_request, shared_context
 from intake.room.visits import Caller
 from intake.server.asgi import BODY
 from intake.server.connection.framing import is_host
 from intake.server.request_id import HEADER, request_id
-from intake.web.problems import RefusedError
+from intake.web.problems import RefusedError, refusal_of
 from intake.web.storefront_keys import LINE as STOREFRONT_KEY
 from waitingroom.results import No
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from doorbuster.contract.room import AdmissionView, TicketView
+    from doorbuster.errors import DoorbusterError
     from intake.room.cache import CachedRoom, RoomCache
     from intake.room.visits import Visits
     from intake.sales.cache import Sales
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from waitingroom.tickets import Ticket, TicketHolder
 
     View = AdmissionView | WaitView | TicketView
-
-log = logging.getLogger("doorbuster.intake.room")
 
 BEFORE, JOINS, CLAIMS = "/sales/", "/room/tickets", "/room/admissions"
 VERIFIED_MAX, BODY_KEPT_MAX = 20_000, 512
@@ -214,12 +212,8 @@ class FastVisits:
             again = b""
         exchange.response.answer(status, _LINES + again + exchange.lines, _encode(view))
 
-    def _failed(self, exchange: Exchange, error: Exception) -> None:
-        if not isinstance(error, DoorbusterError):
-            about = {"path": exchange.path, "request_id": exchange.identity.decode()}
-            log.error("request failed: internal error", extra=about, exc_info=error)
-            error = RefusedError("internal", "The cause is in the log of the server")
-        self._refuse(exchange, error)
+    def _failed(self, exchange: Exchange, failure: Exception) -> None:
+        self._refuse(exchange, refusal_of(failure, "POST", exchange.path))
 
     def _refuse(self, exchange: Exchange, refused: DoorbusterError) -> None:
         self._problems.on_refused("POST", exchange.path, refused.code)

@@ -179,12 +179,7 @@ class Problems:
 
     def install(self, app: App[Any, Any]) -> None:
         """Map every exception of the application to a problem."""
-        app.add_error_handler(Exception, self._unexpected)
-        for kind in STORE_FAILED:
-            app.add_error_handler(kind, self._store_failed)
-        for kind in VALUE_REFUSED:
-            app.add_error_handler(kind, self._cannot_be_held)
-        app.add_error_handler(DoorbusterError, self._expected)
+        app.add_error_handler(Exception, self._failed)
         app.add_error_handler(BodyError, self._body)
         app.add_error_handler(falcon.HTTPError, self._falcon)
 
@@ -198,25 +193,8 @@ class Problems:
         if prefers_html(req):
             self.page(req, resp, code)
 
-    async def _unexpected(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
-        log.error("request failed: internal error", extra=_about(req), exc_info=error)
-        self._answer(req, resp, "internal", "The cause is in the log of the server")
-
-    async def _store_failed(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
-        log.warning("request failed: store unavailable", extra=_about(req, error))
-        unsafe = req.method == "POST" and _ONCE.match(req.path)
-        store = "A Redis store" if isinstance(error, RedisError) else "Postgres"
-        self._answer(req, resp, "store_unavailable", f"{store} did not answer; {UNKNOWN if unsafe else REPEAT}")
-
-    async def _cannot_be_held(self, req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:
-        # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.
-        log.warning("request failed: the database cannot hold a value", extra=_about(req, error))
-        self._answer(req, resp, "invalid", "A value is one that the database cannot hold")
-
-    async def _expected(self, req: Request, resp: Response, error: DoorbusterError, _params: dict[str, Any]) -> None:
-        if error.code not in FAULTS:
-            await self._unexpected(req, resp, error, _params)
-            return
+    async def _failed(self, req: Request, resp: Response, failure: Exception, _params: dict[str, Any]) -> None:
+        error = refusal_of(failure, req.method, req.path)
         fields = error.fields if isinstance(error, RefusedError | InvalidError) else None
         self._answer(req, resp, error.code, error.detail, fields, _members(error))
         if isinstance(error, RefusedError) and error.retry_after_s is not None:
@@ -234,6 +212,24 @@ class Problems:
         self._answer(req, resp, code, error.description or f"{method} {req.path}: {error.title}")
 
 
+def refusal_of(failure: Exception, method: str, path: str) -> DoorbusterError:
+    """Return what a request's failure is to its sender; what is no refusal of ours is logged."""
+    if isinstance(failure, DoorbusterError) and failure.code in FAULTS:
+        return failure
+    about: dict[str, object] = {"method": method, "path": path}
+    if isinstance(failure, VALUE_REFUSED):
+        # The last line: what is known to be out of bounds is refused by name before. To repeat it would not help.
+        log.warning("request failed: the database cannot hold a value", extra=about | {"error": failure})
+        return RefusedError("invalid", "A value is one that the database cannot hold")
+    if isinstance(failure, STORE_FAILED):
+        log.warning("request failed: store unavailable", extra=about | {"error": failure})
+        unsafe = method == "POST" and _ONCE.match(path)
+        store = "A Redis store" if isinstance(failure, RedisError) else "Postgres"
+        return RefusedError("store_unavailable", f"{store} did not answer; {UNKNOWN if unsafe else REPEAT}")
+    log.error("request failed: internal error", extra=about, exc_info=failure)
+    return RefusedError("internal", "The cause is in the log of the server")
+
+
 def _uncounted(_method: str, _path: str, _code: str) -> None:
     pass
 
@@ -244,9 +240,3 @@ def _members(error: DoorbusterError) -> Mapping[str, Any] | None:
     if isinstance(error, SoldOutError | RefundTooLargeError | PaymentOpenError):
         return error.context
     return error.members if isinstance(error, RefusedError) else None
-
-
-def _about(req: Request, error: Exception | None = None) -> dict[str, object]:
-    """Return the request, and what it met, as fields of the log."""
-    about: dict[str, object] = {"method": req.method, "path": req.path}
-    return about if error is None else about | {"error": error}

@@ -118,3 +118,17 @@ async def test_who_asks_on_as_soon_as_it_is_answered_is_not_left_waiting() -> No
 
     async with asyncio.timeout(30):
         assert await twice() == 4
+
+
+async def test_too_few_answers_are_told_to_all_of_the_call_and_it_goes_on() -> None:
+    short = True
+
+    async def ask(questions: Sequence[int]) -> list[int]:
+        return [] if short else [2 * one for one in questions]
+
+    gathering: Gathering[int, int] = Gathering(ask, calls=1, most=3)
+    async with asyncio.timeout(30):
+        for one in await asyncio.gather(gathering.get(1), gathering.get(2), return_exceptions=True):
+            assert isinstance(one, ValueError)
+        short = False
+        assert await gathering.get(3) == 6

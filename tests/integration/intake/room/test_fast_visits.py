@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from db.connections.pool import Connection
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.visitors import Visitor, hashed, open_room
@@ -170,6 +171,33 @@ async def test_a_room_whose_store_is_gone_is_told_so_both_ways(serve: Serve, roo
             assert short.status_code == long.status_code == 503
             assert short.json()["code"] == long.json()["code"] == "store_unavailable"
             assert set(short.headers) == set(long.headers)
+
+
+async def test_a_finished_admission_of_which_postgres_fails_to_tell_is_told_so_both_ways(
+    roomy: Intake, db: Connection
+) -> None:
+    await open_room(roomy)
+    ann = Visitor(roomy, "sale", "ann")
+    await ann.join()
+    assert (await ann.order(await ann.admitted(), "k")).status_code == 202
+
+    async def finished() -> bool:
+        answer = await ann.claim()
+        return answer.status_code == 410 and answer.json()["code"] == "admission_finished"
+
+    await eventually(finished)
+    await db.execute("alter table orders rename to orders_elsewhere")
+    try:
+
+        async def failed() -> bool:  # what Postgres said last is believed for a moment
+            return (await ann.claim()).status_code != 410
+
+        await eventually(failed)
+        short, long = await both(roomy, CLAIM, {"ticket": ann.ticket, "secret": ann.secret})
+    finally:
+        await db.execute("alter table orders_elsewhere rename to orders")
+    assert_alike(short, long)
+    assert (short.status_code, short.json()["code"]) == (503, "store_unavailable")
 
 
 async def test_joins_and_admissions_take_neither_scope_nor_task(roomy: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
