@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from math import ceil
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from tests.fixtures.rooms import START_MS, Clockwork, visitor
 from waitingroom.results import Admitted, Holding, Joined, Left, No, Wait
 from waitingroom.room import Phase
@@ -245,3 +248,36 @@ async def test_who_joins_while_others_do_goes_with_them_and_in_order(clockwork: 
     assert (await room.room.join(visitor("visitor-4", secret="another"))) is No.CONFLICT
     calls = (await room.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
     assert calls == ceil(len(names) / VISITORS_MAX) + 1, "in as few calls as go"
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    burst=st.integers(1, 12),
+    max_active=st.integers(0, 8),
+    stays_s=st.integers(0, 4),
+    claims=st.lists(st.integers(0, 14), min_size=2, max_size=VISITORS_MAX),
+    left=st.sets(st.integers(0, 14), max_size=4),
+)
+async def test_who_claims_with_others_hears_what_it_would_hear_one_after_another(
+    clockwork: Make, burst: int, max_active: int, stays_s: int, claims: list[int], left: set[int]
+) -> None:
+    """Caps, places given up, places not reached and claims sent twice among them."""
+    heard = []
+    for together in (True, False):
+        room = await clockwork(rate_per_s=1, burst=burst, max_active=max_active)
+        await room.redis.flushall()
+        await room.at(room.now_ms)
+        await room.room.configure()
+        tickets = await room.join_many(15)
+        for number in sorted(left):
+            await room.room.leave(tickets[number])
+        await room.after(stays_s)
+        asked = [tickets[number] for number in claims]
+        if together:
+            await room.redis.config_resetstat()
+            answers = list(await asyncio.gather(*map(room.room.claim, asked)))
+            assert (await room.redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == 1
+        else:
+            answers = [await room.room.claim(ticket) for ticket in asked]
+        heard.append((answers, await room.room.tick()))
+    assert heard[0] == heard[1]
