@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -126,7 +127,10 @@ async def test_the_scheduler_cannot_look(row: Row) -> None:
             assert _drained(said) == (0, "")
             assert "0 jobs total" in said
             assert "a part of the scheduler cannot look" in row.log
-            assert "ConnectionResetError" in row.log or "ConnectionDoesNotExistError" in row.log, "and why"
+            # Which of these the driver finds depends on how far it was: all say that the connection ended.
+            whys = re.findall(r'cannot look".*"error":"(\w+)', row.log)
+            assert whys, "and why"
+            assert set(whys) <= {"ConnectionResetError", "ConnectionDoesNotExistError", "ConnectionError"}
             line.mend()
             await scheduler.tick()
             assert "a part of the scheduler looks again" in row.log
