@@ -170,10 +170,11 @@ $$;
 
 -- The words that the parts of a folded category end with, which name its things: of `home > cameras & photo printers`
 -- cameras and printers.
-create function search_kinds(category text) returns text language sql immutable strict parallel safe as $$
+create function search_kinds(category text) returns text language sql immutable strict parallel safe
+begin atomic
   select coalesce(string_agg(substring(rtrim(search_words(part)) from '[^ ]+$'), ' '), '')
-    from regexp_split_to_table(substring(category from '[^>/|]*$'), '[&,;+]|\yand\y') as part
-$$;
+    from regexp_split_to_table(substring(category from '[^>/|]*$'), '[&,;+]|\yand\y') as part;
+end;
 
 -- A folded name up to what the thing is for or comes with.
 create function search_head(name text) returns text language sql immutable strict parallel safe as $$
@@ -191,7 +192,8 @@ $$;
 -- a place: found, by the beginning of a word too and where no word counts (The Who), they count for little. What the
 -- category ends with stands there with a sign, =camera: that is what the thing is.
 create function search_vector(product_id text, name text, brand text, category text, description text, attributes jsonb)
-returns tsvector language sql immutable parallel safe as $$
+returns tsvector language sql immutable parallel safe
+begin atomic
   select setweight(to_tsvector('catalogue_words', search_words(said.head)), 'A')
       || setweight(to_tsvector('catalogue_exact', search_models(said.name) || ' ' || search_words(said.id) || ' '
                                                   || search_models(said.id)), 'A')
@@ -214,20 +216,21 @@ returns tsvector language sql immutable parallel safe as $$
           offset 0 -- once each, and not wherever it is read
         ) folded
       offset 0
-    ) said
-$$;
+    ) said;
+end;
 
 -- Weights of D, C, B and A, as ts_rank_cd takes them: attributes, description, brand, name. A word in a text of ordinary
 -- length counts a quarter of one that stands alone (BM25's length normalisation, b = 0.75; lengths in characters).
 create function search_weights(name text, description text, attributes jsonb) returns real[]
-language sql immutable parallel safe as $$
+language sql immutable parallel safe
+begin atomic
   select array[
     0.1 / (1 + 3 * coalesce(length(search_attributes(attributes)), 0) / 300.0),
     0.25 / (1 + 3 * coalesce(length(description), 0) / 55.0),
     0.075,
     1.0 / (1 + 3 * length(name) / 55.0)
-  ]::real[]
-$$;
+  ]::real[];
+end;
 
 -- Shadows of sales (docs/rehearsal.md) are told by their numbers alone. Numbers from 8388608 (half of what an order id can hold) belong to shadows: order ids, Redis keys and rows carry them.
 create function is_shadow(sale_number integer) returns boolean language sql immutable strict parallel safe as $$

@@ -33,7 +33,7 @@ select 'generated', attrelid::regclass::text, attname, pg_get_expr(adbin, adreli
 union all
 select 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
 union all
-select 'function', proname, '', prosrc from pg_proc join pg_language l on l.oid = prolang
+select 'function', proname, '', pg_get_functiondef(pg_proc.oid) from pg_proc join pg_language l on l.oid = prolang
   where pronamespace = 'public'::regnamespace and lanname in ('plpgsql', 'sql')
 union all
 select 'view', viewname, substring(definition from 'WHERE.*'), '' from pg_views where schemaname = 'real'
@@ -48,7 +48,8 @@ order by 1, 2, 3, 4
 """
 
 
-async def _picture(url: str) -> list[tuple[str, ...]]:
+async def picture(url: str) -> list[tuple[str, ...]]:
+    """Return all that a schema is made of."""
     connection = await pools.connect(url)
     try:
         return [tuple(row.values()) for row in await connection.fetch(_PICTURE)]
@@ -60,9 +61,9 @@ async def test_migrations_give_exactly_the_schema(database_url: str, empty_datab
     connection = await pools.connect(empty_database_url)
     await connection.execute(SCHEMA.read_text())
     await connection.close()
-    migrated = await _picture(database_url)
+    migrated = await picture(database_url)
     assert len(migrated) > 100
-    assert await _picture(empty_database_url) == migrated
+    assert await picture(empty_database_url) == migrated
 
 
 async def test_migrating_again_changes_nothing(database_url: str) -> None:
