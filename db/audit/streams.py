@@ -43,11 +43,11 @@ class StreamCounts(NamedTuple):
 
 async def stream_figures(connection: Connection, orders: Redis) -> list[Figure]:
     """Return the figures of all partitions of all sales together."""
-    await _witnesses(connection)
     await server.ping(orders)  # without any sale, too, a store that is not there must not pass
     places = await due_work.partitions(connection)
     short = await _short(connection, orders, places)
     counts = [await _settled_count(connection, orders, one) for one in places]
+    await _witnesses(connection)  # last: what was waited for is drains, which find losses
     return [
         Figure(
             promise="P1",

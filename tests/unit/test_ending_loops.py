@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
+
+import pytest
 
 from tests.fixtures.ending_loops import EndingLoop, cut_off, sockets
 
@@ -33,3 +36,18 @@ def test_a_loop_that_closes_by_itself_is_left_alone() -> None:
     loop.close()
     assert loop.is_closed()
     assert not [one for one in threading.enumerate() if isinstance(one, threading.Timer) and not one.finished.is_set()]
+
+
+def test_a_connection_that_nobody_closed_is_closed_and_named() -> None:
+    """Warnings are errors here: uvloop's own close would wait for it until it is cut off, and fail then."""
+    loop = EndingLoop()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        loop.run_until_complete(loop.create_connection(asyncio.Protocol, *server.getsockname()))
+        begun = time.monotonic()
+        with pytest.raises(ResourceWarning, match=f"TCPTransport.*open were .*{server.getsockname()[1]}"):
+            loop.close()
+        assert time.monotonic() - begun < 5
+        far, _ = server.accept()
+        with far:
+            assert far.recv(1) == b"", "it is closed, and no other test meets it"
+    assert loop.is_closed()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import pytest
 
+from db.audit import promises
 from db.audit.questions import audit
 from db.work import store_losses
 from db.work.store_losses import Gap
@@ -81,6 +83,22 @@ async def test_it_testifies_that_nothing_is_lost(shop: Shop, looking: Witness, d
     figures = (await audit(db)).figures
     assert (of(figures, NOBODY_KNOWS), of(figures, GONE)) == ((0, 0), (0, 0))
     await shop.drain()
+
+
+async def test_an_audit_waits_for_those_that_look_since_the_drain_that_it_waited_for(
+    shop: Shop, looking: Witness, db: Connection
+) -> None:
+    await accept(shop, looking, "ada")
+    await shop.drain()
+    ahead = f"{int(time.time() * 1000) + 60_000}-0"
+    await db.execute("update stream_cursors set entry_id = $1 where sale_number = $2", ahead, shop.sale_number)
+    looks = asyncio.create_task(promises.look(db, shop.orders))
+    await asyncio.sleep(0.3)  # it has seen that a drain has to find what is wrong
+    await shop.drain()
+    done, _ = await asyncio.wait({looks}, timeout=0.5)
+    assert not done, "a loss was found just now, and the intake has not looked"
+    await looking.look()
+    assert of((await looks).figures, NOBODY_KNOWS) == (0, 0)
 
 
 async def test_it_names_what_is_gone_once_and_until_it_is_sent_again(
