@@ -68,11 +68,12 @@ def test_a_lost_answer_and_a_reload_are_the_same_attempt(shop: Shop, visit: Open
 
 
 def test_it_waits_in_the_room(shop: Shop, visit: Open, other_origin: str) -> None:
-    sale = shop.sale()
+    sale = shop.sale(rate_per_s=0.001, grace_s=3)
     shop.crowd(sale, 3)
     page = enter(visit(), shop, other_origin, sale)
     page.get_by_role("button", name="Buy").click()
     expect(page.get_by_role("status")).to_contain_text("in the queue")
+    shop.change(sale, room={"rate_per_s": 1})  # not before: who was let in at once would not be seen to wait
     expect(page.get_by_role("status")).to_have_text("It is yours. Thank you!", timeout=60_000)
     assert len(orders(shop, sale)) == 1
 

@@ -68,7 +68,7 @@ def test_the_lobby_is_followed_drawn_and_the_draw_stays_in_sight(shop: Shop, vis
         expect(page.locator("time[data-show=moment]")).to_contain_text("GMT+9")
     late.goto(f"/sales/{sale}/wait")
     headline(late, "Register before the start")
-    shop.change(sale, starts_at=soon(8))
+    shop.change(sale, starts_at=soon(15))  # the page may hear of it late, and counts the last nine seconds all the same
     expect(one.locator(".count")).to_have_text(re.compile(r"^\d secs?$"), timeout=SLOW)
     headline(late, "Join the queue")
     for page in (one, other):  # the first place is let in at once, and one of the two may have drawn it

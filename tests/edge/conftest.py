@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-import uvloop
 
+from tests.fixtures.ending_loops import EndingLoop
 from tests.fixtures.intake import Intake, Serve
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Take the loop that serves: how a connection ends is its transport's."""
-    return {"uvloop": uvloop.new_event_loop}
+    return {"uvloop": EndingLoop}
 
 
 @pytest.fixture

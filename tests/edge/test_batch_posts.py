@@ -39,7 +39,6 @@ async def tight(serve: Serve) -> Intake:
         batch_post_line_bytes_max=1024,
         batch_post_bytes_max=2048,
         batch_posts_max=1,
-        body_timeout_s=0.5,
     )
     await intake.open_sale()
     return intake
@@ -97,7 +96,9 @@ async def test_with_storefront_keys_it_takes_one_whatever_the_lines_carry(serve:
     assert await taken(keyed, body, **{"X-Storefront-Key": KEY}) == [(202, False)] * 3
 
 
-async def test_so_many_are_in_work_and_a_slow_one_does_not_hold_its_place(tight: Intake) -> None:
+async def test_so_many_are_in_work_and_a_slow_one_does_not_hold_its_place(serve: Serve) -> None:
+    tight = await serve(batch_posts_max=1, body_timeout_s=3)
+    await tight.open_sale()
     reader, writer = await asyncio.open_connection("127.0.0.1", tight.port)
     head = f"POST {WHERE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 900\r\n\r\n"
     writer.write(head.encode() + order("slow"))

@@ -93,16 +93,15 @@ async def test_monitoring_is_answered_when_no_place_is_left(serve: Serve, path: 
 
 
 async def test_a_slow_body_of_any_method_takes_no_place(serve: Serve) -> None:
-    intake = await opened(await serve(body_timeout_s=1))
-    for method in ("GET", "HEAD", "OPTIONS", "DELETE", "PROPFIND"):
-        async with Raw(intake.port) as raw:
+    intake = await opened(await serve(body_timeout_s=3))
+    methods = ("GET", "HEAD", "OPTIONS", "DELETE", "PROPFIND")
+    async with AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(Raw(intake.port)) for _ in methods]
+        for raw, method in zip(slow, methods, strict=True):
             await raw.send(get("/products/hot", "Content-Length: 100", method=method))
-
-            async def awaited() -> bool:
-                return intake.guard.bodies.awaited == 1
-
-            await eventually(awaited)
-            assert intake.guard.in_flight == 0
+        await _awaited(intake, len(methods))
+        assert intake.guard.in_flight == 0
+        for raw in slow:
             assert (await raw.reader.readline()).startswith(b"HTTP/1.1 400 ")
 
 

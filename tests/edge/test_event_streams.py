@@ -6,7 +6,6 @@ import asyncio
 import resource
 import socket
 import sys
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -21,6 +20,7 @@ from intake.orders.event_hub import TICKS, EventHub
 from tests.fixtures import intake as intakes
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.raw import Raw, get
+from tests.fixtures.turns import Watch
 from tests.fixtures.waiting import eventually
 from tests.integration.intake.ops.test_order_filters import fill
 
@@ -182,7 +182,7 @@ async def test_a_stream_lives_its_time_and_says_so(
     intake: Intake, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_hub, "HEARTBEAT_S", 0.3)
-    monkeypatch.setattr(event_hub, "STREAM_S", 1.5)
+    monkeypatch.setattr(event_hub, "STREAM_S", 3.0)
     [order] = await placed(intake, db, 1)
     async with Raw(intake.port) as raw:
         await begun(raw, order)
@@ -283,11 +283,11 @@ async def test_thousands_listen_to_one_process(
         held = (process.memory_info().rss - before) / LISTENERS
         assert len(hubs[0]) == LISTENERS
         assert len(asyncio.all_tasks()) - tasks < 50
-        began = time.monotonic()
+        watch = Watch()
         await happens(db, orders_redis, "confirmed")
         async with asyncio.timeout(60):
             told = await listening.stdout.readline()
-        took = time.monotonic() - began
+        took = watch.elapsed_s()
         assert told.startswith(b"heard %d " % LISTENERS)
         print(f"{held:,.0f} bytes a listener; all {LISTENERS:,} told in {took:.2f} s")
         assert took < TOLD_WITHIN_S

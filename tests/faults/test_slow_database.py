@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from db.work.due_work import Partition
 from tests.fixtures.proxy import Proxy
+from tests.fixtures.turns import Watch
 from tests.fixtures.waiting import eventually
 from workers.drain.shift import Drain
 from workers.payments.settle import Settle
@@ -118,12 +119,22 @@ async def _work(shop: Shop, kind: Kind, database_url: str, stop: asyncio.Event) 
         await asyncio.sleep(0.01)
 
 
+async def _a_lease_passes() -> None:
+    """Wait until the process, of which the shift is a part, has had its turns for as long as a lease is."""
+    watch = Watch()
+
+    async def passed() -> bool:
+        return watch.elapsed_s() >= LEASE_S
+
+    await eventually(passed, what="a lease's time to pass")
+
+
 async def _in_each_lease(shop: Shop, kind: Kind) -> list[int]:
     """Return how much was done in each of some leases, after one in which what was under way may be lost."""
-    await asyncio.sleep(LEASE_S)
+    await _a_lease_passes()
     done, before = [], await shop.db.fetchval(kind.done) or 0
     for _ in range(LEASES):
-        await asyncio.sleep(LEASE_S)  # what is measured is what a lease's time allows
+        await _a_lease_passes()  # what is measured is what a lease's time allows
         now = await shop.db.fetchval(kind.done) or 0
         done.append(now - before)
         before = now
