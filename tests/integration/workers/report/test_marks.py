@@ -45,9 +45,8 @@ async def planned(shop: Shop, *in_s: float, made_ago_s: float = 0) -> int:
     now = datetime.now(UTC)
     entries = [PlanEntry(at=now + timedelta(seconds=one), room={"message": f"{one}"}) for one in in_s]
     number = await shop.open_sale("lamp", timeline=entries)
-    await shop.db.execute(
-        "update sales set created_at = created_at - make_interval(secs => $2) where sale_number = $1", number, made_ago_s
-    )
+    earlier = "update sales set created_at = created_at - make_interval(secs => $2) where sale_number = $1"
+    await shop.db.execute(earlier, number, made_ago_s)
     return number
 
 
