@@ -7,6 +7,7 @@ from tests.fixtures.network import forbid_all_but_loopback, read_authorities_onc
 pytest_plugins = [
     "tests.fixtures.compiled",  # first: what the others import is compiled
     "tests.fixtures.bounds",
+    "tests.fixtures.frozen",
     "tests.fixtures.sharing_out",
     "tests.fixtures.told",
     "tests.fixtures.drawn",
