@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from doorbuster.redis_roles import urls
 from doorbuster.redis_roles.client import RoleClient
 from doorbuster.redis_roles.nodes import Nodes
-from doorbuster.redis_roles.pools import Pool
+from doorbuster.redis_roles.pools import DRIVER, Pool
 from doorbuster.redis_roles.urls import Address, RoleKind
 from doorbuster.redis_roles.whereabouts import ClusterAsker, SentinelAsker
 
@@ -75,6 +75,7 @@ def _of_one(url: str, address: Address | None, *, timeout_s: float, connections:
         retry_on_timeout=False,
         retry_on_error=[],
         health_check_interval=0,
+        driver_info=DRIVER,
     )
     if address is not None:
         pool.connection_kwargs |= address._asdict()

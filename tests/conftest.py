@@ -1,12 +1,13 @@
 """What every test shares. Nothing here leaves the machine: see `tests.fixtures.network`."""
 
-from tests.fixtures.known_types import ask_for_types_once
+from tests.fixtures.known_types import ask_for_types_once, read_version_once
 from tests.fixtures.memory import keep_files_in_memory
 from tests.fixtures.network import forbid_all_but_loopback, read_authorities_once
 
 pytest_plugins = [
     "tests.fixtures.compiled",  # first: what the others import is compiled
     "tests.fixtures.bounds",
+    "tests.fixtures.frozen",
     "tests.fixtures.sharing_out",
     "tests.fixtures.told",
     "tests.fixtures.drawn",
@@ -36,3 +37,4 @@ forbid_all_but_loopback()
 read_authorities_once()
 keep_files_in_memory()
 ask_for_types_once()
+read_version_once()

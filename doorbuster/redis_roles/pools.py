@@ -10,9 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool
+from redis.driver_info import DriverInfo
 
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_roles.meaning import NotConnectedError, not_connected
+
+DRIVER = DriverInfo()
+"""What a connection tells its server of the library: each would read the library's version from its package anew."""
 
 
 class Pool(BlockingConnectionPool):

@@ -67,13 +67,17 @@ from tests.fixtures.bounds import *
 bounds.AGAIN_S = 1
 """
 
+PLUGINS = ("pytest_timeout", "pytest_asyncio.plugin", "_hypothesis_pytestplugin")
+"""The only ones of what is installed that a run here loads: all of them take longer than it."""
+
 
 def _run(folder: Path, tests: str, **ini: str) -> subprocess.CompletedProcess[str]:
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_hangs.py").write_text(tests)
     (folder / "pytest.ini").write_text("\n".join(["[pytest]", "asyncio_mode = auto", *map(" = ".join, ini.items())]))
-    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-q", "-c", "pytest.ini"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    plugins = [part for name in PLUGINS for part in ("-p", name)]
+    command = [sys.executable, "-m", "pytest", *plugins, "-p", "no:cacheprovider", "-q", "-c", "pytest.ini"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False)
 
 

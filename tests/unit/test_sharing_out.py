@@ -13,6 +13,9 @@ import pytest
 from tests.fixtures.files import files_under
 from tests.fixtures.sharing_out import LONG, ROOT, TOGETHER, rank, share
 
+ALONE = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""A run with no plugin but those it names: each of its processes would load all that are installed."""
+
 
 @pytest.mark.parametrize("place", LONG)
 def test_every_name_is_of_tests_that_are_there(place: str) -> None:
@@ -55,9 +58,7 @@ def test_a_run_ends_in_which_a_test_took_its_process_along(tmp_path: Path, left:
     }
     for name, text in files.items():
         (tmp_path / name).write_text(dedent(text) + rest * (name == "test_a.py"))
-    plugins = ["-p", "no:cacheprovider", "-p", "no:randomly", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    plugins = ["-p", "xdist.plugin", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path)]
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *plugins, str(tmp_path)]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | ALONE, capture_output=True, text=True, timeout=60)
     assert f"1 failed, {3 + left} passed" in done.stdout, done.stdout

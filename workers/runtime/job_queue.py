@@ -17,6 +17,7 @@ from rq.serializers import JSONSerializer
 
 from doorbuster import keys
 from doorbuster.redis_roles import sentinels, urls
+from doorbuster.redis_roles.pools import DRIVER
 from doorbuster.redis_roles.urls import RoleKind
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
         "socket_connect_timeout": timeout_s,
         "retry": Retry(NoBackoff(), 0),
         "retry_on_error": [],
+        "driver_info": DRIVER,
     }
     if said.kind is RoleKind.SINGLE:
         return Redis.from_url(said.plain, **options)
