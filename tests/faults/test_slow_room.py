@@ -52,10 +52,10 @@ async def stall(system: System) -> None:
 
 
 @pytest.mark.parametrize("stalls", [False, True])
-async def test_a_slow_room_uses_its_rate(tmp_path: Path, stalls: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    write([HOT], tmp_path / "catalogue.jsonl")
-    async with running(tmp_path / "data", workers=1) as system:
-        await system.import_catalogue(tmp_path / "catalogue.jsonl")
+async def test_a_slow_room_uses_its_rate(scratch: Path, stalls: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    write([HOT], scratch / "catalogue.jsonl")
+    async with running(scratch / "data", workers=1) as system:
+        await system.import_catalogue(scratch / "catalogue.jsonl")
         await open_sale(system, "slow", RoomRequest(mode="always", rate_per_s=RATE, burst=BURST))
         crowd = int(RATE * SECONDS * 1.3)
         plan = Plan(

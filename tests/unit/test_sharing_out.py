@@ -60,5 +60,9 @@ def test_a_run_ends_in_which_a_test_took_its_process_along(tmp_path: Path, left:
         (tmp_path / name).write_text(dedent(text) + rest * (name == "test_a.py"))
     plugins = ["-p", "xdist.plugin", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path)]
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *plugins, str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, env=os.environ | ALONE, capture_output=True, text=True, timeout=60)
+    # Files of its own: a run that begins closes the folder of all runs to other users, and with it what an instance of
+    # another test has opened of it to the user that it runs as.
+    own = ALONE | {"PYTEST_DEBUG_TEMPROOT": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | own, capture_output=True, text=True, timeout=60)
+    assert list(tmp_path.glob("pytest-of-*")), "it keeps its files elsewhere"
     assert f"1 failed, {3 + left} passed" in done.stdout, done.stdout

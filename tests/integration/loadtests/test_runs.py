@@ -21,9 +21,9 @@ pytestmark = pytest.mark.usefixtures("patience")
 INVOICES = Path(__file__).parents[3] / RECORDED
 
 
-async def test_the_demo_in_small_keeps_every_promise_and_leaves_nothing_running(tmp_path: Path) -> None:
-    page = tmp_path / "reports" / "night.html"
-    outcome = await demo.play(tmp_path, demo.QUICK, page=page)
+async def test_the_demo_in_small_keeps_every_promise_and_leaves_nothing_running(scratch: Path) -> None:
+    page = scratch / "reports" / "night.html"
+    outcome = await demo.play(scratch, demo.QUICK, page=page)
     assert outcome.differences == []
     assert outcome.good
     assert "<h1>The Friday drop</h1>" in page.read_text()
@@ -38,13 +38,13 @@ async def test_the_demo_in_small_keeps_every_promise_and_leaves_nothing_running(
     assert outcome.result.accepted_count <= visits.admitted <= visits.joined
     assert visits.fetches < visits.looks
     assert len(outcome.to_final) == outcome.distinct
-    assert left_running(tmp_path) == []
+    assert left_running(scratch) == []
 
 
 @pytest.mark.skipif(not INVOICES.exists(), reason="the recorded invoices are not beside this checkout")
-async def test_real_invoices_replayed_are_all_confirmed_and_the_stock_goes_out_even(tmp_path: Path) -> None:
+async def test_real_invoices_replayed_are_all_confirmed_and_the_stock_goes_out_even(scratch: Path) -> None:
     invoices = read(INVOICES, invoices_max=300)
-    replayed = await replay(tmp_path, invoices, console())
+    replayed = await replay(scratch, invoices, console())
     assert replayed.states == {"confirmed": len(invoices.orders)}
     assert replayed.good
 

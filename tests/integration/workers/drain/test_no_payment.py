@@ -27,7 +27,7 @@ async def test_prefer_wait_answers_with_the_confirmed_order(intake: Intake, shop
     await intake.make_product(units=1)
     shop.sale_number = (await intake.open_sale(payment="none"))["sale_number"]
     waiting = asyncio.create_task(intake.post("sale", headers={"Prefer": "wait=10"}))
-    await shop.drain()
+    await shop.drain_until(waiting)
     answer = await waiting
     assert (answer.status_code, answer.json()["status"], answer.json()["payment"]["status"]) == (
         201, "confirmed", "none",

@@ -220,7 +220,7 @@ async def test_over_http_it_is_accepted_although_sold_out_and_told_when_served(i
         taken = await intake.post("sale", customer_id=f"w{len(headers)}", standby=True, headers=headers)
         assert taken.status_code == 202, taken.text
     waiting = asyncio.create_task(intake.post("sale", customer_id="w2", standby=True, headers={"Prefer": "wait=10"}))
-    await shop.drain()
+    await shop.drain_until(waiting)
     answer = await waiting
     assert (answer.status_code, answer.json()["status"], answer.json()["reason"]) == (201, "pending", "standby")
     assert "reservation_expires_at" not in answer.json()

@@ -112,9 +112,12 @@ async def test_a_moved_start_has_its_own_steps_and_one_that_has_begun_none(stock
     assert len(await stocked.db.fetch("select from prewarm_reports")) == 2
 
 
-async def test_who_dies_in_the_middle_leaves_the_step_to_the_next(stocked: Shop) -> None:
+async def test_who_dies_in_the_middle_leaves_the_step_to_the_next(
+    stocked: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sale = await make_sale(stocked, 1_000)
     dying = SaleClock(stocked.settings, taken_s=0.3)
+    monkeypatch.setattr(dying, "_report", _nothing_more)
     await dying.look(stocked.db, await sales.live_sales(stocked.db))
     await eventually(lambda: stocked.db.fetchval("select count(*) from prewarm_steps"), what="a step to be taken")
     await dying.beside.close()
@@ -129,6 +132,11 @@ async def test_who_dies_in_the_middle_leaves_the_step_to_the_next(stocked: Shop)
     assert await stocked.db.fetchval("select attempts from prewarm_steps") == 2
     await look(stocked, dying)
     assert await occasions(stocked.db, sale) == ["check:1800"]
+
+
+async def _nothing_more(*_: object) -> None:
+    """Stop before a report is written."""
+    await asyncio.Event().wait()
 
 
 async def test_a_check_waits_while_processes_are_started(stocked: Shop) -> None:

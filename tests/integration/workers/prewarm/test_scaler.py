@@ -192,10 +192,11 @@ async def test_the_platform_is_told_ahead_and_what_it_was_is_kept_from_then(stoc
 
 async def test_who_dies_while_asking_leaves_it_to_another(stocked: Shop, platform: Platform) -> None:
     await make_sale(stocked, "spring", 100, workers=9)
-    assert await scaling.take(stocked.db, "aws", for_s=0.5)
+    assert await scaling.take(stocked.db, "aws", for_s=60)
     other = scaler(stocked)
     await look(stocked, other)
     assert platform.asked == []
+    await stocked.db.execute("update scaling set taken_until = clock_timestamp()")
 
     async def asked() -> bool:
         await look(stocked, other)

@@ -53,8 +53,8 @@ def test_a_killed_primary_of_a_cluster_comes_back_as_replica(folder: DataFolder)
         group.look()
         pids = group.pids()["orders"]
         primary = next(keeper for keeper in group.keepers() if keeper.pid == pids[0])
-        kill(primary)
         died = time.monotonic()
+        kill(primary)
         until(group, lambda: primary.lives, what="it to be started again")
         assert time.monotonic() - died > 1.0, "it came back before its replica could have taken over"
         until(group, group.is_ready, what="the cluster to be whole")
