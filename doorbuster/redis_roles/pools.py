@@ -1,8 +1,10 @@
-"""Pools of connections that say when nothing was sent, and stay closed. Owns both; sends nothing.
+"""Pools of connections that say when nothing was sent, and end for good. Owns both; sends nothing.
 
 The driver raises the same errors where a connection cannot be made and where it is lost behind a command. Only the
-first may be repeated, so it has a name of its own: `NotConnectedError`. And the driver's pool, once closed, makes
-connections for whoever asks it still, and keeps those that come back: nobody closes these.
+first may be repeated, so it has a name of its own: `NotConnectedError`.
+
+A pool of the driver's connects anew after its client was closed. What still ran beside (a copy that is read anew, a
+call whose answer nobody waits for) would leave a connection open that nobody knows of: here it is refused.
 """
 
 from __future__ import annotations
@@ -20,41 +22,37 @@ DRIVER = DriverInfo()
 
 
 class Pool(BlockingConnectionPool):
-    """Connections to one server."""
+    """Connections to one server, until its client is closed."""
 
-    _is_closed = False
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._is_closed = False
 
     async def get_connection(self, *arguments: Any, **options: Any) -> Any:
         """Return a connection that is ready to send.
 
         Raises:
-            NotConnectedError: none can be made, or none comes free in time.
+            NotConnectedError: none can be made, none comes free in time, or the client was closed.
             RedisError: the server does not take who asks.
         """
+        if self._is_closed:
+            raise NotConnectedError("the client was closed")
         try:
-            return await super().get_connection(*arguments, **options)  # type: ignore[no-untyped-call]
+            connection = await super().get_connection(*arguments, **options)  # type: ignore[no-untyped-call]
         except REDIS_FAILED as error:
             raise not_connected(error) from error
-
-    async def ensure_connection(self, connection: Any) -> None:
-        """Connect; not once the pool is closed, also if that was while it connected.
-
-        Raises:
-            RedisError: it cannot be made ready to send.
-        """
-        if not self._is_closed:
-            await super().ensure_connection(connection)
-        if self._is_closed:
-            await connection.disconnect(nowait=True)
-            raise NotConnectedError("the client is closed")
+        if self._is_closed:  # while this one was being made
+            await self.release(connection)
+            raise NotConnectedError("the client was closed")
+        return connection
 
     async def release(self, connection: Any) -> None:
-        """Take a connection back; who had it may have connected it again since the pool was closed."""
-        await super().release(connection)
+        """Take a connection back; none stays open once the client was closed."""
         if self._is_closed:
             await connection.disconnect(nowait=True)
+        await super().release(connection)
 
-    async def aclose(self) -> None:
-        """End every connection, those in use and those to come too."""
-        self._is_closed = True
-        await super().aclose()
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """End connections: those that nobody uses, or all and for good, as a client does that is closed."""
+        self._is_closed = self._is_closed or inuse_connections
+        await super().disconnect(inuse_connections)

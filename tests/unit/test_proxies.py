@@ -16,11 +16,17 @@ from tests.fixtures.proxy import Proxy
 
 
 def test_a_connection_that_is_taken_as_it_ends_is_closed_too() -> None:
-    go_on = threading.Event()
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        held.set()
+        go_on.wait(10)
+
     with warnings.catch_warnings(record=True) as told, socket.create_server(("127.0.0.1", 0)) as server:
         warnings.simplefilter("always")
         with Proxy(f"redis://127.0.0.1:{server.getsockname()[1]}") as proxy:
-            proxy._loop.call_soon_threadsafe(go_on.wait, 10)
+            proxy._loop.call_soon_threadsafe(hold)
+            assert held.wait(10)  # so that it is asked to end first, and takes the connection then
             late = socket.create_connection(("127.0.0.1", proxy.port))  # the system takes it, the proxy will
             ends = threading.Timer(0.2, go_on.set)
             ends.start()

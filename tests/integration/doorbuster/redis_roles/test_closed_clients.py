@@ -1,77 +1,66 @@
-"""A client that was closed keeps no connection, neither one that was on its way nor one that was in use."""
+"""A client that was closed leaves no connection behind, whoever still asks, and whatever was under way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
-from doorbuster.failures import REDIS_FAILED
 from doorbuster.redis_clients import plain_client
 from doorbuster.redis_roles.meaning import NotConnectedError
-from doorbuster.settings import Settings
-from tests.fixtures.proxy import Proxy
+from tests.fixtures.ending_loops import connections, sockets
 from tests.fixtures.waiting import eventually
 
 
-@pytest.fixture
-async def proxy(settings: Settings) -> AsyncIterator[Proxy]:
-    with Proxy(settings.orders_redis_url.get_secret_value()) as made:
-        yield made
+async def test_who_asks_a_closed_client_is_refused(orders_redis_url: str) -> None:
+    before, client = sockets(), plain_client(orders_redis_url)
+    assert await client.ping()
+    assert len(connections(before)) == 1
+    await client.aclose()
+    with pytest.raises(NotConnectedError, match="closed"):
+        await client.ping()
+    assert connections(before) == []
 
 
-@pytest.fixture
-async def client(proxy: Proxy) -> Redis:
-    return plain_client(proxy.url)
-
-
-async def _none_left(proxy: Proxy) -> None:
-    async def none() -> bool:
-        return proxy.connections == 0
-
-    await eventually(none, what="every connection to be ended")
-
-
-async def test_what_connects_while_it_is_closed_is_ended(
-    client: Redis, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+async def test_a_connection_that_was_being_made_is_ended(
+    orders_redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connects, goes_on = asyncio.Event(), asyncio.Event()
-    opened = asyncio.open_connection
+    connect, begun, go_on = asyncio.open_connection, asyncio.Event(), asyncio.Event()
 
-    async def held(host: str, port: int, **more: Any) -> Any:
-        found = await opened(host, port, **more)
-        if port == proxy.port:
-            connects.set()
-            await goes_on.wait()
-        return found
+    async def held(**where: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await connect(**where)
 
     monkeypatch.setattr(asyncio, "open_connection", held)
-    late = asyncio.create_task(client.ping())
-    await connects.wait()
+    before, client = sockets(), plain_client(orders_redis_url)
+    asking = asyncio.create_task(client.ping())
+    await begun.wait()
     await client.aclose()
-    goes_on.set()
-    with pytest.raises(NotConnectedError, match="the client is closed"):
-        await late
-    await _none_left(proxy)
+    go_on.set()
+    with pytest.raises(NotConnectedError, match="closed"):
+        await asking
+    assert connections(before) == []
 
 
-async def test_what_is_asked_after_it_was_closed_connects_to_nothing(client: Redis, proxy: Proxy) -> None:
-    await client.ping()
-    await client.aclose()
-    with pytest.raises(NotConnectedError, match="the client is closed"):
-        await client.ping()
-    await _none_left(proxy)
-
-
-async def test_a_connection_that_is_used_on_is_ended_when_it_comes_back(client: Redis, proxy: Proxy) -> None:
+async def test_a_connection_that_is_used_on_is_ended_when_it_comes_back(orders_redis_url: str) -> None:
+    before, client = sockets(), plain_client(orders_redis_url)
     connection = await client.connection_pool.get_connection()
     await client.aclose()
-    with suppress(*REDIS_FAILED):
-        await connection.send_command("PING")  # which the driver connects for
-        await connection.read_response()
+    await connection.send_command("PING")  # for which the driver connects anew
+    assert await connection.read_response() == b"PONG"
+    assert len(connections(before)) == 1
     await client.connection_pool.release(connection)
-    await _none_left(proxy)
+
+    async def ended() -> bool:
+        return connections(before) == []
+
+    await eventually(ended)
+
+
+async def test_an_idle_connection_that_is_ended_is_made_again(orders_redis_url: str) -> None:
+    async with plain_client(orders_redis_url) as client:
+        assert await client.ping()
+        await client.connection_pool.disconnect(inuse_connections=False)
+        assert await client.ping()

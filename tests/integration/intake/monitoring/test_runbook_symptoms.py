@@ -332,7 +332,6 @@ async def test_each_symptom_is_made_and_its_steps_end_it(night: Night, subtests:
     for name, make in SYMPTOMS.items():
         with subtests.test(name):
             night.person.said.clear()
-            night.alive.renew()
             try:
                 async with make(night) as mend:
                     await night.person.walk(name)

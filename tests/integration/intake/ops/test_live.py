@@ -17,7 +17,7 @@ from doorbuster import keys
 from doorbuster.settings import Settings
 from intake.monitoring.alerts.evaluator import FiringAlert
 from intake.monitoring.alerts.watcher import AlertWatcher
-from intake.ops.live import desk
+from intake.ops.live import desk, samples
 from intake.ops.live.looks import Looks
 from intake.room import cache as room_cache
 from tests.fixtures.intake import Intake, Serve
@@ -34,6 +34,13 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let half a second pass between two looks: still more than the least that a rate is told from."""
     monkeypatch.setattr(desk, "EVERY_S", 0.5)
     monkeypatch.setattr(room_cache, "STALE_S", 1.5)
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody look but who asks: the process's own look has a rate, too, that is gone before a slow one asks."""
+    monkeypatch.setattr(desk, "SAMPLED_MAX", 0)
+    monkeypatch.setattr(samples, "GAP_S", 60.0)
 
 
 async def look(intake: Intake, sale: str = "sale", **query: Any) -> Shown:
@@ -68,6 +75,7 @@ async def events(intake: Intake, count: int, **query: Any) -> AsyncIterator[Show
                     return
 
 
+@pytest.mark.usefixtures("alone")
 async def test_it_says_what_was_accepted_and_waits(intake: Intake) -> None:
     await intake.open_sale("sale", "lamp")
     first = await look(intake)
@@ -123,6 +131,7 @@ def _seconds(earlier: str | None, later: str) -> float:
     return 0.0 if earlier is None else (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
+@pytest.mark.usefixtures("alone")
 async def test_confirmed_orders_and_payments(intake: Intake, db: Connection) -> None:
     await intake.open_sale("sale", "lamp")
     await look(intake)

@@ -26,7 +26,7 @@ async def test_a_lost_reply_is_unknown_and_the_key_is_safe_to_repeat(
     serve: Serve, settings: Settings, orders_redis: Redis
 ) -> None:
     with Proxy(settings.orders_redis_url.get_secret_value()) as proxy:
-        intake = await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=0.3)
+        intake = await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=2)
         sale = await intake.open_sale()
         assert (await intake.post("sale")).status_code == 202
         proxy.lose_reply_to(b"EVALSHA")

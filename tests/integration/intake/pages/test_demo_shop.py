@@ -38,7 +38,7 @@ async def test_after_a_lost_answer_the_same_button_buys_once(
     serve: Serve, settings: Settings, orders_redis: Redis
 ) -> None:
     with Proxy(settings.orders_redis_url.get_secret_value()) as proxy:
-        intake = await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=0.3)
+        intake = await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=2)
         sale = await intake.open_sale("sale", "hot", "cold")
         async with Browser(intake) as browser:
             warm = await browser.send(SHOP, **fields(await browser.open(SHOP), "cold"))
@@ -96,7 +96,7 @@ async def test_a_retry_is_offered_also_when_the_sale_has_ended_meanwhile(
     serve: Serve, settings: Settings, orders_redis: Redis
 ) -> None:
     with Proxy(settings.orders_redis_url.get_secret_value()) as proxy:
-        intake = await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=0.3)
+        intake = await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=2)
         sale = await intake.open_sale("sale", "hot", "cold")
         other = await serve()
         async with Browser(intake) as browser:

@@ -58,7 +58,7 @@ async def test_postgres_away_after_buying_says_that_the_order_is_here_and_heals(
     serve: Serve, settings: Settings
 ) -> None:
     with Proxy(settings.database_url.get_secret_value()) as proxy:
-        intake = await serve(database_url=SecretStr(proxy.url), store_timeout_s=0.5)
+        intake = await serve(database_url=SecretStr(proxy.url), store_timeout_s=2)
         await intake.open_sale()
         async with Browser(intake, Accept=BROWSER) as browser, Browser(intake, Accept=BROWSER) as other:
             form = fields(await browser.open(SHOP))
@@ -86,7 +86,7 @@ async def test_a_process_that_never_knew_the_sale_says_it_too(serve: Serve, sett
     first = await serve()
     await first.open_sale()
     with Proxy(settings.database_url.get_secret_value()) as proxy:
-        second = await serve(database_url=SecretStr(proxy.url), store_timeout_s=0.5)
+        second = await serve(database_url=SecretStr(proxy.url), store_timeout_s=2)
         async with Browser(first, Accept=BROWSER) as browser:
             bought = await browser.send(SHOP, **fields(await browser.open(SHOP)))
             proxy.cut()

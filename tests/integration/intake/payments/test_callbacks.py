@@ -141,7 +141,7 @@ async def test_no_key_is_asked_for_and_ops_alone_take_none(serve: Serve, order_i
 async def test_while_postgres_is_away_the_provider_is_to_say_it_again(
     serve: Serve, order_id: UUID, db: Connection
 ) -> None:
-    intake = await serve(payment_webhook_secret=SIMULATED_SECRET, store_timeout_s=0.5)
+    intake = await serve(payment_webhook_secret=SIMULATED_SECRET, store_timeout_s=2)
     body = simulated_event(order_id)
     transaction = db.transaction()
     await transaction.start()

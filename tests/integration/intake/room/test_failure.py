@@ -42,7 +42,7 @@ async def up(intake: Intake) -> None:
 
 
 async def test_closed_until_the_store_is_back(serve: Serve, line: Proxy) -> None:
-    intake = await serve(room_redis_url=line.url, store_timeout_s=0.3)
+    intake = await serve(room_redis_url=line.url, store_timeout_s=2)
     await open_room(intake, room={"max_active": 1})
     ann, bob = Visitor(intake, "sale", "ann"), Visitor(intake, "sale", "bob")
     await ann.join()
@@ -64,7 +64,7 @@ async def test_closed_until_the_store_is_back(serve: Serve, line: Proxy) -> None
 
 
 async def test_open_for_one_order_each_and_not_for_ever(serve: Serve, line: Proxy) -> None:
-    intake = await serve(room_redis_url=line.url, store_timeout_s=0.3, room_emergency_s=6)
+    intake = await serve(room_redis_url=line.url, store_timeout_s=2, room_emergency_s=6)
     await open_room(intake, room={"on_store_failure": "open", "rate_per_s": 100, "burst": 100, "max_active": 1})
     first, ann = Visitor(intake, "sale", "first"), Visitor(intake, "sale", "ann")
     await first.join()
@@ -93,7 +93,7 @@ async def test_open_for_one_order_each_and_not_for_ever(serve: Serve, line: Prox
 
 
 async def test_nobody_is_let_into_a_sale_that_is_over(serve: Serve, line: Proxy) -> None:
-    intake = await serve(room_redis_url=line.url, store_timeout_s=0.3, room_emergency_s=60)
+    intake = await serve(room_redis_url=line.url, store_timeout_s=2, room_emergency_s=60)
     await open_room(intake, room={"on_store_failure": "open"})
     ann = Visitor(intake, "sale", "ann")
     await ann.join()
@@ -106,7 +106,7 @@ async def test_nobody_is_let_into_a_sale_that_is_over(serve: Serve, line: Proxy)
 
 
 async def test_a_net_that_cannot_be_asked_is_as_its_sale_says(serve: Serve, line: Proxy) -> None:
-    intake = await serve(room_redis_url=line.url, store_timeout_s=0.3)
+    intake = await serve(room_redis_url=line.url, store_timeout_s=2)
     line.cut()
     await open_room(intake, "shut", room={"mode": "safety_net"})
     await open_room(intake, "free", room={"mode": "safety_net", "on_store_failure": "open"})

@@ -160,7 +160,7 @@ async def test_what_is_refused_to_a_person_is_a_page(roomy: Intake) -> None:
 
 async def test_a_room_whose_store_is_gone_is_told_so_both_ways(serve: Serve, room_redis_url: str) -> None:
     with Proxy(room_redis_url) as line:
-        intake = await serve(room_redis_url=line.url, store_timeout_s=0.3)
+        intake = await serve(room_redis_url=line.url, store_timeout_s=2)
         await open_room(intake)
         ann = Visitor(intake, "sale", "ann")
         await ann.join()

@@ -62,7 +62,7 @@ async def test_without_the_order_store_the_slot_is_kept(
     serve: Serve, room_redis_url: str, orders_redis_url: str
 ) -> None:
     with Proxy(orders_redis_url) as line:
-        intake = await serve(room_redis_url=room_redis_url, orders_redis_url=line.url, store_timeout_s=0.3)
+        intake = await serve(room_redis_url=room_redis_url, orders_redis_url=line.url, store_timeout_s=2)
         await open_room(intake, room={"max_active": 1})
         ann, _ = await let_in(intake, "ann")
         bob = Visitor(intake, "sale", "bob")

@@ -91,7 +91,7 @@ async def test_without_the_guard_nothing_tells_a_search_from_a_page(
 
 
 async def test_what_is_in_work_refuses_by_class_and_shows_pages_at_hand(serve: Serve) -> None:
-    intake = await serve(in_flight_max=10, shed_lag_ms=0)
+    intake = await serve(in_flight_max=10, shed_lag_ms=0, catalogue_fresh_s=60)
     await intake.open_sale("sale")
     assert (await intake.http.get("/products/hot")).status_code == 200
     answers = {}

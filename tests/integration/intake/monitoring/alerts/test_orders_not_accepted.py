@@ -53,9 +53,7 @@ async def test_not_durable(row: Row, setting: str, wrong: str, mends: str) -> No
 async def test_the_order_store_is_down(row: Row, stores_folder: Path) -> None:
     with own_store("orders", stores_folder) as store:
         row.night.person.env["ORDERS_REDIS_URL"] = store.url
-        intake = row.asks(
-            await row.night.serve(orders_redis_url=store.url, store_timeout_s=1.0, durability_check_s=0.1)
-        )
+        intake = row.asks(await row.night.serve(orders_redis_url=store.url, store_timeout_s=2, durability_check_s=0.1))
         kept = await intake.post("sale", key="kept", lines=LAMP)
         assert kept.status_code == 202
         store.end()
@@ -74,7 +72,7 @@ async def test_the_order_store_is_down(row: Row, stores_folder: Path) -> None:
 @pytest.mark.walks(NAME, "both are well, `unknown` grows")
 async def test_the_order_store_answers_late(row: Row) -> None:
     night = row.night
-    hasty = row.asks(await night.serve(store_timeout_s=0.1))
+    hasty = row.asks(await night.serve(store_timeout_s=2))
     assert await _code(hasty) == "202"
     # As on a disk that is slow: what is written takes its time, what is read does not.
     await night.shop.orders.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
