@@ -45,7 +45,12 @@ async def run(intake: Intake, folder: Path, *, examples: int, fixed: bool) -> st
     ran = await asyncio.create_subprocess_exec(
         *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await ran.communicate()
+    try:
+        said, _ = await ran.communicate()
+    finally:
+        if ran.returncode is None:  # the test had its time: its pipe would be complained of in another
+            ran.kill()
+            await ran.communicate()
     assert b"generated" in said, said.decode(errors="replace")
     return "" if ran.returncode == 0 else said.decode(errors="replace")
 
