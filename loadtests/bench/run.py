@@ -11,16 +11,18 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import NoReturn
 
 import msgspec
 
 from loadtests.bench import table
-from loadtests.bench.orders import accepting, batches, draining, limits, modes, settling, steady, telling, whole
+from loadtests.bench.orders import accepting, batches, draining, least, limits, modes, settling, steady, telling, whole
 from loadtests.bench.reads import listening, reading, searching, waiting
 from loadtests.bench.scale import FULL, QUICK, Scale
 from loadtests.bench.shop import Fresh, open_sale, shared
 from loadtests.check import ledger, report
+from loadtests.rivals.floor import FLOOR
 from loadtests.scene.servers import serving
 from loadtests.scene.system import System
 
@@ -55,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     lines, about = table.rows(measured), table.machine(postgres, load)
     screen.print(table.render(lines))
     screen.print(searching.render(measured.searching))
+    bare = least.least(measured.least, measured.accepting, measured.draining)
+    screen.print(least.render(measured.least, bare, median(one.baseline_per_s for one in measured.whole)))
     most = max(one.most_waiting for one in measured.whole)
     screen.print(f"whole way: at most {most:,} accepted orders waited for the drain")
     screen.print(" ".join(f"{name} {value}" for name, value in about.items() if not isinstance(value, dict)))
@@ -92,7 +96,7 @@ async def _all(say: Callable[[str], None], *, quick: bool) -> tuple[table.Measur
 
 
 async def _measure(scale: Scale, systems: Fresh, say: Callable[[str], None]) -> tuple[table.Measured, str]:
-    measured = table.Measured([], [], [], [], [], [], [], [], [], [], [], [], [])
+    measured = table.Measured([], [], [], [], [], [], [], [], [], [], [], [], [], [])
     postgres = ""
     for turn in range(scale.repeats):
         async with systems.fresh(workers=WORKERS) as system:
@@ -117,6 +121,9 @@ async def _measure(scale: Scale, systems: Fresh, say: Callable[[str], None]) -> 
             f"against {one.baseline_per_s:,.0f}/s, {one.queue_per_s:,.0f}/s with a queue, "
             f"{one.batch_queue_per_s:,.0f}/s with one of batches"
         )
+    measured.least = await least.measure(scale, systems)
+    for turn_of_least in measured.least:
+        say(least.said(turn_of_least))
     measured.batches = await batches.measure(scale, systems)
     for turn_of_batches in measured.batches:
         say(batches.said(turn_of_batches))
@@ -151,7 +158,7 @@ async def _ask(
 async def _turn(system: System, scale: Scale, *, floor_first: bool) -> tuple[accepting.Accepting, draining.Draining]:
     await open_sale(system, accepting.SALE, accepting.ROOM)
     with tempfile.TemporaryDirectory(prefix="doorbuster-bench-") as folder:
-        async with serving("loadtests.rivals.floor:create_app()", Path(folder, "log")) as floor:
+        async with serving(FLOOR, Path(folder, "log")) as floor:
             with system.draining_paused():
                 accepted = await accepting.measure(system.ready.base, floor, scale, floor_first=floor_first)
     return accepted, await draining.measure(system, accepted.accepted, scale)

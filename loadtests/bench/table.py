@@ -17,6 +17,7 @@ from loadtests.bench.orders import batches, limits, modes, settling, steady, tel
 from loadtests.bench.orders.accepting import Accepting
 from loadtests.bench.orders.batches import Batches
 from loadtests.bench.orders.draining import Draining
+from loadtests.bench.orders.least import Ours
 from loadtests.bench.orders.limits import Limits
 from loadtests.bench.orders.modes import Modes
 from loadtests.bench.orders.settling import Settling
@@ -49,6 +50,7 @@ class Measured(msgspec.Struct):
     telling: list[Telling]
     limits: list[Limits]
     batches: list[Batches]
+    least: list[Ours]
 
 
 def rows(measured: Measured) -> list[Row]:

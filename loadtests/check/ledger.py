@@ -17,6 +17,7 @@ import asyncpg
 
 from db.connections.pool import connect
 from db.query_files import load
+from db.report import stored
 from loadtests.scene.loopback import check_database
 from loadtests.traffic.samples import Samples
 
@@ -226,6 +227,19 @@ async def wait_until_told(connection: Connection, *, bound_s: float) -> None:
     while await connection.fetchval(_SQL["is_untold"]):
         if monotonic() > ends:
             raise NotSettledError(f"there are unpublished events after {bound_s:g} s")
+        await asyncio.sleep(_TOLD_POLL_S)
+
+
+async def wait_until_reported(connection: Connection, *, bound_s: float) -> None:
+    """Wait until the report of every sale that is over is written.
+
+    Raises:
+        NotSettledError: it takes longer than `bound_s`.
+    """
+    ends = monotonic() + bound_s
+    while due := await stored.due(connection):
+        if monotonic() > ends:
+            raise NotSettledError(f"there is no report of {due[0].sale_id} after {bound_s:g} s")
         await asyncio.sleep(_TOLD_POLL_S)
 
 

@@ -70,10 +70,7 @@ async def idle(system: System) -> dict[str, float]:
 async def measure(
     system: System, connection: Connection, point: Point, name: str, orders: int, at_rest: dict[str, float]
 ) -> Turn:
-    """Sell so many orders in a sale of their own and return what each cost.
-
-    The sale stays open: the report of one that is over holds all orders against the promises, while the next is sold.
-    """
+    """Sell so many orders in a sale of their own, which stays open, and return what each cost."""
     await _open(system, connection, point, name)
     ahead = max(orders // AHEAD, 1)
     await _sell(system, connection, name, bodies(point, f"{name}-ahead", ahead), ahead)
@@ -86,6 +83,15 @@ async def measure(
     return Turn(
         orders, {role: (after[role] - before[role] - at_rest[role] * took) / orders * 1e6 for role in ROLES}, took
     )
+
+
+async def close(system: System, connection: Connection, name: str) -> None:
+    """Close a point's sale and wait for its report, which holds all orders against the promises.
+
+    A sale that is open is looked at by every role, again and again: the next point is not to pay for it.
+    """
+    await system.ops("POST", f"/ops/sales/{name}/close")
+    await ledger.wait_until_reported(connection, bound_s=_BOUND_S)
 
 
 async def _sell(system: System, connection: Connection, sale: str, sent: list[bytes], in_all: int) -> None:

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from doorbuster.contract.orders import OrderRequest
 from doorbuster.lua_script import Script
 
+FLOOR = "loadtests.rivals.floor:create_app()"
 COUNTING_URL = "FLOOR_REDIS_URL"
 """In the environment: the Redis that requests are counted in."""
 COUNTED = "floor:counted"

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
+import psutil
 
 from doorbuster.ports import reserve
 
@@ -46,6 +47,17 @@ async def serving(app: str, log: Path, **environment: str) -> AsyncIterator[str]
         yield base
     finally:
         await stop(process)
+
+
+def processor_s(app: str) -> float:
+    """Return the seconds of processor that this process's servers of an application have used."""
+    used = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended by itself
+            if app in process.cmdline():
+                times = process.cpu_times()
+                used += times.user + times.system
+    return used
 
 
 async def stop(process: asyncio.subprocess.Process, grace_s: float = _STOP_S) -> int:

@@ -208,7 +208,6 @@ async def running(
         process = await asyncio.create_subprocess_exec(
             *(command(), "up", "--port", "0", "--data", str(data)),
             *("--workers", str(workers), "--intake", str(intake), "--replicas", str(replicas)),
-            *("--topology", topology),
             *("--ready-file", str(ready_file)),
             *(() if topology == "single" else ("--topology", topology)),
             stdout=asyncio.subprocess.PIPE,

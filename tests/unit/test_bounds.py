@@ -85,6 +85,31 @@ def test_what_hangs_is_interrupted_until_it_ends_and_the_next_goes_on(tmp_path: 
 
 
 @pytest.mark.timeout(100)
+def test_a_fixture_that_is_interrupted_takes_none_with_it_but_those_that_want_it(tmp_path: Path) -> None:
+    hangs_once = """
+import pytest, threading
+
+@pytest.fixture(scope="session")
+def server():
+    threading.Event().wait()
+
+@pytest.fixture(params=["without", "with", "without"])
+def shop(request):
+    return request.getfixturevalue("server") if request.param == "with" else None
+
+def test_one(shop):
+    pass
+
+def test_two(shop):
+    pass
+"""
+    ran = _run(tmp_path, hangs_once, timeout="1")
+    assert "4 passed, 2 errors" in ran.stdout, ran.stdout + ran.stderr
+    assert ran.stdout.count("has had 1 s") == ran.stdout.count("TookTooLongError: ") > 0
+    assert "AssertionError" not in ran.stdout
+
+
+@pytest.mark.timeout(100)
 def test_what_no_interruption_ends_ends_its_process_also_after_a_failure(tmp_path: Path) -> None:
     deaf = """
 import pytest, time

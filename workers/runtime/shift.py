@@ -97,8 +97,8 @@ class Shift(LeasedSession):
         except TRANSIENT as error:  # the key expires by itself
             log.warning("the jobs store does not answer", extra={"shift": self.name, "error": error})
 
-    async def reason_to_end(self, idle_from: float | None) -> EndReason | None:
-        """Say why the shift should end now, or None; `idle_from` is since when it has found nothing, None if it did."""
+    async def reason_to_end(self, idle_s: float) -> EndReason | None:
+        """Say why the shift should end now, or None; `idle_s` is for how long it has looked and found nothing."""
         now = time.monotonic()
         if self.stop.is_set():
             return EndReason.STOPPED
@@ -106,7 +106,6 @@ class Shift(LeasedSession):
             return EndReason.ORPHANED
         if now - self.began > self.settings.shift_s:
             return EndReason.TIME_UP
-        idle_s = 0.0 if idle_from is None else now - idle_from
         if idle_s > IDLE_S:
             return EndReason.IDLE
         if (idle_s > IDLE_CROWDED_S or now - self.began > SLICE_S) and await self._others_wait(now):
@@ -238,10 +237,11 @@ async def _work(shift: Shift, work: Work) -> tuple[EndReason, int]:
                     return EndReason.DONE, done
                 done += count
                 await shift.tell_cost(count)
-                idle_from = None if count or work.is_busy else idle_from or time.monotonic()
+                idle_from = None if count or work.is_busy else idle_from or stepped
                 if work.paced and 0 < count < shift.size.now:
                     await _pause(shift.stop, stepped + pace_s(count) - time.monotonic())
-            ended = await shift.reason_to_end(idle_from)
+            # From look to look: how long the last one took is no reason not to look again.
+            ended = await shift.reason_to_end(0.0 if idle_from is None else stepped - idle_from)
     finally:
         await work.end(immediately=ended is None or ended in IMMEDIATE or not fresh)
         await shift.tell_cost(0, every_s=0.0)

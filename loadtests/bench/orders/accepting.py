@@ -12,6 +12,8 @@ from loadtests.bench.reads.waiting import admissions
 from loadtests.bench.scale import Scale
 from loadtests.bench.shop import mix
 from loadtests.generate.shapes import Shape
+from loadtests.rivals.floor import FLOOR
+from loadtests.scene.servers import processor_s
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import Plan, Result
 from loadtests.traffic.samples import Samples
@@ -40,6 +42,9 @@ class Accepting(msgspec.Struct):
     half_load_per_s: float
     ours_p99_ms: float
     floor_p99_ms: float
+    floor_us: float
+    """Microseconds of processor that the floor's server takes an order at full load, and whoever asks it."""
+    floor_generator_us: float
     accepted: int
     """Orders our stream took, those that warmed it up included."""
 
@@ -49,7 +54,11 @@ async def measure(ours: str, floor: str, scale: Scale, *, floor_first: bool) -> 
     scale = Admitted(**msgspec.structs.asdict(scale), admissions=await admissions(ours, SALE, ADMISSIONS))
     rates: dict[str, Result] = {}
     for base in (floor, ours) if floor_first else (ours, floor):
+        await _warm(base, scale)
+        before = processor_s(FLOOR)
         rates[base] = await _full(base, scale, ours=base == ours)
+        if base == floor:
+            floor_s = processor_s(FLOOR) - before
     half = rates[ours].rate / 2
     tails: dict[str, Result] = {}
     for base in (floor, ours) if floor_first else (ours, floor):
@@ -60,12 +69,17 @@ async def measure(ours: str, floor: str, scale: Scale, *, floor_first: bool) -> 
         half_load_per_s=half,
         ours_p99_ms=_p99_ms(tails[ours]),
         floor_p99_ms=_p99_ms(tails[floor]),
+        floor_us=floor_s / rates[floor].accepted_count * 1e6,
+        floor_generator_us=rates[floor].processor_s / rates[floor].accepted_count * 1e6,
         accepted=_warm_count(scale) + rates[ours].accepted_count + tails[ours].accepted_count,
     )
 
 
-async def _full(base: str, scale: Admitted, *, ours: bool) -> Result:
+async def _warm(base: str, scale: Admitted) -> None:
     _only_accepted(await carry_out(_plan(base, "warm", scale, count=_warm_count(scale))))
+
+
+async def _full(base: str, scale: Admitted, *, ours: bool) -> Result:
     if ours:
         return _only_accepted(await carry_out(_plan(base, "full", scale, count=scale.orders)))
     return _only_accepted(await carry_out(_plan(base, "full", scale, seconds=scale.floor_s)))

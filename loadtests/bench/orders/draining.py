@@ -26,6 +26,8 @@ class Draining(msgspec.Struct):
     batches: int
     one_by_one_per_s: float
     copy_per_s: float
+    copy_us: float
+    """Microseconds of Postgres' processor that COPY takes an order."""
 
 
 async def measure(system: System, accepted: int, scale: Scale) -> Draining:
@@ -37,10 +39,17 @@ async def measure(system: System, accepted: int, scale: Scale) -> Draining:
     with system.draining_paused():
         async with draining.database(dsn) as own:
             orders, rows = await draining.rows_of(dsn)
+            before = system.processor_s()["postgres"]
             copied = await draining.copy(own, orders, rows)
+            copy_s = system.processor_s()["postgres"] - before
             slow = await draining.one_by_one(own, seconds=scale.rival_s)
     return Draining(
-        drain_per_s=rate_of(found), orders=orders, batches=len(found), one_by_one_per_s=slow, copy_per_s=copied
+        drain_per_s=rate_of(found),
+        orders=orders,
+        batches=len(found),
+        one_by_one_per_s=slow,
+        copy_per_s=copied,
+        copy_us=copy_s / orders * 1e6,
     )
 
 

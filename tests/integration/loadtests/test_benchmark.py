@@ -22,5 +22,9 @@ def test_the_benchmark_measures_every_line_of_its_table(tmp_path: Path, capsys: 
         assert row["met"] is (ratio <= row["bar"] if row["at_most"] else ratio >= row["bar"]), row
     (searched,) = written["repetitions"]["searching"]
     assert all(kind["found"] and not kind["refused"] for kind in searched["asked"])
+    found = written["repetitions"]
+    assert all(us > 0 for one in found["least"] for us in [one["commands_us"], *one["us"].values()])
+    assert all(one["floor_us"] > 0 < one["floor_generator_us"] for one in found["accepting"])
+    assert all(one["copy_us"] > 0 for one in found["draining"])
     assert written["machine"]["cores"]
     assert "MISSED" in capsys.readouterr().out or all(row["met"] for row in written["table"])

@@ -201,7 +201,7 @@ async def test_what_was_found_strictly_is_shown_though_loosening_takes_too_long(
 ) -> None:
     """The statement really runs into its time-out; the negative control: without anything found it is an error."""
     await fill(db)
-    searching = Searching(PostgresSearch(replicas, timeout_s=0.3, at_once=3))
+    searching = Searching(PostgresSearch(replicas, timeout_s=1.0, at_once=3))
     at_once = rows.search
 
     async def endless_when_loosened(

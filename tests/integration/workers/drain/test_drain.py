@@ -263,16 +263,18 @@ async def test_an_expired_lease_is_taken_over_and_its_old_holder_writes_nothing(
 
 
 async def _paused_shift(shop: Shop, name: str) -> asyncio.Task[EndReason]:
-    """Start a shift that has its lease and waits for entries."""
+    """Start a shift that has its lease and waits for entries, however long none comes."""
     began = asyncio.Event()
 
     class Watched(Drain):
+        is_busy = True
+
         async def begin(self) -> None:
             await super().begin()
             began.set()
 
     place = Partition(shop.sale_number, 0)
-    task = asyncio.create_task(shop.run(name, lambda mine: Watched(mine, place)))
+    task = asyncio.create_task(shop.run(name, lambda mine: Watched(mine, place), lease_s=60))
     await began.wait()
     return task
 

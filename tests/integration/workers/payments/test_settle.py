@@ -212,7 +212,7 @@ async def test_whoever_lost_the_lease_confirms_nothing(lamp_sale: Shop, db: Conn
     ids = await lamp_sale.buy("ada", lamp=1, token="held")
     await lamp_sale.drain()
     gateway = HeldGateway()
-    zombie = asyncio.create_task(lamp_sale.settle(gateway, payment_timeout_s=60))
+    zombie = asyncio.create_task(lamp_sale.settle(gateway, payment_timeout_s=60, lease_s=60))
     await gateway.was_asked()
     await db.execute("update shifts set lease_expires_at = now() - interval '1 second' where name = $1", name)
     assert await shifts.acquire(db, name, holder="the next", lease_s=60) == 2

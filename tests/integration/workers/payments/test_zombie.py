@@ -65,7 +65,8 @@ class Pausing(SimulatedGateway):
 
 async def _zombie(shop: Shop, db: Connection, gateway: Pausing) -> asyncio.Task[EndReason]:
     """Return a money shift that stands still, and has lost its lease."""
-    zombie = asyncio.create_task(shop.money(gateway, payment_timeout_s=60))
+    # Its loop goes on: with a lease of seconds it would renew it, or miss it, before a successor has done its work.
+    zombie = asyncio.create_task(shop.money(gateway, payment_timeout_s=60, lease_s=60))
     await asyncio.wait_for(gateway.paused.wait(), 30)
     await db.execute("update shifts set lease_expires_at = now() where name = 'money'")
     return zombie

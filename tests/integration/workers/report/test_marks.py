@@ -39,12 +39,15 @@ async def make(shop: Shop) -> AsyncIterator[Make]:
     jobs.close()
 
 
-async def planned(shop: Shop, *in_s: float) -> int:
-    """Make a sale whose room changes so many seconds from now."""
+async def planned(shop: Shop, *in_s: float, made_ago_s: float = 0) -> int:
+    """Make a sale whose room changes so many seconds from now; `made_ago_s`: as if it had been made so long ago."""
     await shop.stock(lamp=5)
     now = datetime.now(UTC)
     entries = [PlanEntry(at=now + timedelta(seconds=one), room={"message": f"{one}"}) for one in in_s]
-    return await shop.open_sale("lamp", timeline=entries)
+    number = await shop.open_sale("lamp", timeline=entries)
+    earlier = "update sales set created_at = created_at - make_interval(secs => $2) where sale_number = $1"
+    await shop.db.execute(earlier, number, made_ago_s)
+    return number
 
 
 async def look(db: Connection, *all_marks: ReportMarks) -> None:
@@ -60,7 +63,7 @@ async def marked(db: Connection) -> int:
 async def test_an_entry_is_marked_once_it_is_in_force_by_whoever_looks_first(
     shop: Shop, db: Connection, make: Make
 ) -> None:
-    await planned(shop, 0.2, 3_600)
+    await planned(shop, 0.2, 3_600, made_ago_s=60)
     first, second = make(), make()
 
     async def seen() -> bool:
@@ -113,7 +116,7 @@ async def test_starts_of_long_ago_are_forgotten(shop: Shop, db: Connection, make
 
 
 async def test_the_scheduler_does_it(shop: Shop, db: Connection) -> None:
-    await planned(shop, 0.05)
+    await planned(shop, 0.05, made_ago_s=60)
     scheduler = Scheduler(shop.settings)
     try:
 

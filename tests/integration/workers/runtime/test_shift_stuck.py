@@ -21,11 +21,12 @@ pytestmark = pytest.mark.versions
 NAME = "drain:1:0"
 APPLICATION = f"doorbuster-{NAME}"
 LEASE_S = 0.3
+SUCCESSORS_LEASE_S = 2.0
 
 
 @asynccontextmanager
-async def session(url: str, *, command_timeout_s: float = 5.0) -> AsyncIterator[pools.Connection]:
-    connection = await pools.connect(url, application=APPLICATION, command_timeout_s=command_timeout_s)
+async def session(url: str) -> AsyncIterator[pools.Connection]:
+    connection = await pools.connect(url, application=APPLICATION, command_timeout_s=5.0)
     try:
         yield connection
     finally:
@@ -59,13 +60,14 @@ async def stuck(connection: pools.Connection, fence: int) -> AsyncIterator[async
 
 
 async def test_the_successor_ends_the_session_of_a_holder_stuck_in_a_copy(database_url: str) -> None:
-    async with session(database_url) as first, session(database_url, command_timeout_s=1) as second:
+    async with session(database_url) as first, session(database_url) as second:
         fence = await shifts.acquire(first, NAME, holder="first", lease_s=LEASE_S)
         assert fence is not None
         async with stuck(first, fence) as work:
             await eventually(lambda: _is_over(second), what="the lease to run out")
             with pytest.raises(TimeoutError):  # the negative control: nothing else brings the row back
-                await shifts.acquire(second, NAME, holder="second", lease_s=LEASE_S)
+                async with asyncio.timeout(1):
+                    await shifts.acquire(second, NAME, holder="second", lease_s=LEASE_S)
             ended = await shifts.end_overdue(second, NAME, application=APPLICATION, lease_s=LEASE_S)
             assert ended == 1
             assert await shifts.acquire(second, NAME, holder="second", lease_s=5) == fence + 1
@@ -94,12 +96,13 @@ class Idle:
 
 async def test_a_shift_takes_over_from_a_holder_stuck_in_a_copy(settings: Settings) -> None:
     url = settings.database_url.get_secret_value()
-    own = settings.model_copy(update={"lease_s": LEASE_S})
+    # Its own lease bounds what it waits for an answer: as short as the other's, a stall would end it.
+    own = settings.model_copy(update={"lease_s": SUCCESSORS_LEASE_S})
     async with session(url) as first, session(url) as watching:
         fence = await shifts.acquire(first, NAME, holder="first", lease_s=LEASE_S)
         assert fence is not None
         async with stuck(first, fence):
-            await eventually(lambda: _is_over(watching), what="the lease to run out")
+            await eventually(lambda: _is_over(watching, SUCCESSORS_LEASE_S), what="the lease to run out")
             assert await shift.run(NAME, own, asyncio.Event(), lambda _shift: Idle()) is EndReason.DONE
 
 
@@ -121,11 +124,12 @@ async def test_another_shift_is_left_alone(database_url: str) -> None:
             assert await shifts.end_overdue(second, NAME, application="doorbuster-drain:1:1", lease_s=0) == 0
 
 
-async def _is_over(connection: pools.Connection) -> bool:
+async def _is_over(connection: pools.Connection, lease_s: float = LEASE_S) -> bool:
     return NAME not in await shifts.live(connection) and bool(
         await connection.fetchval(
-            "select bool_or(xact_start < clock_timestamp() - interval '0.4 s') from pg_stat_activity"
+            "select bool_or(xact_start < clock_timestamp() - make_interval(secs => $2)) from pg_stat_activity"
             " where application_name = $1",
             APPLICATION,
+            lease_s + 0.1,
         )
     )

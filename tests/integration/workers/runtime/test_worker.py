@@ -111,7 +111,8 @@ async def test_an_idle_worker_stops_at_once(shop: Shop) -> None:
     with process("workers", shop.settings) as worker:
         wait_until(lambda: _workers(shop) == 1)
         worker.send_signal(signal.SIGINT)
-        assert worker.wait(3) == 0
+        assert wait_until(lambda: worker.poll() is not None, within_s=3)
+        assert worker.returncode == 0
     assert _workers(shop) == 0
 
 
@@ -179,7 +180,9 @@ async def test_worker_and_scheduler_outlive_the_jobs_store(
         assert scheduler.poll() is None
         for one in (scheduler, worker):
             one.send_signal(signal.SIGTERM)
-        assert (scheduler.wait(5), worker.wait(5)) == (0, 0)
+        for one in (scheduler, worker):
+            wait_until(lambda ended=one: ended.poll() is not None, within_s=5)
+        assert (scheduler.returncode, worker.returncode) == (0, 0)
 
 
 async def _are_confirmed(shop: Shop, ids: list) -> bool:  # type: ignore[type-arg]

@@ -121,7 +121,17 @@ async def test_two_at_once_deliver_nothing_twice(hooks: Hooks) -> None:
     await sell(hooks, 20)
     fanning = await asyncio.gather(*(hooks.shop.run(f"fan_out:{n}", FanOut, **hooks.settings) for n in range(2)))
     assert fanning == [EndReason.IDLE] * 2, "two relays, each with a lease of its own: the events' ids keep them apart"
-    ended = await asyncio.gather(hooks.deliver(), hooks.deliver())
+    both_came = asyncio.Event()
+
+    async def held(request: web.Request) -> web.StreamResponse:
+        await both_came.wait()
+        return web.Response()
+
+    receiver.behave = held
+    delivering = [asyncio.create_task(hooks.deliver()) for _ in range(2)]
+    await asyncio.wait(delivering, return_when=asyncio.FIRST_COMPLETED)
+    both_came.set()
+    ended = await asyncio.gather(*delivering)
     assert sorted(ended) == [EndReason.IDLE, EndReason.NOT_FREE]
     assert len(receiver.ids) == len(set(receiver.ids)) == 40
 
