@@ -17,6 +17,7 @@ from db.orders.fulfilment import line_cancels
 from db.orders.money import PaymentOperation
 from db.orders.states import Status
 from db.sales import SaleProduct, SaleSpec
+from tests.fixtures import mortal
 from tests.fixtures.chaotic_provider import Fault
 from tests.fixtures.life.world import Wish, World
 from tests.fixtures.mortal import Break
@@ -207,6 +208,20 @@ async def test_a_provider_that_was_down_is_asked_again_by_itself(world: World) -
     assert {await world.status(one) for one in ids} == {"pending"}
     assert await world.rest() == []
     assert {await world.status(one) for one in ids} == {"confirmed"}
+
+
+async def test_what_is_drawn_for_a_step_meets_the_calls_that_it_begins(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when whoever looks whether the step is over looks just then."""
+    monkeypatch.setattr(mortal, "_LOOK_S", 0.0)
+    await _open(world, stock=100)
+    for _ in range(10):
+        (order_id,) = await _drained(world, None)
+        await world.step("settle", [Fault.ANSWER_LOST])
+        await world.step("settle")
+        assert world.provider.payments[order_id].captured == 200
+        assert await world.status(order_id) == "pending", "the answer was not lost"
 
 
 # With a guard off the same checks find what is wrong.
