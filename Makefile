@@ -97,8 +97,8 @@ check: $(STAMP)  ## types, lint, import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(STAMP)  ## measure against floors and rivals in the same run
-	@$(BIN)/doorbuster bench
+bench: $(STAMP)  ## measure against floors and rivals in the same run (ARGS="--only orders")
+	@$(BIN)/doorbuster bench $(ARGS)
 
 loadtest: $(STAMP)  ## Locust, headless, ended by the audit (SHAPE=spike|real|herd|refresh|bots|retry, PROCESSES=1)
 	@$(BIN)/python -m loadtests.locust_run --shape $(or $(SHAPE),spike) --processes $(or $(PROCESSES),1)

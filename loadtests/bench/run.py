@@ -26,6 +26,7 @@ from loadtests.rivals.floor import FLOOR
 from loadtests.scene.servers import serving
 from loadtests.scene.system import System
 
+PARTS = ("orders", "reads")
 SIZES = (20_000, 100_000, 1_000_000)
 BUSY = 0.5
 """Load average above which a run says that others disturbed it."""
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the JSON; return the exit code."""
     parser = Parser(prog="doorbuster bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run; its figures mean nothing")
+    parser.add_argument("--only", choices=PARTS, help="a part: orders, or the room, catalogue and search (reads)")
     parser.add_argument("--json", type=Path, default=Path("reports/bench.json"), help="where to write the figures")
     every = f"search alone, in every engine that is here, at these sizes (default {' '.join(map(str, SIZES))})"
     parser.add_argument("--search", type=int, nargs="*", metavar="PRODUCTS", help=every)
@@ -53,14 +55,16 @@ def main(arguments: list[str] | None = None) -> int:
         return _search(options.search or SIZES, options.json, quick=options.quick)
     screen = report.console()
     load = os.getloadavg()[0]
-    measured, postgres = asyncio.run(_all(screen.print, quick=options.quick))
+    measured, postgres = asyncio.run(_all(screen.print, options.only, quick=options.quick))
     lines, about = table.rows(measured), table.machine(postgres, load)
     screen.print(table.render(lines))
-    screen.print(searching.render(measured.searching))
-    bare = least.least(measured.least, measured.accepting, measured.draining)
-    screen.print(least.render(measured.least, bare, median(one.baseline_per_s for one in measured.whole)))
-    most = max(one.most_waiting for one in measured.whole)
-    screen.print(f"whole way: at most {most:,} accepted orders waited for the drain")
+    if measured.searching:
+        screen.print(searching.render(measured.searching))
+    if measured.whole:
+        bare = least.least(measured.least, measured.accepting, measured.draining)
+        screen.print(least.render(measured.least, bare, median(one.baseline_per_s for one in measured.whole)))
+        most = max(one.most_waiting for one in measured.whole)
+        screen.print(f"whole way: at most {most:,} accepted orders waited for the drain")
     screen.print(" ".join(f"{name} {value}" for name, value in about.items() if not isinstance(value, dict)))
     if load > BUSY:
         screen.print(f"[bold]the machine was busy before the run (load {load:.1f}): repeat it on a quiet one[/]")
@@ -88,31 +92,43 @@ def _search(sizes: Sequence[int], file: Path, *, quick: bool) -> int:
     return 0
 
 
-async def _all(say: Callable[[str], None], *, quick: bool) -> tuple[table.Measured, str]:
+async def _all(say: Callable[[str], None], only: str | None = None, *, quick: bool) -> tuple[table.Measured, str]:
     if not quick:
-        return await _measure(FULL, Fresh(), say)
+        return await _measure(FULL, Fresh(), say, only)
     async with shared() as systems:
-        return await _measure(QUICK, systems, say)
+        return await _measure(QUICK, systems, say, only)
 
 
-async def _measure(scale: Scale, systems: Fresh, say: Callable[[str], None]) -> tuple[table.Measured, str]:
-    measured = table.Measured([], [], [], [], [], [], [], [], [], [], [], [], [], [])
-    postgres = ""
+async def _measure(
+    scale: Scale, systems: Fresh, say: Callable[[str], None], only: str | None
+) -> tuple[table.Measured, str]:
+    measured = table.Measured()
     for turn in range(scale.repeats):
-        async with systems.fresh(workers=WORKERS) as system:
-            accepted, drained = await _turn(system, scale, floor_first=bool(turn % 2))
-            measured.accepting.append(accepted)
-            measured.draining.append(drained)
-            async with ledger.connected(system.ready.urls["database"]) as connection:
-                postgres = await ledger.server_version(connection)
-        say(
-            f"{turn + 1}/{scale.repeats}: accepting {accepted.ours_per_s:,.0f}/s of {accepted.floor_per_s:,.0f}/s, "
-            f"p99 {accepted.ours_p99_ms:.1f} ms of {accepted.floor_p99_ms:.1f} ms; "
-            f"draining {drained.drain_per_s:,.0f}/s "
-            f"against {drained.one_by_one_per_s:,.0f}/s and COPY {drained.copy_per_s:,.0f}/s"
-        )
-        await _ask(measured, scale, systems, say, floor_first=bool(turn % 2))
-    measured.searching = await searching.measure("postgres", [scale.products], say, asked=scale.searches)
+        if only != "reads":
+            async with systems.fresh(workers=WORKERS) as system:
+                accepted, drained = await _turn(system, scale, floor_first=bool(turn % 2))
+                measured.accepting.append(accepted)
+                measured.draining.append(drained)
+            say(
+                f"{turn + 1}/{scale.repeats}: accepting {accepted.ours_per_s:,.0f}/s of {accepted.floor_per_s:,.0f}/s, "
+                f"p99 {accepted.ours_p99_ms:.1f} ms of {accepted.floor_p99_ms:.1f} ms; "
+                f"draining {drained.drain_per_s:,.0f}/s "
+                f"against {drained.one_by_one_per_s:,.0f}/s and COPY {drained.copy_per_s:,.0f}/s"
+            )
+        if only != "orders":
+            await _ask(measured, scale, systems, say, floor_first=bool(turn % 2))
+    if only != "orders":
+        measured.searching = await searching.measure("postgres", [scale.products], say, asked=scale.searches)
+        measured.listening.append(await listening.measure(scale, systems))
+        say(listening.said(measured.listening[-1]))
+    if only != "reads":
+        await _after(measured, scale, systems, say)
+    async with systems.fresh(workers=WORKERS) as system, ledger.connected(system.ready.urls["database"]) as connection:
+        return measured, await ledger.server_version(connection)
+
+
+async def _after(measured: table.Measured, scale: Scale, systems: Fresh, say: Callable[[str], None]) -> None:
+    """Measure what becomes of orders that were accepted."""
     measured.whole = await whole.measure(scale, systems)
     for turn, one in enumerate(measured.whole):
         say(
@@ -135,13 +151,10 @@ async def _measure(scale: Scale, systems: Fresh, say: Callable[[str], None]) -> 
         say(limits.said(turn_of_limits))
     measured.settling.append(await settling.measure(scale, systems))
     say(settling.said(measured.settling[-1]))
-    measured.listening.append(await listening.measure(scale, systems))
-    say(listening.said(measured.listening[-1]))
     measured.telling.append(await telling.measure(scale, systems))
     say(telling.said(measured.telling[-1]))
     measured.steady.append(await steady.measure(scale, systems))
     say(steady.said(measured.steady[-1]))
-    return measured, postgres
 
 
 async def _ask(

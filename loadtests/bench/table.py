@@ -35,27 +35,31 @@ _NAMED = ("falcon", "gunicorn", "uvicorn", "asyncpg", "redis", "rq", "embedded-p
 
 
 class Measured(msgspec.Struct):
-    """Every repetition of every measurement."""
+    """Every repetition of every measurement; of a part that is not wanted there is none."""
 
-    accepting: list[Accepting]
-    draining: list[Draining]
-    whole: list[Whole]
-    reading: list[Reading]
-    waiting: list[Waiting]
-    searching: list[Searching]
-    steady: list[Steady]
-    settling: list[Settling]
-    modes: list[Modes]
-    listening: list[Listening]
-    telling: list[Telling]
-    limits: list[Limits]
-    batches: list[Batches]
-    least: list[Ours]
+    accepting: list[Accepting] = []
+    draining: list[Draining] = []
+    whole: list[Whole] = []
+    reading: list[Reading] = []
+    waiting: list[Waiting] = []
+    searching: list[Searching] = []
+    steady: list[Steady] = []
+    settling: list[Settling] = []
+    modes: list[Modes] = []
+    listening: list[Listening] = []
+    telling: list[Telling] = []
+    limits: list[Limits] = []
+    batches: list[Batches] = []
+    least: list[Ours] = []
 
 
 def rows(measured: Measured) -> list[Row]:
     """Return the table's lines from the medians."""
-    accepting, draining, whole = measured.accepting, measured.draining, measured.whole
+    return [*(_of_orders(measured) if measured.whole else []), *(_of_reads(measured) if measured.waiting else [])]
+
+
+def _of_orders(measured: Measured) -> list[Row]:
+    accepting, draining = measured.accepting, measured.draining
     drained = median(one.drain_per_s for one in draining)
     return [
         Row(
@@ -88,13 +92,18 @@ def rows(measured: Measured) -> list[Row]:
             rival=median(one.copy_per_s for one in draining),
             bar=0.60,
         ),
-        *_whole_way(whole),
+        *_whole_way(measured.whole),
         *batches.rows(measured.batches),
         *modes.rows(measured.modes),
         *limits.rows(measured.limits),
         *(settling.row(one) for one in measured.settling),
         *telling.rows(measured.telling),
         *(steady.row(one) for one in measured.steady),
+    ]
+
+
+def _of_reads(measured: Measured) -> list[Row]:
+    return [
         *waiting.rows(measured.waiting),
         *(listening.row(one) for one in measured.listening),
         *reading.rows(measured.reading),

@@ -12,8 +12,9 @@ from loadtests.scene.system import Audit
 from loadtests.traffic.browsing import Browsed
 from loadtests.traffic.plan import Result
 
-LATE_S = 0.5
-"""A generator so late did not have the machine to itself: searches and category pages may be refused then."""
+LATE_S, OTHERS_SHARE = 0.5, 0.25
+"""Where the generator was so late, or others took such a part of the machine's processors, the run did not have the
+machine to itself: searches and category pages may be refused then."""
 _SHED = HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE
 PRODUCT, SEARCH, CATEGORY = range(len(KINDS))
 
@@ -46,6 +47,8 @@ class Outcome(msgspec.Struct):
     states: dict[str, int]
     missing: int
     audit: Audit
+    others_share: float = 0.0
+    """Part of the machine's processors that neither the system nor the generators used."""
 
     @property
     def failed(self) -> int:
@@ -60,7 +63,7 @@ class Outcome(msgspec.Struct):
     @property
     def is_disturbed(self) -> bool:
         """Whether other work had the machine."""
-        return self.browsed.late_s > LATE_S
+        return self.browsed.late_s > LATE_S or self.others_share > OTHERS_SHARE
 
     @property
     def most_refills(self) -> int:

@@ -18,6 +18,7 @@ from doorbuster.contract.sales import LimitsRequest, SaleProductRequest, SaleReq
 from loadtests.check import ledger
 from loadtests.growth.axes import Point
 from loadtests.scene.stage import NO_ROOM
+from loadtests.scene.system import MACHINE
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import Mix, Plan
 
@@ -145,7 +146,7 @@ def nothing() -> dict[str, float]:
 
 def _used(system: System) -> dict[str, float]:
     used = system.processor_s()
-    used.pop("the whole machine")
+    used.pop(MACHINE)
     found = {role: used.pop(role) for role in ROLES if role != "other"}
     return found | {"other": sum(used.values())}
 

@@ -22,6 +22,7 @@ from doorbuster.contract.sales import SaleRequest
 from loadtests.scene.loopback import check_database, target_of
 from loadtests.scene.servers import ServerError, stop
 
+MACHINE = "the whole machine"
 _START_S = 60.0
 _STOP_S = 40.0
 _READY_MAX = 1 << 20
@@ -114,7 +115,7 @@ class System:
         pids = msgspec.json.decode(self._ready_file.read_bytes(), type=Ready).pids
         used = {role: sum(_used_s(process) for process in _with_children(some)) for role, some in pids.items()}
         whole = psutil.cpu_times()
-        return used | {"the whole machine": sum(whole) - whole.idle - whole.iowait - whole.guest - whole.guest_nice}
+        return used | {MACHINE: sum(whole) - whole.idle - whole.iowait - whole.guest - whole.guest_nice}
 
     def resident_bytes(self, *roles: str) -> int:
         """Return the memory of the largest living process of these roles."""

@@ -15,6 +15,7 @@ import psutil
 
 from db.query_files import load
 from loadtests.check import ledger
+from loadtests.scene.system import MACHINE
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -25,9 +26,6 @@ _CALLS = re.compile(r"^doorbuster_accept_batch_orders_count(?:\{[^}]*\})? ([0-9.
 
 
 _LOOK_S = 0.1
-WHOLE = "the whole machine"
-"""The name of all there is among the roles of `System.processor_s`."""
-
 
 Rest = dict[str, float]
 """Cores' worth of time that each role uses while nothing is ordered."""
@@ -126,7 +124,7 @@ async def at_rest(system: System, seconds: float = 3.0) -> Rest:
     before, began = system.processor_s(), monotonic()
     await asyncio.sleep(seconds)
     after, took_s = system.processor_s(), monotonic() - began
-    return {role: (after[role] - before[role]) / took_s for role in before if role != WHOLE}
+    return {role: (after[role] - before[role]) / took_s for role in before if role != MACHINE}
 
 
 def _kind(shift: str) -> str:

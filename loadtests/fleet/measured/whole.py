@@ -17,10 +17,10 @@ from loadtests.bench.shop import HOT, mix
 from loadtests.check import ledger
 from loadtests.fleet.costs import Work
 from loadtests.fleet.measured.company import Done, tellings, used_by_part
-from loadtests.fleet.measured.processes import WHOLE, calls, generator_s, watching
+from loadtests.fleet.measured.processes import calls, generator_s, watching
 from loadtests.fleet.measured.sales import BOUND_S, LEASE_S, only_accepted, open_sale
 from loadtests.generate.catalogue import write
-from loadtests.scene.system import running
+from loadtests.scene.system import MACHINE, running
 from loadtests.traffic.crew import carry_out
 from loadtests.traffic.plan import Plan
 
@@ -106,7 +106,7 @@ async def measure(system: System, run: Run, seconds: float, rest: Rest) -> Whole
             Work(orders, called, orders, batches, tellings(batches, watch)), used_by_part(watch, result.processor_s)
         ),
         busy_cores=busy.cores,
-        others_cores=max((watch.used_s(WHOLE) - roles) / watch.took_s, 0.0),
+        others_cores=max((watch.used_s(MACHINE) - roles) / watch.took_s, 0.0),
     )
 
 

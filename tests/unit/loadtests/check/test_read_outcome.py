@@ -16,7 +16,9 @@ from loadtests.traffic.plan import Result
 LOOKS = Looks(["/products/lamp", "/search?q=lamp", "/products?category=lamps"], [0, 1, 2], array("I", [0, 1, 2]))
 
 
-def outcome(product: int, search: int, category: int, *, late_s: float = 0.0, primary: int = 0) -> Outcome:
+def outcome(
+    product: int, search: int, category: int, *, late_s: float = 0.0, others: float = 0.1, primary: int = 0
+) -> Outcome:
     return Outcome(
         browsed=Browsed(
             began=0.0, took=array("d", [0.1] * 3).tobytes(), statuses=array("H", [product, search, category]).tobytes(),
@@ -24,7 +26,7 @@ def outcome(product: int, search: int, category: int, *, late_s: float = 0.0, pr
         ),
         looks=LOOKS, emptied=Emptied(datetime.now(UTC), 1.0), result=Result(), by_server={"primary": primary},
         by_place={}, refills={(1, "product:lamp", "item"): 1}, setbacks={}, processor_s={}, states={}, missing=0,
-        audit=Audit([], {}, 0),
+        audit=Audit([], {}, 0), others_share=others,
     )  # fmt: skip
 
 
@@ -36,6 +38,8 @@ def outcome(product: int, search: int, category: int, *, late_s: float = 0.0, pr
         (outcome(200, 200, 200, primary=1), 1),
         (outcome(503, 200, 200), 1),
         (outcome(200, 503, 503, late_s=2.0), 0),
+        (outcome(200, 503, 503, others=0.3), 0),
+        (outcome(503, 503, 503, others=0.3), 1),
         (outcome(200, 503, 503, late_s=2.0, primary=9), 1),
         (outcome(200, 500, 503, late_s=2.0), 1),
         (outcome(503, 503, 503, late_s=2.0), 1),
