@@ -1,8 +1,8 @@
-"""The least that the parts of an order's way can cost, beside what they do: what bounds the whole way, physically.
+"""What the parts of an order's way cost, beside the least that the same programs can do for an order.
 
-By processor time. The least is what cannot be left out, whatever the design: a server of the same make that decodes an
-order and answers, commands to the order store without a script around them, COPY of the rows. Workers are left out of
-it: they could be any program.
+By processor time. The least: a server of the same make that decodes an order and answers, commands to the order store
+without a script around them, COPY of the rows that a drain wrote. Workers have none: they could be any program. So it
+bounds this choice of programs; a server in another language might do with less.
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import pytest
 
-from db.audit import promises
+from db.audit import promises, streams
 from db.audit.questions import audit
 from db.work import store_losses
 from db.work.store_losses import Gap
@@ -86,14 +86,22 @@ async def test_it_testifies_that_nothing_is_lost(shop: Shop, looking: Witness, d
 
 
 async def test_an_audit_waits_for_those_that_look_since_the_drain_that_it_waited_for(
-    shop: Shop, looking: Witness, db: Connection
+    shop: Shop, looking: Witness, db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waits, short_now = asyncio.Event(), streams._short_now
+
+    async def seen(*arguments: Any) -> int:
+        if short := await short_now(*arguments):
+            waits.set()
+        return short
+
+    monkeypatch.setattr(streams, "_short_now", seen)
     await accept(shop, looking, "ada")
     await shop.drain()
     ahead = f"{int(time.time() * 1000) + 60_000}-0"
     await db.execute("update stream_cursors set entry_id = $1 where sale_number = $2", ahead, shop.sale_number)
     looks = asyncio.create_task(promises.look(db, shop.orders))
-    await asyncio.sleep(0.3)  # it has seen that a drain has to find what is wrong
+    await waits.wait()  # for a drain, which has to find what is wrong
     await shop.drain()
     done, _ = await asyncio.wait({looks}, timeout=0.5)
     assert not done, "a loss was found just now, and the intake has not looked"
