@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 import msgspec
@@ -24,6 +25,8 @@ from intake.web.query_parameters import refuse_unknown_params
 from intake.web.responses import write
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
     from falcon.asgi import Request, Response
 
     from db.ops_log import Author
@@ -72,10 +75,9 @@ async def _imported(file: IO[bytes], dsn: str, unit: str, author: Author) -> Imp
     )  # fmt: skip
     try:
         output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:  # the request was given up
-            process.kill()
-            await process.wait()  # or it would outlive the loop at the intake's end
+    except BaseException:  # the request was given up
+        await _killed(process)
+        raise
     if process.returncode == import_process.REFUSED:
         raise InvalidError.naming(msgspec.json.decode(output, type=list[tuple[str, str]]))
     if process.returncode == import_process.AWAY:
@@ -83,3 +85,12 @@ async def _imported(file: IO[bytes], dsn: str, unit: str, author: Author) -> Imp
     if process.returncode != 0:
         raise RuntimeError(f"the import's process ended with {process.returncode}")
     return msgspec.json.decode(output, type=ImportReport)
+
+
+async def _killed(process: Process) -> None:
+    """Kill it and wait for its end, however often that is cancelled: it would outlive the loop at the intake's end."""
+    if process.returncode is None:
+        process.kill()
+    while process.returncode is None:
+        with suppress(asyncio.CancelledError):  # who calls is cancelled already
+            await process.wait()

@@ -78,10 +78,10 @@ class Bodies:
         """Wait until a body that is streamed has begun to come; return what receives all of it.
 
         Raises:
-            BodyError: it is too slow, or its sender is gone, now or when more of it is received.
+            BodyError: it is too slow.
         """
         first = await receive() if WHOLE in scope else await self._await(scope, receive, most=-1)
-        return _unbroken(first, receive)
+        return _from_first(first, receive)
 
     async def _await(self, scope: Scope, receive: Receive, most: int = BODY_MAX) -> Message:
         # No timer for each request: two dictionary writes, and `cancel_slow_bodies` does the rest.
@@ -147,18 +147,16 @@ def refuse_declared(scope: Scope, most: int) -> None:
             raise BodyError("too_large", f"The body may have at most {most} bytes")
 
 
-def _unbroken(first: Message, receive: Receive) -> Receive:
-    """Return what receives the first part and the rest; that the sender goes before the end is an error."""
-    is_begun = is_whole = False
+def _from_first(first: Message, receive: Receive) -> Receive:
+    """Return what receives the first part and then the rest."""
+    is_begun = False
 
     async def received() -> Message:
-        nonlocal is_begun, is_whole
-        message = await receive() if is_begun else first
+        nonlocal is_begun
+        if is_begun:
+            return await receive()
         is_begun = True
-        if message["type"] == "http.disconnect" and not is_whole:
-            raise BodyError("", "the sender went away")
-        is_whole = is_whole or not message.get("more_body", False)
-        return message
+        return first
 
     return received
 

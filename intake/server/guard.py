@@ -268,10 +268,14 @@ class Guard:
         await self.bodies.cancel_slow_bodies()
 
     def _limited(self, receive: Receive) -> Receive:
-        seen, complete = 0, False
+        """Return what receives a body within its bounds; that the sender goes before its end is an error.
+
+        Falcon takes a sender that has gone for the body's end. Before its beginning it looks for itself.
+        """
+        seen, is_begun, complete = 0, False, False
 
         async def counted() -> Message:
-            nonlocal seen, complete
+            nonlocal seen, is_begun, complete
             if complete:
                 return await receive()
             try:
@@ -279,7 +283,9 @@ class Guard:
                     message = await receive()
             except TimeoutError:
                 raise BodyError("malformed", f"Nothing came for {self.bodies.timeout_s:g} s") from None
-            complete = not message.get("more_body", False)
+            if is_begun and message["type"] == "http.disconnect":
+                raise BodyError("", "the sender went away")
+            is_begun, complete = True, not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > STREAM_MAX:
                 raise BodyError("too_large", f"The body may have at most {STREAM_MAX} bytes")

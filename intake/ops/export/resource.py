@@ -16,7 +16,7 @@ from doorbuster.errors import InvalidError
 from doorbuster.failures import ANTICIPATED
 from intake.ops.export.rows import csv_head, csv_rows, json_rows
 from intake.ops.order_filters import moments_of, reason_of, status_of
-from intake.server.asgi import RECEIVE, BrokenStreamError
+from intake.server.asgi import RECEIVE, BodyError, BrokenStreamError
 from intake.web.problems import RefusedError
 from intake.web.query_parameters import refuse_unknown_params
 
@@ -85,7 +85,9 @@ class ExportOrders:
         self._running += 1
         try:
             yield first
-            while not gone.done() and (page := await self._read(exporting.next_page)) is not None:
+            while (page := await self._read(exporting.next_page)) is not None:
+                if gone.done():
+                    raise BrokenStreamError("nobody is there, or not as it must be")
                 if page:
                     yield rows(map(show, page))
         except ANTICIPATED as error:
@@ -121,6 +123,9 @@ class _Stream:
 
 
 async def _gone(receive: Receive) -> None:
-    """Wait until nobody is there any more."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """Wait until nobody is there any more, or sends a body that does not end."""
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    except BodyError as error:
+        log.warning("export given up", extra={"error": error})
