@@ -61,8 +61,8 @@ async def test_who_pipelines_and_reads_is_served_in_order(shop: Intake) -> None:
 
 async def test_few_requests_wait_behind_one_in_work(serve: Serve, settings: Settings) -> None:
     with Proxy(settings.orders_redis_url.get_secret_value()) as proxy:
-        intake = await opened(await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=10))
-        proxy.delay(2)
+        intake = await opened(await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=30))
+        proxy.hold()
         async with Raw(intake.port) as raw:
             await raw.send(order("first"))
 
@@ -78,7 +78,7 @@ async def test_few_requests_wait_behind_one_in_work(serve: Serve, settings: Sett
 
             await eventually(full)
             assert intake.guard.connections.unread < 512 * 1024
-            proxy.delay(0)
+            proxy.mend()
             answers = await raw.answers(2_000)
             assert [answer.status for answer in answers] == [202] + [200] * 1_999
             pushing.cancel()
@@ -92,8 +92,8 @@ async def test_few_requests_wait_behind_one_in_work(serve: Serve, settings: Sett
 
 async def test_large_bodies_do_not_pile_up_behind_one_in_work(serve: Serve, settings: Settings) -> None:
     with Proxy(settings.orders_redis_url.get_secret_value()) as proxy:
-        intake = await opened(await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=10))
-        proxy.delay(2)
+        intake = await opened(await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=30))
+        proxy.hold()
         async with Raw(intake.port) as raw:
             await raw.send(order("first"))
             pushing = asyncio.create_task(raw.send(order("large", body=b" " * 60_000) * 50))
@@ -104,7 +104,7 @@ async def test_large_bodies_do_not_pile_up_behind_one_in_work(serve: Serve, sett
             await eventually(full)
             [one] = intake.guard.connections.open - set(intake.guard.connections.idle)
             assert sum(len(cycle.body) for cycle, _ in one.pipeline) <= 2 * 65_536 + PIECE
-            proxy.delay(0)
+            proxy.mend()
             assert [answer.status for answer in await raw.answers(2)] == [202, 413]
             pushing.cancel()
             await asyncio.wait([pushing])

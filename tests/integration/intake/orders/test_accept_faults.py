@@ -149,9 +149,9 @@ async def test_a_slow_sender_is_given_up(serve: Serve) -> None:
 
 async def test_requests_beyond_the_cap_are_refused(serve: Serve, settings: Settings) -> None:
     with Proxy(settings.orders_redis_url.get_secret_value()) as proxy:
-        intake = await serve(in_flight_max=3, orders_redis_url=SecretStr(proxy.url), store_timeout_s=10)
+        intake = await serve(in_flight_max=3, orders_redis_url=SecretStr(proxy.url), store_timeout_s=30)
         await intake.open_sale()
-        proxy.delay(3)
+        proxy.hold()
         orders = [asyncio.create_task(intake.post("sale")) for _ in range(3)]
 
         async def full() -> bool:
@@ -162,7 +162,7 @@ async def test_requests_beyond_the_cap_are_refused(serve: Serve, settings: Setti
             assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
             assert answer.headers["retry-after"] == "1"
         assert (await intake.http.get("/healthz")).status_code == 200  # who watches must see it
-        proxy.delay(0)
+        proxy.mend()
         assert {answer.status_code for answer in await asyncio.gather(*orders)} == {202}
         assert intake.guard.in_flight == 0
         assert (await intake.http.get("/products/hot")).status_code == 200

@@ -200,10 +200,10 @@ async def test_a_connection_that_is_to_close_is_closed(intake: Intake, request_:
 
 async def test_who_leaves_before_the_verdict_leaves_nothing_behind(serve: Serve, settings: Settings) -> None:
     with Proxy(settings.orders_redis_url.get_secret_value()) as proxy:
-        intake = await serve(orders_redis_url=SecretStr(proxy.url))
+        intake = await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=30)
         await intake.open_sale()
         await intake.post("sale")
-        proxy.delay(1.5)
+        proxy.hold()
         _, writer = await asyncio.open_connection("127.0.0.1", intake.port)
         writer.write(raw("left"))
 
@@ -212,25 +212,31 @@ async def test_who_leaves_before_the_verdict_leaves_nothing_behind(serve: Serve,
 
         await eventually(in_work)
         writer.transport.abort()
+        await writer.wait_closed()
+        proxy.mend()
         await eventually(lambda: _is_calm(intake))
-        proxy.delay(0)
         assert (await post(intake, SHORT, "left")).headers["idempotency-replayed"] == "true"
 
 
 async def test_an_order_in_work_is_answered_before_the_end(serve: Serve, settings: Settings) -> None:
     with Proxy(settings.orders_redis_url.get_secret_value()) as proxy:
-        intake = await serve(orders_redis_url=SecretStr(proxy.url))
+        intake = await serve(orders_redis_url=SecretStr(proxy.url), store_timeout_s=30)
         await intake.open_sale()
         await intake.post("sale")
-        proxy.delay(1.5)
+        proxy.hold()
         reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
         writer.write(raw("last"))
 
         async def in_work() -> bool:
             return intake.guard.in_flight == 1
 
+        async def is_ending() -> bool:
+            return not intake._server.servers[0].is_serving()
+
         await eventually(in_work)
         intake.stop()
+        await eventually(is_ending)
+        proxy.mend()
         ((head, _),) = await answers(reader, 1)
         assert head.startswith(b"HTTP/1.1 202")
         assert b"connection: close" in head

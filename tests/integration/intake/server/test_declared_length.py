@@ -6,9 +6,13 @@ import asyncio
 
 import pytest
 
-from tests.fixtures.intake import Intake
+from tests.fixtures.intake import Intake, Serve
 
 pytestmark = pytest.mark.versions
+
+WITHIN_S = 15.0
+BODY_S = 60
+"""Much longer: an answer that waited for some of the body does not come."""
 
 
 async def first_answer(intake: Intake, path: str, length: str, *more: str) -> bytes:
@@ -18,7 +22,7 @@ async def first_answer(intake: Intake, path: str, length: str, *more: str) -> by
     lines = [f"POST {path} HTTP/1.1", "Host: x", f"Authorization: {key}", "Content-Type: application/json", *more]
     writer.write("\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode())
     try:
-        return await asyncio.wait_for(reader.readline(), 2.0)
+        return await asyncio.wait_for(reader.readline(), WITHIN_S)
     finally:
         writer.close()
 
@@ -33,5 +37,6 @@ async def first_answer(intake: Intake, path: str, length: str, *more: str) -> by
         ("/ops/products:import", str(512 * 1024 * 1024 + 1)),
     ],
 )
-async def test_it_is_refused_at_once(intake: Intake, path: str, length: str, more: tuple[str, ...]) -> None:
+async def test_it_is_refused_at_once(serve: Serve, path: str, length: str, more: tuple[str, ...]) -> None:
+    intake = await serve(body_timeout_s=BODY_S)
     assert await first_answer(intake, path, length, *more) == b"HTTP/1.1 413 Request Entity Too Large\r\n"

@@ -153,7 +153,7 @@ async def test_the_cache_is_told_with_floors_and_by_its_channel(shop: Shop, sett
         assert look is not None
         assert look.floor.version == 2
         assert look.floor.lsn > 0
-        messages = [await channel.get_message(timeout=1) for _ in range(2)]
+        messages = [await channel.get_message(timeout=15) for _ in range(2)]
         told = msgspec.msgpack.decode(messages[1]["data"])  # type: ignore[index]
         assert set(told) == {"product/p", "listing/shoes", "listing/boots", "listing"}
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from aiohttp import web
 from standardwebhooks import Webhook
 
 from db.orders.orders import read_order
@@ -117,8 +118,6 @@ async def test_an_order_that_fails_delays_no_other_order(sold: Hooks) -> None:
     ada, bob = await sell(sold, "ada", "bob")
 
     async def refuse_ada(request: object) -> object:
-        from aiohttp import web
-
         return web.Response(status=500 if receiver.got[-1].body["data"]["order_id"] == ada else 200)
 
     receiver.behave = refuse_ada  # type: ignore[assignment]
@@ -150,16 +149,23 @@ async def test_a_bad_receiver_delays_no_other_and_is_told_again(sold: Hooks, beh
 
 
 async def test_a_hanging_endpoint_fills_its_own_lane_alone(sold: Hooks) -> None:
-    stuck, good = await sold.receiver(behave=hang), await sold.receiver()
+    is_over = asyncio.Event()
+
+    async def until_it_is_over(_request: web.Request) -> web.StreamResponse:
+        await is_over.wait()
+        return web.Response(status=500)
+
+    stuck, good = await sold.receiver(behave=until_it_is_over), await sold.receiver()
     customers = [f"c{number}" for number in range(30)]
     await sell(sold, *customers)
     await sold.fan_out()
-    running = asyncio.create_task(sold.deliver(webhook_timeout_s=1.0, webhook_concurrency=3, webhook_retry_s=60))
+    running = asyncio.create_task(sold.deliver(webhook_timeout_s=60, webhook_concurrency=3, webhook_retry_s=60))
 
     async def has_all() -> bool:
         return len(good.got) == 60
 
     await eventually(has_all, within_s=10, what="the good receiver to have all")
+    is_over.set()
     await running
     assert stuck.most_at_once <= 3
     assert await sold.state(stuck) == "active"
