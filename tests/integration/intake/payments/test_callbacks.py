@@ -19,6 +19,7 @@ from tests.fixtures.callbacks import (
     stripe_event,
 )
 from tests.fixtures.intake import Intake, Serve
+from tests.fixtures.waiting import eventually
 
 if TYPE_CHECKING:
     from db.connections.pool import Connection
@@ -84,13 +85,22 @@ async def test_what_is_unknown_is_taken_and_forgotten(intake: Intake, order_id: 
     assert await looked_up(db) == []
 
 
-async def test_many_at_once_are_written_together(intake: Intake, shop: Shop, db: Connection) -> None:
+async def test_many_at_once_are_written_together(serve: Serve, shop: Shop, db: Connection) -> None:
+    intake = await serve(payment_webhook_secret=SIMULATED_SECRET, store_timeout_s=30)
     await shop.stock(lamp=500)
     await shop.open_sale("lamp")
     ids = await shop.buy(*(f"c{n}" for n in range(200)), lamp=1)
     await shop.drain()
     assert (await tell(intake, b"{}")).status_code == 200
-    told = await asyncio.gather(*(tell(intake, simulated_event(one)) for one in [*ids, *ids]))
+    async with db.transaction():  # the first one's is under way until all have come, however slow they are in coming
+        await db.execute("lock table payment_operations in access exclusive mode")
+        telling = [asyncio.create_task(tell(intake, simulated_event(one))) for one in [*ids, *ids]]
+
+        async def have_come() -> bool:
+            return intake.guard.in_flight == len(telling)
+
+        await eventually(have_come, what="all of them to be in work")
+    told = await asyncio.gather(*telling)
     assert {answer.status_code: answer.text for answer in told} == {200: '{"received":true}'}
     assert sorted(await looked_up(db)) == sorted(ids)
     transactions = await db.fetchval("select count(distinct xmin::text) from payment_operations")
