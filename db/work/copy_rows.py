@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import islice
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -44,16 +44,19 @@ _MICROSECOND = timedelta(microseconds=1)
 
 _length = Struct("!i").pack
 # Each field: its length in bytes, then itself; a row begins with how many fields it has.
-_order_head = Struct("!hiiihihiq").pack
+_order_head = Struct("!hiiihih").pack
 _order = Struct("!i16siiiqiq").pack
-_line = Struct("!hi16sihiiiq").pack
+_line = Struct("!ihiiiq").pack
 _reservation_head = Struct("!hi16siq").pack
-_reservation = Struct("!iiihiqiq").pack
-_event_head = Struct("!hi16sih").pack
+_reservation = Struct("!iiih").pack
+_event_number = Struct("!ih").pack
 _people_head = Struct("!hiiiqii").pack
 _people = Struct("!ihi").pack
 _standby = Struct("!hiiihi16siiiqii").pack
 _event = Struct("!iq").pack
+_head = Struct("!hi").pack
+_LINE_HEAD, _EVENT_HEAD = _head(len(COLUMNS["order_lines"]), 16), _head(len(COLUMNS["order_events"]), 16)
+"""What stands before the order's id."""
 
 
 STANDBY = "standby"
@@ -93,58 +96,79 @@ PayAtOnce: TypeAlias = "Callable[[bytes, int, str, str | None], MoneyAtOnce | No
 
 
 class OrderRows:
-    """The rows of one batch's orders. `orders` makes those of the other tables on its way, so it comes first."""
+    """The rows of one batch's orders: first their lines, then the orders' own, on whose way the others are made."""
 
     def __init__(
         self, sale_number: int, partition: int, now: datetime, expires_at: datetime, *, pay: PayAtOnce | None = None
     ) -> None:
         """Take what all have in common; `pay` says which of what is reserved is confirmed at once; None: nothing is."""
-        self._now = (now - _EPOCH) // _MICROSECOND
+        self._at = _event(8, (now - _EPOCH) // _MICROSECOND)
         self._place = sale_number, partition
         self._pay = pay
-        first, second = (
-            _order_head(len(COLUMNS["orders"]), 4, sale_number, 2, partition, 2, version, 8, self._now)
+        self._head, self._confirmed_head = (
+            _order_head(len(COLUMNS["orders"]), 4, sale_number, 2, partition, 2, version) + self._at
             for version in (1, 2)
         )
-        self._head, self._confirmed_head = first, second
         expires = (expires_at - _EPOCH) // _MICROSECOND
-        self._hold = _reservation(4, sale_number, 2, partition, 8, self._now, 8, expires)
-        self.lines: list[bytes] = []
+        self._hold = _reservation(4, sale_number, 2, partition) + self._at + _event(8, expires)
+        self._new: list[tuple[NewOrder, int]] = []
+        """Those whose lines were made, and what each costs."""
         self.reservations: list[bytes] = []
         self.events: list[bytes] = []
         self.standby: list[bytes] = []
 
-    def orders(self, new: Iterable[NewOrder]) -> Iterator[bytes]:
-        """Yield each order's row, adding its other rows to their lists.
+    def lines(self, new: Iterable[NewOrder]) -> Iterator[bytes]:
+        """Yield the rows of each order's lines.
 
         Raises (on the way):
             struct.error, UnicodeError: a value has no place in its column.
         """
-        hold, at, pay = self._hold, _event(8, self._now), self._pay
-        confirmed = _state("confirmed") + at + _NULL
-        for order, (milliseconds, sequence), reason, prices, currency, refusal in new:
+        note, tails = self._new.append, dict[tuple[str, int, int, int], bytes]()
+        for order in new:
+            head, prices, total = _LINE_HEAD + order.accepted.order_id, order.prices, 0
+            for number, line in enumerate(order.accepted.lines):
+                known = product_id, quantity, price, _ = line.product_id, line.quantity, prices[number], number
+                total += quantity * price
+                if (tail := tails.get(known)) is None:
+                    tail = tails[known] = _line(2, number + 1, 4, quantity, 8, price) + _text(product_id)
+                yield head + tail
+            note((order, total))
+
+    def orders(self) -> Iterator[bytes]:
+        """Yield the row of each order whose lines were made, adding its other rows to their lists.
+
+        Raises (on the way):
+            struct.error, UnicodeError: a value has no place in its column.
+        """
+        at, pay, hold, add_event = self._at, self._pay, self._hold, self.events.append
+        pending, confirmed = _event_tail(1, _PENDING, at, _NULL), _event_tail(2, _CONFIRMED, at, _NULL)
+        for (order, (milliseconds, sequence), reason, _, currency, refusal), total in self._new:
             order_id, token = order.order_id, _text(order.payment_token)
-            total = 0
-            for number, (line, price) in enumerate(zip(order.lines, prices, strict=True), 1):
-                total += line.quantity * price
-                fixed = _line(5, 16, order_id, 2, number, 4, line.quantity, 8, price)
-                self.lines.append(fixed + _known_text(line.product_id))
-            head, why, money = self._head, _known_text(reason), _known_text(currency)
-            state = _state("pending" if reason is None or reason == STANDBY else "cancelled")
-            self.events.append(_event_head(5, 16, order_id, 2, 1) + state + at + why)
-            accepted = (milliseconds - _UNIX_MS) * 1000
-            paid = None if reason is not None or pay is None else pay(order_id, total, currency, order.payment_token)
-            if paid is not None:
-                self.events.append(_event_head(5, 16, order_id, 2, 2) + confirmed)
-                head, state = self._confirmed_head, _state("confirmed")
-            elif reason is None:
-                self.reservations.append(_reservation_head(8, 16, order_id, 8, total) + hold + money + token)
-            elif reason == STANDBY:
-                self._stand_by(order, sequence, accepted)
+            accepted, money = (milliseconds - _UNIX_MS) * 1000, _known_text(currency)
+            head, state, why, paid = self._head, _PENDING, _NULL, None
+            if reason is None:
+                add_event(_EVENT_HEAD + order_id + pending)
+                paid = None if pay is None else pay(order_id, total, currency, order.payment_token)
+                if paid is None:
+                    self.reservations.append(_reservation_head(8, 16, order_id, 8, total) + hold + money + token)
+                else:
+                    add_event(_EVENT_HEAD + order_id + confirmed)
+                    head, state = self._confirmed_head, _CONFIRMED
+            else:
+                why = _known_text(reason)
+                if reason == STANDBY:
+                    self._stand_by(order, sequence, accepted)
+                else:
+                    state = _CANCELLED
+                add_event(_EVENT_HEAD + order_id + _event_tail(1, state, at, why))
             yield b"".join((
-                head, state, why, money, _order(16, order_id, 4, sequence, 8, accepted, 8, total),
-                _bytes(order.fingerprint), _text(order.customer_id), token, _json(order.metadata),
-                _json(refusal), _raw(order.identities), _json(order.lines_metadata),
+                head, state, why, money,
+                _order(16, order_id, 4, sequence, 8, accepted, 8, total), _bytes(order.fingerprint),
+                _bytes(order.customer_id.encode()), token,
+                _NULL if order.metadata is None else _json(order.metadata),
+                _NULL if refusal is None else _json(refusal),
+                _NULL if order.identities is None else _bytes(order.identities),
+                _NULL if order.lines_metadata is None else _json(order.lines_metadata),
                 _NO_MONEY if paid is None else _money(paid),
             ))  # fmt: skip
 
@@ -207,20 +231,20 @@ async def copied_in_pieces(pieces: Iterable[bytes], *, sent: Callable[[], None] 
         sent()
 
 
+def _event_tail(number: int, state: bytes, at: bytes, reason: bytes) -> bytes:
+    return _event_number(2, number) + state + at + reason
+
+
 def _bytes(value: bytes) -> bytes:
     return _length(len(value)) + value
-
-
-def _raw(value: bytes | None) -> bytes:
-    return _NULL if value is None else _bytes(value)
 
 
 def _text(value: str | None) -> bytes:
     return _NULL if value is None else _bytes(value.encode())
 
 
-def _json(value: bytes | None) -> bytes:
-    return _NULL if value is None else _bytes(_JSONB_VERSION + value)
+def _json(value: bytes) -> bytes:
+    return _bytes(_JSONB_VERSION + value)
 
 
 _NO_MONEY = _NULL * len(MoneyAtOnce._fields)
@@ -233,8 +257,4 @@ def _money(paid: MoneyAtOnce) -> bytes:
 
 
 _known_text = lru_cache(maxsize=4096)(_text)
-
-
-@cache
-def _state(name: str) -> bytes:
-    return _text(name)
+_PENDING, _CONFIRMED, _CANCELLED = map(_text, ("pending", "confirmed", "cancelled"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 _SQL = load("drain_batch")
 
-PIECE = 500
-"""Orders that Postgres is sent at a time while the rows of the next are made."""
+PIECE = 250
+"""Rows that Postgres is sent at a time while the next are made."""
+AHEAD = 2
+"""Pieces of the orders' own rows that are made while Postgres still takes in the last of their lines."""
 
 
 class Letter(NamedTuple):
@@ -122,15 +125,22 @@ async def add_orders(
     people: list[bytes],
     sent: Callable[[], None],
 ) -> None:
-    """Add orders with all of their rows, in order, by COPY; `sent` is called when all are made and the first sent.
+    """Add orders with all of their rows by COPY; `sent` is called when all are made and the first sent.
 
+    Their lines go first: they are quickly made, and Postgres is at work on them while the first of the orders' own are.
     `people` are rows of who is behind them.
     """
-    rows = copy_rows.in_pieces(made.orders(new), rows_each=PIECE)
-    await _copy(connection, "orders", copy_rows.copied_in_pieces(rows, sent=sent))
+    lines = copy_rows.in_pieces(made.lines(new), rows_each=PIECE)
+    orders = copy_rows.in_pieces(made.orders(), rows_each=PIECE)
+    ahead: list[bytes] = []
+
+    def make_ahead() -> None:
+        ahead.extend(islice(orders, AHEAD))
+
+    await _copy(connection, "order_lines", copy_rows.copied_in_pieces(lines, sent=make_ahead))
+    await _copy(connection, "orders", copy_rows.copied_in_pieces(chain(ahead, orders), sent=sent))
     for table, those in (
         ("people_counts", people),
-        ("order_lines", made.lines),
         ("reservations", made.reservations),
         ("standby", made.standby),
         ("order_events", made.events),

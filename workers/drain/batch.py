@@ -174,7 +174,7 @@ async def _drain(connection: Connection, job: _Job, *, look: bool) -> Outcome:
         verdict = decide(readable.orders, sellable, purchases, _judged(readable, sellable), room)
         numbers = await _take(connection, partition, verdict)
         if verdict.decided:
-            known = sellable | await _strays(connection, readable.orders, sellable)
+            known = sellable | await _strays(connection, verdict, sellable)
             new = _new_orders(verdict, readable.places, known)
             pay = AtOnce(gateway, mode, card_limited=_is_card_limited(sellable))
             rows = OrderRows(*partition, now, now + hold, pay=pay)
@@ -271,10 +271,11 @@ def _windows(rows: list[list[int]] | None) -> tuple[Window, ...]:
 
 
 async def _strays(
-    connection: Connection, orders: list[OrderEntry], sellable: dict[str, SellableUnits]
+    connection: Connection, verdict: Verdict, sellable: dict[str, SellableUnits]
 ) -> dict[str, SellableUnits]:
     """Return what products cost that orders want and the sale has no more: for the cancelled orders' rows alone."""
-    missing = {line.product_id for order in orders for line in order.lines if line.product_id not in sellable}
+    cancelled = (order for order, reason in verdict.decided if reason is not None)
+    missing = {line.product_id for order in cancelled for line in order.lines if line.product_id not in sellable}
     if not missing:
         return {}
     found = {one: SellableUnits(0, 0, NO_CURRENCY, active=False, limit_per_customer=None) for one in missing}

@@ -7,7 +7,7 @@ takes is gone for those behind it in the same batch.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -72,6 +72,11 @@ class SellableUnits:
     """Of the product when it was locked, whatever of it the sale may sell."""
     former: tuple[FormerPrice, ...] = ()
     """What it cost before, the first to end first."""
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether anybody may have any number of it."""
+        return self.limit_per_customer is None and self.people is None
 
     def price_at(self, accepted_ms: int) -> int:
         """Return the price of an order accepted then: that was in force then, whatever was changed since."""
@@ -143,7 +148,10 @@ def decide(
     `judged` has the orders that are refused for what they cost, by their ids. `standby_left` is how many more may wait.
     """
     verdict, judged = Verdict(), judged or {}
+    unlimited = {one for one, product in sellable.items() if product.active and product.is_unlimited}
     for order in orders:
+        if order.order_id not in judged and _takes_plainly(order, sellable, unlimited, verdict):
+            continue
         wanted = _units(order)
         refused = _refusal(order, wanted, sellable, purchases, verdict)
         if refused is not None:
@@ -172,6 +180,22 @@ def decide(
                 else:
                     _count(names, units, verdict.bought_by.setdefault(product_id, {}))
     return verdict
+
+
+def _takes_plainly(
+    order: OrderEntry, sellable: Mapping[str, SellableUnits], unlimited: Collection[str], verdict: Verdict
+) -> bool:
+    """Take what an order of one line wants, if that is there and nobody counts it: most orders are so."""
+    if len(order.lines) != 1:
+        return False
+    line = order.lines[0]
+    product_id, units = line.product_id, line.quantity
+    if product_id not in unlimited or units > sellable[product_id].units:
+        return False
+    verdict.decided.append((order, None))
+    sellable[product_id].units -= units
+    verdict.taken[product_id] += units
+    return True
 
 
 def _units(order: OrderEntry) -> dict[str, int]:

@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from db.payments.simulated_books import Book
@@ -31,6 +32,7 @@ from workers.payments.gateway import (
 from workers.payments.simulated_books import Books, Change, MemoryBooks
 
 SLOW_MS: Final = 500
+_DECLINED: Final = ProviderPayment(ProviderStatus.DECLINED)
 
 _SPECIAL = re.compile("timeout|slow|flaky|(?<![a-z0-9])(?:late|down|429|action|card:)")
 _SLOW = re.compile(r"slow(?::(\d{1,6}))?")
@@ -56,8 +58,7 @@ class SimulatedGateway:
 
     def answers_at_once(self, payment: PaymentRequest) -> bool:
         """Say that the token names nothing that takes time or is kept."""
-        token = payment.token
-        return not self._everything and (token is None or "decline" in token or _SPECIAL.search(token) is None)
+        return not self._everything and (payment.token is None or _is_plain(payment.token))
 
     async def authorise(self, payment: PaymentRequest) -> ProviderPayment:
         """Answer as the token says, and take the time that it says: what is kept is there when half of it is over."""
@@ -191,13 +192,23 @@ class SimulatedGateway:
         return _shown(payment, changed)
 
 
+@lru_cache(maxsize=4096)
+def _is_plain(token: str) -> bool:
+    return "decline" in token or _SPECIAL.search(token) is None
+
+
 def _plain(payment: PaymentRequest) -> ProviderPayment:
     """Return what becomes of a payment at once, by its token alone."""
     if payment.token is not None and "decline" in payment.token:
-        return ProviderPayment(ProviderStatus.DECLINED)
-    if payment.capture:
-        return ProviderPayment(ProviderStatus.CAPTURED, payment.total, payment.total)
-    return ProviderPayment(ProviderStatus.AUTHORISED, payment.total)
+        return _DECLINED
+    return _paid(payment.total, payment.capture)
+
+
+@lru_cache(maxsize=4096)
+def _paid(total: int, is_captured: bool) -> ProviderPayment:
+    if is_captured:
+        return ProviderPayment(ProviderStatus.CAPTURED, total, total)
+    return ProviderPayment(ProviderStatus.AUTHORISED, total)
 
 
 def _succeeded(book: Book) -> Book:

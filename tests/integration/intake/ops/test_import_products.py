@@ -21,7 +21,6 @@ from tests.fixtures.waiting import eventually
 if TYPE_CHECKING:
     import httpx
 
-    from db.connections.pool import Connection
 
 IMPORT = "/ops/products:import"
 PRODUCT = {"product_id": "p", "name": "Lamp", "brand": "L", "category": "C", "price": 100, "currency": "EUR"}
