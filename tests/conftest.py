@@ -1,6 +1,6 @@
 """What every test shares. Nothing here leaves the machine: see `tests.fixtures.network`."""
 
-from tests.fixtures.known_types import ask_for_types_once, read_version_once
+from tests.fixtures.known_types import ask_for_types_once, miss_sniffio_once, read_version_once
 from tests.fixtures.memory import keep_files_in_memory
 from tests.fixtures.network import forbid_all_but_loopback, read_authorities_once
 
@@ -38,3 +38,4 @@ read_authorities_once()
 keep_files_in_memory()
 ask_for_types_once()
 read_version_once()
+miss_sniffio_once()
