@@ -217,18 +217,6 @@ update sales set version = version + 1 where sale_id = $1;
 -- name: is_vacuumed_now
 select exists (select from pg_stat_activity where backend_type = 'autovacuum worker');
 
--- name: is_untold
--- Whether an event of an order waits for the relay, by its index: that has nothing of shadows.
-select coalesce((
-  select true from order_events e
-    where not is_shadow_order(e.order_id) and (e.tx, e.position) > (
-      coalesce((select c.tx from relay_cursors c where relay = 'events'), '0'::xid8),
-      coalesce((select c.position from relay_cursors c where relay = 'events'), 0)
-    )
-    order by e.tx, e.position
-    limit 1
-), false);
-
 -- name: shift_holders
 -- Which process holds each shift: host and process.
 select name, holder from shifts where holder <> '' and lease_expires_at > now();

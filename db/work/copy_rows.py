@@ -53,7 +53,7 @@ _event_number = Struct("!ih").pack
 _people_head = Struct("!hiiiqii").pack
 _people = Struct("!ihi").pack
 _standby = Struct("!hiiihi16siiiqii").pack
-_event = Struct("!iq").pack
+_bigint = Struct("!iq").pack
 _head = Struct("!hi").pack
 _LINE_HEAD, _EVENT_HEAD = _head(len(COLUMNS["order_lines"]), 16), _head(len(COLUMNS["order_events"]), 16)
 """What stands before the order's id."""
@@ -102,7 +102,7 @@ class OrderRows:
         self, sale_number: int, partition: int, now: datetime, expires_at: datetime, *, pay: PayAtOnce | None = None
     ) -> None:
         """Take what all have in common; `pay` says which of what is reserved is confirmed at once; None: nothing is."""
-        self._at = _event(8, (now - _EPOCH) // _MICROSECOND)
+        self._at = _bigint(8, (now - _EPOCH) // _MICROSECOND)
         self._place = sale_number, partition
         self._pay = pay
         self._head, self._confirmed_head = (
@@ -110,7 +110,7 @@ class OrderRows:
             for version in (1, 2)
         )
         expires = (expires_at - _EPOCH) // _MICROSECOND
-        self._hold = _reservation(4, sale_number, 2, partition) + self._at + _event(8, expires)
+        self._hold = _reservation(4, sale_number, 2, partition) + self._at + _bigint(8, expires)
         self._new: list[tuple[NewOrder, int]] = []
         """Those whose lines were made, and what each costs."""
         self.reservations: list[bytes] = []
@@ -127,7 +127,8 @@ class OrderRows:
         for order in new:
             head, prices, total = _LINE_HEAD + order.accepted.order_id, order.prices, 0
             for number, line in enumerate(order.accepted.lines):
-                known = product_id, quantity, price, _ = line.product_id, line.quantity, prices[number], number
+                product_id, quantity, price = line.product_id, line.quantity, prices[number]
+                known = product_id, quantity, price, number
                 total += quantity * price
                 if (tail := tails.get(known)) is None:
                     tail = tails[known] = _line(2, number + 1, 4, quantity, 8, price) + _text(product_id)
@@ -252,7 +253,7 @@ _NO_MONEY = _NULL * len(MoneyAtOnce._fields)
 
 @lru_cache(maxsize=1024)
 def _money(paid: MoneyAtOnce) -> bytes:
-    amounts = (_NULL if amount is None else _event(8, amount) for amount in paid[1:])
+    amounts = (_NULL if amount is None else _bigint(8, amount) for amount in paid[1:])
     return b"".join((_text(paid.payment), *amounts))
 
 

@@ -18,6 +18,7 @@ import asyncpg
 from db.connections.pool import connect
 from db.query_files import load
 from db.report import stored
+from db.work import outbox
 from loadtests.scene.loopback import check_database
 from loadtests.traffic.samples import Samples
 
@@ -28,6 +29,8 @@ _SQL = load("loadtests")
 _POLL_S = 0.1
 _CALM_S = 6.0
 _TOLD_POLL_S = 0.5
+_RELAY = "events"
+"""The cursor of the stream of order events."""
 _INSTANT_S = 0.001
 """Events of one batch have one time: that is no time, and no rate."""
 
@@ -224,7 +227,7 @@ async def wait_until_told(connection: Connection, *, bound_s: float) -> None:
         NotSettledError: it takes longer than `bound_s`.
     """
     ends = monotonic() + bound_s
-    while await connection.fetchval(_SQL["is_untold"]):
+    while await outbox.any_unpublished(connection, _RELAY):
         if monotonic() > ends:
             raise NotSettledError(f"there are unpublished events after {bound_s:g} s")
         await asyncio.sleep(_TOLD_POLL_S)

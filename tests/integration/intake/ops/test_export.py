@@ -19,6 +19,7 @@ from db.orders.exporting import ExportFilter, Exporting
 from intake.ops.export.rows import FORMULA, guarded
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
+from tests.fixtures.raw import Raw, get
 from tests.fixtures.waiting import eventually
 from tests.integration.intake.ops.test_order_filters import fill, moment
 
@@ -187,6 +188,22 @@ async def test_a_broken_file_does_not_end_as_a_whole_one(serve: Serve, database_
             return intake.guard.in_flight == 0
 
         await eventually(over)
+
+
+async def test_a_reader_whose_own_body_does_not_end_gets_no_file_that_looks_whole(
+    serve: Serve, db: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    intake = await serve(body_timeout_s=0.3)
+    await fill(db, (await intake.open_sale())["sale_number"], 50_000)
+
+    async def is_given_up() -> bool:
+        return "export given up" in caplog.messages
+
+    async with Raw(intake.port, takes_little=True) as raw:
+        key = f"Authorization: {intake.ops.headers['authorization']}"
+        await raw.send(get("/ops/orders:export", key, "Content-Length: 10") + b"half")
+        await eventually(is_given_up, what="the export to be given up")
+        assert await raw.rest(30) == []
 
 
 async def test_exports_are_few_at_a_time(intake: Intake, db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

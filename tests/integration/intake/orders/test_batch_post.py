@@ -16,6 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from doorbuster import keys
+from tests.fixtures.breaking_off import break_off
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.shop import Shop
 from tests.fixtures.visitors import Visitor, open_room
@@ -194,21 +195,21 @@ def held_back(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> Callable[[], d
     return take
 
 
-async def test_nobody_is_told_twice_who_goes_meanwhile(sale: Intake, orders_redis: Redis) -> None:
-    """A body that breaks off is not taken in part."""
-    whole = "\n".join(json.dumps(order(f"cut-{number}")) for number in range(10)).encode()
-
-    async def cut() -> Any:
-        yield whole[: len(whole) // 2]
-        raise ConnectionAbortedError
-
+@pytest.mark.parametrize("is_chunked", [True, False])
+async def test_a_batch_that_breaks_off_is_not_taken_in_part(
+    sale: Intake, orders_redis: Redis, is_chunked: bool
+) -> None:
+    whole = [json.dumps(order(f"cut-{number}")) for number in range(10)]
+    came = "\n".join(whole[:5]).encode() + b"\n"
     number = (await sale.ops.get("/ops/sales/sale")).json()["sale_number"]
-    with pytest.raises(ConnectionAbortedError):
-        await sale.http.post(WHERE, content=cut(), headers=LINES | {"Content-Length": str(len(whole))})
-    found = await post(sale, *whole.decode().splitlines())
-    assert [one.get("replayed", False) for one in found] == [False] * 10
-    entries = [await orders_redis.xlen(keys.stream(number, partition)) for partition in range(PARTITIONS)]
-    assert sum(entries) == 10
+    await break_off(sale, "POST", WHERE, came, headers=LINES, is_chunked=is_chunked)
+    assert await _entries(orders_redis, number) == 0
+    assert [one.get("replayed", False) for one in await post(sale, *whole)] == [False] * 10
+    assert await _entries(orders_redis, number) == 10
+
+
+async def _entries(orders_redis: Redis, number: int) -> int:
+    return sum([await orders_redis.xlen(keys.stream(number, partition)) for partition in range(PARTITIONS)])
 
 
 def _example() -> ModuleType:
