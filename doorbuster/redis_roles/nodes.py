@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from doorbuster.failures import REDIS_FAILED
 from doorbuster.log import shared_context
-from doorbuster.redis_roles.meaning import PrimaryUnknownError
+from doorbuster.redis_roles.meaning import NotConnectedError, PrimaryUnknownError
 from doorbuster.redis_roles.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
-
     from redis.asyncio import Redis
 
     from doorbuster.redis_roles.urls import Address
@@ -51,7 +48,8 @@ class Nodes:
         self._clients: dict[Address, Redis] = {}
         self._looking: asyncio.Task[None] | None = None
         self._looked = float("-inf")
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: dict[asyncio.Task[None], Redis] = {}
+        self._is_closed = False
         self.version = 0
         """Goes up whenever a slot has another primary."""
 
@@ -60,6 +58,7 @@ class Nodes:
 
         Raises:
             PrimaryUnknownError: none is known to.
+            NotConnectedError: the client was closed.
         """
         self.touch()
         address = self._where.of(slot)
@@ -79,6 +78,7 @@ class Nodes:
 
         Raises:
             PrimaryUnknownError: none is known.
+            NotConnectedError: the client was closed.
         """
         if not (found := self._where.primaries):
             await self.renew()
@@ -93,7 +93,11 @@ class Nodes:
         return self._where.is_whole
 
     def at(self, address: Address) -> Redis:
-        """Return the client of a server that another one has pointed to."""
+        """Return the client of a server that another one has pointed to.
+
+        Raises:
+            NotConnectedError: the client was closed.
+        """
         return self._client(address)
 
     def moved(self, slot: int, address: Address) -> None:
@@ -105,7 +109,12 @@ class Nodes:
         self.suspect()
 
     async def renew(self) -> None:
-        """Look again, together with whoever waits for that already."""
+        """Look again, together with whoever waits for that already.
+
+        Raises:
+            NotConnectedError: the client was closed.
+        """
+        self._refuse_if_closed()
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), context=shared_context())
         await asyncio.shield(self._looking)
@@ -113,6 +122,8 @@ class Nodes:
     def suspect(self) -> None:
         """Look again soon; nobody waits for it."""
         loop = asyncio.get_running_loop()
+        if self._is_closed:
+            return
         if loop.time() - self._looked > SUSPECT_S and (self._looking is None or self._looking.done()):
             self._looking = loop.create_task(self._look(), context=shared_context())
 
@@ -133,19 +144,25 @@ class Nodes:
             await client.connection_pool.disconnect(inuse_connections=False)
 
     async def aclose(self) -> None:
-        """End every connection."""
+        """End every connection; who still asks is refused."""
+        self._is_closed = True
         tasks = [task for task in (self._looking, *self._leaving) if task is not None]
+        clients = [*self._clients.values(), *self._leaving.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        clients, self._clients = list(self._clients.values()), {}
         for client in clients:
             await client.aclose()
 
     def _client(self, address: Address) -> Redis:
+        self._refuse_if_closed()
         if (client := self._clients.get(address)) is None:
             client = self._clients[address] = self._connect(address)
         return client
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise NotConnectedError("the client was closed")
 
     async def _look(self) -> None:
         self._looked = asyncio.get_running_loop().time()
@@ -164,19 +181,17 @@ class Nodes:
         if before.primaries and found.primaries != before.primaries:
             log.warning("primaries changed", extra={"primaries": [str(one) for one in sorted(primaries)]})
         for address in [one for one in self._clients if one not in primaries]:
-            self._do(self._let_go(self._clients.pop(address)))
+            self._dismiss(self._clients.pop(address))
 
-    def _do(self, what: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(what, context=shared_context())
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+    def _dismiss(self, client: Redis) -> None:
+        task = asyncio.create_task(self._let_go(client), context=shared_context())
+        self._leaving[task] = client
+        task.add_done_callback(self._leaving.pop)
 
     @staticmethod
     async def _let_go(client: Redis) -> None:
         with suppress(*REDIS_FAILED):
             await client.connection_pool.disconnect(inuse_connections=False)
-        try:
-            await asyncio.sleep(LET_GO_S)
-        finally:
-            with suppress(*REDIS_FAILED):
-                await client.aclose()
+        await asyncio.sleep(LET_GO_S)
+        with suppress(*REDIS_FAILED):
+            await client.aclose()

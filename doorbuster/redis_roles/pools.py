@@ -55,4 +55,7 @@ class Pool(BlockingConnectionPool):
     async def disconnect(self, inuse_connections: bool = True) -> None:
         """End connections: those that nobody uses, or all and for good, as a client does that is closed."""
         self._is_closed = self._is_closed or inuse_connections
+        ended = [*self._available_connections, *(self._in_use_connections if inuse_connections else ())]
+        for connection in ended:  # without a pause, in which whoever closes could be given up and leave them open
+            await connection.disconnect(nowait=True)
         await super().disconnect(inuse_connections)

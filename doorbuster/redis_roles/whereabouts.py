@@ -145,18 +145,20 @@ async def first_answers(asking: Iterable[Callable[[], Awaitable[Any]]]) -> list[
     answers: list[Any] = []
     loop = asyncio.get_running_loop()
     ends = loop.time() + WITHIN_S
-    while pending and (left := ends - loop.time()) > 0:
-        done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        for one in done:
-            error = one.exception()
-            if error is None:
-                answers.append(one.result())
-                ends = min(ends, loop.time() + GRACE_S)
-            elif not isinstance(error, REDIS_FAILED):
-                raise error
-    for one in pending:  # each ends by itself in time: to cut a connection off while it is made would leave it open
-        _late.add(one)
-        one.add_done_callback(_forget)
+    try:
+        while pending and (left := ends - loop.time()) > 0:
+            done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                error = one.exception()
+                if error is None:
+                    answers.append(one.result())
+                    ends = min(ends, loop.time() + GRACE_S)
+                elif not isinstance(error, REDIS_FAILED):
+                    raise error
+    finally:
+        for one in pending:  # each ends by itself in time: to cut a connection off while it is made would leave it open
+            _late.add(one)
+            one.add_done_callback(_forget)
     return answers
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fixtures.network import NotLoopbackError
+from tests.fixtures.pausing import paused
+from tests.fixtures.turns import Watch
+from tests.fixtures.valkey_sentinel import SERVICE, Watched
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -45,3 +49,12 @@ def test_other_machines_are_out_of_reach() -> None:
         pass
     with pytest.raises(NotLoopbackError):
         socket.getaddrinfo("example.org", 80)
+
+
+def test_sentinels_that_were_held_up_switch_soon_again(watched: Watched) -> None:
+    with paused(*watched.sentinel_pids):
+        time.sleep(2.3)  # more than two seconds: each finds that it was held up, and acts on nothing for a while
+    former, watch = watched.primary(), Watch()
+    watched.ask_sentinel("FAILOVER", SERVICE, "COORDINATED")
+    assert watched.wait_taken_over(former) is not former
+    assert watch.elapsed_s() < 15, "as if for the 30 s of the default"
