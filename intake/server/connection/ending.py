@@ -10,6 +10,7 @@ from intake.server.asgi import HAND_OVER
 from intake.server.connection.early_response import last_words
 from intake.server.connection.framing import FramingFault
 from intake.server.connection.streamed_response import StreamedResponse
+from intake.server.connection.unchunked import UnchunkedCycle
 
 if TYPE_CHECKING:
     from intake.server.asgi import Headers
@@ -92,12 +93,15 @@ class ClosableProtocol(HttpToolsProtocol):
         What the task still says is dropped, and it may end. None: the answer cannot be had, or nobody is there.
         """
         cycle = self._working
-        if not isinstance(cycle, RequestResponseCycle) or not cycle.chunked_encoding or cycle.more_body:
+        if not isinstance(cycle, RequestResponseCycle) or cycle.more_body:
+            return None
+        is_chunked = not isinstance(cycle, UnchunkedCycle)
+        if not (cycle.ends_with_connection if isinstance(cycle, UnchunkedCycle) else cycle.chunked_encoding):
             return None
         if cycle.disconnected or cycle.response_complete or self.transport.is_closing():
             return None
         cycle.disconnected = True
-        response = self._working = StreamedResponse(self, keep_alive=cycle.keep_alive)
+        response = self._working = StreamedResponse(self, keep_alive=cycle.keep_alive, is_chunked=is_chunked)
         if self.cycle is cycle and self._phase == BETWEEN:  # what is held for minutes holds little
             self.cycle = response  # type: ignore[assignment]  # stands for one
             self.scope, self.headers, self._head = {}, [], []  # type: ignore[typeddict-item]

@@ -20,6 +20,7 @@ from intake.server.connection.connections import LINGER_BYTES, UNREAD_MAX, Conne
 from intake.server.connection.ending import BETWEEN, BODY, ENDED, HEAD, ClosableProtocol
 from intake.server.connection.fast_response import FastResponse, Flow, WriteCoalescingTransport
 from intake.server.connection.framing import FaultyError, FramingFault, fault_in, fault_of, size_of, without_upgrade
+from intake.server.connection.unchunked import UnchunkedCycle
 from intake.server.connection.unread import HEAD_END, PIECE, UnparsedBytes
 
 if TYPE_CHECKING:
@@ -264,7 +265,8 @@ class IntakeHttpProtocol(ClosableProtocol):
         scope["raw_path"], scope["query_string"] = raw_path, parsed.query or b""
         if raw_path.endswith(EVENTS):
             scope[HAND_OVER] = self.hand_over  # type: ignore[literal-required]  # for the stream alone
-        cycle = self.cycle = RequestResponseCycle(
+        kind = RequestResponseCycle if version != "1.0" else UnchunkedCycle
+        cycle = self.cycle = kind(
             scope=scope,
             transport=self.transport,
             flow=self.flow,

@@ -27,14 +27,15 @@ class Streaming(Protocol):
 
 
 class StreamedResponse:
-    """A chunked answer whose head was sent."""
+    """An answer whose head was sent: in chunks, or to HTTP/1.0 until the connection is closed."""
 
-    __slots__ = ("_connection", "disconnected", "gone", "keep_alive", "response_complete", "stop")
+    __slots__ = ("_connection", "_is_chunked", "disconnected", "gone", "keep_alive", "response_complete", "stop")
 
     response_started = True
 
-    def __init__(self, connection: Streaming, *, keep_alive: bool) -> None:
+    def __init__(self, connection: Streaming, *, keep_alive: bool, is_chunked: bool) -> None:
         self._connection = connection
+        self._is_chunked = is_chunked
         self.keep_alive = keep_alive
         self.gone: Callable[[], None] = _nothing
         """Called when nobody is there any more."""
@@ -54,10 +55,10 @@ class StreamedResponse:
         gone()
 
     def write(self, data: bytes) -> int:
-        """Send a chunk; return how many bytes the reader has not taken."""
+        """Send a part; return how many bytes the reader has not taken."""
         if self.disconnected:
             return 0
-        self._connection.coalescing.send(b"%x\r\n%b\r\n" % (len(data), data))
+        self._connection.coalescing.send(b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data)
         unread: int = self._connection.coalescing.get_write_buffer_size()
         return unread
 
@@ -67,7 +68,8 @@ class StreamedResponse:
             return
         self.response_complete = True
         self.gone = self.stop = _nothing
-        self._connection.coalescing.send(LAST_CHUNK)
+        if self._is_chunked:
+            self._connection.coalescing.send(LAST_CHUNK)
         if not self.keep_alive:
             self._connection.coalescing.close()
         self._connection.on_response_complete()

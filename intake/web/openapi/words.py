@@ -189,7 +189,8 @@ DESCRIPTIONS = {
     ),
     "get /ops/orders:export": (
         "In the order of acceptance, a line an order: `csv` for spreadsheets, or `jsonl`, each line as "
-        "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do."
+        "`GET /orders/{order}` shows the order. The file is whole only if the answer ends as chunked answers do "
+        "(to HTTP/1.0: if no reset ends it)."
     ),
     "get /readyz": "503 names the check that fails. Use `/healthz` to restart, this one to route.",
 }
