@@ -65,7 +65,8 @@ async def test_the_processes_are_full(row: Row) -> None:
         assert await _code(await night.serve()) == "202", "another process takes what this one cannot"
         line.reset()
         await asyncio.gather(*held)
-        assert await _code(full) == "202"
+        # Another connection that was ended may be found to be so by the next post alone.
+        await eventually(lambda: _is(full, "202"), what="posts to be accepted")
 
 
 @pytest.mark.walks(NAME, "`doorbuster_order_store_memory_ratio` at 0.9")
