@@ -114,6 +114,36 @@ def test_two(shop):
 
 
 @pytest.mark.timeout(100)
+def test_an_end_that_is_interrupted_lets_the_others_end_too(tmp_path: Path) -> None:
+    hangs_at_its_end = """
+import pytest, threading
+
+made = []
+
+@pytest.fixture
+def shop():
+    made.append("a shop of one test's own")
+    yield len(made)
+
+@pytest.fixture
+def night(shop):
+    yield
+    threading.Event().wait()
+
+def test_one(night):
+    pass
+
+def test_two(shop):
+    assert shop == 2
+
+def test_three(shop):
+    assert shop == 3
+"""
+    ran = _run(tmp_path, hangs_at_its_end, timeout="1")
+    assert "3 passed, 1 error" in ran.stdout, ran.stdout + ran.stderr
+
+
+@pytest.mark.timeout(100)
 def test_what_no_interruption_ends_ends_its_process_also_after_a_failure(tmp_path: Path) -> None:
     deaf = """
 import pytest, time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from db.work import shifts
 from doorbuster.orderstore import unread
 from tests.fixtures.intake import Serve
 from tests.fixtures.shop import Shop
+from workers.publish.catalogue import catalogue_relay
 from workers.publish.events import RELAY
 
 
@@ -32,12 +34,15 @@ async def test_each_stage_says_how_old_its_oldest_work_is(lamp_sale: Shop) -> No
     assert entries[here].age_ms < 60_000
     assert entries[there].age_ms == 0
     await shop.drain()
+    began = time.monotonic()
     await shop.db.execute("update reservations set due_at = now() - interval '7 s'")
     await shop.db.execute("update order_events set at = now() - interval '9 s'")
     payments = await progress.oldest_payments(shop.db, [here, there])
-    assert payments[here] == pytest.approx(7, abs=3)
+    published_s = await progress.oldest_event(shop.db, RELAY)
+    took_s = time.monotonic() - began
+    assert 7 <= payments[here] <= 7 + took_s
     assert payments[there] == 0
-    assert await progress.oldest_event(shop.db, RELAY) == pytest.approx(9, abs=3)
+    assert 9 <= published_s <= 9 + took_s
     await shop.settle()
     await shop.relay()
     assert await progress.oldest_payments(shop.db, [here]) == {here: 0}
@@ -79,15 +84,20 @@ async def test_what_keeps_money_from_moving_is_said_to_ops(lamp_sale: Shop, serv
     await money.queue_capture(lamp_sale.db, order_id, 10**6, shipment_id=None)
     await lamp_sale.money()
     await money.queue_look_ups(lamp_sale.db, [order_id])
+    await _tell_all(lamp_sale)
+    began = time.monotonic()
     await lamp_sale.db.execute("update payment_operations set due_at = now() - interval '1 m' where state = 'due'")
     taken = await shifts.take(lamp_sale.db, "settle:1:0", holder="test", lease_s=60)
     assert taken is not None
-    await shifts.note_payments(lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=1.0, paused=("down", 9.0))
+    await shifts.note_payments(lamp_sale.db, "settle:1:0", taken.fence, payments_per_s=1.0, paused=("down", 900.0))
     said = (await intake.http.get("/readyz")).json()["progress"]
     assert (said["operations_due"], said["operations_failed"]) == (1, 1)
     assert said["payments_paused"] == {"settle:1:0": "down"}
-    assert said["late"] == [
-        "the oldest operation at the payment provider has been due for 60 s",
+    took_s = time.monotonic() - began
+    due, _, due_s = said["late"][0].removesuffix(" s").rpartition(" for ")
+    assert due == "the oldest operation at the payment provider has been due"
+    assert 60 <= int(due_s) <= 60.5 + took_s
+    assert said["late"][1:] == [
         "the payment provider is down: it is left alone for a moment",
         "operations that the payment provider refused for good: 1",
     ]
@@ -112,7 +122,15 @@ async def test_a_sale_that_the_process_never_heard_of_is_late_all_the_same(shop:
     await shop.open_sale("lamp")
     await shop.buy("ada", lamp=1)
     await shop.drain()
+    await _tell_all(shop)
+    began = time.monotonic()
     await shop.db.execute("update reservations set due_at = now() - interval '1 minute'")
     seen = (await intake.http.get("/readyz")).json()["progress"]
-    assert seen["oldest_pending_payment_s"] == pytest.approx(60, abs=10)
+    assert 60 <= seen["oldest_pending_payment_s"] <= 60 + time.monotonic() - began
     assert [said.rpartition(" for ")[0] for said in seen["late"]] == ["the oldest payment has been due"]
+
+
+async def _tell_all(shop: Shop) -> None:
+    """Leave no event nor change of the catalogue to tell: on a slow machine they are late as well."""
+    await shop.relay()
+    await shop.run("catalogue", catalogue_relay)

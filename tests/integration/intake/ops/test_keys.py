@@ -152,7 +152,6 @@ async def test_a_revoked_key_is_refused_in_every_process_within_its_bound(serve:
     for intake in (there, here):  # a new key is good at once, wherever it is shown first
         assert (await intake.http.get("/ops/sales", headers=bearer(key))).status_code == 200
     assert (await here.ops.delete(f"/ops/keys/{key['key_id']}")).status_code == 204
-    began = datetime.now(UTC)
 
     async def refused() -> bool:
         return all(
@@ -161,7 +160,6 @@ async def test_a_revoked_key_is_refused_in_every_process_within_its_bound(serve:
 
     await eventually(refused, within_s=10)
     assert ops_keys.KNOWN_S <= 1.0
-    assert (datetime.now(UTC) - began).total_seconds() < 10
     assert said(await here.http.get("/ops/sales", headers=bearer(key))) == (401, "ops_key_required")
     assert (await here.ops.delete(f"/ops/keys/{key['key_id']}")).status_code == 204  # again changes nothing
     log = (await here.ops.get("/ops/audit", params={"target": f"ops_key:{key['key_id']}"})).json()["items"]

@@ -27,7 +27,9 @@ _keys = itertools.count()
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Running]:
     """An instance with a sale whose holds last, and one whose holds end at once and are not made longer."""
-    with instance(env={"PAYMENT_WEBHOOK_SECRET": SIMULATED_SECRET, "PAYMENT_TIMEOUT_S": "1"}) as running:
+    # Every callback is to be taken, however late a store of a busy machine answers.
+    told = {"PAYMENT_WEBHOOK_SECRET": SIMULATED_SECRET, "PAYMENT_TIMEOUT_S": "1", "STORE_TIMEOUT_S": "10"}
+    with instance(env=told) as running:
         lamp = {"name": "Lamp", "brand": "Lux", "category": "Light", "price": 100, "currency": "EUR"}
         running.ops.put("/ops/products/lamp", json=lamp).raise_for_status()
         running.ops.post("/ops/products/lamp/stock", json={"receive": 100}).raise_for_status()

@@ -99,7 +99,7 @@ async def test_others_keep_a_search_no_longer_than_its_prices_hold(shop: Intake)
 
 
 async def test_many_who_search_the_same_cost_one_search(serve: Serve, db: pools.Connection) -> None:
-    shop = await serve(catalogue_fresh_s=60)
+    shop = await serve(catalogue_fresh_s=60, shed_lag_ms=0)  # a loop that is late refuses a second forty
     await fill(db)
     limits = itertools.count(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,6 +71,7 @@ async def test_orders_without_a_good_admission_are_shown_the_room(roomy: Intake,
     ann = Visitor(roomy, "other", "ann")
     await ann.join()
     foreign = await ann.admitted()
+    began = time.monotonic()
     before = await commands(room_redis)
     without = await roomy.post("sale")
     assert (without.status_code, without.json()["code"]) == (401, "admission_required")
@@ -84,7 +86,7 @@ async def test_orders_without_a_good_admission_are_shown_the_room(roomy: Intake,
         )
         assert (refused.status_code, refused.json()["code"]) == (403, "admission_invalid"), token
     spent = await commands(room_redis) - before
-    assert spent["evalsha"] <= 4, spent  # the two rooms' own ticks
+    assert spent["evalsha"] <= 2 * (time.monotonic() - began + 2), spent  # the two rooms' own ticks, one a second
 
 
 async def test_an_admission_runs_out(roomy: Intake) -> None:
@@ -132,15 +134,15 @@ async def test_waiting_costs_no_command(roomy: Intake, room_redis: Redis) -> Non
         return bool((await status(roomy))["tail"] == 30)
 
     await eventually(seen)
+    began = time.monotonic()
     before = await commands(room_redis)
-    began = asyncio.get_running_loop().time()
     for _ in range(5):
         answers = await asyncio.gather(*(one.claim() for one in crowd))
         documents = await asyncio.gather(*(roomy.http.get("/sales/sale/room") for _ in crowd))
         assert {one.status_code for one in answers} == {202}
         assert {one.status_code for one in documents} == {200}
-    took = asyncio.get_running_loop().time() - began
     spent = await commands(room_redis) - before
+    took = time.monotonic() - began
     assert spent["evalsha"] <= took + 2, spent  # one tick a second, for whatever number of visitors
     assert spent["eval"] == 0
     waiting = answers[-1].json()
@@ -169,7 +171,7 @@ async def test_two_processes_show_the_same(serve: Serve, room_redis_url: str) ->
 
 async def test_the_lobby_is_drawn_as_committed(roomy: Intake) -> None:
     await open_room(
-        roomy, room={"lobby_opens_at": at(-60), "beacon": "b", "rate_per_s": 0.001, "burst": 1}, starts_at=at(5)
+        roomy, room={"lobby_opens_at": at(-60), "beacon": "b", "rate_per_s": 0.001, "burst": 1}, starts_at=at(3600)
     )
     before = await status(roomy)
     assert (before["phase"], before["secret"], before["seed"], before["cohort"]) == ("lobby", None, None, None)
@@ -178,6 +180,7 @@ async def test_the_lobby_is_drawn_as_committed(roomy: Intake) -> None:
         await one.join()
     waiting = (await crowd[0].claim()).json()
     assert (waiting["position"], waiting["eta_s"], waiting["phase"]) == (None, None, "lobby")
+    (await roomy.ops.patch("/ops/sales/sale", json={"starts_at": at(0.5)})).raise_for_status()
 
     async def drawn() -> dict[str, Any]:
         now = await status(roomy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,27 @@ async def claim(visitor: Visitor, media: str, **changes: str) -> httpx.Response:
 
 async def test_both_ways_answer_the_same(roomy: Intake) -> None:
     bob = await queued(roomy)
-    ways = "application/json", "application/json; charset=utf-8"
-    short, long = [await claim(bob, media) for media in ways]
+
+    async def in_one_tick() -> list[httpx.Response]:
+        """Claim both ways: how long it takes changes with each tick, and one may come between the two."""
+        short, long, again = [await claim(bob, media) for media in (*WAYS, WAYS[0])]
+        return [short, long] if _told(short) == _told(again) else []
+
+    short, long = await eventually(in_one_tick, what="no tick between two claims")
     assert short.status_code == long.status_code == 202
     assert set(short.headers) == set(long.headers) - {"x-request-id"}, "what is answered at hand has no id"
     assert short.headers["Cache-Control"] == long.headers["Cache-Control"] == "no-store"
     assert short.headers["Content-Type"] == long.headers["Content-Type"]
-    assert short.json() | {"retry_after_s": 0} == long.json() | {"retry_after_s": 0}
+    assert _told(short) == _told(long)
     assert int(short.headers["Retry-After"]) >= 1
     for changes in ({"secret": "wrong"}, {"ticket": bob.ticket[:-1] + "!"}, {"ticket": "t1.x.y.z"}):
-        answers = [await claim(bob, media, **changes) for media in ways]
+        answers = [await claim(bob, media, **changes) for media in WAYS]
         assert [answer.json()["code"] for answer in answers] == ["ticket_invalid"] * 2
+
+
+def _told(answer: httpx.Response) -> dict[str, Any]:
+    """Return what is told but for what is drawn anew each time."""
+    return answer.json() | {"retry_after_s": 0}
 
 
 async def test_an_early_claim_needs_no_request_in_work_and_other_origins_are_told_as_ever(
@@ -130,6 +141,7 @@ async def test_refusals_are_the_same_both_ways(serve: Serve, room_redis_url: str
     await open_room(intake, room={"rate_per_s": 1000, "burst": 1000, "waiting_max": 10})
     body = {"visitor_id": "visitor-ann", "secret_hash": hashed("hers")}
     assert (await both(intake, JOIN, body))[0].status_code == 201
+    began = time.monotonic()
     for wrong in (
         body | {"secret_hash": hashed("another")},
         body | {"secret_hash": "no hash"},
@@ -143,7 +155,8 @@ async def test_refusals_are_the_same_both_ways(serve: Serve, room_redis_url: str
             assert (short.json()["code"], long.json()["code"]) == ("place_conflict", "rate_limited")
             short, long = await both(intake, JOIN, wrong)
             assert short.json()["code"] == "rate_limited"
-            assert int(short.headers["Retry-After"]) == pytest.approx(int(long.headers["Retry-After"]), abs=1)
+            passed_s = time.monotonic() - began
+            assert -1 <= int(short.headers["Retry-After"]) - int(long.headers["Retry-After"]) <= 1 + passed_s
             assert set(short.headers) == set(long.headers)
         else:
             assert short.status_code >= 400
@@ -213,9 +226,10 @@ async def test_a_place_drawn_in_the_lobby_is_given_again_and_claimed_though_it_h
     roomy: Intake,
 ) -> None:
     terms = {"lobby_opens_at": at(-60), "beacon": "b", "rate_per_s": 1000, "burst": 1000}
-    await open_room(roomy, room=terms, starts_at=at(1.5))
+    await open_room(roomy, room=terms, starts_at=at(3600))
     crowd = [Visitor(roomy, "sale", f"v{number}") for number in range(6)]
     first = [(await one.join()).json()["number"] for one in crowd]
+    (await roomy.ops.patch("/ops/sales/sale", json={"starts_at": at(0.5)})).raise_for_status()
 
     async def drawn() -> bool:
         return bool((await roomy.http.get("/sales/sale/room")).json()["seed"])

@@ -117,15 +117,11 @@ async def test_not_open_says_the_phase_and_the_time(intake: Intake) -> None:
 
 
 async def decided(intake: Intake, shop: Shop, customer: str, *lines: tuple[str, int]) -> httpx.Response:
-    """Post with `Prefer: wait`, and drain as soon as the order waits."""
+    """Post with `Prefer: wait`, and drain until it is answered."""
     listed = [{"product_id": product, "quantity": quantity} for product, quantity in lines]
     asked = asyncio.create_task(intake.post("sale", customer_id=customer, lines=listed, headers={"Prefer": "wait=10"}))
 
-    async def waits() -> bool:
-        return intake.guard.waiting > 0
-
-    await eventually(waits)
-    await shop.drain()
+    await shop.drain_until(asked)
     return await asked
 
 

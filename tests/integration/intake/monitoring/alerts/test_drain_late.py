@@ -49,15 +49,26 @@ async def _moved(row: Row, beyond: int) -> int:
 async def test_more_comes_than_goes(row: Row) -> None:
     shop = row.night.shop
     (await row.night.intake.ops.post("/ops/products/lamp/stock", json={"receive": 100})).raise_for_status()
+    # It has more to do for as long as somebody looks: two of the orders wait for who looks.
     await shop.db.execute(
         """
-        create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.02); return new; end $$;
-        create trigger slow before insert on orders for each row execute function slow()
+        create function slow() returns trigger language plpgsql as $$ begin
+          perform pg_sleep(0.02);
+          if new.customer_id in ('c39', 'c79') then
+            perform pg_advisory_xact_lock(substr(new.customer_id, 2)::integer);
+          end if;
+          return new;
+        end $$;
+        create trigger slow before insert on orders for each row execute function slow();
+        select pg_advisory_lock(39), pg_advisory_lock(79)
         """
     )
     orders = await shop.buy(*(f"c{number}" for number in range(80)), lamp=1)
     drain = asyncio.create_task(shop.drain(drain_batch_max=5))
-    assert await _moved(row, await _moved(row, 0)) < len(orders)
+    first = await _moved(row, 0)
+    await shop.db.execute("select pg_advisory_unlock(39)")
+    assert await _moved(row, first) < len(orders)
+    await shop.db.execute("select pg_advisory_unlock(79)")
     await drain
     assert _drained(await row.looks(CURSORS))[0] == len(orders), "it caught up"
     await shop.db.execute("drop trigger slow on orders; drop function slow")
