@@ -9,6 +9,7 @@ is made with a `Retry` of zero attempts: `call_with_retry` runs the command once
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from redis.asyncio import Redis
@@ -84,7 +85,10 @@ def _of_one(url: str, address: Address | None, *, timeout_s: float, connections:
 
 
 def _that_can_be_lost(kind: type[Any]) -> type[Any]:
-    """Return the connection that says it was lost, where the event loop only says that its transport is closed."""
+    """Return the connection that says it was lost, where the event loop only says that its transport is closed.
+
+    And that lets go whoever gives up, where the driver does not hear it.
+    """
 
     class Losable(kind):  # type: ignore[misc]
         """A connection whose other end may have reset it between two commands."""
@@ -94,11 +98,18 @@ def _that_can_be_lost(kind: type[Any]) -> type[Any]:
 
             Raises:
                 RedisError: it was lost, or cannot be made.
+                CancelledError: whoever sends was cancelled or timed out, also as the command had just been sent. Before
+                    Python 3.12 the driver's time-out swallows that, and its task would go on without an end.
             """
+            task = asyncio.current_task()
+            given_up = task.cancelling() if task else 0
             try:
                 await super().send_packed_command(*arguments, **options)
             except RuntimeError as error:  # uvloop's, of a transport that is closed
                 await self.disconnect(nowait=True)
                 raise RedisConnectionError(f"the connection was lost: {error}") from error
+            if task and task.cancelling() > given_up:
+                await self.disconnect(nowait=True)  # its answer will be nobody's
+                raise asyncio.CancelledError
 
     return Losable

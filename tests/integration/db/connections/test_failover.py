@@ -21,7 +21,7 @@ from doorbuster.failures import POSTGRES_FAILED
 from tests.fixtures.failover import Pair, Server, pair, until_it_works
 from tests.fixtures.turns import Watch
 from tests.fixtures.up import doorbuster
-from tests.fixtures.waiting import eventually
+from tests.fixtures.waiting import end, eventually
 
 FOUND_S = 5.0
 """Writers write again so soon after a promotion, also on a busy machine."""
@@ -216,8 +216,7 @@ async def test_after_a_crash_reads_go_on_and_the_promoted_one_is_written_to(two:
         await eventually(lambda: _is_past(replicas, position), what="the position to be the new primary's")
         assert replicas.reads["primary"] > 0
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        await end(watch)
         await replicas.close()
 
 
@@ -283,6 +282,5 @@ async def test_a_replica_of_one_that_was_replaced_is_not_read_from(
         assert replicas.replicas[0].answers
         assert "it follows a primary that was replaced" in {getattr(one, "why", "") for one in caplog.records}
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        await end(watch)
         await replicas.close()

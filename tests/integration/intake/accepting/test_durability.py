@@ -17,7 +17,7 @@ from intake.accepting.durability import Durability
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.stores import _PASSWORD
-from tests.fixtures.waiting import eventually
+from tests.fixtures.waiting import end, eventually
 
 pytestmark = pytest.mark.versions
 
@@ -137,6 +137,5 @@ async def test_a_store_that_was_away_is_asked_again_soon(orders_redis_url: str) 
             network.mend()
             await eventually(lambda: asyncio.sleep(0, not durability.faults), what="the store to be found durable")
         finally:
-            checking.cancel()
-            await asyncio.gather(checking, return_exceptions=True)
+            await end(checking)
             await client.aclose()
