@@ -11,6 +11,7 @@ import pytest
 from tests.fixtures.intake import Serve
 from tests.fixtures.visitors import Visitor, open_room
 
+pytestmark = pytest.mark.usefixtures("no_try_earned")
 CODE = "k3vQ9xW2mZ7p"
 Guess = Callable[..., Awaitable[httpx.Response]]
 

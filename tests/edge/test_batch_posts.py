@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.fixtures.intake import Intake, Serve
-from tests.fixtures.waiting import eventually
+from tests.fixtures.waiting import eventually, own_time
 
 WHERE = "/sales/sale/orders:batch"
 LINES = {"Content-Type": "application/x-ndjson"}
@@ -111,7 +111,8 @@ async def test_so_many_are_in_work_and_a_slow_one_does_not_hold_its_place(serve:
         return answer.status_code == 503
 
     await eventually(is_busy, what="the place to be taken")
-    told = await asyncio.wait_for(reader.read(), 10)
+    async with own_time(10):
+        told = await reader.read()
     assert told.startswith(b"HTTP/1.1 400 ")
     writer.close()
     assert await taken(tight, order("slow")) == [(202, False)]

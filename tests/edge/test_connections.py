@@ -26,7 +26,7 @@ pytestmark = pytest.mark.versions
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTT", b"\r\n"])
 async def test_silent_connections_make_room(serve: Serve, said: bytes) -> None:
-    intake = await opened(await serve(connections_max=40))
+    intake = await opened(await serve(connections_max=40, head_timeout_s=120))  # none is closed for its silence
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(shopping(intake))
         silent = []

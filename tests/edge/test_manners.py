@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from email.utils import parsedate_to_datetime
 
@@ -11,6 +10,7 @@ import pytest
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.raw import ORDER_BODY, Answer, Raw, chunked, get, order
 from tests.fixtures.visitors import open_room
+from tests.fixtures.waiting import own_time
 
 pytestmark = pytest.mark.versions
 
@@ -215,5 +215,5 @@ async def test_a_stream_ends_with_its_reader(serve: Serve) -> None:
         assert (await raw.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
         assert intake.guard.waiting == 1
         raw.writer.write_eof()
-        async with asyncio.timeout(10):
+        async with own_time(10):
             assert b"accepted" not in await raw.reader.read()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fixtures.intake import Intake
 from tests.fixtures.visitors import open_room
-from tests.fixtures.waiting import eventually
+from tests.fixtures.waiting import eventually, own_time
 
 ORDER = b'{"customer_id":"c","lines":[{"product_id":"hot","quantity":1}]}'
 JSON = "Content-Type: application/json\r\n"
@@ -83,7 +83,7 @@ async def test_clients_who_go_or_send_nonsense_leave_no_traceback(
         for sent in odd:
             reader, writer = await asyncio.open_connection("127.0.0.1", roomy.port)
             writer.write(sent)
-            async with asyncio.timeout(10):
+            async with own_time(10):
                 answered = await reader.readuntil(b"\r\n")
             assert not answered.startswith(b"HTTP/1.1 500"), (sent, answered)
             writer.transport.abort()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from tests.fixtures.intake import Intake, Serve
 
+pytestmark = pytest.mark.usefixtures("no_try_earned")
 PATH = "/ops/sales"
 
 

@@ -18,11 +18,13 @@ async def test_a_store_that_is_nearly_full_takes_no_new_orders(serve: Serve, ord
     await orders_redis.set("ballast", b"x" * 60 * MIB)
 
     async def refused() -> bool:
-        return (await intake.post("sale")).status_code == 503
+        answer = await intake.post("sale")
+        if answer.json().get("code") != "overloaded":  # a store that takes in so much may be late for one
+            return False
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        return True
 
     await eventually(refused)
-    answer = await intake.post("sale")
-    assert (answer.json()["code"], answer.headers["Retry-After"]) == ("overloaded", "1")
     replayed = await intake.post("sale", key="first")
     assert (replayed.status_code, replayed.content) == (202, accepted.content)
     ready = await intake.http.get("/readyz")

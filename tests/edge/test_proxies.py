@@ -16,6 +16,7 @@ from tests.edge.test_upgrades import WISHES
 from tests.fixtures.front import FRONTS
 from tests.fixtures.intake import Intake, Serve
 from tests.fixtures.raw import Answer, Raw, chunked, get, order
+from tests.fixtures.waiting import own_time
 
 SLOW = order("slow")[:-10]
 CANARY_URL = CANARY.split()[1]
@@ -93,7 +94,7 @@ async def test_the_inside_stays_inside(fronted: Fronted) -> None:
 
 async def test_events_leave_as_they_come(fronted: Fronted) -> None:
     placed = (await fronted.intake.post("sale")).json()["order_id"]
-    async with Raw(fronted.port) as raw, asyncio.timeout(10):
+    async with Raw(fronted.port) as raw, own_time(10):
         await raw.send(get(f"/orders/{placed}/events"))
         await raw.reader.readuntil(b"retry: ")
 
@@ -117,7 +118,7 @@ async def test_large_bodies_are_refused(fronted: Fronted) -> None:
 async def _all_answers(raw: Raw) -> list[Answer]:
     """Return what comes until the canary is answered or the connection is closed."""
     answers = [await raw.answer()]
-    async with asyncio.timeout(10):
+    async with own_time(10):
         while not is_canary(answers[-1]):
             try:
                 answers.append(await raw.answer())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from tests.fixtures import turns
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import own_time, wait_until
 
 STOPPED_S = 0.5
 _CHILD = """
@@ -49,6 +50,19 @@ def test_a_process_that_is_stopped_loses_no_time() -> None:
 def test_a_wait_for_what_never_comes_ends() -> None:
     with pytest.raises(AssertionError, match="the moon"):
         wait_until(lambda: False, within_s=0.1, what="the moon")
+
+
+async def test_a_block_that_takes_too_long_ends_and_no_sooner_for_time_without_a_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost_s = [0.0]
+    monkeypatch.setattr(turns._turns, "lost_s", lambda: lost_s[0])
+    async with own_time(0.05):
+        lost_s[0] += 60
+        await asyncio.sleep(0.2)  # what is tested is that this time does not count
+    with pytest.raises(TimeoutError):
+        async with own_time(0.05):
+            await asyncio.Event().wait()
 
 
 def test_where_nobody_watches_time_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:

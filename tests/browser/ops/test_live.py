@@ -169,6 +169,7 @@ def test_an_old_figure_is_never_shown_as_if_it_were_of_now(shop: Shop, visit: Op
     later(page, 6_000)
     expect(page.locator("main .notice.bad").first).to_contain_text("not of now")
     expect(page.locator("#told")).to_contain_text("does not answer")
+    no_grave_fault(page)
     later(page, 60_000)
     expect(tile(page, "waiting")).not_to_be_visible()
     expect(page.locator("main .notice.bad").first).to_contain_text("Nothing is known of the sale now")

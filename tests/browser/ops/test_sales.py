@@ -13,6 +13,13 @@ from tests.browser.ops.desk import PHONE, is_as_wide_as_its_window, log_of, ops_
 from tests.browser.pages import Shop, Watch, no_grave_fault
 
 pytestmark = pytest.mark.browser
+BREAKS_OFF = """
+const asked = window.fetch;
+const breaks = () => new ReadableStream({ start: (one) => one.error(new DOMException("late", "TimeoutError")) });
+window.fetch = async (path, init) => path.startsWith("/ops/losses/")
+  ? new Response(breaks(), { headers: { "Content-Type": "application/json" } }) : asked(path, init);
+"""
+"""Of an answer only the head comes in time."""
 TOKYO = {"timezone_id": "Asia/Tokyo"}
 
 
@@ -57,6 +64,13 @@ def test_a_sale_is_made_and_changed(shop: Shop, visit: Open) -> None:
     change = log_of(shop, "grosste-nacht")[0]["change"]
     assert (change["name"], change["room"]) == ("Greatest night", {"max_active": 400})
     assert change.keys() <= {"name", "room", "before"}  # nothing else was sent
+
+
+def test_a_server_that_ends_no_answer_is_said_not_to_answer(shop: Shop, visit: Open) -> None:
+    context = visit()
+    context.add_init_script(BREAKS_OFF)
+    page = ops_page(context, shop, "#/losses/1")
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
 
 
 def test_every_view_is_for_everybody(shop: Shop, visit: Open) -> None:

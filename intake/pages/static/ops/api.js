@@ -51,7 +51,8 @@ function headersOf(method, body, more) {
 
 async function answerOf(path, init) {
   try {
-    return await fetch(path, init);
+    const answer = await fetch(path, init);
+    return [answer, await answer.text()]; // whose end may be as late as its beginning
   } catch (error) {
     if (init.given?.aborted) throw error;
     throw new Problem(0, { code: "unreachable", detail: T.problems.unreachable });
@@ -66,7 +67,7 @@ export async function getText(path, { signal } = {}) {
 /** Call the server; return what it answers as an object, null if that is nothing. Throws a Problem, or an AbortError. */
 export async function call(method, path, { body, headers = {}, signal, isText = false } = {}) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  const answer = await answerOf(path, {
+  const [answer, text] = await answerOf(path, {
     method,
     headers: headersOf(method, body, headers),
     body: body === undefined ? undefined : JSON.stringify(body),
@@ -76,7 +77,6 @@ export async function call(method, path, { body, headers = {}, signal, isText = 
     redirect: "error",
     cache: "no-store",
   });
-  const text = await answer.text();
   const isJson = (answer.headers.get("Content-Type") || "").includes("json");
   if (answer.ok && isText) return text;
   if (answer.ok) return text && isJson ? JSON.parse(text) : null;

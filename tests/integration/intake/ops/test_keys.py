@@ -205,6 +205,7 @@ async def test_a_check_costs_no_query_a_request(intake: Intake, monkeypatch: pyt
     assert len(set(reads)) <= 2 + spread / ops_keys.KNOWN_S
 
 
+@pytest.mark.usefixtures("no_try_earned")
 async def test_who_guesses_makes_no_query_a_guess(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     intake = await serve(ops_tries_per_address=3)
     with counted(monkeypatch) as reads:

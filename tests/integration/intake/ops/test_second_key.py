@@ -109,6 +109,7 @@ async def test_what_is_not_named_takes_none(guarded: Intake) -> None:
     assert (await do(guarded, "resume", "nonsense")).status_code == 200
 
 
+@pytest.mark.usefixtures("no_try_earned")
 async def test_guessing_the_second_is_bounded_like_the_first(serve: Serve) -> None:
     intake = await serve(ops_second_key_for=("close",), ops_tries_per_address=2, trusted_proxies=("127.0.0.0/8",))
     await intake.open_sale("sale")

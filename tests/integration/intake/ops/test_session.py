@@ -93,6 +93,7 @@ async def test_a_wrong_key_signs_nobody_in(browser: Browser) -> None:
         assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.usefixtures("no_try_earned")
 async def test_guessing_is_bounded_by_address(serve: Serve, ops_key: str) -> None:
     intake = await serve(ops_tries_per_address=2, trusted_proxies=("127.0.0.0/8",))
     them = {"X-Forwarded-For": "203.0.113.9"}

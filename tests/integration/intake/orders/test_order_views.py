@@ -17,7 +17,7 @@ from doorbuster import keys
 from intake.database import Database
 from tests.fixtures.intake import Intake
 from tests.fixtures.shop import Shop
-from tests.fixtures.waiting import eventually
+from tests.fixtures.waiting import eventually, own_time
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ async def test_streams_end_when_the_process_stops(intake: Intake, sale: dict[str
     order = (await intake.post("sale")).json()["order_id"]
     async with intake.http.stream("GET", f"/orders/{order}/events") as answer:
         intake.guard.begin_stop()
-        async with asyncio.timeout(5):
+        async with own_time(5):
             assert [event async for event in events(answer)] == []
 
 

@@ -313,6 +313,7 @@ async def test_joining_by_proof_of_work(serve: Serve, room_redis_url: str) -> No
     assert (await ann.join(challenge=answer)).status_code == 201
 
 
+@pytest.mark.usefixtures("no_try_earned")
 async def test_one_address_joins_so_often_and_no_oftener(serve: Serve, room_redis_url: str) -> None:
     intake = await serve(room_redis_url=room_redis_url, trusted_proxies=("127.0.0.0/8",), room_joins_per_address=2)
     await open_room(intake, room=SLOW)

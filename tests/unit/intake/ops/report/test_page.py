@@ -19,6 +19,29 @@ from tests.fixtures.reports import START, minute, product, reported
 PAGE = ReportPage()
 
 
+class Tables(HTMLParser):
+    """Of each table: how many columns it has, and what class it lies in."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, str | None]] = []
+        self._around: list[str | None] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "div":
+            self._around.append(dict(attrs).get("class"))
+        elif tag == "table":
+            self.seen.append((0, self._around[-1] if self._around else None))
+        elif tag == "th" and ("scope", "col") in attrs:
+            columns, around = self.seen.pop()
+            self.seen.append((columns + 1, around))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "div":
+            self._around.pop()
+
+
 class Tags(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -63,6 +86,13 @@ def test_names_are_shown_and_never_taken_for_markup() -> None:
     assert "<script" not in text
     assert text.count("&lt;script&gt;") == 5
     assert "The &lt;spring&gt; drop" in text
+
+
+def test_what_is_wider_than_a_phone_is_moved_by_itself() -> None:
+    report = reported(incidents=[Incident(kind="alert", at=START, until=START, what="PromiseBroken (page): late")])
+    tables = Tables(PAGE.write(report, standalone=False)[0]).seen
+    assert (4, "wide") in tables
+    assert {around for columns, around in tables if columns > 3} == {"wide"}
 
 
 def test_what_is_broken_or_under_way_is_said_first() -> None:
