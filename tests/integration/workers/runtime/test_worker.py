@@ -42,7 +42,8 @@ def _environment(settings: Settings) -> dict[str, str]:
         "ops_key",
     )
     urls = {name.upper(): getattr(settings, name).get_secret_value() for name in named}
-    return clean_environment(**urls, SHIFT_S="5", LEASE_S="1")
+    # With a lease as shops have it: of a shorter one a busy machine takes half for a batch, which is lost then.
+    return clean_environment(**urls, SHIFT_S="5")
 
 
 @contextmanager
@@ -69,7 +70,18 @@ def _horse(worker: subprocess.Popen[bytes]) -> psutil.Process:
 
 def _enqueue(shop: Shop, shift: str) -> None:
     with job_queue.connect(shop.settings.jobs_redis_url.get_secret_value()) as connection:
-        assert job_queue.enqueue(job_queue.open_queue(connection), shift, shop.settings)
+        queue = job_queue.open_queue(connection)
+        if shift not in job_queue.waiting(queue):
+            job_queue.enqueue(queue, shift, shop.settings)
+
+
+async def _drained(shop: Shop) -> int | None:
+    """Say how many orders are drained; have a shift at it, as a scheduler does, should one have had to give up."""
+    name = f"drain:{shop.sale_number}:0"
+    if name not in await shifts.live(shop.db):
+        _enqueue(shop, name)
+    drained: int | None = await shop.db.fetchval("select drained from stream_cursors")
+    return drained
 
 
 @pytest.fixture
@@ -95,8 +107,7 @@ async def test_from_the_stream_to_confirmed(busy_shop: Shop) -> None:
 async def test_a_warm_shutdown_ends_the_shift_within_a_batch(busy_shop: Shop, db: Connection) -> None:
     name = f"drain:{busy_shop.sale_number}:0"
     with process("workers", busy_shop.settings) as worker:
-        _enqueue(busy_shop, name)
-        await eventually(lambda: db.fetchval("select drained from stream_cursors"))
+        await eventually(lambda: _drained(busy_shop), what="a first batch")
         horse = _horse(worker)
         worker.send_signal(signal.SIGTERM)
         assert wait_until(lambda: worker.poll() is not None, within_s=5)
@@ -123,8 +134,7 @@ def _workers(shop: Shop) -> int:
 
 async def test_a_killed_workers_shift_ends_and_another_goes_on(busy_shop: Shop, db: Connection) -> None:
     with process("workers", busy_shop.settings) as worker:
-        _enqueue(busy_shop, f"drain:{busy_shop.sale_number}:0")
-        await eventually(lambda: db.fetchval("select drained from stream_cursors"))
+        await eventually(lambda: _drained(busy_shop), what="a first batch")
         horse = _horse(worker)
         worker.kill()
         worker.wait()
@@ -141,10 +151,8 @@ async def test_a_killed_shift_is_taken_over(busy_shop: Shop, db: Connection) -> 
 
 
 async def test_a_paused_shift_loses_its_lease_and_writes_nothing_on_waking(busy_shop: Shop, db: Connection) -> None:
-    name = f"drain:{busy_shop.sale_number}:0"
     with process("workers", busy_shop.settings) as sleeper:
-        _enqueue(busy_shop, name)
-        await eventually(lambda: db.fetchval("select drained from stream_cursors"))
+        await eventually(lambda: _drained(busy_shop), what="a first batch")
         horse = _horse(sleeper)
         horse.suspend()
         try:
