@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import psutil
 import pytest
 
 from doorbuster.ports import reserve
 from doorbuster.settings import Settings
+from tests.fixtures import pausing
 from tests.fixtures.before import ROOT, unpack_version_before
 from tests.fixtures.recorded import RECORDED
 from tests.fixtures.up import clean_environment
@@ -54,9 +54,7 @@ def process(tree: Path, settings: Settings, *module: str, **changes: str) -> Ite
         try:
             yield
         finally:
-            family = [*psutil.Process(running.pid).children(recursive=True), psutil.Process(running.pid)]
-            for one in family:
-                one.kill()
+            pausing.kill(running.pid)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import secrets
 import signal
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 from rq import Worker, worker_registration
@@ -73,6 +73,18 @@ class ShiftWorker(Worker):
             os.kill(self.horse_pid, signal.SIGTERM)
         except ProcessLookupError:
             return
+
+    def work(self, *given: Any, **named: Any) -> bool:
+        """Work until asked to stop; whenever that is, RQ does not count a worker that is gone.
+
+        Raises:
+            StopRequested: asked for before RQ heeds it, when the worker is known already, or again while it leaves.
+        """
+        try:
+            return super().work(*given, **named)
+        except StopRequested:
+            self.teardown()  # type: ignore[no-untyped-call]  # RQ's own
+            raise
 
     def subscribe(self) -> None:
         """Listen to no commands over the store: signals are enough, and a thread would be forked with each shift."""

@@ -132,8 +132,9 @@ def test_a_port_that_is_root_s_alone_can_be_listened_on(up: Up, scratch: Path) -
     if IS_ROOT and port < start:
         assert int(told(master, "CapPrm"), 16) == 1 << 10
         assert int(told(running.pids("worker")[0], "CapPrm"), 16) == 0
+    former = running.pids("intake")
     os.kill(master, signal.SIGKILL)
-    running.wait_replaced("intake", running.pids("intake"))
+    running.wait_replaced("intake", former)
     running.wait_ready()
 
 

@@ -102,7 +102,12 @@ def test_one_whose_slot_is_gone_is_made_anew(running: Running) -> None:
     receiver.send_signal(signal.SIGSTOP)
     os.kill(former, signal.SIGSTOP)  # so that it makes no other receiver
     primary = running.ready["urls"]["database"]
-    assert asked(primary, "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots")
+
+    def is_free() -> bool:
+        asked(primary, "select pg_terminate_backend(active_pid) from pg_replication_slots where active")
+        return asked(primary, "select bool_or(active) from pg_replication_slots") is False
+
+    wait_until(is_free, what="nobody to be sent anything by the slot")
     asked(primary, "select pg_drop_replication_slot(slot_name) from pg_replication_slots")
     assert asked(primary, "select count(*) from pg_replication_slots") == 0
     for pid in (receiver.pid, former):

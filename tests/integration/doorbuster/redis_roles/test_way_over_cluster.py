@@ -56,7 +56,7 @@ async def test_orders_are_accepted_drained_and_settled(serve: Serve, spread_shop
         intake.post("sale", customer_id=f"c{n}", key=f"key-{n}", payment={"token": "tok"}) for n in range(CUSTOMERS)
     ]
     answers = await asyncio.gather(*posts)
-    assert {answer.status_code for answer in answers} == {202}
+    assert [answer.text for answer in answers if answer.status_code != 202] == []
     again = await intake.post("sale", customer_id="c0", key="key-0", payment={"token": "tok"})
     assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
     lengths = [await spread_shop.orders.xlen(keys.stream(number, partition)) for partition in range(PARTITIONS)]

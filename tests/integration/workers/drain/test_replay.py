@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from tests.fixtures.shop import Shop
 
 Promote = Callable[[], Awaitable[None]]
-LEASE_S = {"lease_s": 1}
-"""What was leased before must have run out on the new primary."""
 
 
 @asynccontextmanager
@@ -65,12 +63,12 @@ async def test_lost_commits_are_made_again(
     await shop.open_sale("lamp")
     gateway = RecordingGateway(everything=True)
     kept = await shop.buy("ada", "bob", lamp=1, token="slow:1")
-    await shop.drain(stream_keep_s=600, **LEASE_S)
-    await shop.settle(gateway, **LEASE_S)
+    await shop.drain(stream_keep_s=600)
+    await shop.settle(gateway)
     async with standby(shop, postgres_server) as promote:
         lost = await shop.buy("cyd", "dan", "eve", "fay", lamp=1, token="slow:1")
-        await shop.drain(stream_keep_s=600, **LEASE_S)
-        await shop.settle(gateway, **LEASE_S)
+        await shop.drain(stream_keep_s=600)
+        await shop.settle(gateway)
         await shop.relay()
         before = await outcomes(shop, kept + lost)
         assert before == (["confirmed"] * 5 + ["cancelled:sold_out"], (0, 5, 0))
@@ -78,10 +76,10 @@ async def test_lost_commits_are_made_again(
         await promote()
         assert await shop.statuses(lost) == ["missing"] * 4
         with caplog.at_level(logging.WARNING):
-            await shop.drain(stream_keep_s=600, **LEASE_S)
+            await shop.drain(stream_keep_s=600)
         (told,) = [one for one in caplog.records if one.message.startswith("Postgres lost commits")]
         assert (told.commits_lost, told.gone) == (4, 0)  # type: ignore[attr-defined]
-        await shop.settle(gateway, **LEASE_S)
+        await shop.settle(gateway)
         await shop.relay()
         assert await outcomes(shop, kept + lost) == before
         assert gateway.asked[len(asked) :] == asked[2:], "the same orders are paid for by the same keys"
@@ -98,13 +96,13 @@ async def test_what_was_not_kept_is_told_as_lost(
     await shop.stock(lamp=5)
     await shop.open_sale("lamp")
     await shop.buy("ada", lamp=1)
-    await shop.drain(**LEASE_S)
+    await shop.drain()
     async with standby(shop, postgres_server) as promote:
         lost = await shop.buy("cyd", "dan", lamp=1)
-        await shop.drain(**LEASE_S)
+        await shop.drain()
         await promote()
         with caplog.at_level(logging.WARNING):
-            await shop.drain(**LEASE_S)
+            await shop.drain()
         (told,) = [one for one in caplog.records if one.message.startswith("Postgres lost commits")]
         assert (told.levelno, told.commits_lost, told.gone) == (logging.ERROR, 2, 2)  # type: ignore[attr-defined]
         assert await shop.statuses(lost) == ["missing"] * 2

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.fixtures.shop import Shop
     from workers.payments.gateway import PaymentRequest, ProviderPayment
 
+PATIENT = {"payment_timeout_s": 60.0, "lease_s": 60.0}
+"""A machine that stands still for seconds lets nobody give up: what is put off the shift does not do any more."""
+
 
 @pytest.fixture
 async def lamp_sale(shop: Shop) -> Shop:
@@ -34,7 +37,7 @@ class Pausing(SimulatedGateway):
     """Stands still at one of its calls, before it is sent, or behind it."""
 
     def __init__(self, shop: Shop, call: str, *, behind: bool = False) -> None:
-        super().__init__(PostgresBooks(shop.settings.database_url.get_secret_value(), timeout_s=5))
+        super().__init__(PostgresBooks(shop.settings.database_url.get_secret_value(), timeout_s=60))
         self._call, self._behind = call, behind
         self.paused, self.wake, self.sent = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -66,7 +69,7 @@ class Pausing(SimulatedGateway):
 async def _zombie(shop: Shop, db: Connection, gateway: Pausing) -> asyncio.Task[EndReason]:
     """Return a money shift that stands still, and has lost its lease."""
     # Its loop goes on: with a lease of seconds it would renew it, or miss it, before a successor has done its work.
-    zombie = asyncio.create_task(shop.money(gateway, payment_timeout_s=60, lease_s=60))
+    zombie = asyncio.create_task(shop.money(gateway, **PATIENT))
     await asyncio.wait_for(gateway.paused.wait(), 30)
     await db.execute("update shifts set lease_expires_at = now() where name = 'money'")
     return zombie
@@ -82,11 +85,11 @@ async def _wake_after_a_successor(shop: Shop, db: Connection, order_id: UUID, ga
     zombie = await _zombie(shop, db, gateway)
     await end_action(db, order_id, succeeds=True)
     await money.queue_look_ups(db, [order_id])
-    await shop.money()
+    await shop.money(**PATIENT)
     gateway.wake.set()
     await asyncio.wait_for(gateway.sent.wait(), 30)
     assert await zombie == EndReason.LEASE_LOST
-    await shop.money()
+    await shop.money(**PATIENT)
 
 
 async def test_what_a_zombie_lets_go_has_no_goods(lamp_sale: Shop, db: Connection) -> None:
@@ -131,7 +134,7 @@ async def test_what_a_zombie_gives_back_is_given_back_once(shop: Shop, db: Conne
     await money.queue_refund_of_rest(db, order_id, 100, reason="late")
     gateway = Pausing(shop, "refund")
     zombie = await _zombie(shop, db, gateway)
-    await shop.money()
+    await shop.money(**PATIENT)
     assert (await money_of(db, order_id))[2:] == (300, 100)
     gateway.wake.set()
     await asyncio.wait_for(gateway.sent.wait(), 30)

@@ -98,7 +98,7 @@ async def test_killed_between_sending_and_writing_it_sends_again_under_the_same_
     await hooks.fan_out()
     environment = os.environ | {
         name.upper(): str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
-        for name, value in settings.model_copy(update=hooks.settings | {"lease_s": 1.0})
+        for name, value in settings.model_copy(update=hooks.settings)
         if value not in (None, ()) and not isinstance(value, tuple)
     }
     process = await asyncio.create_subprocess_exec(
