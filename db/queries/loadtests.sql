@@ -1,10 +1,18 @@
 -- What load tests ask of the database after a run: was every accepted order worked off, how fast, and in what batches.
 
+-- name: ask_alone
+-- What a session asks costs itself and no helper, so that its cost can be told from everybody else's.
+set max_parallel_workers_per_gather = 0;
+
+-- name: number_of_sale
+select sale_number from sales where sale_id = $1;
+
 -- name: orders_of_sale
+-- By the number itself: with a join the planner takes a sale among a few for a large part of all orders that are kept.
 select count(*) as orders, count(*) filter (where status = 'pending') as pending,
        count(*) filter (where status = 'pending' and reason is not distinct from 'standby') as standing_by
-  from orders join sales using (sale_number)
-  where sale_id = $1;
+  from orders
+  where sale_number = $1;
 
 -- name: outcomes_of_sale
 select status::text as status, reason, count(*) as orders
@@ -141,10 +149,12 @@ with moved as (
 insert into stock (product_id, reserved, received) values ('past', $1::bigint, $1::bigint);
 
 -- name: make_past_orders
+-- Under ids as intakes make them: the sale's number, the partition, and what is as good as drawn.
 insert into orders (order_id, sale_number, partition, entry_seq, version, status, accepted_at, updated_at, total, currency,
                     customer_id, fingerprint)
-select md5('past' || n)::uuid, $2::integer, 0, n, 2, 'confirmed', now() - interval '1 day', now() - interval '1 day', 100,
-       'EUR', 'past-' || n, '\x00000000000000000000000000000000'
+select (lpad(to_hex($2::integer), 6, '0') || '00' || substr(md5('past' || n), 9))::uuid, $2::integer, 0, n, 2,
+       'confirmed', now() - interval '1 day', now() - interval '1 day', 100, 'EUR', 'past-' || n,
+       '\x00000000000000000000000000000000'
   from generate_series(1, $1::bigint) as n;
 
 -- name: make_past_lines

@@ -45,6 +45,11 @@ class NotSettledError(RuntimeError):
     """Accepted orders did not all reach a final outcome in time."""
 
 
+async def ask_alone(connection: Connection) -> None:
+    """Have what is asked over a connection cost its own session alone, for who takes that cost off."""
+    await connection.execute(_SQL["ask_alone"])
+
+
 @asynccontextmanager
 async def connected(dsn: str) -> AsyncIterator[Connection]:
     """Yield a connection to the audited database."""
@@ -100,8 +105,9 @@ async def _wait(
     standing_by: bool = False,
 ) -> None:
     ends = monotonic() + bound_s
+    number = await connection.fetchval(_SQL["number_of_sale"], sale_id)
     while True:
-        row = await connection.fetchrow(_SQL["orders_of_sale"], sale_id)
+        row = await connection.fetchrow(_SQL["orders_of_sale"], number)
         assert row is not None
         orders, pending = row["orders"], row["pending"] - (row["standing_by"] if standing_by else 0)
         progress(orders - pending)

@@ -153,6 +153,7 @@ async def _with(
         await ledger.make_shelf(connection, max(one.point.products for one in found))
         await ledger.wait_until_told(connection, bound_s=600)
         await ledger.wait_until_reported(connection, bound_s=_REPORTED_S)  # it takes all that is kept in hand
+        await ledger.ask_alone(connection)
         say(f"{kept:,} orders are kept")
         await measure(system, connection, found[0].point, f"warm-{kept}", min(extent.orders, 1_000), nothing())
         if are_several := len(found) > 1:  # a report takes long where much is kept, and a few sales cost little
