@@ -95,6 +95,8 @@ class Relay:
         self._targets = targets
         self._cursors: dict[str, OutboxPlace] = {}
         self._forgot = time.monotonic()
+        self._read_s = 0.0
+        """How long a step has read: the transaction that moves cursors is quick however slow that was."""
 
     async def begin(self) -> None:
         """Go on behind the last row known to be told to each target."""
@@ -109,7 +111,7 @@ class Relay:
         connection = await self._shift.connection()
         read: dict[tuple[int, OutboxPlace, float], OutboxBatch[Any] | None] = {}
         ends: dict[str, OutboxPlace] = {}
-        done, failure = 0, None
+        done, failure, self._read_s = 0, None, 0.0
         for target in self._targets:
             batch = await self._read(connection, target, read)
             if batch is None:
@@ -139,7 +141,7 @@ class Relay:
         """Remember how far targets are now."""
         kept = [target.name for target in self._targets if target.name in ends and target.source.keeps_cursors]
         if kept:
-            async with self._shift.leased_transaction() as held:
+            async with self._shift.leased_transaction(read_s=self._read_s) as held:
                 for name in kept:
                     await outbox.advance(held, name, ends[name])
         self._cursors |= ends
@@ -153,7 +155,9 @@ class Relay:
         """Return what is behind a target's cursor; `read` has what was read for the targets before it."""
         key = id(target.source), self._cursors[target.name], target.wait_s
         if key not in read:
+            began = time.monotonic()
             read[key] = await target.source.read(connection, key[1], limit=self._shift.size.now, age_s=key[2])
+            self._read_s += time.monotonic() - began
         return read[key]
 
     async def _hand_on(self, target: OutboxTarget[Any], batch: OutboxBatch[Any]) -> OutboxPlace:

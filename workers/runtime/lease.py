@@ -113,26 +113,28 @@ class LeasedSession:
             await self._renew_now()
 
     @asynccontextmanager
-    async def leased_transaction(self) -> AsyncIterator[Connection]:
+    async def leased_transaction(self, *, read_s: float = 0.0) -> AsyncIterator[Connection]:
         """Give a transaction in which the lease is held: nothing is committed once another shift has it.
+
+        `read_s`: how long reading the batch took before, which is a part of what the next one is sized by.
 
         Raises:
             LeaseLostError: another shift holds it.
         """
         connection = await self.connection()
-        with self.timed():
+        with self.timed(read_s):
             async with connection.transaction():
                 await shifts.renew(connection, **self.lease._asdict())
                 yield connection
 
     @contextmanager
-    def timed(self) -> Iterator[None]:
+    def timed(self, read_s: float = 0.0) -> Iterator[None]:
         """Measure the transaction of a batch, which renews the lease: what comes next is sized by it."""
         began = time.monotonic()
         yield
         self.renewed = time.monotonic()
         took = self.renewed - began
-        self.size.took(took)
+        self.size.took(read_s + took)
         self.transaction_s += took
         self.transactions += 1
 
