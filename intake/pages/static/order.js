@@ -44,6 +44,10 @@
     });
   }
 
+  if (!("EventSource" in window)) {
+    setInterval(() => { if (order.hasAttribute("data-live")) look(); }, 5000);
+    return;
+  }
   // The stream begins with what the page shows already: only what is new is looked at.
   follow();
   addEventListener("pagehide", () => source.close());

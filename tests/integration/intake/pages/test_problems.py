@@ -71,6 +71,7 @@ async def test_postgres_away_after_buying_says_that_the_order_is_here_and_heals(
                 assert page.status_code == 503
                 assert re.fullmatch(r"We have your order [0-9A-Z]{4}", heading(page))
                 assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page.text
+                assert 'data-again="5"' in page.text
             unknown = await browser.open(f"/shop/sale/orders/{NOBODY}")
             assert (unknown.status_code, heading(unknown)) == (503, "We cannot look up order MKAX right now")
             proxy.mend()
