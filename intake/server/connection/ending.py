@@ -95,8 +95,8 @@ class ClosableProtocol(HttpToolsProtocol):
         cycle = self._working
         if not isinstance(cycle, RequestResponseCycle) or cycle.more_body:
             return None
-        is_chunked = not isinstance(cycle, UnchunkedCycle)
-        if not (cycle.ends_with_connection if isinstance(cycle, UnchunkedCycle) else cycle.chunked_encoding):
+        is_chunked = bool(cycle.chunked_encoding)
+        if not is_chunked and not (isinstance(cycle, UnchunkedCycle) and cycle.ends_with_connection):
             return None
         if cycle.disconnected or cycle.response_complete or self.transport.is_closing():
             return None

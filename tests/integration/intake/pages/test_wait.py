@@ -49,33 +49,10 @@ async def test_join_wait_come_in_and_buy(roomy: Intake) -> None:
         assert "Received" in order.text
         another = await browser.send("/shop/sale", product_id="hot", key="another")
         assert "as many orders as one admission allows" in another.text
-
-
-async def test_who_waits_or_has_ordered_is_kept_up_to_date_by_the_script_and_loads_nothing_anew(roomy: Intake) -> None:
-    await roomy.make_product(units=5)
-    await open_room(roomy, room={"max_active": 1})
-    first = Visitor(roomy, "sale", "first")
-    await first.join()
-    admission = await first.admitted()
-    async with Browser(roomy) as browser:
-        await browser.open(WAIT)
-        await browser.send(WAIT, do="join")
-        waiting = await browser.open(WAIT)
-        assert (await first.order(admission, "k")).status_code == 202
-
-        async def let_in() -> bool:
-            return (await browser.open(WAIT)).status_code == 303
-
-        await eventually(let_in)
-        shop = await browser.open("/shop/sale")
-        key = re.search(r'name="key" value="([^"]+)"', shop.text)
-        assert key
-        bought = await browser.send("/shop/sale", product_id="hot", key=key[1])
-        order = await browser.open(bought.headers["Location"])
-    for page in (waiting, order):
+    for page, script in ((waiting, "wait"), (order, "order")):
         assert '<noscript><meta http-equiv="refresh"' in page.text
-        assert "data-again" not in page.text
-        assert re.search(r'<script src="[^"]*/(wait|order)\.js"', page.text)
+        assert re.search(rf'<script src="[^"]*/{script}\.js"', page.text)
+        assert "data-again" not in page.text, "that script keeps it up to date: it is not loaded anew beside it"
 
 
 async def test_cookies_are_kept_from_scripts_and_other_sites(roomy: Intake) -> None:
